@@ -1,0 +1,83 @@
+# Every target sets up what it needs in .venv, by itself: Python >= 3.11 and make are enough.
+# Another Python: make PYTHON=python3.12 test. More for the program: make demo ARGS="--help".
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?=
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up$(subst /,_,$(if $(PYTHON),-$(PYTHON)))
+
+# What is linted and typed: the folders that are there.
+CODE := $(wildcard src tests bench examples)
+
+# Tests run side by side, one process per core but not more than four: each test has folders and
+# ports of its own, and much of the time is spent waiting for processes it started.
+SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
+
+# Runs a command; prints what it said only if it failed.
+quietly = out=$$($(1) 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s%s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: $(STAMP) ## simulated shop, pull, load, the three answers; works offline
+	@$(BIN)/orderpull demo $(ARGS)
+
+.PHONY: test
+test: lint types ## everything: lint, types, imports, all tests
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+.PHONY: check
+check: lint types ## the same without the slow tests: under a minute
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## orders per CPU-second, time and memory, measured here
+	@$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP)
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/ruff format --quiet --check $(CODE) || { \
+		$(BIN)/ruff format --check $(CODE); echo "make format puts these right"; exit 1; }
+	@$(call quietly,$(BIN)/lint-imports --no-logo)
+
+.PHONY: types
+types: $(STAMP)
+	@$(BIN)/mypy --no-error-summary $(CODE)
+
+.PHONY: format
+format: $(STAMP) ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix-only $(CODE)
+	@$(BIN)/ruff format --quiet $(CODE)
+
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --quiet \
+	--python $(BIN)/python --universal --python-version 3.11 --generate-hashes \
+	$(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	@$(LOCK) --output-file requirements/runtime.txt
+	@$(LOCK) --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove .venv, caches and builds; never orders, landing or settings
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/venv
+	@PYTHON='$(PYTHON)' scripts/venv $(VENV)
+	@echo "orderpull: installing into $(VENV)" >&2
+	@$(call quietly,$(BIN)/python -m pip install --require-hashes -r requirements/dev.txt)
+	@$(call quietly,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
+	@touch $@

@@ -1,0 +1,52 @@
+"""Orders from an API into a warehouse, none lost and none counted twice.
+
+The public Python API::
+
+    import orderpull
+
+    settings = orderpull.read_settings("orderpull.toml")
+    result = orderpull.run(settings)
+    answers = orderpull.report(settings, country="DE")
+
+Everything named here is loaded on first use, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orderpull.errors import OrderpullError
+    from orderpull.pipeline import load, preflight, pull, run
+    from orderpull.reports import report
+    from orderpull.settings import Settings, read_settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OrderpullError",
+    "Settings",
+    "load",
+    "preflight",
+    "pull",
+    "read_settings",
+    "report",
+    "run",
+]
+
+_HOMES = {
+    "OrderpullError": "orderpull.errors",
+    "Settings": "orderpull.settings",
+    "read_settings": "orderpull.settings",
+    "load": "orderpull.pipeline",
+    "preflight": "orderpull.pipeline",
+    "pull": "orderpull.pipeline",
+    "run": "orderpull.pipeline",
+    "report": "orderpull.reports",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'orderpull' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,364 @@
+"""DuckDB, embedded: the default warehouse, one file beside ``orderpull.toml``.
+
+The file's lock is held only while something is loaded. Readers never open it: they open the
+snapshot (``snapshot.py``), so nobody waits for anybody.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import msgspec
+
+from orderpull import __version__, clock, points
+from orderpull.destinations import ledger
+from orderpull.destinations.protocol import Batch, Judged, Loader, Reader, Reject, RunRecord, SourceState
+from orderpull.destinations.snapshot import Snapshot
+from orderpull.destinations.verdict import judge, prepare_rejects
+from orderpull.errors import (
+    DestinationBusy,
+    DestinationError,
+    DestinationForeign,
+    SchemaTooNew,
+)
+from orderpull.model import DATA_TABLES, SCHEMA_VERSION, TABLES, Table
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+STORAGE_VERSION = "v1.4.0"
+"""Files that DuckDB 1.4 and the tools built on it can open too."""
+
+MEMORY_LIMIT = "1GB"
+_RETRY_SECONDS = 0.05
+_STAGE = {"preserve_insertion_order": False, "memory_limit": MEMORY_LIMIT}
+
+
+class DuckdbDestination:
+    """A DuckDB file.
+
+    :param path: the file.
+    :param lock_wait: seconds to wait while another process holds it.
+    """
+
+    def __init__(self, path: Path, lock_wait: float) -> None:
+        self.path = path
+        self.lock_wait = lock_wait
+        self.snapshot = Snapshot(path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def preflight(self) -> None:
+        """Open the file for writing, and create or migrate its tables."""
+        with self._attached() as connection:
+            self._ensure_schema(connection)
+
+    @contextmanager
+    def loader(self) -> Iterator[Loader]:
+        """Hold the file for writing."""
+        with self._attached() as connection:
+            self._ensure_schema(connection)
+            yield DuckdbLoader(connection)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Open the snapshot."""
+        if not self.snapshot.path.exists():
+            raise DestinationError(
+                f"There is nothing to read yet: {self.snapshot.path} does not exist.",
+                "Run `orderpull run` first.",
+            )
+        try:
+            connection = duckdb.connect(str(self.snapshot.path), read_only=True)
+        except duckdb.Error as error:
+            raise DestinationError(f"{self.snapshot.path} cannot be read: {error}.") from None
+        try:
+            yield DuckdbReader(connection)
+        finally:
+            connection.close()
+
+    def publish(self, *, finished: bool) -> None:
+        """Copy the file to the snapshot, if that is behind."""
+        if not self.snapshot.due(finished=finished):
+            return
+        self.snapshot.make(self._attached)
+
+    @contextmanager
+    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that stages in memory, with the file attached as ``warehouse``."""
+        connection = duckdb.connect(":memory:", config=_STAGE)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            self._attach(connection)
+            yield connection
+        finally:
+            connection.close()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._refuse_special()
+        file = str(self.path).replace("'", "''")
+        attach = f"ATTACH '{file}' AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')"
+        deadline = time.monotonic() + self.lock_wait
+        while True:
+            try:
+                connection.execute(attach)
+            except duckdb.Error as error:
+                if "lock" not in str(error) or time.monotonic() >= deadline:
+                    raise self._told(error) from None
+            else:
+                connection.execute("USE warehouse")
+                return
+            time.sleep(_RETRY_SECONDS)
+
+    def _refuse_special(self) -> None:
+        if self.path.is_dir():
+            raise DestinationForeign(
+                f"{self.path} is a folder, not a DuckDB file.", "Name a file in destination.url."
+            )
+        if not self.path.parent.is_dir():
+            raise DestinationError(
+                f"The folder {self.path.parent} of the warehouse does not exist.",
+                "Make it, or change destination.url.",
+            )
+
+    def _told(self, error: duckdb.Error) -> DestinationError:
+        text = str(error)
+        if "lock" in text:
+            holder = text.partition("held in ")[2].partition(". ")[0] or "another process"
+            return DestinationBusy(
+                f"{self.path} is locked by {holder}, and was not let go within "
+                f"{self.lock_wait:g} s.",
+                "Close that program, or let it open the snapshot instead: "
+                f"{self.snapshot.path.name}.",
+            )
+        if "not a valid DuckDB" in text or "version number" in text or "Serialization" in text:
+            return DestinationForeign(
+                f"{self.path} is not a DuckDB file that this orderpull can open.",
+                "Choose another file in destination.url; this one was not touched.",
+            )
+        return DestinationError(
+            f"{self.path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
+            "Check destination.url and the file's rights.",
+        )
+
+    def _ensure_schema(self, connection: duckdb.DuckDBPyConnection) -> None:
+        version = self._version(connection)
+        if version == SCHEMA_VERSION:
+            return
+        if version is not None and version > SCHEMA_VERSION:
+            raise SchemaTooNew(
+                f"{self.path} has schema version {version}; this orderpull knows up to "
+                f"{SCHEMA_VERSION}.",
+                "Update orderpull; nothing was changed.",
+            )
+        from orderpull.destinations import schema
+
+        statements = (
+            schema.create_statements() if version is None else schema.migrate_statements(version)
+        )
+        with _transaction(connection):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
+                [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
+            )
+
+    def _version(self, connection: duckdb.DuckDBPyConnection) -> int | None:
+        """The file's schema version; None if it has none of our tables.
+
+        :raises DestinationForeign: it has tables by our names that we did not make.
+        """
+        names = {
+            row[0]
+            for row in connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
+            ).fetchall()
+        }
+        if "orderpull_schema" in names:
+            row = connection.execute("SELECT max(version) FROM orderpull_schema").fetchone()
+            if row and row[0] is not None:
+                return int(row[0])
+        taken = sorted(names & {table.name for table in TABLES})
+        if taken:
+            raise DestinationForeign(
+                f"{self.path} already has tables named {', '.join(taken)}, not made by orderpull.",
+                "Choose another file in destination.url; this one was not touched.",
+            )
+        return None
+
+
+class DuckdbReader:
+    """A snapshot, open for reading."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
+        """The rows that *query* answers."""
+        from orderpull.destinations.schema import duckdb_dialect
+
+        compiled = query.compile(
+            dialect=duckdb_dialect(), compile_kwargs={"render_postcompile": True}
+        )
+        values = [compiled.params[name] for name in compiled.positiontup or ()]
+        found = self.connection.execute(str(compiled), values)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+class DuckdbLoader:
+    """The file, held for writing; the stage is the same connection's temporary tables."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.stage = connection
+
+    def state(self, source: str) -> SourceState:
+        """What the ledger knows of *source*."""
+        row = self.stage.execute(
+            "SELECT landing, loaded_through, gaps, cursor FROM orderpull_cursor WHERE source = ?",
+            [source],
+        ).fetchone()
+        if row is None:
+            return SourceState()
+        gaps = msgspec.json.decode(row[2] or "[]", type=tuple[int, ...])
+        return SourceState(row[0], row[1], gaps, row[3])
+
+    def judge(self, batch: Batch) -> Judged:
+        """Compare the staged tables with what is stored."""
+
+        def create_known() -> None:
+            self.stage.execute(
+                """CREATE OR REPLACE TEMP TABLE known AS
+                   SELECT order_id, ordernumber, ordered_at, modified_at, page, content_hash, loaded_at
+                   FROM order_header WHERE source = ? AND (
+                       order_id IN (SELECT order_id FROM staged_order)
+                       OR ordernumber IN (SELECT ordernumber FROM staged_order))""",
+                [batch.source],
+            )
+
+        return judge(self.stage, batch, create_known)
+
+    def apply(self, batch: Batch, judged: Judged) -> None:
+        """Write everything of *batch*: one transaction."""
+        prepare_rejects(self.stage)
+        at = clock.now()
+        record = batch.record
+        record.run = record.run or self._next_run()
+        record.batches += 1
+        with _transaction(self.stage):
+            points.reached("load-begun")
+            self._delete(batch.source)
+            points.reached("rows-deleted")
+            self._insert(batch.source, at)
+            points.reached("rows-inserted")
+            self._assert_unique(batch.source)
+            ledger.write_rejects(self.stage, batch, at)
+            if batch.counted:
+                ledger.write_pages(self.stage, batch, judged, at)
+            ledger.write_state(self.stage, batch.source, batch.state, at)
+            ledger.write_run(self.stage, record)
+            points.reached("ledger-written")
+
+    def record(self, record: RunRecord, state: SourceState | None = None) -> None:
+        """Write a run's row, and a source's state."""
+        record.run = record.run or self._next_run()
+        with _transaction(self.stage):
+            ledger.write_run(self.stage, record)
+            if state is not None:
+                ledger.write_state(self.stage, record.source, state, clock.now())
+
+    def rejects(self, source: str | None = None) -> list[Reject]:
+        """The open rejects."""
+        return ledger.read_rejects(self.stage, source)
+
+    def _next_run(self) -> int:
+        row = self.stage.execute("SELECT coalesce(max(run), 0) + 1 FROM orderpull_run").fetchone()
+        return int(row[0]) if row else 1
+
+    def _delete(self, source: str) -> None:
+        if self._count("gone"):
+            for table in DATA_TABLES:
+                self.stage.execute(
+                    f"DELETE FROM {table.name} USING gone WHERE source = ? "
+                    f"AND {table.name}.ordernumber = gone.ordernumber",
+                    [source],
+                )
+        if self._count("touched"):
+            self.stage.execute(
+                "DELETE FROM order_header USING touched WHERE source = ? "
+                "AND order_header.order_id = touched.order_id",
+                [source],
+            )
+
+    def _insert(self, source: str, at: object) -> None:
+        run = self.stage.execute
+        if self._count("winner"):
+            run(f"INSERT INTO order_address SELECT {_columns('order_address')} "
+                "FROM (SELECT *, ? AS source FROM winner)", [source])
+            run(f"""INSERT INTO order_item SELECT {_columns("order_item")} FROM (
+                        SELECT ordernumber, item.sku AS sku, item.quantity AS quantity, ? AS source
+                        FROM (SELECT ordernumber, unnest(items) AS item FROM winner))""", [source])
+            run(f"INSERT INTO order_header SELECT {_columns('order_header')} "
+                "FROM (SELECT *, ? AS loaded_at, ? AS source FROM winner)", [at, source])
+        if self._count("touched"):
+            run(f"INSERT INTO order_header SELECT {_columns('order_header')} "
+                "FROM (SELECT *, ? AS source FROM touched)", [source])
+
+    def _assert_unique(self, source: str) -> None:
+        """Fail, and so roll back, if a key that was written stands twice."""
+        for table in DATA_TABLES:
+            key = ", ".join(name for name in table.key if name != "source")
+            twice = self.stage.execute(
+                f"""SELECT count(*) FROM (
+                        SELECT 1 FROM {table.name} WHERE source = ? AND ordernumber IN (
+                            SELECT ordernumber FROM winner UNION SELECT ordernumber FROM touched)
+                        GROUP BY {key} HAVING count(*) > 1)""",
+                [source],
+            ).fetchone()
+            if twice and twice[0]:
+                raise DestinationError(
+                    f"{table.name} would hold {twice[0]} orders of {source!r} twice; "
+                    "nothing was loaded.",
+                    "Something else wrote to the warehouse; run `orderpull replay` into a new one.",
+                )
+
+    def _count(self, table: str) -> int:
+        row = self.stage.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        points.reached("before-commit")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        try:
+            connection.execute("ROLLBACK")
+        except duckdb.Error:
+            pass
+        if isinstance(error, duckdb.Error):
+            raise _write_failed(error) from error
+        raise
+    points.reached("committed")
+
+
+def _write_failed(error: duckdb.Error) -> DestinationError:
+    text = str(error).splitlines()[0]
+    hint = "Make room on the disk." if "space" in text.lower() else "Run again."
+    return DestinationError(f"The warehouse could not be written: {text.rstrip('.')}.",
+                            f"Nothing of this batch was loaded; its pages wait. {hint}")
+
+
+def _columns(name: str) -> str:
+    return ", ".join(_TABLES[name].names)
+
+
+_TABLES: dict[str, Table] = {table.name: table for table in TABLES}

@@ -1,0 +1,167 @@
+"""What a destination is to the pipeline, and what passes between them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from orderpull.model import COUNTS
+
+if TYPE_CHECKING:
+    import duckdb
+    import sqlalchemy as sa
+
+    from orderpull.landing.page import PageMeta
+
+Command = Literal["run", "load", "replay", "retry"]
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What the ledger knows of a source.
+
+    :param landing: identity of the landing whose pages are loaded; '' if none is.
+    :param loaded_through: the highest page loaded.
+    :param gaps: pages below it that still wait.
+    :param cursor: how far an incremental API has been read.
+    """
+
+    landing: str = ""
+    loaded_through: int = 0
+    gaps: tuple[int, ...] = ()
+    cursor: str | None = None
+
+@dataclass(slots=True)
+class Counts:
+    """What became of orders: fetched = the sum of the other five."""
+
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    rejected: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add *other* to these."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+@dataclass(slots=True)
+class RunRecord:
+    """One source's part in one run, as ``orderpull_run`` keeps it. :param run: 0: not begun."""
+
+    source: str
+    command: Command
+    started_at: datetime
+    run: int = 0
+    finished_at: datetime | None = None
+    pulled_at: datetime | None = None
+    pages: int = 0
+    counts: Counts = field(default_factory=Counts)
+    possible_loss: int = 0
+    accepted_rejects: bool = False
+    batches: int = 0
+    error: str | None = None
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction loads: the staged tables of the stage, and what goes to the ledger.
+
+    :param pages: the pages staged.
+    :param counted: whether the pages are new to the ledger; pages that are read again count nothing.
+    :param ignore_changes: ``on_change = "ignore"``.
+    :param state: what the ledger says of the source once this batch is in.
+    """
+
+    source: str
+    pages: "Sequence[PageMeta]"
+    counted: bool
+    ignore_changes: bool
+    state: SourceState
+    record: RunRecord
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row of ``orderpull_reject``."""
+
+    source: str
+    ordernumber: str | None
+    reason: str
+    message: str
+    path: str
+    raw: str
+    page: int
+    position: int
+    run: int
+    rejected_at: datetime
+    order_id: str | None
+    reject_key: str
+
+class Judged(Protocol):
+    """A batch that has been compared with what is stored, before its transaction."""
+
+    counts: Counts
+    per_page: dict[int, Counts]
+    displaced: list[tuple[int, str, str]]
+    """Stored orders that lose their number: page, order_id, ordernumber."""
+
+class Loader(Protocol):
+    """A destination, held for writing."""
+
+    stage: "duckdb.DuckDBPyConnection"
+
+    def state(self, source: str) -> SourceState:
+        """What the ledger knows of *source*."""
+        ...
+
+    def judge(self, batch: Batch) -> Judged:
+        """Compare the staged tables with what is stored; change nothing."""
+        ...
+
+    def apply(self, batch: Batch, judged: Judged) -> None:
+        """Write rows, rejects, pages, cursor and counts in one transaction."""
+        ...
+
+    def record(self, record: RunRecord, state: SourceState | None = None) -> None:
+        """Write a run's row, and a source's state, in a transaction of their own."""
+        ...
+
+    def rejects(self, source: str | None = None) -> list[Reject]:
+        """The open rejects, in the order of their pages."""
+        ...
+
+class Reader(Protocol):
+    """A destination, open for reading."""
+
+    def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
+        """The rows that *query* answers, each as a dict."""
+        ...
+
+class Destination(Protocol):
+    """A warehouse."""
+
+    def preflight(self) -> None:
+        """Prove that it can be written now; create or migrate its tables.
+
+        :raises DestinationError: it cannot; the message says why.
+        """
+        ...
+
+    def loader(self) -> AbstractContextManager[Loader]:
+        """Hold it for writing. :raises DestinationError: it cannot be held."""
+        ...
+
+    def reader(self) -> AbstractContextManager[Reader]:
+        """Open it for reading, never in the way of a loader.
+
+        :raises DestinationError: there is nothing to read yet.
+        """
+        ...
+
+    def publish(self, *, finished: bool) -> None:
+        """Show readers what was loaded, if they are behind.
+
+        :param finished: whether the run is at its end; within one, not more than once a minute.
+        """
+        ...

@@ -1,0 +1,132 @@
+"""What readers of a DuckDB warehouse open: a byte copy, put in place atomically.
+
+A reader of the warehouse itself, even a read-only one, would lock every loader out. The snapshot's
+name never changes, so any tool can open it; a reader that has it open keeps what it opened.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import duckdb
+
+from orderpull import points
+from orderpull.errors import DestinationError
+
+WITHIN_RUN_SECONDS = 60.0
+FRESHNESS_BYTES_PER_SECOND = 1_000_000
+"""A snapshot that is only behind in when the source was last asked is renewed so often that the
+copying stays below this rate: a small one at each run, one of 500 MB about every nine minutes."""
+
+_CHUNK = 16 << 20
+_VERSION = "SELECT run, max(batches), max(finished_at) FROM {0}.orderpull_run GROUP BY run ORDER BY run DESC LIMIT 1"
+_DATA = "SELECT coalesce(sum(batches), 0) FROM {0}.orderpull_run"
+
+
+class Snapshot:
+    """The snapshot of the warehouse at *warehouse*."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self.warehouse = warehouse
+        self.path = warehouse.with_suffix(".snapshot.duckdb")
+
+    def due(self, *, finished: bool) -> bool:
+        """Whether it may be time for a new one; within a run at most once a minute."""
+        if not self.warehouse.exists():
+            return False
+        return finished or self._age() >= WITHIN_RUN_SECONDS
+
+    def make(
+        self, attached: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+    ) -> None:
+        """Copy the warehouse, if the snapshot is behind it.
+
+        :param attached: opens the warehouse for writing, as ``warehouse``, which keeps every other
+            writer out while the bytes are copied.
+        :raises DestinationError: the copy cannot be written; the snapshot before it stays.
+        """
+        # The source descriptor is closed after the connection: closing any descriptor of a file
+        # gives up all of the process's locks on it (POSIX), DuckDB's among them.
+        source = -1
+        try:
+            with attached() as connection:
+                if not self._behind(connection):
+                    return
+                points.reached("before-snapshot")
+                connection.execute("CHECKPOINT warehouse")
+                source = os.open(self.warehouse, os.O_RDONLY)
+                self._copy(source)
+        except OSError as error:
+            raise DestinationError(
+                f"The snapshot {self.path} cannot be written: {error.strerror or error}.",
+                "Make room or mend the folder's rights, then run again; the orders are loaded.",
+            ) from error
+        finally:
+            if source >= 0:
+                os.close(source)
+
+    def _copy(self, source: int) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _copy_bytes(source, target)
+            os.fsync(target)
+        finally:
+            os.close(target)
+        points.reached("snapshot-copied")
+        temporary.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        points.reached("snapshot-placed")
+
+    def _behind(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        if not self.path.exists():
+            return True
+        file = str(self.path).replace("'", "''")
+        try:
+            connection.execute(f"ATTACH '{file}' AS snapshot (READ_ONLY)")
+        except duckdb.Error:
+            return True
+        try:
+            if _read(connection, _DATA, "warehouse") != _read(connection, _DATA, "snapshot"):
+                return True
+            same = _read(connection, _VERSION, "warehouse") == _read(
+                connection, _VERSION, "snapshot"
+            )
+            patience = self.path.stat().st_size / FRESHNESS_BYTES_PER_SECOND
+            return not same and self._age() >= patience
+        except duckdb.Error:
+            return True
+        finally:
+            connection.execute("DETACH snapshot")
+
+    def _age(self) -> float:
+        try:
+            return time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
+
+
+def _read(connection: duckdb.DuckDBPyConnection, query: str, database: str) -> object:
+    return connection.execute(query.format(database)).fetchone()
+
+
+def _copy_bytes(source: int, target: int) -> None:
+    """Copy a whole file; where the file system can, without moving a byte."""
+    size = os.fstat(source).st_size
+    done = 0
+    in_kernel = hasattr(os, "copy_file_range")
+    while done < size:
+        wanted = min(_CHUNK, size - done)
+        if in_kernel:
+            try:
+                done += os.copy_file_range(source, target, wanted, done, done)
+            except OSError:
+                in_kernel = False
+        else:
+            done += os.pwrite(target, os.pread(source, wanted, done), done)

@@ -1,0 +1,220 @@
+"""Load one source's landed pages: in bounded batches, each shaped, judged and committed whole."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import duckdb
+import msgspec
+
+from orderpull import points
+from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
+from orderpull.errors import RejectLimitExceeded
+from orderpull.landing.local import SourceLanding
+from orderpull.landing.page import PageMeta
+from orderpull.normalize.shape import Key, Shaper, StagedPage
+from orderpull.sources.pull import Source
+
+BATCH_BYTES = 32 << 20
+BATCH_ORDERS = 50_000
+"""What bounds a batch, and with it the memory of a load: JSON bytes, and orders."""
+
+LIMIT_APPLIES_FROM = 100
+"""Orders: the reject limit is not asked of smaller batches."""
+
+
+class Waiting:
+    """Which landed pages wait to be loaded.
+
+    The ledger knows; a note beside the landing remembers what it last said, so that it can be told
+    even while the warehouse is out of reach. The note decides nothing.
+    """
+
+    def __init__(self, landing: SourceLanding) -> None:
+        self.landing = landing
+        self._file = landing.folder / "loaded.json"
+
+    def note(self, through: int, gaps: Sequence[int]) -> None:
+        """Remember what the ledger says."""
+        data = msgspec.json.encode({"through": through, "gaps": list(gaps)})
+        if not self._file.exists() or self._file.read_bytes() != data:
+            temporary = self._file.with_name(".loaded.json.tmp")
+            temporary.write_bytes(data)
+            temporary.rename(self._file)
+
+    def pages(self) -> list[int]:
+        """The pages that wait."""
+        try:
+            noted = msgspec.json.decode(self._file.read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            noted = {"through": 0, "gaps": []}
+        return [*noted["gaps"], *self.landing.pages(after=noted["through"])]
+
+
+class PageLoader:
+    """Loads one source's pages into a destination that is held for writing."""
+
+    def __init__(
+        self, source: Source, landing: SourceLanding, loader: Loader, record: RunRecord
+    ) -> None:
+        self.source = source
+        self.landing = landing
+        self.loader = loader
+        self.run = record
+        self.state = loader.state(source.name)
+        self.shaper = Shaper(loader.stage, source.api, source.settings.ordernumber)
+        self.accept_rejects = False
+        self.lossy: set[int] = set()
+        self.changed = 0
+
+    def load(self) -> Iterator[None]:
+        """Load what waits, one batch at each step.
+
+        :raises RejectLimitExceeded: a batch has too many rejects; those before it are loaded.
+        :raises CorruptPage: a page is not what was landed; nothing after it is loaded.
+        """
+        waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+        freed: set[str] = set()
+        for pages in self._batches(waiting):
+            numbers = {page.meta.page for page in pages}
+            rest = [number for number in waiting if number not in numbers]
+            through = max(self.state.loaded_through, *numbers)
+            self.state = SourceState(
+                self.landing.identity,
+                through,
+                tuple(number for number in rest if number < through),
+                self._cursor(pages),
+            )
+            self._load(pages, counted=True)
+            waiting = rest
+            freed |= self._freed()
+            self.lossy |= {page.meta.page for page in pages if page.meta.possible_loss}
+            Waiting(self.landing).note(through, self.state.gaps)
+            yield
+        self._retry_reused(freed)
+
+    def replay(self) -> Iterator[int]:
+        """Read every landed page that is loaded again; yields how many after each batch."""
+        loaded = [n for n in self.landing.pages() if n not in self.state.gaps]
+        for pages in self._batches([n for n in loaded if n <= self.state.loaded_through]):
+            self._load(pages, counted=False)
+            yield len(pages)
+
+    def retry(self, rejects: Sequence[Reject]) -> None:
+        """Shape these rejects again, under today's mapping and settings."""
+        keys = {(reject.page, reject.position) for reject in rejects}
+        for pages in self._batches(sorted({page for page, _ in keys})):
+            self._load(pages, counted=False, only=keys)
+
+    def state_with(self, cursor: str | None) -> SourceState:
+        """What the ledger should say of the source now."""
+        state = self.state
+        return SourceState(
+            self.landing.identity, state.loaded_through, state.gaps, cursor or state.cursor
+        )
+
+    def _cursor(self, pages: Sequence[StagedPage]) -> str | None:
+        told = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
+        return told[-1] if told else self.state.cursor
+
+    def _batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
+        batch: list[StagedPage] = []
+        size = orders = 0
+        for number in numbers:
+            meta = self.landing.meta(number)
+            full = size + meta.size > BATCH_BYTES or orders + meta.orders > BATCH_ORDERS
+            if batch and full:
+                yield batch
+                batch, size, orders = [], 0, 0
+            batch.append(self._staged(meta))
+            size, orders = size + meta.size, orders + meta.orders
+        if batch:
+            yield batch
+
+    def _staged(self, meta: PageMeta) -> StagedPage:
+        number = meta.page
+        return StagedPage(meta, self.landing.file(number), lambda: self.landing.read(number)[1])
+
+    def _load(
+        self, pages: list[StagedPage], *, counted: bool, only: set[Key] | None = None
+    ) -> None:
+        """Shape, judge and commit one batch."""
+        points.reached("before-normalize")
+        self.shaper.shape(pages, only)
+        points.reached("normalized")
+        batch = Batch(
+            source=self.source.name,
+            pages=[page.meta for page in pages],
+            counted=counted,
+            ignore_changes=self.source.settings.on_change == "ignore",
+            state=self.state,
+            record=self.run,
+        )
+        judged = self.loader.judge(batch)
+        self.shaper.fill_raw(pages)
+        self._add_displaced(judged)
+        points.reached("judged")
+        self._check_limit(judged)
+        if counted:
+            self.run.pages += len(pages)
+            self.run.counts.add(judged.counts)
+        self.loader.apply(batch, judged)
+        self.changed += judged.counts.inserted + judged.counts.updated
+
+    def _check_limit(self, judged: Judged) -> None:
+        counts, limit = judged.counts, self.source.settings.reject_limit
+        if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
+            return
+        if self.accept_rejects:
+            self.run.accepted_rejects = True
+            return
+        first = self.loader.stage.execute(
+            "SELECT reason, count(*) FROM staged_reject GROUP BY reason ORDER BY 2 DESC LIMIT 3"
+        ).fetchall()
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in first)
+        raise RejectLimitExceeded(
+            f"{counts.rejected} of {counts.fetched} orders of source {self.source.name!r} cannot "
+            f"be shaped ({reasons}); the limit is {limit:.0%}. That batch was not loaded.",
+            "If that is right, run `orderpull load --accept-rejects`; else mend the api file.",
+        )
+
+    def _add_displaced(self, judged: Judged) -> None:
+        """Make rejects of stored orders that lose their number, from the page they came with."""
+        for page, group in groupby(sorted(judged.displaced), key=lambda row: row[0]):
+            staged = self._staged(self.landing.meta(page))
+            orders = {order_id: number for _, order_id, number in group}
+            places = self._places(staged, set(orders))
+            raw = self.shaper.raw_texts(staged, places.values())
+            for order_id, position in places.items():
+                self.loader.stage.execute(
+                    """INSERT INTO staged_reject VALUES (?, ?, ?, ?, 'number_reused',
+                       'another order has its number; tell them apart with the setting '
+                       || 'ordernumber = "{number}~{id}"', '$', ?)""",
+                    [page, position, orders[order_id], order_id, raw[position]],
+                )
+
+    def _places(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:
+        """Where orders stand in a page that is not part of the batch."""
+        with duckdb.connect() as scratch:
+            scratch.execute("SET TimeZone = 'UTC'")
+            Shaper(scratch, self.source.api, self.source.settings.ordernumber).shape([page])
+            rows = scratch.execute(
+                "SELECT order_id, max(position) FROM staged_order GROUP BY order_id"
+            ).fetchall()
+        return {order_id: position for order_id, position in rows if order_id in order_ids}
+
+    def _freed(self) -> set[str]:
+        """Numbers that orders gave up in the batch just loaded."""
+        if self.source.api.mapping.id is None:
+            return set()
+        rows = self.loader.stage.execute("SELECT ordernumber FROM gone").fetchall()
+        return {row[0] for row in rows}
+
+    def _retry_reused(self, freed: set[str]) -> None:
+        """Orders that were rejected for a number which is free now get it."""
+        if freed:
+            rejects = [
+                reject
+                for reject in self.loader.rejects(self.source.name)
+                if reject.reason == "number_reused" and reject.ordernumber in freed
+            ]
+            self.retry(rejects)

@@ -1,0 +1,180 @@
+"""The tables, declared once; DDL, loading and checks all derive from here.
+
+No library is imported, so a run on a current schema needs no SQL toolkit. Types are named by what
+they hold; each destination has its own words for them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+"""Raised by one with each change of the tables; see ``destinations/schema.py``."""
+
+NO_SKU = "(no sku)"
+"""The SKU under which lines without one are counted."""
+
+NO_COUNTRY = "(no country)"
+"""How a missing country is shown. In the tables it is NULL."""
+
+MAX_QUANTITY = 2**53
+"""The largest quantity taken: the largest whole number that every JSON reader keeps exact."""
+
+Type = Literal["text", "integer", "boolean", "time", "money"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, what it holds, and what it means (for ``docs/tables.md``)."""
+
+    name: str
+    type: Type
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its columns in order, and the columns that tell its rows apart."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _table(name: str, key: str, *columns: tuple[str, Type, str]) -> Table:
+    return Table(name, tuple(Column(*column) for column in columns), tuple(key.split()))
+
+
+ORDER_ADDRESS = _table(
+    "order_address",
+    "source ordernumber",
+    ("ordernumber", "text", "the order's number, exactly as given"),
+    ("country", "text", "ISO 3166-1 alpha-2 where certain, else as given"),
+    ("line1", "text", "first street line"),
+    ("line2", "text", "second street line"),
+    ("name", "text", "who receives the parcel"),
+    ("postalcode", "text", "postal code, as text"),
+    ("stateprovince", "text", "state, province or region"),
+    ("city", "text", "city"),
+    ("source", "text", "the source's name in orderpull.toml"),
+)
+
+ORDER_ITEM = _table(
+    "order_item",
+    "source ordernumber sku",
+    ("ordernumber", "text", "the order's number, exactly as given"),
+    ("sku", "text", f"stock keeping unit, untouched; {NO_SKU} where there is none"),
+    ("quantity", "integer", "pieces, summed over the order's lines with this SKU"),
+    ("source", "text", "the source's name in orderpull.toml"),
+)
+
+ORDER_HEADER = _table(
+    "order_header",
+    "source ordernumber",
+    ("ordernumber", "text", "the order's number, exactly as given"),
+    ("order_id", "text", "the API's own id; the number where it has none"),
+    ("status", "text", "the API's word for where the order stands"),
+    ("counted", "boolean", "false for what is no sale: cancelled, draft, test"),
+    ("ordered_at", "time", "when it was placed, UTC"),
+    ("modified_at", "time", "when the API last changed it, UTC"),
+    ("currency", "text", "ISO 4217 code as given, upper case"),
+    ("total", "money", "the order's total in major units of the currency"),
+    ("channel", "text", "where it was sold, as the API names it"),
+    ("item_quantity", "integer", "pieces over all lines"),
+    ("content_hash", "text", "md5 of all that the API said and that is kept here"),
+    ("page", "integer", "the landed page that this version came with"),
+    ("loaded_at", "time", "when this version was loaded, UTC"),
+    ("source", "text", "the source's name in orderpull.toml"),
+)
+
+LEDGER_RUN = _table(
+    "orderpull_run",
+    "run source",
+    ("run", "integer", "number of the run, growing"),
+    ("source", "text", "the source"),
+    ("command", "text", "run, load, replay or retry"),
+    ("started_at", "time", "UTC"),
+    ("finished_at", "time", "UTC; NULL while it goes on, or after a kill"),
+    ("pulled_at", "time", "when the source had been read to its end; NULL if it was not"),
+    ("pages", "integer", "pages loaded"),
+    ("fetched", "integer", "orders in them"),
+    ("inserted", "integer", "orders new to the warehouse"),
+    ("updated", "integer", "orders with newer content"),
+    ("unchanged", "integer", "orders that were there already"),
+    ("stale", "integer", "orders older than what is there"),
+    ("rejected", "integer", "orders that could not be shaped"),
+    ("possible_loss", "integer", "answers of a consume-once API that did not arrive whole"),
+    ("accepted_rejects", "boolean", "true if a person let a batch past the reject limit"),
+    ("batches", "integer", "transactions committed"),
+    ("error", "text", "what stopped this source, in one sentence"),
+)
+
+LEDGER_PAGE = _table(
+    "orderpull_page",
+    "source page",
+    ("source", "text", "the source"),
+    ("page", "integer", "the page's number in the landing"),
+    ("run", "integer", "the run that loaded it"),
+    ("received_at", "time", "when it was received, UTC"),
+    ("loaded_at", "time", "when it was loaded, UTC"),
+    ("sha256", "text", "of the body"),
+    ("bytes", "integer", "length of the body"),
+    ("state", "text", "whole, damaged or unexpected"),
+    ("possible_loss", "boolean", "true if orders may have been lost with this answer"),
+    ("fetched", "integer", "orders in it"),
+    ("inserted", "integer", "of these: new"),
+    ("updated", "integer", "of these: newer"),
+    ("unchanged", "integer", "of these: known"),
+    ("stale", "integer", "of these: older"),
+    ("rejected", "integer", "of these: not shaped"),
+)
+
+LEDGER_CURSOR = _table(
+    "orderpull_cursor",
+    "source",
+    ("source", "text", "the source"),
+    ("landing", "text", "identity of the landing whose pages are loaded"),
+    ("loaded_through", "integer", "highest page loaded"),
+    ("gaps", "text", "JSON list of pages below it that still wait"),
+    ("cursor", "text", "how far an incremental API has been read"),
+    ("updated_at", "time", "UTC"),
+)
+
+LEDGER_REJECT = _table(
+    "orderpull_reject",
+    "source reject_key",
+    ("source", "text", "the source"),
+    ("ordernumber", "text", "the order's number where it could be read"),
+    ("reason", "text", "code; docs/tables.md lists them"),
+    ("message", "text", "the reason in a sentence"),
+    ("path", "text", "JSON path of what is wrong, within the order"),
+    ("raw", "text", "the order's text as received"),
+    ("page", "integer", "the landed page it came with"),
+    ("position", "integer", "its place in that page, from 0"),
+    ("run", "integer", "the run that last met it"),
+    ("rejected_at", "time", "UTC"),
+    ("order_id", "text", "the API's own id where it could be read"),
+    ("reject_key", "text", "what makes it the same bad order again: id, number, or md5 of raw"),
+)
+
+LEDGER_SCHEMA = _table(
+    "orderpull_schema",
+    "version",
+    ("version", "integer", "version of these tables"),
+    ("migrated_at", "time", "UTC"),
+    ("made_by", "text", "the orderpull that made it"),
+)
+
+DATA_TABLES = (ORDER_ADDRESS, ORDER_ITEM, ORDER_HEADER)
+LEDGER_TABLES = (LEDGER_RUN, LEDGER_PAGE, LEDGER_CURSOR, LEDGER_REJECT, LEDGER_SCHEMA)
+TABLES = DATA_TABLES + LEDGER_TABLES
+
+VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
+"""The answers' views; their SQL is in ``views.py``."""
+
+COUNTS = ("fetched", "inserted", "updated", "unchanged", "stale", "rejected")
+"""fetched = the sum of the other five, for each source and run."""

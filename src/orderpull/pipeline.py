@@ -1,0 +1,366 @@
+"""Preflight, load what waits, pull, load: the whole story, top to bottom.
+
+Nothing is asked of an orders endpoint before it is proven that the answer can be kept and loaded;
+what is landed and not yet loaded is loaded first.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from orderpull import clock
+from orderpull.destinations import open_destination
+from orderpull.destinations.protocol import Command, Counts, Destination, Loader, RunRecord
+from orderpull.errors import (
+    DestinationError,
+    Interrupted,
+    LandingError,
+    LandingMismatch,
+    OrderpullError,
+    PossibleLoss,
+    SourceError,
+)
+from orderpull.landing import open_landing
+from orderpull.landing.local import SourceLanding
+from orderpull.loading import PageLoader, Waiting
+from orderpull.settings import Settings
+from orderpull.sources.limits import Stop
+from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.spec import read_api
+from orderpull.sources.transport import Send
+
+log = logging.getLogger("orderpull.run")
+
+LOAD_WITHIN_SECONDS = 60.0
+"""A pull that goes on for long is loaded meanwhile, this often."""
+
+
+@dataclass
+class SourceResult:
+    """What one run did for one source; the keys of ``run --json``."""
+
+    pages: int = 0
+    counts: Counts = field(default_factory=Counts)
+    waiting: int = 0
+    possible_loss: int = 0
+    cursor: str | None = None
+    error: OrderpullError | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """As ``run --json`` shows it."""
+        counts = self.counts
+        return {
+            "pages": self.pages,
+            "fetched": counts.fetched,
+            "inserted": counts.inserted,
+            "updated": counts.updated,
+            "unchanged": counts.unchanged,
+            "stale": counts.stale,
+            "rejected": counts.rejected,
+            "waiting": self.waiting,
+            "possible_loss": self.possible_loss,
+            "cursor": self.cursor,
+            "error": str(self.error) if self.error else None,
+        }
+
+
+@dataclass
+class RunResult:
+    """What one run did. :param error: what stopped it as a whole."""
+
+    sources: dict[str, SourceResult] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: OrderpullError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing needs a person."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0: all well; 1: something needs a person; 2: nothing was asked; 128 + n: stopped."""
+        errors = [self.error, *(result.error for result in self.sources.values())]
+        codes = [error.exit_code for error in errors if error is not None]
+        if any(result.possible_loss for result in self.sources.values()):
+            codes.append(1)
+        return max(codes, default=0)
+
+    def as_json(self) -> dict[str, object]:
+        """As ``run --json`` shows it."""
+        sources = {name: result.as_json() for name, result in self.sources.items()}
+        answer: dict[str, object] = {"ok": self.ok, "sources": sources}
+        if self.error:
+            answer["error"] = str(self.error)
+        return answer | {"seconds": round(self.seconds, 3)}
+
+
+class Listener:
+    """Is told how a run goes; the terminal shows it."""
+
+    def pulled(self, source: str, pulled: Pulled) -> None:
+        """A page of *source* was landed."""
+
+    def loaded(self, source: str, result: SourceResult) -> None:
+        """A batch of *source* was loaded."""
+
+
+def run(
+    settings: Settings,
+    sources: Iterable[str] = (),
+    *,
+    stop: Stop | None = None,
+    listener: Listener | None = None,
+    send: Send | None = None,
+    accept_rejects: bool = False,
+) -> RunResult:
+    """Preflight, load what waits, pull, load.
+
+    :param sources: only these sources; all if none is named.
+    :param stop: may ask the run to stop after the page in hand.
+    :param send: replaces the network, in tests.
+    :raises SettingsError: the settings are wrong.
+    """
+    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, send=send)
+    pipeline.accept_rejects = accept_rejects
+    return pipeline.timed(pipeline.run)
+
+
+def pull(
+    settings: Settings,
+    sources: Iterable[str] = (),
+    *,
+    stop: Stop | None = None,
+    listener: Listener | None = None,
+    send: Send | None = None,
+) -> RunResult:
+    """Preflight, then pull into the landing; load nothing. Parameters as :func:`run`."""
+    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, send=send)
+    return pipeline.timed(pipeline.pull)
+
+
+def load(
+    settings: Settings,
+    sources: Iterable[str] = (),
+    *,
+    stop: Stop | None = None,
+    listener: Listener | None = None,
+    accept_rejects: bool = False,
+) -> RunResult:
+    """Load what waits in the landing; ask no API. Parameters as :func:`run`.
+
+    :param accept_rejects: load also batches with more rejects than ``reject_limit``.
+    """
+    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, command="load")
+    pipeline.accept_rejects = accept_rejects
+    return pipeline.timed(pipeline.load)
+
+
+def preflight(settings: Settings, sources: Iterable[str] = ()) -> "Pipeline":
+    """Prove that a run could do its work, as far as that can be known without asking for orders.
+
+    :raises OrderpullError: it could not.
+    """
+    pipeline = Pipeline(settings, sources)
+    pipeline.preflight()
+    return pipeline
+
+
+class Pipeline:
+    """One run's parts, and what it did so far."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        names: Iterable[str] = (),
+        *,
+        stop: Stop | None = None,
+        listener: Listener | None = None,
+        send: Send | None = None,
+        command: Command = "run",
+    ) -> None:
+        chosen = settings.chosen(tuple(names))
+        self.settings = settings
+        self.command = command
+        self.stop = stop or Stop()
+        self.listener = listener or Listener()
+        self.accept_rejects = False
+        self.landing = open_landing(settings.landing.url, settings.folder)
+        self.destination: Destination = open_destination(settings.destination, settings.folder)
+        self.sources = {
+            name: Source(name, source, read_api(source.api, settings.folder), send=send)
+            for name, source in chosen.items()
+        }
+        self.result = RunResult({name: SourceResult() for name in chosen})
+        self.began = clock.now()
+        self.records = {name: RunRecord(name, command, self.began) for name in chosen}
+        self.starts: dict[str, Start] = {}
+        self._lossy: dict[str, set[int]] = {name: set() for name in chosen}
+
+    def timed(self, do: Callable[[], None]) -> RunResult:
+        """Do it, and say how it went."""
+        start = time.monotonic()
+        try:
+            do()
+        except OrderpullError as error:
+            self.result.error = error
+        self.result.seconds = time.monotonic() - start
+        return self.result
+
+    def run(self) -> None:
+        """Preflight, load what waits, pull, load."""
+        self.preflight()
+        if any(self.waiting(name) for name in self.sources):
+            self._load_all()
+        with self._after_asking():
+            self._pull_all(self._load_all)
+            self._load_all(finished=True)
+            self.destination.publish(finished=True)
+        self._raise_if_stopped()
+
+    def pull(self) -> None:
+        """Preflight, pull."""
+        self.preflight()
+        self._pull_all(lambda: None)
+        for name, result in self.result.sources.items():
+            result.waiting = len(self.waiting(name))
+        self._raise_if_stopped()
+
+    def load(self) -> None:
+        """Load what waits."""
+        self._check_writable()
+        self._load_all(finished=True)
+        self.destination.publish(finished=True)
+        self._raise_if_stopped()
+
+    def preflight(self) -> None:
+        """Prove destination and landing; learn where each source stands."""
+        self._check_writable()
+        with self.destination.loader() as loader:
+            for name in self.sources:
+                self._learn(loader, name)
+
+    def part(self, name: str) -> SourceLanding:
+        """The landing's part of source *name*."""
+        return self.landing.source(name)
+
+    def waiting(self, name: str) -> list[int]:
+        """Pages landed and not yet loaded, as far as the ledger was last seen."""
+        return Waiting(self.part(name)).pages()
+
+    def _check_writable(self) -> None:
+        try:
+            self.destination.preflight()
+        except DestinationError as error:
+            waiting = sum(len(self.waiting(name)) for name in self.sources)
+            pages = "1 landed page waits" if waiting == 1 else f"{waiting} landed pages wait"
+            error.message = f"{error.message} Nothing was asked of any API; {pages}."
+            raise
+        for name in self.sources:
+            self.landing.check(name)
+
+    def _learn(self, loader: Loader, name: str) -> None:
+        state, part = loader.state(name), self.part(name)
+        if state.landing and state.landing != part.identity:
+            raise LandingMismatch(
+                f"The warehouse has loaded pages of source {name!r} from another landing than "
+                f"{part.folder}.",
+                "Give back the landing that belongs to it, or rename the source.",
+            )
+        Waiting(part).note(state.loaded_through, state.gaps)
+        self.starts[name] = Start(state.cursor, state.loaded_through)
+        self.result.sources[name].cursor = part.newest_cursor(state.cursor, state.loaded_through)
+
+    def _pull_all(self, load: Callable[[], None]) -> None:
+        for name, source in self.sources.items():
+            if self.stop.asked:
+                return
+            try:
+                self._pull_one(name, source, load)
+            except (SourceError, LandingError) as error:
+                self._failed(name, error)
+
+    def _pull_one(self, name: str, source: Source, load: Callable[[], None]) -> None:
+        loaded_at = time.monotonic()
+
+        def told(pulled: Pulled) -> None:
+            nonlocal loaded_at
+            self.listener.pulled(name, pulled)
+            if time.monotonic() - loaded_at >= LOAD_WITHIN_SECONDS:
+                load()
+                self.destination.publish(finished=False)
+                loaded_at = time.monotonic()
+
+        source.reach()
+        pulled = source.pull(self.part(name), self.starts[name], self.stop, told)
+        result = self.result.sources[name]
+        result.cursor = pulled.cursor
+        result.pages = max(result.pages, len(pulled.pages))
+        self._lossy[name].update(pulled.possible_loss)
+        result.possible_loss = len(self._lossy[name])
+        self.records[name].pulled_at = pulled.finished_at
+        if isinstance(pulled.error, Interrupted):
+            return
+        if pulled.error:
+            self._failed(name, pulled.error)
+
+    def _failed(self, name: str, error: OrderpullError) -> None:
+        log.error("source=%s: %s", name, error)
+        self.result.sources[name].error = error
+        error.exit_code = 1
+        self.records[name].error = error.message
+
+    def _load_all(self, *, finished: bool = False) -> None:
+        with self.destination.loader() as loader:
+            for name, source in self.sources.items():
+                pages = PageLoader(source, self.part(name), loader, self.records[name])
+                pages.accept_rejects = self.accept_rejects
+                try:
+                    self._load_one(name, pages)
+                except DestinationError:
+                    raise
+                except OrderpullError as error:
+                    self._failed(name, error)
+                if finished:
+                    self.records[name].finished_at = clock.now()
+                state = pages.state_with(self.result.sources[name].cursor)
+                loader.record(self.records[name], state)
+
+    def _load_one(self, name: str, pages: PageLoader) -> None:
+        result = self.result.sources[name]
+        try:
+            for _ in pages.load():
+                result.counts = self.records[name].counts
+                self.listener.loaded(name, result)
+                if self.stop.asked:
+                    break
+        finally:
+            result.pages = self.records[name].pages
+            self._lossy[name].update(pages.lossy)
+            result.possible_loss = self.records[name].possible_loss = len(self._lossy[name])
+            result.waiting = len(self.waiting(name))
+        if pages.lossy and result.error is None:
+            self._failed(name, PossibleLoss(
+                f"Orders may have been lost with {len(pages.lossy)} answers of source {name!r}.",
+                "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
+            ))
+
+    def _after_asking(self) -> "_AfterAsking":
+        return _AfterAsking()
+
+    def _raise_if_stopped(self) -> None:
+        if self.stop.asked:
+            raise Interrupted(self.stop.signal)
+
+
+class _AfterAsking:
+    """Once something was asked, a failing destination is exit 1: what was pulled waits."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (DestinationError, LandingError)):
+            error.exit_code = 1
+            error.hint = f"{error.hint} What was pulled waits in the landing.".strip()

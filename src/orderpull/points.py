@@ -1,0 +1,32 @@
+"""Named instants at which a kill must lose nothing.
+
+Product code says ``points.reached("page-renamed")``; it does nothing. The kill tests replace
+:func:`reached` by one that ends the process with SIGKILL, so every claim of durability is tried at
+the very instruction it is about.
+"""
+
+POINTS = (
+    "before-request",
+    "request-sent",
+    "after-response",
+    "page-half-written",
+    "page-written",
+    "page-renamed",
+    "page-landed",
+    "before-normalize",
+    "normalized",
+    "judged",
+    "load-begun",
+    "rows-deleted",
+    "rows-inserted",
+    "ledger-written",
+    "before-commit",
+    "committed",
+    "before-snapshot",
+    "snapshot-copied",
+    "snapshot-placed",
+)
+
+
+def reached(point: str) -> None:
+    """Say that *point* (one of :data:`POINTS`) has been reached. Does nothing outside tests."""

@@ -1,0 +1,258 @@
+"""``orderpull.toml`` and the environment, as typed settings.
+
+Unknown keys are errors that name the nearest known one; ``${NAME}`` is read from the environment.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta, Struct
+
+from orderpull.errors import SettingsError
+
+DEFAULT_FILE = "orderpull.toml"
+SECRET_KEYS = frozenset({"token", "password", "secret", "client_secret"})
+"""Settings whose value is never shown."""
+
+SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[destination]``: the warehouse.
+
+    :param url: ``duckdb:///FILE`` (three slashes: beside the settings file; four: absolute).
+    :param lock_wait: seconds to wait for another process to let go of the warehouse.
+    """
+
+    url: str = "duckdb:///orders.duckdb"
+    lock_wait: Annotated[float, Meta(ge=0)] = 30.0
+
+
+class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[landing]``: where raw pages are kept.
+
+    :param url: a folder, relative to the settings file.
+    """
+
+    url: str = "landing"
+
+
+class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[report]``: how answers are shown.
+
+    :param timezone: IANA name; days of ``--since`` and ``--until`` begin at its midnight.
+    """
+
+    timezone: str = "UTC"
+
+
+class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sources.NAME]``: one account at one orders API.
+
+    :param api: a built-in API's name, or the path of a ``.toml``.
+    :param base_url: scheme, host, port and prefix; the API file adds the path.
+    :param token: the API's token, best as ``${NAME}``.
+    :param start: first run of an incremental API: orders changed since then (ISO date or time).
+    :param on_change: ``update``: the newest version wins; ``ignore``: the first stays.
+    :param ordernumber: how the number is made of ``{number}`` and ``{id}``.
+    :param reject_limit: share of a batch of 100 orders or more that may be rejected.
+    :param page_size: orders asked for at once.
+    :param max_pages: stop pulling after so many pages in one run.
+    :param max_seconds: stop pulling after so many seconds in one run.
+    :param rate: requests per second at most; 0.2 is one in five seconds.
+    :param timeout: seconds for one request, from connecting to the last byte.
+    :param overlap: seconds that an incremental API is read again before the cursor.
+    """
+
+    api: str
+    base_url: str
+    token: str | None = None
+    start: str | None = None
+    on_change: Literal["update", "ignore"] = "update"
+    ordernumber: str = "{number}"
+    reject_limit: Annotated[float, Meta(ge=0, le=1)] = 0.10
+    page_size: Count | None = None
+    max_pages: Count | None = None
+    max_seconds: Positive | None = None
+    rate: Positive | None = None
+    timeout: Positive = 60.0
+    overlap: Annotated[float, Meta(ge=0)] | None = None
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings, and where they came from.
+
+    :param file: the file they were read from; its folder is what relative paths start at.
+    """
+
+    destination: DestinationSettings = DestinationSettings()
+    landing: LandingSettings = LandingSettings()
+    report: ReportSettings = ReportSettings()
+    sources: dict[SourceName, SourceSettings] = {}
+    file: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start at."""
+        return self.file.parent if self.file else Path.cwd()
+
+    def chosen(self, names: tuple[str, ...] = ()) -> dict[str, SourceSettings]:
+        """The named sources, or all of them.
+
+        :raises SettingsError: no source is set, or a name is unknown.
+        """
+        if not self.sources:
+            raise SettingsError(
+                f"{self.file or DEFAULT_FILE} names no source.",
+                "Add a [sources.NAME] block, or run `orderpull init`.",
+            )
+        for name in names:
+            if name not in self.sources:
+                raise SettingsError(
+                    f"There is no source {name!r}.", f"Known: {', '.join(self.sources)}."
+                )
+        return {name: self.sources[name] for name in (names or self.sources)}
+
+
+def read_settings(file: str | Path | None = None) -> Settings:
+    """Read *file* (default: ``orderpull.toml`` in the working folder).
+
+    :raises SettingsError: the file is missing, is not TOML, or a value is wrong; the message names
+        file, key and reason.
+    """
+    path = Path(file or DEFAULT_FILE).absolute()
+    return parse_settings(_read_text(path), path)
+
+
+def parse_settings(text: str, file: Path | None = None) -> Settings:
+    """Settings from TOML *text*, as if read from *file*. Errors as :func:`read_settings`."""
+    where = file.name if file else DEFAULT_FILE
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where} is not TOML: {error}.", "Mend that line.") from None
+    table = _with_environment(table, where, ())
+    _refuse_unknown_keys(table, where)
+    try:
+        settings = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_plain(error)}", "See docs/settings.md.") from None
+    for name, source in settings.sources.items():
+        _check_source(f"{where}: [sources.{name}]", source)
+    _check_timezone(settings.report.timezone, where)
+    return msgspec.structs.replace(settings, file=file)
+
+
+def masked(key: str, value: object) -> object:
+    """*value* as it may be shown: secrets as ``•••``, URL passwords too."""
+    if value is not None and key.rsplit(".", 1)[-1] in SECRET_KEYS:
+        return "•••"
+    return without_password(value) if isinstance(value, str) else value
+
+
+def without_password(url: str) -> str:
+    """*url* with a password in its authority replaced by ``•••``."""
+    return re.sub(r"(://[^/:@\s]*):[^/@\s]*@", r"\1:•••@", url)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no {path.name} in {path.parent}.",
+            "Run `orderpull init` to write one, or name yours with --config FILE.",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from None
+
+
+def _with_environment(value: Any, where: str, key: tuple[str, ...]) -> Any:  # noqa: ANN401 - TOML
+    """*value* with each ``${NAME}`` replaced from the environment."""
+    if isinstance(value, dict):
+        return {k: _with_environment(v, where, (*key, k)) for k, v in value.items()}
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise SettingsError(
+                f"{where}: {'.'.join(key)} needs the environment variable {name}, "
+                "and it is not set.",
+                f"Set it: export {name}=…",
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+
+
+def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
+    blocks: dict[str, type[Struct]] = {
+        "destination": DestinationSettings,
+        "landing": LandingSettings,
+        "report": ReportSettings,
+    }
+    _compare_keys(table, [*blocks, "sources"], where, "")
+    for block, type_ in blocks.items():
+        if isinstance(table.get(block), dict):
+            _compare_keys(table[block], type_.__struct_fields__, where, f"{block}.")
+    sources = table.get("sources")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        if isinstance(source, dict):
+            fields = SourceSettings.__struct_fields__
+            _compare_keys(source, fields, where, f"sources.{name}.")
+
+
+def _compare_keys(table: dict[str, Any], known: Any, where: str, prefix: str) -> None:  # noqa: ANN401
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            raise SettingsError(
+                f"{where}: there is no setting {prefix}{key}.",
+                f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}.",
+            )
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """msgspec's words with the key in front: ``sources.shop.rate: expected `float` > 0``."""
+    message, _, place = str(error).partition(" - at `$")
+    key = place.rstrip("`").lstrip(".") or "the file"
+    return f"{key}: {message[:1].lower()}{message[1:]}."
+
+
+def _check_source(where: str, source: SourceSettings) -> None:
+    if not re.match(r"^https?://[^/\s?#]+[^\s?#]*$", source.base_url):
+        raise SettingsError(
+            f"{where} base_url is {without_password(source.base_url)!r}: expected http:// or "
+            "https://, a host, and at most a path.",
+            "The API file adds path and query.",
+        )
+    if "@" in source.base_url.split("://", 1)[1].split("/", 1)[0]:
+        raise SettingsError(
+            f"{where} base_url holds a user or password.", "Use token = \"${NAME}\" instead."
+        )
+    unknown = set(re.findall(r"\{([^}]*)\}", source.ordernumber)) - {"number", "id"}
+    if unknown or "{" not in source.ordernumber:
+        raise SettingsError(
+            f"{where} ordernumber is {source.ordernumber!r}: it is made of {{number}} and {{id}}.",
+            'For example "{number}~{id}".',
+        )
+
+
+def _check_timezone(name: str, where: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            f"{where}: report.timezone {name!r} is not an IANA time zone.",
+            "For example Europe/Berlin.",
+        ) from None

@@ -1,0 +1,60 @@
+"""The call log: what was asked of the simulator, and what it did with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, or one connection that ended without a request.
+
+    Without a request `number`, `method` and `path` are None.
+    `number` counts requests from 1, `connection` counts TCP connections from 1; `time` is UTC.
+    `path` has its query. `authorization` says whether such a header came; its value is kept
+    nowhere. `status` is None when no status line went out. `orders` are the numbers of the orders
+    taken out, None for one without a readable number. `body_bytes` is what a healthy answer would
+    have had; `sent_bytes` is what the fault lets out, and after the answer what really went out.
+    """
+
+    number: int | None
+    connection: int
+    time: str
+    method: str | None = None
+    path: str | None = None
+    authorization: bool = False
+    status: int | None = None
+    fault: str | None = None
+    consumed: bool = False
+    orders: tuple[str | None, ...] = ()
+    body_bytes: int = 0
+    sent_bytes: int = 0
+
+
+class CallLog:
+    """The calls so far, in memory and, with a path, as JSON lines added to a file.
+
+    The caller serialises access.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the file at once: OSError when it cannot be written."""
+        self.calls: list[Call] = []
+        self._file = None if path is None else path.open("a", encoding="utf-8")
+
+    def add(self, call: Call) -> None:
+        """Keep `call`; its line is in the file when this returns."""
+        self.calls.append(call)
+        if self._file is not None:
+            self._file.write(json.dumps(asdict(call), ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,219 @@
+"""The catalogue of faults: what each does to an answer, and whether the orders are consumed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from .damaged import DAMAGED
+from .profile import Answer, json_answer
+from .script import Script, cut_point, head, healthy, whole_within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .damaged import Damage
+
+Options = dict[str, str]
+
+MOVED_PREFIX = "/moved"
+"""The server answers a path below this as if the prefix were not there: where a redirect leads."""
+HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body>Bad Gateway</body></html>\n"
+OTHER_OBJECT = {"status": "busy", "message": "the list of orders is being rebuilt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault.
+
+    `consumed`: whether the call takes its orders out of a consume-once profile. `carries`: whether
+    anything of the answer goes out, so that it cannot be had with `:keep`. `options`: the defaults
+    of its options.
+    """
+
+    name: str
+    sentence: str
+    shape: Callable[[Answer, Options, str], Script]
+    consumed: bool = True
+    carries: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def _says(status: int, *, wait: bool = False) -> Callable[[Answer, Options, str], Script]:
+    """Answer with an error status; with `wait`, the options may add the header Retry-After."""
+
+    def shape(answer: Answer, options: Options, _: str) -> Script:
+        reply = json_answer(status, {"status": status, "message": "simulated fault"})
+        return _instead(answer, replace(reply, headers=_retry_after(options) if wait else {}))
+
+    return shape
+
+
+def _retry_after(options: Options) -> dict[str, str]:
+    if options["retry-after"]:
+        return {"Retry-After": options["retry-after"]}
+    if options["retry-date"]:
+        return {"Retry-After": formatdate(time.time() + float(options["retry-date"]), usegmt=True)}
+    return {}
+
+
+def _instead(answer: Answer, reply: Answer) -> Script:
+    """Send `reply` and nothing of the answer."""
+    return replace(healthy(reply), intended=len(answer.body) or len(reply.body), whole=())
+
+
+def _bad_gateway(answer: Answer, _: Options, __: str) -> Script:
+    return _instead(answer, Answer(502, HTML, content_type="text/html"))
+
+
+def _html(answer: Answer, _: Options, __: str) -> Script:
+    return _instead(answer, Answer(200, HTML, content_type="text/html"))
+
+
+def _object(answer: Answer, _: Options, __: str) -> Script:
+    return _instead(answer, json_answer(200, OTHER_OBJECT))
+
+
+def _empty(answer: Answer, _: Options, __: str) -> Script:
+    return _instead(answer, Answer(200, b""))
+
+
+def _redirect(answer: Answer, _: Options, target: str) -> Script:
+    return _instead(answer, Answer(302, b"", headers={"Location": MOVED_PREFIX + target}))
+
+
+def _content_type(answer: Answer, _: Options, __: str) -> Script:
+    return healthy(replace(answer, content_type="text/plain"))
+
+
+def _slow(answer: Answer, options: Options, _: str) -> Script:
+    return replace(
+        healthy(answer),
+        piece=int(options["bytes"]),
+        delay=float(options["delay"]),
+        drip_head=float(options["head"]) > 0,
+    )
+
+
+def _silence(answer: Answer, _: Options, __: str) -> Script:
+    return Script(None, b"", b"", intended=len(answer.body), whole=(), ending="silence")
+
+
+def _reset_before(answer: Answer, _: Options, __: str) -> Script:
+    return Script(None, b"", b"", intended=len(answer.body), whole=(), ending="reset")
+
+
+def _reset_headers(answer: Answer, _: Options, __: str) -> Script:
+    script = healthy(answer)
+    return replace(
+        script, head=script.head[: len(script.head) // 2], body=b"", whole=(), ending="reset"
+    )
+
+
+def _cut(answer: Answer, options: Options) -> Script:
+    """Send part of the body under the length of the whole."""
+    length = cut_point(answer, float(options["fraction"]))
+    return replace(
+        healthy(answer), body=answer.body[:length], whole=whole_within(answer.spans, length)
+    )
+
+
+def _reset_body(answer: Answer, options: Options, _: str) -> Script:
+    return replace(_cut(answer, options), ending="reset")
+
+
+def _reset_after(answer: Answer, _: Options, __: str) -> Script:
+    return replace(healthy(answer), ending="reset")
+
+
+def _close_body(answer: Answer, options: Options, _: str) -> Script:
+    return replace(_cut(answer, options), ending="close")
+
+
+def _truncated(answer: Answer, options: Options, _: str) -> Script:
+    script = _cut(answer, options)
+    return replace(script, head=head(answer, len(script.body)))
+
+
+def _damaged(damage: Damage) -> Callable[[Answer, Options, str], Script]:
+    def shape(answer: Answer, _: Options, __: str) -> Script:
+        body = damage.apply(answer.body)
+        whole = damage.whole(answer.body) if answer.occurrences else ()
+        return replace(healthy(answer), head=head(answer, len(body)), body=body, whole=whole)
+
+    return shape
+
+
+_IF_TOLD = ", with Retry-After if an option says so"
+_CUT = {"fraction": "0.5"}
+_WAIT = {"retry-after": "", "retry-date": ""}
+_DRIP = {"delay": "0.05", "bytes": "16", "head": "0"}
+
+NOT_CONSUMED = (
+    Fault("401", "answers 401 with JSON", _says(401), consumed=False),
+    Fault("403", "answers 403 with JSON", _says(403), consumed=False),
+    Fault("404", "answers 404 with JSON", _says(404), consumed=False),
+    Fault("429", f"answers 429{_IF_TOLD}", _says(429, wait=True), consumed=False, options=_WAIT),
+    Fault("redirect", "answers 302 to another path here", _redirect, consumed=False),
+)
+NOTHING_ARRIVES = (
+    Fault("500", "answers 500 with JSON", _says(500)),
+    Fault("502", "answers 502 with HTML", _bad_gateway),
+    Fault("503", f"answers 503{_IF_TOLD}", _says(503, wait=True), options=_WAIT),
+    Fault("silence", "reads the request and never answers", _silence),
+    Fault("reset-before", "breaks the connection before any byte", _reset_before),
+    Fault("reset-headers", "breaks the connection in the middle of the headers", _reset_headers),
+    Fault("html", "answers 200 with an HTML page", _html),
+    Fault("object", "answers 200 with an object that has no orders", _object),
+    Fault("empty", "answers 200 with no body", _empty),
+)
+SOMETHING_ARRIVES = (
+    Fault(
+        "slow",
+        "sends the body, with :head the headers too, in small pieces",
+        _slow,
+        carries=True,
+        options=_DRIP,
+    ),
+    Fault(
+        "reset-body",
+        "breaks the connection when part of the body has arrived",
+        _reset_body,
+        carries=True,
+        options=_CUT,
+    ),
+    Fault("reset-after", "breaks the connection when all has arrived", _reset_after, carries=True),
+    Fault(
+        "close-body",
+        "closes in order when part of the body has arrived",
+        _close_body,
+        carries=True,
+        options=_CUT,
+    ),
+    Fault(
+        "truncated",
+        "answers with part of the body as if it were all",
+        _truncated,
+        carries=True,
+        options=_CUT,
+    ),
+    Fault("content-type", "sends the right body as text/plain", _content_type, carries=True),
+    Fault(
+        "invalid-utf8",
+        "has a byte that is no UTF-8 inside one order",
+        _damaged(DAMAGED["invalid-utf8"]),
+        carries=True,
+    ),
+)
+DAMAGED_PAGES = tuple(
+    Fault(f"damaged-{kind}", f"the page {damage.sentence}", _damaged(damage), carries=True)
+    for kind, damage in DAMAGED.items()
+)
+
+FAULTS: dict[str, Fault] = {
+    fault.name: fault
+    for fault in (*NOT_CONSUMED, *NOTHING_ARRIVES, *SOMETHING_ARRIVES, *DAMAGED_PAGES)
+}
+"""Each kind of fault by its name."""

@@ -1,0 +1,106 @@
+"""What the simulated shop sells: a few hundred SKUs, plain and odd, and in what quantities."""
+# ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
+
+from __future__ import annotations
+
+import json
+import random
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+from .weighted import Weighted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ARTICLES = ("TEE", "SOCK", "MUG", "CAP", "HOOD", "BAG", "POSTER", "PEN", "LAMP", "BOOK")
+COLOURS = ("BLK", "WHT", "RED", "BLU", "GRN", "YEL")
+SIZES = ("XS", "S", "M", "L", "XL")
+
+ODD_SKUS = (
+    "abc-1", "ABC-1", "Abc-1",  # differ in case only
+    "TRAIL", "TRAIL ", " TRAIL", "TRAIL\u00a0",  # differ in blanks only
+    "00123", "123", "1E5", "1e5", "0", "-0", "3", "13", "23",  # look like numbers
+    "NULL", "null", "None", "NaN", "true", "undefined",  # look like keywords
+    "Caf\u00e9-1", "Cafe\u0301-1",  # one word, composed and decomposed
+    "ÉTUI-α", "茶-250g", "コーヒー豆", "김치-1kg", "قهوة-٢٥٠", "ספר-1", "чай-100",
+    "STRASSE", "Straße", "İZMİR",
+    "\U0001f9e6-SOCK", "\U0001f468\u200d\U0001f469-SET",  # outside the basic plane, joined
+    "A&amp;B", "A&B", "<b>bold</b>", "5&quot; nail",
+    'quo"te', "back\\slash", "tab\there", "new\nline", "line\u2028separator", "NUL\u0000SKU",
+    "'; DROP TABLE order_item;--", "=1+1", "1,5", "a;b|c", "{0}%s", "../etc",
+    "LONG-" + "x" * 250,
+)  # fmt: skip
+NUMBER_SKUS = (4711, 8800123)
+"""SKUs written as JSON numbers; they mean their digits."""
+
+PER_MILLE_WITHOUT_SKU = 12.0
+ZIPF_EXPONENT = 1.07
+
+
+class Written(NamedTuple):
+    """A SKU as meant (None: there is none) and the JSON member that says so, with its comma."""
+
+    sku: str | None
+    member: str
+
+
+class Quantity(NamedTuple):
+    """Pieces meant, and how the number is written in JSON."""
+
+    pieces: int
+    text: str
+
+
+json_text: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
+"""Return a text as a JSON string, with every letter beyond ASCII left as it is."""
+
+
+def sku_catalogue(seed: int) -> Weighted[Written]:
+    """Return the SKUs as popular as this seed makes them, Zipf-like, and what has no SKU."""
+    plain = ["-".join(parts) for parts in product(ARTICLES, COLOURS, SIZES)]
+    named = [Written(sku, f'"sku":{json_text(sku)},') for sku in (*plain, *ODD_SKUS)]
+    named += [Written(str(sku), f'"sku":{sku},') for sku in NUMBER_SKUS]
+    random.Random(f"{seed}/catalogue").shuffle(named)
+    ranked = [(written, (rank + 2) ** -ZIPF_EXPONENT) for rank, written in enumerate(named)]
+    nameless = [
+        Written(None, '"sku":null,'),
+        Written(None, ""),
+        Written("", '"sku":"",'),
+        Written("  ", '"sku":"  ",'),
+    ]
+    share = sum(weight for _, weight in ranked) * PER_MILLE_WITHOUT_SKU / 1000 / len(nameless)
+    return Weighted(ranked + [(written, share) for written in nameless])
+
+
+def quantities() -> Weighted[Quantity]:
+    """Return what people buy at once: mostly 1 to 3, a tail to 1,000, seldom 0.
+
+    Some are written as text or as 3.0.
+    """
+    usual = {
+        1: 640,
+        2: 190,
+        3: 80,
+        4: 30,
+        5: 20,
+        6: 15,
+        10: 8,
+        12: 6,
+        24: 3,
+        48: 1.5,
+        144: 0.6,
+        1000: 0.2,
+        0: 2,
+    }
+    table: list[tuple[Quantity, float]] = []
+    for pieces, weight in usual.items():
+        forms = {
+            f"{pieces}": 0.96,
+            f'"{pieces}"': 0.02,
+            f"{pieces}.0": 0.01,
+            f'"{pieces}.0"': 0.005,
+            f'" {pieces} "': 0.005,
+        }
+        table += [(Quantity(pieces, text), weight * share) for text, share in forms.items()]
+    return Weighted(table)

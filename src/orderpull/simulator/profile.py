@@ -1,0 +1,82 @@
+"""What a profile is: the part of the simulator that knows one API and answers its requests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .model import Occurrence
+
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came in.
+
+    `target` is the path with its query; the names of `headers` are lower-case; `keep_alive` says
+    whether the client would use the connection again.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    keep_alive: bool = True
+
+    @property
+    def path(self) -> str:
+        """The path without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query; of one given twice, the last."""
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a profile answers.
+
+    `occurrences` are the orders in the body, `spans` where in the body (bytes, end excluded) each
+    of them stands. `consumed` says that these orders will not be handed out again.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    occurrences: tuple[Occurrence, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+    consumed: bool = False
+
+
+class Profile(Protocol):
+    """One API as the simulator plays it. The server calls `answer` for one request at a time."""
+
+    @property
+    def name(self) -> str:
+        """The profile's name."""
+
+    @property
+    def seed(self) -> int | None:
+        """The seed its orders come from, or None."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all orders it has to hand out are handed out."""
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request; a consume-once profile gives its next orders away by this."""
+
+
+def json_answer(status: int, value: object, **headers: str) -> Answer:
+    """Return an answer that hands out no orders; `WWW_Authenticate=` adds WWW-Authenticate."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), headers=named)

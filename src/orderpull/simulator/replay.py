@@ -1,0 +1,146 @@
+"""The profile `replay`: recorded responses, served again byte for byte."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .profile import Answer, Request, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUEST_SUFFIX = ".request.json"
+
+
+class Asked(NamedTuple):
+    """What a request is recognised by: other parameters do not matter. Offsets not given are 0."""
+
+    method: str
+    path: str
+    limit: str
+    offset: str
+    take: str
+    skip: str
+
+    def sentence(self) -> str:
+        """Return it for a person, such as `GET /admin/orders limit=50 offset=0`."""
+        paging = zip(self._fields[2:], self[2:], strict=True)
+        return " ".join(
+            [self.method, self.path, *(f"{name}={value}" for name, value in paging if value)]
+        )
+
+
+class Replay:
+    """Serves the recordings of one folder.
+
+    `page-N.request.json` says what was asked, `page-N.json` what was answered. A request gets the
+    recording with the same method, path and paging parameters: `limit` and `offset` of the query,
+    `take` and `skip` anywhere in the `variables` of a JSON body. Any other request gets 404 and
+    what there is.
+    """
+
+    name = "replay"
+    seed = None
+    exhausted = True
+
+    def __init__(self, folder: Path | str, *, token: str | None = None) -> None:
+        """Read what is recorded in `folder`.
+
+        With `token`, requests that do not bring it get 401. It may come as `Bearer TOKEN`, as
+        `Basic TOKEN` or as the user name of basic authentication. ValueError when the folder has no
+        recording, an unreadable one, or two for one request.
+        """
+        self._recorded = _recordings(Path(folder))
+        self._accepted = None if token is None else _credentials(token)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer with the recorded bytes, or 401, or 404."""
+        if (
+            self._accepted is not None
+            and request.headers.get("authorization") not in self._accepted
+        ):
+            return json_answer(
+                401, {"type": "unauthorized", "message": "Unauthorized"}, WWW_Authenticate="Bearer"
+            )
+        asked = _asked(request)
+        recording = self._recorded.get(asked)
+        if recording is None:
+            recorded = [known.sentence() for known in self._recorded]
+            return json_answer(
+                404, {"message": "not recorded", "asked": asked.sentence(), "recorded": recorded}
+            )
+        return Answer(200, recording.read_bytes())
+
+
+def _credentials(token: str) -> frozenset[str]:
+    user = base64.b64encode(f"{token}:".encode()).decode()
+    return frozenset({f"Bearer {token}", f"Basic {token}", f"Basic {user}"})
+
+
+def _recordings(folder: Path) -> dict[Asked, Path]:
+    recorded: dict[Asked, Path] = {}
+    for path in sorted(
+        folder.glob(f"page-*{REQUEST_SUFFIX}"), key=lambda path: (len(path.name), path.name)
+    ):
+        page = path.with_name(path.name.removesuffix(REQUEST_SUFFIX) + ".json")
+        asked = _asked(_recorded_request(path))
+        if asked in recorded:
+            raise ValueError(
+                f"{path} and {recorded[asked]} record the same request: {asked.sentence()}"
+            )
+        if not page.is_file():
+            raise ValueError(f"{path} has no {page.name} beside it")
+        recorded[asked] = page
+    if not recorded:
+        raise ValueError(f"no recordings (page-N{REQUEST_SUFFIX} with page-N.json) in {folder}")
+    return recorded
+
+
+def _recorded_request(path: Path) -> Request:
+    try:
+        told = json.loads(path.read_bytes())
+        body = json.dumps(told["body"]).encode() if "body" in told else b""
+        return Request(told["method"], told["path"], body=body)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no recorded request with method and path: {error}") from error
+
+
+def _asked(request: Request) -> Asked:
+    query = request.query
+    variables = dict(_leaves(_variables(request.body)))
+    take = variables.get("take", "")
+    return Asked(
+        request.method,
+        request.path,
+        limit=query.get("limit", ""),
+        offset=query.get("offset", "0" if "limit" in query else ""),
+        take=take,
+        skip=variables.get("skip", "0" if take else ""),
+    )
+
+
+def _variables(body: bytes) -> object:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return None
+    return told.get("variables") if isinstance(told, dict) else None
+
+
+def _leaves(value: object) -> Iterator[tuple[str, str]]:
+    """Yield name and text of every plain value, at any depth."""
+    children = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for name, child in children:
+        if isinstance(child, dict | list):
+            yield from _leaves(child)
+        else:
+            yield str(name), str(child)

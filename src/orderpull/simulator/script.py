@@ -1,0 +1,76 @@
+"""The script of one answer: which bytes go out, how fast, and how the connection ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from .profile import Answer
+
+Ending = Literal["keep", "close", "reset", "silence"]
+"""Keep the connection, end it (FIN), break it (RST), or hold it until the client goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What to send. `status` is None when no whole status line goes out.
+
+    `intended` is the length of a healthy body; `whole` are the positions of the orders that go out
+    whole. With a `delay` (seconds) the body goes out `piece` bytes at a time, and with `drip_head`
+    the head does, too.
+    """
+
+    status: int | None
+    head: bytes
+    body: bytes
+    intended: int
+    whole: Collection[int]
+    ending: Ending = "keep"
+    piece: int = 0
+    delay: float = 0.0
+    drip_head: bool = False
+
+
+def healthy(answer: Answer) -> Script:
+    """Return the script that sends the answer as it is."""
+    return Script(
+        status=answer.status,
+        head=head(answer, len(answer.body)),
+        body=answer.body,
+        intended=len(answer.body),
+        whole=range(len(answer.occurrences)),
+    )
+
+
+def head(answer: Answer, length: int) -> bytes:
+    """Return status line and headers, with a Content-Length of `length`."""
+    lines = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        "Server: orderpull-simulator",
+        f"Content-Type: {answer.content_type}",
+        f"Content-Length: {length}",
+        *(f"{name}: {value}" for name, value in answer.headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def whole_within(spans: Sequence[tuple[int, int]], length: int) -> range:
+    """Return the positions of the orders that stand wholly in the first `length` bytes."""
+    return range(sum(end <= length for _, end in spans))
+
+
+def cut_point(answer: Answer, fraction: float) -> int:
+    """Return how many bytes of the body to send: `fraction` of it, but never an end of an order."""
+    length = int(len(answer.body) * fraction)
+    if length == 0:
+        return 0
+    for start, end in answer.spans:
+        if start < length < end:
+            return length
+        if length <= start:
+            return (start + end) // 2
+    return min(length, len(answer.body) - 1)  # the closing bracket never goes out

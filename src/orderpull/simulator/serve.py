@@ -1,0 +1,106 @@
+"""The simulator as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from .replay import Replay
+from .server import Simulator
+from .skubana import SkubanaAssessment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+    from types import FrameType
+
+    from .calls import Call
+    from .places import CountryStyle
+    from .profile import Profile
+
+PROFILES = (SkubanaAssessment.name, Replay.name)
+
+
+class Shop(TypedDict, total=False):
+    """What may be said of a made-up shop; meaning and defaults as in SkubanaAssessment."""
+
+    orders: int
+    per_call: int
+    seed: int
+    endless: bool
+    malformed: float
+    versions: float
+    countries: CountryStyle
+
+
+def make_profile(
+    name: str = SkubanaAssessment.name,
+    *,
+    folder: Path | None = None,
+    token: str | None = None,
+    **shop: Unpack[Shop],
+) -> Profile:
+    """Return the profile of this name (one of PROFILES).
+
+    `folder` (required) and `token` are for `replay`, the shop for `skubana-assessment`; what is for
+    another profile is ignored. ValueError for an unknown name or a value that does not fit.
+    """
+    if name == SkubanaAssessment.name:
+        return SkubanaAssessment(**shop)
+    if name != Replay.name:
+        raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+    if folder is None:
+        raise ValueError("the profile replay needs the folder of the recording")
+    return Replay(folder, token=token)
+
+
+def rate_or_count(text: str) -> float:
+    """Return what `malformed` takes: a number of orders (int) for digits, else a share (float).
+
+    ValueError for anything else.
+    """
+    return int(text) if text.strip().isdecimal() else float(text)
+
+
+def serve_forever(  # noqa: PLR0913 - one argument a switch
+    profile: str = SkubanaAssessment.name,
+    *,
+    port: int = 0,
+    folder: Path | None = None,
+    token: str | None = None,
+    faults: Iterable[str] = (),
+    latency: float = 0.0,
+    log: Path | None = None,
+    truth: Path | None = None,
+    on_ready: Callable[[str], None] | None = None,
+    on_call: Callable[[Call], None] | None = None,
+    **shop: Unpack[Shop],
+) -> int:
+    """Simulate until SIGINT or SIGTERM, and return that signal's number; for the main thread only.
+
+    `on_ready` is given the base address once it answers, `on_call` each request before its answer
+    goes out. The rest is as in make_profile and Simulator, and so are the errors: ValueError and
+    OSError.
+    """
+    made = make_profile(profile, folder=folder, token=token, **shop)
+    simulator = Simulator(
+        made, faults, port=port, log=log, truth=truth, latency=latency, gate=on_call
+    )
+    received: list[int] = []
+    over = threading.Event()
+
+    def end(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        over.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with simulator:
+            if on_ready is not None:
+                on_ready(simulator.url)
+            over.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return received[0]

@@ -1,0 +1,253 @@
+"""The simulator: a profile behind a real HTTP server, with faults, a call log and the truth."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from .calls import Call, CallLog
+from .faults import MOVED_PREFIX
+from .listener import HOST, Listener
+from .plan import Plan
+from .profile import Answer
+from .script import healthy, whole_within
+from .truth import Delivery, Truth, TruthFile
+from .wire import TLS_HANDSHAKE, BadRequestError, first_byte, read_request, refuse, send_script
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from .plan import Switch
+    from .profile import Profile, Request
+    from .script import Script
+
+NOT_ASKED = Answer(200, b"")
+
+
+class Decided(NamedTuple):
+    """What is decided about a request before any of its answer goes out."""
+
+    call: Call
+    script: Script
+    delivery: Delivery
+    spans: Sequence[tuple[int, int]]
+
+
+class Simulator:
+    """An orders API on 127.0.0.1, from `start` to `stop`, or as long as a `with` lasts."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        faults: Iterable[str] = (),
+        *,
+        port: int = 0,
+        log: Path | str | None = None,
+        truth: Path | str | None = None,
+        latency: float = 0.0,
+        gate: Callable[[Call], None] | None = None,
+    ) -> None:
+        """Describe the simulator.
+
+        `faults` are switches such as `500@3` (see plan). `port` 0 takes a free one. `log` is
+        appended to, a JSON line a call, before the answer goes out; so is `truth` rewritten. After
+        that `gate`, if given, is called with the call (it may wait), then `latency` seconds pass,
+        then the first byte goes out. ValueError for a fault that cannot be understood; OSError, on
+        start, for a port that is taken or a file that cannot be written.
+        """
+        self._profile = profile
+        self._plan = Plan(faults, profile.seed)
+        self._port = port
+        self._log_path = None if log is None else Path(log)
+        self._truth_path = None if truth is None else Path(truth)
+        self._latency = latency
+        self._gate = gate
+        self._lock = threading.Lock()
+        self._truth = Truth(profile.name, profile.seed)
+        self._requests = 0
+        self._log: CallLog | None = None
+        self._truth_file: TruthFile | None = None
+        self._listener: Listener | None = None
+
+    @property
+    def url(self) -> str:
+        """The base address, such as http://127.0.0.1:8080; the profile's paths follow."""
+        return f"http://{HOST}:{self._running.port}"
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls so far, and all connections that ended without one (their `number` is None)."""
+        with self._lock:
+            return [] if self._log is None else list(self._log.calls)
+
+    @property
+    def requests(self) -> list[Call]:
+        """The calls that are requests."""
+        return [call for call in self.calls if call.number is not None]
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections were accepted; exact once the simulator is stopped."""
+        return self._running.connections
+
+    def truth(self) -> dict[str, Any]:
+        """Return what a correct warehouse must hold of all handed out so far (see Truth)."""
+        with self._lock:
+            return self._truth.told()
+
+    def start(self) -> None:
+        """Begin to listen; only once."""
+        self._listener = Listener(self._port, self._serve)
+        try:
+            self._log = CallLog(self._log_path)
+            if self._truth_path is not None:
+                self._truth_file = TruthFile(self._truth_path, self._truth)
+        except OSError:
+            self._listener.close()
+            self._close_files()
+            raise
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Close all connections and write the truth for the last time.
+
+        Raises what went wrong inside, if anything did.
+        """
+        try:
+            self._running.stop()
+        finally:
+            with self._lock:
+                self._close_files()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def _running(self) -> Listener:
+        if self._listener is None:
+            raise RuntimeError("the simulator is not started")
+        return self._listener
+
+    def _close_files(self) -> None:
+        if self._truth_file is not None:
+            self._truth_file.write()
+        if self._log is not None:
+            self._log.close()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        """Answer the requests of one connection, one after the other."""
+        first = first_byte(connection)
+        if not first:
+            self._record(Call(None, number, _now()))
+        elif first == TLS_HANDSHAKE:
+            self._refuse(connection, number)
+        else:
+            with connection.makefile("rb") as stream:
+                while (request := self._next_request(connection, number, stream)) is not None:
+                    if not self._exchange(connection, number, request):
+                        return
+
+    def _next_request(
+        self, connection: socket.socket, number: int, stream: BinaryIO
+    ) -> Request | None:
+        try:
+            return read_request(stream)
+        except OSError:
+            return None
+        except BadRequestError:
+            self._refuse(connection, number)
+            return None
+
+    def _refuse(self, connection: socket.socket, number: int) -> None:
+        self._record(Call(None, number, _now(), status=400))
+        refuse(connection)
+
+    def _exchange(self, connection: socket.socket, number: int, request: Request) -> bool:
+        """Answer one request; return whether the connection goes on."""
+        with self._lock:
+            decided = self._decide(request, number)
+        if self._gate is not None:
+            self._gate(decided.call)
+        stopping = self._running.stopping
+        stopping.wait(self._latency)
+        script = decided.script
+        sent = send_script(connection, script, stopping)
+        with self._lock:
+            decided.call.sent_bytes = sent
+            if sent < len(script.body):
+                arrived = whole_within(decided.spans, sent)
+                decided.delivery.whole = frozenset(script.whole) & frozenset(arrived)
+                self._update_truth()
+        return request.keep_alive and script.ending == "keep" and sent == len(script.body)
+
+    def _decide(self, request: Request, connection: int) -> Decided:
+        """Take the call's orders from the profile, and put truth and call on record."""
+        self._requests += 1
+        switch = self._plan.at(self._requests)
+        answer = self._answer(request, switch)
+        script = healthy(answer)
+        if switch is not None:
+            script = switch.fault.shape(answer, switch.options, request.target)
+        if request.method == "HEAD":
+            script = replace(script, body=b"")
+        call = Call(
+            number=self._requests,
+            connection=connection,
+            time=_now(),
+            method=request.method,
+            path=request.target,
+            authorization="authorization" in request.headers,
+            status=script.status,
+            fault=None if switch is None else switch.text,
+            consumed=answer.consumed,
+            orders=tuple(occurrence.number for occurrence in answer.occurrences),
+            body_bytes=script.intended,
+            sent_bytes=len(script.body),
+        )
+        delivery = Delivery(
+            self._requests, answer.consumed, call.fault, answer.occurrences, script.whole
+        )
+        self._truth.add(delivery)
+        self._update_truth()
+        self._add_to_log(call)
+        return Decided(call, script, delivery, answer.spans)
+
+    def _answer(self, request: Request, switch: Switch | None) -> Answer:
+        if switch is not None and not switch.consumes:
+            return NOT_ASKED
+        if request.target.startswith(f"{MOVED_PREFIX}/"):
+            request = replace(request, target=request.target.removeprefix(MOVED_PREFIX))
+        return self._profile.answer(request)
+
+    def _record(self, call: Call) -> None:
+        with self._lock:
+            self._add_to_log(call)
+
+    def _add_to_log(self, call: Call) -> None:
+        if self._log is not None:
+            self._log.add(call)
+
+    def _update_truth(self) -> None:
+        if self._truth_file is not None:
+            self._truth_file.update(last=self._profile.exhausted)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,116 @@
+"""The stream of orders that a simulated shop hands out, in the order in which it hands them out."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from itertools import count, cycle
+from typing import TYPE_CHECKING
+
+from .maker import Draft, OrderMaker
+from .malformed import CATALOGUE
+from .model import Occurrence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .malformed import Malformed
+    from .places import CountryStyle
+
+REPEATED_WITHIN = 300
+"""An order that is served again comes at most so many new orders later."""
+
+
+class OrderStream:
+    """Occurrences of orders with their JSON texts (UTF-8), made one by one.
+
+    The same arguments give the same stream.
+    """
+
+    def __init__(
+        self,
+        *,
+        orders: int,
+        seed: int,
+        endless: bool = False,
+        malformed: float = 0,
+        versions: float = 0.0,
+        countries: CountryStyle = "mixed",
+    ) -> None:
+        """Describe the stream.
+
+        `orders`: how many different orders there are; with `endless` they never end. `malformed`:
+        how many of them are malformed, as a number (int, among the first `orders`) or as a share
+        (float from 0 to 1); all kinds take turns. `versions`: the share (0 to below 1) of good
+        orders that come again later, most of them changed, in addition to `orders`. `countries`:
+        how countries are written. ValueError for a number out of its range.
+        """
+        _check(orders=orders, malformed=malformed, versions=versions)
+        self._orders = orders
+        self._endless = endless
+        self._versions = versions
+        self._malformed = malformed
+        self._maker = OrderMaker(seed, countries)
+        self._again_random = random.Random(f"{seed}/versions").random
+        self._malformed_random = random.Random(f"{seed}/malformed")
+        self._again: list[tuple[int, int, Draft]] = []
+        self._scheduled = count()
+
+    def __iter__(self) -> Iterator[tuple[Occurrence, bytes]]:
+        """Yield each occurrence with its text; iterate only once."""
+        kinds = self._malformed_kinds()
+        for index in count(1) if self._endless else range(1, self._orders + 1):
+            yield from self._due(index)
+            draft = self._maker.draft(index)
+            kind = next(kinds)
+            if kind is None:
+                yield self._good(draft, index)
+            else:
+                yield _malformed(draft, kind)
+        while self._again:
+            yield _occurrence(self._maker.revised(heapq.heappop(self._again)[2]))
+
+    def _good(self, draft: Draft, index: int) -> tuple[Occurrence, bytes]:
+        if self._versions and self._again_random() < self._versions:
+            due = index + 1 + int(self._again_random() * REPEATED_WITHIN)
+            heapq.heappush(self._again, (due, next(self._scheduled), draft))
+        return _occurrence(draft)
+
+    def _due(self, index: int) -> Iterator[tuple[Occurrence, bytes]]:
+        while self._again and self._again[0][0] <= index:
+            yield self._good(self._maker.revised(heapq.heappop(self._again)[2]), index)
+
+    def _malformed_kinds(self) -> Iterator[Malformed | None]:
+        """Yield for each order the kind in which it is malformed, or None for a good order."""
+        rng = self._malformed_random
+        turns = cycle(rng.sample(CATALOGUE, len(CATALOGUE)))
+        if isinstance(self._malformed, int):
+            chosen = set(rng.sample(range(self._orders), self._malformed))
+            for index in count():
+                yield next(turns) if index in chosen else None
+        while True:
+            yield next(turns) if rng.random() < self._malformed else None
+
+
+def _check(*, orders: int, malformed: float, versions: float) -> None:
+    if orders < 0:
+        raise ValueError(f"orders must be 0 or more, not {orders}")
+    most = orders if isinstance(malformed, int) else 1.0
+    if not 0 <= malformed <= most:
+        raise ValueError(
+            f"malformed must be a number (0 to {orders}) or a share (0.0 to 1.0), not {malformed}"
+        )
+    if not 0 <= versions < 1:
+        raise ValueError(f"versions must be a share from 0 to below 1, not {versions}")
+
+
+def _occurrence(draft: Draft) -> tuple[Occurrence, bytes]:
+    return Occurrence(draft.number, draft.meaning(), None), draft.text().encode()
+
+
+def _malformed(draft: Draft, malformed: Malformed) -> tuple[Occurrence, bytes]:
+    broken = malformed.broken(json.loads(draft.text()))
+    number = draft.number if malformed.keeps_number else None
+    text = json.dumps(broken, ensure_ascii=False, separators=(",", ":"))
+    return Occurrence(number, None, malformed.reason), text.encode()

@@ -1,0 +1,139 @@
+"""What a correct warehouse must hold of all handed out, told from the shop's own model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .answers import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from .model import Address, Occurrence, Order
+
+NO_SKU = "(no sku)"
+EVERY_CALL_UP_TO = 20_000
+GROWTH = 1.25
+ADDRESS_FIELDS = ("line1", "line2", "name", "postalcode", "stateprovince")
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The orders of one call, and the positions of those that went out whole."""
+
+    call: int
+    consumed: bool
+    fault: str | None
+    occurrences: tuple[Occurrence, ...]
+    whole: Collection[int]
+
+
+class Truth:
+    """Everything handed out so far. The caller serialises access."""
+
+    def __init__(self, profile: str, seed: int | None) -> None:
+        """Begin with nothing handed out."""
+        self._profile = profile
+        self._seed = seed
+        self._deliveries: list[Delivery] = []
+        self.handed_out = 0
+
+    def add(self, delivery: Delivery) -> None:
+        """Take in one call; its `whole` may still be changed later."""
+        self._deliveries.append(delivery)
+        self.handed_out += len(delivery.occurrences)
+
+    def told(self) -> dict[str, Any]:
+        """Return the truth, ready for JSON.
+
+        `orders` holds what went out whole, the version handed out last; `rejected` every malformed
+        order that went out whole; `lost` every order that was handed out and did not go out whole,
+        for which no loader can answer.
+        """
+        orders: dict[str, dict[str, Any]] = {}
+        rejected: list[dict[str, Any]] = []
+        lost: list[dict[str, Any]] = []
+        for delivery in self._deliveries:
+            for position, (number, order, reason) in enumerate(delivery.occurrences):
+                place = {"call": delivery.call, "position": position}
+                if position not in delivery.whole:
+                    lost.append({"ordernumber": number, "fault": delivery.fault, **place})
+                elif order is None:
+                    rejected.append({"ordernumber": number, "reason": reason, **place})
+                else:
+                    orders[order.number] = _rows(order)
+        return {
+            "profile": self._profile,
+            "seed": self._seed,
+            "handed_out": self.handed_out,
+            "orders": orders,
+            "rejected": rejected,
+            "lost": lost,
+            "calls": [_call(delivery) for delivery in self._deliveries],
+            "answers": answers(orders),
+        }
+
+
+class TruthFile:
+    """The truth as a JSON file, replaced atomically.
+
+    It is written at every call up to 20,000 orders handed out; beyond, when a quarter more was
+    handed out, with the last order and when the simulator stops, since each writing takes longer.
+    """
+
+    def __init__(self, path: Path, truth: Truth) -> None:
+        """Write the file for the first time: OSError when it cannot be written."""
+        self._path = path
+        self._truth = truth
+        self._written = 0
+        self.write()
+
+    def update(self, *, last: bool) -> None:
+        """Write if it is time to; `last` says that no more orders will come."""
+        handed_out = self._truth.handed_out
+        ended = last and handed_out > self._written
+        if ended or handed_out <= EVERY_CALL_UP_TO or handed_out >= self._written * GROWTH:
+            self.write()
+
+    def write(self) -> None:
+        """Write now."""
+        temporary = self._path.with_name(f".{self._path.name}.tmp")
+        temporary.write_text(json.dumps(self._truth.told(), ensure_ascii=False), encoding="utf-8")
+        temporary.replace(self._path)
+        self._written = self._truth.handed_out
+
+
+def _call(delivery: Delivery) -> dict[str, Any]:
+    numbers = [occurrence.number for occurrence in delivery.occurrences]
+    return {"call": delivery.call, "consumed": delivery.consumed, "ordernumbers": numbers}
+
+
+def _rows(order: Order) -> dict[str, Any]:
+    """Return the rows of one order by the rules of the tables."""
+    items: dict[str, int] = {}
+    for line in order.lines:
+        sku = _sku(line.sku)
+        items[sku] = items.get(sku, 0) + line.quantity
+    return {**_address(order.address), "city": None, "items": items}
+
+
+def _address(address: Address | None) -> dict[str, str | None]:
+    if address is None:
+        return dict.fromkeys(("country", *ADDRESS_FIELDS))
+    return {
+        "country": _text(address.country),
+        **{name: _text(getattr(address, name)) for name in ADDRESS_FIELDS},
+    }
+
+
+def _text(given: str | None) -> str | None:
+    """Return a text as given, U+0000 removed; blank is nothing."""
+    kept = (given or "").replace("\0", "")
+    return kept if kept.strip() else None
+
+
+def _sku(given: str | None) -> str:
+    return _text(given) or NO_SKU

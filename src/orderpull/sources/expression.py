@@ -1,0 +1,149 @@
+"""The little language in which an API's ``.toml`` says where an order's fields are.
+
+A value is a path, a text in quotes, or a function of values::
+
+    orderNumber
+    shipToAddress.country
+    extension_attributes.shipping_assignments[0].shipping.address.street[0]
+    join(' ', shipping_address.first_name, shipping_address.last_name)
+    coalesce(product.masterSku, listingSku)
+    not(any(in(status, 'canceled', 'draft'), present(canceled_at)))
+
+Nothing here loops or computes, so every mapping can be read at a glance and replayed for ever.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FUNCTIONS = {
+    "coalesce": "the first value that is there and not blank",
+    "join": "join(separator, value, …): the values that are there and not blank, trimmed",
+    "lower": "lower case",
+    "upper": "upper case",
+    "trim": "without blanks at the ends",
+    "in": "in(value, 'a', 'b'): true if the value is one of the texts, in any case",
+    "present": "true if the value is there and not blank",
+    "not": "true if the condition is false",
+    "any": "true if one of the conditions is",
+    "all": "true if all of the conditions are",
+}
+CONDITIONS = frozenset({"in", "present", "not", "any", "all"})
+
+Step = str | int
+"""A step of a path: a key, or the index in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where a value is, from the order (or the line) down."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as written."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One of :data:`FUNCTIONS`, applied."""
+
+    function: str
+    arguments: tuple["Expression", ...]
+
+
+Expression = Path | Text | Call
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[^\s'(),]+)|(?P<mark>[(),]))", re.ASCII
+)
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_PATH = re.compile(r"[^.\[\]]+(?:\[\d+\])*(?:\.[^.\[\]]+(?:\[\d+\])*)*")
+
+
+def parse(text: str) -> Expression:
+    """The expression that *text* says.
+
+    :raises ValueError: it says none; the message tells where.
+    """
+    tokens = _tokens(text)
+    expression, rest = _expression(tokens, 0, text)
+    if rest != len(tokens):
+        raise ValueError(f"{text!r} goes on after it should end, at {tokens[rest]!r}")
+    return expression
+
+
+def paths(expression: Expression) -> Iterator[Path]:
+    """Every path in *expression*."""
+    if isinstance(expression, Path):
+        yield expression
+    elif isinstance(expression, Call):
+        for argument in expression.arguments:
+            yield from paths(argument)
+
+
+def is_condition(expression: Expression) -> bool:
+    """Whether *expression* is true or false rather than a text."""
+    return isinstance(expression, Call) and expression.function in CONDITIONS
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, at = [], 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"{text!r} cannot be read from {text[at:].strip()!r} on")
+        tokens.append(match[match.lastgroup or 0])
+        at = match.end()
+    return tokens
+
+
+def _expression(tokens: list[str], at: int, text: str) -> tuple[Expression, int]:
+    if at >= len(tokens) or tokens[at] in "(),":
+        raise ValueError(f"{text!r} lacks a value")
+    word = tokens[at]
+    if word.startswith("'"):
+        return Text(word[1:-1].replace("''", "'")), at + 1
+    if at + 1 < len(tokens) and tokens[at + 1] == "(":
+        return _call(word, tokens, at + 2, text)
+    return parse_path(word), at + 1
+
+
+def _call(function: str, tokens: list[str], at: int, text: str) -> tuple[Expression, int]:
+    if function not in FUNCTIONS:
+        raise ValueError(f"there is no function {function!r}; known: {', '.join(FUNCTIONS)}")
+    arguments: list[Expression] = []
+    while True:
+        argument, at = _expression(tokens, at, text)
+        arguments.append(argument)
+        if at >= len(tokens) or tokens[at] not in "),":
+            raise ValueError(f"{text!r} lacks a closing bracket")
+        if tokens[at] == ")":
+            return _checked(Call(function, tuple(arguments)), text), at + 1
+        at += 1
+
+
+def parse_path(text: str) -> Path:
+    """The path that *text* says. :raises ValueError: it is none."""
+    if not _PATH.fullmatch(text):
+        raise ValueError(f"{text!r} is not a path")
+    return Path(tuple(int(index) if index else key for key, index in _STEP.findall(text)))
+
+
+def _checked(call: Call, text: str) -> Call:
+    """*call*, if its arguments are of the kind that its function takes."""
+    wants_conditions = call.function in {"not", "any", "all"}
+    if any(is_condition(argument) != wants_conditions for argument in call.arguments):
+        kind = "conditions" if wants_conditions else "values"
+        raise ValueError(f"{text!r}: {call.function}() takes {kind}")
+    if call.function in {"join", "in"}:
+        texts = call.arguments[:1] if call.function == "join" else call.arguments[1:]
+        if len(call.arguments) < 2 or not all(isinstance(t, Text) for t in texts):  # noqa: PLR2004
+            raise ValueError(f"{text!r}: {FUNCTIONS[call.function]}")
+    if call.function in {"lower", "upper", "trim", "present", "not"} and len(call.arguments) != 1:
+        raise ValueError(f"{text!r}: {call.function}() takes one argument")
+    return call

@@ -1,0 +1,240 @@
+"""One HTTP exchange: connect, send, read, under deadlines, never twice and never elsewhere.
+
+No retries and no redirects happen here: with a consume-once API every repeated GET burns a batch
+(urllib3's defaults were measured to burn four on one reset).
+"""
+
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+
+from orderpull import __version__
+from orderpull.errors import SourceUnreachable
+
+CONNECT_SECONDS = 10.0
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: a method, a path with query below the base URL, and headers."""
+
+    method: str
+    target: str
+    headers: dict[str, str] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back, as far as it came.
+
+    :param status: the HTTP status; 0 if no status line arrived.
+    :param headers: in lower case.
+    :param body: the bytes that arrived.
+    :param problem: how the exchange ended, if not well.
+    """
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    problem: str | None = None
+
+
+class Progress:
+    """Is told how an exchange goes, as it goes. A consume-once pull keeps a :class:`Draft`."""
+
+    def answered(self, status: int) -> None:
+        """The status line and the headers have arrived."""
+
+    def write(self, chunk: bytes) -> None:
+        """A piece of the body has arrived."""
+
+
+Send = Callable[[Request, Progress], Answer]
+"""What a pull asks through; a test may give a plain function instead of a :class:`Client`."""
+
+
+class Client:
+    """Sends requests to one base URL.
+
+    :param base_url: scheme, host, port and prefix.
+    :param timeout: seconds for one exchange, from connecting to the last byte.
+    :param keep_alive: whether one connection may serve several requests.
+    """
+
+    def __init__(self, base_url: str, timeout: float, *, keep_alive: bool) -> None:
+        parts = urlsplit(base_url)
+        self.base_url = base_url.rstrip("/")
+        self.prefix = parts.path.rstrip("/")
+        self.secure = parts.scheme == "https"
+        self.host = parts.hostname or ""
+        self.port = parts.port or (443 if self.secure else 80)
+        self.timeout = timeout
+        self.keep_alive = keep_alive
+        self._connection: HTTPConnection | None = None
+
+    def reach(self) -> None:
+        """Look up the name, connect, and shake hands over TLS; send nothing.
+
+        :raises SourceUnreachable: one of them failed; the message says which.
+        """
+        connection = self._connect(time.monotonic() + self.timeout)
+        connection.close()
+
+    def send(self, request: Request, progress: Progress) -> Answer:
+        """Send *request* once and read its answer, as far as it comes.
+
+        :raises SourceUnreachable: nothing was sent.
+        """
+        deadline = time.monotonic() + self.timeout
+        connection = self._connection or self._connect(deadline)
+        self._connection = None
+        answer = Answer()
+        with _cut_off(connection, deadline) as late:
+            self._exchange(connection, request, progress, answer, deadline)
+        if late.is_set():
+            answer.problem = f"no whole answer within {self.timeout:g} s"
+        if self.keep_alive and answer.problem is None:
+            self._connection = connection
+        else:
+            connection.close()
+        return answer
+
+    def close(self) -> None:
+        """Let go of the connection that was kept."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _exchange(
+        self,
+        connection: HTTPConnection,
+        request: Request,
+        progress: Progress,
+        answer: Answer,
+        deadline: float,
+    ) -> None:
+        chunks: list[bytes] = []
+        try:
+            connection.request(
+                request.method,
+                self.prefix + request.target,
+                headers=_headers(request, keep_alive=self.keep_alive),
+                preload_content=False,
+                decode_content=True,
+                enforce_content_length=True,
+            )
+            response = connection.getresponse()
+            answer.status = response.status
+            answer.headers = {name.lower(): value for name, value in response.headers.items()}
+            progress.answered(response.status)
+            while chunk := response.read1(_CHUNK):
+                chunks.append(chunk)
+                progress.write(chunk)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            answer.problem = _ended(error)
+        answer.body = b"".join(chunks)
+
+    def _connect(self, deadline: float) -> HTTPConnection:
+        seconds = max(0.1, min(CONNECT_SECONDS, deadline - time.monotonic()))
+        where = f"{self.host}:{self.port}"
+        connection: HTTPConnection
+        if self.secure:
+            context = ssl.create_default_context()
+            connection = HTTPSConnection(
+                self.host, self.port, timeout=seconds, ssl_context=context
+            )
+        else:
+            connection = HTTPConnection(self.host, self.port, timeout=seconds)
+        try:
+            connection.connect()
+        except (HTTPError, OSError) as error:
+            connection.close()
+            raise _unreachable(error, where, self.base_url) from None
+        if connection.sock is not None:
+            connection.sock.settimeout(self.timeout)
+        return connection
+
+
+def _headers(request: Request, *, keep_alive: bool) -> dict[str, str]:
+    return {
+        "Accept": "application/json",
+        # A body cut off half-way is worth keeping only if it can be read half-way.
+        "Accept-Encoding": "gzip" if keep_alive else "identity",
+        "Connection": "keep-alive" if keep_alive else "close",
+        "User-Agent": f"orderpull/{__version__}",
+        **request.headers,
+    }
+
+
+@contextmanager
+def _cut_off(connection: HTTPConnection, deadline: float) -> Iterator[threading.Event]:
+    """Shut the connection down at *deadline*, whatever it is waiting for.
+
+    A socket's time-out starts anew with every byte, so it alone never ends a drip of headers.
+    The shutdown goes through a duplicate of the descriptor: TLS objects bear no second thread.
+    """
+    late = threading.Event()
+    if connection.sock is None:
+        yield late
+        return
+    twin = socket.socket(fileno=os.dup(connection.sock.fileno()))
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+        twin.close()
+
+
+def _ended(error: Exception) -> str:
+    """How an exchange ended, in words that a seller understands."""
+    text = f"{type(error).__name__} {error}"
+    if isinstance(error, (TimeoutError, ReadTimeoutError)) or "timed out" in text:
+        return "no answer in time"
+    if "IncompleteRead" in text:
+        return "the body ended before its announced length"
+    if "RemoteDisconnected" in text or "without response" in text:
+        return "the connection was closed without an answer"
+    if "Reset" in text or "Broken" in text:
+        return "the connection was reset"
+    return f"the answer could not be read ({type(error).__name__})"
+
+
+def _unreachable(error: Exception, where: str, base_url: str) -> SourceUnreachable:
+    cause: BaseException = error
+    while cause.__cause__ is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__
+    text = f"{error} {cause}"
+    hint = f"Check base_url ({base_url}) and the network."
+    if isinstance(cause, socket.gaierror) or "NameResolution" in type(error).__name__:
+        return SourceUnreachable(f"The name {where.rpartition(':')[0]!r} is not known.", hint)
+    if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
+        problem = getattr(cause, "verify_message", "") or "it cannot be verified"
+        return SourceUnreachable(f"The certificate of {where} is not trusted: {problem}.", hint)
+    if isinstance(cause, ssl.SSLError) or "SSL" in text:
+        return SourceUnreachable(f"{where} does not speak TLS as https needs it.", hint)
+    if isinstance(error, NewConnectionError) and "refused" in text:
+        return SourceUnreachable(f"Nothing listens at {where}.", hint)
+    if "timed out" in text:
+        return SourceUnreachable(f"{where} did not answer within {CONNECT_SECONDS:g} s.", hint)
+    return SourceUnreachable(f"{where} cannot be reached ({cause}).", hint)

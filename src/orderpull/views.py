@@ -1,0 +1,165 @@
+"""The three questions, written once: as views in the warehouse and, filtered, for every reader.
+
+SQLAlchemy writes them in each destination's dialect. A filter is applied before ranking, so the
+first SKU of a country is the first among what was asked for.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from orderpull.model import TABLES, VIEWS, Table
+
+_TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
+    "text": sa.Text,
+    "integer": sa.BigInteger,
+    "boolean": sa.Boolean,
+    "time": sa.DateTime,
+    "money": sa.Numeric(19, 4),
+}
+
+
+def metadata(*, keys: bool, schema: str | None = None) -> sa.MetaData:
+    """The tables of ``model.py`` as SQLAlchemy's.
+
+    :param keys: whether primary keys are declared.
+    """
+    tables = sa.MetaData(schema=schema)
+    for table in TABLES:
+        _declare(table, tables, keys=keys)
+    return tables
+
+
+def _declare(table: Table, into: sa.MetaData, *, keys: bool) -> sa.Table:
+    columns = [
+        sa.Column(
+            column.name,
+            _TYPES[column.type],
+            primary_key=keys and column.name in table.key,
+            autoincrement=False,
+            nullable=column.name not in table.key,
+        )
+        for column in table.columns
+    ]
+    return sa.Table(table.name, into, *columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which orders an answer is about.
+
+    :param countries: only these countries; None as a member is the orders without one.
+    :param sources: only these sources.
+    :param since: only orders placed at or after (UTC).
+    :param until: only orders placed before (UTC).
+    """
+
+    countries: tuple[str | None, ...] = ()
+    sources: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def by_time(self) -> bool:
+        """Whether orders without a date are left out."""
+        return self.since is not None or self.until is not None
+
+
+_tables = metadata(keys=False).tables
+_item, _header = _tables["order_item"], _tables["order_header"]
+_address = _tables["order_address"]
+
+
+def items(chosen: Filter) -> sa.Subquery:
+    """The items of counted orders: country, sku, quantity, source, ordernumber."""
+    wanted = [_header.c.counted]
+    if chosen.sources:
+        wanted.append(_header.c.source.in_(chosen.sources))
+    if chosen.since is not None:
+        wanted.append(_header.c.ordered_at >= chosen.since)
+    if chosen.until is not None:
+        wanted.append(_header.c.ordered_at < chosen.until)
+    if chosen.countries:
+        named = [country for country in chosen.countries if country is not None]
+        either = [_address.c.country.in_(named)] if named else []
+        if None in chosen.countries:
+            either.append(_address.c.country.is_(None))
+        wanted.append(sa.or_(*either))
+    return (
+        sa.select(
+            _address.c.country, _item.c.sku, _item.c.quantity, _item.c.source, _item.c.ordernumber
+        )
+        .join_from(_item, _header, _same_order(_item, _header))
+        .join(_address, _same_order(_item, _address))
+        .where(*wanted)
+        .subquery("items")
+    )
+
+
+def _same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(one.c.source == other.c.source, one.c.ordernumber == other.c.ordernumber)
+
+
+def average_items_per_order(chosen: Filter) -> sa.Select[Any]:
+    """(average, quantity, orders): over counted orders that have at least one item."""
+    sold = items(chosen)
+    orders = (
+        sa.select(sa.func.sum(sold.c.quantity).label("quantity"))
+        .group_by(sold.c.source, sold.c.ordernumber)
+        .subquery("orders")
+    )
+    quantity = sa.cast(sa.func.sum(orders.c.quantity), sa.BigInteger)
+    count = sa.func.count()
+    average = sa.cast(quantity, sa.Double) / sa.func.nullif(count, 0)
+    return sa.select(
+        average.label("average"),
+        sa.func.coalesce(quantity, 0).label("quantity"),
+        count.label("orders"),
+    ).select_from(orders)
+
+
+def popular_sku(chosen: Filter, top: int | None = None) -> sa.Select[Any]:
+    """(sku, quantity, orders, rank): by quantity, ties by SKU in byte order."""
+    sold = items(chosen)
+    return _ranked(sold, [], [sold.c.sku], top)
+
+
+def popular_sku_by_country(chosen: Filter, top: int | None = None) -> sa.Select[Any]:
+    """(country, sku, quantity, orders, rank): rank within the country."""
+    sold = items(chosen)
+    return _ranked(sold, [sold.c.country], [sold.c.country, sold.c.sku], top)
+
+
+def _ranked(
+    sold: sa.Subquery,
+    within: list[sa.ColumnElement[Any]],
+    by: list[sa.ColumnElement[Any]],
+    top: int | None,
+) -> sa.Select[Any]:
+    quantity = sa.cast(sa.func.sum(sold.c.quantity), sa.BigInteger)
+    order = (quantity.desc(), sa.collate(sold.c.sku, "C"))
+    ranked = (
+        sa.select(
+            *by,
+            quantity.label("quantity"),
+            sa.func.count().label("orders"),
+            sa.func.row_number().over(partition_by=within or None, order_by=order).label("rank"),
+        )
+        .group_by(*by)
+        .subquery("ranked")
+    )
+    answer = sa.select(ranked)
+    return answer.where(ranked.c.rank <= top) if top is not None else answer
+
+
+def view_selects() -> dict[str, sa.Select[Any]]:
+    """Each view's name and its query."""
+    everything = Filter()
+    queries = (
+        average_items_per_order(everything),
+        popular_sku_by_country(everything),
+        popular_sku(everything),
+    )
+    return dict(zip(VIEWS, queries, strict=True))

@@ -1,0 +1,86 @@
+"""The simulator as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orderpull.simulator import Replay, SkubanaAssessment, make_profile, rate_or_count
+
+from .client import get
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from orderpull.simulator import serve_forever
+folder = Path(sys.argv[1])
+ended = serve_forever(
+    orders=30, per_call=10, seed=4, malformed=2, faults=["404@2"],
+    log=folder / "calls.jsonl", truth=folder / "truth.json",
+    on_ready=lambda url: print(url, flush=True),
+    on_call=lambda call: print(call.number, call.status, flush=True),
+)
+print("ended by", ended)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_leaves_log_and_truth(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        assert [len(get(url).json) for _ in (1, 2, 3)] == [10, 3, 10]
+        process.send_signal(ending)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.splitlines() == ["1 200", "2 404", "3 200", f"ended by {int(ending)}"]
+    assert err == ""
+    told = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))
+    assert told["handed_out"] == 20
+    assert len((tmp_path / "calls.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_profiles_by_name(tmp_path: Path) -> None:
+    assert isinstance(make_profile(orders=5), SkubanaAssessment)
+    (tmp_path / "page-1.request.json").write_text('{"method":"GET","path":"/"}')
+    (tmp_path / "page-1.json").write_text("{}")
+    assert isinstance(make_profile("replay", folder=tmp_path), Replay)
+    with pytest.raises(ValueError, match="there are skubana-assessment, replay"):
+        make_profile("shopfy")
+    with pytest.raises(ValueError, match="needs the folder"):
+        make_profile("replay")
+
+
+def test_rate_or_count() -> None:
+    assert (rate_or_count("24"), type(rate_or_count("24"))) == (24, int)
+    assert (rate_or_count("0.5"), type(rate_or_count("1.0"))) == (0.5, float)
+    with pytest.raises(ValueError, match="could not convert"):
+        rate_or_count("some")
+
+
+def test_it_loads_nothing_heavy_and_nothing_else_of_the_project() -> None:
+    program = (
+        "import sys, orderpull; before = set(sys.modules); import orderpull.simulator;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    project = [name for name in loaded if name.startswith("orderpull")]
+    assert all(name.startswith("orderpull.simulator") for name in project)
+    assert not {"duckdb", "sqlalchemy", "urllib3", "rich", "msgspec", "click"} & set(loaded)
