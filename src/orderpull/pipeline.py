@@ -6,7 +6,8 @@ what is landed and not yet loaded is loaded first.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orderpull import clock
@@ -213,7 +214,7 @@ class Pipeline:
         self.preflight()
         if any(self.waiting(name) for name in self.sources):
             self._load_all()
-        with self._after_asking():
+        with _after_asking():
             self._pull_all(self._load_all)
             self._load_all(finished=True)
             self.destination.publish(finished=True)
@@ -240,6 +241,14 @@ class Pipeline:
         with self.destination.loader() as loader:
             for name in self.sources:
                 self._learn(loader, name)
+
+    def finish(
+        self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
+    ) -> None:
+        """Write what became of source *name* into the ledger."""
+        if finished:
+            self.records[name].finished_at = clock.now()
+        loader.record(self.records[name], pages.state_with(self.result.sources[name].cursor))
 
     def part(self, name: str) -> SourceLanding:
         """The landing's part of source *name*."""
@@ -322,10 +331,7 @@ class Pipeline:
                     raise
                 except OrderpullError as error:
                     self._failed(name, error)
-                if finished:
-                    self.records[name].finished_at = clock.now()
-                state = pages.state_with(self.result.sources[name].cursor)
-                loader.record(self.records[name], state)
+                self.finish(name, loader, pages, finished=finished)
 
     def _load_one(self, name: str, pages: PageLoader) -> None:
         result = self.result.sources[name]
@@ -346,21 +352,17 @@ class Pipeline:
                 "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
             ))
 
-    def _after_asking(self) -> "_AfterAsking":
-        return _AfterAsking()
-
     def _raise_if_stopped(self) -> None:
         if self.stop.asked:
             raise Interrupted(self.stop.signal)
 
 
-class _AfterAsking:
+@contextmanager
+def _after_asking() -> Iterator[None]:
     """Once something was asked, a failing destination is exit 1: what was pulled waits."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (DestinationError, LandingError)):
-            error.exit_code = 1
-            error.hint = f"{error.hint} What was pulled waits in the landing.".strip()
+    try:
+        yield
+    except (DestinationError, LandingError) as error:
+        error.exit_code = 1
+        error.hint = f"{error.hint} What was pulled waits in the landing.".strip()
+        raise

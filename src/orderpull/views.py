@@ -163,3 +163,32 @@ def view_selects() -> dict[str, sa.Select[Any]]:
         popular_sku(everything),
     )
     return dict(zip(VIEWS, queries, strict=True))
+
+
+def last_pulled(chosen: Filter) -> sa.Select[Any]:
+    """(source, pulled_at): when each source was last read to its end."""
+    run = _tables["orderpull_run"]
+    query = sa.select(run.c.source, sa.func.max(run.c.pulled_at).label("pulled_at"))
+    if chosen.sources:
+        query = query.where(run.c.source.in_(chosen.sources))
+    return query.group_by(run.c.source).order_by(run.c.source)
+
+
+def undated(chosen: Filter) -> sa.Select[Any]:
+    """(orders): how many counted orders have no date, so that a date filter leaves them out."""
+    query = sa.select(sa.func.count().label("orders")).select_from(_header)
+    query = query.where(_header.c.counted, _header.c.ordered_at.is_(None))
+    return query.where(_header.c.source.in_(chosen.sources)) if chosen.sources else query
+
+
+def runs(limit: int) -> sa.Select[Any]:
+    """The last *limit* rows of ``orderpull_run``, newest first."""
+    run = _tables["orderpull_run"]
+    return sa.select(run).order_by(run.c.run.desc(), run.c.source).limit(limit)
+
+
+def rejects(source: str | None) -> sa.Select[Any]:
+    """The open rejects of *source*, or of all."""
+    reject = _tables["orderpull_reject"]
+    query = sa.select(reject).order_by(reject.c.source, reject.c.page, reject.c.position)
+    return query.where(reject.c.source == source) if source else query

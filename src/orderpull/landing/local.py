@@ -106,6 +106,20 @@ class SourceLanding:
         finally:
             os.close(file)
 
+    def being_pulled(self) -> bool:
+        """Whether a process is pulling this source now."""
+        try:
+            file = os.open(self.folder / ".lock", os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
         found: list[int] = []

@@ -1,0 +1,110 @@
+"""``orderpull.toml``: written by answering questions, and shown with where each value comes from."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orderpull.errors import SettingsError
+from orderpull.settings import Settings, masked, parse_settings
+from orderpull.sources.spec import Api, read_api
+
+TEMPLATE = """\
+# orderpull's settings. `orderpull config` shows every value in force and where it comes from.
+
+[destination]
+url = "{destination}"       # the warehouse: a DuckDB file beside this one
+# lock_wait = 30            # seconds to wait while another program holds it
+
+[landing]
+url = "landing"             # raw answers are kept here: back this folder up
+
+[report]
+timezone = "{timezone}"     # days of --since and --until
+
+[sources.{source}]
+api = "{api}"
+base_url = "{base_url}"
+{token}{start}# on_change = "update"      # or "ignore": the first version of an order stays
+# rate = 1                  # requests per second at most; 0.2 is one in five seconds
+# max_pages = 1000          # stop a run after so many pages
+"""
+
+
+def settings_text(
+    *,
+    source: str,
+    api: str,
+    base_url: str,
+    token_variable: str | None,
+    start: str | None,
+    destination: str,
+    timezone: str,
+) -> str:
+    """The text of a commented ``orderpull.toml``.
+
+    :param token_variable: the environment variable that holds the token; None for none.
+    """
+    token = f'token = "${{{token_variable}}}"\n' if token_variable else ""
+    first = f'start = "{start}"      # the first run pulls orders changed since then\n' if start else ""
+    return TEMPLATE.format(
+        source=source, api=api, base_url=base_url, token=token, start=first,
+        destination=destination, timezone=timezone,
+    )  # fmt: skip
+
+
+def write_settings(path: Path, text: str, *, force: bool) -> None:
+    """Write *text* to *path*.
+
+    :raises SettingsError: the file is there and *force* is not given, or *text* is wrong.
+    """
+    import re
+
+    parse_settings(re.sub(r"\$\{\w+\}", "x", text), path)
+    if path.exists() and not force:
+        raise SettingsError(f"{path.name} is there already.", "Use --force to write over it.")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def in_force(settings: Settings) -> list[tuple[str, object, str]]:
+    """Every setting: key, value (secrets masked), and where it comes from."""
+    text = settings.file.read_text(encoding="utf-8") if settings.file else ""
+    given = tomllib.loads(text)
+    rows: list[tuple[str, object, str]] = []
+    for block in ("destination", "landing", "report"):
+        rows += _block(getattr(settings, block), given.get(block, {}), f"{block}.", {})
+    for name, source in settings.sources.items():
+        api = read_api(source.api, settings.folder)
+        table = given.get("sources", {}).get(name, {})
+        rows += _block(source, table, f"sources.{name}.", _from_api(api))
+    return rows
+
+
+def _block(
+    block: msgspec.Struct, given: dict[str, Any], prefix: str, defaults: dict[str, object]
+) -> list[tuple[str, object, str]]:
+    rows = []
+    for key in block.__struct_fields__:
+        value = getattr(block, key)
+        if key in given:
+            text = given[key]
+            variable = isinstance(text, str) and "${" in text
+            origin = f"environment ({text})" if variable else "orderpull.toml"
+        elif value is None and defaults.get(key) is not None:
+            value, origin = defaults[key], "api file"
+        else:
+            origin = "default"
+        rows.append((prefix + key, masked(key, value), origin))
+    return rows
+
+
+def _from_api(api: Api) -> dict[str, object]:
+    return {
+        "page_size": api.paging.size,
+        "rate": api.limits.rate,
+        "overlap": api.cursor.overlap if api.cursor else None,
+    }

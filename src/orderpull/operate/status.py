@@ -1,0 +1,80 @@
+"""Status: what ran, what waits, and what the next run will do; asks nobody and locks nothing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from orderpull import views
+from orderpull.destinations import open_destination
+from orderpull.errors import DestinationError
+from orderpull.landing import open_landing
+from orderpull.loading import Waiting
+from orderpull.settings import Settings
+from orderpull.sources.spec import read_api
+
+RUNS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source: pages that wait, requests that a kill left in flight, and what comes next."""
+
+    waiting: int
+    in_flight: int
+    rejects: int
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The last runs, newest first, and each source."""
+
+    runs: list[dict[str, Any]]
+    sources: dict[str, SourceStatus]
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``status --json`` shows it."""
+        sources = {
+            name: {"waiting": s.waiting, "in_flight": s.in_flight, "rejects": s.rejects,
+                   "next": s.next}
+            for name, s in self.sources.items()
+        }
+        return {"sources": sources, "runs": self.runs}
+
+
+def status(settings: Settings) -> Status:
+    """What is known without asking any API."""
+    landing = open_landing(settings.landing.url, settings.folder)
+    runs, rejects = _ledger(settings)
+    sources = {}
+    for name, source in settings.chosen().items():
+        part = landing.source(name)
+        waiting = len(Waiting(part).pages())
+        drafts = 0 if part.being_pulled() else len(part.drafts())
+        api = read_api(source.api, settings.folder)
+        cursor = part.newest_cursor(None, 0) if api.cursor else None
+        open_ = sum(row["source"] == name for row in rejects)
+        steps = []
+        if waiting:
+            steps.append(f"load {waiting} landed page{'s' if waiting > 1 else ''}")
+        if drafts:
+            steps.append("keep what a killed process left (possible loss)")
+        steps.append(_pull(api.consume_once, cursor, source.start, has_cursor=bool(api.cursor)))
+        sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps))
+    return Status(runs, sources)
+
+
+def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_cursor: bool) -> str:  # noqa: FBT001
+    if consume_once:
+        return "ask for new orders until none come"
+    if not has_cursor:
+        return "read all orders"
+    return f"ask for orders changed since {cursor or start}"
+
+
+def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    destination = open_destination(settings.destination, settings.folder)
+    try:
+        with destination.reader() as reader:
+            return reader.rows(views.runs(RUNS_SHOWN)), reader.rows(views.rejects(None))
+    except DestinationError:
+        return [], []
