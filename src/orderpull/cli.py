@@ -49,10 +49,19 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="orderpull")
-@click.option("--config", "file", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Settings file; orderpull.toml in this folder otherwise.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text",
-              help="How log lines are written to stderr.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Settings file; orderpull.toml in this folder otherwise.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How log lines are written to stderr.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log each page and each wait.")
 @click.pass_context
 def main(context: click.Context, file: str | None, log_format: Any, *, verbose: bool) -> None:  # noqa: ANN401
@@ -111,13 +120,20 @@ def _end(result: "RunResult", *, as_json: bool) -> NoReturn:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 sources_argument = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-accept_option = click.option("--accept-rejects", is_flag=True,
-                             help="Load also where more orders are rejected than reject_limit.")
+accept_option = click.option(
+    "--accept-rejects",
+    is_flag=True,
+    help="Load also where more orders are rejected than reject_limit.",
+)
 
 
 @main.command()
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Leave the demo's files here; a new temporary folder otherwise.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Leave the demo's files here; a new temporary folder otherwise.",
+)
 @click.option("--orders", default=2000, show_default=True, help="Orders in the simulated shop.")
 def demo(folder: Path | None, orders: int) -> None:
     """Simulated shop, pull, load, answers: offline, with nothing configured."""
@@ -128,13 +144,25 @@ def demo(folder: Path | None, orders: int) -> None:
 
 @main.command()
 @click.option("--source", default="shop", prompt="Name of the source", help="Name of the source.")
-@click.option("--api", default="skubana-assessment", prompt="API (built in, or a .toml)",
-              help="A built-in API, or the path of a .toml.")
+@click.option(
+    "--api",
+    default="skubana-assessment",
+    prompt="API (built in, or a .toml)",
+    help="A built-in API, or the path of a .toml.",
+)
 @click.option("--base-url", prompt="Base URL of the API", help="Scheme, host, port, prefix.")
-@click.option("--token-variable", default="", prompt="Environment variable of the token (or none)",
-              help="Environment variable that holds the token.")
-@click.option("--start", default="", prompt="First run: orders changed since (or none)",
-              help="For APIs that are read from a time on.")
+@click.option(
+    "--token-variable",
+    default="",
+    prompt="Environment variable of the token (or none)",
+    help="Environment variable that holds the token.",
+)
+@click.option(
+    "--start",
+    default="",
+    prompt="First run: orders changed since (or none)",
+    help="For APIs that are read from a time on.",
+)
 @click.option("--destination", default="duckdb:///orders.duckdb", help="URL of the warehouse.")
 @click.option("--timezone", default="UTC", help="Of days in reports.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -333,24 +361,40 @@ def config() -> None:
 
 
 @main.command()
-@click.option("--profile", default="skubana-assessment", show_default=True,
-              help="skubana-assessment, or replay: recorded answers.")
-@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--profile",
+    default="skubana-assessment",
+    show_default=True,
+    help="skubana-assessment, or replay: recorded answers.",
+)
+@click.option(
+    "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one."
+)
 @click.option("--orders", default=2000, show_default=True, help="Orders to hand out.")
 @click.option("--per-call", default=100, show_default=True, help="Orders in one answer.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
 @click.option("--endless", is_flag=True, help="New orders for ever.")
 @click.option("--malformed", default="0", help="Malformed orders: a count, or a share like 0.01.")
 @click.option("--versions", default=0.0, help="Share of orders that are served again, changed.")
-@click.option("--fault", multiple=True, metavar="KIND@CALLS", help="For example reset-body@3; "
-              "`--fault list` names all.")
+@click.option(
+    "--fault",
+    multiple=True,
+    metavar="KIND@CALLS",
+    help="For example reset-body@3; `--fault list` names all.",
+)
 @click.option("--latency", default=0.0, help="Seconds before each answer.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
-              help="For replay: the folder of the recording.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For replay: the folder of the recording.",
+)
 @click.option("--token", help="For replay: the token to ask for.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests here.")
-@click.option("--truth", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write here what a correct warehouse must hold.")
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here what a correct warehouse must hold.",
+)
 def simulate(*, fault: tuple[str, ...], malformed: str, **options: Any) -> None:  # noqa: ANN401
     """An orders API on 127.0.0.1, to try and to test against."""
     from orderpull import simulator

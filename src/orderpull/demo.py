@@ -30,12 +30,16 @@ def show_demo(folder: Path | None, orders: int) -> int:
     console = terminal.stdout()
     home = _home(folder)
     shop = SkubanaAssessment(orders=orders, seed=SEED, per_call=100, malformed=MALFORMED)
-    console.print(f"[bold]1.[/] A simulated shop hands out {orders:,} orders, each only once; "
-                  f"{MALFORMED} are malformed.")
+    console.print(
+        f"[bold]1.[/] A simulated shop hands out {orders:,} orders, each only once; "
+        f"{MALFORMED} are malformed."
+    )
     with Simulator(shop) as simulator:
         settings = _settings(home, simulator.url, orders)
-        console.print("[bold]2.[/] orderpull run: each answer is on the disk before it is read, "
-                      "then all are loaded.")
+        console.print(
+            "[bold]2.[/] orderpull run: each answer is on the disk before it is read, "
+            "then all are loaded."
+        )
         with terminal.watching() as listener:
             result = pipeline.run(settings, listener=listener)
     if not result.ok:
@@ -44,8 +48,9 @@ def show_demo(folder: Path | None, orders: int) -> int:
     terminal.show_result(result, console)
     console.print("[bold]3.[/] orderpull report:")
     show(report(settings), console, settings.report.timezone)
-    console.print("[bold]4.[/] orderpull rejects list: nothing is dropped, and nothing bad stops "
-                  "the good.")
+    console.print(
+        "[bold]4.[/] orderpull rejects list: nothing is dropped, and nothing bad stops the good."
+    )
     terminal.show_rejects(listed(settings), console)
     _next(home, console)
     return 0

@@ -347,10 +347,13 @@ class Pipeline:
             result.possible_loss = self.records[name].possible_loss = len(self._lossy[name])
             result.waiting = len(self.waiting(name))
         if pages.lossy and result.error is None:
-            self._failed(name, PossibleLoss(
-                f"Orders may have been lost with {len(pages.lossy)} answers of source {name!r}.",
-                "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
-            ))
+            self._failed(
+                name,
+                PossibleLoss(
+                    f"Orders may be lost with {len(pages.lossy)} answers of source {name!r}.",
+                    "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
+                ),
+            )
 
     def _raise_if_stopped(self) -> None:
         if self.stop.asked:

@@ -223,7 +223,7 @@ def _compare_keys(table: dict[str, Any], known: Any, where: str, prefix: str) ->
 
 
 def _plain(error: msgspec.ValidationError) -> str:
-    """msgspec's words with the key in front: ``sources.shop.rate: expected `float` > 0``."""
+    """Msgspec's words with the key in front: ``sources.shop.rate: expected `float` > 0``."""
     message, _, place = str(error).partition(" - at `$")
     key = place.rstrip("`").lstrip(".") or "the file"
     return f"{key}: {message[:1].lower()}{message[1:]}."
@@ -238,7 +238,7 @@ def _check_source(where: str, source: SourceSettings) -> None:
         )
     if "@" in source.base_url.split("://", 1)[1].split("/", 1)[0]:
         raise SettingsError(
-            f"{where} base_url holds a user or password.", "Use token = \"${NAME}\" instead."
+            f"{where} base_url holds a user or password.", 'Use token = "${NAME}" instead.'
         )
     unknown = set(re.findall(r"\{([^}]*)\}", source.ordernumber)) - {"number", "id"}
     if unknown or "{" not in source.ordernumber:

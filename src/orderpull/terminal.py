@@ -72,8 +72,10 @@ def show_result(result: RunResult, console: Console) -> None:
         if source.waiting:
             console.print(f"{escape(name)}: {source.waiting} landed pages wait to be loaded.")
         if source.counts.rejected:
-            console.print(f"{escape(name)}: {source.counts.rejected} orders were rejected; "
-                          "`orderpull rejects list` says why.")
+            console.print(
+                f"{escape(name)}: {source.counts.rejected} orders were rejected; "
+                "`orderpull rejects list` says why."
+            )
 
 
 def _counts(result: RunResult) -> Table:
@@ -97,8 +99,13 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
     if not status.runs:
         console.print("No run has been recorded yet.")
         return
-    table = Table(title="Last runs", title_justify="left", title_style="bold",
-                  box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="Last runs",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in ("run", "source", "began", "fetched", "new", "changed", "rejected", "went"):
         right = column in {"run", "fetched", "new", "changed", "rejected"}
         table.add_column(column, justify="right" if right else "left")
@@ -130,11 +137,16 @@ def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
     for column in ("reject", "order", "reason", "what is wrong"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(name_of(row), escape(row["ordernumber"] or "—"), row["reason"],
-                      f"{escape(row['message'])} [dim]({escape(row['path'])})[/]")
+        table.add_row(
+            name_of(row),
+            escape(row["ordernumber"] or "—"),
+            row["reason"],
+            f"{escape(row['message'])} [dim]({escape(row['path'])})[/]",
+        )
     console.print(table)
-    console.print("`orderpull rejects show REJECT` prints one whole; `retry` shapes them again.",
-                  style="dim")
+    console.print(
+        "`orderpull rejects show REJECT` prints one whole; `retry` shapes them again.", style="dim"
+    )
 
 
 def show_config(rows: list[tuple[str, object, str]], console: Console) -> None:
@@ -143,6 +155,9 @@ def show_config(rows: list[tuple[str, object, str]], console: Console) -> None:
     for column in ("setting", "value", "from"):
         table.add_column(column, overflow="fold")
     for key, value, origin in rows:
-        table.add_row(escape(key), "[dim]—[/]" if value is None else escape(str(value)),
-                      f"[dim]{escape(origin)}[/]")
+        table.add_row(
+            escape(key),
+            "[dim]—[/]" if value is None else escape(str(value)),
+            f"[dim]{escape(origin)}[/]",
+        )
     console.print(table)

@@ -74,7 +74,7 @@ _address = _tables["order_address"]
 
 def items(chosen: Filter) -> sa.Subquery:
     """The items of counted orders: country, sku, quantity, source, ordernumber."""
-    wanted = [_header.c.counted]
+    wanted: list[sa.ColumnElement[bool]] = [_header.c.counted]
     if chosen.sources:
         wanted.append(_header.c.source.in_(chosen.sources))
     if chosen.since is not None:
@@ -83,7 +83,9 @@ def items(chosen: Filter) -> sa.Subquery:
         wanted.append(_header.c.ordered_at < chosen.until)
     if chosen.countries:
         named = [country for country in chosen.countries if country is not None]
-        either = [_address.c.country.in_(named)] if named else []
+        either: list[sa.ColumnElement[bool]] = []
+        if named:
+            either.append(_address.c.country.in_(named))
         if None in chosen.countries:
             either.append(_address.c.country.is_(None))
         wanted.append(sa.or_(*either))
@@ -102,7 +104,7 @@ def _same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(one.c.source == other.c.source, one.c.ordernumber == other.c.ordernumber)
 
 
-def average_items_per_order(chosen: Filter) -> sa.Select[Any]:
+def average_items_per_order(chosen: Filter) -> sa.Select[Any, Any, Any]:
     """(average, quantity, orders): over counted orders that have at least one item."""
     sold = items(chosen)
     orders = (
@@ -113,11 +115,12 @@ def average_items_per_order(chosen: Filter) -> sa.Select[Any]:
     quantity = sa.cast(sa.func.sum(orders.c.quantity), sa.BigInteger)
     count = sa.func.count()
     average = sa.cast(quantity, sa.Double) / sa.func.nullif(count, 0)
-    return sa.select(
+    answer = sa.select(
         average.label("average"),
         sa.func.coalesce(quantity, 0).label("quantity"),
         count.label("orders"),
-    ).select_from(orders)
+    )
+    return answer.select_from(orders)
 
 
 def popular_sku(chosen: Filter, top: int | None = None) -> sa.Select[Any]:

@@ -8,7 +8,8 @@ import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-GET_ORDERS = b"GET /orders HTTP/1.1\r\nHost: shop\r\n\r\n"
+GET_ORDERS = b"GET /orders HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+GET_AND_STAY = b"GET /orders HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
 class Seen(NamedTuple):
@@ -49,7 +50,7 @@ def connect(url: str) -> socket.socket:
     return socket.create_connection((address.hostname, address.port), timeout=10)
 
 
-def talk(url: str, request: bytes = GET_ORDERS, patience: float = 0.3) -> Seen:
+def talk(url: str, request: bytes = GET_ORDERS, patience: float = 5.0) -> Seen:
     """Send the bytes and read until the end, or until nothing came for `patience` seconds."""
     with connect(url) as connection:
         connection.settimeout(patience)

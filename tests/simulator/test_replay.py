@@ -87,7 +87,7 @@ def test_a_token_can_be_asked_for(folder: Path) -> None:
 
 
 def test_faults_work_and_nothing_is_consumed(folder: Path) -> None:
-    request = f"GET {REST.format(0)} HTTP/1.1\r\n\r\n".encode()
+    request = f"GET {REST.format(0)} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
     faults = ["500@1", "truncated@2", "reset-body@3", "damaged-no-closing-bracket@4"]
     with Simulator(Replay(folder), faults) as simulator:
         assert b" 500 " in talk(simulator.url, request).head

@@ -42,11 +42,15 @@ def test_it_serves_until_a_signal_and_leaves_log_and_truth(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout
-        url = process.stdout.readline().strip()
-        assert [len(get(url).json) for _ in (1, 2, 3)] == [10, 3, 10]
-        process.send_signal(ending)
-        out, err = process.communicate(timeout=20)
+        try:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            statuses = [get(url).status for _ in range(3)]
+            process.send_signal(ending)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert statuses == [200, 404, 200]
     assert process.returncode == 0
     assert out.splitlines() == ["1 200", "2 404", "3 200", f"ended by {int(ending)}"]
     assert err == ""

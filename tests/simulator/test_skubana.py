@@ -13,7 +13,7 @@ import pytest
 
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 
-from .client import connect, get, talk
+from .client import GET_AND_STAY, GET_ORDERS, connect, get, talk
 
 if TYPE_CHECKING:
     from orderpull.simulator.serve import Shop
@@ -76,9 +76,8 @@ def test_a_connection_can_be_used_again_or_not() -> None:
         connection.close()
         assert simulator.connections == 1
         assert talk(simulator.url, b"GET /orders HTTP/1.0\r\n\r\n").end == "closed"
-        last = b"GET /orders HTTP/1.1\r\nConnection: close\r\n\r\n"
-        assert talk(simulator.url, last).end == "closed"
-        assert talk(simulator.url).end == "open"
+        assert talk(simulator.url, GET_ORDERS).end == "closed"
+        assert talk(simulator.url, GET_AND_STAY, patience=0.2).end == "open"
         assert simulator.connections == 4
 
 

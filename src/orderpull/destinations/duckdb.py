@@ -6,7 +6,7 @@ snapshot (``snapshot.py``), so nobody waits for anybody.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,15 @@ import msgspec
 
 from orderpull import __version__, clock, points
 from orderpull.destinations import ledger
-from orderpull.destinations.protocol import Batch, Judged, Loader, Reader, Reject, RunRecord, SourceState
+from orderpull.destinations.protocol import (
+    Batch,
+    Judged,
+    Loader,
+    Reader,
+    Reject,
+    RunRecord,
+    SourceState,
+)
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.verdict import judge, prepare_rejects
 from orderpull.errors import (
@@ -34,7 +42,10 @@ STORAGE_VERSION = "v1.4.0"
 
 MEMORY_LIMIT = "1GB"
 _RETRY_SECONDS = 0.05
-_STAGE = {"preserve_insertion_order": False, "memory_limit": MEMORY_LIMIT}
+_STAGE: dict[str, str | bool | int | float | list[str]] = {
+    "preserve_insertion_order": False,
+    "memory_limit": MEMORY_LIMIT,
+}
 
 
 class DuckdbDestination:
@@ -234,7 +245,8 @@ class DuckdbLoader:
         def create_known() -> None:
             self.stage.execute(
                 """CREATE OR REPLACE TEMP TABLE known AS
-                   SELECT order_id, ordernumber, ordered_at, modified_at, page, content_hash, loaded_at
+                   SELECT order_id, ordernumber, ordered_at, modified_at, page, content_hash,
+                          loaded_at
                    FROM order_header WHERE source = ? AND (
                        order_id IN (SELECT order_id FROM staged_order)
                        OR ordernumber IN (SELECT ordernumber FROM staged_order))""",
@@ -298,16 +310,28 @@ class DuckdbLoader:
     def _insert(self, source: str, at: object) -> None:
         run = self.stage.execute
         if self._count("winner"):
-            run(f"INSERT INTO order_address SELECT {_columns('order_address')} "
-                "FROM (SELECT *, ? AS source FROM winner)", [source])
-            run(f"""INSERT INTO order_item SELECT {_columns("order_item")} FROM (
+            run(
+                f"INSERT INTO order_address SELECT {_columns('order_address')} "
+                "FROM (SELECT *, ? AS source FROM winner)",
+                [source],
+            )
+            run(
+                f"""INSERT INTO order_item SELECT {_columns("order_item")} FROM (
                         SELECT ordernumber, item.sku AS sku, item.quantity AS quantity, ? AS source
-                        FROM (SELECT ordernumber, unnest(items) AS item FROM winner))""", [source])
-            run(f"INSERT INTO order_header SELECT {_columns('order_header')} "
-                "FROM (SELECT *, ? AS loaded_at, ? AS source FROM winner)", [at, source])
+                        FROM (SELECT ordernumber, unnest(items) AS item FROM winner))""",
+                [source],
+            )
+            run(
+                f"INSERT INTO order_header SELECT {_columns('order_header')} "
+                "FROM (SELECT *, ? AS loaded_at, ? AS source FROM winner)",
+                [at, source],
+            )
         if self._count("touched"):
-            run(f"INSERT INTO order_header SELECT {_columns('order_header')} "
-                "FROM (SELECT *, ? AS source FROM touched)", [source])
+            run(
+                f"INSERT INTO order_header SELECT {_columns('order_header')} "
+                "FROM (SELECT *, ? AS source FROM touched)",
+                [source],
+            )
 
     def _assert_unique(self, source: str) -> None:
         """Fail, and so roll back, if a key that was written stands twice."""
@@ -340,10 +364,8 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         points.reached("before-commit")
         connection.execute("COMMIT")
     except BaseException as error:
-        try:
+        with suppress(duckdb.Error):
             connection.execute("ROLLBACK")
-        except duckdb.Error:
-            pass
         if isinstance(error, duckdb.Error):
             raise _write_failed(error) from error
         raise
@@ -353,8 +375,10 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _write_failed(error: duckdb.Error) -> DestinationError:
     text = str(error).splitlines()[0]
     hint = "Make room on the disk." if "space" in text.lower() else "Run again."
-    return DestinationError(f"The warehouse could not be written: {text.rstrip('.')}.",
-                            f"Nothing of this batch was loaded; its pages wait. {hint}")
+    return DestinationError(
+        f"The warehouse could not be written: {text.rstrip('.')}.",
+        f"Nothing of this batch was loaded; its pages wait. {hint}",
+    )
 
 
 def _columns(name: str) -> str:

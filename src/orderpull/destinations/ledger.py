@@ -50,9 +50,7 @@ def write_pages(
         ]
         for meta in batch.pages
     ]  # fmt: skip
-    connection.executemany(
-        f"INSERT INTO orderpull_page VALUES ({_marks(LEDGER_PAGE.names)})", rows
-    )
+    connection.executemany(f"INSERT INTO orderpull_page VALUES ({_marks(LEDGER_PAGE.names)})", rows)
 
 
 def write_rejects(connection: duckdb.DuckDBPyConnection, batch: Batch, at: datetime) -> None:

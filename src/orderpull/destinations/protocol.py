@@ -1,6 +1,5 @@
 """What a destination is to the pipeline, and what passes between them."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from orderpull.model import COUNTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
     import sqlalchemy as sa
 
     from orderpull.landing.page import PageMeta
 
 Command = Literal["run", "load", "replay", "retry"]
+
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
@@ -31,6 +33,7 @@ class SourceState:
     gaps: tuple[int, ...] = ()
     cursor: str | None = None
 
+
 @dataclass(slots=True)
 class Counts:
     """What became of orders: fetched = the sum of the other five."""
@@ -46,6 +49,7 @@ class Counts:
         """Add *other* to these."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 @dataclass(slots=True)
 class RunRecord:
@@ -64,12 +68,13 @@ class RunRecord:
     batches: int = 0
     error: str | None = None
 
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction loads: the staged tables of the stage, and what goes to the ledger.
 
     :param pages: the pages staged.
-    :param counted: whether the pages are new to the ledger; pages that are read again count nothing.
+    :param counted: whether the pages are new to the ledger; a page read again counts nothing.
     :param ignore_changes: ``on_change = "ignore"``.
     :param state: what the ledger says of the source once this batch is in.
     """
@@ -80,6 +85,7 @@ class Batch:
     ignore_changes: bool
     state: SourceState
     record: RunRecord
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -98,6 +104,7 @@ class Reject:
     order_id: str | None
     reject_key: str
 
+
 class Judged(Protocol):
     """A batch that has been compared with what is stored, before its transaction."""
 
@@ -105,6 +112,7 @@ class Judged(Protocol):
     per_page: dict[int, Counts]
     displaced: list[tuple[int, str, str]]
     """Stored orders that lose their number: page, order_id, ordernumber."""
+
 
 class Loader(Protocol):
     """A destination, held for writing."""
@@ -131,12 +139,14 @@ class Loader(Protocol):
         """The open rejects, in the order of their pages."""
         ...
 
+
 class Reader(Protocol):
     """A destination, open for reading."""
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows that *query* answers, each as a dict."""
         ...
+
 
 class Destination(Protocol):
     """A warehouse."""

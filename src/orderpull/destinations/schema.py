@@ -5,7 +5,8 @@ Imports SQLAlchemy, so it is itself imported only where tables are made or chang
 
 from collections.abc import Iterator
 
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateTable
 
 from orderpull.model import SCHEMA_VERSION
@@ -15,9 +16,9 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {}
 """For each schema version the statements that lead to it from the one before."""
 
 
-def duckdb_dialect() -> postgresql.dialect:
+def duckdb_dialect() -> Dialect:
     """DuckDB speaks PostgreSQL's SQL; parameters are numbered."""
-    return postgresql.dialect(paramstyle="numeric_dollar")
+    return PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 def create_statements() -> Iterator[str]:

@@ -21,7 +21,8 @@ FRESHNESS_BYTES_PER_SECOND = 1_000_000
 copying stays below this rate: a small one at each run, one of 500 MB about every nine minutes."""
 
 _CHUNK = 16 << 20
-_VERSION = "SELECT run, max(batches), max(finished_at) FROM {0}.orderpull_run GROUP BY run ORDER BY run DESC LIMIT 1"
+_LAST_RUN = """SELECT run, max(batches), max(finished_at) FROM {0}.orderpull_run
+               GROUP BY run ORDER BY run DESC LIMIT 1"""
 _DATA = "SELECT coalesce(sum(batches), 0) FROM {0}.orderpull_run"
 
 
@@ -95,8 +96,8 @@ class Snapshot:
         try:
             if _read(connection, _DATA, "warehouse") != _read(connection, _DATA, "snapshot"):
                 return True
-            same = _read(connection, _VERSION, "warehouse") == _read(
-                connection, _VERSION, "snapshot"
+            same = _read(connection, _LAST_RUN, "warehouse") == _read(
+                connection, _LAST_RUN, "snapshot"
             )
             patience = self.path.stat().st_size / FRESHNESS_BYTES_PER_SECOND
             return not same and self._age() >= patience

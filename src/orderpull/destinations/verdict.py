@@ -160,12 +160,15 @@ def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
     stage.execute("""
         CREATE OR REPLACE TEMP TABLE reject AS
         SELECT * FROM (
-            SELECT *, coalesce('id ' || order_id, 'number ' || ordernumber, 'raw ' || md5(raw)) AS reject_key
+            SELECT *, coalesce('id ' || order_id, 'number ' || ordernumber, 'raw ' || md5(raw))
+                          AS reject_key
             FROM staged_reject)
-        QUALIFY row_number() OVER (PARTITION BY reject_key ORDER BY page DESC, position DESC) = 1""")
+        QUALIFY row_number() OVER (PARTITION BY reject_key
+                                   ORDER BY page DESC, position DESC) = 1""")
     # What came later in the landing and stands makes an earlier bad version of itself moot.
     stage.execute("""
         DELETE FROM reject USING standing AS s
         WHERE (reject.order_id = s.order_id
                OR (reject.order_id IS NULL AND reject.ordernumber = s.ordernumber))
-          AND reject.reason <> 'number_reused' AND (s.page, s.position) > (reject.page, reject.position)""")
+          AND reject.reason <> 'number_reused'
+          AND (s.page, s.position) > (reject.page, reject.position)""")

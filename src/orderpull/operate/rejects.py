@@ -56,7 +56,9 @@ def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
                 pages = PageLoader(source, pipeline.part(name), loader, record)
                 pages.accept_rejects = True
                 before = loader.rejects(name)
-                again = [r for r in before if not wanted or f"{name}:{r.page}:{r.position}" in wanted]
+                again = [
+                    r for r in before if not wanted or f"{name}:{r.page}:{r.position}" in wanted
+                ]
                 pages.retry(again)
                 after = {(r.page, r.position) for r in loader.rejects(name)}
                 result.counts.fetched = len(again)

@@ -1,4 +1,4 @@
-"""``orderpull.toml``: written by answering questions, and shown with where each value comes from."""
+"""``orderpull.toml``: written by asking, and shown with where each value comes from."""
 
 import tomllib
 from pathlib import Path
@@ -47,7 +47,9 @@ def settings_text(
     :param token_variable: the environment variable that holds the token; None for none.
     """
     token = f'token = "${{{token_variable}}}"\n' if token_variable else ""
-    first = f'start = "{start}"      # the first run pulls orders changed since then\n' if start else ""
+    first = (
+        f'start = "{start}"      # the first run pulls orders changed since then\n' if start else ""
+    )
     return TEMPLATE.format(
         source=source, api=api, base_url=base_url, token=token, start=first,
         destination=destination, timezone=timezone,

@@ -34,8 +34,12 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         """As ``status --json`` shows it."""
         sources = {
-            name: {"waiting": s.waiting, "in_flight": s.in_flight, "rejects": s.rejects,
-                   "next": s.next}
+            name: {
+                "waiting": s.waiting,
+                "in_flight": s.in_flight,
+                "rejects": s.rejects,
+                "next": s.next,
+            }
             for name, s in self.sources.items()
         }
         return {"sources": sources, "runs": self.runs}

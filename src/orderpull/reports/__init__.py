@@ -54,14 +54,16 @@ class Report:
         }
 
     def as_csv(self) -> str:
-        """All three as one CSV table; cells that a spreadsheet would compute are quoted by ``'``."""
+        """All three as one CSV table; what a spreadsheet would compute is made text by ``'``."""
         out = io.StringIO()
         fields = ("answer", "country", "sku", "quantity", "orders", "rank", "average")
         writer = csv.DictWriter(out, fields, lineterminator="\n")
         writer.writeheader()
         writer.writerow({"answer": "average_items_per_order", **self.average})
-        for answer, rows in (("popular_sku_by_country", self.by_country),
-                             ("popular_sku", self.overall)):
+        for answer, rows in (
+            ("popular_sku_by_country", self.by_country),
+            ("popular_sku", self.overall),
+        ):
             for row in rows:
                 writer.writerow({"answer": answer, **{k: _inert(v) for k, v in row.items()}})
         return out.getvalue()
@@ -123,9 +125,7 @@ def _ask(reader: "Reader", chosen: "Filter", top: int) -> Report:
 def _by_size(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """*rows* by country, the one with the best-selling SKU first, then by rank."""
     best = {row["country"]: row["quantity"] for row in rows if row["rank"] == 1}
-    return sorted(
-        rows, key=lambda row: (-best[row["country"]], row["country"] or "", row["rank"])
-    )
+    return sorted(rows, key=lambda row: (-best[row["country"]], row["country"] or "", row["rank"]))
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:

@@ -1,6 +1,5 @@
 """The three answers as a person reads them in a terminal."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -51,8 +50,13 @@ def _average(average: dict[str, Any], chosen: str) -> Text:
 
 
 def _top(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
-                  pad_edge=False)
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column("#", justify="right", style="dim")
     table.add_column("SKU", overflow="fold")
     table.add_column("items", justify="right")
@@ -60,20 +64,32 @@ def _top(title: str, rows: list[dict[str, Any]]) -> Table:
     table.add_column("orders", justify="right", style="dim")
     most = max(row["quantity"] for row in rows) or 1
     for row in rows:
-        table.add_row(str(row["rank"]), shown_sku(row["sku"]), f"{row['quantity']:,}",
-                      _bar(row["quantity"] / most), f"{row['orders']:,}")
+        table.add_row(
+            str(row["rank"]),
+            shown_sku(row["sku"]),
+            f"{row['quantity']:,}",
+            _bar(row["quantity"] / most),
+            f"{row['orders']:,}",
+        )
     return table
 
 
 def _countries(rows: list[dict[str, Any]]) -> RenderableType:
-    table = Table(title="Best-selling SKUs by country", title_justify="left", title_style="bold",
-                  box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="Best-selling SKUs by country",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column("country", no_wrap=True)
     for rank in range(1, SKUS_SHOWN + 1):
         table.add_column(f"#{rank}", overflow="ellipsis", no_wrap=True)
     groups = [(country, list(group)) for country, group in groupby(rows, lambda r: r["country"])]
     for country, group in groups[:COUNTRIES_SHOWN]:
-        cells = [f"{shown_sku(row['sku'])} [dim]{row['quantity']:,}[/]" for row in group[:SKUS_SHOWN]]
+        cells = [
+            f"{shown_sku(row['sku'])} [dim]{row['quantity']:,}[/]" for row in group[:SKUS_SHOWN]
+        ]
         table.add_row(escape(country or NO_COUNTRY), *cells)
     more = len(groups) - COUNTRIES_SHOWN
     if more <= 0:
@@ -97,7 +113,9 @@ def shown_sku(sku: str) -> str:
 
 def _freshness(report: Report, timezone: str) -> Text:
     text = Text(style="dim")
-    lines = [f"{source}: last pulled {told(at, timezone)}" for source, at in report.last_pulled.items()]
+    lines = [
+        f"{source}: last pulled {told(at, timezone)}" for source, at in report.last_pulled.items()
+    ]
     if report.undated:
         lines.append(f"{report.undated:,} orders have no date, so a date filter leaves them out.")
     return text.append("\n".join(lines))
@@ -113,7 +131,7 @@ def told(instant: datetime | None, timezone: str) -> str:
 
 
 def _ago(seconds: float) -> str:
-    steps: Iterable[tuple[float, str]] = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+    steps = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
     for length, unit in steps:
         if seconds >= length:
             count = int(seconds // length)

@@ -70,6 +70,7 @@ def refuse(connection: socket.socket) -> None:
     """Answer 400 to what is no HTTP request."""
     with contextlib.suppress(OSError):  # the client may be gone already
         connection.sendall(NO_HTTP)
+        connection.recv(LONGEST_LINE, socket.MSG_DONTWAIT)  # closed unread, it would be reset
 
 
 def send_script(connection: socket.socket, script: Script, stopping: threading.Event) -> int:

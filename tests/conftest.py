@@ -1,0 +1,39 @@
+"""What all tests share: the tables that some of them print at the end of the run."""
+
+from collections import defaultdict
+
+import pytest
+
+TABLES = {
+    "kill matrix": ("killed at", "times", "handed out", "in tables", "lost", "allowed", "by"),
+}
+"""Tables by name: a test adds a row with ``record_property(NAME, {column: value})``."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables' rows, whichever process found them."""
+    rows: dict[str, list[dict[str, object]]] = defaultdict(list)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, row in getattr(report, "user_properties", ()):
+                if name in TABLES and report.when == "call":
+                    rows[name].append(row)
+    for name, found in rows.items():
+        terminalreporter.section(name)
+        _print_table(terminalreporter, TABLES[name], found)
+
+
+def _print_table(
+    reporter: pytest.TerminalReporter, columns: tuple[str, ...], rows: list[dict[str, object]]
+) -> None:
+    cells = [columns, *(tuple(str(row.get(c, "")) for c in columns) for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    for line in cells:
+        reporter.write_line("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see only the settings that they make."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")

@@ -1,0 +1,103 @@
+"""What the tests of shaping share: pages landed for real, and what becomes of them."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orderpull.landing.local import SourceLanding
+from orderpull.landing.page import PageMeta, digest
+from orderpull.normalize.shape import Key, Shaper, StagedPage
+from orderpull.sources.reading import PageReader
+from orderpull.sources.spec import Api, built_in, parse_api
+
+RECEIVED = "2026-07-01T08:00:00Z"
+
+
+def named_api(name: str) -> Api:
+    """The built-in API *name*."""
+    return parse_api(built_in()[name].read_text(encoding="utf-8"), f"{name}.toml")
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """What the shaper made of some pages.
+
+    :param orders: rows of ``staged_order``, in the order of their pages.
+    :param rejects: rows of ``staged_reject``.
+    """
+
+    orders: list[dict[str, Any]]
+    rejects: list[dict[str, Any]]
+
+    @property
+    def places(self) -> list[Key]:
+        """Page and position of each order and each reject."""
+        return sorted((row["page"], row["position"]) for row in [*self.orders, *self.rejects])
+
+
+def land(landing: SourceLanding, api: Api, body: bytes, number: int | None = None) -> PageMeta:
+    """Land *body* as a pull does: with what one look at it tells."""
+    number = number or landing.next_page()
+    reading = PageReader(api).read(body)
+    meta = PageMeta(
+        source=landing.name,
+        page=number,
+        state=reading.state,
+        status=200,
+        request="GET http://shop.test/orders",
+        received_at=RECEIVED,
+        sha256=digest(body),
+        size=len(body),
+        orders=reading.orders,
+        problem=reading.problem,
+    )
+    landing.land(meta, body)
+    return meta
+
+
+def new_landing(folder: Path, name: str = "shop") -> SourceLanding:
+    """An empty landing of source *name* below *folder*."""
+    landing = SourceLanding(folder / name, name)
+    landing.prepare()
+    return landing
+
+
+class Workbench:
+    """A landing and a shaper of one API, used for many pages."""
+
+    def __init__(self, folder: Path, api: Api, ordernumber: str = "{number}") -> None:
+        self.api = api
+        self.landing = new_landing(folder)
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.shaper = Shaper(self.connection, api, ordernumber)
+
+    def shape(self, *bodies: bytes, only: Iterable[Key] | None = None) -> Shaped:
+        """Land *bodies* as pages 1, 2, … (in place of earlier ones) and shape them together."""
+        metas = [land(self.landing, self.api, body, n) for n, body in enumerate(bodies, start=1)]
+        return self.shape_pages(metas, only)
+
+    def shape_pages(
+        self, metas: Sequence[PageMeta], only: Iterable[Key] | None = None
+    ) -> Shaped:
+        """Shape landed pages together."""
+        self.shaper.shape([self._staged(meta) for meta in metas], set(only) if only else None)
+        return Shaped(self._rows("staged_order"), self._rows("staged_reject"))
+
+    def _staged(self, meta: PageMeta) -> StagedPage:
+        number = meta.page
+        return StagedPage(meta, self.landing.file(number), lambda: self.landing.read(number)[1])
+
+    def _rows(self, table: str) -> list[dict[str, Any]]:
+        cursor = self.connection.execute(f"SELECT * FROM {table} ORDER BY page, position")
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        with suppress(duckdb.Error):
+            self.connection.close()
