@@ -10,6 +10,7 @@ PYTHON ?=
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+unexport PYTHONDONTWRITEBYTECODE # a command that compiles its libraries anew takes twice as long
 
 VENV := .venv
 BIN := $(VENV)/bin

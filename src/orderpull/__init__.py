@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orderpull.errors import OrderpullError
     from orderpull.pipeline import load, preflight, pull, run
     from orderpull.reports import report
-    from orderpull.settings import Settings, read_settings
+    from orderpull.settings import Settings, parse_settings, read_settings
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "OrderpullError",
     "Settings",
     "load",
+    "parse_settings",
     "preflight",
     "pull",
     "read_settings",
@@ -36,6 +37,7 @@ __all__ = [
 _HOMES = {
     "OrderpullError": "orderpull.errors",
     "Settings": "orderpull.settings",
+    "parse_settings": "orderpull.settings",
     "read_settings": "orderpull.settings",
     "load": "orderpull.pipeline",
     "preflight": "orderpull.pipeline",

@@ -78,8 +78,8 @@ def _settings() -> "Settings":
     return read_settings(click.get_current_context().obj)
 
 
-def _say(error: OrderpullError) -> None:
-    click.secho(f"orderpull: {error.message}", fg="red", err=True)
+def _say(error: OrderpullError, where: str = "") -> None:
+    click.secho(f"orderpull: {where}{error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
 
@@ -112,9 +112,11 @@ def _end(result: "RunResult", *, as_json: bool) -> NoReturn:
         from orderpull import terminal
 
         terminal.show_result(result, terminal.stdout())
-    for error in (result.error, *(source.error for source in result.sources.values())):
-        if error is not None:
-            _say(error)
+    if result.error is not None:
+        _say(result.error)
+    for name, source in result.sources.items():
+        if source.error is not None:
+            _say(source.error, f"source {name}: ")
     sys.exit(result.exit_code)
 
 

@@ -78,14 +78,10 @@ class PageLoader:
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]
             through = max(self.state.loaded_through, *numbers)
-            self.state = SourceState(
-                self.landing.identity,
-                through,
-                tuple(number for number in rest if number < through),
-                self._cursor(pages),
-            )
-            self._load(pages, counted=True)
-            waiting = rest
+            gaps = tuple(number for number in rest if number < through)
+            after = SourceState(self.landing.identity, through, gaps, self._cursor(pages))
+            self._load(pages, after, counted=True)
+            self.state, waiting = after, rest
             freed |= self._freed()
             self.lossy |= {page.meta.page for page in pages if page.meta.possible_loss}
             Waiting(self.landing).note(through, self.state.gaps)
@@ -96,14 +92,14 @@ class PageLoader:
         """Read every landed page that is loaded again; yields how many after each batch."""
         loaded = [n for n in self.landing.pages() if n not in self.state.gaps]
         for pages in self._batches([n for n in loaded if n <= self.state.loaded_through]):
-            self._load(pages, counted=False)
+            self._load(pages, self.state, counted=False)
             yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Shape these rejects again, under today's mapping and settings."""
         keys = {(reject.page, reject.position) for reject in rejects}
         for pages in self._batches(sorted({page for page, _ in keys})):
-            self._load(pages, counted=False, only=keys)
+            self._load(pages, self.state, counted=False, only=keys)
 
     def state_with(self, cursor: str | None) -> SourceState:
         """What the ledger should say of the source now."""
@@ -135,9 +131,14 @@ class PageLoader:
         return StagedPage(meta, self.landing.file(number), lambda: self.landing.read(number)[1])
 
     def _load(
-        self, pages: list[StagedPage], *, counted: bool, only: set[Key] | None = None
+        self,
+        pages: list[StagedPage],
+        after: SourceState,
+        *,
+        counted: bool,
+        only: set[Key] | None = None,
     ) -> None:
-        """Shape, judge and commit one batch."""
+        """Shape, judge and commit one batch, after which the source stands as *after* says."""
         points.reached("before-normalize")
         self.shaper.shape(pages, only)
         points.reached("normalized")
@@ -146,7 +147,7 @@ class PageLoader:
             pages=[page.meta for page in pages],
             counted=counted,
             ignore_changes=self.source.settings.on_change == "ignore",
-            state=self.state,
+            state=after,
             record=self.run,
         )
         judged = self.loader.judge(batch)

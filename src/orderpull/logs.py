@@ -34,7 +34,7 @@ class LineFormatter(logging.Formatter):
 
 
 def set_up(kind: Format, *, verbose: bool) -> None:
-    """Log to stderr: everything if *verbose* or if nobody watches a terminal, else warnings."""
+    """Log to stderr, unless somebody watches a terminal and did not ask for it: errors are told."""
     handler = logging.StreamHandler(sys.stderr)
     text = LineFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s")
     handler.setFormatter(JsonFormatter() if kind == "json" else text)
@@ -42,4 +42,4 @@ def set_up(kind: Format, *, verbose: bool) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     watched = sys.stderr.isatty() and kind == "text" and not verbose
-    logger.setLevel(logging.ERROR if watched else logging.INFO)
+    logger.setLevel(logging.CRITICAL if watched else logging.INFO)

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -23,6 +23,7 @@ SECRET_KEYS = frozenset({"token", "password", "secret", "client_secret"})
 SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Block = TypeVar("Block", bound=Struct)
 
 
 class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,10 +142,10 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
         raise SettingsError(f"{where} is not TOML: {error}.", "Mend that line.") from None
     table = _with_environment(table, where, ())
     _refuse_unknown_keys(table, where)
-    try:
-        settings = msgspec.convert(table, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {_plain(error)}", "See docs/settings.md.") from None
+    sources = table.get("sources")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        _convert(source, SourceSettings, where, f"sources.{name}")
+    settings = _convert(table, Settings, where)
     for name, source in settings.sources.items():
         _check_source(f"{where}: [sources.{name}]", source)
     _check_timezone(settings.report.timezone, where)
@@ -222,11 +223,15 @@ def _compare_keys(table: dict[str, Any], known: Any, where: str, prefix: str) ->
             )
 
 
-def _plain(error: msgspec.ValidationError) -> str:
-    """Msgspec's words with the key in front: ``sources.shop.rate: expected `float` > 0``."""
-    message, _, place = str(error).partition(" - at `$")
-    key = place.rstrip("`").lstrip(".") or "the file"
-    return f"{key}: {message[:1].lower()}{message[1:]}."
+def _convert(table: object, type_: type[Block], where: str, prefix: str = "") -> Block:
+    """*table* as *type_*; what is wrong with it is told with its key in front."""
+    try:
+        return msgspec.convert(table, type_)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        key = ".".join(part for part in (prefix, place.rstrip("`").lstrip(".")) if part)
+        told = f"{key or 'the file'}: {message[:1].lower()}{message[1:]}"
+        raise SettingsError(f"{where}: {told}.", "See docs/settings.md.") from None
 
 
 def _check_source(where: str, source: SourceSettings) -> None:

@@ -112,7 +112,10 @@ class DuckdbDestination:
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
         file = str(self.path).replace("'", "''")
-        attach = f"ATTACH '{file}' AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')"
+        options = "TYPE duckdb"
+        if not self.path.exists():
+            options += f", STORAGE_VERSION '{STORAGE_VERSION}'"
+        attach = f"ATTACH '{file}' AS warehouse ({options})"
         deadline = time.monotonic() + self.lock_wait
         while True:
             try:

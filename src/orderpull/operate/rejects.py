@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from orderpull import views
 from orderpull.destinations import open_destination
 from orderpull.errors import UsageError
 from orderpull.loading import PageLoader
@@ -14,6 +13,8 @@ def listed(settings: Settings, source: str | None = None) -> list[dict[str, Any]
     """The open rejects, oldest page first."""
     if source:
         settings.chosen((source,))
+    from orderpull import views
+
     destination = open_destination(settings.destination, settings.folder)
     with destination.reader() as reader:
         return reader.rows(views.rejects(source))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from orderpull import views
 from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
@@ -76,6 +75,8 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    from orderpull import views
+
     destination = open_destination(settings.destination, settings.folder)
     try:
         with destination.reader() as reader:

@@ -1,0 +1,291 @@
+"""Each command as a person types it: what it prints, and its exit code."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orderpull.cli import main
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.shops import rows, shop_settings
+
+COMMANDS = sorted(name for name in main.commands if name != "rejects")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def shop(here: Path) -> Iterator[Simulator]:
+    """A shop with 60 orders, 6 of them malformed, and settings for it."""
+    with Simulator(SkubanaAssessment(orders=60, per_call=20, seed=9, malformed=6)) as simulator:
+        shop_settings(here, simulator.url)
+        yield simulator
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    """The result of ``orderpull ARGUMENTS``, which must end with *code*."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    """--help says what the command does, and works without settings."""
+    assert "Usage: main " + command in call(command, "--help").output
+
+
+def test_run_tells_what_it_did(shop: Simulator) -> None:
+    """Counts by source, rejects with what to do; nothing to do the second time."""
+    first = call("run").stdout
+    assert "60" in first
+    assert "6 orders were rejected" in first
+    assert "Nothing new." in call("run").stdout
+
+
+def test_run_json_is_one_object(shop: Simulator, here: Path) -> None:
+    """Stdout holds the documented object and nothing else; the counts add up."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orderpull", "run", "--json"],
+        cwd=here, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    source = told["sources"]["shop"]
+    assert list(source) == [
+        "pages", "fetched", "inserted", "updated", "unchanged", "stale", "rejected", "waiting",
+        "possible_loss", "cursor", "error",
+    ]  # fmt: skip
+    assert told["ok"] is True
+    assert source["fetched"] == 60 == source["inserted"] + source["rejected"]
+    assert "leaked" not in done.stderr
+
+
+def test_pull_then_load(shop: Simulator) -> None:
+    """Pulled pages wait, status says so, load brings them in and asks nobody."""
+    assert "3 landed pages wait" in call("pull").stdout
+    assert "load 3 landed pages" in call("status").stdout
+    calls = len(shop.calls)
+    assert "60" in call("load").stdout
+    assert len(shop.calls) == calls
+    assert "well (load)" in call("status").stdout
+
+
+def test_status_json(shop: Simulator) -> None:
+    """The sources and the last runs, as data."""
+    assert json.loads(call("status", "--json").stdout)["runs"] == []
+    call("run")
+    told = json.loads(call("status", "--json").stdout)
+    assert told["sources"]["shop"]["waiting"] == 0
+    assert told["sources"]["shop"]["rejects"] == 6
+    assert told["runs"][0]["fetched"] == 60
+
+
+def test_rejects_are_listed_shown_and_retried(shop: Simulator, here: Path) -> None:
+    """Each with its reason; whole with its raw text; retried under a mended api file."""
+    call("run")
+    listed = json.loads(call("rejects", "list", "--json").stdout)
+    assert len(listed) == 6
+    one = listed[0]
+    name = f"{one['page']}:{one['position']}"
+    assert name in call("rejects", "list").stdout
+    shown = call("rejects", "show", name).stdout
+    assert one["raw"] in shown
+    assert one["reason"] in shown
+    assert "There is no reject '9:9'" in call("rejects", "show", "9:9", code=2).stderr
+    again = json.loads(call("rejects", "retry", "--json").stdout)
+    assert again["sources"]["shop"]["rejected"] == 6
+
+
+def test_a_mended_api_file_brings_rejects_in(here: Path) -> None:
+    """An API file that expects the wrong field rejects all; mended, retry loads them."""
+    with Simulator(SkubanaAssessment(orders=30, per_call=30)) as simulator:
+        settings = shop_settings(here, simulator.url)
+        from orderpull.sources.spec import built_in
+
+        right = built_in()["skubana-assessment"].read_text()
+        wrong = right.replace('number = "orderNumber"', 'number = "orderNo"')
+        (here / "own.toml").write_text(wrong)
+        assert settings.file is not None
+        text = settings.file.read_text().replace('"skubana-assessment"', '"own.toml"')
+        settings.file.write_text(text)
+        call("run")
+        assert rows(here, "SELECT count(*) FROM orderpull_reject") == [(30,)]
+        (here / "own.toml").write_text(right)
+        retried = json.loads(call("rejects", "retry", "--json").stdout)
+        assert retried["sources"]["shop"]["inserted"] == 30
+        assert rows(here, "SELECT count(*) FROM orderpull_reject") == [(0,)]
+        assert rows(here, "SELECT count(*) FROM order_header") == [(30,)]
+
+
+def test_too_many_rejects_stop_the_source(here: Path) -> None:
+    """Over the limit: exit 1, nothing of the batch loaded; --accept-rejects gets past, told."""
+    with Simulator(SkubanaAssessment(orders=200, per_call=200, malformed=0.5)) as simulator:
+        shop_settings(here, simulator.url)
+        stopped = call("run", code=1)
+        assert "the limit is 10%" in stopped.stderr
+        assert "--accept-rejects" in stopped.stderr
+        assert rows(here, "SELECT count(*) FROM order_header") == [(0,)]
+        call("load", code=1)
+        call("load", "--accept-rejects")
+        ((held,),) = rows(here, "SELECT count(*) FROM order_header")
+        ((fetched, inserted, rejected),) = rows(
+            here, "SELECT fetched, inserted, rejected FROM orderpull_page"
+        )
+    assert held == inserted > 0
+    assert fetched == 200 == inserted + rejected
+    assert "rejects accepted" in call("status").stdout
+
+
+def test_replay_changes_nothing(shop: Simulator, here: Path) -> None:
+    """All pages are read again, no row differs, no API is asked."""
+    call("run")
+    query = "SELECT * EXCLUDE (page, loaded_at) FROM order_header ORDER BY ALL"
+    before, calls = rows(here, query), len(shop.calls)
+    assert "3 landed pages read again, 0 orders changed" in call("replay").stdout
+    assert rows(here, query) == before
+    assert len(shop.calls) == calls
+
+
+def test_check_asks_for_no_orders(shop: Simulator) -> None:
+    """Warehouse, landing and network are tried; a consume-once API gets no request."""
+    assert "no orders asked for" in call("check").stdout
+    assert shop.calls == [] or all(made.number is None for made in shop.calls)
+    assert json.loads(call("check", "--json").stdout)["ok"] is True
+
+
+def test_check_names_what_is_wrong(here: Path) -> None:
+    """A host that is not there: exit 1, told which."""
+    shop_settings(here, "http://127.0.0.1:9")
+    failed = call("check", code=1)
+    assert "✓ warehouse" in failed.stdout
+    assert "Nothing listens at 127.0.0.1:9" in failed.stderr
+
+
+def test_one_bad_source_does_not_stop_the_others(here: Path) -> None:
+    """Exit 1 for the one, all orders of the other."""
+    with Simulator(SkubanaAssessment(orders=10)) as simulator:
+        settings = shop_settings(here, simulator.url)
+        assert settings.file is not None
+        bad = '[sources.bad]\napi = "skubana-assessment"\nbase_url = "http://127.0.0.1:9"\n'
+        settings.file.write_text(bad + settings.file.read_text())
+        told = json.loads(call("run", "--json", code=1).stdout)
+    assert told["sources"]["shop"]["inserted"] == 10
+    assert "Nothing listens" in told["sources"]["bad"]["error"]
+
+
+def test_init_writes_settings_that_work(here: Path) -> None:
+    """Asked for by flags or by prompts; never over a file that is there."""
+    with Simulator(SkubanaAssessment(orders=10)) as simulator:
+        call("init", "--source", "shop", "--api", "skubana-assessment", "--base-url", simulator.url,
+             "--token-variable", "", "--start", "")  # fmt: skip
+        call("run")
+    assert "is there already" in call("init", "--source", "s", "--api", "medusa", "--base-url",
+                                      "http://x", "--token-variable", "T", "--start", "2026-01-01",
+                                      code=2).stderr  # fmt: skip
+    asked = CliRunner().invoke(
+        main, ["--config", "other.toml", "init"], input="two\nmedusa\nhttp://x\nTOKEN\n2026-01-01\n"
+    )
+    assert asked.exit_code == 0, asked.output
+    text = (here / "other.toml").read_text()
+    assert 'token = "${TOKEN}"' in text
+    assert 'start = "2026-01-01"' in text
+
+
+def test_init_refuses_what_run_would(here: Path) -> None:
+    """A base URL without scheme is told at once, and nothing is written."""
+    call("init", "--source", "s", "--api", "medusa", "--base-url", "shop.example",
+         "--token-variable", "", "--start", "", code=2)  # fmt: skip
+    assert not (here / "orderpull.toml").exists()
+
+
+def test_config_masks_secrets(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value in force and where it comes from; the token never."""
+    monkeypatch.setenv("SHOP_TOKEN", "sk_very-secret")
+    shop_settings_with_token = (
+        '[sources.shop]\napi = "medusa"\nbase_url = "http://x"\ntoken = "${SHOP_TOKEN}"\n'
+        'start = "2026-01-01"\n'
+    )
+    (here / "orderpull.toml").write_text(shop_settings_with_token)
+    shown = call("config").stdout
+    assert "sk_very-secret" not in shown
+    assert "environment (${SHOP_TOKEN})" in shown
+    assert "api file" in shown
+    assert "default" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no source"),
+        ("[sources.shop]\napi='skubana-assessment'", "missing required field `base_url`"),
+        ("[sources.shop]\napi='skubana-assesment'\nbase_url='http://x'", "Did you mean 'skubana"),
+        ("[sources.shop]\napi='medusa'\nbase_url='http://x'\ntoken='t'", "has no start"),
+        ("[sources.shop]\napi='medusa'\nbase_url='http://x'\nstart='2026-01-01'", "has no token"),
+        ("[sources.shop]\napi='medusa'\nbase_ulr='http://x'", "Did you mean sources.shop.base_url"),
+        ("[destinations]\nurl='x'", "Did you mean destination"),
+        ("[sources.shop]\napi='medusa'\nbase_url='x'", "expected http:// or https://"),
+        ("[sources.shop]\napi='medusa'\nbase_url='http://u:p@x'", "user or password"),
+        ("[sources.shop]\napi='medusa'\nbase_url='http://x'\ntoken='${NOT_SET_AT_ALL}'",
+         "NOT_SET_AT_ALL"),
+        ("[sources.shop]\napi='medusa'\nbase_url='http://x'\nrate=0", "sources.shop.rate"),
+        ("[report]\ntimezone='Mars/North'", "IANA"),
+        ("[landing]\nurl='s3://b'\n[sources.s]\napi='medusa'\nbase_url='http://x'", "landing.url"),
+        ("[sources.shop]\napi='skubana-assessment'\nbase_url='http://x'\npage_size=5", "page_size"),
+        ("[sources.'a/b']\napi='medusa'\nbase_url='http://x'", "sources"),
+        ("not toml", "is not TOML"),
+    ],
+)  # fmt: skip
+def test_wrong_settings(text: str, said: str, here: Path) -> None:
+    """Exit 2, file, key and reason in a sentence, and no traceback."""
+    (here / "orderpull.toml").write_text(text)
+    failed = call("run", code=2)
+    assert said in failed.stderr
+    assert "Traceback" not in failed.output
+
+
+def test_no_settings_at_all(here: Path) -> None:
+    """Told to run init."""
+    assert "orderpull init" in call("run", code=2).stderr
+
+
+def test_report_before_the_first_run(here: Path) -> None:
+    """Told to run first, and no zeros."""
+    shop_settings(here, "http://x")
+    assert "orderpull run" in call("report", code=2).stderr
+
+
+def test_demo(here: Path) -> None:
+    """Works offline, shows the three answers and the rejects, and leaves a folder to look into."""
+    shown = call("demo", "--folder", str(here / "left"), "--orders", "300").stdout
+    assert "items per order on average" in shown
+    assert "Best-selling SKUs by country" in shown
+    assert "line_invalid" in shown or "address_invalid" in shown
+    names = {path.name for path in (here / "left").iterdir()}
+    assert {"landing", "orders.duckdb", "orders.snapshot.duckdb", "orderpull.toml"} <= names
+
+
+def test_simulate_lists_its_faults() -> None:
+    """Every fault with what it does, and whether it consumes."""
+    shown = call("simulate", "--fault", "list").stdout
+    assert "reset-body" in shown
+    assert "consumes" in shown
+
+
+def test_logs_as_json(shop: Simulator, here: Path) -> None:
+    """--log-format json: each line of stderr is one object."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orderpull", "--log-format", "json", "run"],
+        cwd=here, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines
+    assert all({"time", "level", "message"} <= set(line) for line in lines)

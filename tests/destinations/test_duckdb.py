@@ -1,0 +1,100 @@
+"""The DuckDB warehouse: its schema, its views, and what it refuses."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orderpull import load, pull, run
+from orderpull.destinations import open_destination
+from orderpull.errors import DestinationError, SettingsError
+from orderpull.model import TABLES, VIEWS
+from orderpull.settings import DestinationSettings
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.shops import rows, shop_settings
+
+
+def test_the_tables_are_those_of_the_model(tmp_path: Path) -> None:
+    """Every table has the model's columns in the model's order; the views are there."""
+    open_destination(DestinationSettings(), tmp_path).preflight()
+    with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
+        for table in TABLES:
+            columns = connection.execute(f"DESCRIBE {table.name}").fetchall()
+            assert tuple(column[0] for column in columns) == table.names
+        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+        assert {row[0] for row in views.fetchall()} == set(VIEWS)
+
+
+def test_the_seeds_columns_come_first() -> None:
+    """order_address and order_item begin with the original system's columns, in its order."""
+    tables = {table.name: table.names for table in TABLES}
+    assert tables["order_address"][:7] == (
+        "ordernumber", "country", "line1", "line2", "name", "postalcode", "stateprovince",
+    )  # fmt: skip
+    assert tables["order_item"][:3] == ("ordernumber", "sku", "quantity")
+
+
+def test_the_file_can_be_opened_by_older_tools(tmp_path: Path) -> None:
+    """It is stored as DuckDB 1.4 stores files."""
+    destination = open_destination(DestinationSettings(), tmp_path)
+    destination.preflight()
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{tmp_path / 'orders.duckdb'}' AS held")
+        row = connection.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'held'"
+        ).fetchone()
+    assert row is not None
+    assert str(row[0]).startswith("v1.4")
+
+
+def test_a_database_of_other_things_is_shared(tmp_path: Path) -> None:
+    """A DuckDB file with tables by other names gets ours beside them."""
+    with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS one")
+    with Simulator(SkubanaAssessment(orders=5)) as simulator:
+        assert run(shop_settings(tmp_path, simulator.url)).ok
+    assert rows(tmp_path, "SELECT one FROM mine") == [(1,)]
+    assert rows(tmp_path, "SELECT count(*) FROM order_header") == [(5,)]
+
+
+def test_reading_before_the_first_run_is_told(tmp_path: Path) -> None:
+    """No snapshot yet: an error that says what to do, and no empty answer."""
+    destination = open_destination(DestinationSettings(), tmp_path)
+    with pytest.raises(DestinationError, match="orderpull run"), destination.reader():
+        pass
+
+
+@pytest.mark.parametrize(
+    "url", ["orders.duckdb", "duckdb://orders", "mysql://host/db", "duckdb:///"]
+)
+def test_an_unknown_url_is_told(url: str, tmp_path: Path) -> None:
+    """A URL of another kind is a settings error that shows the right form."""
+    with pytest.raises(SettingsError, match="duckdb:///FILE"):
+        open_destination(DestinationSettings(url=url), tmp_path)
+
+
+def test_a_failing_load_leaves_nothing(tmp_path: Path) -> None:
+    """A key that would stand twice stops the batch: it rolls back whole, and its page waits."""
+    with Simulator(SkubanaAssessment(orders=20, seed=2)) as simulator:
+        settings = shop_settings(tmp_path, simulator.url)
+        open_destination(settings.destination, tmp_path).preflight()
+        pull(settings)
+        with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
+            for number, order in simulator.truth()["orders"].items():
+                for sku in order["items"]:
+                    orphan = [number, sku, 1, "shop"]
+                    connection.execute("INSERT INTO order_item VALUES (?, ?, ?, ?)", orphan)
+        before = _held(tmp_path)
+        result = load(settings)
+        assert result.exit_code == 2
+        assert "twice; nothing was loaded" in str(result.error)
+        assert _held(tmp_path) == before
+        with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
+            connection.execute("DELETE FROM order_item")
+        assert load(settings).sources["shop"].counts.inserted == 20
+
+
+def _held(folder: Path) -> list[list[tuple[object, ...]]]:
+    with duckdb.connect(str(folder / "orders.duckdb"), read_only=True) as connection:
+        names = [table.name for table in TABLES]
+        return [connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in names]
