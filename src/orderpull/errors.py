@@ -72,7 +72,10 @@ class LandingBusy(LandingError):
 
 
 class LandingMismatch(LandingError):
-    """The destination has loaded pages of another landing for this source."""
+    """The destination has loaded pages of another landing for this source.
+
+    An empty landing is no mismatch: its pages go on from the ledger's numbers.
+    """
 
 
 class DestinationError(OrderpullError):

@@ -230,7 +230,7 @@ class Pipeline:
 
     def load(self) -> None:
         """Load what waits."""
-        self._check_writable()
+        self.preflight()
         self._load_all(finished=True)
         self.destination.publish(finished=True)
         self._raise_if_stopped()
@@ -271,7 +271,8 @@ class Pipeline:
 
     def _learn(self, loader: Loader, name: str) -> None:
         state, part = loader.state(name), self.part(name)
-        if state.landing and state.landing != part.identity:
+        other = state.landing not in {"", part.identity}
+        if other and any(page <= state.loaded_through for page in part.pages()):
             raise LandingMismatch(
                 f"The warehouse has loaded pages of source {name!r} from another landing than "
                 f"{part.folder}.",

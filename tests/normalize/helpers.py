@@ -41,7 +41,7 @@ class Shaped:
 
 def land(landing: SourceLanding, api: Api, body: bytes, number: int | None = None) -> PageMeta:
     """Land *body* as a pull does: with what one look at it tells."""
-    number = number or landing.next_page()
+    number = landing.next_page() if number is None else number
     reading = PageReader(api).read(body)
     meta = PageMeta(
         source=landing.name,
@@ -75,11 +75,18 @@ class Workbench:
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         self.shaper = Shaper(self.connection, api, ordernumber)
+        self._landed = 0
 
     def shape(self, *bodies: bytes, only: Iterable[Key] | None = None) -> Shaped:
-        """Land *bodies* as pages 1, 2, … (in place of earlier ones) and shape them together."""
-        metas = [land(self.landing, self.api, body, n) for n, body in enumerate(bodies, start=1)]
-        return self.shape_pages(metas, only)
+        """Land *bodies* and shape them together; their pages are then called 1, 2, …"""
+        first = self._landed + 1
+        metas = [land(self.landing, self.api, body, first + n) for n, body in enumerate(bodies)]
+        self._landed += len(bodies)
+        kept = None if only is None else [(page + first - 1, position) for page, position in only]
+        shaped = self.shape_pages(metas, kept)
+        for row in [*shaped.orders, *shaped.rejects]:
+            row["page"] -= first - 1
+        return shaped
 
     def shape_pages(
         self, metas: Sequence[PageMeta], only: Iterable[Key] | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from orderpull.destinations.protocol import Batch, Judged, Reject, RunRecord, SourceState
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
-from orderpull.sources.reading import parse_time
+from orderpull.sources.times import parse_time
 
 
 def write_run(connection: duckdb.DuckDBPyConnection, record: RunRecord) -> None:

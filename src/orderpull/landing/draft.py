@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from orderpull.landing.files import sync_folder, write_all
+
 
 @dataclass
 class Draft:
@@ -31,31 +33,47 @@ class Draft:
     _file: int = field(default=-1, repr=False)
 
     @classmethod
-    def begin(cls, path: Path, request: str) -> "Draft":
-        """Make the file durable, so that even a loss of power shows that a request was sent."""
+    def begin(cls, path: Path, request: str, room: int = 0) -> "Draft":
+        """Make the file durable, so that even a loss of power shows that a request was sent.
+
+        :param room: bytes to take from the disk before the request is sent, so that a disk that
+            fills up meanwhile still has room for the answer.
+        :raises OSError: the file cannot be made, or the room is not there; no file is left then.
+        """
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.write(file, msgspec.json.encode({"request": request}) + b"\n")
-        os.fsync(file)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+        try:
+            write_all(file, msgspec.json.encode({"request": request}) + b"\n")
+            _reserve(file, room)
+            os.fsync(file)
+            sync_folder(path.parent)
+        except BaseException:
+            os.close(file)
+            path.unlink()
+            raise
         return cls(path, int(path.stem), request, _file=file)
 
     def answered(self, status: int) -> None:
         """Note the answer's *status*; bytes of the body follow."""
-        os.write(self._file, msgspec.json.encode({"status": status}) + b"\n")
+        write_all(self._file, msgspec.json.encode({"status": status}) + b"\n")
 
     def write(self, chunk: bytes) -> None:
         """Keep *chunk* of the body as it arrives: it outlives the process from now on."""
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(self._file, view) :]
+        write_all(self._file, chunk)
 
-    def discard(self) -> None:
-        """Forget the request: its answer is a page now, or it took nothing."""
+    def arrived(self) -> None:
+        """The body has ended: give back what is left of the room, the page needs it."""
+        if self._file >= 0:
+            os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_CUR))
+
+    def close(self) -> None:
+        """Let go of the file; it stays, to be found by the next run."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def discard(self) -> None:
+        """Forget the request: its answer is a page now, or it took nothing."""
+        self.close()
         with suppress(FileNotFoundError):
             self.path.unlink()
 
@@ -67,8 +85,15 @@ def read_drafts(folder: Path) -> list[Draft]:
     return [_read(path) for path in sorted(folder.glob("*.part"))]
 
 
+def _reserve(file: int, room: int) -> None:
+    """Take *room* bytes after those written; they read as zeros until they are written."""
+    if room and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), room)
+
+
 def _read(path: Path) -> Draft:
-    request, _, rest = path.read_bytes().partition(b"\n")
+    data = path.read_bytes().rstrip(b"\0")
+    request, _, rest = data.partition(b"\n")
     status, newline, body = rest.partition(b"\n")
     return Draft(
         path,

@@ -6,6 +6,7 @@
     <landing>/<source>/cursor.json               how far a verified window reached
     <landing>/<source>/.lock                     held while a process pulls
     <landing>/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
+    <landing>/<source>/in-flight/*.tmp           a file being written
     <landing>/<source>/<yyyy-mm>/<seq>.json.zst  a page
 
 Every write goes to a temporary name, is fsynced, renamed, and its folder is fsynced, before the
@@ -13,22 +14,25 @@ next step: a file under its final name is whole, whatever happens to process or 
 """
 
 import errno
-import fcntl
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from orderpull import clock, points
-from orderpull.errors import LandingBusy, LandingError
+from orderpull.errors import CorruptPage, LandingBusy, LandingError
 from orderpull.landing.draft import Draft, read_drafts
-from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
+from orderpull.landing.files import sync_folder, write_all
+from orderpull.landing.lock import Held, alone, held, is_held
+from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode, restore
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
+_PAGE = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _META_BYTES = 65_536
 
 
@@ -66,21 +70,28 @@ class SourceLanding:
         :raises LandingError: they cannot.
         """
         with self._told():
-            (self.folder / "in-flight").mkdir(parents=True, exist_ok=True)
-            self._replace(self.folder / "in-flight" / "probe", b"orderpull was here\n")
-            (self.folder / "in-flight" / "probe").unlink()
-            if not (self.folder / "landing.json").exists():
-                identity = msgspec.json.encode({"id": uuid.uuid4().hex})
-                self._replace(self.folder / "landing.json", identity)
+            self._in_flight.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._in_flight, buffering=0) as probe:
+                probe.write(b"orderpull was here\n")
+                os.fsync(probe.fileno())
+            with alone(self.folder):
+                if not (self.folder / "landing.json").exists():
+                    identity = msgspec.json.encode({"id": uuid.uuid4().hex})
+                    self._replace(self.folder / "landing.json", identity)
 
     @property
     def identity(self) -> str:
-        """What tells this landing from every other; '' before :meth:`prepare`."""
+        """What tells this landing from every other; '' before :meth:`prepare`.
+
+        :raises LandingError: it cannot be read.
+        """
+        path = self.folder / "landing.json"
         try:
-            data = (self.folder / "landing.json").read_bytes()
+            return str(msgspec.json.decode(path.read_bytes())["id"])
         except FileNotFoundError:
             return ""
-        return str(msgspec.json.decode(data)["id"])
+        except (msgspec.DecodeError, KeyError, TypeError):
+            raise LandingError(f"{path} cannot be read.", restore(path)) from None
 
     @contextmanager
     def pulling(self) -> Iterator[None]:
@@ -88,43 +99,28 @@ class SourceLanding:
 
         :raises LandingBusy: another process is.
         """
-        with self._told():
-            file = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = os.pread(file, 20, 0).decode(errors="replace").strip()
-                raise LandingBusy(
-                    f"Another orderpull (pid {holder or 'unknown'}) is pulling source "
-                    f"{self.name!r} into {self.folder}.",
-                    "Let it finish; one puller at a time keeps orders whole.",
-                ) from None
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        with ExitStack() as stack:
+            with self._told():
+                try:
+                    stack.enter_context(held(self.folder / ".lock"))
+                except Held as holder:
+                    raise LandingBusy(
+                        f"Another orderpull (pid {holder.pid}) is pulling source {self.name!r} "
+                        f"into {self.folder}.",
+                        "Let it finish; one puller at a time keeps orders whole.",
+                    ) from None
             yield
-        finally:
-            os.close(file)
 
     def being_pulled(self) -> bool:
         """Whether a process is pulling this source now."""
-        try:
-            file = os.open(self.folder / ".lock", os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(file)
-        return False
+        with self._told():
+            return is_held(self.folder / ".lock")
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
         found: list[int] = []
         for month in reversed(self._months()):
-            numbers = [int(name[:12]) for name in os.listdir(month) if name.endswith(SUFFIX)]
+            numbers = self._numbers(month)
             found.extend(number for number in numbers if number > after)
             if numbers and min(numbers) <= after:
                 break
@@ -133,7 +129,7 @@ class SourceLanding:
     def next_page(self, at_least: int = 1) -> int:
         """The number that the next page gets: one above the newest, never from the clock."""
         for month in reversed(self._months()):
-            numbers = [int(name[:12]) for name in os.listdir(month) if name.endswith(SUFFIX)]
+            numbers = self._numbers(month)
             if numbers:
                 return max(max(numbers) + 1, at_least)
         return at_least
@@ -156,23 +152,30 @@ class SourceLanding:
         """
         path = self.file(page)
         with self._told():
-            return decode(path.read_bytes(), str(path))
+            data = path.read_bytes()
+        meta, body = decode(data, str(path))
+        return self._own(meta, page, path), body
 
     def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, its body unread."""
+        """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
         path = self.file(page)
         with self._told(), path.open("rb") as file:
-            return decode_meta(file.read(_META_BYTES), str(path))[0]
+            data = file.read(_META_BYTES)
+        return self._own(decode_meta(data, str(path))[0], page, path)
 
-    def draft(self, page: int, request: str) -> Draft:
-        """Note that *request* is about to be sent, to become *page*."""
+    def draft(self, page: int, request: str, room: int = 0) -> Draft:
+        """Note that *request* is about to be sent, to become *page*.
+
+        :param room: bytes that the answer may need; they are taken from the disk now.
+        :raises LandingError: they are not there.
+        """
         with self._told():
-            return Draft.begin(self.folder / "in-flight" / f"{page:012d}.part", request)
+            return Draft.begin(self._in_flight / f"{page:012d}.part", request, room)
 
     def drafts(self) -> list[Draft]:
         """What a kill left behind: requests whose answer did not become a page."""
         with self._told():
-            return read_drafts(self.folder / "in-flight")
+            return read_drafts(self._in_flight)
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Keep a page. When this returns, its bytes are on the disk.
@@ -180,19 +183,25 @@ class SourceLanding:
         :raises LandingError: they are not.
         """
         with self._told():
-            month = self._month()
-            path = month / f"{meta.page:012d}{SUFFIX}"
+            path = self._month() / f"{meta.page:012d}{SUFFIX}"
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, f"page {meta.page} is there already")
             self._replace(path, *encode(meta, body), reached=points.reached)
         points.reached("page-landed")
 
     def verified_cursor(self) -> tuple[int, str | None]:
-        """The newest verified cursor, and the page after which it was reached."""
+        """The newest verified cursor, and the page after which it was reached.
+
+        :raises LandingError: it cannot be read.
+        """
+        path = self.folder / "cursor.json"
         try:
-            data = (self.folder / "cursor.json").read_bytes()
+            kept = msgspec.json.decode(path.read_bytes())
+            return int(kept["page"]), str(kept["cursor"])
         except FileNotFoundError:
             return 0, None
-        kept = msgspec.json.decode(data)
-        return int(kept["page"]), str(kept["cursor"])
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+            raise LandingError(f"{path} cannot be read.", restore(path)) from None
 
     def keep_cursor(self, cursor: str, page: int) -> None:
         """Keep *cursor*, reached once *page* was landed and its window verified."""
@@ -212,11 +221,27 @@ class SourceLanding:
                 return cursor
         return verified if verified is not None and verified_at >= loaded_through else loaded
 
+    @property
+    def _in_flight(self) -> Path:
+        return self.folder / "in-flight"
+
+    def _own(self, meta: PageMeta, page: int, path: Path) -> PageMeta:
+        """*meta*, if it is that of *page*: a file that was copied over another is found out."""
+        if meta.page != page:
+            raise CorruptPage(f"{path} is page {meta.page}, not page {page}.", restore(path))
+        return meta
+
+    def _numbers(self, month: Path) -> list[int]:
+        """Numbers of the pages in one month's folder, as they come."""
+        with self._told():
+            names = [entry.name for entry in os.scandir(month)]
+        return [int(match[1]) for name in names if (match := _PAGE.fullmatch(name))]
+
     def _months(self) -> list[Path]:
         """The month folders, oldest first."""
         with self._told():
             try:
-                names = os.listdir(self.folder)
+                names = [entry.name for entry in os.scandir(self.folder)]
             except FileNotFoundError:
                 return []
         return [self.folder / name for name in sorted(names) if _MONTH.fullmatch(name)]
@@ -229,26 +254,31 @@ class SourceLanding:
             return months[-1]
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return folder
 
     def _replace(
         self, path: Path, *parts: bytes, reached: Callable[[str], None] = lambda _: None
     ) -> None:
         """Write *parts* to *path*: wholly or not at all, and durably."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        temporary = self._in_flight / f"{path.name}.tmp"
         try:
-            for part in parts:
-                _write_all(file, part)
-                reached("page-half-written")
-            os.fsync(file)
-        finally:
-            os.close(file)
-        reached("page-written")
-        temporary.rename(path)
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                for part in parts:
+                    write_all(file, part)
+                    reached("page-half-written")
+                os.fsync(file)
+            finally:
+                os.close(file)
+            reached("page-written")
+            temporary.rename(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
         reached("page-renamed")
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -262,17 +292,3 @@ class SourceLanding:
                 f"{error.strerror or error}.",
                 "Make room on the disk." if full else "Check the folder and its rights.",
             ) from error
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

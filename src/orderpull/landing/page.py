@@ -6,6 +6,7 @@ A file is a zstd *skippable frame* with JSON metadata, then one zstd frame with 
 
 import hashlib
 import sys
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -77,11 +78,11 @@ def decode_meta(data: bytes, where: str) -> tuple[PageMeta, int]:
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] != _SKIPPABLE or len(data) < end:
-        raise CorruptPage(f"{where} is not a landed page.", "Restore it from a backup.")
+        raise CorruptPage(f"{where} is not a landed page.", restore(where))
     try:
         return msgspec.json.decode(data[8:end], type=PageMeta), end
-    except msgspec.DecodeError as error:
-        raise CorruptPage(f"{where}: its metadata cannot be read ({error}).") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise CorruptPage(f"{where}: its metadata cannot be read.", restore(where)) from None
 
 
 def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
@@ -93,10 +94,12 @@ def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
     try:
         body = zstd.decompress(data[start:])
     except zstd.ZstdError as error:
-        raise CorruptPage(f"{where} cannot be decompressed ({error}).", _RESTORE) from None
+        raise CorruptPage(f"{where} cannot be decompressed ({error}).", restore(where)) from None
     if digest(body) != meta.sha256:
-        raise CorruptPage(f"{where} is not what was landed: its sha256 differs.", _RESTORE)
+        raise CorruptPage(f"{where} is not what was landed: its sha256 differs.", restore(where))
     return meta, body
 
 
-_RESTORE = "Restore the file from a backup; nothing after it was loaded."
+def restore(where: object) -> str:
+    """What to do about a file of the landing, *where*, that was changed."""
+    return f"Restore {Path(str(where)).name} from a backup; what came before it is loaded."

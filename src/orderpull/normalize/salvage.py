@@ -1,7 +1,9 @@
 """A damaged page, taken apart: whole orders out, the rest kept as it is.
 
 A body may be cut off half-way, hold bytes that are not UTF-8, or garbage between two orders. What
-can be read as an order is one; every other stretch of the list is a remnant, kept in its own text.
+stands in the list of orders as a whole JSON value is a whole piece; every other stretch is a
+remnant, kept in its own text. Nothing is made up: an object inside a spoilt order is never taken
+for an order itself.
 """
 
 import re
@@ -11,8 +13,34 @@ from dataclasses import dataclass
 import msgspec
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,\]\[{}"]+', re.DOTALL)
+_BLANKS = re.compile(rb"[ \t\r\n]*")
+_SEPARATORS = re.compile(rb"[ \t\r\n,]*")
+_MEMBER = re.compile(rb'[ \t\r\n,]*"(?:[^"\\]|\\.)*"[ \t\r\n]*:', re.DOTALL)
+_UNSTRUCTURED = re.compile(rb'[^\[\]{}"]*(?=\{)')
+_BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n,"
-_CLOSES = {0x5D: 0x5B, 0x7D: 0x7B}
+_OPENS = {0x5D: 0x5B, 0x7D: 0x7B}
+_BRACE, _CLOSING = 0x7B, 0x5D
+
+_PATIENCE = 100
+"""How many times its own length a body may be read before the rest counts as one remnant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How orders stand in the pages of an API.
+
+    :param path: keys that lead to the list; empty where the page is the list.
+    :param inner: keys that lead from an element of the list to the order.
+    :param keys: keys that an order may have, as the API's mapping names them.
+    :param certain: those of *keys* without which nothing is taken for an order.
+    """
+
+    path: tuple[str, ...]
+    inner: tuple[str, ...]
+    keys: frozenset[str]
+    certain: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,118 +55,173 @@ class Piece:
     whole: bool
 
 
-def salvage(body: bytes, list_path: tuple[str, ...], first_key: str) -> list[Piece]:
-    """The pieces of the list of orders in *body*, in their order.
+def salvage(body: bytes, form: Form) -> list[Piece]:
+    """The pieces of the list of orders in *body*, in their order."""
+    return [_piece(body[start:end]) for start, end in _Splitter(body, form).spans()]
 
-    :param list_path: keys that lead to the list; empty where the page is the list.
-    :param first_key: a key that every order has, to find the next one after a remnant.
+
+def is_whole(data: bytes) -> bool:
+    """Whether *data* is one JSON value."""
+    try:
+        data.decode()
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def printable(data: bytes) -> str:
+    """*data* as text that every warehouse can keep: ``\\xNN`` for what is not UTF-8, and for NUL."""
+    return data.decode(errors="backslashreplace").replace("\0", "\\x00")
+
+
+def _piece(data: bytes) -> Piece:
+    return Piece(data.decode(), whole=True) if is_whole(data) else Piece(printable(data), False)
+
+
+class _Splitter:
+    """Finds the pieces of one body.
+
+    After a spoilt order the next one has to be found. It must have every key that the orders
+    before it had, so that a line or an address is not mistaken for it.
     """
-    return [Piece(*_text(data)) for data in _pieces(body, list_path, first_key)]
+
+    def __init__(self, body: bytes, form: Form) -> None:
+        self.body = body
+        self.form = form
+        self.keys = form.keys
+        self.patience = _PATIENCE * len(body)
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Start and end of each piece."""
+        start = self._list_start()
+        if start is None:
+            start = self._next_order(0)
+            yield from self._remnant(0, start)
+        at, size = start, len(self.body)
+        while (at := _after(_SEPARATORS, self.body, at)) < size:
+            if self.body[at] == _CLOSING:
+                at += 1
+                if again := self._another_list(at):
+                    at = again
+                    continue
+                if self._page_ends(start, at):
+                    return
+                end = self._next_order(at)
+            else:
+                end = self._piece_end(at)
+            yield from self._remnant(at, end)
+            at = end
+
+    def _remnant(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        piece = self.body[start:end]
+        lead = len(piece) - len(piece.lstrip(_SPACE))
+        if piece.strip(_SPACE):
+            yield start + lead, start + len(piece.rstrip(_SPACE))
+
+    def _list_start(self) -> int | None:
+        """Where the list's first element may be."""
+        if self.form.path:
+            key = re.escape(msgspec.json.encode(self.form.path[-1]))
+            match = re.search(key + rb"\s*:\s*\[", self.body)
+            return match.end() if match else None
+        at = _after(_BLANKS, self.body, len(_BOM) if self.body.startswith(_BOM) else 0)
+        return at + 1 if self.body[at : at + 1] == b"[" else None
+
+    def _another_list(self, closed: int) -> int:
+        """Where the elements of a list begin that follows the one just closed; 0 if none does."""
+        at = _after(_BLANKS, self.body, closed)
+        return at + 1 if not self.form.path and self.body[at : at + 1] == b"[" else 0
+
+    def _page_ends(self, start: int, closed: int) -> bool:
+        """Whether nothing follows the list, which was just closed, but the page's own end."""
+        rest = self.body[closed:]
+        self.patience -= len(rest)
+        if not rest.strip(b" \t\r\n]}"):
+            return True
+        return bool(self.form.path) and is_whole(self.body[:start] + b"]" + rest)
+
+    def _piece_end(self, at: int) -> int:
+        """Where the piece that begins at *at* ends."""
+        end = self._value_end(at)
+        whole = end > 0 and is_whole(self.body[at:end])
+        if whole and self._stands_alone(at, end):
+            self._learn(at, end)
+            return end
+        balanced = end > 0 and not whole and self._followed_well(end)
+        if self.body[at] != _BRACE and (garbage := _UNSTRUCTURED.match(self.body, at)):
+            begins = garbage.end()
+            end = self._value_end(begins)
+            if end > 0 and is_whole(self.body[begins:end]) and self._stands_alone(begins, end):
+                return begins
+        return self._next_order(at + 1, end if balanced else len(self.body))
+
+    def _stands_alone(self, start: int, end: int) -> bool:
+        """Whether the whole value there is an element of the list, not a part of a spoilt one."""
+        if _MEMBER.match(self.body, end):
+            return False
+        return self._followed_well(end) or self._is_order(start, end)
+
+    def _followed_well(self, end: int) -> bool:
+        at = _after(_BLANKS, self.body, end)
+        return self.body[at : at + 1] in {b"", b",", b"]"}
+
+    def _value_end(self, at: int) -> int:
+        end = value_end(self.body, at)
+        self.patience -= (end if end > 0 else len(self.body)) - at
+        return end
+
+    def _next_order(self, at: int, limit: int | None = None) -> int:
+        """Where, from *at* on, the next order begins that is whole; *limit* if none does."""
+        limit = len(self.body) if limit is None else limit
+        while self.patience > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
+            end = self._value_end(at)
+            if end > 0 and is_whole(self.body[at:end]):
+                if self._is_order(at, end) and self._stands_alone(at, end):
+                    return at
+                at = end
+            else:
+                at += 1
+        return limit
+
+    def _is_order(self, start: int, end: int) -> bool:
+        return self.keys <= self._keys_of(start, end)
+
+    def _learn(self, start: int, end: int) -> None:
+        """Ask no more keys of an order than this one has."""
+        self.keys = (self.keys & self._keys_of(start, end)) | self.form.certain
+
+    def _keys_of(self, start: int, end: int) -> frozenset[str]:
+        value: msgspec.Raw | bytes = self.body[start:end]
+        try:
+            for key in self.form.inner:
+                value = _OBJECT.decode(value)[key]
+            return frozenset(_OBJECT.decode(value))
+        except (msgspec.DecodeError, KeyError):
+            return frozenset()
 
 
-def _pieces(body: bytes, list_path: tuple[str, ...], first_key: str) -> Iterator[bytes]:
-    at = _list_start(body, list_path)
-    if at < 0:
-        if body.strip():
-            yield body
-        return
-    if not list_path and body[: at - 1].strip(b" \t\r\n\xef\xbb\xbf"):
-        yield body[: at - 1]
-    while True:
-        at = _skip(body, at)
-        if at >= len(body):
-            return
-        if body[at] == 0x5D:  # ]
-            rest = body[at + 1 :].strip()
-            if list_path or not rest:
-                return
-            again = _list_start(rest, ())
-            if again < 0:
-                yield rest
-                return
-            yield from _pieces(rest, (), first_key)
-            return
-        end = _value_end(body, at)
-        if end < 0 or not _followed_well(body, end):
-            end = _next_order(body, at + 1, first_key)
-        piece = body[at:end].rstrip(_SPACE)
-        if piece:
-            yield piece
-        at = end
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _list_start(body: bytes, list_path: tuple[str, ...]) -> int:
-    """Where the list's first element may be; -1 if there is no list."""
-    if not list_path:
-        return body.find(b"[") + 1 or -1
-    key = re.escape(msgspec.json.encode(list_path[-1]))
-    match = re.search(key + rb"\s*:\s*\[", body)
-    return match.end() if match else -1
-
-
-def _skip(body: bytes, at: int) -> int:
-    while at < len(body) and body[at] in _SPACE:
-        at += 1
-    return at
-
-
-def _value_end(body: bytes, at: int) -> int:
-    """Where the value that begins at *at* ends; -1 if it does not."""
+def value_end(body: bytes, at: int) -> int:
+    """Where the value that begins at *at* ends, by its brackets and quotes; -1 if it does not."""
     if body[at] not in b"{[":
-        match = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,\]\[{}"]+', re.DOTALL).match(body, at)
+        match = _SCALAR.match(body, at)
         return match.end() if match else -1
     open_: list[int] = []
     for token in _TOKEN.finditer(body, at):
         mark = body[token.start()]
         if mark in b"{[":
             open_.append(mark)
-        elif mark in _CLOSES:
-            if not open_ or open_.pop() != _CLOSES[mark]:
+        elif mark in _OPENS:
+            if open_.pop() != _OPENS[mark]:
                 return -1
             if not open_:
                 return token.end()
     return -1
 
 
-def _followed_well(body: bytes, end: int) -> bool:
-    after = body[end:].lstrip(b" \t\r\n")[:1] if end < len(body) else b""
-    return after in {b"", b",", b"]"}
-
-
-def _next_order(body: bytes, at: int, first_key: str) -> int:
-    """Where the next whole order begins; the end of *body* if none does."""
-    for match in re.compile(rb"\{").finditer(body, at):
-        end = _value_end(body, match.start())
-        if end < 0 or not _followed_well(body, end):
-            continue
-        try:
-            body[match.start() : end].decode()
-            keys = msgspec.json.decode(body[match.start() : end], type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        if first_key in keys:
-            return match.start()
-    return len(body)
-
-
-def _text(data: bytes) -> tuple[str, bool]:
-    try:
-        text = data.decode()
-        msgspec.json.decode(data, type=msgspec.Raw)
-    except UnicodeDecodeError:
-        return data.decode(errors="backslashreplace").replace("\0", "\\x00"), False
-    except (msgspec.DecodeError, RecursionError):
-        return text.replace("\0", "\\x00"), False
-    return text, True
-
-
-def quote_numbers(text: str) -> str:
-    """*text*, one JSON value, with its numbers written as texts of the same characters.
-
-    The shaping engine prints a number its own way (``1.10`` as ``1.1``, ``1E5`` as ``100000.0``);
-    an order number or SKU given as such a number keeps its own text so.
-    """
-    return _NUMBER.sub(lambda match: match[1] or f'"{match[0]}"', text)
-
-
-_NUMBER = re.compile(r'("(?:[^"\\]|\\.)*")|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL)
+def _after(pattern: re.Pattern[bytes], body: bytes, at: int) -> int:
+    match = pattern.match(body, at)
+    return match.end() if match else at

@@ -61,8 +61,11 @@ Expression = Path | Text | Call
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[^\s'(),]+)|(?P<mark>[(),]))", re.ASCII
 )
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_PATH = re.compile(r"[^.\[\]]+(?:\[\d+\])*(?:\.[^.\[\]]+(?:\[\d+\])*)*")
+_INDEX = r"\[(?:0|[1-9][0-9]{0,3})\]"
+_STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
+_PATH = re.compile(rf"[^.\[\]]+(?:{_INDEX})*(?:\.[^.\[\]]+(?:{_INDEX})*)*")
+_DEEPEST = 20
+"""How many functions may stand in one another."""
 
 
 def parse(text: str) -> Expression:
@@ -70,8 +73,10 @@ def parse(text: str) -> Expression:
 
     :raises ValueError: it says none; the message tells where.
     """
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds U+0000")
     tokens = _tokens(text)
-    expression, rest = _expression(tokens, 0, text)
+    expression, rest = _expression(tokens, 0, text, _DEEPEST)
     if rest != len(tokens):
         raise ValueError(f"{text!r} goes on after it should end, at {tokens[rest]!r}")
     return expression
@@ -102,23 +107,27 @@ def _tokens(text: str) -> list[str]:
     return tokens
 
 
-def _expression(tokens: list[str], at: int, text: str) -> tuple[Expression, int]:
+def _expression(tokens: list[str], at: int, text: str, depth: int) -> tuple[Expression, int]:
     if at >= len(tokens) or tokens[at] in "(),":
         raise ValueError(f"{text!r} lacks a value")
     word = tokens[at]
     if word.startswith("'"):
         return Text(word[1:-1].replace("''", "'")), at + 1
     if at + 1 < len(tokens) and tokens[at + 1] == "(":
-        return _call(word, tokens, at + 2, text)
+        return _call(word, tokens, at + 2, text, depth - 1)
     return parse_path(word), at + 1
 
 
-def _call(function: str, tokens: list[str], at: int, text: str) -> tuple[Expression, int]:
+def _call(
+    function: str, tokens: list[str], at: int, text: str, depth: int
+) -> tuple[Expression, int]:
     if function not in FUNCTIONS:
         raise ValueError(f"there is no function {function!r}; known: {', '.join(FUNCTIONS)}")
+    if depth < 0:
+        raise ValueError(f"more than {_DEEPEST} functions stand in one another")
     arguments: list[Expression] = []
     while True:
-        argument, at = _expression(tokens, at, text)
+        argument, at = _expression(tokens, at, text, depth)
         arguments.append(argument)
         if at >= len(tokens) or tokens[at] not in "),":
             raise ValueError(f"{text!r} lacks a closing bracket")

@@ -3,8 +3,9 @@
 Each page is read once, without building its orders; their shaping is ``normalize``'s.
 """
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,8 +14,14 @@ from msgspec import UNSET, Raw, Struct
 from orderpull.landing.page import State
 from orderpull.sources.expression import paths
 from orderpull.sources.spec import Api
+from orderpull.sources.times import parse_time
 
 _BOM = b"\xef\xbb\xbf"
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_SURROGATE = re.compile(
+    rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..", re.DOTALL
+)
+_NO_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
 
 
 @dataclass(slots=True)
@@ -22,14 +29,20 @@ class Reading:
     """What one look at a page tells.
 
     :param state: as in :class:`orderpull.landing.page.PageMeta`.
-    :param orders: length of the list.
+    :param complete: whether it is one whole JSON text, whatever it holds.
+    :param legible: whether it has a list of orders from first to last: what is not JSON in it, if
+        anything, is inside single orders.
+    :param orders: length of the list, where it is legible.
     :param problem: why it is not whole, in words.
-    :param versions: for each order a hash of what tells this version from every other.
+    :param versions: for each order a hash of what tells this version from every other; for an API
+        without cursor one hash of the page.
     :param stamps: for each order that has one, when it was changed.
     :param total: how many orders the API says there are.
     """
 
     state: State
+    complete: bool = False
+    legible: bool = False
     orders: int = 0
     problem: str | None = None
     versions: list[int] = field(default_factory=list)
@@ -71,21 +84,34 @@ class PageReader:
 
     def read(self, body: bytes) -> Reading:
         """Look at *body*."""
+        if body.startswith(_BOM):
+            return _marked(self.read(body.removeprefix(_BOM)))
+        reading = self._read(body)
+        if reading.state == "damaged" and (mended := _mended(body)) != body:
+            tolerant = self._read(mended)
+            if tolerant.legible:
+                return replace(tolerant, state="damaged", complete=False, problem=reading.problem)
+        return reading
+
+    def _read(self, body: bytes) -> Reading:
         try:
             body.decode()
             page = self._page.decode(body)
         except UnicodeDecodeError as error:
             return Reading("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
-            return Reading("unexpected", problem=_expected(self._records))
+            return _without_list(body, self._records)
         except (msgspec.DecodeError, RecursionError) as error:
             return Reading("damaged", problem=_not_json(body, error))
         records = _at(page, self._records)
         if not isinstance(records, list):
-            return Reading("unexpected", problem=_expected(self._records))
-        reading = Reading("whole", len(records), total=self._count(page))
+            return _without_list(body, self._records)
+        reading = Reading("whole", complete=True, legible=True, orders=len(records))
+        reading.total = self._count(page, len(records))
         if self._wanted:
             self._stamps(records, reading)
+        else:
+            reading.versions.append(hash(body))
         return reading
 
     def records(self, body: bytes) -> list[Raw]:
@@ -93,9 +119,10 @@ class PageReader:
         records = _at(self._page.decode(body), self._records)
         return records if isinstance(records, list) else []
 
-    def _count(self, page: object) -> int | None:
+    def _count(self, page: object, orders: int) -> int | None:
+        """The total that the API tells, unless it is nonsense: fewer than the page holds."""
         total = _at(page, self._total) if self._total else None
-        return total if isinstance(total, int) else None
+        return total if isinstance(total, int) and total >= orders else None
 
     def _stamps(self, records: list[Raw], reading: Reading) -> None:
         for raw in records:
@@ -108,36 +135,6 @@ class PageReader:
             reading.versions.append(hash((str(_at(order, self._id)), str(text))))
             if stamp is not None:
                 reading.stamps.append(stamp)
-
-
-def is_whole(body: bytes) -> bool:
-    """Whether *body* is one whole JSON text, whatever it holds; a byte order mark is let pass."""
-    try:
-        text = body.removeprefix(_BOM)
-        text.decode()
-        msgspec.json.decode(text, type=Raw)
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-def parse_time(value: object) -> datetime | None:
-    """ISO 8601 text as UTC without zone; a time without zone is taken as UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value.strip())
-    except ValueError:
-        return None
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-
-
-def format_time(time: datetime, precision: str) -> str:
-    """*time* as an API with that precision takes it, rounded down."""
-    step = {"s": 1_000_000, "ms": 1000, "us": 1}[precision]
-    time -= timedelta(microseconds=time.microsecond % step)
-    unit = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}[precision]
-    return time.isoformat(timespec=unit) + "Z"
 
 
 def _identity(api: Api) -> tuple[str, ...]:
@@ -169,9 +166,31 @@ def _at(value: object, steps: tuple[str, ...]) -> object:
     return value
 
 
-def _expected(steps: tuple[str, ...]) -> str:
+def _marked(reading: Reading) -> Reading:
+    """What a page is that begins with a byte order mark: complete, but not for every reader."""
+    if reading.state == "whole":
+        reading.state = "damaged"
+        reading.problem = "it begins with a byte order mark"
+    return reading
+
+
+def _mended(body: bytes) -> bytes:
+    """*body* with blanks and nulls where single values are not JSON: to be counted, never kept."""
+    text = body.decode(errors="replace").encode()
+    text = _CONTROL.sub(b" ", text)
+    text = _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", text)
+    return _NO_NUMBER.sub(b"null", text)
+
+
+def _without_list(body: bytes, steps: tuple[str, ...]) -> Reading:
+    """A page that has no list of orders where one should be, at least as far as it goes."""
+    try:
+        msgspec.json.decode(body, type=Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Reading("damaged", problem=_not_json(body, error))
     place = f"under {'.'.join(steps)!r}" if steps else "at its top"
-    return f"it is JSON, but without a list of orders {place}"
+    problem = f"it is JSON without a list of orders {place}"
+    return Reading("unexpected", complete=True, problem=problem)
 
 
 def _not_json(body: bytes, error: Exception) -> str:
@@ -180,6 +199,4 @@ def _not_json(body: bytes, error: Exception) -> str:
         return "it is empty"
     if start == b"<":
         return "it is HTML, not JSON"
-    if body.startswith(_BOM):
-        return "it begins with a byte order mark"
     return f"it is not whole JSON ({str(error).rstrip('.')})" if str(error) else "nested too deep"

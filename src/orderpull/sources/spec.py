@@ -6,17 +6,27 @@ Built-in files lie in ``sources/apis/``. Errors name file, key and reason.
 import difflib
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path as File
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from orderpull.errors import ApiFileError
-from orderpull.sources.expression import Expression, Path, is_condition, parse, parse_path, paths
+from orderpull.sources.mapping import (
+    AddressSpec,
+    LinesSpec,
+    ListPath,
+    Mapping,
+    Misplaced,
+    OrderSpec,
+    keys,
+    mapping_of,
+)
+
+__all__ = ["AddressSpec", "Api", "LinesSpec", "OrderSpec", "built_in", "parse_api", "read_api"]
 
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -119,91 +129,6 @@ class RecordsSpec(Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "$"
 
 
-class AddressSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order.address]``: an expression for each column of ``order_address``."""
-
-    country: str | None = None
-    line1: str | None = None
-    line2: str | None = None
-    name: str | None = None
-    postalcode: str | None = None
-    stateprovince: str | None = None
-    city: str | None = None
-
-
-class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order.lines]``: where the lines are in an order, and what is in a line.
-
-    :param path: like ``[records]`` ``path``, from the order down.
-    :param sku: expression, from the line down.
-    :param quantity: path, from the line down.
-    """
-
-    path: str
-    sku: str
-    quantity: str
-
-
-class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order]``: expressions for the columns of ``order_header``, from the order down."""
-
-    number: str
-    lines: LinesSpec
-    address: AddressSpec = AddressSpec()
-    id: str | None = None
-    status: str | None = None
-    counted: str | None = None
-    ordered_at: str | None = None
-    modified_at: str | None = None
-    currency: str | None = None
-    total: str | None = None
-    channel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListPath:
-    """Where a list is, and where in each of its elements the thing is that counts."""
-
-    steps: tuple[str, ...]
-    inner: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> "ListPath":
-        """The list path that *text* says. :raises ValueError: it is none."""
-        if text == "$":
-            return cls(())
-        outer, _, inner = text.partition("[]")
-        return cls(_keys(outer), _keys(inner.removeprefix(".")) if inner else ())
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    steps = parse_path(text).steps
-    if not all(isinstance(step, str) for step in steps):
-        raise ValueError(f"{text!r} has an index where only keys may stand")
-    return tuple(str(step) for step in steps)
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """The parsed expressions of ``[order]``: what the shaping SQL is generated from."""
-
-    number: Expression
-    id: Expression | None
-    header: dict[str, Expression]
-    counted: Expression | None
-    address: dict[str, Expression]
-    lines: ListPath
-    sku: Expression
-    quantity: Path
-
-    def of_order(self) -> Iterator[Expression]:
-        """Every expression that starts at the order."""
-        optional = (self.number, self.id, self.counted)
-        yield from (expression for expression in optional if expression is not None)
-        yield from self.header.values()
-        yield from self.address.values()
-
-
 class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """A kind of orders API: one ``.toml``.
 
@@ -229,10 +154,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def mapping(self) -> Mapping:
         """The parsed ``[order]``."""
-        return _mapping(self.order)
-
-
-HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", "total", "channel")
+        return mapping_of(self.order)
 
 
 def built_in() -> dict[str, File]:
@@ -276,20 +198,12 @@ def parse_api(text: str, where: str) -> Api:
 
 def _problems(api: Api) -> Iterator[tuple[str, str]]:
     """What is wrong with *api* beyond its types: key and reason."""
-    try:
-        _ = api.record_path
-    except ValueError as error:
-        yield "records.path", str(error)
-    try:
-        _ = api.mapping
-    except _Misplaced as error:
-        yield error.key, str(error)
+    yield from _misread(api)
     paging = api.paging
     if paging.kind in {"page", "offset"}:
-        if paging.param is None:
-            yield "paging.param", f"paging by {paging.kind} needs it"
-        if paging.size is None:
-            yield "paging.size", f"paging by {paging.kind} needs it"
+        for key in ("param", "size"):
+            if getattr(paging, key) is None:
+                yield f"paging.{key}", f"paging by {paging.kind} needs it"
     if api.consume_once and paging.kind not in {"drain", "single"}:
         yield "paging.kind", "a consume-once API is read by drain or single"
     if api.consume_once and api.cursor:
@@ -298,54 +212,21 @@ def _problems(api: Api) -> Iterator[tuple[str, str]]:
         yield "paging.kind", "drain has no cursor"
     if api.cursor and api.order.modified_at is None:
         yield "order.modified_at", "an API with a cursor says when an order was changed"
-    for key, path in (("cursor.path", api.cursor and api.cursor.path), ("paging.total", paging.total)):
+
+
+def _misread(api: Api) -> Iterator[tuple[str, str]]:
+    """Paths and expressions that say nothing: key and reason."""
+    try:
+        _ = api.record_path
+    except ValueError as error:
+        yield "records.path", str(error)
+    try:
+        _ = api.mapping
+    except Misplaced as error:
+        yield error.key, str(error)
+    plain = {"cursor.path": api.cursor and api.cursor.path, "paging.total": api.paging.total}
+    for key, path in plain.items():
         try:
-            _keys(path or "ok")
+            keys(path or "none")
         except ValueError as error:
             yield key, str(error)
-
-
-class _Misplaced(ValueError):
-    """What is wrong with an expression, and the key it stands under."""
-
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(problem)
-        self.key = key
-
-
-def _mapping(order: OrderSpec) -> Mapping:
-    def value(key: str, text: str | None, *, condition: bool = False) -> Any:  # noqa: ANN401
-        if text is None:
-            return None
-        try:
-            expression = parse(text)
-            if is_condition(expression) != condition:
-                raise ValueError("a condition" if not condition else "not a condition")
-        except ValueError as error:
-            raise _Misplaced(f"order.{key}", str(error)) from None
-        if condition or list(paths(expression)) or key not in {"number", "id", "lines.sku"}:
-            return expression
-        raise _Misplaced(f"order.{key}", "the same for every order")
-
-    def keyed(fields: tuple[str, ...], block: Struct, prefix: str = "") -> dict[str, Expression]:
-        found = {field: value(prefix + field, getattr(block, field)) for field in fields}
-        return {field: expression for field, expression in found.items() if expression is not None}
-
-    lines = order.lines
-    quantity = value("lines.quantity", lines.quantity)
-    if not isinstance(quantity, Path):
-        raise _Misplaced("order.lines.quantity", "expected a path")
-    try:
-        line_path = ListPath.parse(lines.path)
-    except ValueError as error:
-        raise _Misplaced("order.lines.path", str(error)) from None
-    return Mapping(
-        number=value("number", order.number),
-        id=value("id", order.id),
-        header=keyed(HEADER_FIELDS, order),
-        counted=value("counted", order.counted, condition=True),
-        address=keyed(AddressSpec.__struct_fields__, order.address, "address."),
-        lines=line_path,
-        sku=value("lines.sku", lines.sku),
-        quantity=quantity,
-    )

@@ -9,19 +9,22 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from orderpull import __version__
-from orderpull.errors import SourceUnreachable
+from orderpull.errors import SettingsError, SourceUnreachable
 
 CONNECT_SECONDS = 10.0
 _CHUNK = 65_536
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Answer:
 
     :param status: the HTTP status; 0 if no status line arrived.
     :param headers: in lower case.
-    :param body: the bytes that arrived.
+    :param body: the bytes that arrived, unpacked.
     :param problem: how the exchange ended, if not well.
     """
 
@@ -56,7 +59,7 @@ class Progress:
         """The status line and the headers have arrived."""
 
     def write(self, chunk: bytes) -> None:
-        """A piece of the body has arrived."""
+        """A piece of the body has arrived, as it was sent: maybe packed."""
 
 
 Send = Callable[[Request, Progress], Answer]
@@ -69,15 +72,20 @@ class Client:
     :param base_url: scheme, host, port and prefix.
     :param timeout: seconds for one exchange, from connecting to the last byte.
     :param keep_alive: whether one connection may serve several requests.
+    :raises SettingsError: *base_url* has no such host or port.
     """
 
     def __init__(self, base_url: str, timeout: float, *, keep_alive: bool) -> None:
-        parts = urlsplit(base_url)
+        try:
+            parts = urlsplit(base_url)
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError(f"base_url {base_url!r} is no address: {error}.") from None
         self.base_url = base_url.rstrip("/")
         self.prefix = parts.path.rstrip("/")
         self.secure = parts.scheme == "https"
         self.host = parts.hostname or ""
-        self.port = parts.port or (443 if self.secure else 80)
+        self.port = port or (443 if self.secure else 80)
         self.timeout = timeout
         self.keep_alive = keep_alive
         self._connection: HTTPConnection | None = None
@@ -96,8 +104,7 @@ class Client:
         :raises SourceUnreachable: nothing was sent.
         """
         deadline = time.monotonic() + self.timeout
-        connection = self._connection or self._connect(deadline)
-        self._connection = None
+        connection = self._kept() or self._connect(deadline)
         answer = Answer()
         with _cut_off(connection, deadline) as late:
             self._exchange(connection, request, progress, answer, deadline)
@@ -115,6 +122,14 @@ class Client:
             self._connection.close()
             self._connection = None
 
+    def _kept(self) -> HTTPConnection | None:
+        """The connection of the request before, if the other side still holds it too."""
+        connection, self._connection = self._connection, None
+        if connection is None or connection.is_connected:
+            return connection
+        connection.close()
+        return None
+
     def _exchange(
         self,
         connection: HTTPConnection,
@@ -130,21 +145,20 @@ class Client:
                 self.prefix + request.target,
                 headers=_headers(request, keep_alive=self.keep_alive),
                 preload_content=False,
-                decode_content=True,
                 enforce_content_length=True,
             )
             response = connection.getresponse()
             answer.status = response.status
             answer.headers = {name.lower(): value for name, value in response.headers.items()}
             progress.answered(response.status)
-            while chunk := response.read1(_CHUNK):
+            while chunk := response.read1(_CHUNK, decode_content=False):
                 chunks.append(chunk)
                 progress.write(chunk)
                 if time.monotonic() > deadline:
                     raise TimeoutError
-        except (HTTPError, OSError, ValueError, AttributeError) as error:
+        except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
             answer.problem = _ended(error)
-        answer.body = b"".join(chunks)
+        answer.body = unpacked(b"".join(chunks))
 
     def _connect(self, deadline: float) -> HTTPConnection:
         seconds = max(0.1, min(CONNECT_SECONDS, deadline - time.monotonic()))
@@ -152,9 +166,7 @@ class Client:
         connection: HTTPConnection
         if self.secure:
             context = ssl.create_default_context()
-            connection = HTTPSConnection(
-                self.host, self.port, timeout=seconds, ssl_context=context
-            )
+            connection = HTTPSConnection(self.host, self.port, timeout=seconds, ssl_context=context)
         else:
             connection = HTTPConnection(self.host, self.port, timeout=seconds)
         try:
@@ -162,9 +174,22 @@ class Client:
         except (HTTPError, OSError) as error:
             connection.close()
             raise _unreachable(error, where, self.base_url) from None
-        if connection.sock is not None:
-            connection.sock.settimeout(self.timeout)
+        connection.timeout = self.timeout  # of each later wait; the deadline ends them all
         return connection
+
+
+def unpacked(body: bytes) -> bytes:
+    """*body* without gzip, as far as it goes: what is cut off or broken is kept as it is.
+
+    Told by its first bytes, which no JSON has: headers are not always true, and are lost in a kill.
+    """
+    if not body.startswith(_GZIP):
+        return body
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        return unpacker.decompress(body) + unpacked(unpacker.unused_data)
+    except zlib.error:
+        return body
 
 
 def _headers(request: Request, *, keep_alive: bool) -> dict[str, str]:
@@ -215,6 +240,8 @@ def _ended(error: Exception) -> str:
         return "the body ended before its announced length"
     if "RemoteDisconnected" in text or "without response" in text:
         return "the connection was closed without an answer"
+    if "BadStatusLine" in text:
+        return "it does not speak HTTP"
     if "Reset" in text or "Broken" in text:
         return "the connection was reset"
     return f"the answer could not be read ({type(error).__name__})"

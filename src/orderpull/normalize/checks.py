@@ -1,0 +1,170 @@
+"""Everything that can be wrong with an order, as SQL: when, the reason, a sentence, the path."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from orderpull.model import MAX_QUANTITY
+from orderpull.normalize.walk import Steps, Walk, literal, shown_path
+from orderpull.sources.expression import Expression, paths
+from orderpull.sources.mapping import Mapping
+
+_PARSED = (
+    ("ordered_at", "known_time", "time_invalid", "a time"),
+    ("modified_at", "known_time", "time_invalid", "a time"),
+    ("total", "as_amount", "total_invalid", "an amount"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that can be wrong: SQL of when, the reason, SQL of the sentence and of the path."""
+
+    when: str
+    reason: str
+    message: str
+    path: str
+
+
+def case(checks: Iterable[Check]) -> str:
+    """SQL of what is wrong first, as a struct; NULL if nothing is."""
+    cases = " ".join(
+        f"WHEN {c.when} THEN {{'reason': {literal(c.reason)}, 'message': {c.message}, "
+        f"'path': {c.path}}}"
+        for c in checks
+    )
+    return f"CASE {cases} END"
+
+
+class OrderChecks:
+    """What can be wrong with an order beside its lines.
+
+    :param fields: SQL of the text of each header and address field.
+    """
+
+    def __init__(self, mapping: Mapping, walk: Walk, prefix: Steps, fields: dict[str, str]) -> None:
+        self.mapping = mapping
+        self.walk = walk
+        self.prefix = prefix
+        self.fields = fields
+
+    def of(self, number: str, order_id: str, lines: str) -> Iterator[Check]:
+        """The checks, most telling first; *number*, *order_id*, *lines*: SQL of the order's."""
+        yield Check(
+            "doc IS NULL OR doc::VARCHAR = 'null'", "order_invalid", "'the order is null'", "'$'"
+        )
+        sentence = "'the order is ' || json_kind(doc) || ', not an object'"
+        yield Check("left(doc::VARCHAR, 1) <> '{'", "order_invalid", sentence, "'$'")
+        yield from self._identity("number", self.mapping.number, number)
+        if self.mapping.id:
+            yield from self._identity("id", self.mapping.id, order_id)
+        yield from self._containers()
+        for name, expression in self.mapping.address.items():
+            yield from self._unlike_text("address_invalid", name, expression)
+        for name, expression in self.mapping.header.items():
+            yield from self._unlike_text("text_invalid", name, expression)
+        yield from self._unparsed()
+        yield Check(
+            f"{lines} IS NOT NULL AND left(({lines})::VARCHAR, 1) <> '['",
+            "lines_invalid",
+            f"'the lines are ' || json_kind({lines}) || ', not a list'",
+            literal(shown_path(self._lines)),
+        )
+
+    @property
+    def _lines(self) -> Steps:
+        return (*self.prefix, *self.mapping.lines.steps)
+
+    def _identity(self, name: str, expression: Expression, value: str) -> Iterator[Check]:
+        yield from self._unlike_text(f"{name}_invalid", f"the order {name}", expression)
+        yield Check(
+            f"{value} IS NULL OR is_blank({value})",
+            f"{name}_missing",
+            literal(f"the order has no {name}"),
+            literal(shown_path(self._steps(expression)[0])),
+        )
+
+    def _containers(self) -> Iterator[Check]:
+        """Objects and lists that fields lie in, where they are of another kind."""
+        address = {
+            steps[: depth + 1]
+            for expression in self.mapping.address.values()
+            for steps in self._steps(expression)
+            for depth in range(len(self.prefix), len(steps))
+        }
+        for wrong, kind, steps in self.walk.wrong_kinds():
+            reason, what = "order_invalid", f"{steps[-1]} is not {kind}"
+            if steps in address:
+                reason, what = "address_invalid", f"the address is not {kind}"
+            elif len(steps) > len(self.prefix) and steps == self._lines[: len(steps)]:
+                reason = "lines_invalid"
+            yield Check(wrong, reason, literal(what), literal(shown_path(steps)))
+
+    def _unlike_text(self, reason: str, what: str, expression: Expression) -> Iterator[Check]:
+        for steps in self._steps(expression):
+            value = self.walk.value(steps)
+            yield Check(
+                f"unlike_text({value})",
+                reason,
+                f"{literal(what + ' is ')} || json_kind({value}) || ', not a text'",
+                literal(shown_path(steps)),
+            )
+
+    def _unparsed(self) -> Iterator[Check]:
+        """Times and amounts that are none."""
+        for name, macro, reason, kind in _PARSED:
+            if name in self.fields:
+                value, steps = self.fields[name], self._steps(self.mapping.header[name])[0]
+                yield Check(
+                    f"NOT is_blank({value}) AND {macro}({value}) IS NULL",
+                    reason,
+                    f"{literal(name + ' is ')} || shown({value}) || {literal(', not ' + kind)}",
+                    literal(shown_path(steps)),
+                )
+
+    def _steps(self, expression: Expression) -> list[Steps]:
+        """The way to each value that *expression* reads."""
+        return [(*self.prefix, *path.steps) for path in paths(expression)]
+
+
+class LineChecks:
+    """What can be wrong with a line.
+
+    :param lines: JSON path of the lines.
+    :param skus: the way, from the line down, to each value that the SKU is made of.
+    :param counts: the way to the quantity.
+    """
+
+    def __init__(self, walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) -> None:
+        self.walk = walk
+        self.skus = skus
+        self.counts = counts
+        self.at = f"{literal(lines + '[')} || number || ']'"
+
+    def all(self) -> Iterator[Check]:
+        """The checks, most telling first."""
+        sentence = "'a line is ' || json_kind(line) || ', not an object'"
+        yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", sentence, self.at)
+        for wrong, kind, steps in self.walk.wrong_kinds():
+            what = literal(f"{steps[-1]} is not {kind}")
+            yield Check(wrong, "line_invalid", what, self._place(steps))
+        for steps in self.skus:
+            value = self.walk.value(steps)
+            sentence = f"'the SKU is ' || json_kind({value}) || ', not a text'"
+            yield Check(f"unlike_text({value})", "sku_invalid", sentence, self._place(steps))
+        quantity, place = self.walk.value(self.counts), self._place(self.counts)
+        blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
+        yield Check(
+            f"{quantity} IS NULL OR ({blank})",
+            "quantity_missing",
+            "'a line has no quantity'",
+            place,
+        )
+        yield Check(
+            f"coalesce(as_quantity({quantity}) > {MAX_QUANTITY}, true)",
+            "quantity_invalid",
+            f"'the quantity is ' || shown({quantity}) || ', not a whole number from 0 to 2^53'",
+            place,
+        )
+
+    def _place(self, steps: Steps) -> str:
+        return f"{self.at} || {literal(shown_path(steps, start=''))}"

@@ -1,0 +1,51 @@
+"""Macros of the shaping SQL: what a JSON value is as a text, a quantity, an amount, a time.
+
+A JSON value is a JSON text: its first character tells its kind; NULL says that it is not there.
+"""
+
+from orderpull.normalize.numbers import INEXACT
+
+BLANK = (
+    r"[\t\n\v\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+)
+"""Pattern of one blank: what Unicode calls white space."""
+
+_DAY = r"\d{4}-\d\d-\d\d"
+_CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+_ZONE = r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
+_PLAIN_TIME = rf"{_DAY}T{_CLOCK}{_ZONE}"
+_ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?({_ZONE}?){BLANK}*$"
+_AMOUNT = rf"^{BLANK}*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?){BLANK}*$"
+_QUANTITY = rf"^{BLANK}*(\d+)(?:\.0+)?{BLANK}*$"
+_EXACT_AMOUNT = r"-?\d{1,10}\.\d{1,4}"
+
+_BODIES = {
+    "json_kind(j)": """CASE left(j::VARCHAR, 1)
+        WHEN '"' THEN 'a text' WHEN '{' THEN 'an object' WHEN '[' THEN 'a list'
+        WHEN 't' THEN 'true' WHEN 'f' THEN 'false' ELSE 'a number' END""",
+    "json_text(j)": "replace(j->>'$', chr(0), '')",
+    "is_blank(t)": f"regexp_full_match(t, '{BLANK}*')",
+    "stripped(t)": f"regexp_replace(t, '^{BLANK}+|{BLANK}+$', '', 'g')",
+    "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
+    # Whether the value is a number whose own text the engine may have changed (numbers.py).
+    "inexact(j)": f"""j IS NOT NULL AND left(j::VARCHAR, 1) <> '"'
+        AND regexp_matches(j::VARCHAR, '{INEXACT}')""",
+    # An amount of few digits is the same however it was written.
+    "inexact_amount(j)": f"inexact(j) AND NOT regexp_full_match(j::VARCHAR, '{_EXACT_AMOUNT}')",
+    "as_time(t)": f"""(CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
+        THEN TRY_CAST(t AS TIMESTAMPTZ)
+        ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1)
+                            || regexp_extract(t, '{_ANY_TIME}', 2)) AS TIMESTAMPTZ) END)
+        AT TIME ZONE 'UTC'""",
+    # Years that every reader knows.
+    "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
+        AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",
+    "as_amount(t)": f"TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '') AS DECIMAL(19, 4))",
+    "as_quantity(j)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
+        THEN TRY_CAST(nullif(regexp_extract(j->>'$', '{_QUANTITY}', 1), '') AS BIGINT) END""",
+    "shown(j)": """CASE WHEN length(j::VARCHAR) > 40
+        THEN left(j::VARCHAR, 40) || '…' ELSE j::VARCHAR END""",
+}
+
+MACROS = tuple(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}" for head, body in _BODIES.items())
+"""The statements that make them."""

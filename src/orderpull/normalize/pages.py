@@ -1,0 +1,115 @@
+"""Pages and the texts of the orders in them."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from orderpull.landing.page import PageMeta
+from orderpull.normalize.numbers import holds_minus_zero
+from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
+from orderpull.sources.reading import PageReader
+from orderpull.sources.spec import Api
+
+_KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPage:
+    """A page to be shaped.
+
+    :param meta: its metadata.
+    :param file: its file, on this machine.
+    :param body: gives its body, hash checked.
+    """
+
+    meta: PageMeta
+    file: Path
+    body: Callable[[], bytes]
+
+
+class PageTexts:
+    """Takes pages apart into their orders' own texts.
+
+    :param form: how orders stand in a page.
+    """
+
+    def __init__(self, api: Api, form: Form) -> None:
+        self._reader = PageReader(api)
+        self._form = form
+
+    def readable(self, page: StagedPage, body: bytes) -> bool:
+        """Whether the engine can read *page* as it is."""
+        if page.meta.state != "whole" or holds_minus_zero(body):
+            return False
+        return not repeats(body, self._form.path)
+
+    def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
+        """The elements of the list of orders; of a damaged page also what is left of it."""
+        if page.meta.state == "unexpected" or self._ambiguous(page, body):
+            return [Piece(printable(body), whole=False)]
+        if page.meta.state == "whole" and (records := self._records(body)) is not None:
+            return [Piece(bytes(raw).decode(), whole=True) for raw in records]
+        return salvage(body, self._form)
+
+    def at(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
+        """The pieces at *positions*, as received."""
+        body = page.body()
+        if self.readable(page, body) and (records := self._records(body)) is not None:
+            return {position: bytes(records[position]).decode() for position in positions}
+        pieces = self.pieces(page, body)
+        return {position: pieces[position].text for position in positions}
+
+    def _records(self, body: bytes) -> list[msgspec.Raw] | None:
+        """The elements of a whole page's list; None where they are nested too deep.
+
+        How deep is too deep changes with the calls around: it may have been read when it landed.
+        """
+        try:
+            return self._reader.records(body)
+        except RecursionError:
+            return None
+
+    def problem(self, page: StagedPage, body: bytes) -> tuple[str, str]:
+        """Reason and sentence for what is no order in *page*."""
+        why = f": {page.meta.problem}" if page.meta.problem else ""
+        if page.meta.state == "unexpected":
+            return "page_unexpected", f"the page holds no list of orders{why}"
+        if page.meta.state == "damaged":
+            return "page_damaged", f"what is left of a damaged page{why}"
+        if self._ambiguous(page, body):
+            return "page_unexpected", "the page holds two lists of orders under one key"
+        return "order_unreadable", "the order's JSON is beyond what can be read"
+
+    def _ambiguous(self, page: StagedPage, body: bytes) -> bool:
+        return page.meta.state == "whole" and repeats(body, self._form.path)
+
+
+def repeats(body: bytes, path: tuple[str, ...]) -> bool:
+    """Whether a key of *path* stands twice in its object, with different values.
+
+    Readers differ in which of the two they take, so that a list of orders could be overlooked.
+    """
+    value = body
+    for key in path:
+        members = _OBJECT.decode(value)
+        if _stands_twice(value, key, bytes(members[key])):
+            return True
+        value = bytes(members[key])
+    return False
+
+
+def _stands_twice(value: bytes, wanted: str, last: bytes) -> bool:
+    at = value.index(b"{") + 1
+    while match := _KEY.match(value, at):
+        at = match.end()
+        if msgspec.json.decode(match[1]) == wanted:
+            if not value.startswith(last, at):
+                return True
+            at += len(last)
+        else:
+            at = value_end(value, at)
+    return False

@@ -1,0 +1,61 @@
+"""docs/commands.md shows the keys that `--json` really prints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderpull.model import LEDGER_RUN
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.docs.markdown import ROOT, marked
+
+COMMANDS = ROOT / "docs" / "commands.md"
+SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n'
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """*value* with nothing but its keys; of a list just the first element."""
+    if isinstance(value, dict):
+        return {key: shape(below) for key, below in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else None
+
+
+def printed(folder: Path, command: str) -> Any:  # noqa: ANN401 - JSON
+    """What ``orderpull COMMAND --json`` prints: one line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orderpull", command, "--json"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    return json.loads(line)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each command prints about a small shop."""
+    folder = tmp_path_factory.mktemp("shop")
+    with Simulator(SkubanaAssessment(orders=20, seed=5)) as simulator:
+        (folder / "orderpull.toml").write_text(SETTINGS.format(url=simulator.url))
+        return {
+            command: printed(folder, command) for command in ("run", "check", "status", "report")
+        }
+
+
+@pytest.mark.parametrize("command", ["run", "check", "status", "report"])
+def test_json_has_the_keys_that_are_shown(command: str, shop: dict[str, Any]) -> None:
+    """The keys of each `--json` answer are those in docs/commands.md, in that order."""
+    told = json.loads(marked(COMMANDS, f"json: {command}").text)
+    assert json.dumps(shape(shop[command])) == json.dumps(shape(told))
+
+
+def test_the_runs_of_status_are_the_ledgers(shop: dict[str, Any]) -> None:
+    """A run in `status --json` has the columns of orderpull_run."""
+    assert tuple(shop["status"]["runs"][0]) == LEDGER_RUN.names

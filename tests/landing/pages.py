@@ -1,0 +1,44 @@
+"""What the landing's tests share: a landing of one source, and pages to put there."""
+
+from pathlib import Path
+from typing import Any
+
+from orderpull.landing.local import SourceLanding
+from orderpull.landing.page import PageMeta, digest
+
+BODY = b'[{"orderNumber": "A-1"}, {"orderNumber": "\xc3\x84-2"}]'
+
+
+def new_landing(folder: Path, name: str = "shop") -> SourceLanding:
+    """An empty landing of source *name* below *folder*."""
+    landing = SourceLanding(folder / "landing" / name, name)
+    landing.prepare()
+    return landing
+
+
+def meta(page: int, body: bytes = BODY, **more: Any) -> PageMeta:
+    """The metadata of *body* as page number *page*."""
+    known: dict[str, Any] = {
+        "source": "shop",
+        "page": page,
+        "state": "whole",
+        "status": 200,
+        "request": "GET http://shop.test/orders",
+        "received_at": "2026-11-22T14:07:48.123456Z",
+        "sha256": digest(body),
+        "size": len(body),
+        "orders": 2,
+    }
+    return PageMeta(**known | more)
+
+
+def land(landing: SourceLanding, body: bytes = BODY, **more: Any) -> PageMeta:
+    """Land *body* under the next number."""
+    made = meta(more.pop("page", landing.next_page()), body, **more)
+    landing.land(made, body)
+    return made
+
+
+def leftovers(landing: SourceLanding) -> list[str]:
+    """Names of what lies in the folder of unfinished things."""
+    return sorted(path.name for path in (landing.folder / "in-flight").iterdir())

@@ -1,0 +1,306 @@
+"""Small histories of a shop, told to a real warehouse, and an oracle that judges them again.
+
+The oracle is plain Python over the whole history at once; it knows no batches and no SQL.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from orderpull.destinations.duckdb import DuckdbDestination, DuckdbLoader
+from orderpull.destinations.protocol import Counts, RunRecord
+from orderpull.landing.local import SourceLanding
+from orderpull.loading import PageLoader
+from orderpull.model import DATA_TABLES
+from orderpull.settings import SourceSettings
+from orderpull.sources.pull import Source
+from orderpull.sources.spec import Api, parse_api
+from tests.normalize.helpers import land, named_api, new_landing
+
+TEA = """
+title = "Tea shop"
+[request]
+path = "/orders"
+[records]
+path = "orders"
+[order]
+id = "id"
+number = "no"
+ordered_at = "placed"
+modified_at = "changed"
+[order.address]
+name = "to"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "n"
+"""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One occurrence of an order in a page.
+
+    :param id: its id.
+    :param number: its number.
+    :param pieces: what tells contents apart.
+    :param placed: day on which it was placed; None: not told.
+    :param changed: day on which it was changed; None: not told.
+    :param bad: whether it cannot be shaped, though id and number can be read.
+    """
+
+    id: str
+    number: str
+    pieces: int = 1
+    placed: int | None = 0
+    changed: int | None = None
+    bad: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API serves it."""
+        return {
+            "id": self.id,
+            "no": self.number,
+            "placed": _day(self.placed),
+            "changed": _day(self.changed),
+            "to": "Ada",
+            "lines": [{"sku": "TEA", "n": "some" if self.bad else self.pieces}],
+        }
+
+    @property
+    def content(self) -> "Served":
+        """What of it is kept."""
+        return replace(self, bad=False)
+
+
+Page = Sequence[Served]
+
+
+def _day(day: int | None) -> str | None:
+    return None if day is None else (START + timedelta(days=day)).isoformat()
+
+
+class Shop:
+    """One source: its landing, its part of a warehouse."""
+
+    def __init__(
+        self,
+        folder: Path,
+        loader: DuckdbLoader,
+        name: str = "shop",
+        api: Api | None = None,
+        **settings: Any,
+    ) -> None:
+        self.name = name
+        self.api = api or parse_api(TEA, "tea.toml")
+        self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
+        self.landing: SourceLanding = new_landing(folder, name)
+        self.loader = loader
+        self.pages = 0
+
+    def serve(self, *pages: Page) -> None:
+        """Land *pages*, and load nothing."""
+        for page in pages:
+            body = json.dumps({"orders": [served.as_json() for served in page]})
+            self.serve_body(body.encode())
+
+    def serve_body(self, body: bytes) -> None:
+        """Land one page as it is."""
+        self.pages += 1
+        land(self.landing, self.api, body, self.pages)
+
+    def load(self) -> Counts:
+        """Load what waits: what became of it."""
+        pages = self._loader("load")
+        for _ in pages.load():
+            pass
+        return pages.run.counts
+
+    def take(self, *pages: Page) -> Counts:
+        """Land *pages* and load them."""
+        self.serve(*pages)
+        return self.load()
+
+    def replay(self) -> int:
+        """Read every page again: how many orders changed."""
+        pages = self._loader("replay")
+        for _ in pages.replay():
+            pass
+        return pages.changed
+
+    def retry(self) -> None:
+        """Shape every reject again."""
+        self._loader("retry").retry(self.loader.rejects(self.name))
+
+    def _loader(self, command: Any) -> PageLoader:
+        source = Source(self.name, self.settings, self.api)
+        record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
+        return PageLoader(source, self.landing, self.loader, record)
+
+    def rows(self, table: str, columns: str = "*", *, order: str = "ALL") -> list[tuple[Any, ...]]:
+        """Rows of *table* that are this shop's."""
+        return self.loader.stage.execute(
+            f"SELECT {columns} FROM {table} WHERE source = ? ORDER BY {order}", [self.name]
+        ).fetchall()
+
+    def orders(self) -> dict[str, tuple[str, int | None, int]]:
+        """For each id its number, its pieces and the page it stands by."""
+        rows = self.loader.stage.execute(
+            """SELECT order_id, h.ordernumber, i.quantity, page
+               FROM order_header AS h LEFT JOIN order_item AS i USING (source, ordernumber)
+               WHERE source = ?""",
+            [self.name],
+        ).fetchall()
+        assert len(rows) == len({row[0] for row in rows})
+        return {row[0]: row[1:] for row in rows}
+
+    def rejects(self) -> dict[str, tuple[str, str, int]]:
+        """For each id its number, the reason and the page."""
+        found = self.loader.rejects(self.name)
+        assert len(found) == len({reject.reject_key for reject in found})
+        return {r.order_id or r.reject_key: (r.ordernumber or "", r.reason, r.page) for r in found}
+
+    def checksum(self) -> list[list[tuple[Any, ...]]]:
+        """Everything in the tables but when and with which page it came; every reject."""
+        tables = [
+            self.rows(
+                table.name,
+                ", ".join(name for name in table.names if name not in {"page", "loaded_at"}),
+            )
+            for table in DATA_TABLES
+        ]
+        kept = "reject_key, ordernumber, order_id, reason, message, path, raw"
+        return [*tables, self.rows("orderpull_reject", kept)]
+
+
+@contextmanager
+def warehouse(folder: Path) -> Iterator[DuckdbLoader]:
+    """A DuckDB warehouse in *folder*, held for writing."""
+    with DuckdbDestination(folder / "orders.duckdb", lock_wait=0).loader() as loader:
+        assert isinstance(loader, DuckdbLoader)
+        yield loader
+
+
+def skubana() -> Api:
+    """An API without ids and without times."""
+    return named_api("skubana-assessment")
+
+
+@dataclass
+class Truth:
+    """What a warehouse must hold after a history.
+
+    :param orders: for each id its number, its pieces and its page.
+    :param rejects: for each id its number, the reason and its page.
+    """
+
+    orders: dict[str, tuple[str, int | None, int]] = field(default_factory=dict)
+    rejects: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+
+
+Placed = tuple[int, int, Served]
+"""Page, position, what was served there."""
+
+
+def placed(pages: Iterable[Page]) -> list[Placed]:
+    """Every occurrence with its place."""
+    return [
+        (number, position, served)
+        for number, page in enumerate(pages, start=1)
+        for position, served in enumerate(page)
+    ]
+
+
+def truth(pages: Iterable[Page]) -> Truth:
+    """The newest version of each id; of two with one number, the one that was placed first."""
+    latest: dict[str, Placed] = {}
+    bad: dict[str, Placed] = {}
+    for occurrence in placed(pages):
+        served = occurrence[2]
+        if served.bad:
+            bad[served.id] = occurrence
+        elif served.id not in latest or _version(occurrence) > _version(latest[served.id]):
+            latest[served.id] = occurrence
+    found = Truth()
+    by_number = defaultdict(list)
+    for occurrence in latest.values():
+        by_number[occurrence[2].number].append(occurrence)
+    for number, claims in by_number.items():
+        keeper = min(claims, key=_claim)
+        for page, _, served in claims:
+            if served is keeper[2]:
+                found.orders[served.id] = (number, served.pieces, page)
+            else:
+                found.rejects[served.id] = (number, "number_reused", page)
+    for page, position, served in bad.values():
+        good = latest.get(served.id)
+        if good is None or good[:2] < (page, position):
+            found.rejects[served.id] = (served.number, "quantity_invalid", page)
+    return found
+
+
+def _version(occurrence: Placed) -> tuple[float, int, int]:
+    page, position, served = occurrence
+    return (float("-inf") if served.changed is None else served.changed, page, position)
+
+
+def _claim(occurrence: Placed) -> tuple[float, int, str]:
+    served = occurrence[2]
+    return (float("inf") if served.placed is None else served.placed, len(served.id), served.id)
+
+
+class Clerk:
+    """Judges occurrence by occurrence, as they come, for the counts.
+
+    It keeps of each id the newest version met; what holds a number is asked of :func:`truth`.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Placed] = {}
+        self.pages: list[Page] = []
+
+    def take(self, *pages: Page) -> dict[str, int]:
+        """How many of *pages*' orders are inserted, updated, unchanged, stale, rejected."""
+        first = len(self.pages)
+        self.pages += pages
+        verdicts: dict[tuple[int, int], str] = {}
+        for occurrence in placed(self.pages):
+            page, position, served = occurrence
+            if page > first:
+                verdicts[page, position] = self._verdict(occurrence, served)
+        for number, _, _ in self._losers():
+            page, position, _ = self.kept.pop(number)
+            if (page, position) in verdicts:
+                verdicts[page, position] = "rejected"
+        found = list(verdicts.values())
+        return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+    def _verdict(self, occurrence: Placed, served: Served) -> str:
+        if served.bad:
+            return "rejected"
+        before = self.kept.get(served.id)
+        if before is None or _version(occurrence) > _version(before):
+            self.kept[served.id] = occurrence
+        if before is None:
+            return "inserted"
+        if before[2].content == served.content:
+            return "unchanged"
+        return "updated" if _version(occurrence) > _version(before) else "stale"
+
+    def _losers(self) -> list[tuple[str, int, int]]:
+        by_number = defaultdict(list)
+        for occurrence in self.kept.values():
+            by_number[occurrence[2].number].append(occurrence)
+        return [
+            (occurrence[2].id, *occurrence[:2])
+            for claims in by_number.values()
+            for occurrence in claims
+            if occurrence is not min(claims, key=_claim)
+        ]
