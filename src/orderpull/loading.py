@@ -15,7 +15,7 @@ from orderpull.normalize.shape import Key, Shaper, StagedPage
 from orderpull.sources.pull import Source
 
 BATCH_BYTES = 32 << 20
-BATCH_ORDERS = 50_000
+BATCH_ORDERS = 25_000
 """What bounds a batch, and with it the memory of a load: JSON bytes, and orders."""
 
 LIMIT_APPLIES_FROM = 100

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "512MB"
 _RETRY_SECONDS = 0.05
 _STAGE: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,

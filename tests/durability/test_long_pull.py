@@ -1,0 +1,62 @@
+"""A pull that goes on for long is loaded meanwhile, and a load that fails then loses nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orderpull import pipeline, run
+from orderpull.simulator import Call, Simulator, SkubanaAssessment
+from tests.durability.test_readers import HOLDER
+from tests.shops import rows, shop_settings
+
+
+@pytest.fixture(autouse=True)
+def _load_after_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LOAD_WITHIN_SECONDS", 0.0)
+
+
+def test_pages_are_loaded_while_others_are_pulled(tmp_path: Path) -> None:
+    """When the fourth page is asked for, three are in the warehouse; counts add up at the end."""
+    waiting: list[list[int]] = []
+
+    def look(call: Call) -> None:
+        if call.number == 4:
+            part = pipeline.Pipeline(settings).part("shop")
+            waiting.append(pipeline.Waiting(part).pages())
+
+    with Simulator(SkubanaAssessment(orders=60, per_call=10), gate=look) as simulator:
+        settings = shop_settings(tmp_path, simulator.url)
+        result = run(settings)
+    assert result.ok
+    assert waiting == [[]]
+    assert result.sources["shop"].counts.inserted == 60
+    assert result.sources["shop"].pages == 6
+    assert rows(tmp_path, "SELECT run, pages, batches FROM orderpull_run") == [(1, 6, 6)]
+
+
+def test_a_lock_taken_meanwhile_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    """Exit 1, the pages wait; a plain re-run brings every order once."""
+    held: list[subprocess.Popen[str]] = []
+
+    def lock(call: Call) -> None:
+        if call.number == 2 and not held:
+            process = subprocess.Popen(
+                [sys.executable, "-c", HOLDER.format("")],
+                cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+            held.append(process)
+
+    with Simulator(SkubanaAssessment(orders=60, per_call=10), gate=lock) as simulator:
+        settings = shop_settings(tmp_path, simulator.url)
+        result = run(settings)
+        assert result.exit_code == 1
+        assert "is locked by" in str(result.error)
+        held[0].communicate("\n")
+        assert run(settings).ok
+        truth = simulator.truth()
+    numbers = rows(tmp_path, "SELECT ordernumber FROM order_header")
+    assert sorted(row[0] for row in numbers) == sorted(truth["orders"])
