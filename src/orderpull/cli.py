@@ -78,8 +78,8 @@ def _settings() -> "Settings":
     return read_settings(click.get_current_context().obj)
 
 
-def _say(error: OrderpullError, where: str = "") -> None:
-    click.secho(f"orderpull: {where}{error.message}", fg="red", err=True)
+def _say(error: OrderpullError) -> None:
+    click.secho(f"orderpull: {error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
 
@@ -114,9 +114,9 @@ def _end(result: "RunResult", *, as_json: bool) -> NoReturn:
         terminal.show_result(result, terminal.stdout())
     if result.error is not None:
         _say(result.error)
-    for name, source in result.sources.items():
+    for source in result.sources.values():
         if source.error is not None:
-            _say(source.error, f"source {name}: ")
+            _say(source.error)
     sys.exit(result.exit_code)
 
 

@@ -71,11 +71,10 @@ def show_result(result: RunResult, console: Console) -> None:
     for name, source in result.sources.items():
         if source.waiting:
             console.print(f"{escape(name)}: {source.waiting} landed pages wait to be loaded.")
-        if source.counts.rejected:
-            console.print(
-                f"{escape(name)}: {source.counts.rejected} orders were rejected; "
-                "`orderpull rejects list` says why."
-            )
+        rejected = source.counts.rejected
+        if rejected:
+            what = "1 order was" if rejected == 1 else f"{rejected} orders were"
+            console.print(f"{escape(name)}: {what} rejected; `orderpull rejects list` says why.")
 
 
 def _counts(result: RunResult) -> Table:
@@ -116,13 +115,14 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
             f"{run['rejected']:,}", _went(run),
         )  # fmt: skip
     console.print(table)
+    for run in status.runs:
+        if run["error"]:
+            console.print(f"Run {run['run']}: [red]{escape(run['error'])}[/]")
 
 
 def _went(run: dict[str, Any]) -> str:
-    if run["error"]:
-        return f"[red]{escape(run['error'])}[/]"
-    if run["possible_loss"]:
-        return "[red]possible loss[/]"
+    if run["error"] or run["possible_loss"]:
+        return "[red]possible loss[/]" if run["possible_loss"] else "[red]stopped[/]"
     if run["finished_at"] is None:
         return "[yellow]not finished[/]"
     return f"well ({run['command']})" + (", rejects accepted" if run["accepted_rejects"] else "")

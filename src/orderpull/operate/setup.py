@@ -14,21 +14,28 @@ TEMPLATE = """\
 # orderpull's settings. `orderpull config` shows every value in force and where it comes from.
 
 [destination]
-url = "{destination}"       # the warehouse: a DuckDB file beside this one
-# lock_wait = 30            # seconds to wait while another program holds it
+# The warehouse: a DuckDB file beside this one.
+url = "{destination}"
+# Seconds to wait while another program holds it:
+# lock_wait = 30
 
 [landing]
-url = "landing"             # raw answers are kept here: back this folder up
+# Raw answers are kept here: back this folder up.
+url = "landing"
 
 [report]
-timezone = "{timezone}"     # days of --since and --until
+# Whose midnight begins the days of --since and --until.
+timezone = "{timezone}"
 
 [sources.{source}]
 api = "{api}"
 base_url = "{base_url}"
-{token}{start}# on_change = "update"      # or "ignore": the first version of an order stays
-# rate = 1                  # requests per second at most; 0.2 is one in five seconds
-# max_pages = 1000          # stop a run after so many pages
+{token}{start}# "ignore": the first version of an order stays.
+# on_change = "update"
+# Requests per second at most; 0.2 is one in five seconds.
+# rate = 1
+# Stop a run after so many pages.
+# max_pages = 1000
 """
 
 
@@ -48,7 +55,7 @@ def settings_text(
     """
     token = f'token = "${{{token_variable}}}"\n' if token_variable else ""
     first = (
-        f'start = "{start}"      # the first run pulls orders changed since then\n' if start else ""
+        f'# The first run pulls orders changed since then.\nstart = "{start}"\n' if start else ""
     )
     return TEMPLATE.format(
         source=source, api=api, base_url=base_url, token=token, start=first,
