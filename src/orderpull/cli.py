@@ -4,6 +4,7 @@ Heavy libraries are imported inside the functions, so that ``--help`` answers at
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -72,6 +73,10 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
     context.obj = file
 
 
+def _machine_logs() -> bool:
+    return bool(click.get_current_context().find_root().params.get("log_format") == "json")
+
+
 def _settings() -> "Settings":
     from orderpull.settings import read_settings
 
@@ -79,6 +84,10 @@ def _settings() -> "Settings":
 
 
 def _say(error: OrderpullError) -> None:
+    """Tell *error* in a sentence, or as a log line where logs are for machines."""
+    if _machine_logs():
+        logging.getLogger("orderpull").error(error.message, extra={"hint": error.hint})
+        return
     click.secho(f"orderpull: {error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
@@ -293,7 +302,7 @@ def report(
         show(answer, terminal.stdout(), settings.report.timezone, chosen)
 
 
-@main.group()
+@main.group(cls=Commands)
 def rejects() -> None:
     """Orders that could not be shaped: kept whole, with the reason."""
 
@@ -376,15 +385,25 @@ def config() -> None:
 @click.option("--per-call", default=100, show_default=True, help="Orders in one answer.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
 @click.option("--endless", is_flag=True, help="New orders for ever.")
-@click.option("--malformed", default="0", help="Malformed orders: a count, or a share like 0.01.")
-@click.option("--versions", default=0.0, help="Share of orders that are served again, changed.")
+@click.option(
+    "--malformed",
+    default="0",
+    show_default=True,
+    help="Malformed orders: a count, or a share like 0.01.",
+)
+@click.option(
+    "--versions",
+    default=0.0,
+    show_default=True,
+    help="Share of orders that are served again, changed.",
+)
 @click.option(
     "--fault",
     multiple=True,
     metavar="KIND@CALLS",
     help="For example reset-body@3; `--fault list` names all.",
 )
-@click.option("--latency", default=0.0, help="Seconds before each answer.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),

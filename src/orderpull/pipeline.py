@@ -4,7 +4,6 @@ Nothing is asked of an orders endpoint before it is proven that the answer can b
 what is landed and not yet loaded is loaded first.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,8 +29,6 @@ from orderpull.sources.limits import Stop
 from orderpull.sources.pull import Pulled, Source, Start
 from orderpull.sources.spec import read_api
 from orderpull.sources.transport import Send
-
-log = logging.getLogger("orderpull.run")
 
 LOAD_WITHIN_SECONDS = 60.0
 """A pull that goes on for long is loaded meanwhile, this often."""
@@ -316,7 +313,6 @@ class Pipeline:
             self._failed(name, pulled.error)
 
     def _failed(self, name: str, error: OrderpullError) -> None:
-        log.error("source=%s: %s", name, error)
         self.result.sources[name].error = error
         error.exit_code = 1
         self.records[name].error = error.message

@@ -289,3 +289,27 @@ def test_logs_as_json(shop: Simulator, here: Path) -> None:
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert lines
     assert all({"time", "level", "message"} <= set(line) for line in lines)
+
+
+def test_a_failure_is_one_json_line_for_machines(here: Path) -> None:
+    """--log-format json: the error too is an object, with its hint; told once."""
+    shop_settings(here, "http://127.0.0.1:9")
+    done = subprocess.run(
+        [sys.executable, "-m", "orderpull", "--log-format", "json", "run"],
+        cwd=here, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    errors = [line for line in told if line["level"] == "error"]
+    assert len(errors) == 1
+    assert "Nothing listens" in errors[0]["message"]
+    assert "base_url" in errors[0]["hint"]
+
+
+def test_a_failed_run_is_seen_at_once(here: Path) -> None:
+    """Status reads the snapshot; a run that failed and brought nothing is in it all the same."""
+    with Simulator(SkubanaAssessment(orders=2000, per_call=1000)) as simulator:
+        shop_settings(here, simulator.url)
+        call("run")
+    call("run", code=1)
+    assert "Nothing listens" in call("status").stdout

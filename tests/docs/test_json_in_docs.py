@@ -16,14 +16,14 @@ COMMANDS = ROOT / "docs" / "commands.md"
 SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n'
 
 
-def shape(value: Any) -> Any:  # noqa: ANN401 - JSON
+def shape(value: Any) -> Any:
     """*value* with nothing but its keys; of a list just the first element."""
     if isinstance(value, dict):
         return {key: shape(below) for key, below in value.items()}
     return [shape(value[0])] if isinstance(value, list) and value else None
 
 
-def printed(folder: Path, command: str) -> Any:  # noqa: ANN401 - JSON
+def printed(folder: Path, command: str) -> Any:
     """What ``orderpull COMMAND --json`` prints: one line."""
     done = subprocess.run(
         [sys.executable, "-m", "orderpull", command, "--json"],

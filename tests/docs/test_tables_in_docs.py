@@ -33,7 +33,7 @@ class Overheard:
         self.connection = connection
         self.statements: list[str] = []
 
-    def execute(self, query: Any, parameters: object = None) -> duckdb.DuckDBPyConnection:  # noqa: ANN401 - as DuckDB's
+    def execute(self, query: Any, parameters: object = None) -> duckdb.DuckDBPyConnection:
         self.statements.append(query)
         return self.connection.execute(query, parameters)
 

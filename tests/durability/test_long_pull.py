@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orderpull import pipeline, run
+from orderpull.loading import Waiting
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.test_readers import HOLDER
 from tests.shops import rows, shop_settings
@@ -24,7 +25,7 @@ def test_pages_are_loaded_while_others_are_pulled(tmp_path: Path) -> None:
     def look(call: Call) -> None:
         if call.number == 4:
             part = pipeline.Pipeline(settings).part("shop")
-            waiting.append(pipeline.Waiting(part).pages())
+            waiting.append(Waiting(part).pages())
 
     with Simulator(SkubanaAssessment(orders=60, per_call=10), gate=look) as simulator:
         settings = shop_settings(tmp_path, simulator.url)

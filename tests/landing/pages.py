@@ -16,7 +16,7 @@ def new_landing(folder: Path, name: str = "shop") -> SourceLanding:
     return landing
 
 
-def meta(page: int, body: bytes = BODY, **more: Any) -> PageMeta:
+def meta(page: int, body: bytes = BODY, **more: object) -> PageMeta:
     """The metadata of *body* as page number *page*."""
     known: dict[str, Any] = {
         "source": "shop",
@@ -32,9 +32,11 @@ def meta(page: int, body: bytes = BODY, **more: Any) -> PageMeta:
     return PageMeta(**known | more)
 
 
-def land(landing: SourceLanding, body: bytes = BODY, **more: Any) -> PageMeta:
-    """Land *body* under the next number."""
-    made = meta(more.pop("page", landing.next_page()), body, **more)
+def land(
+    landing: SourceLanding, body: bytes = BODY, page: int | None = None, **more: object
+) -> PageMeta:
+    """Land *body*, under the next number unless *page* is given."""
+    made = meta(landing.next_page() if page is None else page, body, **more)
     landing.land(made, body)
     return made
 

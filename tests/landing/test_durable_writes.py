@@ -38,11 +38,15 @@ class Recorder:
                 self._names[done] = Path(str(first)).name
             elif name == "rename":
                 self.calls.append((name, Path(str(more[0])).name))
-            elif isinstance(first, int) and name != "close":
-                self.calls.append((name, self._names.get(first, "?")))
+            elif name != "close":
+                self.calls.append((name, self.name_of(first)))
             return done
 
         return noted
+
+    def name_of(self, file: int | Path) -> str:
+        """The name of a file, given as a path or as the number it was opened under."""
+        return self._names.get(file, "?") if isinstance(file, int) else file.name
 
 
 def test_bytes_are_synced_before_the_name_and_the_name_before_the_next_step(
@@ -97,11 +101,10 @@ def test_a_failing_step_leaves_no_page_and_no_rest(
     """Whichever step fails: a sentence, no page under its name, and no half file in the way."""
     landing = new_landing(tmp_path)
     with monkeypatch.context() as patch:
-        real = getattr(os, failing)
+        recorder, real = Recorder(patch), getattr(os, failing)
 
-        def fail(first: object, *more: object) -> object:
-            name = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else str(first)
-            if name.endswith(".tmp"):
+        def fail(first: int | Path, *more: object) -> object:
+            if recorder.name_of(first).endswith(".tmp"):
                 raise OSError(28, "No space left on device")
             return real(first, *more)
 
@@ -264,7 +267,8 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a file still open in it must not keep it mounted where pytest cleans up.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_preparing_twice_keeps_the_identity(tmp_path: Path) -> None:

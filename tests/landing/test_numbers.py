@@ -9,6 +9,7 @@ import pytest
 from orderpull import clock
 from orderpull.errors import LandingError
 from orderpull.landing.local import SourceLanding
+from orderpull.landing.page import PageMeta
 from tests.landing.pages import land, meta, new_landing
 
 MANY = 20_000
@@ -54,11 +55,9 @@ def test_pages_after_a_number_are_listed_over_months(
     assert landing.pages(after=12) == []
     assert landing.pages(after=7) == [8, 9, 10, 11, 12]
     assert landing.pages() == list(range(1, 13))
-    looked_at: list[str] = []
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: looked_at.append(path.name) or scandir(path))
+    looked_at = count_calls(monkeypatch, "scandir")
     landing.pages(after=10)
-    assert looked_at == ["shop", "2026-06", "2026-05"]
+    assert [Path(str(path)).name for (path,) in looked_at] == ["shop", "2026-06", "2026-05"]
 
 
 def test_other_peoples_files_are_no_pages(tmp_path: Path) -> None:
@@ -112,9 +111,12 @@ def test_the_newest_cursor_is_found_among_many_pages_with_few_reads(
         land(landing, cursor_after=f"cursor {number}" if number <= 28 else None)
     read: list[int] = []
     look = SourceLanding.meta
-    monkeypatch.setattr(
-        SourceLanding, "meta", lambda self, page: read.append(page) or look(self, page)
-    )
+
+    def looking(self: SourceLanding, page: int) -> PageMeta:
+        read.append(page)
+        return look(self, page)
+
+    monkeypatch.setattr(SourceLanding, "meta", looking)
     assert landing.newest_cursor("the ledger's", 4) == "cursor 28"
     assert read == [30, 29, 28]
 
@@ -143,9 +145,9 @@ def test_the_newest_word_on_the_cursor_is_taken(
     assert landing.newest_cursor(ledger, loaded_through) == "page"
 
 
-def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[object, ...]]:
     """Record each call of ``os.NAME`` from now on."""
-    calls: list[object] = []
+    calls: list[tuple[object, ...]] = []
     real = getattr(os, name)
 
     def counting(*arguments: object, **named: object) -> object:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderpull.errors import CorruptPage
+from orderpull.errors import CorruptPage, LandingError
 from orderpull.landing.page import PageMeta, decode, decode_meta, digest, encode
 from tests.landing.pages import BODY, land, meta, new_landing
 
@@ -75,8 +75,7 @@ def test_no_changed_byte_goes_unseen(tmp_path: Path) -> None:
             data = good[:place] + bytes([good[place] ^ change]) + good[place + 1 :]
             try:
                 _, body = decode(data, "here")
-            except CorruptPage as error:
-                assert str(error).startswith("here")
+            except CorruptPage:
                 refused += 1
             else:
                 assert body == BODY
@@ -149,8 +148,6 @@ def test_an_empty_body_is_a_page_too(tmp_path: Path) -> None:
 
 def test_a_missing_page_is_told(tmp_path: Path) -> None:
     """A page that is gone is named, and so is what to do."""
-    from orderpull.errors import LandingError
-
     landing = new_landing(tmp_path)
     with pytest.raises(LandingError, match=r"Page 3 of source 'shop' is not in .*Restore"):
         landing.read(3)

@@ -88,9 +88,7 @@ class Workbench:
             row["page"] -= first - 1
         return shaped
 
-    def shape_pages(
-        self, metas: Sequence[PageMeta], only: Iterable[Key] | None = None
-    ) -> Shaped:
+    def shape_pages(self, metas: Sequence[PageMeta], only: Iterable[Key] | None = None) -> Shaped:
         """Shape landed pages together."""
         self.shaper.shape([self._staged(meta) for meta in metas], set(only) if only else None)
         return Shaped(self._rows("staged_order"), self._rows("staged_reject"))

@@ -30,9 +30,9 @@ numbers = st.one_of(
     st.sampled_from(ODD_NUMBERS),
     st.integers().map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.decimals(allow_nan=False, allow_infinity=False, places=4).map(str).filter(
-        lambda text: "E" not in text
-    ),
+    st.decimals(allow_nan=False, allow_infinity=False, places=4)
+    .map(str)
+    .filter(lambda text: "E" not in text),
 )
 texts = st.one_of(st.sampled_from(ODD_TEXTS), st.text(max_size=8))
 
@@ -107,7 +107,9 @@ skubana_orders = objects(
     orderNumber=numbers_of_orders,
     shipToAddress=st.one_of(
         st.just("null"),
-        mostly(objects(country=named, line1=named, name=named, postalCode=st.one_of(named, numbers))),
+        mostly(
+            objects(country=named, line1=named, name=named, postalCode=st.one_of(named, numbers))
+        ),
     ),
     orderItems=st.one_of(
         st.just("null"), mostly(lists_of(objects(sku=st.one_of(named, numbers), quantity=counts)))

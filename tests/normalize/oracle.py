@@ -15,8 +15,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + (
-    "\u2028\u2029\u202f\u205f\u3000"
+BLANKS = (
+    "\t\n\v\f\r \x85\xa0\u1680"
+    + "".join(map(chr, range(0x2000, 0x200B)))
+    + ("\u2028\u2029\u202f\u205f\u3000")
 )
 MOST = 2**53
 
@@ -61,9 +63,7 @@ class Bad(Exception):
 
 def read(text: str) -> Any:
     """The value that JSON *text* is, objects with the first of equal keys."""
-    return json.loads(
-        text, object_pairs_hook=_first_wins, parse_int=Number, parse_float=Number
-    )
+    return json.loads(text, object_pairs_hook=_first_wins, parse_int=Number, parse_float=Number)
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

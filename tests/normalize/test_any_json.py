@@ -32,7 +32,9 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def page_of(name: str, orders: list[str]) -> bytes:
     listed = "[" + " ,\n".join(orders) + "]"
-    return (listed if name == "skubana-assessment" else f'{{"orders": {listed}, "count": 5}}').encode()
+    return (
+        listed if name == "skubana-assessment" else f'{{"orders": {listed}, "count": 5}}'
+    ).encode()
 
 
 def expected(name: str, text: str) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def found(name: str, row: dict[str, Any]) -> dict[str, Any]:
 def test_each_order_is_what_it_says_or_a_reject(bench: Any, data: st.DataObject) -> None:
     """Each element of the list is exactly one order or one reject, as an oracle says it should."""
     name, shaper = bench
-    orders = data.draw(st.lists(st.one_of(ORDERS[name], ORDERS[name], jsontexts.values), max_size=12))
+    orders = data.draw(
+        st.lists(st.one_of(ORDERS[name], ORDERS[name], jsontexts.values), max_size=12)
+    )
     shaped = shaper.shape(page_of(name, orders))
     assert shaped.places == [(1, position) for position in range(len(orders))]
     for row in [*shaped.orders, *shaped.rejects]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from orderpull.sources.spec import parse_api
 from orderpull.sources.times import parse_time
 from orderpull.sources.transport import Answer, Progress, Request
 
-BEGAN = datetime(2026, 1, 1)  # noqa: DTZ001 - all times inside are UTC without zone
+BEGAN = datetime(2026, 1, 1)
 SIZE = 50
 
 API = """
@@ -57,12 +58,17 @@ strategy = "{strategy}"
 Move = Callable[["MovingShop"], None]
 
 
+def names(*numbers: int) -> list[str]:
+    """The ids of a shop's first orders."""
+    return [f"o{number:06d}" for number in numbers]
+
+
 class MovingShop:
     """Orders by id with the time of their last change, sorted by it; a tie goes by id.
 
     :param moves: what happens after which answer, counted from 1.
     :param inclusive: whether an order of the very instant of the lower bound is answered.
-    :param in_order: whether the answers are sorted by the time of change.
+    :param key: what the answers are sorted by, instead.
     :param deaf: whether the position that is asked for is ignored.
     :param by_page: whether that position is a page's number.
     :ivar now: the shop's clock; each change happens a second after the one before.
@@ -76,7 +82,7 @@ class MovingShop:
         every: float = 1.0,
         moves: dict[int, Move] | None = None,
         inclusive: bool = True,
-        in_order: bool = True,
+        key: Callable[[str, datetime], Any] | None = None,
         deaf: bool = False,
         by_page: bool = False,
     ) -> None:
@@ -84,7 +90,7 @@ class MovingShop:
         self.now = BEGAN + timedelta(seconds=orders * every + 600)
         self.moves = moves or {}
         self.inclusive = inclusive
-        self.in_order = in_order
+        self.key = key or (lambda order, stamp: (stamp, order))
         self.deaf = deaf
         self.by_page = by_page
         self.asked: list[dict[str, str]] = []
@@ -118,9 +124,7 @@ class MovingShop:
         return Answer(200, {}, body)
 
     def _answer(self, query: dict[str, str]) -> bytes:
-        found = sorted(self.orders.items(), key=lambda order: (order[1], order[0]))
-        if not self.in_order:
-            found.sort(key=lambda order: order[0][::-1])
+        found = sorted(self.orders.items(), key=lambda order: self.key(*order))
         if lower := parse_time(query.get("from")):
             found = [o for o in found if o[1] > lower or (self.inclusive and o[1] == lower)]
         if upper := parse_time(query.get("to")):

@@ -120,7 +120,7 @@ def test_the_tables_leave_out_no_kind_of_fault() -> None:
     assert {f"damaged-{kind}" for kind in DAMAGED} < set(FAULTS)
 
 
-def slowly(kind: str) -> Any:
+def slowly(kind: str) -> object:
     """*kind*; the many kinds of damage leave a quick run of the tests alone."""
     damage = kind.startswith("damaged-") and kind != "damaged-cut-in-text"
     return pytest.param(kind, marks=pytest.mark.slow) if damage else kind
@@ -160,7 +160,11 @@ def test_a_consume_once_api(
     assert losses_recorded(shop) == expected.loss
     assert shop.in_flight() == []
     assert connections >= len(simulator.requests)
-    told = {"kind": kind, "api": "consume-once", "consumed": "yes" if struck.consumed else "no"}
+    told: dict[str, object] = {
+        "kind": kind,
+        "api": "consume-once",
+        "consumed": "yes" if struck.consumed else "no",
+    }
     told |= {"GETs": gets, "kept": f"{kept.size} bytes, {kept.state}" if kept else "-"}
     told |= {"possible loss": int(expected.loss), "exit": first.exit_code}
     record_property("faults", told)
@@ -191,7 +195,13 @@ def test_an_ordinary_api(
 
     assert gets == ORDINARY[kind]
     assert pulled.possible_loss == []
-    told = {"kind": kind, "api": "ordinary", "consumed": "-", "GETs": gets, "possible loss": 0}
+    told: dict[str, object] = {
+        "kind": kind,
+        "api": "ordinary",
+        "consumed": "-",
+        "GETs": gets,
+        "possible loss": 0,
+    }
     told |= {"kept": f"{len(pulled.pages)} pages", "exit": int(refused)}
     record_property("faults", told)
 

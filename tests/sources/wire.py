@@ -24,6 +24,11 @@ def hang_up(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def silence(connection: socket.socket) -> None:
+    """Say nothing until the other side goes."""
+    connection.recv(1)
+
+
 class Wire:
     """Serves one connection after the other; each request gets the next of *says*.
 

@@ -100,7 +100,9 @@ class Shop:
     ) -> None:
         self.name = name
         self.api = api or parse_api(TEA, "tea.toml")
-        self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
+        self.settings = SourceSettings(
+            api="tea.toml", base_url="http://shop.test", token="t", start="2026-01-01", **settings
+        )
         self.landing: SourceLanding = new_landing(folder, name)
         self.loader = loader
         self.pages = 0
@@ -257,10 +259,7 @@ def _claim(occurrence: Placed) -> tuple[float, int, str]:
 
 
 class Clerk:
-    """Judges occurrence by occurrence, as they come, for the counts.
-
-    It keeps of each id the newest version met; what holds a number is asked of :func:`truth`.
-    """
+    """Judges occurrence by occurrence, as they come, for the counts."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Placed] = {}
@@ -275,10 +274,9 @@ class Clerk:
             page, position, served = occurrence
             if page > first:
                 verdicts[page, position] = self._verdict(occurrence, served)
-        for number, _, _ in self._losers():
-            page, position, _ = self.kept.pop(number)
-            if (page, position) in verdicts:
-                verdicts[page, position] = "rejected"
+        for place in self._losers():
+            if place in verdicts:
+                verdicts[place] = "rejected"
         found = list(verdicts.values())
         return {verdict: found.count(verdict) for verdict in VERDICTS}
 
@@ -294,12 +292,12 @@ class Clerk:
             return "unchanged"
         return "updated" if _version(occurrence) > _version(before) else "stale"
 
-    def _losers(self) -> list[tuple[str, int, int]]:
+    def _losers(self) -> list[tuple[int, int]]:
         by_number = defaultdict(list)
         for occurrence in self.kept.values():
             by_number[occurrence[2].number].append(occurrence)
         return [
-            (occurrence[2].id, *occurrence[:2])
+            occurrence[:2]
             for claims in by_number.values()
             for occurrence in claims
             if occurrence is not min(claims, key=_claim)

@@ -56,20 +56,22 @@ def histories(draw: st.DrawFn, *, renumbered: bool, bad: bool, reused: bool) -> 
     return draw(st.lists(st.lists(page, min_size=1, max_size=2), min_size=1, max_size=4))
 
 
-def check(folder: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> Shop:
+def check(
+    folder: Path, loader: DuckdbLoader, loads: list[list[Page]], *, each_count: bool = True
+) -> None:
     """Take *loads* one by one; compare rows, rejects and counts with the oracle's."""
     store, clerk = shop(folder, loader), Clerk()
     for pages in loads:
         counts = asdict(store.take(*pages))
         assert counts.pop("fetched") == sum(len(page) for page in pages) == sum(counts.values())
-        assert counts == clerk.take(*pages)
+        if each_count:
+            assert counts == clerk.take(*pages)
     whole = truth([page for pages in loads for page in pages])
     assert store.orders() == whole.orders
     assert store.rejects() == whole.rejects
     before = store.checksum()
-    store.replay()
+    assert store.replay() == 0
     assert store.checksum() == before
-    return store
 
 
 @pytest.mark.slow
@@ -92,5 +94,8 @@ def test_reused(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -
 @given(loads=histories(renumbered=True, bad=False, reused=True))
 @some
 def test_renumbered(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> None:
-    """Orders that change their numbers, into numbers of others too."""
-    check(tmp_path, loader, loads)
+    """Orders that change their numbers, into numbers of others too.
+
+    Whom a number that has just become free goes to shows only after the load's own verdicts.
+    """
+    check(tmp_path, loader, loads, each_count=False)

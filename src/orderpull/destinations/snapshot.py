@@ -17,13 +17,15 @@ from orderpull.errors import DestinationError
 
 WITHIN_RUN_SECONDS = 60.0
 FRESHNESS_BYTES_PER_SECOND = 1_000_000
-"""A snapshot that is only behind in when the source was last asked is renewed so often that the
-copying stays below this rate: a small one at each run, one of 500 MB about every nine minutes."""
+"""A snapshot that lacks no order and no failure, only when the source was last asked, is renewed so
+often that the copying stays below this rate: a small one at each run, one of 500 MB about every
+nine minutes."""
 
 _CHUNK = 16 << 20
 _LAST_RUN = """SELECT run, max(batches), max(finished_at) FROM {0}.orderpull_run
                GROUP BY run ORDER BY run DESC LIMIT 1"""
-_DATA = "SELECT coalesce(sum(batches), 0) FROM {0}.orderpull_run"
+_NEWS = """SELECT coalesce(sum(batches), 0), count(error), coalesce(sum(possible_loss), 0)
+           FROM {0}.orderpull_run"""
 
 
 class Snapshot:
@@ -94,7 +96,7 @@ class Snapshot:
         except duckdb.Error:
             return True
         try:
-            if _read(connection, _DATA, "warehouse") != _read(connection, _DATA, "snapshot"):
+            if _read(connection, _NEWS, "warehouse") != _read(connection, _NEWS, "snapshot"):
                 return True
             same = _read(connection, _LAST_RUN, "warehouse") == _read(
                 connection, _LAST_RUN, "snapshot"

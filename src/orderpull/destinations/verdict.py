@@ -9,6 +9,7 @@ and the judgement is made here, in the stage. It leaves temporary tables:
 ``gone``      numbers of stored orders to be taken out first
 ``standing``  the version of each order that holds after this batch
 ``displaced`` stored orders that lose their number to another order
+``reject``    the rejects to be written, each with its key (:func:`prepare_rejects`)
 """
 
 from collections.abc import Callable
@@ -21,20 +22,24 @@ from orderpull.destinations.protocol import Batch, Counts
 VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
 
 # A version: what was modified later is newer; without a time, or with the same, what was landed
-# later, then what stands later in the page. A stored order's place in its page is not known: it
-# counts as before it, so that a page read again under a mended mapping has its say.
+# later, then what stands later in the page. A stored order's place in its page is not known.
 _VERSION = """{{'modified_at': coalesce(modified_at, TIMESTAMP '-infinity'), 'page': page,
                 'position': {position}, 'content_hash': content_hash}}"""
 
-_NEWEST_WINS = f"""
+# A stored order whose own page is read again, whole, is no version beside that page's: there it
+# stands once more, as today's mapping reads it.
+_READ_AGAIN = """(page, order_id) IN (
+    SELECT (o.page, o.order_id) FROM staged_order AS o JOIN staged_page USING (page))"""
+
+_NEWEST_WINS = """
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH occurrence AS (
     SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
-           {_VERSION.format(position="position")} AS version
+           {staged_version} AS version
     FROM staged_order
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, content_hash, page, -1, true,
-           {_VERSION.format(position="-1")}
+           CASE WHEN NOT {read_again} THEN {stored_version} END
     FROM known WHERE order_id IN (SELECT order_id FROM staged_order)),
 compared AS (
     SELECT *,
@@ -43,8 +48,8 @@ compared AS (
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
         max(CASE WHEN stored THEN content_hash END) OVER (PARTITION BY order_id) AS stored_hash
     FROM occurrence)
-SELECT order_id, ordernumber, ordered_at, page, position, stored, version = final AS final,
-    stored_hash,
+SELECT order_id, ordernumber, ordered_at, page, position, stored,
+    version IS NOT NULL AND version = final AS final, stored_hash,
     CASE WHEN stored THEN NULL
          WHEN before IS NULL THEN 'inserted'
          WHEN before.content_hash = content_hash THEN 'unchanged'
@@ -54,25 +59,36 @@ SELECT order_id, ordernumber, ordered_at, page, position, stored, version = fina
     version = final AND NOT stored AND stored_hash = content_hash AS touches
 FROM compared"""
 
+# on_change = "ignore", as if the orders came one by one: each round lets those in that are the
+# first of their id and of their number; who shares either with them is known from then on.
+_NEWS = """
+CREATE OR REPLACE TEMP TABLE news AS
+SELECT page, position, order_id, ordernumber FROM staged_order
+WHERE order_id NOT IN (SELECT order_id FROM known)
+  AND ordernumber NOT IN (SELECT ordernumber FROM known)"""
+_FIRST_OF_BOTH = """
+INSERT INTO first_come SELECT * FROM news
+QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY page, position) = 1
+    AND row_number() OVER (PARTITION BY ordernumber ORDER BY page, position) = 1"""
+_KNOWN_NOW = """
+DELETE FROM news WHERE order_id IN (SELECT order_id FROM first_come)
+                    OR ordernumber IN (SELECT ordernumber FROM first_come)"""
 _FIRST_STAYS = """
 CREATE OR REPLACE TEMP TABLE judged AS
-WITH news AS (
-    SELECT *, row_number() OVER (PARTITION BY order_id ORDER BY page, position) AS nth
-    FROM staged_order
-    WHERE order_id NOT IN (SELECT order_id FROM known)
-      AND ordernumber NOT IN (SELECT ordernumber FROM known)),
-first AS (
-    SELECT page, position,
-           row_number() OVER (PARTITION BY ordernumber ORDER BY page, position) = 1 AS wins
-    FROM news WHERE nth = 1)
-SELECT order_id, ordernumber, ordered_at, page, position, false AS stored,
-    coalesce(wins, false) AS final, NULL::VARCHAR AS stored_hash,
-    CASE WHEN wins THEN 'inserted' ELSE 'unchanged' END AS verdict,
-    coalesce(wins, false) AS wins, false AS touches
-FROM staged_order LEFT JOIN first USING (page, position)
+SELECT s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
+    f.page IS NOT NULL AS final, NULL::VARCHAR AS stored_hash,
+    CASE WHEN f.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS verdict,
+    f.page IS NOT NULL AS wins, false AS touches
+FROM staged_order AS s LEFT JOIN first_come AS f USING (page, position)
 UNION ALL
 SELECT order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false, false
 FROM known"""
+_LATEST_PLACES = """
+UPDATE standing SET page = latest.place.page, position = latest.place.position
+FROM (SELECT order_id, max({'page': page, 'position': position}) AS place
+      FROM staged_order GROUP BY order_id) AS latest
+WHERE standing.order_id = latest.order_id
+  AND latest.place > {'page': standing.page, 'position': standing.position}"""
 
 # Of several orders with one number the one placed first keeps it, then the smaller id; numbers
 # written as texts of digits compare as numbers do.
@@ -90,8 +106,8 @@ FROM latest"""
 _REUSED = """
 INSERT INTO staged_reject
 SELECT page, position, ordernumber, order_id, 'number_reused',
-       'another order has the number ' || ordernumber
-           || '; tell them apart with the setting ordernumber = "{number}~{id}"', '$', NULL
+       'another order has its number; tell them apart with the setting '
+           || 'ordernumber = "{number}~{id}"', '$', NULL
 FROM standing WHERE NOT keeps AND NOT stored"""
 
 
@@ -115,7 +131,16 @@ def judge(
     """
     run = stage.execute
     create_known()
-    run(_FIRST_STAYS if batch.ignore_changes else _NEWEST_WINS)
+    if batch.ignore_changes:
+        _let_first_stay(stage)
+    else:
+        run(
+            _NEWEST_WINS.format(
+                staged_version=_VERSION.format(position="position"),
+                stored_version=_VERSION.format(position="-1"),
+                read_again="false" if batch.counted else _READ_AGAIN,
+            )
+        )
     run(_STANDING)
     run(_REUSED)
     run("""UPDATE judged SET verdict = 'rejected', wins = false, touches = false
@@ -135,7 +160,23 @@ def judge(
            SELECT s.*, k.loaded_at FROM staged_order AS s JOIN known AS k USING (order_id)
            WHERE (s.page, s.position) IN (SELECT (page, position) FROM judged WHERE touches)
              AND k.page <> s.page""")
+    if batch.ignore_changes:
+        run(_LATEST_PLACES)
+    if not batch.counted:
+        # Read again, an order is what it does to the tables, not the first or second of its page.
+        run("""UPDATE judged SET verdict = CASE WHEN wins AND stored_hash IS NULL THEN 'inserted'
+                   WHEN wins THEN 'updated' WHEN final THEN 'unchanged' ELSE 'stale' END
+               WHERE verdict <> 'rejected'""")
     return _counted(stage, batch)
+
+
+def _let_first_stay(stage: duckdb.DuckDBPyConnection) -> None:
+    """Judge by ``on_change = "ignore"``."""
+    stage.execute(_NEWS)
+    stage.execute("CREATE OR REPLACE TEMP TABLE first_come AS FROM news LIMIT 0")
+    while (come := stage.execute(_FIRST_OF_BOTH).fetchone()) and come[0]:
+        stage.execute(_KNOWN_NOW)
+    stage.execute(_FIRST_STAYS)
 
 
 def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
@@ -145,9 +186,10 @@ def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
            WHERE verdict IS NOT NULL AND verdict <> 'rejected' GROUP BY ALL
            UNION ALL SELECT page, 'rejected', count(*) FROM staged_reject GROUP BY page"""
     ).fetchall():
-        counts = per_page[page]
-        setattr(counts, verdict, getattr(counts, verdict) + number)
-        counts.fetched += number
+        if page in per_page:
+            counts = per_page[page]
+            setattr(counts, verdict, getattr(counts, verdict) + number)
+            counts.fetched += number
     total = Counts()
     for counts in per_page.values():
         total.add(counts)
@@ -156,11 +198,15 @@ def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
 
 
 def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Give each staged reject its key, and keep of each key just the last."""
+    """Give each staged reject its key, and keep of each key just the last.
+
+    An order that waits for its number is another thing than a bad version of it.
+    """
     stage.execute("""
         CREATE OR REPLACE TEMP TABLE reject AS
         SELECT * FROM (
-            SELECT *, coalesce('id ' || order_id, 'number ' || ordernumber, 'raw ' || md5(raw))
+            SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
+                   || coalesce('id ' || order_id, 'number ' || ordernumber, 'raw ' || md5(raw))
                           AS reject_key
             FROM staged_reject)
         QUALIFY row_number() OVER (PARTITION BY reject_key

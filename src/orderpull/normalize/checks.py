@@ -38,7 +38,7 @@ def case(checks: Iterable[Check]) -> str:
 class OrderChecks:
     """What can be wrong with an order beside its lines.
 
-    :param fields: SQL of the text of each header and address field.
+    :param fields: the column of the text of each field: number, id, header, address.
     """
 
     def __init__(self, mapping: Mapping, walk: Walk, prefix: Steps, fields: dict[str, str]) -> None:
@@ -47,16 +47,16 @@ class OrderChecks:
         self.prefix = prefix
         self.fields = fields
 
-    def of(self, number: str, order_id: str, lines: str) -> Iterator[Check]:
-        """The checks, most telling first; *number*, *order_id*, *lines*: SQL of the order's."""
+    def all(self, lines: str) -> Iterator[Check]:
+        """The checks, most telling first; *lines*: SQL of the order's lines."""
         yield Check(
             "doc IS NULL OR doc::VARCHAR = 'null'", "order_invalid", "'the order is null'", "'$'"
         )
         sentence = "'the order is ' || json_kind(doc) || ', not an object'"
         yield Check("left(doc::VARCHAR, 1) <> '{'", "order_invalid", sentence, "'$'")
-        yield from self._identity("number", self.mapping.number, number)
+        yield from self._identity("number", self.mapping.number)
         if self.mapping.id:
-            yield from self._identity("id", self.mapping.id, order_id)
+            yield from self._identity("id", self.mapping.id)
         yield from self._containers()
         for name, expression in self.mapping.address.items():
             yield from self._unlike_text("address_invalid", name, expression)
@@ -74,7 +74,8 @@ class OrderChecks:
     def _lines(self) -> Steps:
         return (*self.prefix, *self.mapping.lines.steps)
 
-    def _identity(self, name: str, expression: Expression, value: str) -> Iterator[Check]:
+    def _identity(self, name: str, expression: Expression) -> Iterator[Check]:
+        value = self.fields[name]
         yield from self._unlike_text(f"{name}_invalid", f"the order {name}", expression)
         yield Check(
             f"{value} IS NULL OR is_blank({value})",

@@ -40,7 +40,9 @@ _BODIES = {
     # Years that every reader knows.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
         AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",
-    "as_amount(t)": f"TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '') AS DECIMAL(19, 4))",
+    # The wider cast first: the narrow one takes too large a number if it has an exponent.
+    "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
+        AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
     "as_quantity(j)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
         THEN TRY_CAST(nullif(regexp_extract(j->>'$', '{_QUANTITY}', 1), '') AS BIGINT) END""",
     "shown(j)": """CASE WHEN length(j::VARCHAR) > 40

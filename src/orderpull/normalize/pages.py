@@ -95,7 +95,10 @@ def repeats(body: bytes, path: tuple[str, ...]) -> bool:
     """
     value = body
     for key in path:
-        members = _OBJECT.decode(value)
+        try:
+            members = _OBJECT.decode(value)
+        except RecursionError:
+            return False
         if _stands_twice(value, key, bytes(members[key])):
             return True
         value = bytes(members[key])

@@ -7,6 +7,7 @@ for an order itself.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,8 +24,11 @@ _SPACE = b" \t\r\n,"
 _OPENS = {0x5D: 0x5B, 0x7D: 0x7B}
 _BRACE, _CLOSING = 0x7B, 0x5D
 
-_PATIENCE = 100
+_PATIENCE = 10
 """How many times its own length a body may be read before the rest counts as one remnant."""
+
+_WINDOW = 1 << 16
+"""Bytes in which an order should end; if it does not, and another begins there, it is spoilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Form:
 class Piece:
     """A stretch of a damaged page.
 
-    :param text: as received; bytes that are not UTF-8 as ``\\xNN``.
+    :param text: as received, made printable (:func:`printable`).
     :param whole: whether it is one JSON value.
     """
 
@@ -71,12 +75,14 @@ def is_whole(data: bytes) -> bool:
 
 
 def printable(data: bytes) -> str:
-    """*data* as text that every warehouse can keep: ``\\xNN`` for what is not UTF-8, and for NUL."""
+    r"""*data* as a text that every warehouse can keep: ``\xNN`` for bytes that none can."""
     return data.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
 def _piece(data: bytes) -> Piece:
-    return Piece(data.decode(), whole=True) if is_whole(data) else Piece(printable(data), False)
+    return (
+        Piece(data.decode(), whole=True) if is_whole(data) else Piece(printable(data), whole=False)
+    )
 
 
 class _Splitter:
@@ -90,13 +96,13 @@ class _Splitter:
         self.body = body
         self.form = form
         self.keys = form.keys
-        self.patience = _PATIENCE * len(body)
+        self.patience = _PATIENCE * (len(body) + _WINDOW)
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Start and end of each piece."""
         start = self._list_start()
         if start is None:
-            start = self._next_order(0)
+            start = self._next_order(0, len(self.body))
             yield from self._remnant(0, start)
         at, size = start, len(self.body)
         while (at := _after(_SEPARATORS, self.body, at)) < size:
@@ -107,7 +113,7 @@ class _Splitter:
                     continue
                 if self._page_ends(start, at):
                     return
-                end = self._next_order(at)
+                end = self._next_order(at, size)
             else:
                 end = self._piece_end(at)
             yield from self._remnant(at, end)
@@ -139,11 +145,13 @@ class _Splitter:
         self.patience -= len(rest)
         if not rest.strip(b" \t\r\n]}"):
             return True
-        return bool(self.form.path) and is_whole(self.body[:start] + b"]" + rest)
+        if not self.form.path:
+            return False
+        return b"{" not in rest or is_whole(self.body[:start] + b"]" + rest)
 
     def _piece_end(self, at: int) -> int:
         """Where the piece that begins at *at* ends."""
-        end = self._value_end(at)
+        end = self._order_end(at)
         whole = end > 0 and is_whole(self.body[at:end])
         if whole and self._stands_alone(at, end):
             self._learn(at, end)
@@ -151,14 +159,14 @@ class _Splitter:
         balanced = end > 0 and not whole and self._followed_well(end)
         if self.body[at] != _BRACE and (garbage := _UNSTRUCTURED.match(self.body, at)):
             begins = garbage.end()
-            end = self._value_end(begins)
+            end = self._order_end(begins)
             if end > 0 and is_whole(self.body[begins:end]) and self._stands_alone(begins, end):
                 return begins
         return self._next_order(at + 1, end if balanced else len(self.body))
 
     def _stands_alone(self, start: int, end: int) -> bool:
         """Whether the whole value there is an element of the list, not a part of a spoilt one."""
-        if _MEMBER.match(self.body, end):
+        if _MEMBER.match(self.body, end, end + _WINDOW):
             return False
         return self._followed_well(end) or self._is_order(start, end)
 
@@ -166,16 +174,25 @@ class _Splitter:
         at = _after(_BLANKS, self.body, end)
         return self.body[at : at + 1] in {b"", b",", b"]"}
 
-    def _value_end(self, at: int) -> int:
-        end = value_end(self.body, at)
-        self.patience -= (end if end > 0 else len(self.body)) - at
+    def _order_end(self, at: int) -> int:
+        """Where the value that begins at *at* ends, however large it is; not above 0 if nowhere."""
+        window = _WINDOW
+        while (end := self._value_end(at, at + window)) == 0 and at + window < len(self.body):
+            if self._next_order(at + 1, at + window) < at + window or self.patience <= 0:
+                return -1
+            window *= 8
         return end
 
-    def _next_order(self, at: int, limit: int | None = None) -> int:
+    def _value_end(self, at: int, limit: int) -> int:
+        end = value_end(self.body, at, limit)
+        self.patience -= (end if end > 0 else min(limit, len(self.body))) - at
+        return end
+
+    def _next_order(self, at: int, limit: int) -> int:
         """Where, from *at* on, the next order begins that is whole; *limit* if none does."""
-        limit = len(self.body) if limit is None else limit
+        everywhere = limit >= len(self.body)
         while self.patience > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
-            end = self._value_end(at)
+            end = self._order_end(at) if everywhere else self._value_end(at, limit)
             if end > 0 and is_whole(self.body[at:end]):
                 if self._is_order(at, end) and self._stands_alone(at, end):
                     return at
@@ -204,13 +221,16 @@ class _Splitter:
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def value_end(body: bytes, at: int) -> int:
-    """Where the value that begins at *at* ends, by its brackets and quotes; -1 if it does not."""
+def value_end(body: bytes, at: int, limit: int = sys.maxsize) -> int:
+    """Where the value that begins at *at* ends, by its brackets and quotes.
+
+    0 if it does not end before *limit*, -1 if its brackets contradict each other.
+    """
     if body[at] not in b"{[":
         match = _SCALAR.match(body, at)
         return match.end() if match else -1
     open_: list[int] = []
-    for token in _TOKEN.finditer(body, at):
+    for token in _TOKEN.finditer(body, at, limit):
         mark = body[token.start()]
         if mark in b"{[":
             open_.append(mark)
@@ -219,7 +239,7 @@ def value_end(body: bytes, at: int) -> int:
                 return -1
             if not open_:
                 return token.end()
-    return -1
+    return 0
 
 
 def _after(pattern: re.Pattern[bytes], body: bytes, at: int) -> int:

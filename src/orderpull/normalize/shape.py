@@ -6,29 +6,23 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
 from orderpull.errors import CorruptPage
-from orderpull.model import MAX_QUANTITY
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.macros import MACROS
 from orderpull.normalize.numbers import NumberQuoter
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import ShapingSql
-from orderpull.normalize.walk import literal
+from orderpull.normalize.staging import staging
 from orderpull.sources.spec import Api
 
 __all__ = ["Key", "Shaper", "StagedPage"]
 
 _MIB = 1 << 20
-_HASHED = (
-    "ordernumber order_id status counted ordered_at modified_at currency total channel "
-    "country line1 line2 name postalcode stateprovince city items"
-).split()
-
 Key = tuple[int, int]
 """An order's place: page number, position in the page."""
 
@@ -65,6 +59,7 @@ class Shaper:
         for macro in MACROS:
             connection.execute(macro)
         create_countries(connection)
+        self._create("empty_base", self.sql.base(_no_docs()))
 
     def shape(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
         """Fill ``staged_order``, ``staged_reject`` and ``staged_page`` anew from *pages*.
@@ -72,7 +67,7 @@ class Shaper:
         :param only: keep just these orders.
         :raises CorruptPage: a page's bytes are not those that were landed.
         """
-        self._create("base", self.sql.base(_no_docs()))
+        self._create("base", "FROM empty_base")
         apart = _Apart()
         readable = [page for page in pages if self._readable(page, apart)]
         for page in self._read(readable):
@@ -83,9 +78,17 @@ class Shaper:
         self._insert_texts("base", apart.texts)
         self._create("line", self.sql.line("base"))
         self._read_own_texts(pages)
-        self._sum_lines()
         self._stage(pages, apart)
         self._create_staged_pages([] if only is not None else pages)
+
+    def add(self, pages: Sequence[StagedPage], only: set[Key]) -> None:
+        """Stage some more orders beside those that are staged; parameters as :meth:`shape`."""
+        for table in _STAGED:
+            self._create(f"earlier_{table}", f"FROM {table}")
+        self.shape(pages, only)
+        for table in _STAGED:
+            self.connection.execute(f"INSERT INTO {table} FROM earlier_{table}")
+            self.connection.execute(f"DROP TABLE earlier_{table}")
 
     def raw_texts(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
         """The orders at *positions* of *page*, as received."""
@@ -106,7 +109,8 @@ class Shaper:
         ]
         if rows:
             self.connection.execute(
-                f"""UPDATE staged_reject SET raw = given.raw FROM ({_TEXTS}) AS given(page, position, raw)
+                f"""UPDATE staged_reject SET raw = given.raw
+                    FROM ({_TEXTS}) AS given(page, position, raw)
                     WHERE staged_reject.page = given.page
                       AND staged_reject.position = given.position""",
                 [list(column) for column in zip(*rows, strict=True)],
@@ -197,7 +201,7 @@ class Shaper:
             for position, text in self.raw_texts(page, positions[page.meta.page]).items()
         }
         self._delete(found)
-        self._create("late", "FROM base LIMIT 0")
+        self._create("late", "FROM empty_base")
         self._insert_texts("late", texts)
         self.connection.execute("INSERT INTO base FROM late")
         self.connection.execute(f"INSERT INTO line {self.sql.line('late')}")
@@ -208,7 +212,7 @@ class Shaper:
             self.connection.execute(
                 f"""DELETE FROM {table} USING ({_KEYS}) AS gone(page, position)
                     WHERE {table}.page = gone.page AND {table}.position = gone.position""",
-                [[key[0] for key in keys], [key[1] for key in keys]],
+                _places(keys),
             )
 
     def _keep_only(self, only: set[Key]) -> None:
@@ -216,7 +220,7 @@ class Shaper:
             f"""DELETE FROM base WHERE NOT EXISTS (
                     SELECT 1 FROM ({_KEYS}) AS kept(page, position)
                     WHERE base.page = kept.page AND base.position = kept.position)""",
-            [[key[0] for key in only], [key[1] for key in only]],
+            _places(only),
         )
 
     def _insert_texts(self, table: str, texts: dict[Key, str]) -> None:
@@ -224,62 +228,20 @@ class Shaper:
             query = self.sql.base(self.sql.texts())
             self.connection.execute(f"INSERT INTO {table} {query}", _columns(texts))
 
-    def _sum_lines(self) -> None:
-        """``item``: for each order that has lines, its pieces by SKU and what is wrong first."""
-        self._create(
-            "item",
-            f"""
-            WITH summed AS (
-                SELECT page, position, sku, sum(quantity) AS quantity,
-                       arg_min(wrong, number) FILTER (wrong IS NOT NULL) AS wrong,
-                       min(number) FILTER (wrong IS NOT NULL) AS wrong_at
-                FROM line GROUP BY ALL)
-            SELECT page, position,
-                list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT)}} ORDER BY sku) AS items,
-                TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity,
-                sum(quantity) > {MAX_QUANTITY} AS too_many,
-                arg_min(wrong, wrong_at) FILTER (wrong IS NOT NULL) AS wrong
-            FROM summed GROUP BY ALL""",
-        )
-
     def _stage(self, pages: Sequence[StagedPage], apart: _Apart) -> None:
-        self._create(
-            "shaped",
-            f"""
-            SELECT base.* EXCLUDE (wrong, lines, inexact, country),
-                coalesce(c.code, base.country) AS country,
-                coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
-                coalesce(base.wrong, item.wrong,
-                         CASE WHEN too_many THEN {_too_many(self.sql.lines_path)} END) AS wrong
-            FROM base LEFT JOIN item USING (page, position)
-            LEFT JOIN country_code AS c ON c.given = upper(stripped(base.country))""",
-        )
-        hashed = ", ".join(f"{name} := {name}" for name in _HASHED)
-        self._create(
-            "staged_order",
-            f"""SELECT * EXCLUDE (wrong), md5(to_json(struct_pack({hashed}))::VARCHAR) AS content_hash
-                FROM shaped WHERE wrong IS NULL""",
-        )
-        self._create(
-            "staged_reject",
-            """
-            SELECT page, position,
-                CASE WHEN wrong.reason NOT IN ('number_invalid', 'number_missing')
-                     THEN ordernumber END AS ordernumber,
-                CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
-                wrong.reason AS reason, wrong.message AS message, wrong.path AS path,
-                NULL::VARCHAR AS raw
-            FROM shaped WHERE wrong IS NOT NULL""",
-        )
-        for (number, position), remnant in apart.remnants.items():
-            text, reason, message = remnant
+        """The staged tables, from what was read."""
+        for statement in staging(self.sql.lines_path):
+            self.connection.execute(statement)
+        if apart.remnants:
+            texts = list(zip(*apart.remnants.values(), strict=True))
             self.connection.execute(
-                "INSERT INTO staged_reject VALUES (?, ?, NULL, NULL, ?, ?, '$', ?)",
-                [number, position, reason, message, text],
+                f"""INSERT INTO staged_reject
+                    SELECT page, position, NULL, NULL, reason, message, '$', raw
+                    FROM ({_KEYS}, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
+                          unnest($5::VARCHAR[])) AS r(page, position, raw, reason, message)""",
+                [*_places(apart.remnants), *texts],
             )
         self.fill_raw(pages)
-        for table in ("base", "line", "item", "shaped"):
-            self.connection.execute(f"DROP TABLE {table}")
 
     def _create_staged_pages(self, pages: Sequence[StagedPage]) -> None:
         self.connection.execute("CREATE OR REPLACE TEMP TABLE staged_page (page BIGINT)")
@@ -290,20 +252,18 @@ class Shaper:
             )
 
 
+_STAGED = ("staged_order", "staged_reject", "staged_page")
 _KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 _TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
 
 
-def _columns(texts: dict[Key, str]) -> list[list[object]]:
-    return [[key[0] for key in texts], [key[1] for key in texts], list(texts.values())]
+def _places(keys: Collection[Key]) -> list[list[int]]:
+    return [[key[0] for key in keys], [key[1] for key in keys]]
+
+
+def _columns(texts: dict[Key, str]) -> list[object]:
+    return [*_places(texts), list(texts.values())]
 
 
 def _no_docs() -> str:
     return "SELECT 0::BIGINT AS page, 0::BIGINT AS position, NULL::JSON AS doc LIMIT 0"
-
-
-def _too_many(path: str) -> str:
-    return (
-        "{'reason': 'quantity_invalid', 'message': 'the quantities add up to more than 2^53', "
-        f"'path': {literal(path)}}}"
-    )

@@ -25,7 +25,7 @@ def text_of(expression: Expression, walk: Walk, prefix: Steps) -> str:
     if isinstance(expression, Text):
         return literal(expression.value)
     if isinstance(expression, Path):
-        return f"json_text({walk.value((*prefix, *expression.steps))})"
+        return walk.text((*prefix, *expression.steps))
     parts = [text_of(argument, walk, prefix) for argument in expression.arguments]
     return _FUNCTIONS[expression.function](parts)
 
@@ -71,8 +71,8 @@ class ShapingSql:
         self.records = api.record_path
         self.ordernumber = ordernumber
         lines = (*self.prefix, *self.mapping.lines.steps)
-        wanted = [(*self.prefix, *p.steps) for e in self.mapping.of_order() for p in paths(e)]
-        self.walk = Walk("doc", "n", [*wanted, lines])
+        texts = [(*self.prefix, *p.steps) for e in self.mapping.of_order() for p in paths(e)]
+        self.walk = Walk("doc", "n", texts, [lines])
         self.lines = self.walk.value(lines)
         self.lines_path = shown_path(lines)
 
@@ -114,35 +114,35 @@ class ShapingSql:
 
     def base(self, docs: str) -> str:
         """SQL of ``base``: one row for each order of the relation *docs*."""
-        mapping, walk, prefix = self.mapping, self.walk, self.prefix
-        number = text_of(mapping.number, walk, prefix)
-        order_id = text_of(mapping.id, walk, prefix) if mapping.id else number
-        counted = text_of(mapping.counted, walk, prefix) if mapping.counted else "true"
-        fields = {
-            name: text_of(expression, walk, prefix)
-            for name, expression in {**mapping.header, **mapping.address}.items()
-        }
-        checks = OrderChecks(mapping, walk, prefix, fields)
+        mapping = self.mapping
+        given = {"number": mapping.number, "id": mapping.id or mapping.number}
+        given |= mapping.header | mapping.address
+        given |= {"counted": mapping.counted} if mapping.counted else {}
+        texts = {name: text_of(given[name], self.walk, self.prefix) for name in given}
+        fields = {name: f"given_{name}" for name in given}
+        level = ", ".join(f"{texts[name]} AS {fields[name]}" for name in given)
+        checks = OrderChecks(mapping, self.walk, self.prefix, fields)
         columns = [
-            f"{self._number(number, order_id)} AS ordernumber",
-            f"{self._known_id(order_id)} AS order_id",
+            f"{self._number(fields)} AS ordernumber",
+            f"{self._known_id(fields)} AS order_id",
             *(f"{_text_column(fields, n)} AS {n}" for n in TEXT_FIELDS),
-            f"{counted} AS counted",
+            f"{fields.get('counted', 'true')} AS counted",
             *(f"{_parsed(fields, n, 'known_time', 'TIMESTAMP')} AS {n}" for n in TIMES),
             f"{_parsed(fields, 'total', 'as_amount', 'DECIMAL(19, 4)')} AS total",
             *(f"{_text_column(fields, n)} AS {n}" for n in ADDRESS),
             f"{self.lines} AS lines",
-            f"{case(checks.of(number, order_id, self.lines))} AS wrong",
+            f"{case(checks.all(self.lines))} AS wrong",
             f"{self._inexact()} AS inexact",
         ]
-        return f"SELECT page, position, {', '.join(columns)} FROM ({walk.opened(docs)})"
+        return f"""SELECT page, position, {", ".join(columns)}
+                   FROM (SELECT *, {level} FROM ({self.walk.opened(docs)}))"""
 
     def line(self, orders: str) -> str:
         """SQL of ``line``: one row for each line of the good ones in *orders*, a ``base``."""
         inner: Steps = self.mapping.lines.inner
         skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
         counts = (*inner, *self.mapping.quantity.steps)
-        walk = Walk("line", "l", [*skus, counts])
+        walk = Walk("line", "l", skus, [counts])
         sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
         checks = LineChecks(walk, self.lines_path, skus, counts)
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
@@ -159,9 +159,8 @@ class ShapingSql:
                 coalesce({inexact}, false) AS inexact
             FROM ({walk.opened(present)})"""
 
-    def _number(self, number: str, order_id: str) -> str:
+    def _number(self, fields: dict[str, str]) -> str:
         """SQL of the order number, as the setting ``ordernumber`` makes it."""
-        parts = {"number": number, "id": order_id}
         pieces, rest = [], self.ordernumber
         while rest:
             before, brace, rest = rest.partition("{")
@@ -169,14 +168,14 @@ class ShapingSql:
                 pieces.append(literal(before))
             if brace:
                 name, _, rest = rest.partition("}")
-                pieces.append(parts[name])
+                pieces.append(fields[name])
         return " || ".join(pieces)
 
-    def _known_id(self, order_id: str) -> str:
+    def _known_id(self, fields: dict[str, str]) -> str:
         """SQL of the order's id; NULL where it cannot be told, though the order may be kept."""
         values = self._values(self.mapping.id or self.mapping.number)
         unlike = " OR ".join(f"unlike_text({value})" for value in values)
-        return f"CASE WHEN NOT ({unlike}) THEN {order_id} END"
+        return f"CASE WHEN NOT ({unlike}) THEN {fields['id']} END"
 
     def _inexact(self) -> str:
         """SQL: whether a value was given as a number whose own text the engine may have changed."""

@@ -83,14 +83,20 @@ class Walk:
 
     :param root: SQL of the JSON text that the paths start at.
     :param prefix: prefix of the columns' names.
+    :param texts: the ways to what is read as a text.
+    :param values: the ways to what is read as JSON alone.
     """
 
-    def __init__(self, root: str, prefix: str, wanted: Iterable[Steps]) -> None:
+    def __init__(
+        self, root: str, prefix: str, texts: Iterable[Steps], values: Iterable[Steps]
+    ) -> None:
         self.root = _Container(f"{prefix}0", root)
         self.levels: list[list[_Container]] = [[self.root]]
         self._prefix = prefix
         self._count = 0
-        for steps in wanted:
+        self._texts = dict.fromkeys(texts)
+        self._values = dict.fromkeys([*self._texts, *values])
+        for steps in self._values:
             self._add(steps)
 
     def _add(self, steps: Steps) -> None:
@@ -109,20 +115,32 @@ class Walk:
         at.children.setdefault(steps[-1], None)
 
     def value(self, steps: Steps) -> str:
-        """SQL of the JSON text that *steps* lead to."""
+        """The column of the JSON text that *steps* lead to."""
+        return f"{self._prefix}v{list(self._values).index(steps)}"
+
+    def text(self, steps: Steps) -> str:
+        """The column of the text that *steps* lead to."""
+        return f"{self._prefix}t{list(self._texts).index(steps)}"
+
+    def opened(self, source: str) -> str:
+        """*source*, with each container, value and text as a further column."""
+        levels = [[f"{at.opened} AS {at.name}" for at in level] for level in self.levels]
+        levels.append([f"{self._source(steps)} AS {self.value(steps)}" for steps in self._values])
+        levels.append(
+            [f"json_text({self.value(steps)}) AS {self.text(steps)}" for steps in self._texts]
+        )
+        for columns in levels:
+            source = f"SELECT *, {', '.join(columns)} FROM ({source})"
+        return source
+
+    def _source(self, steps: Steps) -> str:
+        """SQL of the JSON text that *steps* lead to, from the containers' columns."""
         at = self.root
         for step in steps[:-1]:
             below = at.children[step]
             assert below is not None  # noqa: S101 - _add made it
             at = below
         return at.child(steps[-1])
-
-    def opened(self, source: str) -> str:
-        """*source*, with each container as a further column."""
-        for level in self.levels:
-            columns = ", ".join(f"{container.opened} AS {container.name}" for container in level)
-            source = f"SELECT *, {columns} FROM ({source})"
-        return source
 
     def wrong_kinds(self) -> Iterator[tuple[str, str, Steps]]:
         """What can be wrong with each container below the root.

@@ -63,7 +63,7 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     channel: str | None = None
 
 
-class Misplaced(ValueError):  # noqa: N818 - named by what happened, as in errors.py
+class Misplaced(ValueError):
     """What is wrong with an expression, and the key it stands under."""
 
     def __init__(self, key: str, problem: str) -> None:

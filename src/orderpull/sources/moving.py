@@ -56,8 +56,12 @@ class Window:
         return bound if self.cursor.inclusive else earlier(bound, step(self.cursor.precision))
 
     def after(self, instant: datetime) -> datetime:
-        """The first time after *instant* that the API can be asked for."""
-        return rounded(instant, self.cursor.precision) + step(self.cursor.precision)
+        """The first time after *instant* for which the API can be asked without it.
+
+        An exclusive bound is a step lower, so that it takes another step to leave it behind.
+        """
+        one = step(self.cursor.precision)
+        return rounded(instant, self.cursor.precision) + (one if self.cursor.inclusive else 2 * one)
 
 
 def plan(api: Api, size: int | None, since: datetime | None, until: datetime) -> Plan:

@@ -153,9 +153,10 @@ class _Pull:
         if ask.sorted_from is not None and self.before and self.pulled.cursor == self.before:
             return False
         reason = f"{pages} pages" if full else f"{seconds:g} seconds"
-        level, rest = logging.INFO, "goes on"
-        if ask.seen is not None:
-            level, rest = logging.WARNING, "reads the same time again; it may need more at once"
+        if self.once or ask.sorted_from is not None:
+            level, rest = logging.INFO, "goes on"
+        else:
+            level, rest = logging.WARNING, "begins at the same place again, and needs more"
         log.log(level, "source=%s stopped after %s, as set; the next run %s",
                 self.source.name, reason, rest)  # fmt: skip
         return True

@@ -1,0 +1,65 @@
+"""The statements that make the staged tables of what was read: ``base`` and ``line``."""
+
+from collections.abc import Iterator
+
+from orderpull.model import MAX_QUANTITY
+from orderpull.normalize.walk import literal
+
+_HASHED = (
+    "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, channel, "
+    "country, line1, line2, name, postalcode, stateprovince, city, items"
+)
+
+# Each order's pieces by SKU; the SKUs of one order differ, so that they alone decide the order.
+_ITEM = f"""
+CREATE OR REPLACE TEMP TABLE item AS
+WITH summed AS (SELECT page, position, sku, sum(quantity) AS quantity FROM line GROUP BY ALL)
+SELECT page, position,
+    list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT)}})) AS items,
+    TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity,
+    sum(quantity) > {MAX_QUANTITY} AS too_many
+FROM summed GROUP BY ALL"""
+
+_WRONG_LINE = """
+CREATE OR REPLACE TEMP TABLE wrong_line AS
+SELECT page, position, arg_min(wrong, number) AS wrong
+FROM line WHERE wrong IS NOT NULL GROUP BY ALL"""
+
+_SHAPED = """
+CREATE OR REPLACE TEMP TABLE shaped AS
+SELECT base.* EXCLUDE (wrong, lines, inexact, country),
+    coalesce(c.code, base.country) AS country,
+    coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
+    coalesce(base.wrong, wrong_line.wrong, CASE WHEN too_many THEN {too_many} END) AS wrong
+FROM base LEFT JOIN item USING (page, position)
+LEFT JOIN wrong_line USING (page, position)
+LEFT JOIN country_code AS c ON c.given = upper(stripped(base.country))"""
+
+_STAGED_ORDER = f"""
+CREATE OR REPLACE TEMP TABLE staged_order AS
+SELECT * EXCLUDE (wrong), md5(json_array({_HASHED})::VARCHAR) AS content_hash
+FROM shaped WHERE wrong IS NULL"""
+
+_STAGED_REJECT = """
+CREATE OR REPLACE TEMP TABLE staged_reject AS
+SELECT page, position,
+    CASE WHEN wrong.reason NOT IN ('number_invalid', 'number_missing')
+         THEN ordernumber END AS ordernumber,
+    CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
+    wrong.reason AS reason, wrong.message AS message, wrong.path AS path, NULL::VARCHAR AS raw
+FROM shaped WHERE wrong IS NOT NULL"""
+
+
+def staging(lines_path: str) -> Iterator[str]:
+    """The statements in their order; *lines_path*: JSON path of an order's lines."""
+    too_many = (
+        "{'reason': 'quantity_invalid', 'message': 'the quantities add up to more than 2^53', "
+        f"'path': {literal(lines_path)}}}"
+    )
+    yield _ITEM
+    yield _WRONG_LINE
+    yield _SHAPED.format(too_many=too_many)
+    yield _STAGED_ORDER
+    yield _STAGED_REJECT
+    for table in ("base", "line", "item", "wrong_line", "shaped"):
+        yield f"DROP TABLE {table}"

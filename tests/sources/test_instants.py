@@ -1,0 +1,76 @@
+"""Many orders of one instant, as bulk changes stamp them: more than a page holds, and all read."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orderpull.errors import SourceUnexpected, SourceUnstable
+from tests.sources.moving_shop import BEGAN, SIZE, MovingShop, Reader, names
+
+
+def together(shop: MovingShop, first: int, count: int) -> None:
+    """Give *count* orders from *first* on one and the same stamp."""
+    stamp = BEGAN + timedelta(seconds=first)
+    for order in names(*range(first, first + count)):
+        shop.orders[order] = stamp
+
+
+def three_of_the_instant_change(shop: MovingShop) -> None:
+    """Three orders that were served already, of the instant being read, are changed."""
+    instant = shop.orders[shop.served[-1][0]]
+    shop.modify(*[order for order in shop.served[-1] if shop.orders[order] == instant][:3])
+
+
+@pytest.mark.parametrize("asked", ["page", "page, total", "offset", "offset, total"])
+@pytest.mark.parametrize("count", [2, SIZE - 1, SIZE, SIZE + 1, 3 * SIZE, 5 * SIZE + 20])
+@pytest.mark.parametrize("moving", [False, True], ids=["still", "moving"])
+def test_orders_of_one_instant_are_all_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    moving: bool,
+    asked: str,
+) -> None:
+    """As many orders as a bulk change stamps alike, more than a page of them, moving or not."""
+    shop = MovingShop(400, by_page="page" in asked)
+    together(shop, 60, count)
+    if moving:
+        shop.moves = dict.fromkeys((3, 4, 5), three_of_the_instant_change)
+    reader = Reader(tmp_path, shop, monkeypatch, total="total" in asked)
+    for _ in range(2):
+        pulled = reader.pull()
+        assert pulled.error is None
+        shop.tick()
+    assert reader.missing() == []
+    if not moving and count <= SIZE:
+        assert len(shop.asked) < 30
+
+
+def test_an_instant_that_does_not_hold_still_is_given_up_and_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error, no cursor beyond it, and nothing lost once it is quiet."""
+    shop = MovingShop(400, moves=dict.fromkeys(range(3, 99), three_of_the_instant_change))
+    together(shop, 60, 3 * SIZE)
+    reader = Reader(tmp_path, shop, monkeypatch, upper=False)
+    pulled = reader.pull()
+    assert isinstance(pulled.error, SourceUnstable)
+    assert pulled.cursor == "2026-01-01T00:01:00.000000Z"
+    shop.moves = {}
+    assert reader.pull().error is None
+    assert reader.missing() == []
+
+
+@pytest.mark.parametrize("strategy", ["reseek", "window_verify", None])
+def test_an_api_that_ignores_the_position_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str | None
+) -> None:
+    """The same page at every position is an error that names the parameter, not an endless run."""
+    shop = MovingShop(200, deaf=True)
+    together(shop, 0, 200)
+    reader = Reader(tmp_path, shop, monkeypatch, strategy=strategy)
+    pulled = reader.pull()
+    assert isinstance(pulled.error, SourceUnexpected)
+    assert "at seems to be ignored" in str(pulled.error)
+    assert len(shop.asked) <= 4
