@@ -135,8 +135,8 @@ def test_the_newest_word_on_the_cursor_is_taken(
 ) -> None:
     """Pages, the verified window and the ledger each know it where they are the newest."""
     landing = new_landing(tmp_path)
-    for _ in range(loaded_through):
-        land(landing)
+    for number in range(loaded_through):
+        land(landing, cursor_after=f"loaded {number}")
     if verified_after is not None:
         landing.keep_cursor("verified", verified_after)
     ledger = "ledger" if loaded_through else None

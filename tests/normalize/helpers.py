@@ -78,7 +78,7 @@ class Workbench:
         self._landed = 0
 
     def shape(self, *bodies: bytes, only: Iterable[Key] | None = None) -> Shaped:
-        """Land *bodies* and shape them together; their pages are then called 1, 2, …"""
+        """Land *bodies* and shape them together; their pages are then called 1, 2 and so on."""
         first = self._landed + 1
         metas = [land(self.landing, self.api, body, first + n) for n, body in enumerate(bodies)]
         self._landed += len(bodies)

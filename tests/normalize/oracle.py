@@ -151,10 +151,10 @@ def time(value: str | None, path: str) -> datetime | None:
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     try:
         if (hour, minute, second, int(match[7] or 0)) == (24, 0, 0, 0):
-            found = datetime(year, month, day) + timedelta(days=1)  # noqa: DTZ001 - UTC, see above
+            found = datetime(year, month, day) + timedelta(days=1)
         else:
             micro = int((match[7] or "0").ljust(6, "0")[:6])
-            found = datetime(year, month, day, hour, minute, second, micro)  # noqa: DTZ001
+            found = datetime(year, month, day, hour, minute, second, micro)
         zone = (match[8] or "Z").replace(":", "")
         if zone not in "Zz":
             hours, minutes = int(zone[1:3]), int(zone[3:] or 0)
@@ -239,7 +239,9 @@ def skubana(order: Any) -> Expected:
     if not isinstance(order, dict):
         raise Bad("order_invalid", "$")
     number = identity(order.get("orderNumber"), "number", "$.orderNumber")
-    found = {c: filled(t) for c, t in address(order, "shipToAddress", SKUBANA).items()}
+    found: dict[str, Any] = {
+        c: filled(t) for c, t in address(order, "shipToAddress", SKUBANA).items()
+    }
     found["country"] = country(found["country"])
     pieces = items(order.get("orderItems"), "$.orderItems", "sku")
     return Expected(number, number, items=pieces, **found)

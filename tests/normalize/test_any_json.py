@@ -1,7 +1,6 @@
 """No JSON, however odd, loses an order or changes one silently."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest

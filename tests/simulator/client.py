@@ -39,7 +39,7 @@ class Got(NamedTuple):
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+    def json(self) -> Any:
         return json.loads(self.body)
 
 

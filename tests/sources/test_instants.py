@@ -47,6 +47,19 @@ def test_orders_of_one_instant_are_all_read(
         assert len(shop.asked) < 30
 
 
+@pytest.mark.parametrize("precision", ["s", "ms"])
+@pytest.mark.parametrize("count", [2, SIZE + 1, 3 * SIZE])
+def test_an_exclusive_bound_leaves_none_of_an_instant_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, precision: str
+) -> None:
+    """Where the API answers only what came after the bound, the bound is a step lower."""
+    shop = MovingShop(200, inclusive=False)
+    together(shop, 40, count)
+    reader = Reader(tmp_path, shop, monkeypatch, precision=precision, start=BEGAN.isoformat())
+    assert reader.pull().error is None
+    assert reader.missing() == []
+
+
 def test_an_instant_that_does_not_hold_still_is_given_up_and_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orderpull.destinations.duckdb import DuckdbDestination, DuckdbLoader
 from orderpull.destinations.protocol import Counts, RunRecord
-from orderpull.landing.local import SourceLanding
 from orderpull.loading import PageLoader
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
 from orderpull.sources.spec import Api, parse_api
 from tests.normalize.helpers import land, named_api, new_landing
+
+if TYPE_CHECKING:
+    from orderpull.landing.local import SourceLanding
 
 TEA = """
 title = "Tea shop"
@@ -100,9 +102,11 @@ class Shop:
     ) -> None:
         self.name = name
         self.api = api or parse_api(TEA, "tea.toml")
-        self.settings = SourceSettings(
-            api="tea.toml", base_url="http://shop.test", token="t", start="2026-01-01", **settings
-        )
+        if self.api.auth.kind != "none":
+            settings["token"] = "t"
+        if self.api.cursor:
+            settings["start"] = "2026-01-01"
+        self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
         self.landing: SourceLanding = new_landing(folder, name)
         self.loader = loader
         self.pages = 0
@@ -163,11 +167,14 @@ class Shop:
         assert len(rows) == len({row[0] for row in rows})
         return {row[0]: row[1:] for row in rows}
 
-    def rejects(self) -> dict[str, tuple[str, str, int]]:
-        """For each id its number, the reason and the page."""
+    def rejects(self) -> dict[str, tuple[str, str, int, int]]:
+        """For each id its number, the reason, the page and the place in it."""
         found = self.loader.rejects(self.name)
         assert len(found) == len({reject.reject_key for reject in found})
-        return {r.order_id or r.reject_key: (r.ordernumber or "", r.reason, r.page) for r in found}
+        return {
+            r.order_id or r.reject_key: (r.ordernumber or "", r.reason, r.page, r.position)
+            for r in found
+        }
 
     def checksum(self) -> list[list[tuple[Any, ...]]]:
         """Everything in the tables but when and with which page it came; every reject."""
@@ -200,11 +207,11 @@ class Truth:
     """What a warehouse must hold after a history.
 
     :param orders: for each id its number, its pieces and its page.
-    :param rejects: for each id its number, the reason and its page.
+    :param rejects: for each id its number, the reason, its page and its place there.
     """
 
     orders: dict[str, tuple[str, int | None, int]] = field(default_factory=dict)
-    rejects: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    rejects: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
 
 
 Placed = tuple[int, int, Served]
@@ -236,16 +243,40 @@ def truth(pages: Iterable[Page]) -> Truth:
         by_number[occurrence[2].number].append(occurrence)
     for number, claims in by_number.items():
         keeper = min(claims, key=_claim)
-        for page, _, served in claims:
-            if served is keeper[2]:
+        for page, position, served in claims:
+            if (page, position) == keeper[:2]:
                 found.orders[served.id] = (number, served.pieces, page)
             else:
-                found.rejects[served.id] = (number, "number_reused", page)
-    for page, position, served in bad.values():
-        good = latest.get(served.id)
-        if good is None or good[:2] < (page, position):
-            found.rejects[served.id] = (served.number, "quantity_invalid", page)
+                found.rejects[served.id] = (number, "number_reused", page, position)
+    _add_bad(found, bad, latest)
     return found
+
+
+def truth_first_stays(pages: Iterable[Page]) -> Truth:
+    """With ``on_change = "ignore"``: who comes first with an id and a number of his own."""
+    found = Truth()
+    bad: dict[str, Placed] = {}
+    latest: dict[str, Placed] = {}
+    numbers: set[str] = set()
+    for occurrence in placed(pages):
+        page, _, served = occurrence
+        if served.bad:
+            bad[served.id] = occurrence
+            continue
+        if served.id not in found.orders and served.number not in numbers:
+            found.orders[served.id] = (served.number, served.pieces, page)
+            numbers.add(served.number)
+        if served.id in found.orders:
+            latest[served.id] = occurrence
+    _add_bad(found, bad, latest)
+    return found
+
+
+def _add_bad(found: Truth, bad: dict[str, Placed], good: dict[str, Placed]) -> None:
+    """Add the rejects of *bad* versions, each id's latest, that none of *good* came after."""
+    for page, position, served in bad.values():
+        if served.id not in good or good[served.id][:2] < (page, position):
+            found.rejects[served.id] = (served.number, "quantity_invalid", page, position)
 
 
 def _version(occurrence: Placed) -> tuple[float, int, int]:
