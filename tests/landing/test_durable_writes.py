@@ -5,18 +5,19 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orderpull.errors import LandingError
 from orderpull.landing.local import Landing, SourceLanding
+from tests.landing.disks import mounted, unwritable
 from tests.landing.pages import BODY, land, leftovers, meta, new_landing
 
 LAND = """
 from pathlib import Path
+from tests.landing.disks import mounted, unwritable
 from tests.landing.pages import land, new_landing
 land(new_landing(Path(@)))
 """
@@ -239,36 +240,6 @@ def refused(folder: Path, *words: str) -> None:
     assert f"The landing of source 'shop' in {folder}" in caught.value.message
     assert "Check the folder and its rights" in caught.value.hint
     assert caught.value.exit_code == 2
-
-
-@contextmanager
-def unwritable(folder: Path) -> Iterator[None]:
-    """Take the right to write away, for root too."""
-    if os.geteuid():
-        folder.chmod(0o555)
-        yield
-        folder.chmod(0o755)
-        return
-    done = subprocess.run(["chattr", "+i", str(folder)], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"root may write everywhere, and chattr cannot: {done.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["chattr", "-i", str(folder)], check=True)
-
-
-@contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[Path]:
-    """A file system mounted at *folder* for a while."""
-    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        # Lazily: a file still open in it must not keep it mounted where pytest cleans up.
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_preparing_twice_keeps_the_identity(tmp_path: Path) -> None:

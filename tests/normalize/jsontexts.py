@@ -77,23 +77,26 @@ def objects(**members: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(st.sampled_from(sorted(members)), values),
     )
     whole = st.tuples(*(st.tuples(st.just(key), drawn) for key, drawn in members.items()))
-    return st.one_of(
-        whole.map(list).flatmap(st.permutations),
-        st.builds(lambda a, b: [*a, *b], st.lists(member, max_size=3), whole.map(list)),
-        st.lists(member, max_size=8),
-    ).map(made_of)
+    ordered = whole.map(list)
+    doubled = st.builds(lambda a, b: [*a, *b], st.lists(member, max_size=2), ordered)
+    odd = st.one_of(ordered.flatmap(st.permutations), doubled, st.lists(member, max_size=8))
+    return st.integers(0, 3).flatmap(lambda drawn: odd if drawn == 3 else ordered).map(made_of)
 
 
 named = st.builds(quoted, st.one_of(texts, st.text(min_size=1, max_size=8)))
 counts = st.one_of(
     st.integers(0, 9).map(str), st.sampled_from(['"3"', '" 3 "', "3.0", '"3.0"', "0", "1e2"])
 )
-or_odd = values
+
+
+def often(good: st.SearchStrategy[str], odd: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """*good*, or once in ten times *odd*."""
+    return st.integers(0, 9).flatmap(lambda drawn: odd if drawn == 9 else good)
 
 
 def mostly(good: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """*good*, or now and then any value at all."""
-    return st.one_of(good, good, good, good, or_odd)
+    return often(good, values)
 
 
 def lists_of(element: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -101,7 +104,10 @@ def lists_of(element: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.lists(mostly(st.one_of(element, element, st.just("null"))), max_size=4).map(listed)
 
 
-numbers_of_orders = st.one_of(named, st.integers(1, 10**20).map(str), st.sampled_from(ODD_NUMBERS))
+_ids = st.builds(quoted, st.text("0123456789abc#-", min_size=1, max_size=6))
+numbers_of_orders = often(
+    st.one_of(st.integers(1, 10**20).map(str), st.sampled_from(ODD_NUMBERS), _ids), named
+)
 
 skubana_orders = objects(
     orderNumber=numbers_of_orders,
@@ -116,21 +122,30 @@ skubana_orders = objects(
     ),
 )
 
-_times = st.one_of(
-    st.builds(quoted, st.sampled_from(["2026-07-01T10:00:00.123Z", "2026-07-01T10:00:00+02:00"])),
-    st.datetimes().map(lambda time: quoted(time.isoformat() + "Z")),
+_times = often(
+    st.builds(
+        quoted,
+        st.one_of(
+            st.sampled_from(["2026-07-01T10:00:00.123Z", "2026-07-01T10:00:00+02:00", " "]),
+            st.datetimes().map(lambda time: time.isoformat() + "Z"),
+        ),
+    ),
     named,
+)
+_totals = st.one_of(
+    numbers.filter(lambda text: len(text) < 16),
+    st.builds(quoted, st.sampled_from(["19.99", " 1e2 "])),
 )
 
 medusa_orders = objects(
-    id=named,
+    id=often(_ids, named),
     display_id=numbers_of_orders,
     status=st.one_of(st.builds(quoted, st.sampled_from(["canceled", "Draft", "pending"])), named),
     canceled_at=st.one_of(st.just("null"), _times),
     created_at=_times,
     updated_at=_times,
     currency_code=st.builds(quoted, st.sampled_from(["eur", "USD", "", " "])),
-    total=mostly(st.one_of(numbers, st.builds(quoted, st.sampled_from(ODD_TEXTS)))),
+    total=often(_totals, st.one_of(numbers, st.builds(quoted, texts), values)),
     shipping_address=mostly(
         objects(country_code=named, first_name=named, last_name=named, city=named)
     ),

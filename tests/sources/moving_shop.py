@@ -26,8 +26,7 @@ title = "Moving shop"
 [request]
 path = "/orders"
 [paging]
-kind = "{paging}"
-param = "at"
+{paging}
 size_param = "limit"
 size = 50
 {total}
@@ -54,6 +53,12 @@ precision = "{precision}"
 overlap = 120
 strategy = "{strategy}"
 """
+
+PAGING = {
+    "page": 'kind = "page"\nparam = "at"',
+    "offset": 'kind = "offset"\nparam = "at"',
+    "none": 'kind = "single"',
+}
 
 Move = Callable[["MovingShop"], None]
 
@@ -151,6 +156,7 @@ class Reader:
         precision: str = "ms",
         upper: bool = True,
         total: bool = False,
+        position: bool = True,
         size: int | None = SIZE,
         max_pages: int | None = None,
         start: str = "2025-12-31",
@@ -164,7 +170,7 @@ class Reader:
             strategy=strategy,
         )
         text = API.format(
-            paging="page" if shop.by_page else "offset",
+            paging=PAGING["page" if shop.by_page else "offset" if position else "none"],
             total='total = "count"' if total else "",
             cursor=cursor if strategy else "",
         )

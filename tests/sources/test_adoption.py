@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import DestinationError, LandingBusy, LandingError, PossibleLoss
+from orderpull.landing.draft import Draft
 from orderpull.landing.local import SourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources import asking
@@ -20,6 +21,8 @@ from orderpull.sources.limits import Stop
 from orderpull.sources.pull import Pulled, Source, Start
 from orderpull.sources.spec import built_in, parse_api
 from orderpull.sources.transport import Answer, Progress, Request
+from tests.sources.shop import Shop
+from tests.sources.wire import Wire, answer
 
 API = parse_api(built_in()["skubana-assessment"].read_text(encoding="utf-8"), "once.toml")
 URL = "http://shop.test"
@@ -40,10 +43,10 @@ class OneSource:
 
     def send(self, request: Request, progress: Progress) -> Answer:
         """The next answer; then nothing more."""
-        answer = self.answers.pop(0) if self.answers else Answer(200, {}, b"[]")
-        progress.answered(answer.status)
-        progress.write(answer.body)
-        return answer
+        given = self.answers.pop(0) if self.answers else Answer(200, {}, b"[]")
+        progress.answered(given.status)
+        progress.write(given.body)
+        return given
 
     def pull(self, told: Callable[[Pulled], None] = lambda _: None) -> Pulled:
         return self.source.pull(self.landing, Start(), Stop(), told)
@@ -189,20 +192,21 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_answer_in_flight(
     assert one.bodies() == [BODY]
 
 
+@pytest.mark.parametrize("step", ["answered", "write"])
 def test_a_draft_that_cannot_be_written_does_not_spoil_the_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The answer is read on, and landed if there is room for that: the network is not to blame."""
-    from orderpull.landing.draft import Draft
 
     def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    one = OneSource(tmp_path, Answer(200, {}, BODY))
-    monkeypatch.setattr(Draft, "write", no_space)
-    pulled = one.pull()
+    with Wire([answer(BODY), answer(b"[]")]) as wire:
+        shop = Shop.at(tmp_path, wire.url)
+        monkeypatch.setattr(Draft, step, no_space)
+        pulled = shop.pull()
     assert (pulled.error, pulled.possible_loss) == (None, [])
-    assert (one.bodies(), one.in_flight()) == ([BODY], [])
+    assert (shop.bodies(), shop.in_flight()) == ([BODY], [])
 
 
 def test_nothing_is_asked_while_there_is_no_room_for_an_answer(

@@ -87,3 +87,28 @@ def test_an_api_that_ignores_the_position_is_found_out(
     assert isinstance(pulled.error, SourceUnexpected)
     assert "at seems to be ignored" in str(pulled.error)
     assert len(shop.asked) <= 4
+
+
+def test_an_api_without_positions_is_read_from_stamp_to_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs none, as long as no instant fills a page."""
+    shop = MovingShop(200)
+    together(shop, 60, SIZE - 1)
+    reader = Reader(tmp_path, shop, monkeypatch, position=False)
+    assert reader.pull().error is None
+    assert reader.missing() == []
+
+
+def test_an_instant_that_fills_the_only_page_there_is_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More orders than can be asked for are told, with what helps, and that helps."""
+    shop = MovingShop(200)
+    together(shop, 60, SIZE + 10)
+    pulled = Reader(tmp_path, shop, monkeypatch, position=False).pull()
+    assert isinstance(pulled.error, SourceUnexpected)
+    assert "than a page of 50 holds. Set a larger page_size." in str(pulled.error)
+    reader = Reader(tmp_path, shop, monkeypatch, position=False, size=100)
+    assert reader.pull().error is None
+    assert reader.missing() == []

@@ -108,6 +108,7 @@ def test_a_run_that_goes_well_tells_no_secret(
     assert shop.orders()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_tells_no_secret(tmp_path: Path) -> None:
     """Whatever goes wrong: neither token nor anybody's name or street in what is said."""
     with ExitStack() as stack:
@@ -126,6 +127,7 @@ def test_a_run_that_fails_tells_no_secret(tmp_path: Path) -> None:
     assert not [text for truth in truths for text in personal(truth) if text in said]
 
 
+@pytest.mark.slow
 def test_what_a_server_echoes_is_not_passed_on(tmp_path: Path) -> None:
     """A redirect that carries the token, and a server that repeats it in its headers."""
     says = [

@@ -13,6 +13,9 @@ from orderpull.sources.spec import Api, parse_api
 from tests.verdict.history import TEA, Served, Shop, warehouse
 
 names = count()
+FORGETS = pytest.mark.xfail(
+    strict=True, reason="loading does not yet judge the orders that wait for their number along"
+)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +229,28 @@ def test_who_loses_a_number_that_he_held_waits_for_it_too(shop: Any) -> None:
     store.take([Served("1", "B", placed=1)])
     assert store.orders()["2"] == ("A", 7, 1)
     assert store.rejects() == {}
+
+
+@FORGETS
+def test_a_version_that_waits_for_its_number_is_not_forgotten(shop: Any) -> None:
+    """An older one that comes meanwhile is stale; when the number is free, the newest gets it."""
+    store = shop()
+    store.take([Served("7", "A"), Served("8", "A", 5, changed=2)])
+    assert counts(store, [Served("8", "A", 4, changed=1)]) == {"stale": 1}
+    assert store.rejects() == {"8": ("A", "number_reused", 1, 1)}
+    store.take([Served("7", "B")])
+    assert store.orders()["8"] == ("A", 5, 1)
+
+
+@FORGETS
+def test_the_version_that_stood_is_the_one_that_waits(shop: Any) -> None:
+    """Who loses his number waits as what he was, not as another version on the same page."""
+    store = shop()
+    store.take([Served("2", "A", 7, placed=2, changed=5), Served("2", "A", 6, placed=2, changed=3)])
+    store.take([Served("1", "A", placed=1)])
+    assert store.rejects() == {"2": ("A", "number_reused", 1, 0)}
+    store.take([Served("1", "B", placed=1)])
+    assert store.orders()["2"] == ("A", 7, 1)
 
 
 def test_the_setting_tells_orders_with_one_number_apart(shop: Any) -> None:

@@ -7,6 +7,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -231,14 +232,16 @@ class _Noted(Progress):
 
     def answered(self, status: int) -> None:
         points.reached("request-sent")
-        if self.draft is not None:
-            self.draft.answered(status)
+        self._note(lambda draft: draft.answered(status))
 
     def write(self, chunk: bytes) -> None:
+        self._note(lambda draft: draft.write(chunk))
+
+    def _note(self, note: Callable[[Draft], None]) -> None:
         if self.draft is None:
             return
         try:
-            self.draft.write(chunk)
+            note(self.draft)
         except OSError as error:
             log.warning("page=%d in flight cannot be written: %s", self.draft.page, error.strerror)
             self.draft = None
