@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 
 TABLES = {
+    "faults": ("kind", "api", "consumed", "GETs", "kept", "possible loss", "exit"),
     "kill matrix": ("killed at", "times", "handed out", "in tables", "lost", "allowed", "by"),
 }
 """Tables by name: a test adds a row with ``record_property(NAME, {column: value})``."""

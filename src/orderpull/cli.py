@@ -102,7 +102,8 @@ def _stoppable() -> Iterator["Stop"]:
 
     def ask(number: int, _: object) -> None:
         stop.ask(number)
-        signal.signal(number, signal.SIG_DFL)
+        for again in before:
+            signal.signal(again, signal.SIG_DFL)
         click.echo("Stopping after the page in hand; once more ends at once.", err=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -73,7 +73,6 @@ class PageLoader:
         :raises CorruptPage: a page is not what was landed; nothing after it is loaded.
         """
         waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
-        freed: set[str] = set()
         for pages in self._batches(waiting):
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]
@@ -82,11 +81,9 @@ class PageLoader:
             after = SourceState(self.landing.identity, through, gaps, self._cursor(pages))
             self._load(pages, after, counted=True)
             self.state, waiting = after, rest
-            freed |= self._freed()
             self.lossy |= {page.meta.page for page in pages if page.meta.possible_loss}
             Waiting(self.landing).note(through, self.state.gaps)
             yield
-        self._retry_reused(freed)
 
     def replay(self) -> Iterator[int]:
         """Read every landed page that is loaded again; yields how many after each batch."""
@@ -140,7 +137,7 @@ class PageLoader:
     ) -> None:
         """Shape, judge and commit one batch, after which the source stands as *after* says."""
         points.reached("before-normalize")
-        self.shaper.shape(pages, only)
+        along = self._shape(pages, only)
         points.reached("normalized")
         batch = Batch(
             source=self.source.name,
@@ -151,7 +148,7 @@ class PageLoader:
             record=self.run,
         )
         judged = self.loader.judge(batch)
-        self.shaper.fill_raw(pages)
+        self.shaper.fill_raw([*pages, *along])
         self._add_displaced(judged)
         points.reached("judged")
         self._check_limit(judged)
@@ -160,6 +157,36 @@ class PageLoader:
             self.run.counts.add(judged.counts)
         self.loader.apply(batch, judged)
         self.changed += judged.counts.inserted + judged.counts.updated
+
+    def _shape(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
+        """Stage *pages*, and along with them the orders that wait for a number of theirs.
+
+        Whoever waits is judged again with each batch, uncounted: a number that becomes free finds
+        its order, and an older version never passes for the newest. Returns the pages they are on.
+        """
+        staged = {page.meta.page for page in pages} if only is None else set()
+        waiting = {
+            (reject.page, reject.position)
+            for reject in self._waiting_for_a_number()
+            if reject.page not in staged and (reject.page, reject.position) not in (only or ())
+        }
+        if not waiting:
+            self.shaper.shape(pages, only)
+            return []
+        numbers = sorted({page for page, _ in waiting})
+        along = [self._staged(self.landing.meta(number)) for number in numbers]
+        stage = self.loader.stage
+        self.shaper.shape(along, waiting)
+        stage.execute("CREATE OR REPLACE TEMP TABLE along AS FROM staged_order")
+        self.shaper.shape(pages, only)
+        stage.execute("INSERT INTO staged_order BY NAME FROM along")
+        return along
+
+    def _waiting_for_a_number(self) -> list[Reject]:
+        if self.source.api.mapping.id is None:
+            return []
+        rejects = self.loader.rejects(self.source.name)
+        return [reject for reject in rejects if reject.reason == "number_reused"]
 
     def _check_limit(self, judged: Judged) -> None:
         counts, limit = judged.counts, self.source.settings.reject_limit
@@ -199,23 +226,8 @@ class PageLoader:
             scratch.execute("SET TimeZone = 'UTC'")
             Shaper(scratch, self.source.api, self.source.settings.ordernumber).shape([page])
             rows = scratch.execute(
-                "SELECT order_id, max(position) FROM staged_order GROUP BY order_id"
+                """SELECT order_id, max_by(position, {'m': coalesce(modified_at, '-infinity'),
+                                                      'p': position})
+                   FROM staged_order GROUP BY order_id"""
             ).fetchall()
         return {order_id: position for order_id, position in rows if order_id in order_ids}
-
-    def _freed(self) -> set[str]:
-        """Numbers that orders gave up in the batch just loaded."""
-        if self.source.api.mapping.id is None:
-            return set()
-        rows = self.loader.stage.execute("SELECT ordernumber FROM gone").fetchall()
-        return {row[0] for row in rows}
-
-    def _retry_reused(self, freed: set[str]) -> None:
-        """Orders that were rejected for a number which is free now get it."""
-        if freed:
-            rejects = [
-                reject
-                for reject in self.loader.rejects(self.source.name)
-                if reject.reason == "number_reused" and reject.ordernumber in freed
-            ]
-            self.retry(rejects)

@@ -13,9 +13,6 @@ from orderpull.sources.spec import Api, parse_api
 from tests.verdict.history import TEA, Served, Shop, warehouse
 
 names = count()
-FORGETS = pytest.mark.xfail(
-    strict=True, reason="loading does not yet judge the orders that wait for their number along"
-)
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +228,6 @@ def test_who_loses_a_number_that_he_held_waits_for_it_too(shop: Any) -> None:
     assert store.rejects() == {}
 
 
-@FORGETS
 def test_a_version_that_waits_for_its_number_is_not_forgotten(shop: Any) -> None:
     """An older one that comes meanwhile is stale; when the number is free, the newest gets it."""
     store = shop()
@@ -242,7 +238,6 @@ def test_a_version_that_waits_for_its_number_is_not_forgotten(shop: Any) -> None
     assert store.orders()["8"] == ("A", 5, 1)
 
 
-@FORGETS
 def test_the_version_that_stood_is_the_one_that_waits(shop: Any) -> None:
     """Who loses his number waits as what he was, not as another version on the same page."""
     store = shop()
