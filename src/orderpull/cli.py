@@ -102,7 +102,7 @@ def _stoppable() -> Iterator["Stop"]:
 
     def ask(number: int, _: object) -> None:
         stop.ask(number)
-        for again in before:
+        for again in (signal.SIGINT, signal.SIGTERM):
             signal.signal(again, signal.SIG_DFL)
         click.echo("Stopping after the page in hand; once more ends at once.", err=True)
 
