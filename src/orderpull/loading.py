@@ -168,7 +168,9 @@ class PageLoader:
         waiting = {
             (reject.page, reject.position)
             for reject in self._waiting_for_a_number()
-            if reject.page not in staged and (reject.page, reject.position) not in (only or ())
+            if reject.page not in staged
+            and (reject.page, reject.position) not in (only or ())
+            and self.landing.has(reject.page)
         }
         if not waiting:
             self.shaper.shape(pages, only)
@@ -206,18 +208,25 @@ class PageLoader:
         )
 
     def _add_displaced(self, judged: Judged) -> None:
-        """Make rejects of stored orders that lose their number, from the page they came with."""
+        """Make rejects of stored orders that lose their number, from the page they came with.
+
+        Where that page is gone from the landing, the reject has no text.
+        """
         for page, group in groupby(sorted(judged.displaced), key=lambda row: row[0]):
-            staged = self._staged(self.landing.meta(page))
             orders = {order_id: number for _, order_id, number in group}
-            places = self._places(staged, set(orders))
-            raw = self.shaper.raw_texts(staged, places.values())
-            for order_id, position in places.items():
+            places: dict[str, int] = {}
+            raw: dict[int, str] = {}
+            if self.landing.has(page):
+                staged = self._staged(self.landing.meta(page))
+                places = self._places(staged, set(orders))
+                raw = self.shaper.raw_texts(staged, places.values())
+            for order_id, number in orders.items():
+                position = places.get(order_id, 0)
                 self.loader.stage.execute(
                     """INSERT INTO staged_reject VALUES (?, ?, ?, ?, 'number_reused',
                        'another order has its number; tell them apart with the setting '
                        || 'ordernumber = "{number}~{id}"', '$', ?)""",
-                    [page, position, orders[order_id], order_id, raw[position]],
+                    [page, position, number, order_id, raw.get(position, "")],
                 )
 
     def _places(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:

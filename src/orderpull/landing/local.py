@@ -145,6 +145,11 @@ class SourceLanding:
             "Restore it from a backup of the landing.",
         )
 
+    def has(self, page: int) -> bool:
+        """Whether landed page number *page* is still here."""
+        name = f"{page:012d}{SUFFIX}"
+        return any((month / name).exists() for month in self._months())
+
     def read(self, page: int) -> tuple[PageMeta, bytes]:
         """Metadata and body of page number *page*, its hash checked.
 
