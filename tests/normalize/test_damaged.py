@@ -1,6 +1,7 @@
 """Damaged pages: whole orders come out, the rest is kept as a reject, and the counts add up."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,16 @@ def test_elements_of_every_kind(bench: Any) -> None:
         assert {row["reason"] for row in shaped.rejects} == {"order_invalid", "number_missing"}
 
 
+def test_lists_glued_together(tmp_path: Path) -> None:
+    """Elements of a second and a third list are elements, whatever they are."""
+    shaper = Workbench(tmp_path, named_api("skubana-assessment"))
+    body = page([order(1)]) + page([7, order(2)]) + b"\n" + page([]) + page([{"orderNumber": "3"}])
+    shaped = shaper.shape(body)
+    assert numbers(shaped.orders) == ["100-1", "100-2", "3"]
+    assert [row["raw"] for row in shaped.rejects] == ["7"]
+    shaper.close()
+
+
 def test_a_wrapped_page_with_two_lists_is_ambiguous(tmp_path: Path) -> None:
     """Two lists under one key: readers differ in which they take, so the page is kept whole."""
     shaper = Workbench(tmp_path, parse_api(WRAPPED, "wrapped.toml"))
@@ -286,7 +297,11 @@ SEPARATORS = b" \t\r\n,[]}{"
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_anywhere(data: st.DataObject) -> None:
-    """Bytes flipped, cut out or put in: every order before them is whole, and no byte is lost."""
+    """Bytes flipped, cut out or put in: every order before them is whole, and no byte is lost.
+
+    Only where a member follows the last of them, and it is no full order, may it be a part of the
+    spoilt one: there a bracket was lost, or put in.
+    """
     orders = data.draw(
         st.lists(
             st.one_of(
@@ -311,6 +326,10 @@ def test_damage_anywhere(data: st.DataObject) -> None:
         end += len(text.encode()) + 1
         if end <= at:  # its comma, too, is untouched
             before.append(text)
+    if before and damaged[:at].endswith(b",") and re.match(rb'[\s,]*"[^"]*"\s*:', damaged[at:]):
+        last = json.loads(before[-1])
+        if not isinstance(last, dict) or not FORM.keys <= last.keys():
+            before.pop()
     assert [piece.text for piece in pieces[: len(before)]] == before
     assert all(piece.whole for piece in pieces[: len(before)])
     assert_all_there(damaged, [(piece.text, piece.whole) for piece in pieces])

@@ -165,10 +165,12 @@ class _Splitter:
         return self._next_order(at + 1, end if balanced else len(self.body))
 
     def _stands_alone(self, start: int, end: int) -> bool:
-        """Whether the whole value there is an element of the list, not a part of a spoilt one."""
-        if _MEMBER.match(self.body, end, end + _WINDOW):
-            return False
-        return self._followed_well(end) or self._is_order(start, end)
+        """Whether the whole value there is an element of the list, not a part of a spoilt one.
+
+        A member that follows it may be its own, cut off by a stray bracket.
+        """
+        cut_off = _MEMBER.match(self.body, end, end + _WINDOW)
+        return (self._followed_well(end) and not cut_off) or self._is_order(start, end)
 
     def _followed_well(self, end: int) -> bool:
         at = _after(_BLANKS, self.body, end)

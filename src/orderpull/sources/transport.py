@@ -108,7 +108,7 @@ class Client:
         answer = Answer()
         with _cut_off(connection, deadline) as late:
             self._exchange(connection, request, progress, answer, deadline)
-        if late.is_set():
+        if late.is_set() or answer.problem == _LATE:
             answer.problem = f"no whole answer within {self.timeout:g} s"
         if self.keep_alive and answer.problem is None:
             self._connection = connection
@@ -231,11 +231,14 @@ def _cut_off(connection: HTTPConnection, deadline: float) -> Iterator[threading.
         twin.close()
 
 
+_LATE = "no answer in time"
+
+
 def _ended(error: Exception) -> str:
     """How an exchange ended, in words that a seller understands."""
     text = f"{type(error).__name__} {error}"
     if isinstance(error, (TimeoutError, ReadTimeoutError)) or "timed out" in text:
-        return "no answer in time"
+        return _LATE
     if "IncompleteRead" in text:
         return "the body ended before its announced length"
     if "RemoteDisconnected" in text or "without response" in text:
