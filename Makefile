@@ -23,6 +23,10 @@ CODE := $(wildcard src tests bench examples)
 # ports of its own, and much of the time is spent waiting for processes it started.
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
 
+# What `make check` runs: the rules of shaping, paging and the commands; no kills, no faults.
+QUICK := tests/cli tests/destinations tests/reports tests/sources/test_moving.py \
+	tests/normalize/test_golden.py tests/normalize/test_api_files.py $(wildcard tests/test_*.py)
+
 # Runs a command; prints what it said only if it failed.
 quietly = out=$$($(1) 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }
 
@@ -39,8 +43,8 @@ test: lint types ## everything: lint, types, imports, all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: check
-check: lint types ## the same without the slow tests: under a minute
-	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
+check: lint types ## lint, types, imports and the quick tests
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(QUICK) $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## orders per CPU-second, time and memory, measured here
