@@ -73,7 +73,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.tom
 .PHONY: lock
 lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(LOCK) --output-file requirements/runtime.txt
-	@$(LOCK) --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(LOCK) --all-extras --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings
