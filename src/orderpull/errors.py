@@ -11,6 +11,7 @@
     │   └── LandingMismatch                these pages belong to another warehouse
     ├── DestinationError           exit 2  start, reach, unlock or choose the warehouse
     │   ├── DestinationBusy                somebody holds the lock: close it, or wait longer
+    │   │   └── Overtaken                  another orderpull loaded the source meanwhile: run again
     │   ├── DestinationForeign             not ours: choose another file or database
     │   └── SchemaTooNew                   update orderpull
     ├── SourceError                exit 1  one source failed, the others went on
@@ -86,6 +87,10 @@ class DestinationError(OrderpullError):
 
 class DestinationBusy(DestinationError):
     """Another process holds the warehouse's lock for longer than ``lock_wait``."""
+
+
+class Overtaken(DestinationBusy):
+    """Another process loaded the same source since this one looked; nothing was changed."""
 
 
 class DestinationForeign(DestinationError):

@@ -1,6 +1,7 @@
 """Load one source's landed pages: in bounded batches, each shaped, judged and committed whole."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import duckdb
@@ -8,7 +9,7 @@ import msgspec
 
 from orderpull import points
 from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
-from orderpull.errors import RejectLimitExceeded
+from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta
 from orderpull.normalize.shape import Key, Shaper, StagedPage
@@ -67,22 +68,37 @@ class PageLoader:
         self.changed = 0
 
     def load(self) -> Iterator[None]:
-        """Load what waits, one batch at each step.
+        """Load what waits, one batch at each step; what another process loads meanwhile it leaves.
 
         :raises RejectLimitExceeded: a batch has too many rejects; those before it are loaded.
         :raises CorruptPage: a page is not what was landed; nothing after it is loaded.
         """
+        while True:
+            try:
+                yield from self._load_waiting()
+            except Overtaken:
+                self.state = self.loader.state(self.source.name)
+            else:
+                return
+
+    def _load_waiting(self) -> Iterator[None]:
         waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
         for pages in self._batches(waiting):
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]
             through = max(self.state.loaded_through, *numbers)
             gaps = tuple(number for number in rest if number < through)
-            after = SourceState(self.landing.identity, through, gaps, self._cursor(pages))
+            after = replace(
+                self.state,
+                landing=self.landing.identity,
+                loaded_through=through,
+                gaps=gaps,
+                cursor=self._cursor(pages),
+            )
             self._load(pages, after, counted=True)
-            self.state, waiting = after, rest
+            waiting = rest
             self.lossy |= {page.meta.page for page in pages if page.meta.possible_loss}
-            Waiting(self.landing).note(through, self.state.gaps)
+            Waiting(self.landing).note(through, gaps)
             yield
 
     def replay(self) -> Iterator[int]:
@@ -100,9 +116,11 @@ class PageLoader:
 
     def state_with(self, cursor: str | None) -> SourceState:
         """What the ledger should say of the source now."""
-        state = self.state
-        return SourceState(
-            self.landing.identity, state.loaded_through, state.gaps, cursor or state.cursor
+        return replace(
+            self.state,
+            landing=self.landing.identity,
+            cursor=cursor or self.state.cursor,
+            loads=self.state.loads + 1,
         )
 
     def _cursor(self, pages: Sequence[StagedPage]) -> str | None:
@@ -138,24 +156,28 @@ class PageLoader:
         """Shape, judge and commit one batch, after which the source stands as *after* says."""
         points.reached("before-normalize")
         along = self._shape(pages, only)
+        self.shaper.refuse_long(self.loader.limits)
         points.reached("normalized")
         batch = Batch(
             source=self.source.name,
             pages=[page.meta for page in pages],
             counted=counted,
             ignore_changes=self.source.settings.on_change == "ignore",
-            state=after,
-            record=self.run,
+            state=replace(after, loads=self.state.loads + 1),
+            record=self.run.copy(),
         )
         judged = self.loader.judge(batch)
         self.shaper.fill_raw([*pages, *along])
         self._add_displaced(judged)
         points.reached("judged")
-        self._check_limit(judged)
+        if self._over_limit(judged):
+            batch.record.accepted_rejects = True
         if counted:
-            self.run.pages += len(pages)
-            self.run.counts.add(judged.counts)
+            batch.record.pages += len(pages)
+            batch.record.counts.add(judged.counts)
         self.loader.apply(batch, judged)
+        self.run.become(batch.record)
+        self.state = batch.state
         self.changed += judged.counts.inserted + judged.counts.updated
 
     def _shape(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
@@ -187,16 +209,15 @@ class PageLoader:
     def _waiting_for_a_number(self) -> list[Reject]:
         if self.source.api.mapping.id is None:
             return []
-        rejects = self.loader.rejects(self.source.name)
-        return [reject for reject in rejects if reject.reason == "number_reused"]
+        return self.loader.rejects(self.source.name, "number_reused")
 
-    def _check_limit(self, judged: Judged) -> None:
+    def _over_limit(self, judged: Judged) -> bool:
+        """Whether a batch has more rejects than the limit, and a person accepts that."""
         counts, limit = judged.counts, self.source.settings.reject_limit
         if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
-            return
+            return False
         if self.accept_rejects:
-            self.run.accepted_rejects = True
-            return
+            return True
         first = self.loader.stage.execute(
             "SELECT reason, count(*) FROM staged_reject GROUP BY reason ORDER BY 2 DESC LIMIT 3"
         ).fetchall()

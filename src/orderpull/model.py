@@ -22,6 +22,43 @@ MAX_QUANTITY = 2**53
 Type = Literal["text", "integer", "boolean", "time", "money"]
 
 
+SIZES = {
+    "ordernumber": 512,
+    "order_id": 512,
+    "sku": 1024,
+    "source": 64,
+    "country": 256,
+    "line1": 1024,
+    "line2": 1024,
+    "name": 1024,
+    "postalcode": 128,
+    "stateprovince": 256,
+    "city": 512,
+    "status": 128,
+    "currency": 64,
+    "channel": 512,
+    "content_hash": 32,
+    "command": 16,
+    "error": 4096,
+    "sha256": 64,
+    "state": 16,
+    "landing": 64,
+    "gaps": 65_535,
+    "cursor": 1024,
+    "reason": 64,
+    "message": 4096,
+    "path": 1024,
+    "raw": 65_535,
+    "reject_key": 640,
+    "made_by": 64,
+}
+"""Bytes in UTF-8 that a text column takes, where a warehouse sets limits: Redshift for each column
+(VARCHAR counts bytes, 65,535 at most), PostgreSQL for those in an index (2,704 for a whole row)."""
+
+KEY_TEXTS = ("ordernumber", "order_id", "sku")
+"""The text columns, of any length in an API, that stand in a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its name, what it holds, and what it means (for ``docs/tables.md``)."""
@@ -29,6 +66,11 @@ class Column:
     name: str
     type: Type
     meaning: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes where the warehouse sets limits; 0 if it is no text."""
+        return SIZES[self.name] if self.type == "text" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +184,7 @@ LEDGER_CURSOR = _table(
     ("gaps", "text", "JSON list of pages below it that still wait"),
     ("cursor", "text", "how far an incremental API has been read"),
     ("updated_at", "time", "UTC"),
+    ("loads", "integer", "transactions so far; a loader that another overtook sees it here"),
 )
 
 LEDGER_REJECT = _table(

@@ -27,6 +27,12 @@ POINTS = (
     "snapshot-placed",
 )
 
+SERVER_POINTS = ("before-copy", "copied", "before-lock")
+"""Those that only a warehouse on a server has."""
+
+BUCKET_POINTS = ("before-put", "put")
+"""Those that only a warehouse has that is loaded from a bucket."""
+
 
 def reached(point: str) -> None:
-    """Say that *point* (one of :data:`POINTS`) has been reached. Does nothing outside tests."""
+    """Say that *point*, one of those above, has been reached. Does nothing outside tests."""

@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from orderpull.model import TABLES, VIEWS, Table
 
@@ -21,22 +24,23 @@ _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
 }
 
 
-def metadata(*, keys: bool, schema: str | None = None) -> sa.MetaData:
+def metadata(*, keys: bool, sizes: bool = False) -> sa.MetaData:
     """The tables of ``model.py`` as SQLAlchemy's.
 
     :param keys: whether primary keys are declared.
+    :param sizes: whether texts have their size: ``VARCHAR(512)``.
     """
-    tables = sa.MetaData(schema=schema)
+    tables = sa.MetaData()
     for table in TABLES:
-        _declare(table, tables, keys=keys)
+        _declare(table, tables, keys=keys, sizes=sizes)
     return tables
 
 
-def _declare(table: Table, into: sa.MetaData, *, keys: bool) -> sa.Table:
+def _declare(table: Table, into: sa.MetaData, *, keys: bool, sizes: bool) -> sa.Table:
     columns = [
         sa.Column(
             column.name,
-            _TYPES[column.type],
+            sa.String(column.size) if sizes and column.size else _TYPES[column.type],
             primary_key=keys and column.name in table.key,
             autoincrement=False,
             nullable=column.name not in table.key,
@@ -44,6 +48,24 @@ def _declare(table: Table, into: sa.MetaData, *, keys: bool) -> sa.Table:
         for column in table.columns
     ]
     return sa.Table(table.name, into, *columns)
+
+
+class in_bytes(FunctionElement[str]):  # noqa: N801 - it reads as the SQL that it becomes
+    """A text, ordered by its bytes."""
+
+    inherit_cache = True
+    type = sa.Text()
+
+
+@compiles(in_bytes)
+def _collated(element: in_bytes, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+    return f'{compiler.process(element.clauses, **words)} COLLATE "C"'
+
+
+@compiles(in_bytes, "redshift")
+def _as_it_is(element: in_bytes, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+    """Redshift orders by bytes as it is, and has no collation named C."""
+    return str(compiler.process(element.clauses, **words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +164,7 @@ def _ranked(
     top: int | None,
 ) -> sa.Select[Any]:
     quantity = sa.cast(sa.func.sum(sold.c.quantity), sa.BigInteger)
-    order = (quantity.desc(), sa.collate(sold.c.sku, "C"))
+    order = (quantity.desc(), in_bytes(sold.c.sku))
     ranked = (
         sa.select(
             *by,

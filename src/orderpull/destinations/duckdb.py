@@ -5,16 +5,17 @@ snapshot (``snapshot.py``), so nobody waits for anybody.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import msgspec
 
 from orderpull import __version__, clock, points
 from orderpull.destinations import ledger
+from orderpull.destinations.changes import DELETES, inserts, plan
 from orderpull.destinations.protocol import (
     Batch,
     Judged,
@@ -25,14 +26,14 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.snapshot import Snapshot
-from orderpull.destinations.verdict import judge, prepare_rejects
+from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import (
     DestinationBusy,
     DestinationError,
     DestinationForeign,
     SchemaTooNew,
 )
-from orderpull.model import DATA_TABLES, SCHEMA_VERSION, TABLES, Table
+from orderpull.model import DATA_TABLES, SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -228,31 +229,24 @@ class DuckdbReader:
 class DuckdbLoader:
     """The file, held for writing; the stage is the same connection's temporary tables."""
 
+    limits: Mapping[str, int] = MappingProxyType({})
+
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.stage = connection
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
-        row = self.stage.execute(
-            "SELECT landing, loaded_through, gaps, cursor FROM orderpull_cursor WHERE source = ?",
-            [source],
-        ).fetchone()
-        if row is None:
-            return SourceState()
-        gaps = msgspec.json.decode(row[2] or "[]", type=tuple[int, ...])
-        return SourceState(row[0], row[1], gaps, row[3])
+        return ledger.read_state(self._execute, source)
 
     def judge(self, batch: Batch) -> Judged:
         """Compare the staged tables with what is stored."""
 
         def create_known() -> None:
             self.stage.execute(
-                """CREATE OR REPLACE TEMP TABLE known AS
-                   SELECT order_id, ordernumber, ordered_at, modified_at, page, content_hash,
-                          loaded_at
-                   FROM order_header WHERE source = ? AND (
-                       order_id IN (SELECT order_id FROM staged_order)
-                       OR ordernumber IN (SELECT ordernumber FROM staged_order))""",
+                f"""CREATE OR REPLACE TEMP TABLE known AS
+                    SELECT {KNOWN} FROM order_header WHERE source = ? AND (
+                        order_id IN (SELECT order_id FROM staged_order)
+                        OR ordernumber IN (SELECT ordernumber FROM staged_order))""",
                 [batch.source],
             )
 
@@ -260,81 +254,50 @@ class DuckdbLoader:
 
     def apply(self, batch: Batch, judged: Judged) -> None:
         """Write everything of *batch*: one transaction."""
-        prepare_rejects(self.stage)
+        self.stage.execute(
+            f"""CREATE OR REPLACE TEMP TABLE known_reject AS
+                SELECT {ledger.KNOWN_REJECT} FROM orderpull_reject WHERE source = ?""",
+            [batch.source],
+        )
+        plan(self.stage, batch, judged)
         at = clock.now()
         record = batch.record
-        record.run = record.run or self._next_run()
+        record.run = record.run or ledger.next_run(self._execute)
         record.batches += 1
         with _transaction(self.stage):
             points.reached("load-begun")
             self._delete(batch.source)
             points.reached("rows-deleted")
-            self._insert(batch.source, at)
+            for table, query in inserts(batch.source, record.run, at, self.limits).items():
+                self.stage.execute(f"INSERT INTO {table.name} {query}")
             points.reached("rows-inserted")
             self._assert_unique(batch.source)
-            ledger.write_rejects(self.stage, batch, at)
-            if batch.counted:
-                ledger.write_pages(self.stage, batch, judged, at)
-            ledger.write_state(self.stage, batch.source, batch.state, at)
-            ledger.write_run(self.stage, record)
+            ledger.write_state(self._execute, batch.source, batch.state, at)
+            ledger.write_run(self._execute, record)
             points.reached("ledger-written")
 
-    def record(self, record: RunRecord, state: SourceState | None = None) -> None:
-        """Write a run's row, and a source's state."""
-        record.run = record.run or self._next_run()
+    def record(self, record: RunRecord, state: SourceState) -> None:
+        """Write a run's row and a source's state."""
+        record.run = record.run or ledger.next_run(self._execute)
         with _transaction(self.stage):
-            ledger.write_run(self.stage, record)
-            if state is not None:
-                ledger.write_state(self.stage, record.source, state, clock.now())
+            ledger.write_run(self._execute, record)
+            ledger.write_state(self._execute, record.source, state, clock.now())
 
-    def rejects(self, source: str | None = None) -> list[Reject]:
+    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
         """The open rejects."""
-        return ledger.read_rejects(self.stage, source)
+        return ledger.read_rejects(self._execute, source, reason)
 
-    def _next_run(self) -> int:
-        row = self.stage.execute("SELECT coalesce(max(run), 0) + 1 FROM orderpull_run").fetchone()
-        return int(row[0]) if row else 1
+    def _execute(self, statement: str, values: Sequence[Any]) -> ledger.Rows:
+        return self.stage.execute(statement, values).fetchall()
 
     def _delete(self, source: str) -> None:
-        if self._count("gone"):
-            for table in DATA_TABLES:
+        for delete in DELETES:
+            if self._count(delete.keys):
                 self.stage.execute(
-                    f"DELETE FROM {table.name} USING gone WHERE source = ? "
-                    f"AND {table.name}.ordernumber = gone.ordernumber",
+                    f"DELETE FROM {delete.table.name} AS t USING {delete.keys} AS k "
+                    f"WHERE t.source = ? AND t.{delete.column} = k.{delete.column}",
                     [source],
                 )
-        if self._count("touched"):
-            self.stage.execute(
-                "DELETE FROM order_header USING touched WHERE source = ? "
-                "AND order_header.order_id = touched.order_id",
-                [source],
-            )
-
-    def _insert(self, source: str, at: object) -> None:
-        run = self.stage.execute
-        if self._count("winner"):
-            run(
-                f"INSERT INTO order_address SELECT {_columns('order_address')} "
-                "FROM (SELECT *, ? AS source FROM winner)",
-                [source],
-            )
-            run(
-                f"""INSERT INTO order_item SELECT {_columns("order_item")} FROM (
-                        SELECT ordernumber, item.sku AS sku, item.quantity AS quantity, ? AS source
-                        FROM (SELECT ordernumber, unnest(items) AS item FROM winner))""",
-                [source],
-            )
-            run(
-                f"INSERT INTO order_header SELECT {_columns('order_header')} "
-                "FROM (SELECT *, ? AS loaded_at, ? AS source FROM winner)",
-                [at, source],
-            )
-        if self._count("touched"):
-            run(
-                f"INSERT INTO order_header SELECT {_columns('order_header')} "
-                "FROM (SELECT *, ? AS source FROM touched)",
-                [source],
-            )
 
     def _assert_unique(self, source: str) -> None:
         """Fail, and so roll back, if a key that was written stands twice."""
@@ -382,10 +345,3 @@ def _write_failed(error: duckdb.Error) -> DestinationError:
         f"The warehouse could not be written: {text.rstrip('.')}.",
         f"Nothing of this batch was loaded; its pages wait. {hint}",
     )
-
-
-def _columns(name: str) -> str:
-    return ", ".join(_TABLES[name].names)
-
-
-_TABLES: dict[str, Table] = {table.name: table for table in TABLES}

@@ -1,105 +1,134 @@
 """The ledger's rows, written in the data's own transaction.
 
-The SQL is plain enough for DuckDB and PostgreSQL; ``reject``, ``standing`` and ``staged_order`` are
-the stage's tables (``verdict.py``).
+The statements are plain enough for every warehouse; ``?`` marks a value.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import msgspec
 
-from orderpull.destinations.protocol import Batch, Judged, Reject, RunRecord, SourceState
+from orderpull.destinations.protocol import (
+    Batch,
+    Judged,
+    Reject,
+    RunRecord,
+    SourceState,
+)
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
 from orderpull.sources.times import parse_time
 
+Rows = list[tuple[Any, ...]]
+Execute = Callable[[str, Sequence[Any]], Rows]
+"""Runs one statement with its values in the warehouse; returns its rows, if it has some."""
 
-def write_run(connection: duckdb.DuckDBPyConnection, record: RunRecord) -> None:
+KNOWN_REJECT = "order_id, ordernumber, reason, page, position, reject_key"
+"""What is asked of the stored rejects, to know which of them have loaded (:func:`plan_rejects`)."""
+
+
+def next_run(execute: Execute) -> int:
+    """The number that the next run gets."""
+    return int(execute("SELECT coalesce(max(run), 0) + 1 FROM orderpull_run", [])[0][0])
+
+
+def write_run(execute: Execute, record: RunRecord) -> None:
     """Write *record* over what stands of it."""
-    connection.execute(
-        "DELETE FROM orderpull_run WHERE run = ? AND source = ?", [record.run, record.source]
-    )
+    execute("DELETE FROM orderpull_run WHERE run = ? AND source = ?", [record.run, record.source])
     counts = [getattr(record.counts, name) for name in COUNTS]
     row = [
         record.run, record.source, record.command, record.started_at, record.finished_at,
         record.pulled_at, record.pages, *counts, record.possible_loss, record.accepted_rejects,
         record.batches, record.error,
     ]  # fmt: skip
-    connection.execute(f"INSERT INTO orderpull_run VALUES ({_marks(row)})", row)
+    execute(f"INSERT INTO orderpull_run VALUES ({_marks(row)})", row)
 
 
-def write_state(
-    connection: duckdb.DuckDBPyConnection, source: str, state: SourceState, at: datetime
-) -> None:
+def read_state(execute: Execute, source: str) -> SourceState:
+    """What is known of *source*."""
+    rows = execute(
+        "SELECT landing, loaded_through, gaps, cursor, loads FROM orderpull_cursor "
+        "WHERE source = ?",
+        [source],
+    )
+    if not rows:
+        return SourceState()
+    landing, loaded_through, gaps, cursor, loads = rows[0]
+    pages = msgspec.json.decode(gaps or "[]", type=tuple[int, ...])
+    return SourceState(landing, loaded_through, pages, cursor, loads)
+
+
+def write_state(execute: Execute, source: str, state: SourceState, at: datetime) -> None:
     """Write what is known of *source* over what stands of it."""
-    connection.execute("DELETE FROM orderpull_cursor WHERE source = ?", [source])
+    execute("DELETE FROM orderpull_cursor WHERE source = ?", [source])
     gaps = msgspec.json.encode(state.gaps).decode()
-    row = [source, state.landing, state.loaded_through, gaps, state.cursor, at]
-    connection.execute(f"INSERT INTO orderpull_cursor VALUES ({_marks(row)})", row)
+    row = [source, state.landing, state.loaded_through, gaps, state.cursor, at, state.loads]
+    execute(f"INSERT INTO orderpull_cursor VALUES ({_marks(row)})", row)
 
 
-def write_pages(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged, at: datetime
-) -> None:
-    """Write a row for each page of *batch*."""
-    rows = [
-        [
-            batch.source, meta.page, batch.record.run, parse_time(meta.received_at), at,
-            meta.sha256, meta.size, meta.state, meta.possible_loss,
-            *(getattr(judged.per_page[meta.page], name) for name in COUNTS),
-        ]
-        for meta in batch.pages
-    ]  # fmt: skip
-    connection.executemany(f"INSERT INTO orderpull_page VALUES ({_marks(LEDGER_PAGE.names)})", rows)
-
-
-def write_rejects(connection: duckdb.DuckDBPyConnection, batch: Batch, at: datetime) -> None:
-    """Take out the rejects that have loaded since, and write those of *batch*.
-
-    A reject has loaded when its own text was shaped now, or when a version of its order stands
-    that came later in the landing. The same bad order met again is one row: its latest.
-    """
-    source = batch.source
-    connection.execute(
-        """DELETE FROM orderpull_reject AS r USING standing AS s
-           WHERE r.source = ? AND (s.page, s.position) >= (r.page, r.position)
-             AND (r.order_id = s.order_id
-                  OR (r.order_id IS NULL AND r.ordernumber = s.ordernumber))""",
-        [source],
+def read_rejects(execute: Execute, source: str | None, reason: str | None) -> list[Reject]:
+    """The open rejects of *source*, or of all; of *reason*, or of any."""
+    wanted = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]
+    where = " AND ".join(f"{name} = ?" for name, _ in wanted) or "1 = 1"
+    rows = execute(
+        f"SELECT {', '.join(LEDGER_REJECT.names)} FROM orderpull_reject WHERE {where} "
+        "ORDER BY source, page, position",
+        [value for _, value in wanted],
     )
-    connection.execute(
-        """DELETE FROM orderpull_reject AS r USING staged_order AS o
-           WHERE r.source = ? AND r.page = o.page AND r.position = o.position
-             AND r.reason <> 'number_reused'""",
-        [source],
-    )
-    connection.execute(
-        """DELETE FROM reject USING orderpull_reject AS r
-           WHERE r.source = ? AND reject.reject_key = r.reject_key
-             AND (r.page, r.position) > (reject.page, reject.position)""",
-        [source],
-    )
-    connection.execute(
-        """DELETE FROM orderpull_reject AS r USING reject
-           WHERE r.source = ? AND r.reject_key = reject.reject_key""",
-        [source],
-    )
-    connection.execute(
-        f"""INSERT INTO orderpull_reject SELECT {", ".join(LEDGER_REJECT.names)} FROM (
-                SELECT *, ? AS source, ? AS run, ? AS rejected_at FROM reject)""",
-        [source, batch.record.run, at],
-    )
-
-
-def read_rejects(connection: duckdb.DuckDBPyConnection, source: str | None) -> list[Reject]:
-    """The open rejects of *source*, or of all."""
-    rows = connection.execute(
-        f"""SELECT {", ".join(LEDGER_REJECT.names)} FROM orderpull_reject
-            WHERE $1 IS NULL OR source = $1 ORDER BY source, page, position""",
-        [source],
-    ).fetchall()
     return [Reject(*row) for row in rows]
 
 
-def _marks(row: object) -> str:
-    return ", ".join("?" for _ in row)  # type: ignore[attr-defined]
+def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) -> None:
+    """Make ``loaded_page``: a row for each page of *batch* that is new to the ledger."""
+    rows = [
+        (
+            meta.page, parse_time(meta.received_at), meta.sha256, meta.size, meta.state,
+            meta.possible_loss,
+            *(getattr(judged.per_page[meta.page], name) for name in COUNTS),
+        )
+        for meta in (batch.pages if batch.counted else ())
+    ]  # fmt: skip
+    names = ("page", "received_at", "sha256", "bytes", "state", "possible_loss", *COUNTS)
+    types = {column.name: _DUCKDB[column.type] for column in LEDGER_PAGE.columns}
+    lists = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+    columns = ", ".join(f"unnest(?::{types[name]}[]) AS {name}" for name in names)
+    stage.execute(f"CREATE OR REPLACE TEMP TABLE loaded_page AS SELECT {columns}", lists)
+
+
+_DUCKDB = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "time": "TIMESTAMP"}
+
+
+def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
+    """Make ``gone_reject``, the keys of stored rejects to be taken out; trim ``reject``.
+
+    ``known_reject`` holds the stored rejects of the source. One has loaded when its own text was
+    shaped now, or when a version of its order stands that came later in the landing. The same bad
+    order met again is one row: its latest.
+    """
+    stage.execute(
+        """CREATE OR REPLACE TEMP TABLE gone_reject AS
+           SELECT reject_key FROM known_reject AS r WHERE
+               EXISTS (SELECT 1 FROM standing AS s WHERE s.order_id = r.order_id
+                         AND (s.page, s.position) >= (r.page, r.position))
+               OR EXISTS (SELECT 1 FROM standing AS s WHERE r.order_id IS NULL
+                            AND s.ordernumber = r.ordernumber
+                            AND (s.page, s.position) >= (r.page, r.position))
+               OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
+                            AND o.page = r.page AND o.position = r.position)"""
+    )
+    stage.execute(
+        """DELETE FROM reject USING known_reject AS r
+           WHERE reject.reject_key = r.reject_key
+             AND r.reject_key NOT IN (SELECT reject_key FROM gone_reject)
+             AND (r.page, r.position) > (reject.page, reject.position)"""
+    )
+    stage.execute(
+        """INSERT INTO gone_reject
+           SELECT reject_key FROM reject SEMI JOIN known_reject USING (reject_key)
+           ANTI JOIN gone_reject USING (reject_key)"""
+    )
+
+
+def _marks(row: Sequence[object]) -> str:
+    return ", ".join("?" for _ in row)

@@ -1,14 +1,14 @@
 """What a destination is to the pipeline, and what passes between them."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from orderpull.model import COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     import sqlalchemy as sa
@@ -26,12 +26,14 @@ class SourceState:
     :param loaded_through: the highest page loaded.
     :param gaps: pages below it that still wait.
     :param cursor: how far an incremental API has been read.
+    :param loads: transactions so far; who writes the next one must have seen all of them.
     """
 
     landing: str = ""
     loaded_through: int = 0
     gaps: tuple[int, ...] = ()
     cursor: str | None = None
+    loads: int = 0
 
 
 @dataclass(slots=True)
@@ -68,6 +70,15 @@ class RunRecord:
     batches: int = 0
     error: str | None = None
 
+    def copy(self) -> "RunRecord":
+        """The same once more, to be changed without changing this."""
+        return replace(self, counts=replace(self.counts))
+
+    def become(self, other: "RunRecord") -> None:
+        """Say what *other* says."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
 
 @dataclass(slots=True)
 class Batch:
@@ -77,6 +88,7 @@ class Batch:
     :param counted: whether the pages are new to the ledger; a page read again counts nothing.
     :param ignore_changes: ``on_change = "ignore"``.
     :param state: what the ledger says of the source once this batch is in.
+    :param record: what it says of the run.
     """
 
     source: str
@@ -118,6 +130,8 @@ class Loader(Protocol):
     """A destination, held for writing."""
 
     stage: "duckdb.DuckDBPyConnection"
+    limits: "Mapping[str, int]"
+    """Bytes in UTF-8 that columns take, where they take no text of any length."""
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
@@ -128,14 +142,20 @@ class Loader(Protocol):
         ...
 
     def apply(self, batch: Batch, judged: Judged) -> None:
-        """Write rows, rejects, pages, cursor and counts in one transaction."""
+        """Write rows, rejects, pages, cursor and counts in one transaction.
+
+        :raises Overtaken: another loader wrote meanwhile; nothing was changed.
+        """
         ...
 
-    def record(self, record: RunRecord, state: SourceState | None = None) -> None:
-        """Write a run's row, and a source's state, in a transaction of their own."""
+    def record(self, record: RunRecord, state: SourceState) -> None:
+        """Write a run's row and a source's state in a transaction of their own.
+
+        If another loader wrote meanwhile, its state stands.
+        """
         ...
 
-    def rejects(self, source: str | None = None) -> list[Reject]:
+    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
         """The open rejects, in the order of their pages."""
         ...
 

@@ -18,6 +18,10 @@ from dataclasses import dataclass
 import duckdb
 
 from orderpull.destinations.protocol import Batch, Counts
+from orderpull.model import SIZES
+
+KNOWN = "order_id, ordernumber, ordered_at, modified_at, page, content_hash, loaded_at"
+"""What is asked of the stored orders that share an id or a number with a staged one."""
 
 VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
 
@@ -111,6 +115,12 @@ SELECT page, position, ordernumber, order_id, 'number_reused',
 FROM standing WHERE NOT keeps AND NOT stored"""
 
 
+# Keys are indexed, so that they may not be of any length.
+_BRIEF = f"""
+CREATE OR REPLACE TEMP MACRO brief(key) AS
+    CASE WHEN strlen(key) <= {SIZES["order_id"]} THEN key ELSE 'md5 ' || md5(key) END"""
+
+
 @dataclass(slots=True)
 class Verdict:
     """What the judgement says in numbers; the rows are in the stage's tables."""
@@ -125,9 +135,8 @@ def judge(
 ) -> Verdict:
     """Judge the staged orders.
 
-    :param create_known: makes the temporary table ``known``: of the stored orders that share an id
-        or a number with a staged one, order_id, ordernumber, ordered_at, modified_at, page,
-        content_hash, loaded_at.
+    :param create_known: makes the temporary table ``known``, with the columns :data:`KNOWN`, of
+        the stored orders that share an id or a number with a staged one.
     """
     run = stage.execute
     create_known()
@@ -200,14 +209,17 @@ def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
 def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
     """Give each staged reject its key, and keep of each key just the last.
 
-    An order that waits for its number is another thing than a bad version of it.
+    An order that waits for its number is another thing than a bad version of it. U+0000, which no
+    server takes in a text, is left out of what was received.
     """
+    stage.execute(_BRIEF)
     stage.execute("""
         CREATE OR REPLACE TEMP TABLE reject AS
         SELECT * FROM (
-            SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
-                   || coalesce('id ' || order_id, 'number ' || ordernumber, 'raw ' || md5(raw))
-                          AS reject_key
+            SELECT * REPLACE (replace(raw, chr(0), '') AS raw),
+                   CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
+                   || coalesce('id ' || brief(order_id), 'number ' || brief(ordernumber),
+                               'raw ' || md5(raw)) AS reject_key
             FROM staged_reject)
         QUALIFY row_number() OVER (PARTITION BY reject_key
                                    ORDER BY page DESC, position DESC) = 1""")

@@ -6,7 +6,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -17,7 +17,7 @@ from orderpull.normalize.macros import MACROS
 from orderpull.normalize.numbers import NumberQuoter
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import ShapingSql
-from orderpull.normalize.staging import staging
+from orderpull.normalize.staging import refuse_long, staging
 from orderpull.sources.spec import Api
 
 __all__ = ["Key", "Shaper", "StagedPage"]
@@ -89,6 +89,14 @@ class Shaper:
         for table in _STAGED:
             self.connection.execute(f"INSERT INTO {table} FROM earlier_{table}")
             self.connection.execute(f"DROP TABLE earlier_{table}")
+
+    def refuse_long(self, limits: Mapping[str, int]) -> None:
+        """Make a reject of each staged order that holds a text longer than the warehouse takes.
+
+        :param limits: bytes in UTF-8 that a column takes.
+        """
+        for statement in refuse_long(limits):
+            self.connection.execute(statement)
 
     def raw_texts(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
         """The orders at *positions* of *page*, as received."""

@@ -1,6 +1,6 @@
 """The statements that make the staged tables of what was read: ``base`` and ``line``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.normalize.walk import literal
@@ -48,6 +48,39 @@ SELECT page, position,
     CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
     wrong.reason AS reason, wrong.message AS message, wrong.path AS path, NULL::VARCHAR AS raw
 FROM shaped WHERE wrong IS NOT NULL"""
+
+
+_TEXTS = (
+    "ordernumber", "order_id", "status", "currency", "channel",
+    "country", "line1", "line2", "name", "postalcode", "stateprovince", "city",
+)  # fmt: skip
+
+
+def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
+    """The statements that make rejects of staged orders with a text over its limit, in bytes."""
+    if not limits:
+        return
+    longest_sku = "list_max(list_transform(items, item -> strlen(item.sku)))"
+    lengths = {name: f"strlen({name})" for name in _TEXTS} | {"sku": longest_sku}
+    cases = " ".join(
+        f"WHEN {length} > {limits[name]} THEN {{'name': {literal(name)}, 'length': {length}, "
+        f"'limit': {limits[name]}}}"
+        for name, length in lengths.items()
+        if name in limits
+    )
+    yield f"""
+CREATE OR REPLACE TEMP TABLE long AS
+SELECT page, position, ordernumber, order_id, CASE {cases} END AS long FROM staged_order"""
+    yield "DELETE FROM long WHERE long IS NULL"
+    yield """
+INSERT INTO staged_reject
+SELECT page, position, ordernumber, order_id, 'value_too_long',
+    long.name || ' has ' || long.length || ' bytes; the warehouse takes ' || long.limit,
+    '$', NULL FROM long"""
+    yield """
+DELETE FROM staged_order USING long
+WHERE staged_order.page = long.page AND staged_order.position = long.position"""
+    yield "DROP TABLE long"
 
 
 def staging(lines_path: str) -> Iterator[str]:
