@@ -10,8 +10,8 @@ import msgspec
 from orderpull import points
 from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
-from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta
+from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.shape import Key, Shaper, StagedPage
 from orderpull.sources.pull import Source
 
@@ -32,21 +32,18 @@ class Waiting:
 
     def __init__(self, landing: SourceLanding) -> None:
         self.landing = landing
-        self._file = landing.folder / "loaded.json"
 
     def note(self, through: int, gaps: Sequence[int]) -> None:
         """Remember what the ledger says."""
         data = msgspec.json.encode({"through": through, "gaps": list(gaps)})
-        if not self._file.exists() or self._file.read_bytes() != data:
-            temporary = self._file.with_name(".loaded.json.tmp")
-            temporary.write_bytes(data)
-            temporary.rename(self._file)
+        if self.landing.note(LOADED) != data:
+            self.landing.keep_note(LOADED, data)
 
     def pages(self) -> list[int]:
         """The pages that wait."""
         try:
-            noted = msgspec.json.decode(self._file.read_bytes())
-        except (FileNotFoundError, msgspec.DecodeError):
+            noted = msgspec.json.decode(self.landing.note(LOADED) or b"")
+        except msgspec.DecodeError:
             noted = {"through": 0, "gaps": []}
         return [*noted["gaps"], *self.landing.pages(after=noted["through"])]
 
@@ -179,6 +176,7 @@ class PageLoader:
         self.run.become(batch.record)
         self.state = batch.state
         self.changed += judged.counts.inserted + judged.counts.updated
+        self.landing.let_go()
 
     def _shape(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
         """Stage *pages*, and along with them the orders that wait for a number of theirs.

@@ -22,7 +22,7 @@ from orderpull.errors import (
     SourceError,
 )
 from orderpull.landing import open_landing
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.protocol import SourceLanding
 from orderpull.loading import PageLoader, Waiting
 from orderpull.settings import Settings
 from orderpull.sources.limits import Stop
@@ -184,7 +184,7 @@ class Pipeline:
         self.stop = stop or Stop()
         self.listener = listener or Listener()
         self.accept_rejects = False
-        self.landing = open_landing(settings.landing.url, settings.folder)
+        self.landing = open_landing(settings.landing, settings.folder)
         self.destination: Destination = open_destination(settings.destination, settings.folder)
         self.sources = {
             name: Source(name, source, read_api(source.api, settings.folder), send=send)
@@ -272,7 +272,7 @@ class Pipeline:
         if other and any(page <= state.loaded_through for page in part.pages()):
             raise LandingMismatch(
                 f"The warehouse has loaded pages of source {name!r} from another landing than "
-                f"{part.folder}.",
+                f"{part}.",
                 "Give back the landing that belongs to it, or rename the source.",
             )
         Waiting(part).note(state.loaded_through, state.gaps)

@@ -29,21 +29,53 @@ Block = TypeVar("Block", bound=Struct)
 class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[destination]``: the warehouse.
 
-    :param url: ``duckdb:///FILE`` (three slashes: beside the settings file; four: absolute).
+    :param url: ``duckdb:///FILE`` (three slashes: beside the settings file; four: absolute),
+        ``postgresql://USER@HOST:5432/DATABASE`` or ``redshift://USER@HOST:5439/DATABASE``.
     :param lock_wait: seconds to wait for another process to let go of the warehouse.
+    :param password: of the warehouse's user, best as ``${NAME}``.
+    :param connect_timeout: seconds that a server may take to let us in.
+    :param timeout: seconds that a server may take for one statement.
+    :param stage: Redshift: ``s3://BUCKET/PREFIX``, where the files for ``COPY`` are put.
+    :param iam_role: Redshift: ARN of the role that ``COPY`` reads them with.
+    :param auth: Redshift: ``password``, ``iam`` (temporary credentials) or ``secret`` (Secrets
+        Manager).
+    :param cluster: Redshift, ``iam``: the provisioned cluster's identifier.
+    :param workgroup: Redshift, ``iam``: the Serverless workgroup's name.
+    :param secret_arn: Redshift, ``secret``: the secret with user and password.
+    :param region: Redshift: the AWS region; default as the AWS tools have it.
+    :param endpoint: Redshift: another address for S3, for stores that only speak like it.
     """
 
     url: str = "duckdb:///orders.duckdb"
     lock_wait: Annotated[float, Meta(ge=0)] = 30.0
+    password: str | None = None
+    connect_timeout: Annotated[float, Meta(ge=1)] = 10.0
+    timeout: Positive = 600.0
+    stage: str | None = None
+    iam_role: str | None = None
+    auth: Literal["password", "iam", "secret"] = "password"
+    cluster: str | None = None
+    workgroup: str | None = None
+    secret_arn: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
 
 
 class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[landing]``: where raw pages are kept.
 
-    :param url: a folder, relative to the settings file.
+    :param url: a folder, relative to the settings file, or ``s3://BUCKET/PREFIX``.
+    :param endpoint: of a store that speaks S3 and is not Amazon's.
+    :param region: of the bucket; else as boto3 finds it.
+    :param sse: how S3 encrypts what is put there; else as the bucket says.
+    :param kms_key: id or ARN of the key for ``aws:kms``; else AWS's own.
     """
 
     url: str = "landing"
+    endpoint: str | None = None
+    region: str | None = None
+    sse: Literal["AES256", "aws:kms"] | None = None
+    kms_key: str | None = None
 
 
 class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,25 +1,51 @@
 """Keep: raw responses, durable before anything else happens to them."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orderpull.errors import SettingsError
+from orderpull.settings import LandingSettings, without_password
 
 if TYPE_CHECKING:
-    from orderpull.landing.local import Landing
+    from orderpull.landing.protocol import Landing
+
+_ONLY_S3 = ("endpoint", "region", "sse", "kms_key")
 
 
-def open_landing(url: str, folder: Path) -> "Landing":
-    """The landing at *url*: a folder, relative to *folder*.
+def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
+    """The landing at ``settings.url``: a folder, relative to *folder*, or a part of a bucket.
 
-    :raises SettingsError: *url* is of a kind that is not known.
+    Nothing is asked of it yet.
+
+    :raises SettingsError: the URL is of a kind that is not known, or what it needs is not there.
     """
+    scheme, separator, _ = settings.url.partition("://")
+    if not separator:
+        return _folder(settings, folder)
+    if scheme != "s3":
+        raise SettingsError(
+            f"landing.url is {without_password(settings.url)!r}: {scheme} is not a landing that "
+            "this orderpull knows.",
+            "Give a folder, or s3://BUCKET/PREFIX.",
+        )
+    if find_spec("boto3") is None:
+        raise SettingsError(
+            "landing.url is on S3, and boto3, which talks to S3, is not installed.",
+            "Install it: pip install 'orderpull[s3]'.",
+        )
+    from orderpull.landing import s3
+
+    return s3.open_landing(settings)
+
+
+def _folder(settings: LandingSettings, folder: Path) -> "Landing":
     from orderpull.landing.local import Landing
 
-    scheme, separator, _ = url.partition("://")
-    if separator:
-        raise SettingsError(
-            f"landing.url is {url!r}: {scheme} is not a landing that this orderpull knows.",
-            "Give a folder.",
-        )
-    return Landing((folder / url).absolute())
+    for key in _ONLY_S3:
+        if getattr(settings, key) is not None:
+            raise SettingsError(
+                f"landing.{key} is set, and landing.url is a folder.",
+                f"Take landing.{key} out, or set landing.url to s3://BUCKET/PREFIX.",
+            )
+    return Landing((folder / settings.url).absolute())

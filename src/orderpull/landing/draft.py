@@ -5,6 +5,7 @@ it has arrived. After a kill it shows what the process was waiting for, and what
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ class Draft:
     :param request: method and URL, secrets taken out.
     :param status: the answer's HTTP status; 0 until there is one.
     :param body: the bytes that had arrived, for a draft found after a kill.
+    :param pull: by what a landing that is shared by machines knows the pull again.
+    :param forget: what else is to go once the request is forgotten.
     """
 
     path: Path
@@ -30,10 +33,12 @@ class Draft:
     request: str
     status: int = 0
     body: bytes = b""
+    pull: str = ""
+    forget: Callable[[], None] = field(default=lambda: None, repr=False)
     _file: int = field(default=-1, repr=False)
 
     @classmethod
-    def begin(cls, path: Path, request: str, room: int = 0) -> "Draft":
+    def begin(cls, path: Path, request: str, room: int = 0, pull: str = "") -> "Draft":
         """Make the file durable, so that even a loss of power shows that a request was sent.
 
         :param room: bytes to take from the disk before the request is sent, so that a disk that
@@ -42,7 +47,7 @@ class Draft:
         """
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            write_all(file, msgspec.json.encode({"request": request}) + b"\n")
+            write_all(file, first_line(request, pull))
             _reserve(file, room)
             os.fsync(file)
             sync_folder(path.parent)
@@ -50,7 +55,7 @@ class Draft:
             os.close(file)
             path.unlink()
             raise
-        return cls(path, int(path.stem), request, _file=file)
+        return cls(path, int(path.stem), request, pull=pull, _file=file)
 
     def answered(self, status: int) -> None:
         """Note the answer's *status*; bytes of the body follow."""
@@ -76,24 +81,25 @@ class Draft:
         self.close()
         with suppress(OSError):  # the next run finds that out, too
             self.path.unlink()
+        self.forget()
 
 
 def read_drafts(folder: Path) -> list[Draft]:
     """The drafts that a kill left in *folder*, oldest first."""
     if not folder.is_dir():
         return []
-    return [_read(path) for path in sorted(folder.glob("*.part"))]
+    return [parse_draft(path, path.read_bytes()) for path in sorted(folder.glob("*.part"))]
 
 
-def _reserve(file: int, room: int) -> None:
-    """Take *room* bytes after those written; they read as zeros until they are written."""
-    if room and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), room)
+def first_line(request: str, pull: str) -> bytes:
+    """The line that says what is asked, and by which pull if that matters."""
+    told = {"request": request} | ({"pull": pull} if pull else {})
+    return msgspec.json.encode(told) + b"\n"
 
 
-def _read(path: Path) -> Draft:
-    data = path.read_bytes().rstrip(b"\0")
-    request, _, rest = data.partition(b"\n")
+def parse_draft(path: Path, data: bytes) -> Draft:
+    """The draft that *path* holds as *data*; any end of it may be missing."""
+    request, _, rest = data.rstrip(b"\0").partition(b"\n")
     status, newline, body = rest.partition(b"\n")
     return Draft(
         path,
@@ -101,7 +107,14 @@ def _read(path: Path) -> Draft:
         request=_field(request, "request", "?"),
         status=int(_field(status, "status", "0")) if newline else 0,
         body=body,
+        pull=_field(request, "pull", ""),
     )
+
+
+def _reserve(file: int, room: int) -> None:
+    """Take *room* bytes after those written; they read as zeros until they are written."""
+    if room and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), room)
 
 
 def _field(line: bytes, key: str, default: str) -> str:

@@ -4,6 +4,7 @@
 
     <landing>/<source>/landing.json              the landing's identity
     <landing>/<source>/cursor.json               how far a verified window reached
+    <landing>/<source>/loaded.json               a note of what the ledger last said
     <landing>/<source>/.lock                     held while a process pulls
     <landing>/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
     <landing>/<source>/in-flight/*.tmp           a file being written
@@ -25,18 +26,20 @@ from pathlib import Path
 import msgspec
 
 from orderpull import clock, points
-from orderpull.errors import CorruptPage, LandingBusy, LandingError
+from orderpull.errors import LandingBusy, LandingError
+from orderpull.landing import protocol
 from orderpull.landing.draft import Draft, read_drafts
 from orderpull.landing.files import sync_folder, write_all
 from orderpull.landing.lock import Held, alone, held, is_held
-from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode, restore
+from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
+from orderpull.landing.protocol import IDENTITY, own
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _PAGE = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _META_BYTES = 65_536
 
 
-class Landing:
+class Landing(protocol.Landing):
     """All sources' pages below one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,12 +60,15 @@ class Landing:
         self.source(name).prepare()
 
 
-class SourceLanding:
+class SourceLanding(protocol.SourceLanding):
     """One source's pages."""
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.name = source
+
+    def __str__(self) -> str:
+        return str(self.folder)
 
     def prepare(self) -> None:
         """Make the folders, and prove that they can be written durably.
@@ -75,23 +81,9 @@ class SourceLanding:
                 probe.write(b"orderpull was here\n")
                 os.fsync(probe.fileno())
             with alone(self.folder):
-                if not (self.folder / "landing.json").exists():
+                if not (self.folder / IDENTITY).exists():
                     identity = msgspec.json.encode({"id": uuid.uuid4().hex})
-                    self._replace(self.folder / "landing.json", identity)
-
-    @property
-    def identity(self) -> str:
-        """What tells this landing from every other; '' before :meth:`prepare`.
-
-        :raises LandingError: it cannot be read.
-        """
-        path = self.folder / "landing.json"
-        try:
-            return str(msgspec.json.decode(path.read_bytes())["id"])
-        except FileNotFoundError:
-            return ""
-        except (msgspec.DecodeError, KeyError, TypeError):
-            raise LandingError(f"{path} cannot be read.", restore(path)) from None
+                    self._replace(self.folder / IDENTITY, identity)
 
     @contextmanager
     def pulling(self) -> Iterator[None]:
@@ -145,6 +137,9 @@ class SourceLanding:
             "Restore it from a backup of the landing.",
         )
 
+    def let_go(self) -> None:
+        """The files are the landing's own: they stay."""
+
     def has(self, page: int) -> bool:
         """Whether landed page number *page* is still here."""
         name = f"{page:012d}{SUFFIX}"
@@ -159,14 +154,14 @@ class SourceLanding:
         with self._told():
             data = path.read_bytes()
         meta, body = decode(data, str(path))
-        return self._own(meta, page, path), body
+        return own(meta, page, str(path)), body
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
         path = self.file(page)
         with self._told(), path.open("rb") as file:
             data = file.read(_META_BYTES)
-        return self._own(decode_meta(data, str(path))[0], page, path)
+        return own(decode_meta(data, str(path))[0], page, str(path))
 
     def draft(self, page: int, request: str, room: int = 0) -> Draft:
         """Note that *request* is about to be sent, to become *page*.
@@ -194,47 +189,22 @@ class SourceLanding:
             self._replace(path, *encode(meta, body), reached=points.reached)
         points.reached("page-landed")
 
-    def verified_cursor(self) -> tuple[int, str | None]:
-        """The newest verified cursor, and the page after which it was reached.
-
-        :raises LandingError: it cannot be read.
-        """
-        path = self.folder / "cursor.json"
-        try:
-            kept = msgspec.json.decode(path.read_bytes())
-            return int(kept["page"]), str(kept["cursor"])
-        except FileNotFoundError:
-            return 0, None
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-            raise LandingError(f"{path} cannot be read.", restore(path)) from None
-
-    def keep_cursor(self, cursor: str, page: int) -> None:
-        """Keep *cursor*, reached once *page* was landed and its window verified."""
+    def note(self, name: str) -> bytes | None:
+        """What was kept under *name* beside the pages; None if nothing was."""
         with self._told():
-            data = msgspec.json.encode({"page": page, "cursor": cursor})
-            self._replace(self.folder / "cursor.json", data)
+            try:
+                return (self.folder / name).read_bytes()
+            except FileNotFoundError:
+                return None
 
-    def newest_cursor(self, loaded: str | None, loaded_through: int) -> str | None:
-        """How far the API has been read: the newest landed word on it, else the ledger's.
-
-        :param loaded: the ledger's cursor, which knows all pages up to *loaded_through*.
-        """
-        verified_at, verified = self.verified_cursor()
-        for page in reversed(self.pages(after=max(verified_at, loaded_through))):
-            cursor = self.meta(page).cursor_after
-            if cursor is not None:
-                return cursor
-        return verified if verified is not None and verified_at >= loaded_through else loaded
+    def keep_note(self, name: str, data: bytes) -> None:
+        """Keep *data* under *name*, wholly or not at all, and durably."""
+        with self._told():
+            self._replace(self.folder / name, data)
 
     @property
     def _in_flight(self) -> Path:
         return self.folder / "in-flight"
-
-    def _own(self, meta: PageMeta, page: int, path: Path) -> PageMeta:
-        """*meta*, if it is that of *page*: a file that was copied over another is found out."""
-        if meta.page != page:
-            raise CorruptPage(f"{path} is page {meta.page}, not page {page}.", restore(path))
-        return meta
 
     def _numbers(self, month: Path) -> list[int]:
         """Numbers of the pages in one month's folder, as they come."""

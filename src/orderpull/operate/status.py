@@ -46,7 +46,7 @@ class Status:
 
 def status(settings: Settings) -> Status:
     """What is known without asking any API."""
-    landing = open_landing(settings.landing.url, settings.folder)
+    landing = open_landing(settings.landing, settings.folder)
     runs, rejects = _ledger(settings)
     sources = {}
     for name, source in settings.chosen().items():

@@ -21,7 +21,7 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.landing.draft import Draft
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import OK, Endpoint, how
 from orderpull.sources.limits import RateLimit, Stop, asked_wait, backoff
 from orderpull.sources.reading import PageReader, Reading

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceError
-from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta, digest
+from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.asking import AskAgain, Asking, AskOnce, Pace, Taken
 from orderpull.sources.endpoint import Endpoint
 from orderpull.sources.limits import Stop
