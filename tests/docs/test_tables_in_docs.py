@@ -67,7 +67,7 @@ def test_every_count_is_told() -> None:
 def test_every_column_of_the_answers_is_told() -> None:
     """The columns of the views in docs/tables.md are those of the views, in their order."""
     with duckdb.connect() as connection:
-        for statement in create_statements():
+        for statement in create_statements("duckdb"):
             connection.execute(statement)
         for view in VIEWS:
             found = connection.execute(f"DESCRIBE {view}").fetchall()

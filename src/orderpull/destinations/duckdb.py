@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orderpull import __version__, clock, points
+from orderpull import clock, points
 from orderpull.destinations import ledger
 from orderpull.destinations.changes import DELETES, inserts, plan
+from orderpull.destinations.migrating import migrate, pending
 from orderpull.destinations.protocol import (
     Batch,
     Judged,
@@ -31,9 +32,8 @@ from orderpull.errors import (
     DestinationBusy,
     DestinationError,
     DestinationForeign,
-    SchemaTooNew,
 )
-from orderpull.model import DATA_TABLES, SCHEMA_VERSION, TABLES
+from orderpull.model import DATA_TABLES
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -161,50 +161,16 @@ class DuckdbDestination:
         )
 
     def _ensure_schema(self, connection: duckdb.DuckDBPyConnection) -> None:
-        version = self._version(connection)
-        if version == SCHEMA_VERSION:
-            return
-        if version is not None and version > SCHEMA_VERSION:
-            raise SchemaTooNew(
-                f"{self.path} has schema version {version}; this orderpull knows up to "
-                f"{SCHEMA_VERSION}.",
-                "Update orderpull; nothing was changed.",
-            )
-        from orderpull.destinations import schema
+        def execute(statement: str, values: Sequence[Any]) -> ledger.Rows:
+            return connection.execute(statement, values).fetchall()
 
-        statements = (
-            schema.create_statements() if version is None else schema.migrate_statements(version)
+        names = execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'", []
         )
-        with _transaction(connection):
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(
-                "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
-                [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
-            )
-
-    def _version(self, connection: duckdb.DuckDBPyConnection) -> int | None:
-        """The file's schema version; None if it has none of our tables.
-
-        :raises DestinationForeign: it has tables by our names that we did not make.
-        """
-        names = {
-            row[0]
-            for row in connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
-            ).fetchall()
-        }
-        if "orderpull_schema" in names:
-            row = connection.execute("SELECT max(version) FROM orderpull_schema").fetchone()
-            if row and row[0] is not None:
-                return int(row[0])
-        taken = sorted(names & {table.name for table in TABLES})
-        if taken:
-            raise DestinationForeign(
-                f"{self.path} already has tables named {', '.join(taken)}, not made by orderpull.",
-                "Choose another file in destination.url; this one was not touched.",
-            )
-        return None
+        statements = pending(execute, [name for (name,) in names], "duckdb", str(self.path))
+        if statements:
+            with _transaction(connection):
+                migrate(execute, statements)
 
 
 class DuckdbReader:
@@ -215,13 +181,9 @@ class DuckdbReader:
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows that *query* answers."""
-        from orderpull.destinations.schema import duckdb_dialect
+        from orderpull.destinations.schema import compiled
 
-        compiled = query.compile(
-            dialect=duckdb_dialect(), compile_kwargs={"render_postcompile": True}
-        )
-        values = [compiled.params[name] for name in compiled.positiontup or ()]
-        found = self.connection.execute(str(compiled), values)
+        found = self.connection.execute(*compiled(query, "duckdb"))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

@@ -3,7 +3,7 @@
 The statements are plain enough for every warehouse; ``?`` marks a value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +72,7 @@ def read_rejects(execute: Execute, source: str | None, reason: str | None) -> li
     wanted = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]
     where = " AND ".join(f"{name} = ?" for name, _ in wanted) or "1 = 1"
     rows = execute(
-        f"SELECT {', '.join(LEDGER_REJECT.names)} FROM orderpull_reject WHERE {where} "
+        f"SELECT {quoted(LEDGER_REJECT.names)} FROM orderpull_reject WHERE {where} "
         "ORDER BY source, page, position",
         [value for _, value in wanted],
     )
@@ -128,6 +128,11 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
            SELECT reject_key FROM reject SEMI JOIN known_reject USING (reject_key)
            ANTI JOIN gone_reject USING (reject_key)"""
     )
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Column *names*, quoted, with commas: some are words of some warehouse's own ("raw")."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _marks(row: Sequence[object]) -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from orderpull.landing.page import PageMeta
 
+Kind = Literal["duckdb", "postgresql", "redshift"]
+"""The warehouses."""
+
 Command = Literal["run", "load", "replay", "retry"]
 
 

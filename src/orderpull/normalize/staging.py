@@ -60,7 +60,7 @@ def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
     """The statements that make rejects of staged orders with a text over its limit, in bytes."""
     if not limits:
         return
-    longest_sku = "list_max(list_transform(items, item -> strlen(item.sku)))"
+    longest_sku = "list_max(list_transform(items, lambda item: strlen(item.sku)))"
     lengths = {name: f"strlen({name})" for name in _TEXTS} | {"sku": longest_sku}
     cases = " ".join(
         f"WHEN {length} > {limits[name]} THEN {{'name': {literal(name)}, 'length': {length}, "
