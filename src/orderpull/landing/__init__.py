@@ -34,9 +34,9 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
             "landing.url is on S3, and boto3, which talks to S3, is not installed.",
             "Install it: pip install 'orderpull[s3]'.",
         )
-    from orderpull.landing import s3
+    from orderpull.landing.s3 import landing_at
 
-    return s3.open_landing(settings)
+    return landing_at(settings)
 
 
 def _folder(settings: LandingSettings, folder: Path) -> "Landing":
