@@ -67,6 +67,7 @@ class PostgresSession:
     """
 
     kind: Kind = "postgresql"
+    enforces_keys = True
 
     def __init__(self, settings: DestinationSettings, given: dict[str, Any], where: str) -> None:
         self.settings = settings
@@ -74,8 +75,11 @@ class PostgresSession:
         self.connection = self._connect(given)
         self.folder = tempfile.TemporaryDirectory(prefix="orderpull-")
 
+    def prepare(self) -> None:
+        """Nothing: an advisory lock needs no table."""
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
-        """Run *statement*, with ``?`` for each value (``%s``, in queries of SQLAlchemy's)."""
+        """Run *statement*, with ``?`` for each value."""
         with self._told():
             found = self.connection.execute(_marked(statement, values), values or None)
             return found.fetchall() if found.description else []
@@ -157,7 +161,7 @@ class PostgresSession:
 
 def _marked(statement: str, values: Sequence[Any]) -> str:
     """*statement* with psycopg's marks for values."""
-    return statement.replace("?", "%s") if values else statement
+    return statement.replace("%", "%%").replace("?", "%s") if values else statement
 
 
 def _write_csv(

@@ -24,9 +24,9 @@ def dialect_of(kind: Kind) -> Dialect:
     if kind == "redshift":
         from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector
 
-        redshift: Dialect = RedshiftDialect_redshift_connector()
+        redshift: Dialect = RedshiftDialect_redshift_connector(paramstyle="qmark")
         return redshift
-    style = "numeric_dollar" if kind == "duckdb" else "format"
+    style = "numeric_dollar" if kind == "duckdb" else "qmark"
     return PGDialect(paramstyle=style)  # type: ignore[no-untyped-call]
 
 

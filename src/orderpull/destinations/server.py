@@ -29,7 +29,15 @@ from orderpull.destinations.protocol import (
 )
 from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import DestinationError, Overtaken
-from orderpull.model import LEDGER_REJECT, LEDGER_SCHEMA, ORDER_HEADER, TABLES, Column, Table
+from orderpull.model import (
+    DATA_TABLES,
+    LEDGER_REJECT,
+    LEDGER_SCHEMA,
+    ORDER_HEADER,
+    TABLES,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -54,6 +62,13 @@ class Session(Protocol):
     kind: Kind
     where: str
     """The server and its database, as messages name them."""
+
+    enforces_keys: bool
+    """Whether the server itself refuses a row that stands twice."""
+
+    def prepare(self) -> None:
+        """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
+        ...
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> ledger.Rows:
         """Run *statement*, ``?`` for each value; its rows, if it has some.
@@ -102,6 +117,7 @@ class ServerDestination:
     def preflight(self) -> None:
         """Connect, create or migrate the tables, and prove that they can be written."""
         with self._session() as session:
+            session.prepare()
             self._ensure_schema(session)
             _try_writing(session)
 
@@ -206,6 +222,8 @@ class ServerLoader:
             points.reached("rows-deleted")
             self._insert(rows)
             points.reached("rows-inserted")
+            if not self.session.enforces_keys:
+                self._assert_unique(batch.source, rows)
             ledger.write_state(self.session.execute, batch.source, batch.state, at)
             ledger.write_run(self.session.execute, record)
             points.reached("ledger-written")
@@ -273,6 +291,26 @@ class ServerLoader:
                 f"INSERT INTO {table.name} ({names}) SELECT {names} FROM new_{table.name}"
             )
 
+    def _assert_unique(self, source: str, written: Sequence[Table]) -> None:
+        """Fail, and so roll back, if a key that was written stands twice."""
+        for table in DATA_TABLES:
+            if table not in written:
+                continue
+            key = quoted(table.key)
+            twice = self.session.execute(
+                f"SELECT count(*) FROM (SELECT {key} FROM {table.name} WHERE source = ? "
+                f"AND ordernumber IN (SELECT ordernumber FROM new_{table.name}) "
+                f"GROUP BY {key} HAVING count(*) > 1) AS twice",
+                [source],
+            )[0][0]
+            if twice:
+                raise DestinationError(
+                    f"{table.name} would hold {twice} orders of {source!r} twice; "
+                    "nothing was loaded.",
+                    "Something else wrote to these tables; `orderpull replay --into` makes them "
+                    "anew.",
+                )
+
     def _stage(self, name: str, columns: str, table: Table, rows: ledger.Rows) -> None:
         """Make the temporary table *name* of the stage, of *columns* of *table*."""
         types = {column.name: _DUCKDB[column.type] for column in table.columns}
@@ -317,6 +355,8 @@ def _try_writing(session: Session) -> None:
         session.execute(
             f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {table.name} WHERE 1 = 0"
         )
+    with session.writing():
+        pass
     with duckdb.connect() as stage:
         column = LEDGER_SCHEMA.columns[0]
         session.upload(stage, "preflight", [column], f"SELECT 1::BIGINT AS {column.name}")

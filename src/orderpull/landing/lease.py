@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
+from orderpull.bucket import Bucket, Unmet
 from orderpull.errors import LandingBusy, LandingError
-from orderpull.landing.bucket import Bucket, Unmet
 
 log = logging.getLogger("orderpull.landing")
 

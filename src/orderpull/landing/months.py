@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from orderpull import clock
-from orderpull.landing.bucket import Bucket
+from orderpull.bucket import Bucket
 from orderpull.landing.page import SUFFIX
 
 _MONTH = re.compile(r"\d{4}-\d{2}")

@@ -22,9 +22,9 @@ from pathlib import Path
 import msgspec
 
 from orderpull import points
+from orderpull.bucket import Bucket, Object, Store, Unmet, Use
 from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.landing import protocol
-from orderpull.landing.bucket import Bucket, Object, Store, Unmet
 from orderpull.landing.draft import Draft, first_line, parse_draft, read_drafts
 from orderpull.landing.lease import Lease
 from orderpull.landing.lock import Held, held, is_held
@@ -69,11 +69,19 @@ def landing_at(settings: LandingSettings) -> "Landing":
     return Landing(match[1], f"{prefix}/" if prefix else "", settings)
 
 
+USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
+
+
+def store_of(settings: LandingSettings) -> Store:
+    """Where the bucket is that *settings* name."""
+    return Store(settings.endpoint, settings.region, settings.sse, settings.kms_key)
+
+
 class Landing(protocol.Landing):
     """All sources' pages below one prefix of one bucket."""
 
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
-        self._bucket = Bucket(Store(settings), bucket, prefix)
+        self._bucket = Bucket(store_of(settings), bucket, prefix, USE)
         self._sources: dict[str, SourceLanding] = {}
 
     def __str__(self) -> str:

@@ -18,8 +18,7 @@ import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from orderpull.errors import LandingError
-from orderpull.settings import LandingSettings
+from orderpull.errors import OrderpullError
 
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5.0, 30.0, 5
 """Deadlines for connecting and for each wait for bytes, and how often a call is tried."""
@@ -28,6 +27,7 @@ FIRST_SECONDS, FIRST_TRIES = 4.0, 2
 """The same for the first call of a run: whoever waits at a terminal is told within seconds."""
 
 _CONFLICT_TRIES = 5
+_SERVER_ERROR = 500
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _UNMET = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
@@ -60,13 +60,25 @@ class Object:
 
 
 class Store:
-    """Where buckets are, and how boto3 talks to it."""
+    """Where buckets are, and how boto3 talks to it.
 
-    def __init__(self, settings: LandingSettings) -> None:
-        self.endpoint = settings.endpoint
-        asked = {"ServerSideEncryption": settings.sse, "SSEKMSKeyId": settings.kms_key}
+    :param endpoint: its address; None: Amazon's own S3.
+    :param region: None: as the AWS tools have it.
+    :param sse: how objects are encrypted, as S3 names it; None: as the bucket says.
+    :param kms_key: with which key.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        region: str | None = None,
+        sse: str | None = None,
+        kms_key: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        asked = {"ServerSideEncryption": sse, "SSEKMSKeyId": kms_key}
         self.encryption = {key: value for key, value in asked.items() if value}
-        self._region = settings.region
+        self._region = region
 
     @cached_property
     def client(self) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -92,15 +104,34 @@ class Store:
         return boto3.Session(region_name=self._region)
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a bucket is used for, so that its faults are told in those words.
+
+    :param name: "The landing".
+    :param block: the block of the settings that it is set in.
+    :param url: the setting that names it.
+    :param guide: the page of the docs that says what it needs.
+    :param error: what is raised where the bucket does not do what it is asked.
+    """
+
+    name: str
+    block: str
+    url: str
+    guide: str
+    error: type[OrderpullError]
+
+
 class Bucket:
     """The objects of bucket *name* below *prefix*; keys are given without it.
 
-    Every method raises :class:`LandingError` where the bucket does not do what it is asked.
+    Every method raises the error of *use* where the bucket does not do what it is asked.
     """
 
-    def __init__(self, store: Store, name: str, prefix: str) -> None:
+    def __init__(self, store: Store, name: str, prefix: str, use: Use) -> None:
         self.name = name
         self.prefix = prefix
+        self.use = use
         self._store = store
 
     def __str__(self) -> str:
@@ -108,7 +139,7 @@ class Bucket:
 
     def below(self, folder: str) -> "Bucket":
         """The objects in *folder* alone."""
-        return Bucket(self._store, self.name, self.prefix + folder)
+        return Bucket(self._store, self.name, self.prefix + folder, self.use)
 
     def reach(self) -> None:
         """Ask for something small, patient for seconds only."""
@@ -170,6 +201,13 @@ class Bucket:
             for found in answer.get("Contents", ()):
                 yield found["Key"].removeprefix(self.prefix + folder)
 
+    def ages(self) -> Iterator[tuple[str, float]]:
+        """Every object below the prefix, and seconds since it was put by the store's clock."""
+        for answer in self._listed("", delimiter=""):
+            for found in answer.get("Contents", ()):
+                age = (_date(answer, found["LastModified"]) - found["LastModified"]).total_seconds()
+                yield found["Key"].removeprefix(self.prefix), age
+
     def folders(self, folder: str) -> list[str]:
         """Names of the folders right in *folder*, in byte order."""
         return [
@@ -179,10 +217,10 @@ class Bucket:
         ]
 
     def _listed(
-        self, folder: str, after: str = "", at_once: int = 1000
+        self, folder: str, after: str = "", at_once: int = 1000, delimiter: str = "/"
     ) -> Iterator[dict[str, Any]]:
         asked: dict[str, Any] = {
-            "Prefix": self.prefix + folder, "Delimiter": "/", "MaxKeys": at_once
+            "Prefix": self.prefix + folder, "Delimiter": delimiter, "MaxKeys": at_once
         }  # fmt: skip
         if after:
             asked["StartAfter"] = self.prefix + folder + after
@@ -250,9 +288,9 @@ class Bucket:
                 "Give them where AWS's programs look: a role, AWS_PROFILE or AWS_ACCESS_KEY_ID.",
             ) from error
         except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
-            raise self._error(self._silent(error), "Check landing.endpoint and the network.") from (
-                error
-            )
+            raise self._error(
+                self._silent(error), f"Check {self.use.block}.endpoint and the network."
+            ) from (error)
         except boto.BotoCoreError as error:
             raise self._error(
                 f"boto3 says {type(error).__name__}", "Check region and AWS's own settings."
@@ -268,11 +306,11 @@ class Bucket:
             return f"{at} broke the connection off"
         return f"{at} cannot be reached"
 
-    def _refused(self, what: str, error: Any) -> LandingError:  # noqa: ANN401 - boto has no types
+    def _refused(self, what: str, error: Any) -> OrderpullError:  # noqa: ANN401 - boto has no types
         code = _code(error)
         if code == "NoSuchBucket":
             return self._error(
-                f"there is no bucket {self.name!r}", "Check landing.url, or make the bucket."
+                f"there is no bucket {self.name!r}", f"Check {self.use.url}, or make the bucket."
             )
         if code in _NOT_KNOWN:
             return self._error(
@@ -281,31 +319,39 @@ class Bucket:
             )
         if code in _NOT_ALLOWED:
             return self._error(
-                f"the credentials may not {what} there", "docs/landing.md names the rights needed."
+                f"the credentials may not {what} there",
+                f"{self.use.guide} names the rights needed.",
             )
         if code.startswith("KMS."):
             return self._error(
                 f"the encryption key cannot be used ({code})",
-                "Check landing.kms_key, and the rights on that key.",
+                f"Check {self.use.block}.kms_key, and the rights on that key.",
             )
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         tries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) + 1
         again = f", {tries} times" if tries > 1 else ""
         return self._error(
             f"it answered {status} {code} when asked to {what}{again}",
-            "Run again later." if status >= 500 else "Check landing.url, region and endpoint.",  # noqa: PLR2004
+            "Run again later."
+            if status >= _SERVER_ERROR
+            else f"Check {self.use.url}, region and endpoint.",
         )
 
-    def _error(self, why: str, hint: str) -> LandingError:
-        return LandingError(f"The landing {self} cannot be used: {why}.", hint)
+    def _error(self, why: str, hint: str) -> OrderpullError:
+        return self.use.error(f"{self.use.name} {self} cannot be used: {why}.", hint)
 
 
 def _object(got: Mapping[str, Any], data: bytes) -> Object:
     """An answer as an :class:`Object`; the store's own clock is in its Date."""
     modified: datetime = got["LastModified"]
+    age = (_date(got, modified) - modified).total_seconds()
+    return Object(data, got["ETag"], got["Metadata"], age)
+
+
+def _date(got: Mapping[str, Any], like: datetime) -> datetime:
+    """When the store answered, by its own clock if it says so."""
     date = got["ResponseMetadata"]["HTTPHeaders"].get("date")
-    now = parsedate_to_datetime(date) if date else datetime.now(modified.tzinfo)
-    return Object(data, got["ETag"], got["Metadata"], (now - modified).total_seconds())
+    return parsedate_to_datetime(date) if date else datetime.now(like.tzinfo)
 
 
 def _code(error: Any) -> str:  # noqa: ANN401 - boto has no types

@@ -1,0 +1,207 @@
+"""Amazon Redshift, provisioned or Serverless, through redshift_connector.
+
+Rows go as Parquet, written by DuckDB, to a bucket, and from there by ``COPY`` with an IAM role into
+temporary tables. The transaction that writes begins with a lock on ``orderpull_lock``, a table that
+no reader asks for: Redshift's SNAPSHOT isolation alone lets two loaders both insert, and a lock on
+the orders' own tables would hold up whoever reads them.
+(https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html, r_LOCK.html)
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from math import ceil
+from typing import Any
+
+import duckdb
+import redshift_connector
+from redshift_connector.core import Connection
+from redshift_connector.error import Error
+
+from orderpull import points
+from orderpull.destinations.ledger import Rows
+from orderpull.destinations.protocol import Kind
+from orderpull.destinations.redshift_auth import Address, login
+from orderpull.destinations.redshift_errors import (
+    load_refused,
+    lock_refused,
+    refused,
+    unreachable,
+)
+from orderpull.destinations.redshift_stage import RedshiftStage, parquet
+from orderpull.destinations.server import ServerDestination
+from orderpull.errors import DestinationError
+from orderpull.model import SIZES, Column
+from orderpull.settings import DestinationSettings
+
+_TYPES = {
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "money": "NUMERIC(19, 4)",
+}
+_MARGIN = 5.0
+"""Seconds that the connection waits beyond the server's own time-out for a statement."""
+
+
+def redshift_destination(settings: DestinationSettings) -> ServerDestination:
+    """The database at ``settings.url``.
+
+    :raises SettingsError: the URL, or a setting that Redshift needs, is missing or wrong.
+    """
+    address = Address.parse(settings.url)
+    stage = RedshiftStage(settings)
+    where = f"Redshift at {address.host}:{address.port}/{address.database}"
+
+    def connect() -> RedshiftSession:
+        return RedshiftSession(settings, address, stage, where)
+
+    return ServerDestination(where, connect, SIZES)
+
+
+class RedshiftSession:
+    """A connection to one database.
+
+    :param stage: where files for ``COPY`` are put.
+    :param where: the server and its database, as messages name them.
+    """
+
+    kind: Kind = "redshift"
+    enforces_keys = False
+
+    def __init__(
+        self, settings: DestinationSettings, address: Address, stage: RedshiftStage, where: str
+    ) -> None:
+        self.settings = settings
+        self.where = where
+        self.stage = stage
+        self.connection = self._connect(address)
+        self.files = stage.session()
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Run *statement*, with ``?`` for each value."""
+        try:
+            return self._run(statement, values)
+        except Error as error:
+            raise refused(error, self.where, self.settings) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def upload(
+        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
+    ) -> int:
+        """Make the temporary table *name* of what *query* finds in the stage: PUT, then COPY."""
+        with parquet(stage, columns, query) as (rows, parts):
+            if not rows:
+                return 0
+            points.reached("before-put")
+            manifest = self.files.put(name, parts)
+            points.reached("put")
+        typed = ", ".join(f'"{column.name}" {_type(column)}' for column in columns)
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.execute(f"CREATE TEMP TABLE {name} ({typed})")
+        self._copy(name, manifest)
+        if (loaded := int(self.execute("SELECT pg_last_copy_count()")[0][0])) != rows:
+            raise DestinationError(
+                f"{self.where} loaded {loaded} of {rows} rows into {name}; nothing was changed.",
+                "Run again; if it stays so, compare the bucket's region with the cluster's.",
+            )
+        self.files.clear()
+        return rows
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction that holds ``orderpull_lock``, its first statement."""
+        self._patience(self.settings.lock_wait)
+        self.execute("BEGIN")
+        try:
+            self._lock()
+            self._patience(self.settings.timeout)
+            yield
+            points.reached("before-commit")
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(DestinationError):
+                self.execute("ROLLBACK")
+            with suppress(DestinationError):
+                self._patience(self.settings.timeout)
+            raise
+        points.reached("committed")
+
+    def prepare(self) -> None:
+        """Make the table that is locked, and clear away what killed runs left in the bucket."""
+        found = self.execute(
+            "SELECT 1 FROM information_schema.tables "
+            "WHERE table_schema = current_schema() AND table_name = 'orderpull_lock'"
+        )
+        if not found:
+            self.execute("CREATE TABLE IF NOT EXISTS orderpull_lock (held BOOLEAN)")
+        self.stage.sweep()
+
+    def close(self) -> None:
+        """Close the connection, and clear the bucket of this session's files."""
+        try:
+            self.files.clear()
+        finally:
+            with suppress(Error, OSError):
+                self.connection.close()
+
+    def _run(self, statement: str, values: Sequence[Any]) -> Rows:
+        cursor = self.connection.cursor()
+        cursor.paramstyle = "qmark"
+        cursor.execute(statement, list(values) if values else None)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def _copy(self, name: str, manifest: str) -> None:
+        copy = (
+            f"COPY {name} FROM '{manifest}' IAM_ROLE '{self.settings.iam_role}' "
+            "FORMAT AS PARQUET MANIFEST"
+        )
+        try:
+            self._run(copy, ())
+        except Error as error:
+            raise load_refused(error, name, self.where, self.settings, self.execute) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _lock(self) -> None:
+        try:
+            self._run("LOCK orderpull_lock", ())
+        except Error as error:
+            raise lock_refused(error, self.where, self.settings) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _patience(self, seconds: float) -> None:
+        """How long the server may take for a statement from now on."""
+        self.execute(f"SET statement_timeout TO {max(1, round(seconds * 1000))}")
+
+    def _connect(self, address: Address) -> Connection:
+        settings = self.settings
+        who = login(address, settings)
+        tls = address.sslmode != "disable"
+        try:
+            connection = redshift_connector.connect(
+                host=address.host, port=address.port, database=address.database,
+                user=who.user, password=who.password, ssl=tls,
+                sslmode=address.sslmode if tls else None, timeout=ceil(settings.connect_timeout),
+                application_name="orderpull", tcp_keepalive=True,
+            )  # fmt: skip
+        except (Error, OSError) as error:
+            raise unreachable(error, self.where, who.user, settings) from None
+        connection.autocommit = True
+        # The driver knows one time-out for connecting and for statements, and has no way to ask
+        # for another; a statement may take longer than a connection.
+        connection._usock.settimeout(  # noqa: SLF001
+            max(settings.timeout, settings.lock_wait) + _MARGIN
+        )
+        return connection
+
+    def _lost(self, error: OSError) -> DestinationError:
+        return DestinationError(
+            f"The connection to {self.where} was lost: {error.strerror or error}.",
+            "Nothing is half loaded; run again.",
+        )
+
+
+def _type(column: Column) -> str:
+    return f"VARCHAR({column.size})" if column.type == "text" else _TYPES[column.type]

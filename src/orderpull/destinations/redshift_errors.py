@@ -1,0 +1,147 @@
+"""What Redshift and its driver say, in sentences for a person.
+
+Never a value of a row: it may be somebody's name or address.
+"""
+
+from collections.abc import Callable
+
+from redshift_connector.error import InterfaceError
+
+from orderpull.destinations.ledger import Rows
+from orderpull.errors import DestinationBusy, DestinationError, Overtaken
+from orderpull.settings import DestinationSettings
+
+_CANCELED = "57014"
+
+# SQLSTATE, or a part of the message: what happened, what to do.
+_REFUSED = (
+    ("42501", "{where} refuses: {said}.", "Grant it as docs/redshift.md shows."),
+    ("25006", "{where} is read-only.", "Name a cluster or workgroup that can be written."),
+    (
+        _CANCELED,
+        "{where} took longer than {seconds:g} s for one statement.",
+        "Raise destination.timeout, or see what keeps it busy.",
+    ),
+    ("53100", "{where} has no room: {said}.", "Make room there, then run again."),
+    (
+        "UnauthorizedException",
+        "{where} may not use the role {role}.",
+        "Attach it to the cluster or workgroup; docs/redshift.md shows how.",
+    ),
+    (
+        "not authorized to assume",
+        "{where} may not use the role {role}.",
+        "Attach it to the cluster or workgroup; docs/redshift.md shows how.",
+    ),
+    (
+        "Access",
+        "{where} may not read {stage} with the role {role}: {said}.",
+        "Give the role s3:GetObject and s3:ListBucket there; docs/redshift.md shows how.",
+    ),
+    ("", "{where} refuses: {said}.", "Nothing is half loaded; docs/redshift.md may help."),
+)
+
+_UNREACHABLE = (
+    ("connection time out", "no answer within {seconds:g} s", "host, port and firewalls between"),
+    ("timed out", "no answer within {seconds:g} s", "host, port and firewalls between"),
+    ("refuses SSL", "it speaks no TLS", "host and port, or sslmode=disable in the URL"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted", "host and sslmode"),
+    ("Connection refused", "nothing listens there", "host and port, and that it is not paused"),
+    ("Name or service not known", "the name is not known", "the host"),
+    ("nodename nor servname", "the name is not known", "the host"),
+    ("Temporary failure in name resolution", "the name is not known", "host and network"),
+    ("No address associated", "the name is not known", "the host"),
+    ("28P01", "it refused the password of {user}", "user and password"),
+    ("28000", "it lets {user} not in: {said}", "user, password and database"),
+    ("3D000", "{said}", "the database in destination.url"),
+    ("", "{said}", "destination.url"),
+)
+
+
+def code_of(error: Exception) -> str:
+    """The SQLSTATE of *error*; '' if the server gave none."""
+    return str(_fields(error).get("C", ""))
+
+
+def unreachable(
+    error: Exception, where: str, user: str, settings: DestinationSettings
+) -> DestinationError:
+    """Why there is no connection to *where*."""
+    words = {"seconds": settings.connect_timeout, "user": user, "said": _said(error)}
+    signs = f"{code_of(error)} {error!r} {error.__cause__!r}"
+    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in signs)
+    return DestinationError(
+        f"{where} cannot be used: {problem.format(**words)}.", f"Check {check}."
+    )
+
+
+def refused(error: Exception, where: str, settings: DestinationSettings) -> DestinationError:
+    """Why *where* did not do what it was asked to."""
+    if isinstance(error, InterfaceError):
+        return DestinationError(
+            f"The connection to {where} was lost: {_said(error)}.",
+            "Nothing is half loaded; run again.",
+        )
+    said = _said(error)
+    words = {
+        "where": where,
+        "said": said,
+        "seconds": settings.timeout,
+        "role": settings.iam_role,
+        "stage": settings.stage,
+    }
+    if "1023" in said or code_of(error) == "40001":
+        return Overtaken(
+            f"Another program wrote to {where} at the same time; nothing was changed.", "Run again."
+        )
+    signs = f"{code_of(error)} {said}"
+    message, hint = next((m, h) for sign, m, h in _REFUSED if sign in signs)
+    return DestinationError(message.format(**words), hint)
+
+
+def lock_refused(error: Exception, where: str, settings: DestinationSettings) -> DestinationError:
+    """Why the lock was not given."""
+    if code_of(error) != _CANCELED:
+        return refused(error, where, settings)
+    return DestinationBusy(
+        f"Another program held {where} for longer than {settings.lock_wait:g} s.",
+        "Let it finish, or raise destination.lock_wait.",
+    )
+
+
+def load_refused(
+    error: Exception,
+    table: str,
+    where: str,
+    settings: DestinationSettings,
+    execute: Callable[[str], Rows],
+) -> DestinationError:
+    """Why ``COPY`` into *table* failed: the load errors that Redshift keeps say where.
+
+    (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html)
+    """
+    try:
+        found = execute(
+            "SELECT column_name, error_message, line_number FROM sys_load_error_detail "
+            "WHERE query_id = pg_last_query_id() ORDER BY line_number LIMIT 1"
+        )
+    except DestinationError:
+        found = []
+    if not found:
+        return refused(error, where, settings)
+    column, message, line = (str(value).strip() for value in found[0])
+    return DestinationError(
+        f"{where} refused row {line} of {table}, column {column}: {message.rstrip('.')}.",
+        "Nothing was changed. sys_load_error_detail there says more.",
+    )
+
+
+def _fields(error: Exception) -> dict[str, object]:
+    """The fields of a message of the server's, by their letters in the protocol."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, dict) else {}
+
+
+def _said(error: Exception) -> str:
+    told = _fields(error).get("M") or " ".join(str(a) for a in error.args) or type(error).__name__
+    return (str(told).strip().splitlines() or ["no reason given"])[0].rstrip(".")
