@@ -1,0 +1,114 @@
+"""The three warehouses, each real or as real as it can be had, for tests of what all promise."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orderpull import Settings, read_settings
+from orderpull.destinations import open_destination
+from orderpull.destinations.protocol import Destination, Kind
+from tests.redshift_double import RedshiftDouble, redshift_double
+from tests.servers import (
+    KEYS,
+    PostgresServer,
+    aws_client,
+    fresh_bucket,
+    fresh_database,
+    postgres_server,
+    s3_server,
+)
+
+KINDS: tuple[Kind, ...] = ("duckdb", "postgresql", "redshift")
+ROLE = "arn:aws:iam::123456789012:role/orderpull-copy"
+
+
+@dataclass
+class Warehouse:
+    """A warehouse that nobody else uses.
+
+    :param lines: its ``[destination]`` block.
+    :param query: runs a statement of its own in it, as somebody who may do everything there.
+    """
+
+    kind: Kind
+    folder: Path
+    lines: dict[str, object]
+    query: Callable[[str], list[tuple[Any, ...]]]
+    double: RedshiftDouble | None = None
+    bucket: str = ""
+
+    def settings(self, url: str, more: str = "", **changed: object) -> Settings:
+        """Settings for one consume-once source ``shop`` at *url*, written to the folder.
+
+        :param more: further lines of the source's block. :param changed: of ``[destination]``.
+        """
+        values = {"lock_wait": 5, **self.lines, **changed}
+        block = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+        file = self.folder / "orderpull.toml"
+        file.write_text(
+            f'[destination]\n{block}[sources.shop]\napi = "skubana-assessment"\n'
+            f'base_url = "{url}"\n{more}\n',
+            encoding="utf-8",
+        )
+        return read_settings(file)
+
+    def open(self, **changed: object) -> Destination:
+        """It, as a destination."""
+        settings = self.settings("http://127.0.0.1:9", **changed)
+        return open_destination(settings.destination, self.folder)
+
+    def staged(self) -> list[str]:
+        """The files that lie in the stage."""
+        if not self.bucket:
+            return []
+        found = aws_client("s3", s3_server()).list_objects_v2(Bucket=self.bucket)
+        return [each["Key"] for each in found.get("Contents", ())]
+
+
+@contextmanager
+def warehouse(kind: Kind, folder: Path) -> Iterator[Warehouse]:
+    """A fresh warehouse of *kind*; *folder* is where settings and landing are."""
+    folder.mkdir(exist_ok=True)
+    if kind == "duckdb":
+        yield Warehouse(kind, folder, {}, lambda query: _on_file(folder / "orders.duckdb", query))
+        return
+    server = postgres_server()
+    if kind == "postgresql":
+        name = fresh_database(server)
+        yield Warehouse(kind, folder, {"url": server.url(name)}, _on_server(server, name))
+        return
+    bucket = fresh_bucket(s3_server())
+    with redshift_double(server, s3_server(), {ROLE: f"{bucket}/stage/"}) as double:
+        name = double.fresh_database()
+        lines: dict[str, object] = {
+            "url": f"redshift://{double.user}@{double.host}:{double.port}/{name}?sslmode=disable",
+            "password": double.password,
+            "stage": f"s3://{bucket}/stage",
+            "iam_role": ROLE,
+            "region": KEYS["region_name"],
+            "endpoint": s3_server(),
+        }
+        yield Warehouse(kind, folder, lines, _on_server(server, name), double, bucket)
+
+
+def _on_server(server: PostgresServer, name: str) -> Callable[[str], list[tuple[Any, ...]]]:
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        with server.connect(name) as connection:
+            found = connection.execute(statement.encode())
+            return found.fetchall() if found.description else []
+
+    return query
+
+
+def _on_file(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(query).fetchall()
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
