@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from orderpull.landing import protocol
 from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta, digest
 
@@ -33,7 +34,7 @@ def meta(page: int, body: bytes = BODY, **more: object) -> PageMeta:
 
 
 def land(
-    landing: SourceLanding, body: bytes = BODY, page: int | None = None, **more: object
+    landing: protocol.SourceLanding, body: bytes = BODY, page: int | None = None, **more: object
 ) -> PageMeta:
     """Land *body*, under the next number unless *page* is given."""
     made = meta(landing.next_page() if page is None else page, body, **more)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import LandingError
-from orderpull.landing.local import Landing, SourceLanding
+from orderpull.landing.local import Landing
 from tests.landing.disks import mounted, unwritable
 from tests.landing.pages import BODY, land, leftovers, meta, new_landing
+from tests.landing.places import Place
 
 LAND = """
 from pathlib import Path
@@ -220,14 +221,14 @@ def test_a_limit_on_file_size_is_told(tmp_path: Path) -> None:
     assert leftovers(landing) == []
 
 
-def test_a_damaged_file_of_the_landing_itself_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_of_the_landing_itself_is_told(place: Place) -> None:
     """Identity and cursor that cannot be read are named, not guessed."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     for name, read in (
-        ("landing.json", lambda: landing.identity),
+        ("landing.json", lambda: place.open().identity),
         ("cursor.json", landing.verified_cursor),
     ):
-        (landing.folder / name).write_bytes(b'{"id": ')
+        place.put(name, b'{"id": ')
         with pytest.raises(LandingError, match=rf"{name} cannot be read\. Restore {name}"):
             read()
 
@@ -242,11 +243,21 @@ def refused(folder: Path, *words: str) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_preparing_twice_keeps_the_identity(tmp_path: Path) -> None:
+def test_preparing_twice_keeps_the_identity(place: Place) -> None:
     """A landing is the same landing for ever, and leaves nothing behind from being checked."""
-    landing = new_landing(tmp_path)
-    identity = landing.identity
+    identity = place.open().identity
     assert len(identity) == 32
-    SourceLanding(landing.folder, "shop").prepare()
-    assert landing.identity == identity
-    assert leftovers(landing) == []
+    assert place.open().identity == identity
+    assert place.open("other").identity not in {"", identity}
+    assert place.names() == ["landing.json"]
+
+
+def test_a_note_is_what_was_last_kept(place: Place) -> None:
+    """Notes beside the pages are kept over what was there, and found by the next process."""
+    landing = place.open()
+    assert landing.note("loaded.json") is None
+    for data in (b"one", b"two"):
+        landing.keep_note("loaded.json", data)
+        assert place.open().note("loaded.json") == data
+    landing.keep_cursor("2026-11-22", 7)
+    assert place.open().verified_cursor() == (7, "2026-11-22")

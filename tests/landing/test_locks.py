@@ -13,6 +13,7 @@ import pytest
 from orderpull.errors import LandingBusy
 from orderpull.landing.local import SourceLanding
 from tests.landing.pages import leftovers, new_landing
+from tests.landing.places import Place
 
 HOLD = """
 import sys
@@ -85,12 +86,28 @@ def test_looking_whether_somebody_pulls_is_in_nobodys_way(tmp_path: Path) -> Non
     assert not landing.being_pulled()
 
 
-def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
+def test_the_lock_is_let_go_after_an_error(place: Place) -> None:
     """An error of the pull itself comes through as it is, and the lock is free."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     with pytest.raises(FileNotFoundError), landing.pulling():
         raise FileNotFoundError("something else")
+    assert not landing.being_pulled()
+    with place.open().pulling():
+        pass
+
+
+def test_one_pulls_at_a_time(place: Place) -> None:
+    """While one pulls, others are told so; another source is not concerned."""
+    landing, other = place.open(), place.open()
+    assert not landing.being_pulled()
     with landing.pulling():
+        assert other.being_pulled()
+        with pytest.raises(LandingBusy, match=rf"\(pid {os.getpid()}\).*'shop'"), other.pulling():
+            raise AssertionError("two pull at once")
+        with place.open("other").pulling():
+            pass
+    assert not other.being_pulled()
+    with other.pulling():
         pass
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from orderpull import clock
 from orderpull.errors import LandingError
-from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta
 from tests.landing.pages import land, meta, new_landing
+from tests.landing.places import Place
 
 MANY = 20_000
 
@@ -21,33 +21,33 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_numbers_grow_by_one_while_the_clock_goes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock set back over a month's end puts no page before one that is there."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     for now in ("2026-12-31T23:59:59", "2027-01-01T00:00:01", "2026-11-15", "2019-02-03"):
         set_clock(monkeypatch, now)
         land(landing)
     assert landing.pages() == [1, 2, 3, 4]
     assert landing.next_page() == 5
-    folders = [landing.file(page).parent.name for page in landing.pages()]
+    folders = [place.name_of(page).partition("/")[0] for page in landing.pages()]
     assert folders == ["2026-12", "2027-01", "2027-01", "2027-01"]
     assert [landing.read(page)[0].page for page in landing.pages()] == [1, 2, 3, 4]
 
 
-def test_numbers_do_not_begin_again_where_the_ledger_knows_higher_ones(tmp_path: Path) -> None:
+def test_numbers_do_not_begin_again_where_the_ledger_knows_higher_ones(place: Place) -> None:
     """An emptied landing goes on above what was loaded from it."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     assert landing.next_page(at_least=8) == 8
     land(landing, page=8)
     assert landing.next_page(at_least=3) == 9
 
 
 def test_pages_after_a_number_are_listed_over_months(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listing goes back through as many months as it takes, and no further."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     for month in range(1, 7):
         set_clock(monkeypatch, f"2026-{month:02d}-10")
         land(landing)
@@ -55,32 +55,48 @@ def test_pages_after_a_number_are_listed_over_months(
     assert landing.pages(after=12) == []
     assert landing.pages(after=7) == [8, 9, 10, 11, 12]
     assert landing.pages() == list(range(1, 13))
+    assert place.open().pages(after=9) == [10, 11, 12]
+    assert [landing.meta(page).page for page in (1, 7, 12)] == [1, 7, 12]
+
+
+def test_listing_goes_back_no_further_than_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folders of months that are known to be older are not looked at."""
+    landing = new_landing(tmp_path)
+    for month in range(1, 7):
+        set_clock(monkeypatch, f"2026-{month:02d}-10")
+        land(landing)
+        land(landing)
     looked_at = count_calls(monkeypatch, "scandir")
     landing.pages(after=10)
     assert [Path(str(path)).name for (path,) in looked_at] == ["shop", "2026-06", "2026-05"]
 
 
-def test_other_peoples_files_are_no_pages(tmp_path: Path) -> None:
+def test_other_peoples_files_are_no_pages(place: Place) -> None:
     """What a file manager or a backup leaves in the landing does not stop it."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
-    month = landing.file(1).parent
+    month = place.name_of(1).partition("/")[0]
     for name in ("._000000000001.json.zst", "notes.json.zst", "000000000009.json.zst.tmp", ".x"):
-        (month / name).write_bytes(b"?")
-    (landing.folder / "2026-13-old").mkdir()
-    (landing.folder / "notes").mkdir()
-    assert landing.pages() == [1]
-    assert landing.next_page() == 2
+        place.put(f"{month}/{name}", b"?")
+    for folder in ("2026-13-old", "9999-12", "notes"):
+        place.put(f"{folder}/x", b"?")
+    for landing_ in (landing, place.open()):
+        assert landing_.pages() == [1]
+        assert landing_.next_page() == 2
+        assert landing_.pages(after=1) == []
+        assert landing_.meta(1).page == 1
 
 
-def test_a_page_is_never_written_over(tmp_path: Path) -> None:
+def test_a_page_is_never_written_over(place: Place) -> None:
     """A number that is taken is refused, and the page under it stays as it is."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
-    before = landing.file(1).read_bytes()
+    before = place.get(place.name_of(1))
     with pytest.raises(LandingError, match="page 1 is there already"):
         landing.land(meta(1, b"[]"), b"[]")
-    assert landing.file(1).read_bytes() == before
+    assert place.get(place.name_of(1)) == before
 
 
 def test_listing_twenty_thousand_pages_opens_none_of_them(
@@ -103,20 +119,20 @@ def test_listing_twenty_thousand_pages_opens_none_of_them(
 
 
 def test_the_newest_cursor_is_found_among_many_pages_with_few_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only pages newer than the newest word on the cursor are opened."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     for number in range(1, 31):
         land(landing, cursor_after=f"cursor {number}" if number <= 28 else None)
     read: list[int] = []
-    look = SourceLanding.meta
+    look = landing.meta
 
-    def looking(self: SourceLanding, page: int) -> PageMeta:
+    def looking(page: int) -> PageMeta:
         read.append(page)
-        return look(self, page)
+        return look(page)
 
-    monkeypatch.setattr(SourceLanding, "meta", looking)
+    monkeypatch.setattr(landing, "meta", looking)
     assert landing.newest_cursor("the ledger's", 4) == "cursor 28"
     assert read == [30, 29, 28]
 
@@ -131,10 +147,10 @@ def test_the_newest_cursor_is_found_among_many_pages_with_few_reads(
     ],
 )
 def test_the_newest_word_on_the_cursor_is_taken(
-    tmp_path: Path, loaded_through: int, verified_after: int | None, expected: str | None
+    place: Place, loaded_through: int, verified_after: int | None, expected: str | None
 ) -> None:
     """Pages, the verified window and the ledger each know it where they are the newest."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     for number in range(loaded_through):
         land(landing, cursor_after=f"loaded {number}")
     if verified_after is not None:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 
 from orderpull.errors import CorruptPage, LandingError
 from orderpull.landing.page import PageMeta, decode, decode_meta, digest, encode
-from tests.landing.pages import BODY, land, meta, new_landing
+from tests.landing.pages import BODY, land, meta
+from tests.landing.places import Place
 
 EVERYTHING_SAID = meta(
     7,
@@ -24,9 +24,9 @@ EVERYTHING_SAID = meta(
 )
 
 
-def test_metadata_and_body_come_back_as_they_were_landed(tmp_path: Path) -> None:
+def test_metadata_and_body_come_back_as_they_were_landed(place: Place) -> None:
     """What was landed is read again, each field and each byte."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     landing.land(EVERYTHING_SAID, BODY)
     assert landing.read(7) == (EVERYTHING_SAID, BODY)
     assert landing.meta(7) == EVERYTHING_SAID
@@ -39,21 +39,21 @@ def test_any_body_and_any_problem_survive(body: bytes, problem: str | None) -> N
     assert decode(b"".join(encode(said, body)), "here") == (said, body)
 
 
-def test_zstd_reads_the_body_alone(tmp_path: Path) -> None:
+def test_zstd_reads_the_body_alone(place: Place) -> None:
     """``zstd -d`` gives the body and skips the metadata."""
     program = shutil.which("zstd")
     if program is None:
         pytest.skip("there is no zstd program here")
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
     done = subprocess.run([program, "-dc", landing.file(1)], capture_output=True, check=True)
     assert done.stdout == BODY
 
 
 @pytest.mark.parametrize("orders", [2, 20_000])
-def test_duckdb_reads_the_orders_as_they_are(tmp_path: Path, orders: int) -> None:
+def test_duckdb_reads_the_orders_as_they_are(place: Place, orders: int) -> None:
     """DuckDB's ``read_json_objects`` reads a page's file, small or large, without help."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     texts = [f'{{"orderNumber":"{number}"}}' for number in range(orders)]
     body = f"[{','.join(texts)}]".encode()
     land(landing, body, orders=orders)
@@ -64,15 +64,15 @@ def test_duckdb_reads_the_orders_as_they_are(tmp_path: Path, orders: int) -> Non
     assert [row[0] for row in rows] == texts
 
 
-def test_no_changed_byte_goes_unseen(tmp_path: Path) -> None:
+def test_no_changed_byte_goes_unseen(place: Place) -> None:
     """A page with any one byte changed is refused, or still has the body that was landed."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
-    good = landing.file(1).read_bytes()
+    good = place.get(place.name_of(1))
     refused = 0
-    for place in range(len(good)):
+    for at in range(len(good)):
         for change in (0x01, 0x20, 0xFF):
-            data = good[:place] + bytes([good[place] ^ change]) + good[place + 1 :]
+            data = good[:at] + bytes([good[at] ^ change]) + good[at + 1 :]
             try:
                 _, body = decode(data, "here")
             except CorruptPage:
@@ -82,11 +82,11 @@ def test_no_changed_byte_goes_unseen(tmp_path: Path) -> None:
     assert refused > 2 * (len(good) - decode_meta(good, "here")[1])
 
 
-def test_no_shortened_page_is_read(tmp_path: Path) -> None:
+def test_no_shortened_page_is_read(place: Place) -> None:
     """A page cut off at any byte is refused, so an empty rest is never taken for no orders."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
-    good = landing.file(1).read_bytes()
+    good = place.get(place.name_of(1))
     for length in range(len(good)):
         with pytest.raises(CorruptPage):
             decode(good[:length], "here")
@@ -102,53 +102,54 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 
 @pytest.mark.parametrize("way", SPOILT)
-def test_a_spoilt_page_is_named_with_what_to_do(tmp_path: Path, way: str) -> None:
+def test_a_spoilt_page_is_named_with_what_to_do(place: Place, way: str) -> None:
     """The sentence names the file, what is wrong, and that it is to be restored."""
     spoil, said = SPOILT[way]
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
-    path = landing.file(1)
-    path.write_bytes(spoil(path.read_bytes()))
+    name = place.name_of(1)
+    place.put(name, spoil(place.get(name)))
     with pytest.raises(CorruptPage) as caught:
         landing.read(1)
-    assert caught.value.message.startswith(str(path))
+    assert caught.value.message.startswith(f"{landing}/{name}")
     assert said in caught.value.message
     assert caught.value.hint.startswith("Restore 000000000001.json.zst from a backup")
     assert caught.value.exit_code == 1
 
 
-def test_another_body_under_the_same_metadata_is_found_out(tmp_path: Path) -> None:
+def test_another_body_under_the_same_metadata_is_found_out(place: Place) -> None:
     """A body that was exchanged, in good zstd, is known by its hash."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     said = land(landing)
     head, _ = encode(said, BODY)
-    landing.file(1).write_bytes(head + encode(said, BODY.replace(b"A-1", b"B-9"))[1])
+    other = encode(said, BODY.replace(b"A-1", b"B-9"))[1]
+    place.put(place.name_of(1), head + other)
     with pytest.raises(CorruptPage, match="its sha256 differs"):
         landing.read(1)
 
 
-def test_a_page_copied_over_another_is_found_out(tmp_path: Path) -> None:
+def test_a_page_copied_over_another_is_found_out(place: Place) -> None:
     """A good page under another page's name is not taken for it."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing)
     land(landing)
-    shutil.copy(landing.file(1), landing.file(2))
+    place.put(place.name_of(2), place.get(place.name_of(1)))
     for read in (landing.read, landing.meta):
         with pytest.raises(CorruptPage, match="is page 1, not page 2"):
             read(2)
 
 
-def test_an_empty_body_is_a_page_too(tmp_path: Path) -> None:
+def test_an_empty_body_is_a_page_too(place: Place) -> None:
     """A possible loss of which no byte arrived is kept, with the hash of nothing."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     land(landing, b"", state="damaged", orders=0, possible_loss=True)
     said, body = landing.read(1)
     assert (said.possible_loss, said.sha256, body) == (True, digest(b""), b"")
 
 
-def test_a_missing_page_is_told(tmp_path: Path) -> None:
+def test_a_missing_page_is_told(place: Place) -> None:
     """A page that is gone is named, and so is what to do."""
-    landing = new_landing(tmp_path)
+    landing = place.open()
     with pytest.raises(LandingError, match=r"Page 3 of source 'shop' is not in .*Restore"):
         landing.read(3)
 

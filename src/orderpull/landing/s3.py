@@ -37,6 +37,8 @@ from orderpull.settings import LandingSettings
 POINTS = ("lease-taken", "noted-here", "noted", "page-put")
 """Instants that only this landing has, at which a kill must lose nothing (see ``points.py``)."""
 
+USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
+
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
 _IN_FLIGHT, _LOCK = "in-flight/", ".lock"
 _FIRST_BYTES = 8192
@@ -67,9 +69,6 @@ def landing_at(settings: LandingSettings) -> "Landing":
         )
     prefix = (match[2] or "").strip("/")
     return Landing(match[1], f"{prefix}/" if prefix else "", settings)
-
-
-USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
 
 
 def store_of(settings: LandingSettings) -> Store:

@@ -1,0 +1,91 @@
+"""An S3 on this machine: moto behind a real HTTP server, and buckets of it."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from orderpull.bucket import Bucket
+from orderpull.landing.s3 import USE, SourceLanding, store_of
+from orderpull.settings import LandingSettings
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+    "AWS_SECRET_ACCESS_KEY": "a-secret-that-appears-nowhere",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""What boto3 finds in the environment of every test."""
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """The address of an S3 that is empty and takes any credentials."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@dataclass
+class TestBucket:
+    """A bucket of its own on the S3 at *url*."""
+
+    __test__: ClassVar[bool] = False
+
+    url: str
+    name: str = field(default_factory=lambda: f"orders-{uuid.uuid4().hex[:12]}")
+
+    def __post_init__(self) -> None:
+        self.client.create_bucket(Bucket=self.name)
+
+    @cached_property
+    def client(self) -> Any:
+        return boto3.client("s3", endpoint_url=self.url)
+
+    def settings(self, **more: Any) -> LandingSettings:
+        """Settings for a landing in it."""
+        return LandingSettings(**{"url": f"s3://{self.name}/raw", "endpoint": self.url, **more})
+
+    def toml(self, **more: str) -> str:
+        """The same as a block of ``orderpull.toml``."""
+        settings = {"url": f"s3://{self.name}/raw", "endpoint": self.url, **more}
+        return "[landing]\n" + "".join(f'{key} = "{value}"\n' for key, value in settings.items())
+
+    def landing(self, source: str = "shop", **more: Any) -> SourceLanding:
+        """A landing of one source, opened anew."""
+        bucket = Bucket(store_of(self.settings(**more)), self.name, f"raw/{source}/", USE)
+        return SourceLanding(bucket, source)
+
+    def keys(self, prefix: str = "raw/shop/") -> list[str]:
+        """The keys below *prefix*, without it."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return [o["Key"].removeprefix(prefix) for p in pages for o in p.get("Contents", ())]
+
+    def in_flight(self) -> list[str]:
+        """Names of the requests that are noted as in flight."""
+        return self.keys("raw/shop/in-flight/")
+
+    def get(self, key: str) -> bytes:
+        body: bytes = self.client.get_object(Bucket=self.name, Key=f"raw/shop/{key}")["Body"].read()
+        return body
+
+    def put(self, key: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=f"raw/shop/{key}", Body=data)
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """The environment of a process on a machine whose cache is *cache*."""
+    return {**os.environ, **CREDENTIALS, "XDG_CACHE_HOME": str(cache)}
