@@ -15,9 +15,11 @@ import duckdb
 
 from orderpull import clock, points
 from orderpull.destinations import ledger
+from orderpull.destinations.asking import answered, asked
 from orderpull.destinations.changes import DELETES, inserts, plan
 from orderpull.destinations.migrating import migrate, pending
 from orderpull.destinations.protocol import (
+    Answer,
     Batch,
     Judged,
     Loader,
@@ -64,6 +66,11 @@ class DuckdbDestination:
     def __str__(self) -> str:
         return str(self.path)
 
+    def place(self) -> str:
+        """The file, links followed; a warehouse and its snapshot are one place."""
+        path = self.path.resolve()
+        return str(path.with_name(path.name.replace(".snapshot.duckdb", ".duckdb")))
+
     def preflight(self) -> None:
         """Open the file for writing, and create or migrate its tables."""
         with self._attached() as connection:
@@ -89,6 +96,8 @@ class DuckdbDestination:
         except duckdb.Error as error:
             raise DestinationError(f"{self.snapshot.path} cannot be read: {error}.") from None
         try:
+            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            connection.execute("SET TimeZone = 'UTC'")
             yield DuckdbReader(connection)
         finally:
             connection.close()
@@ -186,6 +195,24 @@ class DuckdbReader:
         found = self.connection.execute(*compiled(query, "duckdb"))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def query(self, query: "sa.Select[Any] | str") -> Answer:
+        """What *query* finds; a person's own reads this file and nothing else."""
+        if isinstance(query, str):
+            return asked(self.connection, query)
+        from orderpull.destinations.schema import literal
+
+        return answered(self.connection.execute(literal(query, "duckdb")))
+
+    @contextmanager
+    def in_duckdb(
+        self, query: "sa.Select[Any]", types: Mapping[str, str]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """The same query, its columns cast to *types*."""
+        from orderpull.destinations.schema import literal
+
+        columns = ", ".join(f"{name}::{type_} AS {name}" for name, type_ in types.items())
+        yield self.connection, f"SELECT {columns} FROM ({literal(query, 'duckdb')})"
 
 
 class DuckdbLoader:

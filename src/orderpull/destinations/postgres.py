@@ -14,8 +14,15 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orderpull import points
+from orderpull.destinations.asking import Refused
 from orderpull.destinations.ledger import Rows, quoted
-from orderpull.destinations.postgres_errors import first_line, refused, unreachable
+from orderpull.destinations.postgres_errors import (
+    READERS_OWN,
+    first_line,
+    refused,
+    said_to_reader,
+    unreachable,
+)
 from orderpull.destinations.protocol import Kind
 from orderpull.destinations.server import ServerDestination
 from orderpull.errors import DestinationError, SettingsError
@@ -104,6 +111,17 @@ class PostgresSession:
         file.unlink()
         return rows
 
+    def ask(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+        """Run one *statement*: prepared, so that the server takes no second one along with it."""
+        try:
+            found = self.connection.execute(statement, prepare=True)
+            names = tuple(column.name for column in found.description or ())
+            return names, found.fetchall() if found.description else []
+        except READERS_OWN as error:
+            raise Refused(said_to_reader(error), _position(error)) from None
+        except psycopg.Error as error:
+            raise refused(error, self.where, self.settings) from None
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction; an advisory lock keeps other loaders out and readers in."""
@@ -157,6 +175,12 @@ class PostgresSession:
             yield
         except psycopg.Error as error:
             raise refused(error, self.where, self.settings) from None
+
+
+def _position(error: psycopg.Error) -> int | None:
+    """Where in the statement it is, in characters from 0."""
+    position = error.diag.statement_position
+    return int(position) - 1 if position else None
 
 
 def _marked(statement: str, values: Sequence[Any]) -> str:

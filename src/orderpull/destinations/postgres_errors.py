@@ -3,6 +3,7 @@
 Never a message's details: they quote rows, and with them names and addresses.
 """
 
+import re
 from typing import Any
 
 import psycopg
@@ -69,6 +70,23 @@ _REFUSED: tuple[tuple[type[psycopg.Error], str, str], ...] = (
         "Its log says more; nothing is half loaded.",
     ),
 )
+
+READERS_OWN = (
+    psycopg.ProgrammingError,
+    psycopg.DataError,
+    psycopg.NotSupportedError,
+    pg.ReadOnlySqlTransaction,
+    pg.NoActiveSqlTransaction,
+)
+"""Errors that are in the statement of somebody who reads, not in the server."""
+
+
+def said_to_reader(error: psycopg.Error) -> str:
+    """What is wrong with a reader's statement; values of rows are left out."""
+    if isinstance(error, pg.ReadOnlySqlTransaction):
+        return "it would write"
+    said = (error.diag.message_primary or first_line(error)).rstrip(".")
+    return re.split(": [\"']", said)[0] if isinstance(error, psycopg.DataError) else said
 
 
 def unreachable(

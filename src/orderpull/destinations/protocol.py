@@ -1,5 +1,6 @@
 """What a destination is to the pipeline, and what passes between them."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -163,16 +164,50 @@ class Loader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query finds.
+
+    :param columns: their names. :param rows: each row once, fetched as they are asked for.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
 class Reader(Protocol):
-    """A destination, open for reading."""
+    """A destination, open for reading: all that is asked of it is of one instant."""
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows that *query* answers, each as a dict."""
         ...
 
+    def query(self, query: "sa.Select[Any] | str") -> Answer:
+        """What *query* finds; the text of a person's own may be wrong, and must only read.
+
+        :raises UsageError: it is wrong, or would write; the message says where.
+        """
+        ...
+
+    def in_duckdb(
+        self, query: "sa.Select[Any]", types: "Mapping[str, str]"
+    ) -> "AbstractContextManager[tuple[duckdb.DuckDBPyConnection, str]]":
+        """What *query* finds as a query of a DuckDB connection, in the same order.
+
+        :param types: DuckDB's type for each column.
+        """
+        ...
+
 
 class Destination(Protocol):
     """A warehouse."""
+
+    def place(self) -> str:
+        """What tells it from every other, by whichever address it is reached.
+
+        :raises DestinationError: it cannot be reached.
+        """
+        ...
 
     def preflight(self) -> None:
         """Prove that it can be written now; create or migrate its tables.

@@ -64,6 +64,11 @@ def compiled(query: sa.Select[Any], kind: Kind) -> tuple[str, list[Any]]:
     return str(told), [told.params[name] for name in getattr(told, "positiontup", None) or ()]
 
 
+def literal(query: sa.Select[Any], kind: Kind) -> str:
+    """The text of *query* for *kind*, its values written in it."""
+    return str(query.compile(dialect=dialect_of(kind), compile_kwargs={"literal_binds": True}))
+
+
 def _distribute(tables: sa.MetaData) -> None:
     """An order's rows lie on one node, sorted by their key, so that joining them moves nothing."""
     for table in DATA_TABLES:

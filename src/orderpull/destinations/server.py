@@ -6,18 +6,23 @@ lock no reader asks for. There the ledger says whether another loader has writte
 looked; if so, nothing is changed, and what is left to do is judged anew.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import duckdb
 
 from orderpull import clock, points
 from orderpull.destinations import ledger
+from orderpull.destinations.asking import FETCHED_AT_ONCE, through_cursor
 from orderpull.destinations.changes import DELETES, inserts, plan
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.migrating import migrate, pending
 from orderpull.destinations.protocol import (
+    Answer,
     Batch,
     Judged,
     Kind,
@@ -98,6 +103,19 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A session that takes a reader's own SQL."""
+
+    def ask(self, statement: str) -> tuple[tuple[str, ...], ledger.Rows]:
+        """Run a single *statement*: the names of its columns, and its rows.
+
+        :raises Refused: the statement is wrong, or would write.
+        :raises DestinationError: the server is gone, or takes too long.
+        """
+        ...
+
+
 class ServerDestination:
     """A database on a server.
 
@@ -113,6 +131,12 @@ class ServerDestination:
 
     def __str__(self) -> str:
         return self.where
+
+    def place(self) -> str:
+        """What the server says that it is."""
+        with self._session() as session:
+            found = session.execute(_PLACE[session.kind])
+        return " ".join(str(value) for value in found[0]).replace("{where}", self.where)
 
     def preflight(self) -> None:
         """Connect, create or migrate the tables, and prove that they can be written."""
@@ -137,7 +161,8 @@ class ServerDestination:
                     f"There is nothing to read yet: {session.where} has no orders.",
                     "Run `orderpull run` first.",
                 )
-            yield ServerReader(session)
+            with _one_instant(session):
+                yield ServerReader(session)
 
     def publish(self, *, finished: bool) -> None:
         """Nothing: readers see what was loaded as soon as it is."""
@@ -174,6 +199,37 @@ class ServerReader:
         names = [column.name for column in query.selected_columns]
         rows = self.session.execute(text, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def query(self, query: "sa.Select[Any] | str") -> Answer:
+        """What *query* finds, fetched from the server piece by piece."""
+        session = self.session
+        if isinstance(query, str):
+            if not isinstance(session, Asking):
+                raise DestinationError(f"{session.where} takes no SQL of your own yet.")
+            return through_cursor(session.ask, query)
+        from orderpull.destinations.schema import literal
+
+        names = tuple(column.name for column in query.selected_columns)
+        return through_cursor(
+            lambda text: (names, session.execute(text)), literal(query, session.kind)
+        )
+
+    @contextmanager
+    def in_duckdb(
+        self, query: "sa.Select[Any]", types: Mapping[str, str]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """The rows, fetched into a DuckDB file that is removed afterwards."""
+        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
+            file = str(Path(folder) / "rows.duckdb")
+            with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
+                names = ", ".join(f"{name} {type_}" for name, type_ in types.items())
+                connection.execute(f"CREATE TABLE fetched ({names})")
+                unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
+                rows = self.query(query).rows
+                while some := list(islice(rows, FETCHED_AT_ONCE)):
+                    lists = [list(values) for values in zip(*some, strict=True)]
+                    connection.execute(f"INSERT INTO fetched SELECT {unnested}", lists)
+                yield connection, "SELECT * FROM fetched"
 
 
 class ServerLoader:
@@ -339,6 +395,24 @@ def _names(session: Session) -> list[str]:
         "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
     )
     return [str(row[0]) for row in rows]
+
+
+_PLACE = {
+    "postgresql": "SELECT pg_postmaster_start_time()::text, current_database(), current_schema()",
+    "redshift": "SELECT '{where}', current_database(), current_schema()",
+}
+"""What tells a server, a database and a schema from every other."""
+
+
+@contextmanager
+def _one_instant(session: Session) -> Iterator[None]:
+    """A transaction that sees one instant of the database, and in which nothing can be written."""
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    try:
+        yield
+    finally:
+        with suppress(DestinationError):
+            session.execute("ROLLBACK")
 
 
 def _try_writing(session: Session) -> None:
