@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import urlsplit
@@ -38,12 +39,14 @@ class Line:
 
     The words of a fault: ``500``, ``503 SlowDown`` and the like answer so without asking S3;
     ``reset`` breaks off without asking; ``silent`` never answers; ``lost`` asks, and breaks off
-    instead of answering; ``lost 500`` asks, and answers 500; ``cut`` answers the half.
+    instead of answering; ``lost 500`` asks, and answers 500; ``cut`` answers the half. By so many
+    ``seconds_later`` the answers say that it is.
     """
 
     def __init__(self, url: str) -> None:
         self.asked: list[Asked] = []
         self.fault: Fault = lambda _: None
+        self.seconds_later = 0.0
         self.ended = threading.Event()
         self.real = urlsplit(url)
         self._server = _Server(self)
@@ -138,7 +141,10 @@ class _Passing(BaseHTTPRequestHandler):
     def _send(self, got: http.client.HTTPResponse, data: bytes, *, cut: bool) -> None:
         self.send_response_only(got.status)
         for name, value in got.getheaders():
-            if name.lower() not in _OURS:
+            if name.lower() == "date":
+                date = parsedate_to_datetime(value).timestamp() + self.server.line.seconds_later
+                self.send_header(name, formatdate(date, usegmt=True))
+            elif name.lower() not in _OURS:
                 self.send_header(name, value)
         size = got.getheader("Content-Length") if self.command == "HEAD" else len(data)
         self.send_header("Content-Length", str(size or 0))

@@ -147,6 +147,7 @@ class SourceLanding(protocol.SourceLanding):
         """
         with ExitStack() as stack:
             with self._told():
+                self._scratch.prepare()
                 try:
                     stack.enter_context(held(self._scratch.lock))
                 except Held as holder:

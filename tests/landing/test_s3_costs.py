@@ -1,0 +1,167 @@
+"""How often S3 is asked, and what this machine keeps of it: both follow what is new."""
+
+import os
+import stat
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from orderpull import clock
+from orderpull.errors import LandingError
+from orderpull.landing.scratch import Scratch
+from tests.landing.buckets import TestBucket, environment
+from tests.landing.line import Line
+from tests.landing.pages import BODY, land
+from tests.landing.places import S3Place
+
+MONTHS, A_MONTH = 10, 1000
+COPY = """
+import os, sys, signal
+from orderpull.landing import open_landing
+from orderpull.settings import LandingSettings
+from pathlib import Path
+landing = open_landing(LandingSettings(url=sys.argv[1], endpoint=sys.argv[2]), Path()).source("shop")
+print(landing.file(1), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_listing_ten_thousand_pages_asks_for_what_is_new(bucket: TestBucket) -> None:
+    """Of 10,000 pages in ten months: as many listings as new pages need, and one of the months."""
+    for month in range(MONTHS):
+        for page in range(month * A_MONTH + 1, (month + 1) * A_MONTH + 1):
+            bucket.put_at_once(f"2026-{month + 1:02d}/{page:012d}.json.zst")
+    total = MONTHS * A_MONTH
+    with Line(bucket.url) as line:
+
+        def lists(after: int) -> tuple[int, int]:
+            landing = bucket.landing(endpoint=line.url)
+            before = line.count("LIST")
+            return len(landing.pages(after)), line.count("LIST") - before
+
+        assert lists(total) == (0, 3)
+        assert lists(total - 1) == (1, 2)
+        assert lists(total - A_MONTH - 5) == (A_MONTH + 5, 3)
+        assert lists(0) == (total, 1 + MONTHS)
+        landing = bucket.landing(endpoint=line.url)
+        assert landing.next_page(total + 1) == total + 1
+        again = line.count("LIST")
+        assert landing.pages(total) == []
+        assert line.count("LIST") - again == 2
+        assert line.count("GET") == line.count("HEAD") == 0
+
+
+def test_metadata_is_read_without_the_body(bucket: TestBucket) -> None:
+    """A page of ten megabytes tells of itself in one small request; a long head in two."""
+    landing = bucket.landing()
+    landing.prepare()
+    land(landing, os.urandom(10 << 20))
+    land(landing, BODY, problem="p" * 20_000)
+    with Line(bucket.url) as line:
+        far = bucket.landing(endpoint=line.url)
+        assert far.meta(1).size == 10 << 20
+        assert far.meta(2).problem == "p" * 20_000
+        ranges = [asked.headers["Range"] for asked in line.asked if asked.operation == "GET"]
+    assert ranges[:2] == ["bytes=0-8191", "bytes=0-8191"]
+    assert len(ranges) == 3
+
+
+def test_copies_go_once_they_are_let_go(bucket: TestBucket, tmp_path: Path) -> None:
+    """A page that is read is got once, and this machine keeps none of it afterwards."""
+    place = S3Place(bucket)
+    landing = place.open()
+    for _ in range(3):
+        land(landing)
+    with Line(bucket.url) as line:
+        far = bucket.landing(endpoint=line.url)
+        files = [far.file(page) for page in (1, 2, 3)]
+        assert [far.read(page)[1] for page in (1, 2, 3)] == [BODY] * 3
+        pages = [asked for asked in line.asked if ".json.zst" in asked.path]
+    assert len(pages) == 3
+    assert [file.read_bytes() for file in files] == [place.get(place.name_of(n)) for n in (1, 2, 3)]
+    far.let_go()
+    assert left(tmp_path) == []
+    folder = files[0].parent
+    del far
+    assert not folder.exists()
+
+
+def test_what_a_killed_process_copied_is_taken_away(bucket: TestBucket, tmp_path: Path) -> None:
+    """The next process that reads pages clears up; one that lives keeps its own."""
+    landing = S3Place(bucket).open()
+    land(landing)
+    mine = landing.file(1)
+    done = subprocess.run(
+        [sys.executable, "-c", COPY, bucket.settings().url, bucket.url],
+        env=environment(tmp_path / "cache"),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    dead = Path(done.stdout.strip())
+    assert dead.exists()
+    other = bucket.landing()
+    other.file(1)
+    assert not dead.exists()
+    assert mine.exists()
+    other.let_go()
+
+
+def left(folder: Path) -> list[str]:
+    """The pages that lie below *folder*."""
+    return sorted(path.name for path in folder.rglob("*.json.zst"))
+
+
+def test_answers_under_way_are_for_one_user_only(
+    bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold names and addresses: nobody else may look into the folder."""
+    S3Place(bucket).open().draft(1, "GET http://shop.test/orders").close()
+    top = tmp_path / "cache" / "orderpull"
+    assert stat.S_IMODE(top.stat().st_mode) == 0o700
+    (draft,) = top.rglob("*.part")
+    assert BODY not in draft.read_bytes()
+
+
+def test_without_a_cache_folder_the_temporary_one_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in AWS Lambda, where only that can be written."""
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    scratch = Scratch("shop")
+    scratch.prepare()
+    assert scratch.in_flight == tmp_path / "tmp" / f"orderpull-{os.getuid()}" / "shop" / "in-flight"
+
+
+def test_no_place_at_all_is_told(
+    bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine on which nothing can be kept is refused before anything is asked."""
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    with pytest.raises(LandingError, match="This machine has no place for pages under way"):
+        bucket.landing().prepare()
+
+
+def test_a_page_of_a_month_that_another_process_began_is_found(
+    bucket: TestBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Months that were listed are listed anew where a page is not in the last of them."""
+    place = S3Place(bucket)
+    puller, loader = place.open(), place.open()
+    for month in (1, 2, 3):
+        now = datetime.fromisoformat(f"2026-{month:02d}-10")
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        land(puller)
+        assert loader.meta(month).page == month
+        assert not loader.has(month + 1)
