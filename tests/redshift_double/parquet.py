@@ -5,7 +5,9 @@ documentation leaves no doubt about.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +94,23 @@ def check_values(path: Path, url: str, columns: list[Column]) -> None:
 
     :raises Unloadable: there is one.
     """
-    for at, column in enumerate(columns):
-        where = []
-        if column.needed:
-            where.append((f"c{at} IS NULL", "NULL value in a NOT NULL column", 1213))
-        if column.bare in {"character varying", "character"}:
-            said = f"The length of the data column {column.name} is longer than the length defined in the table. Table: {column.size}"
-            where.append((f"strlen(c{at}) > {column.size}", said, 1204))
-        for condition, message, number in where:
-            line = _first(path, len(columns), condition)
-            if line:
-                raise Unloadable(f"{message}, File name: {url}", url, column, number, line)
+    conditions = [each for at, column in enumerate(columns) for each in _conditions(at, column)]
+    lines = _first(path, len(columns), [condition for condition, *_ in conditions])
+    for line, (_, column, message, number) in zip(lines, conditions, strict=True):
+        if line:
+            raise Unloadable(f"{message}, File name: {url}", url, column, number, line)
+
+
+def _conditions(at: int, column: Column) -> Iterator[tuple[str, Column, str, int]]:
+    """What makes a row unloadable for the column at *at*: a condition, the column, what is said."""
+    if column.needed:
+        yield f"c{at} IS NULL", column, "NULL value in a NOT NULL column", 1213
+    if column.bare in {"character varying", "character"}:
+        said = (
+            f"The length of the data column {column.name} is longer than the length defined in "
+            f"the table. Table: {column.size}"
+        )
+        yield f"strlen(c{at}) > {column.size}", column, said, 1204
 
 
 def write_csv(path: Path, into: Path, count: int) -> Path:
@@ -115,14 +123,16 @@ def write_csv(path: Path, into: Path, count: int) -> Path:
     return into
 
 
-def _first(path: Path, count: int, condition: str) -> int:
-    """The number of the first row that *condition* is true of, from 1; 0 if there is none."""
+def _first(path: Path, count: int, conditions: list[str]) -> list[int]:
+    """For each condition the first row that it is true of, from 1; 0 if there is none."""
+    if not conditions:
+        return []
+    first = ", ".join(f"min(n) FILTER ({condition})" for condition in conditions)
     with _duckdb() as connection:
         found = connection.execute(
-            f"SELECT min(n) FROM (SELECT *, row_number() OVER () AS n FROM {_rows(path, count)}) "
-            f"WHERE {condition}"
+            f"SELECT {first} FROM (SELECT *, row_number() OVER () AS n FROM {_rows(path, count)})"
         ).fetchone()
-    return int(found[0] or 0) if found else 0
+    return [int(line or 0) for line in found]
 
 
 def _rows(path: Path, count: int) -> str:
@@ -179,6 +189,12 @@ def _expected(column: Column) -> tuple[str, ...]:
 
 
 def _duckdb() -> Any:
+    """A cursor of the one DuckDB of this process: to start one takes longer than a file does."""
+    return _engine().cursor()
+
+
+@cache
+def _engine() -> Any:
     import duckdb
 
     return duckdb.connect(config={"threads": 1})

@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderpull.destinations.duckdb import DuckdbDestination, DuckdbLoader
-from orderpull.destinations.protocol import Counts, RunRecord
+from orderpull.destinations.ledger import quoted
+from orderpull.destinations.protocol import Counts, Kind, Loader, RunRecord
+from orderpull.destinations.server import ServerLoader
 from orderpull.loading import PageLoader
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
 from orderpull.sources.spec import Api, parse_api
 from tests.normalize.helpers import land, named_api, new_landing
+from tests.warehouses import warehouse
 
 if TYPE_CHECKING:
     from orderpull.landing.local import SourceLanding
@@ -95,7 +97,7 @@ class Shop:
     def __init__(
         self,
         folder: Path,
-        loader: DuckdbLoader,
+        loader: Loader,
         name: str = "shop",
         api: Api | None = None,
         **settings: Any,
@@ -150,22 +152,27 @@ class Shop:
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
         return PageLoader(source, self.landing, self.loader, record)
 
-    def rows(self, table: str, columns: str = "*", *, order: str = "ALL") -> list[tuple[Any, ...]]:
-        """Rows of *table* that are this shop's."""
-        return self.loader.stage.execute(
-            f"SELECT {columns} FROM {table} WHERE source = ? ORDER BY {order}", [self.name]
-        ).fetchall()
+    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """Rows of *table* that are this shop's, in an order that is always the same."""
+        found = self._asked(f"SELECT {columns} FROM {table} WHERE source = ?")
+        return sorted(found, key=lambda row: [(value is None, str(value)) for value in row])
 
     def orders(self) -> dict[str, tuple[str, int | None, int]]:
         """For each id its number, its pieces and the page it stands by."""
-        rows = self.loader.stage.execute(
-            """SELECT order_id, h.ordernumber, i.quantity, page
-               FROM order_header AS h LEFT JOIN order_item AS i USING (source, ordernumber)
-               WHERE source = ?""",
-            [self.name],
-        ).fetchall()
+        rows = self._asked(
+            """SELECT order_id, h.ordernumber, i.quantity, page FROM order_header AS h
+               LEFT JOIN order_item AS i
+                    ON i.source = h.source AND i.ordernumber = h.ordernumber
+               WHERE h.source = ?"""
+        )
         assert len(rows) == len({row[0] for row in rows})
         return {row[0]: row[1:] for row in rows}
+
+    def _asked(self, query: str) -> list[tuple[Any, ...]]:
+        """What the warehouse answers, the shop's name the one value."""
+        if isinstance(self.loader, ServerLoader):
+            return self.loader.session.execute(query, [self.name])
+        return self.loader.stage.execute(query, [self.name]).fetchall()
 
     def rejects(self) -> dict[str, tuple[str, str, int, int]]:
         """For each id its number, the reason, the page and the place in it."""
@@ -181,20 +188,22 @@ class Shop:
         tables = [
             self.rows(
                 table.name,
-                ", ".join(name for name in table.names if name not in {"page", "loaded_at"}),
+                quoted(name for name in table.names if name not in {"page", "loaded_at"}),
             )
             for table in DATA_TABLES
         ]
-        kept = "reject_key, ordernumber, order_id, reason, message, path, raw"
-        return [*tables, self.rows("orderpull_reject", kept)]
+        kept = ("reject_key", "ordernumber", "order_id", "reason", "message", "path", "raw")
+        return [*tables, self.rows("orderpull_reject", quoted(kept))]
 
 
 @contextmanager
-def warehouse(folder: Path) -> Iterator[DuckdbLoader]:
-    """A DuckDB warehouse in *folder*, held for writing."""
-    with DuckdbDestination(folder / "orders.duckdb", lock_wait=0).loader() as loader:
-        assert isinstance(loader, DuckdbLoader)
-        yield loader
+def held(kind: Kind, folder: Path) -> Iterator[Loader]:
+    """A fresh warehouse of *kind*, held for writing."""
+    with warehouse(kind, folder) as made:
+        destination = made.open()
+        destination.preflight()
+        with destination.loader() as loader:
+            yield loader
 
 
 def skubana() -> Api:

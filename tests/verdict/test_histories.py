@@ -1,6 +1,5 @@
 """The newest version wins, whatever the order of arrival: random histories against an oracle."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from orderpull.destinations.duckdb import DuckdbLoader
+from orderpull.destinations.protocol import Loader
 from tests.verdict.history import (
     Clerk,
     Page,
@@ -18,7 +17,6 @@ from tests.verdict.history import (
     Shop,
     truth,
     truth_first_stays,
-    warehouse,
 )
 
 some = settings(
@@ -30,13 +28,7 @@ some = settings(
 names = count()
 
 
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckdbLoader]:
-    with warehouse(tmp_path_factory.mktemp("warehouse")) as made:
-        yield made
-
-
-def shop(folder: Path, loader: DuckdbLoader, **settings: Any) -> Shop:
+def shop(folder: Path, loader: Loader, **settings: Any) -> Shop:
     return Shop(folder, loader, f"shop{next(names)}", **settings)
 
 
@@ -96,7 +88,7 @@ def check(store: Shop, loads: list[list[Page]], clerk: Clerk | None = None) -> N
 @pytest.mark.slow
 @given(loads=histories(renumbered=False, bad=True, reused=False))
 @some
-def test_versions(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> None:
+def test_versions(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
     """Rows, rejects and counts of a shop whose orders have numbers of their own."""
     check(shop(tmp_path, loader), loads, Clerk())
 
@@ -104,7 +96,7 @@ def test_versions(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]])
 @pytest.mark.slow
 @given(loads=histories(renumbered=False, bad=False, reused=True))
 @some
-def test_reused(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> None:
+def test_reused(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
     """Two ids with one number."""
     check(shop(tmp_path, loader), loads, Clerk())
 
@@ -112,7 +104,7 @@ def test_reused(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -
 @pytest.mark.slow
 @given(loads=histories(renumbered=True, bad=False, reused=True))
 @some
-def test_renumbered(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> None:
+def test_renumbered(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
     """Orders that change their numbers, into numbers of others too.
 
     Whom a number that has just become free goes to shows only after the load's own verdicts.
@@ -123,6 +115,6 @@ def test_renumbered(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]
 @pytest.mark.slow
 @given(loads=histories(renumbered=True, bad=True, reused=True))
 @some
-def test_first_stays(tmp_path: Path, loader: DuckdbLoader, loads: list[list[Page]]) -> None:
+def test_first_stays(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
     """The same with on_change = "ignore"."""
     check(shop(tmp_path, loader, on_change="ignore"), loads)

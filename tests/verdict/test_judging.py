@@ -1,6 +1,5 @@
 """Which version of an order stands, and what becomes of the others."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import count, permutations
 from pathlib import Path
@@ -8,21 +7,15 @@ from typing import Any
 
 import pytest
 
-from orderpull.destinations.duckdb import DuckdbLoader
+from orderpull.destinations.protocol import Loader
 from orderpull.sources.spec import Api, parse_api
-from tests.verdict.history import TEA, Served, Shop, warehouse
+from tests.verdict.history import TEA, Served, Shop
 
 names = count()
 
 
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckdbLoader]:
-    with warehouse(tmp_path_factory.mktemp("warehouse")) as made:
-        yield made
-
-
 @pytest.fixture
-def shop(tmp_path: Path, loader: DuckdbLoader) -> Any:
+def shop(tmp_path: Path, loader: Loader) -> Any:
     def make(**settings: Any) -> Shop:
         return Shop(tmp_path, loader, f"shop{next(names)}", **settings)
 
