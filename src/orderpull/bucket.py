@@ -6,7 +6,7 @@ its own first attempt: it is known by the sha256 that lies with every object.
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ FIRST_SECONDS, FIRST_TRIES = 4.0, 2
 
 _CONFLICT_TRIES = 5
 _SERVER_ERROR = 500
+_DELETED_AT_ONCE = 1000
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _UNMET = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
@@ -191,6 +192,21 @@ class Bucket:
         """Delete the object *key*, if it is there."""
         with self._told("delete"):
             self._store.client.delete_object(Bucket=self.name, Key=self.prefix + key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete the objects *keys*, as many as S3 takes at once."""
+        for first in range(0, len(keys), _DELETED_AT_ONCE):
+            some = [{"Key": self.prefix + key} for key in keys[first : first + _DELETED_AT_ONCE]]
+            with self._told("delete"):
+                answer = self._store.client.delete_objects(
+                    Bucket=self.name, Delete={"Objects": some, "Quiet": True}
+                )
+            if refused := answer.get("Errors"):
+                raise self._error(
+                    f"it kept {len(refused)} objects that were to be deleted "
+                    f"({refused[0].get('Code', 'no reason given')})",
+                    f"{self.use.guide} names the rights needed.",
+                )
 
     def names(self, folder: str, after: str = "", *, at_once: int = 1000) -> Iterator[str]:
         """Names of the objects right in *folder* that come after *after*, in byte order.

@@ -15,16 +15,20 @@ from typing import Any
 import duckdb
 import redshift_connector
 from redshift_connector.core import Connection
-from redshift_connector.error import Error
+from redshift_connector.error import Error, InterfaceError
 
 from orderpull import points
+from orderpull.destinations.asking import Refused
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
 from orderpull.destinations.redshift_auth import Address, login
 from orderpull.destinations.redshift_errors import (
     load_refused,
     lock_refused,
+    position_of,
+    readers_own,
     refused,
+    said_to_reader,
     unreachable,
 )
 from orderpull.destinations.redshift_stage import RedshiftStage, parquet
@@ -105,8 +109,23 @@ class RedshiftSession:
                 f"{self.where} loaded {loaded} of {rows} rows into {name}; nothing was changed.",
                 "Run again; if it stays so, compare the bucket's region with the cluster's.",
             )
-        self.files.clear()
         return rows
+
+    def ask(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+        """Run one *statement* of a reader's."""
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(statement)
+            names = tuple(str(column[0]) for column in cursor.description or ())
+            return names, [tuple(row) for row in cursor.fetchall()] if names else []
+        except InterfaceError as error:
+            raise refused(error, self.where, self.settings) from None
+        except Error as error:
+            if not readers_own(error):
+                raise refused(error, self.where, self.settings) from None
+            raise Refused(said_to_reader(error), position_of(error)) from None
+        except OSError as error:
+            raise self._lost(error) from None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -125,6 +144,8 @@ class RedshiftSession:
             with suppress(DestinationError):
                 self._patience(self.settings.timeout)
             raise
+        finally:
+            self.files.clear()
         points.reached("committed")
 
     def prepare(self) -> None:

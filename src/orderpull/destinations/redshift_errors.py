@@ -3,6 +3,7 @@
 Never a value of a row: it may be somebody's name or address.
 """
 
+import re
 from collections.abc import Callable
 
 from redshift_connector.error import InterfaceError
@@ -61,6 +62,25 @@ _UNREACHABLE = (
 def code_of(error: Exception) -> str:
     """The SQLSTATE of *error*; '' if the server gave none."""
     return str(_fields(error).get("C", ""))
+
+
+def readers_own(error: Exception) -> bool:
+    """Whether *error* is in the statement of somebody who reads, not in the server."""
+    return code_of(error)[:2] in {"0A", "21", "22", "25", "34", "42"}
+
+
+def said_to_reader(error: Exception) -> str:
+    """What is wrong with a reader's statement; values of rows are left out."""
+    if code_of(error) == "25006":
+        return "it would write"
+    said = _said(error)
+    return re.split(": [\"']", said)[0] if code_of(error).startswith("22") else said
+
+
+def position_of(error: Exception) -> int | None:
+    """Where in the statement it is, in characters from 0."""
+    position = str(_fields(error).get("P", ""))
+    return int(position) - 1 if position.isdigit() else None
 
 
 def unreachable(

@@ -67,9 +67,8 @@ class RedshiftStage:
         :raises DestinationError: the bucket cannot be used.
         """
         self.bucket.reach()
-        for key, age in self.bucket.ages():
-            if age > self.leftover_after:
-                self.bucket.delete(key)
+        ages = self.bucket.ages()
+        self.bucket.delete_all([key for key, age in ages if age > self.leftover_after])
 
 
 class StageFiles:
@@ -104,9 +103,8 @@ class StageFiles:
 
     def clear(self) -> None:
         """Delete what was put."""
-        while self._put:
-            self.bucket.delete(self._put[-1])
-            self._put.pop()
+        self.bucket.delete_all(self._put)
+        self._put.clear()
 
     def _put_one(self, key: str, data: bytes) -> None:
         self._put.append(key)

@@ -404,10 +404,17 @@ _PLACE = {
 """What tells a server, a database and a schema from every other."""
 
 
+# Redshift's transactions see one instant in any case.
+_READING = {
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "redshift": "BEGIN READ ONLY",
+}
+
+
 @contextmanager
 def _one_instant(session: Session) -> Iterator[None]:
     """A transaction that sees one instant of the database, and in which nothing can be written."""
-    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    session.execute(_READING[session.kind])
     try:
         yield
     finally:
