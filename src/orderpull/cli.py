@@ -20,6 +20,7 @@ from orderpull import __version__
 from orderpull.errors import OrderpullError
 
 if TYPE_CHECKING:
+    from orderpull.destinations.protocol import Answer
     from orderpull.pipeline import RunResult
     from orderpull.settings import Settings
     from orderpull.sources.limits import Stop
@@ -131,6 +132,9 @@ def _end(result: "RunResult", *, as_json: bool) -> NoReturn:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+json_option_of_rows = click.option(
+    "--json", "as_json", is_flag=True, help="A JSON list with an object for each row."
+)
 sources_argument = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 accept_option = click.option(
     "--accept-rejects",
@@ -348,19 +352,131 @@ def rejects_retry(reject: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--into",
+    metavar="URL",
+    help="Load all pages into another warehouse, and compare it with this one.",
+)
 @json_option
 @accept_option
 @sources_argument
-def replay(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> None:
+def replay(
+    sources: tuple[str, ...], into: str | None, *, as_json: bool, accept_rejects: bool
+) -> None:
     """Read every landed page again, under today's API file and settings; ask no API."""
     from orderpull.operate.replay import replay as read_again
 
+    if into is not None:
+        _replay_into(into, sources, as_json=as_json, accept_rejects=accept_rejects)
     replayed = read_again(_settings(), sources, accept_rejects=accept_rejects)
     if not as_json:
         for name, pages in replayed.pages.items():
             changed = replayed.changed.get(name, 0)
             click.echo(f"{name}: {pages} landed pages read again, {changed} orders changed.")
     _end(replayed.result, as_json=as_json) if as_json or not replayed.result.ok else None
+
+
+def _replay_into(
+    url: str, sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool
+) -> NoReturn:
+    from orderpull import terminal
+    from orderpull.operate.replay import replay_into
+
+    settings = _settings()
+    with _stoppable() as stop, terminal.watching() as listener:
+        rebuilt = replay_into(
+            settings, url, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
+        )
+    if as_json:
+        click.echo(json.dumps(rebuilt.as_json(), ensure_ascii=False))
+    else:
+        terminal.show_rebuilt(rebuilt, url, terminal.stdout())
+    for error in rebuilt.errors:
+        _say(error)
+    sys.exit(rebuilt.exit_code)
+
+
+@main.command()
+@click.argument("query", required=False, metavar="[QUERY]")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, also on a terminal.")
+@json_option_of_rows
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="ROWS",
+    help="At most so many rows; 1000 on a terminal, all otherwise.",
+)
+def sql(query: str | None, limit: int | None, *, as_csv: bool, as_json: bool) -> None:
+    """Ask the warehouse in SQL; read only. Without QUERY on a terminal: a small shell."""
+    from orderpull import terminal
+    from orderpull.operate import query as operate
+
+    settings = _settings()
+    watched = sys.stdout.isatty()
+    shape = operate.JSON if as_json else operate.CSV if as_csv or not watched else None
+    if query is None and sys.stdin.isatty():
+        _shell(settings, limit or operate.SHOWN)
+        return
+    text = sys.stdin.read() if query in {None, "-"} else query or ""
+    with operate.asking(settings, text) as answer:
+        if shape is None:
+            terminal.show_answer(answer, terminal.stdout(), limit or operate.SHOWN)
+        elif operate.write(answer, shape, sys.stdout, limit):
+            click.echo(f"There are more than {limit:,} rows.", err=True)
+
+
+def _shell(settings: "Settings", limit: int) -> None:
+    from orderpull import terminal
+    from orderpull.operate.shell import Shell
+
+    console = terminal.stdout()
+
+    def show(answer: "Answer") -> None:
+        terminal.show_answer(answer, console, limit)
+
+    Shell(settings, show, _say, click.echo).talk()
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="What the files are.",
+)
+@click.option(
+    "--tables", multiple=True, metavar="NAME,...", help="Only these; else the tables of orders."
+)
+@click.option("--answers", is_flag=True, help="The three answers, too.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@json_option
+@sources_argument
+def export(
+    folder: Path,
+    sources: tuple[str, ...],
+    kind: Any,  # noqa: ANN401
+    tables: tuple[str, ...],
+    *,
+    answers: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the tables as Parquet or CSV files, all of one instant."""
+    from orderpull.operate.export import export as write_files
+
+    named = tuple(name.strip() for each in tables for name in each.split(","))
+    written = write_files(
+        _settings(), folder, sources, kind=kind, tables=named, answers=answers, force=force
+    )
+    if as_json:
+        click.echo(json.dumps({"files": [file.as_json() for file in written]}, ensure_ascii=False))
+        return
+    from orderpull import terminal
+
+    terminal.show_files(written, terminal.stdout())
 
 
 @main.command()

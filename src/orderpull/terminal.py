@@ -1,8 +1,11 @@
 """What a person sees of runs, status, rejects and settings: tables and progress, with rich."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from rich import box
@@ -10,13 +13,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from orderpull.model import COUNTS
+from orderpull.destinations.protocol import Answer
+from orderpull.model import COUNTS, LEDGER_REJECT
+from orderpull.operate.compare import Comparison, TableCompared
+from orderpull.operate.export import Written
+from orderpull.operate.query import text_of, visible
 from orderpull.operate.rejects import name_of
+from orderpull.operate.replay import Rebuilt
 from orderpull.operate.status import Status
 from orderpull.pipeline import Listener, RunResult, SourceResult
 from orderpull.reports.terminal import told
+from orderpull.settings import without_password
 from orderpull.sources.pull import Pulled
+
+CHECKSUM_SHOWN = 12
+"""Digits."""
+
+NUMBERS = int | float | Decimal
+WIDEST = 10_000
+"""Columns of a screen that has room for everything."""
 
 
 def stdout() -> Console:
@@ -87,6 +104,130 @@ def _counts(result: RunResult) -> Table:
         cells = [f"{number:,}" if number else "[dim]0[/]" for number in (source.pages, *counts)]
         table.add_row(escape(name), *cells)
     return table
+
+
+def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
+    """Print what was loaded into another warehouse, and how the two compare.
+
+    :param url: of the other warehouse, as a person gave it.
+    """
+    if rebuilt.errors or any(source.pages for source in rebuilt.result.sources.values()):
+        show_result(rebuilt.result, console)
+    else:
+        console.print(Text(f"{rebuilt.target} had loaded every landed page already."))
+    if rebuilt.lossy:
+        console.print(f"{rebuilt.lossy} answers came incomplete when they were pulled.")
+    compared = rebuilt.compared
+    if compared is None:
+        console.print(Text(rebuilt.uncompared or "Nothing was compared."))
+    else:
+        _show_comparison(compared, rebuilt.target, console)
+    if rebuilt.exit_code == 0:
+        console.print("To use the new one, change this line in [destination] of orderpull.toml:")
+        console.print(Text(f"  url = {json.dumps(without_password(url), ensure_ascii=False)}"))
+
+
+def _show_comparison(compared: Comparison, target: str, console: Console) -> None:
+    for lacking in compared.lacking:
+        for pages, side in ((lacking.origin, "This warehouse"), (lacking.target, target)):
+            if pages:
+                text = f"{side} has not loaded these pages of {lacking.source}: {pages}."
+                console.print(Text(text, style="red"))
+    if compared.lacking:
+        console.print(
+            "So nothing was compared. What waits in the landing, `orderpull load` brings in; then "
+            "run the same again."
+        )
+        return
+    console.print(_compared(compared))
+    for each in compared.tables:
+        if not each.equal:
+            console.print(Text(_difference(each), style="red"))
+    console.print(
+        Text("Both warehouses hold the same.", style="bold")
+        if compared.equal
+        else "The two differ. If the api file or the settings have changed since they were loaded, "
+        "run `orderpull replay` first, then the same again."
+    )
+
+
+def _difference(table: TableCompared) -> str:
+    rows = "1 row differs" if table.differing == 1 else f"{table.differing:,} rows differ"
+    called = "order" if table.table != LEDGER_REJECT.name else "reject"
+    named = ", ".join(visible(name) for name in table.named)
+    more = ", …" if table.differing > len(table.named) else ""
+    return f"{table.table} of {table.source}: {rows} ({called} {named}{more})."
+
+
+def _compared(compared: Comparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("source", "table", "rows", "checksum"):
+        table.add_column(column, justify="right" if column == "rows" else "left", no_wrap=True)
+    for each in compared.tables:
+        sides = (each.origin, each.target)
+        rows = dict.fromkeys(f"{side.rows:,}" for side in sides)
+        checksums = dict.fromkeys(side.sha256[:CHECKSUM_SHOWN] for side in sides)
+        told = (escape(each.source), each.table, " ≠ ".join(rows), " ≠ ".join(checksums))
+        table.add_row(*told, style="" if each.equal else "red")
+    return table
+
+
+def show_files(files: Sequence[Written], console: Console) -> None:
+    """Print which files were written."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("bytes", justify="right")
+    for file in files:
+        table.add_row(Text(str(file.file)), f"{file.rows:,}", f"{file.size:,}")
+    console.print(table)
+
+
+def show_answer(answer: Answer, console: Console, limit: int) -> None:
+    """Print the first *limit* rows of *answer*: a table, or row by row if it is too wide."""
+    rows = list(islice(answer.rows, limit))
+    if not rows:
+        console.print(Text(f"No rows. Columns: {', '.join(map(visible, answer.columns))}."))
+        return
+    table = _table_of(answer.columns, rows)
+    room = console.options.update(max_width=WIDEST)
+    fits = console.measure(table, options=room).maximum <= console.width
+    console.print(table if fits else _records(answer.columns, rows))
+    if next(answer.rows, None) is not None:
+        console.print(f"These are the first {limit:,} rows; --limit shows more.", style="dim")
+    else:
+        console.print("1 row" if len(rows) == 1 else f"{len(rows):,} rows", style="dim")
+
+
+def _table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        numbers = all(isinstance(row[place], NUMBERS | None) for row in rows)
+        table.add_column(Text(visible(column)), justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Each row as a block of lines, one for each column."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, row in enumerate(rows, start=1):
+        table.add_row(Text(f"row {number:,}", style="bold"), "")
+        for column, value in zip(columns, row, strict=True):
+            table.add_row(Text(visible(column)), _cell(value))
+        table.add_row("", "")
+    return table
+
+
+def _cell(value: object) -> Text:
+    """*value* as it can be seen: NULL apart from a text, and no text steers the terminal."""
+    if value is None:
+        return Text("NULL", style="dim")
+    text = visible(text_of(value))
+    return Text(text) if text else Text("''", style="dim")
 
 
 def show_status(status: Status, console: Console, timezone: str) -> None:

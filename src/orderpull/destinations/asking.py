@@ -97,7 +97,12 @@ def _is_shut(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _told(error: duckdb.Error, text: str) -> UsageError:
-    """What DuckDB says of *text*; it counts in bytes."""
+    """What DuckDB says of *text*; it counts in bytes.
+
+    :raises KeyboardInterrupt: it was interrupted.
+    """
+    if isinstance(error, duckdb.InterruptException):
+        raise KeyboardInterrupt from None
     _, _, detail = str(error).partition(": ")
     try:
         told = json.loads(detail)

@@ -1,0 +1,195 @@
+"""Query: the warehouse asked in SQL of one's own, read only, and what it answers as CSV or JSON."""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Literal, TextIO
+
+from orderpull import clock
+from orderpull.destinations import open_destination
+from orderpull.destinations.protocol import Answer
+from orderpull.errors import UsageError
+from orderpull.model import DATA_TABLES, TABLES, VIEWS
+from orderpull.settings import Settings
+
+SHOWN = 1000
+"""Rows that a terminal is given, unless somebody asks for more."""
+
+Shape = Literal["csv", "json"]
+CSV: Shape = "csv"
+JSON: Shape = "json"
+
+VIEW_COLUMNS = {
+    "average": "pieces per order, over counted orders with items",
+    "country": "ISO 3166-1 alpha-2 where certain; NULL is a country of its own",
+    "sku": "stock keeping unit",
+    "quantity": "pieces",
+    "orders": "in how many orders",
+    "rank": "1 is what sells best; by country within it",
+}
+
+# A text in quotes, a comment, or the end of a statement; a quote or comment that is not closed.
+_PARTS = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
+        | (?P<open>['"]|/\*) | (?P<end>;)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+_CONTROL = re.compile(r"[\x7f-\x9f]")
+_UNSEEN = {"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"}
+_BYTE = 0xFF
+_JOINERS = "\u200c\u200d"
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@contextmanager
+def asking(settings: Settings, text: str) -> Iterator[Answer]:
+    """What the statement *text* finds in the warehouse; its rows come as they are asked for.
+
+    :raises UsageError: it is wrong, or would write. :raises DestinationError: nothing can be read.
+    """
+    destination = open_destination(settings.destination, settings.folder)
+    with destination.reader() as reader:
+        answer = reader.query(text)
+        yield Answer(told_apart(answer.columns), answer.rows)
+
+
+def told_apart(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """*columns*, with a number added where two have one name: ``a``, ``a_2``."""
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 1
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return tuple(names)
+
+
+def statements(text: str) -> tuple[list[str], str]:
+    """The statements in *text* that a ``;`` ends, and what is left after them."""
+    found, begin = [], 0
+    for part in _PARTS.finditer(text):
+        if part["open"]:
+            break
+        if part["end"]:
+            statement = text[begin : part.start()].strip()
+            found += [statement] if statement else []
+            begin = part.end()
+    return found, text[begin:].lstrip()
+
+
+def write(answer: Answer, shape: Shape, out: TextIO, limit: int | None) -> bool:
+    """Write *answer* to *out*, row by row; whether there are more rows than *limit*.
+
+    What would steer a terminal is made visible for one, and for nothing else.
+    """
+    rows = answer.rows if limit is None else islice(answer.rows, limit)
+    if shape == CSV:
+        _write_csv(answer.columns, rows, out)
+    else:
+        _write_json(answer.columns, rows, out)
+    return limit is not None and next(answer.rows, None) is not None
+
+
+def text_of(value: object) -> str:
+    """*value*, not NULL, as a text: decimals in full, times as ISO 8601, bytes in hex."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return clock.iso(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, dict | list | tuple):
+        return _json(value)
+    return str(value)
+
+
+def visible(text: str) -> str:
+    r"""*text* with what is unseen or would steer a terminal as ``\n``, ``\x1b``, ``\u202e``.
+
+    What joins letters and emoji stays.
+    """
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    if char in _JOINERS or unicodedata.category(char) not in _UNSEEN:
+        return char
+    code = ord(char)
+    return _ESCAPES.get(char) or (f"\\x{code:02x}" if code <= _BYTE else f"\\u{code:04x}")
+
+
+def tables() -> list[tuple[str, str]]:
+    """Each table and view, and which of these it is."""
+    kinds = [(table.name, "table" if table in DATA_TABLES else "ledger") for table in TABLES]
+    return [*kinds, *((name, "answer") for name in VIEWS)]
+
+
+def columns_of(settings: Settings, name: str) -> list[tuple[str, str, str]]:
+    """The columns of the table or view *name*: name, what it holds, meaning.
+
+    :raises UsageError: there is none of that name.
+    """
+    for table in TABLES:
+        if table.name == name:
+            return [(column.name, column.type, column.meaning) for column in table.columns]
+    if name not in VIEWS:
+        raise UsageError(f"There is no table or view {name!r}.", r"\d lists them.")
+    with asking(settings, f"SELECT * FROM {name} LIMIT 0") as answer:
+        return [(column, "", VIEW_COLUMNS.get(column, "")) for column in answer.columns]
+
+
+def _write_csv(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+    field = _shown_csv if out.isatty() else _csv
+    out.write(",".join(map(field, columns)) + "\n")
+    out.writelines(",".join(map(field, row)) + "\n" for row in rows)
+
+
+def _csv(value: object) -> str:
+    """*value* as a field of CSV: NULL is nothing, an empty text is ``""``."""
+    if value is None:
+        return ""
+    text = text_of(value)
+    if text and not any(char in text for char in ',"\r\n') and text == text.strip():
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _shown_csv(value: object) -> str:
+    return visible(_csv(value))
+
+
+def _write_json(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
+    keys = [_json(column) for column in columns]
+    between = "["
+    for row in rows:
+        fields = ", ".join(f"{key}: {_json(value)}" for key, value in zip(keys, row, strict=True))
+        out.write(f"{between}\n{{{fields}}}")
+        between = ","
+    out.write("[]\n" if between == "[" else "\n]\n")
+
+
+def _json(value: object) -> str:
+    """*value* as JSON: decimals are numbers with all their digits, what is no number is null."""
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else "null"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "null"
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
+    text = json.dumps(text_of(value), ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
