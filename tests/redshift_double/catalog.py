@@ -25,7 +25,7 @@ CREATE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE AS
   $$ SELECT date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC') $$;
 CREATE FUNCTION pg_catalog.len(text) RETURNS integer LANGUAGE sql IMMUTABLE AS
   $$ SELECT length($1) $$;
-CREATE FUNCTION pg_catalog.nvl(VARIADIC anyarray) RETURNS anyelement LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION pg_catalog.nvl(VARIADIC anycompatiblearray) RETURNS anycompatible LANGUAGE sql IMMUTABLE AS
   $$ SELECT v FROM unnest($1) WITH ORDINALITY AS u(v, n) WHERE v IS NOT NULL ORDER BY n LIMIT 1 $$;
 CREATE FUNCTION pg_catalog.sha2(text, integer) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT encode(CASE $2 WHEN 224 THEN sha224(convert_to($1, 'UTF8'))

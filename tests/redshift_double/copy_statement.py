@@ -73,9 +73,9 @@ def _place(token: Token) -> tuple[str, str]:
     """Bucket and key of the place that FROM names."""
     if token.kind != "string":
         raise syntax_error(token.text)
-    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]+)/(.+)", token.value)
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{2,})/(.+)", token.value)
     if match is None:
-        raise WireError("XX000", f"CREDENTIALS or IAM_ROLE: unsupported source {token.value!r}")
+        raise WireError("XX000", f"COPY reads from s3://bucket/key here, not from {token.value}")
     return match[1], match[2]
 
 

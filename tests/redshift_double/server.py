@@ -34,6 +34,7 @@ from tests.redshift_double.wire import (
 from tests.servers import Certificate, PostgresServer, aws_client, fresh_database
 
 _users = itertools.count(1)
+_LOGIN_SECONDS = 30
 
 
 class RedshiftDouble:
@@ -145,8 +146,10 @@ class RedshiftDouble:
     def _serve(self, connection: socket.socket) -> None:
         """One client, from its first byte to its last."""
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire = Wire(connection)
+        connection.settimeout(_LOGIN_SECONDS)
+        first = wire = Wire(connection)
         try:
+            self._watch(wire)
             wire, parameters = self._greet(wire)
             self._watch(wire)
             if parameters:
@@ -159,8 +162,9 @@ class RedshiftDouble:
             pass
         finally:
             with self._lock:
-                self._wires.discard(wire)
+                self._wires -= {first, wire}
             wire.release()
+            first.release()
 
     def _greet(self, wire: Wire) -> tuple[Wire, dict[str, str]]:
         """TLS if asked for; the startup parameters, none if this was a cancellation."""
@@ -220,6 +224,7 @@ class RedshiftDouble:
         else:
             backend = Backend(address, user, password, database, name)
         wire.put(b"R", struct.pack("!I", 0))
+        wire.socket.settimeout(None)
         return backend, database
 
     def _watch(self, wire: Wire) -> None:
