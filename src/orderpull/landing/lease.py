@@ -59,7 +59,7 @@ class Lease:
         self._source = source
         self._mine = _Lease(owner, pull, socket.gethostname(), os.getpid(), SECONDS)
         self._etag = ""
-        self._good_until = 0.0
+        self._renewed_at = 0.0
         self._lost = False
         self._turn = threading.Lock()
 
@@ -87,10 +87,9 @@ class Lease:
     def check(self) -> None:
         """Prove that the lease is still ours. :raises LandingBusy: it is not, or may not be."""
         with self._turn:
-            due = time.monotonic() > self._good_until - SECONDS + RENEW_SECONDS
-            if due and not self._lost:
+            if not self._lost and time.monotonic() > self._renewed_at + RENEW_SECONDS:
                 self._renew()
-            if self._lost or time.monotonic() > self._good_until:
+            if self._lost or time.monotonic() > self._renewed_at + SECONDS - _MARGIN_SECONDS:
                 raise LandingBusy(
                     f"This process was too slow to renew its right to pull source "
                     f"{self._source!r} into {self._bucket}; another may be pulling now.",
@@ -111,7 +110,7 @@ class Lease:
             )
         except Unmet:
             raise self._busy(self._look()[0] or "which came first") from None
-        self._good_until = began + SECONDS - _MARGIN_SECONDS
+        self._renewed_at = began
 
     def _look(self) -> tuple[str | None, str]:
         """Who else holds it, if anyone; and the etag of what is there."""
@@ -139,7 +138,7 @@ class Lease:
         except LandingError as error:
             log.warning("source=%s lease not renewed: %s", self._source, error.message)
         else:
-            self._good_until = began + SECONDS - _MARGIN_SECONDS
+            self._renewed_at = began
 
     def _renew_until(self, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):

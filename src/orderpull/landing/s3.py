@@ -25,7 +25,8 @@ from orderpull import points
 from orderpull.bucket import Bucket, Object, Store, Unmet, Use
 from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.landing import protocol
-from orderpull.landing.draft import Draft, first_line, parse_draft, read_drafts
+from orderpull.landing.draft import Draft
+from orderpull.landing.inflight import FOLDER, InFlight
 from orderpull.landing.lease import Lease
 from orderpull.landing.lock import Held, held, is_held
 from orderpull.landing.months import Months
@@ -40,7 +41,7 @@ POINTS = ("lease-taken", "noted-here", "noted", "page-put")
 USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
-_IN_FLIGHT, _LOCK = "in-flight/", ".lock"
+_LOCK = ".lock"
 _FIRST_BYTES = 8192
 _NUMBER_TRIES = 10
 
@@ -109,7 +110,6 @@ class SourceLanding(protocol.SourceLanding):
         self._pull = uuid.uuid4().hex
         self._lease: Lease | None = None
         self._identity = ""
-        self._drafts: dict[int, Draft] = {}
         self._at_least = 1
         self._months = Months(bucket)
 
@@ -234,23 +234,8 @@ class SourceLanding(protocol.SourceLanding):
         """
         if self._lease:
             self._lease.check()
-        name = f"{page:012d}.part"
         with self._told():
-            draft = Draft.begin(self._scratch.in_flight / name, request, room, self._pull)
-        points.reached("noted-here")
-        try:
-            self.bucket.put_new(_IN_FLIGHT + name, first_line(request, self._pull))
-        except Unmet:
-            draft.discard()
-            raise LandingBusy(
-                f"Another orderpull has page {page} of source {self.name!r} in flight into {self}.",
-                "Let it finish; one puller at a time keeps orders whole.",
-            ) from None
-        except LandingError:
-            self._known(draft).discard()
-            raise
-        points.reached("noted")
-        return self._known(draft)
+            return self._in_flight.begin(page, request, room)
 
     def drafts(self) -> list[Draft]:
         """What a kill left behind: requests whose answer did not become a page.
@@ -260,25 +245,8 @@ class SourceLanding(protocol.SourceLanding):
         """
         if not self.identity:
             return []
-        noted = {draft.page: draft for draft in self._noted()}
-        pulls = {page: draft.pull for page, draft in noted.items()}
-        for draft in noted.values():
-            draft.pull = ""  # without its bytes it is no answer of that pull
-        next_page = self.next_page(self._at_least)
-        late: list[Draft] = []
         with self._told():
-            here = [draft for draft in read_drafts(self._scratch.in_flight) if draft.status]
-        for draft in here:
-            same = pulls.get(draft.page, draft.pull) == draft.pull
-            if same and (draft.page >= next_page or self._is_landed(draft)):
-                noted[draft.page] = draft
-            else:
-                late.append(draft)
-        free = max([next_page, *(page + 1 for page in noted)])
-        with self._told():
-            moved = [_renumbered(draft, free + nth) for nth, draft in enumerate(late)]
-        found = [noted[page] for page in sorted(noted)]
-        return [self._known(draft) for draft in found + moved]
+            return self._in_flight.found(self.next_page(self._at_least))
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Keep a page. When this returns, the bucket has it.
@@ -291,8 +259,7 @@ class SourceLanding(protocol.SourceLanding):
         page = self._put(meta, body)
         points.reached("page-put")
         if page != meta.page:
-            if meta.page in self._drafts:
-                self._drafts[meta.page].discard()
+            self._in_flight.discard(meta.page)
             raise LandingBusy(
                 f"Another orderpull pulls source {self.name!r} into {self}: page {meta.page} is "
                 f"there already. What came now is kept as page {page}.",
@@ -311,7 +278,7 @@ class SourceLanding(protocol.SourceLanding):
 
     def _probe(self) -> None:
         """Put, read and delete an object of no meaning, and have two conditions refused."""
-        key = f"{_IN_FLIGHT}probe-{uuid.uuid4().hex}"
+        key = f"{FOLDER}probe-{uuid.uuid4().hex}"
         etag = self.bucket.put(key, b"orderpull was here\n")
         if self.bucket.get(key) is None:
             raise self._error("what was put there is not there")
@@ -335,8 +302,7 @@ class SourceLanding(protocol.SourceLanding):
 
     def _put(self, meta: PageMeta, body: bytes) -> int:
         """Put a page under its number, or under the next that is free; the number it got."""
-        draft = self._drafts.get(meta.page)
-        pull = draft.pull if draft and draft.pull else self._pull
+        pull = self._in_flight.pull_of(meta.page)
         page = meta.page
         for _ in range(_NUMBER_TRIES):
             data = b"".join(encode(msgspec.structs.replace(meta, page=page), body))
@@ -347,29 +313,6 @@ class SourceLanding(protocol.SourceLanding):
             else:
                 return page
         raise self._error("every page number is taken by another process", "Stop the others.")
-
-    def _is_landed(self, draft: Draft) -> bool:
-        """Whether *draft*'s own answer is a page already."""
-        said = self._months.find(draft.page, self.bucket.metadata)
-        return said is not None and said.get("pull") == draft.pull
-
-    def _noted(self) -> list[Draft]:
-        """The requests in flight, as the bucket knows them: without any answer."""
-        names = [name for name in self.bucket.names(_IN_FLIGHT) if name.endswith(".part")]
-        found = ((name, self.bucket.get(_IN_FLIGHT + name)) for name in names)
-        return [parse_draft(self._scratch.in_flight / name, got.data) for name, got in found if got]
-
-    def _known(self, draft: Draft) -> Draft:
-        """*draft*; once it is discarded, its note in the bucket goes, too."""
-
-        def forget() -> None:
-            self._drafts.pop(draft.page, None)
-            with suppress(LandingError):  # the next run finds that out, too
-                self.bucket.delete(f"{_IN_FLIGHT}{draft.page:012d}.part")
-
-        draft.forget = forget
-        self._drafts[draft.page] = draft
-        return draft
 
     def _got(self, page: int, first: int | None = None) -> tuple[bytes, str]:
         """The bytes of page number *page*, or its *first*, and where they are.
@@ -401,6 +344,15 @@ class SourceLanding(protocol.SourceLanding):
         return Scratch(self.identity)
 
     @cached_property
+    def _in_flight(self) -> InFlight:
+        return InFlight(self.bucket, self._scratch.in_flight, self._pull, self._landed_by)
+
+    def _landed_by(self, page: int) -> str | None:
+        """Which pull landed *page*; None if it is not there."""
+        said = self._months.find(page, self.bucket.metadata)
+        return None if said is None else said.get("pull", "")
+
+    @cached_property
     def _files(self) -> PageFiles:
         return PageFiles(self._scratch)
 
@@ -427,11 +379,3 @@ class SourceLanding(protocol.SourceLanding):
 def _other(etag: str) -> str:
     """An etag that is not *etag*."""
     return '"00000000000000000000000000000000"' if "1" in etag else f'"{"1" * 32}"'
-
-
-def _renumbered(draft: Draft, page: int) -> Draft:
-    """*draft* under another number, its file too."""
-    path = draft.path.with_name(f"{page:012d}.part")
-    draft.path.rename(path)
-    draft.path, draft.page = path, page
-    return draft

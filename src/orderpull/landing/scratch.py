@@ -55,7 +55,8 @@ class Scratch:
     def owner(self) -> str:
         """What is the same for all processes that this folder's locks tell apart, and only those.
 
-        A copy of the folder on another machine, or on this one started anew, is another owner.
+        A copy of the folder on another machine or in another container is another owner, and so is
+        the same one once the machine was started anew.
         """
         file = self.root / "machine"
         with alone(self.root):
@@ -63,7 +64,7 @@ class Scratch:
                 file.write_text(uuid.uuid4().hex, encoding="ascii")
             name = file.read_text(encoding="ascii")
         boot = _BOOT.read_text("ascii").strip() if _BOOT.exists() else socket.gethostname()
-        return f"{name}/{boot}"
+        return f"{name}/{boot}/{self.root.stat().st_dev}"
 
 
 class PageFiles:
