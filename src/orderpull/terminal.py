@@ -123,7 +123,9 @@ def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
     else:
         _show_comparison(compared, rebuilt.target, console)
     if rebuilt.exit_code == 0:
-        console.print("To use the new one, change this line in [destination] of orderpull.toml:")
+        console.print(
+            Text("To use the new one, change one line of orderpull.toml, in [destination]:")
+        )
         console.print(Text(f"  url = {json.dumps(without_password(url), ensure_ascii=False)}"))
 
 

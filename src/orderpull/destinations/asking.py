@@ -6,9 +6,10 @@ What is wrong with it is told in a sentence with line and column, and never quot
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -32,6 +33,8 @@ _COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _FIRST_WORD = re.compile(rf"{_COMMENTS}[\s(]*(\w*)", re.DOTALL)
 _THROUGH_CURSOR = {"SELECT", "WITH", "VALUES", "TABLE"}
 _AS_IT_IS = {"EXPLAIN", "SHOW"}
+
+Found = TypeVar("Found")
 
 Ask = Callable[[str], tuple[tuple[str, ...], list[tuple[Any, ...]]]]
 """Runs one statement: the names of its columns, and its rows."""
@@ -67,7 +70,7 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> Answer:
             raise _one_at_a_time(len(statements))
         if statements[0].type not in _TAKEN:
             raise _not_taken(statements[0].type.name)
-        answer = answered(connection.execute(statements[0]))
+        answer = answered(_interruptibly(connection, lambda: connection.execute(statements[0])))
     except duckdb.Error as error:
         raise _told(error, text) from None
     return Answer(answer.columns, _telling(answer.rows, text))
@@ -81,6 +84,17 @@ def answered(found: duckdb.DuckDBPyConnection) -> Answer:
 def _fetched(found: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while rows := found.fetchmany(FETCHED_AT_ONCE):
         yield from rows
+
+
+def _interruptibly(connection: duckdb.DuckDBPyConnection, do: Callable[[], Found]) -> Found:
+    """What *do* gives, given up at once at Ctrl-C, which DuckDB itself may hear late."""
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(do)
+        try:
+            return doing.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def _telling(rows: Iterator[tuple[Any, ...]], text: str) -> Iterator[tuple[Any, ...]]:
@@ -97,12 +111,7 @@ def _is_shut(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _told(error: duckdb.Error, text: str) -> UsageError:
-    """What DuckDB says of *text*; it counts in bytes.
-
-    :raises KeyboardInterrupt: it was interrupted.
-    """
-    if isinstance(error, duckdb.InterruptException):
-        raise KeyboardInterrupt from None
+    """What DuckDB says of *text*; it counts in bytes."""
     _, _, detail = str(error).partition(": ")
     try:
         told = json.loads(detail)

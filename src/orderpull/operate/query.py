@@ -26,13 +26,14 @@ CSV: Shape = "csv"
 JSON: Shape = "json"
 
 VIEW_COLUMNS = {
-    "average": "pieces per order, over counted orders with items",
-    "country": "ISO 3166-1 alpha-2 where certain; NULL is a country of its own",
-    "sku": "stock keeping unit",
-    "quantity": "pieces",
-    "orders": "in how many orders",
-    "rank": "1 is what sells best; by country within it",
+    "average": ("number", "pieces per order, over counted orders with items"),
+    "country": ("text", "ISO 3166-1 alpha-2 where certain; NULL is a country of its own"),
+    "sku": ("text", "stock keeping unit"),
+    "quantity": ("integer", "pieces"),
+    "orders": ("integer", "in how many orders"),
+    "rank": ("integer", "1 is what sells best; by country: within it"),
 }
+"""What the answers' columns hold and mean."""
 
 # A text in quotes, a comment, or the end of a statement; a quote or comment that is not closed.
 _PARTS = re.compile(
@@ -146,7 +147,7 @@ def columns_of(settings: Settings, name: str) -> list[tuple[str, str, str]]:
     if name not in VIEWS:
         raise UsageError(f"There is no table or view {name!r}.", r"\d lists them.")
     with asking(settings, f"SELECT * FROM {name} LIMIT 0") as answer:
-        return [(column, "", VIEW_COLUMNS.get(column, "")) for column in answer.columns]
+        return [(column, *VIEW_COLUMNS[column]) for column in answer.columns]
 
 
 def _write_csv(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
