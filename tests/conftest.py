@@ -1,8 +1,20 @@
 """What all tests share: the tables that some of them print at the end of the run."""
 
+import os
 from collections import defaultdict
 
 import pytest
+
+# Nobody's own credentials; set here because servers are started before any test.
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+    os.environ.pop(name, None)
 
 TABLES = {
     "faults": ("kind", "api", "consumed", "GETs", "kept", "possible loss", "exit"),

@@ -104,12 +104,16 @@ class Shop:
                 return
         raise AssertionError(f"no run went well: {codes}")
 
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """What the warehouse holds, table by table."""
+        return _rows(self.folder / "orders.duckdb")
+
     def account(self) -> Account:
         """Compare the warehouse with the truth."""
         calls = [tuple(map(str, call.orders)) for call in self.simulator.calls if call.consumed]
         landed = _landed(SourceLanding(self.folder / "landing" / "shop", "shop"))
         missing = [numbers for numbers in calls if numbers and numbers not in landed]
-        rows = _rows(self.folder / "orders.duckdb")
+        rows = self.rows()
         held = {row["ordernumber"] for row in rows["order_header"]}
         twice = {
             row["ordernumber"]

@@ -150,12 +150,12 @@ class RedshiftSession:
 
     def prepare(self) -> None:
         """Make the table that is locked, and clear away what killed runs left in the bucket."""
-        found = self.execute(
-            "SELECT 1 FROM information_schema.tables "
-            "WHERE table_schema = current_schema() AND table_name = 'orderpull_lock'"
-        )
-        if not found:
-            self.execute("CREATE TABLE IF NOT EXISTS orderpull_lock (held BOOLEAN)")
+        if not self._has_lock():
+            try:
+                self.execute("CREATE TABLE IF NOT EXISTS orderpull_lock (held BOOLEAN)")
+            except DestinationError:
+                if not self._has_lock():  # another process may have made it at the same time
+                    raise
         self.stage.sweep()
 
     def close(self) -> None:
@@ -165,6 +165,13 @@ class RedshiftSession:
         finally:
             with suppress(Error, OSError):
                 self.connection.close()
+
+    def _has_lock(self) -> bool:
+        found = self.execute(
+            "SELECT 1 FROM pg_tables "
+            "WHERE schemaname = current_schema() AND tablename = 'orderpull_lock'"
+        )
+        return bool(found)
 
     def _run(self, statement: str, values: Sequence[Any]) -> Rows:
         cursor = self.connection.cursor()

@@ -391,8 +391,10 @@ WHERE h.source = ? AND h.ordernumber IN (SELECT ordernumber FROM staged_key)"""
 
 def _names(session: Session) -> list[str]:
     """The tables and views of the schema that this session works in."""
+    # information_schema would leave out what this user has no right to.
     rows = session.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() "
+        "UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
     )
     return [str(row[0]) for row in rows]
 

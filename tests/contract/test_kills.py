@@ -1,0 +1,91 @@
+"""SIGKILL at every named point of a load into a server: exact after a plain re-run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orderpull.model import DATA_TABLES
+from orderpull.points import BUCKET_POINTS, POINTS, SERVER_POINTS
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.durability.matrix import Shop
+from tests.warehouses import KINDS, Warehouse, warehouse
+
+pytestmark = pytest.mark.slow
+
+ORDERS, PER_CALL = 240, 60
+OF_THE_LOAD = POINTS[POINTS.index("before-normalize") : POINTS.index("committed") + 1]
+LATE = {"before-copy": 6, "copied": 6, "put": 6, "before-put": 6}
+"""Of what happens for each table, a time in the second batch: the first has some rows by then."""
+
+Record = Callable[[str, object], None]
+
+
+class ServerShop(Shop):
+    """A shop whose warehouse is *place*."""
+
+    def __init__(self, place: Warehouse, simulator: Simulator) -> None:
+        super().__init__(place.folder, simulator)
+        self.place = place
+        place.settings(simulator.url)
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """What the warehouse holds, table by table."""
+        return {
+            table.name: [
+                dict(zip(table.names, row, strict=True))
+                for row in self.place.query(f"SELECT {', '.join(table.names)} FROM {table.name}")
+            ]
+            for table in DATA_TABLES
+        }
+
+
+def points() -> list[Any]:
+    """Each server's points, and when."""
+    found = []
+    for kind in KINDS[1:]:
+        own = (*SERVER_POINTS, *(BUCKET_POINTS if kind == "redshift" else ()))
+        for point in (*OF_THE_LOAD, *own):
+            times = (1, LATE[point]) if point in LATE else (1, 2)
+            found += [
+                pytest.param(kind, point, time, id=f"{kind}-{point}-{time}") for time in times
+            ]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "point", "time"), points())
+def test_killed_at_a_point(
+    kind: Any, point: str, time: int, tmp_path: Any, record_property: Record
+) -> None:
+    """Nothing is lost and nothing stands twice; nothing of the killed run stays in the bucket."""
+    shop = SkubanaAssessment(orders=ORDERS, per_call=PER_CALL, seed=11, versions=0.3)
+    with warehouse(kind, tmp_path / "here") as place, Simulator(shop) as simulator:
+        here = ServerShop(place, simulator)
+        assert here.killed_at(point, time), f"{point} was not reached {time} times"
+        left = place.staged()
+        here.run_until_well()
+        account = here.account()
+        assert len(place.staged()) == len(left), "the run left files of its own in the bucket"
+    record_property("kill matrix", {
+        "killed at": point, "times": time, "handed out": len(account.handed_out),
+        "in tables": len(account.held), "lost": len(account.lost), "allowed": 0, "by": kind,
+    })  # fmt: skip
+    assert len(account.handed_out) == ORDERS
+    account.check(allowed=0)
+
+
+def test_what_a_kill_left_in_the_bucket_is_swept(redshift: Warehouse) -> None:
+    """Once no COPY can be reading it any more, by the bucket's own clock."""
+    shop = SkubanaAssessment(orders=ORDERS, per_call=PER_CALL, seed=11)
+    with Simulator(shop) as simulator:
+        here = ServerShop(redshift, simulator)
+        assert here.killed_at("put", 1)
+        assert redshift.staged()
+        redshift.open().preflight()
+        assert redshift.staged(), "a COPY may be reading it"
+        destination = redshift.open()
+        session = destination.connect()
+        session.stage.leftover_after = -1
+        session.close()
+        destination.preflight()
+        assert not redshift.staged()
