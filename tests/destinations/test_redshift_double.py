@@ -129,6 +129,7 @@ TAKEN = [
     "RESET statement_timeout",
     "GRANT SELECT ON t TO PUBLIC",
     "COMMENT ON TABLE t IS 'orders'",
+    'CREATE TEMP TABLE c6 ("raw" VARCHAR(5), position BIGINT, state VARCHAR(5))',
     "EXPLAIN SELECT * FROM t",
     "DROP TABLE IF EXISTS nothing, c3 CASCADE",
     "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema()",
@@ -161,12 +162,15 @@ REFUSED = [
     ("CREATE TABLE x (a NUMERIC(39, 0))", "38"),
     ("CREATE TABLE x (a INT CHECK (a > 0))", "CHECK"),
     ("CREATE TABLE x (a INT, CONSTRAINT c CHECK (a > 0))", "CHECK"),
-    ("CREATE TABLE x (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),
+    ("CREATE TABLE x (a INT GENERATED ALWAYS AS IDENTITY)", "identity"),
     ("CREATE TABLE x (a INT) PARTITION BY RANGE (a)", "PARTITION"),
     ("CREATE TABLE x (a INT) DISTKEY (b)", '"b"'),
     ("CREATE TABLE x (a INT) SORTKEY (a, b)", '"b"'),
     ("CREATE TABLE x (a INT, PRIMARY KEY (b))", '"b"'),
     ("CREATE TABLE x (a INT ENCODE nonsense)", "nonsense"),
+    ("CREATE TABLE x (raw VARCHAR(5))", 'near "raw"'),
+    ("SELECT k AS tag FROM t", 'near "tag"'),
+    ("SELECT LISTAGG(name, ',') FROM t", "LISTAGG"),
     ("CREATE TABLE x (a INT) DISTSTYLE SOME", "DISTSTYLE"),
     ("CREATE TEMP TABLE x (a INT) ON COMMIT DROP", "ON COMMIT"),
     ("CREATE TABLE IF NOT EXISTS x AS SELECT 1 AS a", "not"),
@@ -280,6 +284,12 @@ def test_refuses_copies(shared: Client, statement: str, said: str) -> None:
 def test_every_statement_that_it_takes_is_redshifts_to_others_too() -> None:
     assert unparsable(TAKEN) == []
     assert "ON CONFLICT" in unparsable([REFUSED[0][0]])[0]
+
+
+def test_an_error_tells_its_place_where_it_can(shared: Client) -> None:
+    statement = 'SELECT "K",\n  -- two\n  nothing FROM t'
+    assert int(shared.refused(statement)["P"]) == statement.index("nothing") + 1
+    assert "P" not in shared.refused("CREATE TABLE x (a INT ENCODE raw, b nonsense)")
 
 
 # ----------------------------------------------------------------------- types, bytes, names

@@ -6,7 +6,7 @@ or through :mod:`tests.redshift_double.catalog`. What is missing here is refused
 
 from collections.abc import Sequence
 
-from tests.redshift_double.tokens import Token, closing, names, unsupported, words
+from tests.redshift_double.tokens import Token, closing, names, unknown_here, unsupported, words
 from tests.redshift_double.wire import WireError
 
 AGGREGATES = names(
@@ -27,6 +27,14 @@ KNOWN = names(
     "PG_TERMINATE_BACKEND HAS_TABLE_PRIVILEGE HAS_SCHEMA_PRIVILEGE HAS_DATABASE_PRIVILEGE "
     "CURRENT_SETTING SET_CONFIG FORMAT_TYPE PG_TABLE_IS_VISIBLE PG_GET_USERBYID"
 )
+_REDSHIFTS = names(
+    "ADD_MONTHS ANY_VALUE APPROXIMATE ARRAY_CONCAT BPCHARCMP CHARINDEX CONVERT CONVERT_TIMEZONE "
+    "CRC32 DATE_CMP DECODE DEXP DLOG1 FNV_HASH FUNC_SHA1 HLL IS_VALID_JSON IS_VALID_JSON_ARRAY "
+    "ISNULL JSON_ARRAY_LENGTH JSON_EXTRACT_ARRAY_ELEMENT_TEXT JSON_PARSE JSON_SERIALIZE LAST_DAY "
+    "LISTAGG MEDIAN MONTHS_BETWEEN NEXT_DAY NVL2 PERCENTILE_CONT PERCENTILE_DISC RATIO_TO_REPORT "
+    "SHA SHA1 STRTOL TEXTLEN TO_TIMESTAMP_TZ TRY_CAST TIMEOFDAY"
+)
+"""Functions that Redshift has and the double has not."""
 _ALLOWED = KNOWN | _FRAMED | _RANKING
 _NOT_CALLS = names(
     "IN VALUES AS ON AND OR NOT EXISTS ANY ALL SOME OVER USING INSERT SELECT FROM WHERE BY "
@@ -48,6 +56,8 @@ def refuse_calls(tokens: Sequence[Token]) -> None:
         before = said[at - 1] if at else ""
         if before in _ALIASES or _names_a_target(said, at) or _names_a_cte(tokens, at):
             continue
+        if word in _REDSHIFTS:
+            raise unknown_here(f"the function {word}")
         if word not in _ALLOWED:
             raise WireError("42883", f"function {word.lower()}() does not exist")
         end = closing(tokens, at + 1)

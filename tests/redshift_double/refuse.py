@@ -52,6 +52,17 @@ _PHRASES: dict[tuple[str, ...], str] = {
     ("SET", "("): "an UPDATE that sets several columns at once",
     ("WINDOW",): "WINDOW",  # guess
 }
+RESERVED = names(
+    "AES128 AES256 ALLOWOVERWRITE ANALYSE ANALYZE AUTHORIZATION AZ64 BACKUP BINARY BLANKSASNULL "
+    "BYTEDICT BZIP2 CREDENTIALS CURRENT_USER_ID DEFLATE DEFRAG DELTA DELTA32K DISABLE EMPTYASNULL "
+    "ENABLE ENCODE ENCRYPT ENCRYPTION EXPLICIT FREEZE GLOBALDICT256 GLOBALDICT64K GZIP IDENTITY "
+    "IGNORE ILIKE ISNULL LANGUAGE LUN LUNS LZO LZOP MINUS MOSTLY16 MOSTLY32 MOSTLY8 NEW NOTNULL "
+    "NULLS OFF OFFLINE OID OLD OPEN OVERLAPS PARALLEL PERCENT PERMISSIONS PIVOT QUALIFY RAW "
+    "READRATIO RECOVER REJECTLOG RESORT RESPECT RESTORE SIMILAR SNAPSHOT SYSDATE SYSTEM TAG TDES "
+    "TEXT255 TEXT32K TOP TRUNCATECOLUMNS UNNEST UNPIVOT VERBOSE WALLET WITHOUT"
+)
+"""Words that PostgreSQL takes as names and Redshift takes only in quotes.
+https://docs.aws.amazon.com/redshift/latest/dg/r_pg_keywords.html"""
 _SIGNS = {"->", "->>", "#>", "#>>", "@>", "<@", "~*", "!~*", "[", "?", "@", "&&", "`"}
 _CASTS = names(
     "SMALLINT INT2 INTEGER INT INT4 BIGINT INT8 DECIMAL NUMERIC REAL FLOAT4 FLOAT8 FLOAT "
@@ -86,6 +97,7 @@ def refuse(sql: str, tokens: Sequence[Token]) -> None:
     _refuse_signs(tokens)
     _refuse_phrases(said)
     _refuse_casts(said)
+    _refuse_names(said)
     _refuse_leader_functions(said)
     rule = _RULES.get(said[0])
     if rule:
@@ -146,6 +158,13 @@ def _refuse_casts(said: list[str]) -> None:
             opened.pop()
         elif word == "AS" and opened and opened[-1] and at + 1 < len(said):
             _refuse_type(said[at + 1])
+
+
+def _refuse_names(said: list[str]) -> None:
+    """Refuse reserved words as names behind a dot or AS."""
+    for at, word in enumerate(said[1:], start=1):
+        if word in RESERVED and said[at - 1] in {".", "AS"}:
+            raise syntax_error(word.lower())
 
 
 def _refuse_type(name: str) -> None:

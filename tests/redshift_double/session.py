@@ -52,6 +52,7 @@ class Session:
         self._prepared: dict[str, _Prepared] = {}
         self._portals: dict[str, Statement] = {}
         self._skipping = False
+        self._places_hold = True
         self._copied: tuple[int, int] = (0, -1)
         self.cancelled = False
 
@@ -150,6 +151,8 @@ class Session:
     def _before(self, statement: Statement) -> None:
         """What happens before a statement runs, and before PostgreSQL locks anything for it."""
         self.cancelled = False
+        # An error's place in the translation is one in the client's text if they are the same.
+        self._places_hold = statement.text.lower().startswith(statement.sql.lower())
         if self._warehouse.gate:
             self._warehouse.gate(statement.text)
         if statement.kind == "TRUNCATE" and self._backend.in_transaction:
@@ -192,7 +195,10 @@ class Session:
             if answer == b"E":
                 sound = False
                 self._skipping = True
-                self._client.put(b"E", told(WireError.read(content)).body())
+                error = told(WireError.read(content))
+                if not self._places_hold:
+                    error.fields.pop("P", None)
+                self._client.put(b"E", error.body())
             elif answer == b"C":
                 self._client.put(b"C", tag(content))
             else:

@@ -8,6 +8,7 @@ a trigger of the database (:mod:`tests.redshift_double.catalog`).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.redshift_double.refuse import RESERVED
 from tests.redshift_double.tokens import (
     Token,
     closing,
@@ -140,7 +141,7 @@ def _read_column(columns: _Columns, item: list[Token]) -> None:
     """Name, type and attributes of one column."""
     said = words(item)
     name = item[0].name
-    if not name or len(item) < 2:
+    if not name or len(item) < 2 or said[0] in RESERVED:
         raise syntax_error(item[0].text)
     if said[1] in _SERIALS:
         raise WireError("42704", f'type "{said[1].lower()}" does not exist', hint="Use IDENTITY.")

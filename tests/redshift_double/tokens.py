@@ -27,8 +27,8 @@ class Token:
 
     kind: str
     text: str
-    spaced: bool
-    """Whether blanks or a comment stood before it."""
+    gap: str
+    """The blanks and comments before it."""
 
     @property
     def word(self) -> str:
@@ -54,17 +54,17 @@ def tokens_of(sql: str) -> list[Token]:
     :raises WireError: there are several statements, or something that is no SQL.
     """
     found: list[Token] = []
-    at, spaced = 0, False
+    at, gap = 0, ""
     while at < len(sql):
         match = _TOKEN.match(sql, at)
         if match is None or match.lastgroup == "dollar":
             raise syntax_error(sql[at : at + 20])
         at = match.end()
         if match.lastgroup == "space":
-            spaced = True
+            gap += match[0]
         else:
-            found.append(Token(str(match.lastgroup), match[0], spaced))
-            spaced = False
+            found.append(Token(str(match.lastgroup), match[0], gap))
+            gap = ""
     while found and found[-1].text == ";":
         found.pop()
     if any(token.text == ";" for token in found):
@@ -73,11 +73,10 @@ def tokens_of(sql: str) -> list[Token]:
 
 
 def render(tokens: Iterable[Token]) -> str:
-    """Tokens as SQL again, quoted names in lower case."""
+    """Tokens as SQL again, just as it was but for quoted names, which are in lower case."""
     parts: list[str] = []
     for token in tokens:
-        if token.spaced and parts:
-            parts.append(" ")
+        parts.append(token.gap)
         parts.append(
             '"' + token.name.replace('"', '""') + '"' if token.kind == "quoted" else token.text
         )

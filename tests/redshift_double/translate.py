@@ -90,20 +90,20 @@ def _functions(tokens: Sequence[Token]) -> list[Token]:
     found = list(tokens)
     for at, token in enumerate(found):
         if token.word == "SYSDATE":
-            found[at] = Token("sign", _SYSDATE, token.spaced)
+            found[at] = Token("sign", _SYSDATE, token.gap)
         elif token.word in {"DATEADD", "DATEDIFF"} and at + 2 < len(found):
             part = found[at + 2]
             if found[at + 1].text == "(" and part.kind == "word":
-                found[at + 2] = Token("string", f"'{part.name}'", part.spaced)
+                found[at + 2] = Token("string", f"'{part.name}'", part.gap)
         elif token.word == "NVARCHAR":
-            found[at] = Token("word", "varchar", token.spaced)
+            found[at] = Token("word", "varchar", token.gap)
     return found
 
 
 def _setting(tokens: Sequence[Token]) -> str:
     """Settings that PostgreSQL has not live in a room of their own."""
     return render(
-        Token("word", f"redshift.{token.name}", token.spaced) if token.word in OURS else token
+        Token("word", f"redshift.{token.name}", token.gap) if token.word in OURS else token
         for token in tokens
     )
 
