@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from orderpull import clock
 from orderpull.errors import LandingError
 from orderpull.landing.scratch import Scratch
+from tests.docs.markdown import ROOT, rows, section
 from tests.landing.buckets import TestBucket, environment
 from tests.landing.line import Line
 from tests.landing.pages import BODY, land
@@ -68,6 +70,46 @@ def test_metadata_is_read_without_the_body(bucket: TestBucket) -> None:
         ranges = [asked.headers["Range"] for asked in line.asked if asked.operation == "GET"]
     assert ranges[:2] == ["bytes=0-8191", "bytes=0-8191"]
     assert len(ranges) == 3
+
+
+def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
+    """The table in docs/landing.md is what is asked for, counted on the line."""
+    table = rows(section(ROOT / "docs" / "landing.md", "### Calls, and what they cost"))
+    with Line(bucket.url) as line:
+        landing = bucket.landing(endpoint=line.url)
+        landing.prepare()  # the first time it also makes the identity
+
+        def calls() -> list[str]:
+            counts = Counter(asked.operation for asked in line.asked)
+            line.asked.clear()
+            both = counts["GET"] + counts["HEAD"]
+            return [str(n or "") for n in (counts["PUT"], both, counts["LIST"], counts["DELETE"])]
+
+        def told(what: str) -> list[str]:
+            (row,) = (row for row in table if row["what"].startswith(what))
+            return [row[name].partition(",")[0] for name in ("PUT", "GET, HEAD", "LIST", "DELETE")]
+
+        calls()
+        bucket.landing(endpoint=line.url).prepare()
+        assert calls() == told("preflight")
+        land(landing)
+        with landing.pulling():
+            calls()
+            draft = landing.draft(2, "GET http://shop.test/orders")
+            land(landing, page=2)
+            draft.discard()
+            assert calls() == told("a page of a consume-once API")
+            land(landing, page=3)
+            assert calls() == told("a page of another API")
+        landing.meta(1)  # once: where months begin
+        calls()
+        with landing.pulling():
+            pass
+        assert calls() == told("a lease")
+        landing.meta(2)
+        landing.file(2)
+        landing.read(2)
+        assert calls() == told("reading a page")
 
 
 def test_copies_go_once_they_are_let_go(bucket: TestBucket, tmp_path: Path) -> None:
