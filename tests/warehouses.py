@@ -41,8 +41,8 @@ class Warehouse:
     double: RedshiftDouble | None = None
     bucket: str = ""
 
-    def settings(self, url: str, more: str = "", **changed: object) -> Settings:
-        """Settings for one consume-once source ``shop`` at *url*, written to the folder.
+    def settings(self, base_url: str, more: str = "", **changed: object) -> Settings:
+        """Settings for one consume-once source ``shop`` at *base_url*, written to the folder.
 
         :param more: further lines of the source's block. :param changed: of ``[destination]``.
         """
@@ -51,7 +51,7 @@ class Warehouse:
         file = self.folder / "orderpull.toml"
         file.write_text(
             f'[destination]\n{block}[sources.shop]\napi = "skubana-assessment"\n'
-            f'base_url = "{url}"\n{more}\n',
+            f'base_url = "{base_url}"\n{more}\n',
             encoding="utf-8",
         )
         return read_settings(file)

@@ -52,6 +52,7 @@ _UNREACHABLE = (
     ("nodename nor servname", "the name is not known", "the host"),
     ("Temporary failure in name resolution", "the name is not known", "host and network"),
     ("No address associated", "the name is not known", "the host"),
+    ("password authentication failed", "it refused the password of {user}", "user and password"),
     ("28P01", "it refused the password of {user}", "user and password"),
     ("28000", "it lets {user} not in: {said}", "user, password and database"),
     ("3D000", "{said}", "the database in destination.url"),
