@@ -2,6 +2,8 @@
 
 import gc
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -469,6 +471,32 @@ def test_two_loaders_leave_an_order_twice_unless_they_lock(
     assert one.do("SELECT COUNT(*) FROM t") == [(rows,)]
 
 
+def test_a_delete_that_waits_has_its_snapshot_already(
+    clients: Callable[..., Client], redshift: RedshiftDouble
+) -> None:
+    one, two = clients(), clients()
+    one.do(T)
+    one.do("BEGIN")
+    one.do("DELETE FROM t WHERE k = 1")
+    one.do("INSERT INTO t (k) VALUES (1)")
+
+    def load() -> None:
+        two.do("BEGIN")
+        two.do("DELETE FROM t WHERE k = 1")
+        two.do("INSERT INTO t (k) VALUES (1)")
+        two.do("COMMIT")
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    with redshift.postgres.connect() as connection:
+        waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        while connection.execute(waiting).fetchone() == (0,):
+            assert thread.is_alive()
+    one.do("COMMIT")
+    thread.join(20)
+    assert one.do("SELECT COUNT(*) FROM t") == [(2,)]
+
+
 def test_a_delete_waits_for_another_even_of_other_rows(clients: Callable[..., Client]) -> None:
     one, two = clients(), clients()
     one.do(T)
@@ -888,7 +916,8 @@ def test_psycopg_can_look_and_cancel(
         host=redshift.host, port=redshift.port, dbname=database,
         user=redshift.user, password=redshift.password, sslmode="disable",
     ) as other:  # fmt: skip
-        assert other.execute("SELECT %s::INT + 1", [1]).fetchone() == (2,)
+        cursor = other.execute("SELECT %s::INT + 1", [1])
+        assert (cursor.fetchone(), cursor.statusmessage) == ((2,), "SELECT")
         # Not cancel(): it waits for the server, which is in this process, without giving up the GIL.
         cancel = threading.Timer(0.3, other.cancel_safe)
         cancel.start()
@@ -905,10 +934,14 @@ def test_a_copy_is_cancelled_between_its_files(
 ) -> None:
     statement = stage.copy(stage.put("1", row()))
 
+    key = client.connection._backend_key_data
+    assert key is not None
+
     def cancel(statement: str) -> None:
         if statement.startswith("COPY"):
-            for session in list(redshift._sessions.values()):
-                session.cancelled = True
+            with socket.create_connection((redshift.host, redshift.port), timeout=10) as other:
+                other.sendall(struct.pack("!II", 16, 80877102) + key)
+                assert other.recv(1) == b""
 
     redshift.gate = cancel
     assert client.refused(statement)["C"] == "57014"

@@ -23,6 +23,8 @@ commit (refused here within a transaction). **Guessed**:
 - SQLSTATEs, and the wording of most errors; 1023 for a conflict comes as XX000.
 - A DELETE or UPDATE of a row that another transaction has changed since the snapshot fails with
   1023 here. Under SNAPSHOT a real one may go on.
+- A DELETE or UPDATE that is a transaction's first statement and must wait has its snapshot from
+  before it waits. c_write_readwrite says from after; this is the stricter reading.
 - Which Parquet type fits which column: only pairs beyond doubt are taken.
 - What LOCK needs to be granted: PostgreSQL decides.
 - Rules marked "guess" in ``refuse``: strict where the documentation is silent.
