@@ -116,7 +116,8 @@ def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
     else:
         console.print(Text(f"{rebuilt.target} had loaded every landed page already."))
     if rebuilt.lossy:
-        console.print(f"{rebuilt.lossy} answers came incomplete when they were pulled.")
+        answers = "1 answer" if rebuilt.lossy == 1 else f"{rebuilt.lossy} answers"
+        console.print(f"{answers} came incomplete when pulled: orders may be lost with that.")
     compared = rebuilt.compared
     if compared is None:
         console.print(Text(rebuilt.uncompared or "Nothing was compared."))
@@ -157,7 +158,7 @@ def _difference(table: TableCompared) -> str:
     rows = "1 row differs" if table.differing == 1 else f"{table.differing:,} rows differ"
     called = "order" if table.table != LEDGER_REJECT.name else "reject"
     named = ", ".join(visible(name) for name in table.named)
-    more = ", …" if table.differing > len(table.named) else ""
+    more = ", …" if table.more else ""
     return f"{table.table} of {table.source}: {rows} ({called} {named}{more})."
 
 

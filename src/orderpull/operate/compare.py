@@ -42,6 +42,7 @@ class TableCompared:
 
     :param differing: rows that one side lacks, or that are not the same.
     :param named: the first few of them: order numbers; of rejects ``PAGE:POSITION``.
+    :param more: whether there are others.
     """
 
     source: str
@@ -50,6 +51,7 @@ class TableCompared:
     target: Side
     differing: int
     named: tuple[str, ...]
+    more: bool
 
     @property
     def equal(self) -> bool:
@@ -66,6 +68,7 @@ class TableCompared:
             "sha256": {"origin": self.origin.sha256, "target": self.target.sha256},
             "differing": self.differing,
             "named": list(self.named),
+            "more": self.more,
         }
 
 
@@ -156,7 +159,7 @@ def _compared(shown: _Shown, origin: Reader, target: Reader, source: str) -> Tab
     columns, names = shown.columns, [column.name for column in shown.columns]
     query = _rows_of(shown.table, names, shown.key, source)
     hashes, counts = (hashlib.sha256(), hashlib.sha256()), [0, 0]
-    differing, named = 0, dict[str, None]()
+    differing, named, more = 0, list[str](), False
     rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, shown.key))
     for pair in rows:
         told = [None if row is None else canonical(row, columns) for row in pair]
@@ -166,10 +169,12 @@ def _compared(shown: _Shown, origin: Reader, target: Reader, source: str) -> Tab
                 counts[side] += 1
         if told[0] != told[1]:
             differing += 1
-            if len(named) < NAMED:
-                named[shown.name(pair[0] or pair[1] or ())] = None
+            called = shown.name(pair[0] or pair[1] or ())
+            if called not in named and len(named) < NAMED:
+                named.append(called)
+            more = more or called not in named
     ours, theirs = (Side(n, h.hexdigest()) for n, h in zip(counts, hashes, strict=True))
-    return TableCompared(source, shown.table.name, ours, theirs, differing, tuple(named))
+    return TableCompared(source, shown.table.name, ours, theirs, differing, tuple(named), more)
 
 
 def _rows_of(

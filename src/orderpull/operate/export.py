@@ -154,6 +154,8 @@ def _write(
     """Write what *query* finds to *file*, durably; how many rows."""
     quoted = str(file).replace("'", "''")
     with reader.in_duckdb(query, types) as (connection, text):
+        # What DuckDB knows of a column's values would decide whether the file lets it be NULL.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         told = connection.execute(f"COPY ({text}) TO '{quoted}' ({_OPTIONS[kind]})").fetchone()
     _sync(file)
     return int(told[0]) if told else 0
