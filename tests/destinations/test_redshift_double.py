@@ -21,7 +21,7 @@ from redshift_connector.error import InterfaceError, ProgrammingError
 from tests.destinations.conftest import ROLE
 from tests.redshift_double import HangUp, RedshiftDouble, WireError, redshift_double
 from tests.redshift_double.grammar import unparsable
-from tests.servers import PostgresServer, aws_client, fresh_bucket, self_signed
+from tests.servers import PostgresServer, aws_client, fresh_bucket, postgres_server, self_signed
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning"),
@@ -947,6 +947,31 @@ def test_a_copy_is_cancelled_between_its_files(
     assert client.refused(statement)["C"] == "57014"
     redshift.gate = None
     assert client.do("SELECT COUNT(*) FROM t") == [(0,)]
+
+
+def test_broken_connections_end_what_they_waited_for(
+    clients: Callable[..., Client], redshift: RedshiftDouble
+) -> None:
+    one, two = clients(), clients()
+    one.do(T)
+    one.do("BEGIN")
+    one.do("LOCK t")
+    one.do("INSERT INTO t (k) VALUES (1)")
+    breaking = threading.Timer(0.3, redshift.drop_connections)
+    breaking.start()
+    with pytest.raises(InterfaceError, match="BrokenPipe"):
+        two.do("SELECT * FROM t")
+    breaking.join()
+    assert clients().do("SELECT COUNT(*) FROM t") == [(0,)]
+
+
+def test_postgres_offers_tls_when_asked() -> None:
+    server = postgres_server(tls=True)
+    assert server.certificate is not None
+    trusted = f" sslmode=verify-full sslrootcert={server.certificate.cert}"
+    with psycopg.connect(server.dsn() + trusted) as connection:
+        found = connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        assert found.fetchone() == (True,)
 
 
 def test_closing_ends_connections_and_threads(postgres: PostgresServer, s3: str) -> None:

@@ -82,10 +82,6 @@ class RedshiftDouble:
             connection.execute(f'ALTER DATABASE {name} OWNER TO "{self.user}"'.encode())
         return name
 
-    def admin(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
-        """A look behind the scenes: PostgreSQL itself, with none of Redshift's rules."""
-        return self.postgres.connect(database)
-
     def record(self, statement: str) -> None:
         """Note that a client sent *statement*."""
         with self._lock:
@@ -115,9 +111,11 @@ class RedshiftDouble:
     def drop_connections(self) -> None:
         """Break every client's connection, as when the cluster restarts."""
         with self._lock:
-            wires = list(self._wires)
+            wires, keys = list(self._wires), list(self._sessions)
         for wire in wires:
             wire.close()
+        for key in keys:
+            self._cancel(key)
 
     def close(self) -> None:
         """End everything: connections, threads, the issuer of passwords."""
