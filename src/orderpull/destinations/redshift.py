@@ -187,9 +187,25 @@ class RedshiftSession:
         try:
             self._run(copy, ())
         except Error as error:
-            raise load_refused(error, name, self.where, self.settings, self.execute) from None
+            if recorded := self._load_errors(name):
+                raise load_refused(recorded[0], name, self.where) from None
+            raise refused(error, self.where, self.settings) from None
         except OSError as error:
             raise self._lost(error) from None
+
+    def _load_errors(self, name: str) -> Rows:
+        """What Redshift has recorded of this session's files for table *name*.
+
+        (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html)
+        """
+        try:
+            return self.execute(
+                "SELECT column_name, error_message, line_number FROM sys_load_error_detail "
+                "WHERE file_name LIKE ? ORDER BY line_number LIMIT 1",
+                [f"%{self.files.folder}{name}-%"],
+            )
+        except DestinationError:
+            return []
 
     def _lock(self) -> None:
         try:

@@ -4,11 +4,10 @@ Never a value of a row: it may be somebody's name or address.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from redshift_connector.error import InterfaceError
 
-from orderpull.destinations.ledger import Rows
 from orderpull.errors import DestinationBusy, DestinationError, Overtaken
 from orderpull.settings import DestinationSettings
 
@@ -130,27 +129,9 @@ def lock_refused(error: Exception, where: str, settings: DestinationSettings) ->
     )
 
 
-def load_refused(
-    error: Exception,
-    table: str,
-    where: str,
-    settings: DestinationSettings,
-    execute: Callable[[str], Rows],
-) -> DestinationError:
-    """Why ``COPY`` into *table* failed: the load errors that Redshift keeps say where.
-
-    (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html)
-    """
-    try:
-        found = execute(
-            "SELECT column_name, error_message, line_number FROM sys_load_error_detail "
-            "WHERE query_id = pg_last_query_id() ORDER BY line_number LIMIT 1"
-        )
-    except DestinationError:
-        found = []
-    if not found:
-        return refused(error, where, settings)
-    column, message, line = (str(value).strip() for value in found[0])
+def load_refused(load_error: Sequence[object], table: str, where: str) -> DestinationError:
+    """Why ``COPY`` into *table* failed: column, message and line of what Redshift has recorded."""
+    column, message, line = (str(value).strip() for value in load_error)
     return DestinationError(
         f"{where} refused row {line} of {table}, column {column}: {message.rstrip('.')}.",
         "Nothing was changed. sys_load_error_detail there says more.",

@@ -21,6 +21,9 @@ from orderpull.settings import DestinationSettings
 PART_BYTES = "32MB"
 """Size of a part, of which Redshift's slices load several at once."""
 
+ROWS_AT_ONCE = 50_000
+"""Rows after which a part's size is looked at."""
+
 _MARGIN = 60.0
 _USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError)
 _TYPES = {
@@ -128,7 +131,8 @@ def parquet(
         # Snappy is what Redshift reads in any version; times are microseconds without a zone.
         row = stage.execute(
             f"COPY (SELECT {typed} FROM ({query})) TO '{parts}' "
-            f"(FORMAT parquet, COMPRESSION snappy, FILE_SIZE_BYTES '{PART_BYTES}')"
+            f"(FORMAT parquet, COMPRESSION snappy, FILE_SIZE_BYTES '{PART_BYTES}', "
+            f"ROW_GROUP_SIZE {ROWS_AT_ONCE})"
         ).fetchone()
         files = sorted(parts.glob("*.parquet"))
         for file in files:
