@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from orderpull.destinations.redshift import RedshiftSession
+from orderpull.destinations.server import ServerDestination
 from orderpull.model import DATA_TABLES
 from orderpull.points import BUCKET_POINTS, POINTS, SERVER_POINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
@@ -84,7 +86,9 @@ def test_what_a_kill_left_in_the_bucket_is_swept(redshift: Warehouse) -> None:
         redshift.open().preflight()
         assert redshift.staged(), "a COPY may be reading it"
         destination = redshift.open()
+        assert isinstance(destination, ServerDestination)
         session = destination.connect()
+        assert isinstance(session, RedshiftSession)
         session.stage.leftover_after = -1
         session.close()
         destination.preflight()

@@ -161,7 +161,8 @@ def test_a_text_that_is_too_long_is_a_reject(place: Warehouse) -> None:
     limits = {"duckdb": (), "postgresql": KEY_TEXTS, "redshift": tuple(SIZES)}
     settings = place.settings(NOWHERE)
     columns = {"ordernumber": ("n", 512), "line1": ("l", 1024), "sku": ("s", 1024)}
-    fits, over = [], []
+    fits: list[dict[str, Any]] = []
+    over: list[dict[str, Any]] = []
     for name, (letter, size) in columns.items():
         for bytes_, into in ((size, fits), (size + 4, over)):
             text = letter + "🧦" * ((bytes_ - 4) // 4) + "xyz"

@@ -186,14 +186,14 @@ def test_a_secret_of_another_kind(aws: Warehouse) -> None:
     ],
 )
 def test_settings_that_redshift_needs(
-    changed: dict[str, object], said: str, redshift: Warehouse
+    changed: dict[str, Any], said: str, redshift: Warehouse
 ) -> None:
     """What is missing is named, before anything is connected to."""
     with pytest.raises(SettingsError, match=said):
         redshift.open(**changed).preflight()
 
 
-def failing(place: Warehouse, **changed: object) -> str:
+def failing(place: Warehouse, **changed: Any) -> str:
     """What a load says that fails; nothing of it is in the tables, and its page waits."""
     with Simulator(SkubanaAssessment(orders=20, per_call=20)) as simulator:
         settings = place.settings(simulator.url)

@@ -21,10 +21,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:ssl.:DeprecationWarning"),
 ]
 
-Change = Callable[[Warehouse, ExitStack], dict[str, object]]
+Change = Callable[[Warehouse, ExitStack], dict[str, Any]]
 
 
-def url(place: Warehouse, **changed: Any) -> dict[str, object]:
+def url(place: Warehouse, **changed: Any) -> dict[str, Any]:
     """The warehouse's URL with another host, port, user or database."""
     parts = urlsplit(str(place.lines["url"]))
     values = {
@@ -36,51 +36,51 @@ def url(place: Warehouse, **changed: Any) -> dict[str, object]:
     return {"url": urlunsplit((parts.scheme, where, values["database"], parts.query, ""))}
 
 
-def wrong_address(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def wrong_address(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return url(place, host="no-such-cluster.invalid")
 
 
-def wrong_port(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def wrong_port(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return url(place, port=free_port())
 
 
-def silent_port(place: Warehouse, stack: ExitStack) -> dict[str, object]:
+def silent_port(place: Warehouse, stack: ExitStack) -> dict[str, Any]:
     return url(place, port=stack.enter_context(silent_server())[1]) | {"connect_timeout": 2}
 
 
-def another_service(place: Warehouse, stack: ExitStack) -> dict[str, object]:
+def another_service(place: Warehouse, stack: ExitStack) -> dict[str, Any]:
     simulator = stack.enter_context(Simulator(SkubanaAssessment(orders=1)))
     return url(place, port=urlsplit(simulator.url).port) | {"connect_timeout": 2}
 
 
-def wrong_password(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def wrong_password(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return url(place, password="hunter2") | {"password": "hunter2"}
 
 
-def wrong_user(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def wrong_user(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return url(place, user="nobody")
 
 
-def wrong_database(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def wrong_database(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return url(place, database="no_such_database")
 
 
-def tls_is_asked_for(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def tls_is_asked_for(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     mode = "require" if place.kind == "postgresql" else "verify-full"
     plain = str(place.lines["url"]).partition("?")[0]
     return {"url": f"{plain}?sslmode={mode}"}
 
 
-def no_right_to_write(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def no_right_to_write(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     place.open().preflight()
     return _reader(place, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
 
 
-def no_right_to_make_tables(place: Warehouse, _: ExitStack) -> dict[str, object]:
+def no_right_to_make_tables(place: Warehouse, _: ExitStack) -> dict[str, Any]:
     return _reader(place, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
 
-def _reader(place: Warehouse, grant: str) -> dict[str, object]:
+def _reader(place: Warehouse, grant: str) -> dict[str, Any]:
     """Become somebody who may do nothing but what is granted."""
     reader = "reader_" + urlsplit(str(place.lines["url"])).path.strip("/")
     place.query(f"CREATE ROLE {reader} LOGIN PASSWORD 'secret'")
@@ -88,7 +88,7 @@ def _reader(place: Warehouse, grant: str) -> dict[str, object]:
     return url(place, user=reader, password="secret") | {"password": "secret"}
 
 
-def locked(place: Warehouse, stack: ExitStack) -> dict[str, object]:
+def locked(place: Warehouse, stack: ExitStack) -> dict[str, Any]:
     place.open().preflight()
     destination = place.open()
     session = destination.connect()  # type: ignore[attr-defined]
@@ -151,11 +151,9 @@ def test_a_server_that_goes_away_after_the_pull(server: Warehouse) -> None:
     shop = SkubanaAssessment(orders=60, per_call=30)
     with Simulator(shop) as simulator:
         settings = server.settings(simulator.url)
-        kept, points.reached = points.reached, _hang_up(server)
-        try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(points, "reached", _hang_up(server))
             result = run(settings)
-        finally:
-            points.reached = kept
         assert result.exit_code == 1
         assert "The connection to" in str(result.error)
         assert "What was pulled waits in the landing." in str(result.error)

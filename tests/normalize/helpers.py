@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from orderpull.landing import protocol
 from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.shape import Key, Shaper, StagedPage
@@ -39,7 +40,7 @@ class Shaped:
         return sorted((row["page"], row["position"]) for row in [*self.orders, *self.rejects])
 
 
-def land(landing: SourceLanding, api: Api, body: bytes, number: int | None = None) -> PageMeta:
+def land(landing: protocol.SourceLanding, api: Api, body: bytes, number: int | None = None) -> PageMeta:
     """Land *body* as a pull does: with what one look at it tells."""
     number = landing.next_page() if number is None else number
     reading = PageReader(api).read(body)

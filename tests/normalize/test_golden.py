@@ -9,7 +9,7 @@ import pytest
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER
 from tests.normalize.golden import Case, Setup, cases
 from tests.normalize.helpers import Workbench
-from tests.verdict.history import Shop, warehouse
+from tests.verdict.history import Shop, held
 
 CASES = cases()
 Found = dict[str, list[dict[str, Any]]]
@@ -66,7 +66,7 @@ def test_rows(case: Case, shaped: dict[str, Found]) -> None:
 def test_rows_in_a_warehouse(tmp_path: Path, shaped: dict[str, Found]) -> None:
     """What is staged is what stands in the three tables after a load."""
     some = [case for case in CASES if case.setup.api and "{id}" not in case.setup.ordernumber]
-    with warehouse(tmp_path) as loader:
+    with held("duckdb", tmp_path) as loader:
         for name in {case.setup.api for case in some}:
             api = Setup(api=name).read_api()
             store = Shop(tmp_path, loader, name, api, reject_limit=1.0)
