@@ -16,7 +16,7 @@ from orderpull.sources.spec import parse_api
 from tests.normalize.helpers import land, new_landing
 from tests.warehouses import Warehouse, warehouse
 
-KINDS = ("duckdb", "postgresql")
+KINDS = ("duckdb", "postgresql", "redshift")
 API = """
 title = "Awkward shop"
 [request]
@@ -94,9 +94,14 @@ class House:
     folder: Path
     origin: Warehouse
 
-    def settings(self, more: str = "") -> Settings:
-        """Write ``orderpull.toml``. :param more: further lines of the source ``shop``."""
-        block = "".join(f'{key} = "{value}"\n' for key, value in self.origin.lines.items())
+    def settings(self, more: str = "", target: Warehouse | None = None) -> Settings:
+        """Write ``orderpull.toml``.
+
+        :param more: further lines of the source ``shop``.
+        :param target: another warehouse that is to be reached with these settings, but for its URL.
+        """
+        lines = {**(target.lines if target else {}), "url": None, **self.origin.lines}
+        block = "".join(f'{key} = "{value}"\n' for key, value in lines.items() if value)
         (self.folder / "awkward.toml").write_text(API, encoding="utf-8")
         file = self.folder / "orderpull.toml"
         file.write_text(

@@ -20,7 +20,12 @@ from tests.shops import rows, shop_settings
 from tests.warehouses import Warehouse, warehouse
 
 KILLED = Path(__file__).parents[1] / "durability" / "killed.py"
-WAYS = [("duckdb", "postgresql"), ("postgresql", "duckdb"), ("duckdb", "duckdb")]
+WAYS = [
+    ("duckdb", "postgresql"),
+    ("postgresql", "duckdb"),
+    ("duckdb", "redshift"),
+    ("redshift", "duckdb"),
+]
 
 
 def url_of(target: Warehouse) -> str:
@@ -48,7 +53,7 @@ def test_the_other_holds_the_same(
     """Page by page instead of all at once, in another kind of warehouse: not a byte differs."""
     with warehouse(origin, tmp_path / "a") as here, warehouse(target, tmp_path / "b") as there:  # type: ignore[arg-type]
         home = House(here.folder, here)
-        home.settings(f'on_change = "{on_change}"')
+        home.settings(f'on_change = "{on_change}"', there)
         home.land(*history())
         home.call("load", "--accept-rejects")
         noted = (here.folder / "landing/shop/loaded.json").read_bytes()
@@ -89,6 +94,25 @@ def test_a_difference_is_named_by_its_orders(origin: str, target: str, tmp_path:
         told = json.loads(home.call("replay", "--into", url, "--json", code=1).stdout)
         unequal = {table["table"] for table in told["tables"] if not table["equal"]}
         assert unequal == {"order_address", "order_item", "orderpull_reject"}
+
+
+def test_a_database_that_sorts_as_people_do(tmp_path: Path) -> None:
+    """Its rows are compared and written in byte order all the same."""
+    name = f"icu_{os.getpid()}"
+    server = postgres_server()
+    with server.connect() as admin:
+        admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+        )
+    with house("duckdb", tmp_path / "a") as home:
+        told = home.call("replay", "--into", server.url(name)).stdout
+        assert "hold the same" in told
+        home.call("export", str(tmp_path / "here"), "--answers", "--tables", "order_item")
+        home.origin.lines["url"] = server.url(name)
+        home.settings()
+        home.call("export", str(tmp_path / "there"), "--answers", "--tables", "order_item")
+    for file in (tmp_path / "here").iterdir():
+        assert file.read_bytes() == (tmp_path / "there" / file.name).read_bytes(), file.name
 
 
 def test_the_warehouse_is_lost(tmp_path: Path) -> None:

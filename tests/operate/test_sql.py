@@ -21,7 +21,7 @@ from orderpull.operate.shell import Shell, history, history_file
 from tests.operate.house import KINDS, NUMBERS, House, house
 
 BREAKING = """SELECT 1 AS n, '' AS empty, NULL AS nothing, 'a"b' AS quote, 'x,y' AS comma,
-                     '\\.' AS dot, 'two' || chr(10) || 'lines' AS lf, '😀 家族' AS wide,
+                     chr(92) || '.' AS dot, 'two' || chr(10) || 'lines' AS lf, '😀 家族' AS wide,
                      CAST('1.50' AS DECIMAL(19,4)) AS money, chr(27) || '[2J' || chr(155) AS esc,
                      TIMESTAMP '2026-01-01 08:00:00.000001' AS at, true AS yes"""
 
