@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from orderpull import loading, read_settings, run
 from orderpull.cli import main
 from orderpull.landing import s3
 from orderpull.landing.local import SourceLanding
-from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.pipeline import Listener, SourceResult
+from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
 from tests.landing.buckets import CREDENTIALS, TestBucket, s3_server
 from tests.shops import rows, shop_settings
@@ -155,6 +158,33 @@ def test_killed_and_run_again_elsewhere(
             assert (back.lost, back.twice) == (set(), set())
 
 
+def test_two_that_run_at_once_ask_once(
+    bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one machine waits for an answer, another is told so, asks nothing and ends with 1."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def gate(_: Call) -> None:
+        asked.set()
+        go_on.wait(60)
+
+    with Simulator(shop(), gate=gate) as simulator:
+        here = S3Shop(tmp_path, simulator, bucket)
+        first = here.start("killed.py", "nowhere:1", "run")
+        assert asked.wait(60)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+        second = here.start("killed.py", "nowhere:1", "run")
+        _, errors = second.communicate(timeout=60)
+        assert second.returncode == 1
+        assert f"Another orderpull (pid {first.pid} on " in errors.decode()
+        assert len(simulator.requests) == 1
+        go_on.set()
+        _, errors = first.communicate(timeout=60)
+        assert first.returncode == 0, errors.decode()
+        here.account().check(0)
+    assert here.possible_loss() == 0
+
+
 def call(*arguments: str, code: int = 0) -> Result:
     """The result of ``orderpull ARGUMENTS``, which must end with *code*."""
     result = CliRunner().invoke(main, arguments)
@@ -190,6 +220,26 @@ def test_every_command_reads_from_s3(
         assert call("run").exit_code == 0
     assert not (tmp_path / "landing").exists()
     assert list((tmp_path / "cache").rglob("*.json.zst")) == []
+
+
+def test_copies_are_bounded_by_the_batch(
+    bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that are loaded leave this machine with their batch, not with the process."""
+    monkeypatch.setattr(loading, "BATCH_ORDERS", PER_CALL)
+    left: list[int] = []
+
+    class Looking(Listener):
+        def loaded(self, source: str, result: SourceResult) -> None:
+            left.append(len(list((tmp_path / "cache").rglob("*.json.zst"))))
+
+    with Simulator(shop()) as simulator:
+        shop_settings(tmp_path, simulator.url)
+        file = tmp_path / "orderpull.toml"
+        file.write_text(bucket.toml() + file.read_text(encoding="utf-8"), encoding="utf-8")
+        assert run(read_settings(file), listener=Looking()).ok
+    assert len(left) >= ORDERS // PER_CALL
+    assert set(left) == {0}
 
 
 def test_a_wrong_bucket_asks_nothing(
