@@ -56,7 +56,7 @@ class Warehouse:
         )
         return read_settings(file)
 
-    def open(self, **changed: object) -> Destination:
+    def open(self, **changed: Any) -> Destination:
         """It, as a destination."""
         settings = self.settings("http://127.0.0.1:9", **changed)
         return open_destination(settings.destination, self.folder)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orderpull import load, points, pull, report
-from orderpull.destinations import server as servers
 from orderpull.destinations.redshift import RedshiftSession
+from orderpull.destinations.server_loader import ServerLoader
 from orderpull.operate.replay import replay
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
@@ -98,7 +98,7 @@ def test_without_lock_and_ledger_two_loaders_duplicate(
     settings, _ = pulled(redshift)
     redshift.open().preflight()
     monkeypatch.setattr(RedshiftSession, "writing", unlocked)
-    monkeypatch.setattr(servers.ServerLoader, "_refuse_overtaken", lambda *_: None)
+    monkeypatch.setattr(ServerLoader, "_refuse_overtaken", lambda *_: None)
     monkeypatch.setattr("orderpull.pipeline.Pipeline.preflight", _learn_alone)
     at_once(lambda: load(settings), lambda: load(settings))
     ((rows, orders),) = redshift.query(

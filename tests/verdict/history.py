@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.protocol import Counts, Kind, Loader, RunRecord
-from orderpull.destinations.server import ServerLoader
+from orderpull.destinations.server_loader import ServerLoader
 from orderpull.loading import PageLoader
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings

@@ -19,6 +19,7 @@ from orderpull.destinations.asking import answered, asked
 from orderpull.destinations.changes import DELETES, inserts, plan
 from orderpull.destinations.migrating import migrate, pending
 from orderpull.destinations.protocol import (
+    MEMORY_LIMIT,
     Answer,
     Batch,
     Judged,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
-MEMORY_LIMIT = "512MB"
 _RETRY_SECONDS = 0.05
 _STAGE: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,

@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 
 from orderpull.destinations.protocol import (
+    DUCKDB_TYPES,
     Batch,
     Judged,
     Reject,
@@ -90,13 +91,10 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) 
         for meta in (batch.pages if batch.counted else ())
     ]  # fmt: skip
     names = ("page", "received_at", "sha256", "bytes", "state", "possible_loss", *COUNTS)
-    types = {column.name: _DUCKDB[column.type] for column in LEDGER_PAGE.columns}
+    types = {column.name: DUCKDB_TYPES[column.type] for column in LEDGER_PAGE.columns}
     lists = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
     columns = ", ".join(f"unnest(?::{types[name]}[]) AS {name}" for name in names)
     stage.execute(f"CREATE OR REPLACE TEMP TABLE loaded_page AS SELECT {columns}", lists)
-
-
-_DUCKDB = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "time": "TIMESTAMP"}
 
 
 def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 Kind = Literal["duckdb", "postgresql", "redshift"]
 """The warehouses."""
 
+MEMORY_LIMIT = "512MB"
+"""What a DuckDB of ours takes at most; above it, it writes to the disk."""
+
+DUCKDB_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "money": "DECIMAL(19,4)",
+}
+"""What DuckDB calls the model's types."""
+
 Command = Literal["run", "load", "replay", "retry"]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from orderpull.bucket import Bucket, Store, Use
+from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import Column
 from orderpull.settings import DestinationSettings
@@ -26,13 +27,6 @@ ROWS_AT_ONCE = 50_000
 
 _MARGIN = 60.0
 _USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError)
-_TYPES = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "boolean": "BOOLEAN",
-    "time": "TIMESTAMP",
-    "money": "DECIMAL(19,4)",
-}
 
 
 class RedshiftStage:
@@ -125,7 +119,7 @@ def parquet(
 
     ``COPY`` takes columns by position alone, so that the files' own schema is compared first.
     """
-    typed = ", ".join(f'"{c.name}"::{_TYPES[c.type]} AS "{c.name}"' for c in columns)
+    typed = ", ".join(f'"{c.name}"::{DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in columns)
     with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
         parts = Path(folder) / "parts"
         # Snappy is what Redshift reads in any version; times are microseconds without a zone.
@@ -144,5 +138,5 @@ def _check(stage: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Colum
     found = stage.execute(
         f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet('{file}'))"
     ).fetchall()
-    if found != [(column.name, _TYPES[column.type]) for column in columns]:
+    if found != [(column.name, DUCKDB_TYPES[column.type]) for column in columns]:
         raise AssertionError(f"{file.name} has columns {found}")
