@@ -3,7 +3,7 @@
 import pytest
 
 from orderpull import loading, pipeline
-from orderpull.destinations import duckdb, snapshot
+from orderpull.destinations import protocol, snapshot
 from orderpull.settings import SourceSettings
 from orderpull.sources import asking, transport
 from orderpull.sources.spec import LimitsSpec
@@ -14,7 +14,7 @@ REJECT_LIMIT = SourceSettings("", "").reject_limit
 SENTENCES = {
     "promises.md": (
         f"{loading.BATCH_BYTES // MIB} MiB of JSON and by {loading.BATCH_ORDERS:,} orders",
-        f"DuckDB by {duckdb.MEMORY_LIMIT.removesuffix('MB')} MB",
+        f"DuckDB by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB",
         f"{REJECT_LIMIT:.0%} of a batch of".replace("%", " %"),
         f"of a batch of {loading.LIMIT_APPLIES_FROM} orders or more",
         f"the statuses {', '.join(map(str, sorted(asking.NOT_CONSUMED)[:-1]))} and",
