@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,19 @@ def test_what_is_wrong_quotes_no_row(home: House) -> None:
     told = home.call("sql", ask, code=2).stderr
     assert "The SQL is wrong" in told
     assert "家族" not in told
+
+
+@pytest.mark.slow
+def test_nothing_stands_among_the_rows(tmp_path: Path) -> None:
+    """Not even how far a slow statement has got, in a Python that has no script."""
+    with house("duckdb", tmp_path / "a") as home:
+        ask = "SELECT sum(a.i * b.i) AS s FROM range(100000) a(i), range(8000) b(i)"
+        program = "import sys; from orderpull.cli import main; main(['sql', sys.argv[1]])"
+        done = subprocess.run(
+            [sys.executable, "-c", program, ask],
+            cwd=home.folder, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines() == ["s", str(sum(range(100000)) * sum(range(8000)))]
 
 
 def test_a_slow_statement_is_given_up(tmp_path: Path) -> None:

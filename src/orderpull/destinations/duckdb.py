@@ -98,6 +98,8 @@ class DuckdbDestination:
         try:
             connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             connection.execute("SET TimeZone = 'UTC'")
+            # It would be written among the rows: Python without a script counts as interactive.
+            connection.execute("SET enable_progress_bar = false")
             yield DuckdbReader(connection)
         finally:
             connection.close()
