@@ -39,8 +39,12 @@ demo: $(STAMP) ## simulated shop, pull, load, the three answers; works offline
 	@$(BIN)/orderpull demo $(ARGS)
 
 .PHONY: test
-test: lint types ## everything: lint, types, imports, all tests
+test: lint types servers ## everything: lint, types, imports, all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+.PHONY: servers
+servers: ## the servers that tests start (installs PostgreSQL where it is missing and that may be)
+	@scripts/servers
 
 .PHONY: check
 check: lint types ## lint, types, imports and the quick tests

@@ -5,16 +5,17 @@ from collections import defaultdict
 
 import pytest
 
-# Nobody's own credentials; set here because servers are started before any test.
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
-    os.environ.pop(name, None)
+# Nobody's own credentials, but for a real Redshift; here, since servers start before any test.
+if "ORDERPULL_LIVE_REDSHIFT" not in os.environ:
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        os.environ.pop(name, None)
 
 TABLES = {
     "faults": ("kind", "api", "consumed", "GETs", "kept", "possible loss", "exit"),

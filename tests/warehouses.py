@@ -1,5 +1,13 @@
-"""The three warehouses, each real or as real as it can be had, for tests of what all promise."""
+"""The three warehouses, each real or as real as it can be had, for tests of what all promise.
 
+Redshift is the one of ``tests.redshift_double``, unless the environment variable
+``ORDERPULL_LIVE_REDSHIFT`` names a settings file with the ``[destination]`` block of a real one, on
+which databases may be made and dropped.
+"""
+
+import dataclasses
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 
 from orderpull import Settings, read_settings
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
+from orderpull.destinations.redshift import RedshiftSession
+from orderpull.destinations.redshift_auth import Address
+from orderpull.destinations.redshift_stage import RedshiftStage
 from tests.redshift_double import RedshiftDouble, redshift_double
 from tests.servers import (
     KEYS,
@@ -23,6 +35,7 @@ from tests.servers import (
 )
 
 KINDS: tuple[Kind, ...] = ("duckdb", "postgresql", "redshift")
+LIVE = "ORDERPULL_LIVE_REDSHIFT"
 ROLE = "arn:aws:iam::123456789012:role/orderpull-copy"
 
 
@@ -40,6 +53,7 @@ class Warehouse:
     query: Callable[[str], list[tuple[Any, ...]]]
     double: RedshiftDouble | None = None
     bucket: str = ""
+    live: bool = False
 
     def settings(self, base_url: str, more: str = "", **changed: object) -> Settings:
         """Settings for one consume-once source ``shop`` at *base_url*, written to the folder.
@@ -81,6 +95,10 @@ def warehouse(kind: Kind, folder: Path) -> Iterator[Warehouse]:
         name = fresh_database(server)
         yield Warehouse(kind, folder, {"url": server.url(name)}, _on_server(server, name))
         return
+    if LIVE in os.environ:
+        with _live(folder, Path(os.environ[LIVE])) as made:
+            yield made
+        return
     bucket = fresh_bucket(s3_server())
     with redshift_double(server, s3_server(), {ROLE: f"{bucket}/stage/"}) as double:
         name = double.fresh_database()
@@ -93,6 +111,32 @@ def warehouse(kind: Kind, folder: Path) -> Iterator[Warehouse]:
             "endpoint": s3_server(),
         }
         yield Warehouse(kind, folder, lines, _on_server(server, name), double, bucket)
+
+
+@contextmanager
+def _live(folder: Path, file: Path) -> Iterator[Warehouse]:
+    """A database of its own on a real Redshift, dropped afterwards."""
+    settings = read_settings(file).destination
+    lines = {
+        key: value for key, value in msgspec.to_builtins(settings).items() if value is not None
+    }
+    name = f"orderpull_test_{uuid.uuid4().hex[:12]}"
+
+    def query(statement: str, database: str = name) -> list[tuple[Any, ...]]:
+        address = dataclasses.replace(Address.parse(settings.url), database=database)
+        session = RedshiftSession(settings, address, RedshiftStage(settings), "the live Redshift")
+        try:
+            return session.execute(statement)
+        finally:
+            session.close()
+
+    own = Address.parse(settings.url).database
+    query(f"CREATE DATABASE {name}", own)
+    try:
+        lines["url"] = settings.url.replace(f"/{own}", f"/{name}")
+        yield Warehouse("redshift", folder, lines, query, live=True)
+    finally:
+        query(f"DROP DATABASE {name}", own)
 
 
 def _on_server(server: PostgresServer, name: str) -> Callable[[str], list[tuple[Any, ...]]]:

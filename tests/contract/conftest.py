@@ -26,4 +26,6 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse
 def redshift(tmp_path: Path) -> Iterator[Warehouse]:
     """A fresh warehouse in the Redshift of the tests."""
     with warehouse("redshift", tmp_path / "here") as made:
+        if made.live:
+            pytest.skip("this looks into the Redshift of the tests")
         yield made

@@ -3,7 +3,7 @@
 import pytest
 
 from orderpull import loading, pipeline
-from orderpull.destinations import protocol, snapshot
+from orderpull.destinations import duckdb, protocol, snapshot
 from orderpull.settings import SourceSettings
 from orderpull.sources import asking, transport
 from orderpull.sources.spec import LimitsSpec
