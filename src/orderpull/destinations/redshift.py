@@ -80,6 +80,7 @@ class RedshiftSession:
         self.stage = stage
         self.connection = self._connect(address)
         self.files = stage.session()
+        self._patience(settings.timeout)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value."""
