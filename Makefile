@@ -52,7 +52,7 @@ check: lint types ## lint, types, imports and the quick tests
 
 .PHONY: bench
 bench: $(STAMP) ## orders per CPU-second, time and memory, measured here
-	@$(BIN)/python bench/run.py $(ARGS)
+	@PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP)

@@ -7,7 +7,7 @@ they hold; each destination has its own words for them.
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by one with each change of the tables; see ``destinations/schema.py``."""
 
 NO_SKU = "(no sku)"

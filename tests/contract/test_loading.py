@@ -220,6 +220,32 @@ def test_a_number_that_stands_already_stops_the_batch(place: Warehouse) -> None:
         assert load(settings).sources["shop"].counts.inserted == 20
 
 
+def test_an_older_schema_is_migrated(place: Warehouse) -> None:
+    """What version 1 holds stays, the tables become those of today, and loading goes on."""
+    with Simulator(SkubanaAssessment(orders=60, per_call=20, seed=2)) as simulator:
+        settings = place.settings(simulator.url, "max_pages = 1")
+        assert run(settings).ok
+        place.query("ALTER TABLE orderpull_cursor DROP COLUMN loads")
+        place.query("UPDATE orderpull_schema SET version = 1, made_by = 'older'")
+        assert run(settings).ok
+        assert run(settings).ok
+        assert held(place) == simulator.truth()["orders"]
+    versions = place.query("SELECT version FROM orderpull_schema ORDER BY 1")
+    assert versions == [(version,) for version in range(1, SCHEMA_VERSION + 1)]
+    ((loads,),) = place.query("SELECT loads FROM orderpull_cursor")
+    assert loads > 0
+
+
+def test_a_wrong_endpoint_is_exit_1(place: Warehouse) -> None:
+    """The warehouse is fine, the shop is not: told as that, and noted in the ledger."""
+    result = run(place.settings(NOWHERE))
+    assert result.exit_code == 1
+    assert "127.0.0.1:9" in str(result.sources["shop"].error)
+    ((error, rows),) = place.query("SELECT max(error), count(*) FROM orderpull_run")
+    assert "127.0.0.1:9" in error
+    assert rows == 1
+
+
 def test_a_newer_schema_is_left_alone(place: Warehouse) -> None:
     """It says to update orderpull."""
     place.open().preflight()

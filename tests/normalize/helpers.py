@@ -40,7 +40,9 @@ class Shaped:
         return sorted((row["page"], row["position"]) for row in [*self.orders, *self.rejects])
 
 
-def land(landing: protocol.SourceLanding, api: Api, body: bytes, number: int | None = None) -> PageMeta:
+def land(
+    landing: protocol.SourceLanding, api: Api, body: bytes, number: int | None = None
+) -> PageMeta:
     """Land *body* as a pull does: with what one look at it tells."""
     number = landing.next_page() if number is None else number
     reading = PageReader(api).read(body)

@@ -15,8 +15,11 @@ from orderpull.destinations.protocol import Kind
 from orderpull.model import DATA_TABLES, ORDER_HEADER, SCHEMA_VERSION
 from orderpull.views import metadata, view_selects
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
-"""For each schema version the statements that lead to it from the one before."""
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
+}
+"""For each schema version the statements that lead to it from the one before, in SQL that every
+warehouse understands."""
 
 
 def dialect_of(kind: Kind) -> Dialect:
