@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,8 +18,11 @@ from orderpull.landing.local import SourceLanding
 from orderpull.pipeline import Listener, SourceResult
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
-from tests.landing.buckets import CREDENTIALS, TestBucket, s3_server
+from tests.landing.buckets import TestBucket
+from tests.landing.fixtures import bucket
 from tests.shops import rows, shop_settings
+
+__all__ = ["bucket"]
 
 ORDERS, PER_CALL = 240, 60
 AROUND = (
@@ -38,22 +41,6 @@ TELLS_TOO_MUCH = {"before-request", "noted"}
 """There nothing was sent, which nobody can tell from an answer that was lost."""
 
 Record = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="session")
-def s3_url() -> Iterator[str]:
-    """The address of an S3."""
-    with s3_server() as url:
-        yield url
-
-
-@pytest.fixture
-def bucket(s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestBucket:
-    """A bucket, and credentials and a cache for it."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return TestBucket(s3_url)
 
 
 class S3Shop(Shop):

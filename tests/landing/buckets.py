@@ -2,8 +2,6 @@
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any, ClassVar
 
 import boto3
 from moto.s3.models import s3_backends
-from moto.server import ThreadedMotoServer
 
 from orderpull.bucket import Bucket
 from orderpull.landing.s3 import USE, SourceLanding, store_of
@@ -24,18 +21,6 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """What boto3 finds in the environment of every test."""
-
-
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """The address of an S3 that is empty and takes any credentials."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
 
 
 @dataclass
