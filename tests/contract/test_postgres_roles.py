@@ -143,7 +143,7 @@ def test_a_loader_with_a_schema_of_its_own(place: Place) -> None:
 
 
 def test_a_loader_that_owns_nothing(place: Place) -> None:
-    """The owner's check makes the tables; the loader loads, and can neither change nor drop them."""
+    """The owner's check makes the tables; the loader loads, and cannot change or drop them."""
     place.run_block("sql: roles of the variant")
     assert "refuses: permission denied" in place.call("orders_loader", "run", code=2).stderr
     place.call("orders_owner", "check")
