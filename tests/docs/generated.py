@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from orderpull.cli import main as orderpull
-from orderpull.model import TABLES, Table
+from orderpull.model import DATA_TABLES, LEDGER_REJECT, SIZES, TABLES, Table
 from orderpull.simulator import FAULTS
 from orderpull.sources.expression import CONDITIONS, FUNCTIONS
 
@@ -19,7 +19,7 @@ PACKAGE = ROOT / "src" / "orderpull"
 WIDTH = 78
 ROOMS = {
     "command line": "cli.py __main__.py terminal.py logs.py",
-    "settings": "settings.py",
+    "settings": "settings.py bucket.py",
     "story": "pipeline.py loading.py",
     "ask": "sources",
     "keep": "landing",
@@ -36,7 +36,7 @@ _BLOCK = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOT
 
 def blocks() -> dict[str, str]:
     """Each generated part by its name, as it stands between the markers."""
-    parts = {"functions": _functions(), "faults": _faults()}
+    parts = {"functions": _functions(), "faults": _faults(), "sizes": _sizes()}
     parts["layers"] = _layers()
     parts |= {f"table {table.name}": _columns(table) for table in TABLES}
     parts |= {f"files {room}": _files(where.split()) for room, where in ROOMS.items()}
@@ -79,6 +79,15 @@ def _columns(table: Table) -> str:
         for c in table.columns
     ]
     return "\n".join(("| column | holds | key | meaning |", "| --- | --- | --- | --- |", *rows, ""))
+
+
+def _sizes() -> str:
+    told = [c.name for table in (*DATA_TABLES, LEDGER_REJECT) for c in table.columns if c.size]
+    by_size: dict[int, list[str]] = {}
+    for name in dict.fromkeys(told):
+        by_size.setdefault(SIZES[name], []).append(f"`{name}`")
+    rows = [f"| {size:,} | {', '.join(by_size[size])} |" for size in sorted(by_size)]
+    return "\n".join(("| bytes | columns |", "| --- | --- |", *rows, ""))
 
 
 def modules(where: list[str]) -> list[Path]:

@@ -11,6 +11,8 @@ import pytest
 
 from orderpull import parse_settings
 from orderpull.cli import main
+from orderpull.destinations import open_destination
+from orderpull.settings import DestinationSettings
 from orderpull.sources.spec import parse_api
 from tests.docs.markdown import FILES, ROOT, Block, blocks, inline
 
@@ -85,14 +87,19 @@ def _words(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("block", blocks(language="toml"), ids=str)
-def test_toml_is_taken(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each settings file and each API file in the docs is one that the program takes."""
+def test_toml_is_taken(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each settings file and each API file in the docs is one that the program takes.
+
+    Nothing is connected to: settings of a destination are read, and so is its URL.
+    """
     for name in re.findall(r"\$\{(\w+)\}", block.text):
         monkeypatch.setenv(name, "x")
     if block.file == APIS:
         parse_api(block.text, str(block))
     else:
-        assert parse_settings(block.text).sources
+        settings = parse_settings(block.text)
+        assert settings.sources or settings.destination != DestinationSettings()
+        open_destination(settings.destination, tmp_path)
 
 
 @pytest.mark.parametrize("block", blocks(language="json"), ids=str)
