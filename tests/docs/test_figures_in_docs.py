@@ -3,13 +3,23 @@
 import pytest
 
 from orderpull import loading, pipeline
-from orderpull.destinations import duckdb, protocol, snapshot
-from orderpull.settings import SourceSettings
+from orderpull.destinations import (
+    duckdb,
+    postgres,
+    protocol,
+    redshift,
+    redshift_auth,
+    redshift_stage,
+    snapshot,
+)
+from orderpull.model import KEY_TEXTS, SIZES
+from orderpull.settings import DestinationSettings, SourceSettings
 from orderpull.sources import asking, transport
 from orderpull.sources.spec import LimitsSpec
 from tests.docs.markdown import ROOT, text_of
 
 MIB = 1 << 20
+WAREHOUSE = DestinationSettings()
 REJECT_LIMIT = SourceSettings("", "").reject_limit
 SENTENCES = {
     "promises.md": (
@@ -32,6 +42,29 @@ SENTENCES = {
         f"gets at most {transport.CONNECT_SECONDS:.0f}.",
     ),
     "tables.md": (f"at most {snapshot.FRESHNESS_BYTES_PER_SECOND // 1_000_000} MB for each",),
+    "postgres.md": (
+        f"Version {postgres.OLDEST // 10000} or newer",
+        f"| `connect_timeout` ({WAREHOUSE.connect_timeout:g} s) |",
+        f"| `timeout` ({WAREHOUSE.timeout:g} s) |",
+        f"| `lock_wait` ({WAREHOUSE.lock_wait:g} s) |",
+        f"acknowledges nothing for {postgres._DEAD_AFTER} seconds",
+    ),
+    "redshift.md": (
+        f"older than `timeout` plus {redshift_stage._MARGIN:g} seconds is deleted",
+        f"good for {redshift_auth.CREDENTIAL_SECONDS // 60} minutes",
+        f"`connect_timeout` ({WAREHOUSE.connect_timeout:g} s) bounds",
+        f"`timeout` ({WAREHOUSE.timeout:g} s) bounds a statement",
+        f"`lock_wait` ({WAREHOUSE.lock_wait:g} s) the wait",
+        f"given up {redshift._MARGIN:g} seconds after the longer",
+        f"parts of about {redshift_stage.PART_BYTES.replace('MB', ' MB')}",
+        f"{loading.BATCH_ORDERS:,} orders or {loading.BATCH_BYTES // MIB} MiB",
+        f"`VARCHAR` counts bytes, {max(SIZES.values()):,} at most",
+    ),
+    "destinations.md": (
+        f"**[PostgreSQL](postgres.md)** {postgres.OLDEST // 10000} or newer",
+        f"only `{'`, `'.join(KEY_TEXTS[:-1])}` and `{KEY_TEXTS[-1]}` have a limit",
+        f"cut above {SIZES['raw']:,} bytes",
+    ),
     "apis.md": (f"| `tries` | `{LimitsSpec().tries}` |",),
 }
 

@@ -16,7 +16,7 @@ from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, marked, rows, section
 
 TABLES = ROOT / "docs" / "tables.md"
-_CODE = re.compile(r"[a-z]+_(?:invalid|missing|unreadable|damaged|unexpected|reused)")
+_CODE = re.compile(r"[a-z]+_(?:invalid|missing|unreadable|damaged|unexpected|reused|too_long)")
 
 
 def texts(file: Path) -> Iterator[str]:
