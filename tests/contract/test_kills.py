@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from orderpull.destinations.redshift import RedshiftSession
-from orderpull.destinations.server import ServerDestination
+from orderpull.bucket import Bucket
 from orderpull.model import DATA_TABLES
 from orderpull.points import BUCKET_POINTS, POINTS, SERVER_POINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop
+from tests.servers import aws_client, s3_server
 from tests.warehouses import KINDS, Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
@@ -76,20 +76,25 @@ def test_killed_at_a_point(
     account.check(allowed=0)
 
 
-def test_what_a_kill_left_in_the_bucket_is_swept(redshift: Warehouse) -> None:
-    """Once no COPY can be reading it any more, by the bucket's own clock."""
+def test_what_a_kill_left_in_the_bucket_is_swept(
+    redshift: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once no COPY of its own can be reading it any more; what is not ours is left alone."""
     shop = SkubanaAssessment(orders=ORDERS, per_call=PER_CALL, seed=11)
     with Simulator(shop) as simulator:
         here = ServerShop(redshift, simulator)
         assert here.killed_at("put", 1)
-        assert redshift.staged()
-        redshift.open().preflight()
-        assert redshift.staged(), "a COPY may be reading it"
-        destination = redshift.open()
-        assert isinstance(destination, ServerDestination)
-        session = destination.connect()
-        assert isinstance(session, RedshiftSession)
-        session.stage.leftover_after = -1
-        session.close()
-        destination.preflight()
-        assert not redshift.staged()
+    left = redshift.staged()
+    assert left
+    theirs = [
+        "stage/orders/shop/2026-11/000000000001.json.zst", "stage/data.parquet", "elsewhere/x",
+        f"stage/{'a' * 32}/new_order_item-0000.parquet", f"stage/{'a' * 32}-1/notes.txt",
+    ]  # fmt: skip
+    for key in theirs:
+        aws_client("s3", s3_server()).put_object(Bucket=redshift.bucket, Key=key, Body=b"theirs")
+    redshift.open(timeout=1).preflight()
+    assert set(redshift.staged()) == {*left, *theirs}, "a COPY may be reading it"
+    ages = Bucket.ages
+    monkeypatch.setattr(Bucket, "ages", lambda self: ((key, 661.0) for key, _ in ages(self)))
+    redshift.open(timeout=1).preflight()
+    assert set(redshift.staged()) == set(theirs)

@@ -50,7 +50,7 @@ SENTENCES = {
         f"acknowledges nothing for {postgres._DEAD_AFTER} seconds",
     ),
     "redshift.md": (
-        f"older than `timeout` plus {redshift_stage._MARGIN:g} seconds is deleted",
+        f"older than the killed run's `timeout` plus {redshift_stage._MARGIN:g} seconds",
         f"good for {redshift_auth.CREDENTIAL_SECONDS // 60} minutes",
         f"`connect_timeout` ({WAREHOUSE.connect_timeout:g} s) bounds",
         f"`timeout` ({WAREHOUSE.timeout:g} s) bounds a statement",

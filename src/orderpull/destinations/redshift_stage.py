@@ -5,10 +5,12 @@ What a killed run leaves behind, the next one clears away once no ``COPY`` can b
 """
 
 import json
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 
 import duckdb
@@ -26,6 +28,7 @@ ROWS_AT_ONCE = 50_000
 """Rows after which a part's size is looked at."""
 
 _MARGIN = 60.0
+_OURS = re.compile(r"[0-9a-f]{32}-(\d+)/[a-z_]+(?:-\d{4}\.parquet|\.manifest)")
 _USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError)
 
 
@@ -55,17 +58,19 @@ class RedshiftStage:
         self.leftover_after = settings.timeout + _MARGIN
 
     def session(self) -> "StageFiles":
-        """Room for one session's files."""
-        return StageFiles(self.bucket, f"{uuid.uuid4().hex}/")
+        """Room for one session's files, whose name says when nobody can need them any more."""
+        return StageFiles(self.bucket, f"{uuid.uuid4().hex}-{ceil(self.leftover_after)}/")
 
     def sweep(self) -> None:
-        """Delete what is older than any ``COPY`` may take.
+        """Delete what killed runs left, each once it is older than its own ``COPY`` may take.
+
+        Whatever else lies in that place is not ours, and is left alone.
 
         :raises DestinationError: the bucket cannot be used.
         """
         self.bucket.reach()
-        ages = self.bucket.ages()
-        self.bucket.delete_all([key for key, age in ages if age > self.leftover_after])
+        found = ((_OURS.fullmatch(key), age) for key, age in self.bucket.ages())
+        self.bucket.delete_all([ours[0] for ours, age in found if ours and age > int(ours[1])])
 
 
 class StageFiles:
