@@ -1,5 +1,6 @@
 """A server that cannot be used: exit 2 within seconds, a clear sentence, no request to the API."""
 
+import gc
 import re
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from orderpull import points, pull, run
+from orderpull import Settings, points, pull, run
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.servers import free_port, silent_server
 from tests.warehouses import Warehouse
@@ -22,6 +23,15 @@ pytestmark = [
 ]
 
 Change = Callable[[Warehouse, ExitStack], dict[str, Any]]
+
+
+def told(settings: Settings) -> tuple[int, str]:
+    """Exit code and message of a run; the driver's sockets are collected in this very test."""
+    result = run(settings)
+    exit_code, message = result.exit_code, str(result.error)
+    del result
+    gc.collect()
+    return exit_code, message
 
 
 def url(place: Warehouse, **changed: Any) -> dict[str, Any]:
@@ -123,11 +133,10 @@ def test_nothing_is_asked_of_the_api(change: Change, said: str, server: Warehous
         changed = change(server, stack)
         settings = server.settings(simulator.url, **changed)
         began = time.monotonic()
-        result = run(settings)
+        exit_code, message = told(settings)
         took = time.monotonic() - began
-    assert result.exit_code == 2
+    assert exit_code == 2
     assert (simulator.calls, simulator.connections) == ([], 0)
-    message = str(result.error)
     assert re.search(said, message, re.DOTALL), message
     assert "hunter2" not in message
     assert "Nothing was asked of any API; 0 landed pages wait." in message
@@ -145,7 +154,7 @@ def waiting(server: Warehouse) -> Warehouse:
 def test_it_says_how_many_pages_wait(waiting: Warehouse) -> None:
     """What was pulled before is not forgotten."""
     settings = waiting.settings("http://127.0.0.1:9", **url(waiting, port=free_port()))
-    assert "3 landed pages wait" in str(run(settings).error)
+    assert "3 landed pages wait" in told(settings)[1]
 
 
 def test_a_server_that_goes_away_after_the_pull(server: Warehouse) -> None:
@@ -157,10 +166,10 @@ def test_a_server_that_goes_away_after_the_pull(server: Warehouse) -> None:
         settings = server.settings(simulator.url)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(points, "reached", _hang_up(server))
-            result = run(settings)
-        assert result.exit_code == 1
-        assert "The connection to" in str(result.error)
-        assert "What was pulled waits in the landing." in str(result.error)
+            exit_code, message = told(settings)
+        assert exit_code == 1
+        assert "The connection to" in message
+        assert "What was pulled waits in the landing." in message
         assert run(settings).sources["shop"].counts.inserted == 60
 
 
