@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-HEAVY = ("duckdb", "sqlalchemy", "urllib3", "rich")
+EXTRAS = ("boto3", "botocore", "psycopg", "redshift_connector", "sqlalchemy_redshift")
+"""What only an extra brings: never loaded by who did not ask for it."""
+
+HEAVY = ("duckdb", "sqlalchemy", "urllib3", "rich", *EXTRAS)
 
 LINT = """
 from importlinter.cli import lint_imports
@@ -76,6 +79,24 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
 def test_asking_for_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert last_line(HELP.format(arguments=arguments) + LOADED) == []
+
+
+RUN = """
+import json
+import sys
+from orderpull import parse_settings, run
+from pathlib import Path
+
+settings = '[sources.shop]\\napi = "skubana-assessment"\\nbase_url = "http://127.0.0.1:9"'
+for _ in range(2):
+    sys.modules.pop("sqlalchemy", None)
+    run(parse_settings(settings, Path({folder!r}) / "orderpull.toml"))
+"""
+
+
+def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
+    """Into DuckDB, with tables that are there: no extra, and no SQL toolkit."""
+    assert last_line(RUN.format(folder=str(tmp_path)) + LOADED) == ["duckdb", "urllib3"]
 
 
 def test_what_was_loaded_would_be_seen() -> None:
