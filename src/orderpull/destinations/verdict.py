@@ -35,16 +35,24 @@ _VERSION = """{{'modified_at': coalesce(modified_at, TIMESTAMP '-infinity'), 'pa
 _READ_AGAIN = """(page, order_id) IN (
     SELECT (o.page, o.order_id) FROM staged_order AS o JOIN staged_page USING (page))"""
 
+# Most orders are met once and for the first time: only the others need comparing.
+_SEVERAL = """
+CREATE OR REPLACE TEMP TABLE several AS
+SELECT order_id FROM (
+    SELECT order_id FROM staged_order
+    UNION ALL SELECT order_id FROM known WHERE order_id IN (SELECT order_id FROM staged_order))
+GROUP BY order_id HAVING count(*) > 1"""
+
 _NEWEST_WINS = """
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH occurrence AS (
     SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
            {staged_version} AS version
-    FROM staged_order
+    FROM staged_order SEMI JOIN several USING (order_id)
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, content_hash, page, -1, true,
            CASE WHEN NOT {read_again} THEN {stored_version} END
-    FROM known WHERE order_id IN (SELECT order_id FROM staged_order)),
+    FROM known SEMI JOIN several USING (order_id)),
 compared AS (
     SELECT *,
         max(version) OVER (PARTITION BY order_id) AS final,
@@ -61,7 +69,10 @@ SELECT order_id, ordernumber, ordered_at, page, position, stored,
          ELSE 'updated' END AS verdict,
     version = final AND NOT stored AND (stored_hash IS NULL OR stored_hash <> content_hash) AS wins,
     version = final AND NOT stored AND stored_hash = content_hash AS touches
-FROM compared"""
+FROM compared
+UNION ALL
+SELECT order_id, ordernumber, ordered_at, page, position, false, true, NULL, 'inserted', true, false
+FROM staged_order ANTI JOIN several USING (order_id)"""
 
 # on_change = "ignore", as if the orders came one by one: each round lets those in that are the
 # first of their id and of their number; who shares either with them is known from then on.
@@ -143,6 +154,7 @@ def judge(
     if batch.ignore_changes:
         _let_first_stay(stage)
     else:
+        run(_SEVERAL)
         run(
             _NEWEST_WINS.format(
                 staged_version=_VERSION.format(position="position"),
