@@ -15,18 +15,14 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.servers import free_port, silent_server
 from tests.warehouses import Warehouse
 
-# Where a connection is refused, redshift_connector leaves its socket to the garbage collector, and
-# it makes its TLS context in a way that Python has deprecated.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-    pytest.mark.filterwarnings("ignore:ssl.:DeprecationWarning"),
-]
+# redshift_connector makes its TLS context in a way that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:ssl.:DeprecationWarning")
 
 Change = Callable[[Warehouse, ExitStack], dict[str, Any]]
 
 
 def told(settings: Settings) -> tuple[int, str]:
-    """Exit code and message of a run; the driver's sockets are collected in this very test."""
+    """Exit code and message of a run; a socket that was left open fails the test."""
     result = run(settings)
     exit_code, message = result.exit_code, str(result.error)
     del result

@@ -9,12 +9,9 @@ the orders' own tables would hold up whoever reads them.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from math import ceil
 from typing import Any
 
 import duckdb
-import redshift_connector
-from redshift_connector.core import Connection
 from redshift_connector.error import Error, InterfaceError
 
 from orderpull import points
@@ -22,6 +19,7 @@ from orderpull.destinations.asking import Refused
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
 from orderpull.destinations.redshift_auth import Address, login
+from orderpull.destinations.redshift_connection import RedshiftConnection
 from orderpull.destinations.redshift_errors import (
     load_refused,
     lock_refused,
@@ -164,8 +162,7 @@ class RedshiftSession:
         try:
             self.files.clear()
         finally:
-            with suppress(Error, OSError):
-                self.connection.close()
+            self.connection.leave()
 
     def _has_lock(self) -> bool:
         found = self.execute(
@@ -220,25 +217,14 @@ class RedshiftSession:
         """How long the server may take for a statement from now on."""
         self.execute(f"SET statement_timeout TO {max(1, round(seconds * 1000))}")
 
-    def _connect(self, address: Address) -> Connection:
+    def _connect(self, address: Address) -> RedshiftConnection:
         settings = self.settings
         who = login(address, settings)
-        tls = address.sslmode != "disable"
         try:
-            connection = redshift_connector.connect(
-                host=address.host, port=address.port, database=address.database,
-                user=who.user, password=who.password, ssl=tls,
-                sslmode=address.sslmode if tls else None, timeout=ceil(settings.connect_timeout),
-                application_name="orderpull", tcp_keepalive=True,
-            )  # fmt: skip
+            connection = RedshiftConnection(address, who, settings.connect_timeout)
         except (Error, OSError) as error:
             raise unreachable(error, self.where, who.user, settings) from None
-        connection.autocommit = True
-        # The driver knows one time-out for connecting and for statements, and has no way to ask
-        # for another; a statement may take longer than a connection.
-        connection._usock.settimeout(  # noqa: SLF001
-            max(settings.timeout, settings.lock_wait) + _MARGIN
-        )
+        connection.wait_for(max(settings.timeout, settings.lock_wait) + _MARGIN)
         return connection
 
     def _lost(self, error: OSError) -> DestinationError:
