@@ -9,8 +9,11 @@ import pytest
 
 from orderpull import load, pull, report, run
 from orderpull.errors import DestinationForeign, SchemaTooNew
+from orderpull.landing import open_landing
 from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.sources.spec import read_api
+from tests.normalize.helpers import land
 from tests.warehouses import Warehouse
 
 
@@ -68,8 +71,11 @@ def test_two_that_set_up_at_once(server: Warehouse) -> None:
     assert server.query("SELECT version FROM orderpull_schema") == [(SCHEMA_VERSION,)]
 
 
-def test_a_run_loads_exactly_what_was_handed_out(place: Warehouse) -> None:
+def test_a_run_loads_exactly_what_was_handed_out(
+    place: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Changed orders, malformed orders, several batches: rows, counts, ledger and answers."""
+    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", 300)
     shop = SkubanaAssessment(orders=900, per_call=150, seed=5, versions=0.3, malformed=0.02)
     with Simulator(shop) as simulator:
         settings = place.settings(simulator.url)
@@ -140,6 +146,33 @@ def test_text_that_breaks_loaders(place: Warehouse) -> None:
         f"n{text}{n}": (f"x{text}x", text if text.strip() else None, None, f"s{text}")
         for n, text in enumerate(AWKWARD)
     }
+
+
+def test_numbers_that_break_loaders(place: Warehouse) -> None:
+    """Orders with such numbers change: each is found again, and replaced."""
+    settings = place.settings(NOWHERE)
+    numbers = [text for text in AWKWARD if text.strip()]
+    for sku in ("tea", "coffee"):
+        _land(settings, [_order(number, "here", sku) for number in numbers])
+        load(settings)
+    rows = place.query("SELECT ordernumber, sku, quantity FROM order_item")
+    assert sorted(rows) == sorted((number, "coffee", 1) for number in numbers)
+    assert place.query("SELECT sum(updated) FROM orderpull_run") == [(len(numbers),)]
+
+
+def test_what_is_left_of_a_damaged_page(place: Warehouse) -> None:
+    """Bytes that no server takes in a text are left out; the landing has them."""
+    settings = place.settings(NOWHERE)
+    whole = json.dumps(_order("1", "here", "tea")).encode()
+    part = open_landing(settings.landing, settings.folder).source("shop")
+    part.prepare()
+    body = b"[" + whole + b', {"orderNumber": "2\x00\xff\xfe'
+    land(part, read_api("skubana-assessment", settings.folder), body, 1)
+    load(settings, accept_rejects=True)
+    assert place.query("SELECT ordernumber FROM order_header") == [("1",)]
+    ((raw,),) = place.query('SELECT "raw" FROM orderpull_reject')
+    assert raw.startswith('{"orderNumber": "2')
+    assert "\0" not in raw
 
 
 def test_null_and_nothing_and_u0000(place: Warehouse) -> None:
@@ -295,10 +328,6 @@ def _order(number: str, line1: str, sku: str) -> dict[str, Any]:
 
 def _land(settings: Any, orders: list[dict[str, Any]]) -> None:
     """Land one page of *orders* as if it had been pulled."""
-    from orderpull.landing import open_landing
-    from orderpull.sources.spec import read_api
-    from tests.normalize.helpers import land
-
     part = open_landing(settings.landing, settings.folder).source("shop")
     part.prepare()
     api = read_api("skubana-assessment", settings.folder)

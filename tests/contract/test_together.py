@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from orderpull import load, points, pull, report
+from orderpull import clock, load, points, pull, report
+from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.redshift import RedshiftSession
 from orderpull.destinations.server_loader import ServerLoader
 from orderpull.operate.replay import replay
@@ -114,6 +116,24 @@ def _learn_alone(pipeline: Any) -> None:
     with pipeline.destination.loader() as loader:
         for name in pipeline.sources:
             pipeline._learn(loader, name)
+
+
+def test_a_run_that_ends_late_leaves_the_others_state(server: Warehouse) -> None:
+    """Its row is written; what the ledger says of the source is what the last load said."""
+    destination = server.open()
+    destination.preflight()
+    now = clock.now()
+    with destination.loader() as early, destination.loader() as late:
+        first = replace(late.state("shop"), cursor="old", loads=1)
+        newer = replace(early.state("shop"), cursor="new", loaded_through=7, loads=1)
+        early.record(RunRecord("shop", "run", now), newer)
+        late.record(RunRecord("shop", "load", now), first)
+        assert late.state("shop") == newer
+        early.record(RunRecord("shop", "run", now), replace(newer, cursor="newest", loads=2))
+        assert late.state("shop").cursor == "newest"
+    assert server.query("SELECT run, command FROM orderpull_run ORDER BY 1") == [
+        (1, "run"), (2, "load"), (3, "run"),
+    ]  # fmt: skip
 
 
 def test_a_replay_that_is_overtaken_says_so(server: Warehouse) -> None:
