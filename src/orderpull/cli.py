@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from orderpull import __version__
-from orderpull.errors import OrderpullError
+from orderpull.errors import OrderpullError, UsageError
 
 if TYPE_CHECKING:
     from orderpull.destinations.protocol import Answer
@@ -305,6 +305,31 @@ def report(
 
         chosen = _chosen(country, source, first, last)
         show(answer, terminal.stdout(), settings.report.timezone, chosen)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port",
+    default=8484,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port to listen at; 0 takes a free one.",
+)
+def serve(host: str, port: int) -> None:
+    """The answers as web pages, for this machine."""
+    settings = _settings()
+    try:
+        from orderpull.web.serve import serve as serve_pages
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The pages need the Python package {error.name}, which is not installed.",
+            "Run: pip install 'orderpull[web]'.",
+        ) from None
+    number = serve_pages(
+        settings, host, port, lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it.")
+    )
+    sys.exit(128 + number)
 
 
 @main.group(cls=Commands)

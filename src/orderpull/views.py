@@ -4,6 +4,7 @@ SQLAlchemy writes them in each destination's dialect. A filter is applied before
 first SKU of a country is the first among what was asked for.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,6 +97,19 @@ _address = _tables["order_address"]
 
 def items(chosen: Filter) -> sa.Subquery:
     """The items of counted orders: country, sku, quantity, source, ordernumber."""
+    return (
+        sa.select(
+            _address.c.country, _item.c.sku, _item.c.quantity, _item.c.source, _item.c.ordernumber
+        )
+        .join_from(_item, _header, _same_order(_item, _header))
+        .join(_address, _same_order(_item, _address))
+        .where(*_wanted(chosen))
+        .subquery("items")
+    )
+
+
+def _wanted(chosen: Filter) -> list[sa.ColumnElement[bool]]:
+    """What a counted order's header and address fulfil to be among the *chosen*."""
     wanted: list[sa.ColumnElement[bool]] = [_header.c.counted]
     if chosen.sources:
         wanted.append(_header.c.source.in_(chosen.sources))
@@ -111,15 +125,7 @@ def items(chosen: Filter) -> sa.Subquery:
         if None in chosen.countries:
             either.append(_address.c.country.is_(None))
         wanted.append(sa.or_(*either))
-    return (
-        sa.select(
-            _address.c.country, _item.c.sku, _item.c.quantity, _item.c.source, _item.c.ordernumber
-        )
-        .join_from(_item, _header, _same_order(_item, _header))
-        .join(_address, _same_order(_item, _address))
-        .where(*wanted)
-        .subquery("items")
-    )
+    return wanted
 
 
 def _same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
@@ -217,3 +223,188 @@ def rejects(source: str | None) -> sa.Select[Any]:
     reject = _tables["orderpull_reject"]
     query = sa.select(reject).order_by(reject.c.source, reject.c.page, reject.c.position)
     return query.where(reject.c.source == source) if source else query
+
+
+def orders_counted(chosen: Filter) -> sa.Select[Any, Any, Any, Any]:
+    """(orders, countries, first, last): counted orders, with items or without, and when placed."""
+    placed = _header.c.ordered_at
+    return (
+        sa.select(
+            sa.func.count().label("orders"),
+            sa.func.count(_address.c.country.distinct()).label("countries"),
+            sa.func.min(placed).label("first"),
+            sa.func.max(placed).label("last"),
+        )
+        .join_from(_header, _address, _same_order(_header, _address))
+        .where(*_wanted(chosen))
+    )
+
+
+def sales_by_country(chosen: Filter) -> sa.Select[Any]:
+    """(country, orders, items): counted orders and the pieces in them."""
+    return _sales(chosen, _address.c.country.label("country"))
+
+
+def sales_by_source(chosen: Filter) -> sa.Select[Any]:
+    """(source, orders, items): counted orders and the pieces in them."""
+    return _sales(chosen, _header.c.source.label("source"))
+
+
+def sales_by_day(chosen: Filter, offsets: Sequence[tuple[datetime, int]]) -> sa.Select[Any]:
+    """(day, orders, items): by the day on which counted orders were placed; NULL: not known.
+
+    :param offsets: of a time zone: (from when, UTC; seconds east of UTC), oldest first. The first
+        holds for all that is older, too.
+    """
+    placed = _header.c.ordered_at
+    later = [(placed >= since, placed + _seconds(east)) for since, east in reversed(offsets[1:])]
+    first = placed + _seconds(offsets[0][1])
+    local = sa.case(*later, else_=first) if later else first
+    return _sales(chosen, sa.cast(local, sa.Date).label("day"))
+
+
+def _seconds(count: int) -> sa.ColumnElement[Any]:
+    return sa.literal_column(f"INTERVAL '{count:d} seconds'")
+
+
+def _sales(chosen: Filter, key: sa.Label[Any]) -> sa.Select[Any]:
+    """(key, orders, items). Orders and items are summed apart: an order may have no items.
+
+    The key is a column before it is grouped by: a key with bound values in it would otherwise be
+    another expression each time that it is written.
+    """
+    order = (
+        sa.select(
+            key, sa.literal_column("1").label("orders"), sa.literal_column("0").label("items")
+        )
+        .join_from(_header, _address, _same_order(_header, _address))
+        .where(*_wanted(chosen))
+    )
+    piece = (
+        sa.select(key, sa.literal_column("0").label("orders"), _item.c.quantity.label("items"))
+        .join_from(_item, _header, _same_order(_item, _header))
+        .join(_address, _same_order(_item, _address))
+        .where(*_wanted(chosen))
+    )
+    both = sa.union_all(_summed(order, key.name), _summed(piece, key.name))
+    return _summed(both, key.name)
+
+
+def _summed(rows: sa.Select[Any] | sa.CompoundSelect[Any], key: str) -> sa.Select[Any]:
+    """(key, orders, items) of *rows*, summed."""
+    part = rows.subquery()
+    names = ("orders", "items")
+    sums = [sa.cast(sa.func.sum(part.c[name]), sa.BigInteger).label(name) for name in names]
+    return sa.select(part.c[key], *sums).group_by(part.c[key])
+
+
+def popular_sku_found(
+    chosen: Filter, text: str = "", limit: int | None = None, offset: int = 0
+) -> sa.Select[Any]:
+    """(sku, quantity, orders, rank) of the SKUs that hold *text*, best-selling first.
+
+    The rank is that among all SKUs. Upper and lower case are the same.
+    """
+    ranked = popular_sku(chosen).subquery("found")
+    query = sa.select(ranked).order_by(ranked.c.rank).limit(limit).offset(offset or None)
+    return query.where(_holds(ranked.c.sku, text)) if text else query
+
+
+def popular_sku_found_by_country(chosen: Filter, text: str, top: int) -> sa.Select[Any]:
+    """(country, sku, quantity, orders, rank) of each country's *top* SKUs that hold *text*.
+
+    The rank is that among all the country's SKUs.
+    """
+    if not text:
+        return popular_sku_by_country(chosen, top)
+    ranked = popular_sku_by_country(chosen).subquery("found")
+    nth = sa.func.row_number().over(partition_by=ranked.c.country, order_by=ranked.c.rank)
+    found = sa.select(ranked, nth.label("nth")).where(_holds(ranked.c.sku, text)).subquery("nths")
+    columns = [found.c[column.name] for column in ranked.c]
+    return sa.select(*columns).where(found.c.nth <= top)
+
+
+def skus_counted(chosen: Filter, text: str = "") -> sa.Select[Any]:
+    """(skus): how many different SKUs that hold *text* were sold."""
+    sold = items(chosen)
+    query = sa.select(sa.func.count(sold.c.sku.distinct()).label("skus"))
+    return query.where(_holds(sold.c.sku, text)) if text else query
+
+
+def _holds(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    return sa.func.strpos(sa.func.lower(column), sa.func.lower(sa.cast(text, sa.Text))) > 0
+
+
+def orders_with_sku(
+    chosen: Filter, sku: str, limit: int | None = None, offset: int = 0
+) -> sa.Select[Any]:
+    """(source, ordernumber, ordered_at, country, quantity): the newest first; *quantity* of *sku*.
+
+    Orders whose time is not known come last.
+    """
+    return (
+        sa.select(
+            _header.c.source, _header.c.ordernumber, _header.c.ordered_at, _address.c.country,
+            _item.c.quantity,
+        )
+        .join_from(_item, _header, _same_order(_item, _header))
+        .join(_address, _same_order(_item, _address))
+        .where(_item.c.sku == sku, *_wanted(chosen))
+        .order_by(*_newest_first())
+        .limit(limit)
+        .offset(offset or None)
+    )  # fmt: skip
+
+
+def _newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+    number = in_bytes(_header.c.ordernumber)
+    return _header.c.ordered_at.desc().nulls_last(), in_bytes(_header.c.source), number
+
+
+def sku_counted(chosen: Filter, sku: str) -> sa.Select[Any, Any]:
+    """(orders, quantity): counted orders with *sku*, and the pieces of it in them."""
+    sold = items(chosen)
+    return sa.select(
+        sa.func.count().label("orders"),
+        sa.cast(sa.func.coalesce(sa.func.sum(sold.c.quantity), 0), sa.BigInteger).label("quantity"),
+    ).where(sold.c.sku == sku)
+
+
+def last_run(chosen: Filter) -> sa.Select[Any]:
+    """Each source's newest row of ``orderpull_run``."""
+    run = _tables["orderpull_run"]
+    newest = sa.select(run.c.source, sa.func.max(run.c.run).label("run")).group_by(run.c.source)
+    last = newest.subquery("newest")
+    query = sa.select(run).join(
+        last, sa.and_(run.c.source == last.c.source, run.c.run == last.c.run)
+    )
+    if chosen.sources:
+        query = query.where(run.c.source.in_(chosen.sources))
+    return query.order_by(run.c.source)
+
+
+def rejects_by_reason(chosen: Filter) -> sa.Select[Any]:
+    """(source, reason, rejects, newest): how many orders are rejected, and why."""
+    reject = _tables["orderpull_reject"]
+    by = (reject.c.source, reject.c.reason)
+    query = sa.select(
+        *by,
+        sa.func.count().label("rejects"),
+        sa.func.max(reject.c.rejected_at).label("newest"),
+    )
+    if chosen.sources:
+        query = query.where(reject.c.source.in_(chosen.sources))
+    return query.group_by(*by).order_by(*by)
+
+
+def ledger_version() -> sa.Select[Any]:
+    """One row that differs after each load, retry and finished run."""
+    run, cursor = _tables["orderpull_run"], _tables["orderpull_cursor"]
+    loads = sa.select(sa.func.coalesce(sa.func.sum(cursor.c.loads), 0)).scalar_subquery()
+    return sa.select(
+        sa.func.max(run.c.run).label("run"),
+        sa.func.sum(run.c.batches).label("batches"),
+        sa.func.max(run.c.finished_at).label("finished_at"),
+        sa.func.count(run.c.error).label("errors"),
+        loads.label("loads"),
+    )

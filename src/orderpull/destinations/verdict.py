@@ -221,15 +221,13 @@ def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
 def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
     """Give each staged reject its key, and keep of each key just the last.
 
-    An order that waits for its number is another thing than a bad version of it. U+0000, which no
-    server takes in a text, is left out of what was received.
+    An order that waits for its number is another thing than a bad version of it.
     """
     stage.execute(_BRIEF)
     stage.execute("""
         CREATE OR REPLACE TEMP TABLE reject AS
         SELECT * FROM (
-            SELECT * REPLACE (replace(raw, chr(0), '') AS raw),
-                   CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
+            SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
                    || coalesce('id ' || brief(order_id), 'number ' || brief(ordernumber),
                                'raw ' || md5(raw)) AS reject_key
             FROM staged_reject)
