@@ -43,7 +43,7 @@ test: lint types servers ## everything: lint, types, imports, all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: servers
-servers: ## the servers that tests start (installs PostgreSQL where it is missing and that may be)
+servers: ## what tests start (installs PostgreSQL and Chromium where they are missing and that may be)
 	@scripts/servers
 
 .PHONY: check

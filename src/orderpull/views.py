@@ -303,7 +303,8 @@ def popular_sku_found(
 ) -> sa.Select[Any]:
     """(sku, quantity, orders, rank) of the SKUs that hold *text*, best-selling first.
 
-    The rank is that among all SKUs. Upper and lower case are the same.
+    The rank is that among all SKUs. Upper and lower case are the same for A to Z; for other letters
+    where the warehouse's locale knows them.
     """
     ranked = popular_sku(chosen).subquery("found")
     query = sa.select(ranked).order_by(ranked.c.rank).limit(limit).offset(offset or None)

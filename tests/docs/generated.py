@@ -26,6 +26,7 @@ ROOMS = {
     "shape": "normalize",
     "load": "destinations",
     "answer": "views.py reports",
+    "show": "web",
     "operate": "operate demo.py",
     "words": "__init__.py model.py errors.py points.py clock.py",
     "simulate": "simulator",

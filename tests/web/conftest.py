@@ -1,0 +1,110 @@
+"""One Chromium for each process that runs tests, and a shop that many of them look at."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from orderpull import Settings, clock
+from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "build" / "screenshots"
+"""Pictures of the pages, for people to look at; git ignores the folder."""
+
+HOSTILE = (
+    "<script>document.title='broken into'</script>",
+    '"><img src=x onerror="document.title=\'broken into\'">',
+    "javascript:document.title='broken into'",
+    "{{ 7 * 7 }}",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, as `scripts/servers` installs it."""
+    program = os.environ.get("ORDERPULL_CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        # The sandbox cannot be had as root, as which containers run.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Two sources, 60 countries, odd SKUs, and a run of one source that failed."""
+    settings = settings_in(tmp_path_factory.mktemp("sold"), ("shop", "outlet"))
+    now = clock.now()
+    codes = ["DE", "FR", "US", "AT", None, *(f"Land {number:02}" for number in range(55))]
+    orders = [
+        Order(
+            f"#{index}",
+            codes[index % 60 if index % 7 else 0],
+            {f"SKU-{index % 23:02}": 1 + index % 4, "PEN": 1},
+            now - timedelta(hours=7 * index),
+            ("shop", "outlet")[index % 2],
+        )
+        for index in range(600)
+    ]
+    odd = ("L" * 300, "🚲 with 👩‍🚀", "قميص أزرق", "a&b=c#d", *HOSTILE)
+    orders += [Order(f"odd {i}", "DE", {sku: 9}, now) for i, sku in enumerate(odd)]
+    orders += [Order(f"hostile {i}", HOSTILE[i], {"PEN": 1}, now) for i in range(2)]
+    orders += [Order("hostile source", "DE", {"PEN": 1}, now, source=HOSTILE[0])]
+    orders += [Order("empty", "DE", {}, now), Order("dateless", "DE", {"PEN": 2}, None)]
+    failed = well(2, "outlet", error="outlet did not answer: <b>refused</b>.", pulled_at=None)
+    runs = [well(1, "shop", fetched=600), failed]
+    rows = rows_of(orders, runs)
+    rows["orderpull_reject"] = [
+        {"source": "shop", "ordernumber": None, "reason": "number_missing", "raw": "Ada Secret",
+         "message": "no number", "path": "$", "page": 1, "position": 0, "run": 1,
+         "rejected_at": now, "order_id": None, "reject_key": "k"}
+    ]  # fmt: skip
+    fill(settings, rows)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def site(sold: Settings) -> Iterator[str]:
+    """The address of its pages."""
+    with serving(sold) as url:
+        yield url
+
+
+@pytest.fixture(params=[True, False], ids=["script", "no script"])
+def scripted(request: pytest.FixtureRequest) -> bool:
+    """Whether JavaScript runs."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def page(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
+    """A page of the site, which must not break a rule of its own or fail."""
+    yield from _watched(browser, site, scripted)
+
+
+@pytest.fixture
+def live(browser: Browser, site: str) -> Iterator[Page]:
+    """The same, with JavaScript."""
+    yield from _watched(browser, site, True)
+
+
+def _watched(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=site, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}
+    )
+    faults: list[str] = []
+    asked: list[str] = []
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    context.close()
+    assert faults == []
+    assert [url for url in asked if not url.startswith(site)] == []

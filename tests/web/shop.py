@@ -1,0 +1,115 @@
+"""Warehouses for the pages: orders and runs written straight into the tables, then published."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orderpull import Settings, clock, parse_settings
+from orderpull.destinations import open_destination
+from orderpull.web.serve import listen, server_of
+
+ZONE = "Europe/Berlin"
+
+
+@dataclass
+class Order:
+    """An order as a test means it."""
+
+    number: str
+    country: str | None = "DE"
+    items: dict[str, int] = field(default_factory=lambda: {"PEN": 1})
+    placed: datetime | None = None
+    source: str = "shop"
+    counted: bool = True
+
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def rows_of(orders: Sequence[Order], runs: Sequence[dict[str, Any]] = ()) -> Rows:
+    """The tables' rows."""
+    key = [{"ordernumber": o.number, "source": o.source} for o in orders]
+    return {
+        "order_header": [
+            {**k, "order_id": o.number, "counted": o.counted, "ordered_at": o.placed}
+            for k, o in zip(key, orders, strict=True)
+        ],
+        "order_address": [
+            {**k, "country": o.country, "name": "Ada Secret", "line1": "Secret Street 1"}
+            for k, o in zip(key, orders, strict=True)
+        ],
+        "order_item": [
+            {**k, "sku": sku, "quantity": quantity}
+            for k, o in zip(key, orders, strict=True)
+            for sku, quantity in o.items.items()
+        ],
+        "orderpull_run": list(runs),
+    }
+
+
+def well(number: int = 1, source: str = "shop", **changed: Any) -> dict[str, Any]:
+    """A run that went well, half an hour ago."""
+    at = clock.now() - timedelta(minutes=30)
+    counts = dict.fromkeys(
+        ("fetched", "inserted", "updated", "unchanged", "stale", "rejected", "possible_loss"), 0
+    )
+    return {"run": number, "source": source, "command": "run", "started_at": at, "batches": 1,
+            "finished_at": at, "pulled_at": at, "pages": 1, "accepted_rejects": False, "error": None,
+            **counts, **changed}  # fmt: skip
+
+
+def settings_in(folder: Path, sources: Sequence[str] = ("shop",)) -> Settings:
+    """Settings for a DuckDB warehouse in *folder*, in Berlin's days."""
+    blocks = "".join(
+        f'[sources.{name}]\napi = "skubana-assessment"\nbase_url = "http://127.0.0.1:9"\n'
+        for name in sources
+    )
+    text = f'[report]\ntimezone = "{ZONE}"\n{blocks}'
+    file = folder / "orderpull.toml"
+    file.write_text(text, encoding="utf-8")
+    return parse_settings(text, file)
+
+
+def fill(settings: Settings, rows: Rows) -> None:
+    """Write *rows* into the DuckDB warehouse, and publish it."""
+    destination = open_destination(settings.destination, settings.folder)
+    destination.preflight()
+    with duckdb.connect(str(settings.folder / "orders.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table, some in rows.items():
+            if some:
+                _insert(connection, table, some)
+    destination.publish(finished=True)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    columns = list(rows[0])
+    marks = ", ".join("?" for _ in columns)
+    connection.executemany(
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
+        [[row[column] for column in columns] for row in rows],
+    )
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The pages, served at the address that this gives."""
+    with listen("127.0.0.1", 0) as listening:
+        server = server_of(settings)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,239 @@
+"""Every number of the pages equals what plain SQL finds, under random filters."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orderpull import views
+from orderpull.destinations.protocol import Destination, Kind
+from orderpull.web import periods
+from orderpull.web.overview import Asked, Overview, read_by_country, read_overview
+from orderpull.web.question import Question
+from tests.warehouses import Warehouse, warehouse
+from tests.web.shop import Order, Rows, rows_of
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TODAY = date(2026, 4, 20)
+COUNTRIES = ["DE", "US", "Ö", "d e", None]
+SKUS = ["PEN", "pen", "Pen ", "É", "'; DROP TABLE order_item; --", "a%b_c", "back\\slash", "Z"]
+
+
+@dataclass
+class Shop:
+    """A warehouse with random orders."""
+
+    place: Warehouse
+    destination: Destination
+
+
+def some_orders() -> list[Order]:
+    """Orders around the days in 2025 and 2026 on which Berlin's clocks change."""
+    chance = random.Random(8)
+    middles = [datetime(2026, 3, 29), datetime(2025, 10, 26), datetime(2026, 4, 15)]
+    return [
+        Order(
+            str(index),
+            chance.choice(COUNTRIES),
+            {chance.choice(SKUS): chance.randint(0, 5) for _ in range(chance.randint(0, 3))},
+            None
+            if chance.random() < 0.1
+            else chance.choice(middles) + timedelta(minutes=chance.randint(-4000, 4000)),
+            chance.choice(["a", "b"]),
+            chance.random() > 0.15,
+        )
+        for index in range(160)
+    ]
+
+
+def insert(place: Warehouse, rows: Rows) -> None:
+    for table, some in rows.items():
+        if not some:
+            continue
+        values = ", ".join(f"({', '.join(map(literal, row.values()))})" for row in some)
+        place.query(f"INSERT INTO {table} ({', '.join(some[0])}) VALUES {values}")
+
+
+def literal(value: object) -> str:
+    if value is None or isinstance(value, bool | int):
+        return "NULL" if value is None else str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+@pytest.fixture(scope="module", params=get_args(Kind))
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    with warehouse(request.param, tmp_path_factory.mktemp("shop") / "here") as place:
+        destination = place.open()
+        destination.preflight()
+        insert(place, rows_of(some_orders()))
+        destination.publish(finished=True)
+        yield Shop(place, destination)
+
+
+questions = st.builds(
+    Question,
+    countries=st.lists(st.sampled_from(COUNTRIES), max_size=3, unique=True).map(tuple),
+    sources=st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True).map(tuple),
+    period=st.just("custom"),
+    since=st.none() | st.dates(date(2025, 10, 20), date(2026, 4, 1)),
+    until=st.none() | st.dates(date(2026, 3, 25), date(2026, 4, 20)),
+    top=st.integers(1, 9),
+    search=st.sampled_from(["", "", "pen", "%", "_", "\\", "'", "É", "nothing"]),
+    by=st.sampled_from(["", "day", "week", "month", "year"]),
+    measure=st.sampled_from(["items", "orders"]),
+    every=st.booleans(),
+).filter(lambda q: not (q.since and q.until) or q.since <= q.until)
+
+
+def recounted(shop: Shop, question: Question, *, countries: bool = True) -> list[tuple[Any, ...]]:
+    """(source, number, country, local day, sku, quantity) of each item, by SQL of the test's own."""
+    wanted = ["h.counted"]
+    local = f"timezone('{BERLIN.key}', timezone('UTC', h.ordered_at))"
+    if question.sources:
+        wanted.append(f"h.source IN ({', '.join(map(literal, question.sources))})")
+    if countries and question.countries:
+        any_of = [f"a.country = {literal(c)}" for c in question.countries if c is not None]
+        any_of += ["a.country IS NULL"] if None in question.countries else []
+        wanted.append(f"({' OR '.join(any_of)})")
+    if question.since:
+        wanted.append(f"CAST({local} AS DATE) >= DATE '{question.since}'")
+    if question.until:
+        wanted.append(f"CAST({local} AS DATE) <= DATE '{question.until}'")
+    return shop.place.query(
+        f"SELECT h.source, h.ordernumber, a.country, CAST({local} AS DATE), i.sku, i.quantity "
+        "FROM order_header h "
+        "JOIN order_address a ON a.source = h.source AND a.ordernumber = h.ordernumber "
+        "LEFT JOIN order_item i ON i.source = h.source AND i.ordernumber = h.ordernumber "
+        f"WHERE {' AND '.join(wanted)}"
+    )
+
+
+def sums(lines: list[tuple[Any, ...]], place: int) -> dict[Any, tuple[int, int]]:
+    """Orders and items by what stands at *place*."""
+    orders: dict[Any, set] = defaultdict(set)
+    pieces: dict[Any, int] = defaultdict(int)
+    for line in lines:
+        orders[line[place]].add(line[:2])
+        pieces[line[place]] += line[5] or 0
+    return {key: (len(numbers), pieces[key]) for key, numbers in orders.items()}
+
+
+def ranked(lines: list[tuple[Any, ...]], question: Question) -> list[tuple[Any, ...]]:
+    """(rank, sku, quantity, orders), the searched ones of all."""
+    by_sku = sums([line for line in lines if line[4] is not None], 4)
+    order = sorted(by_sku, key=lambda sku: (-by_sku[sku][1], sku.encode()))
+    rows = [(rank, sku, by_sku[sku][1], by_sku[sku][0]) for rank, sku in enumerate(order, 1)]
+    return [row for row in rows if question.search.lower() in row[1].lower()][: question.top]
+
+
+def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["rank"], row["sku"], row["quantity"], row["orders"]) for row in rows]
+
+
+@given(question=questions)
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
+    with shop.destination.reader() as reader:
+        asked = Asked(reader, question, TODAY, BERLIN)
+        page = read_overview(asked)
+        whole = read_by_country(asked)
+    lines = recounted(shop, question)
+    check_totals(page, lines)
+    assert told(page.popular) == ranked(lines, question)
+    for country in {line[2] for line in lines}:
+        rows = [row for row in whole if row["country"] == country]
+        assert told(rows) == ranked([line for line in lines if line[2] == country], question)
+    anywhere = sums(recounted(shop, question, countries=False), 2)
+    assert {r["country"]: (r["orders"], r["items"]) for r in page.countries} == anywhere
+    by_day = sums(lines, 3)
+    undated = by_day.pop(None, (0, 0))
+    assert page.trend.undated == undated[0]
+    for bar in page.trend.bars:
+        first, last = bar.days.first, bar.days.last
+        assert first is not None
+        assert last is not None
+        days = [by_day.pop(day) for day in list(by_day) if first <= day <= last]
+        assert (
+            (bar.orders, bar.items) == tuple(map(sum, zip(*days, strict=True))) if days else (0, 0)
+        )
+    assert by_day == {}
+
+
+def check_totals(page: Overview, lines: list[tuple[Any, ...]]) -> None:
+    orders = {line[:2] for line in lines}
+    with_items = {line[:2] for line in lines if line[4] is not None}
+    items = sum(line[5] or 0 for line in lines)
+    assert (page.totals.orders, page.totals.with_items) == (len(orders), len(with_items))
+    assert page.totals.items == items
+    assert page.totals.countries == len({line[2] for line in lines} - {None})
+    if with_items:
+        assert page.totals.average == pytest.approx(items / len(with_items))
+    else:
+        assert page.totals.average is None
+
+
+def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
+    """Pages together are the whole, each row once, newest first."""
+    question = Question(countries=("DE", None))
+    lines = recounted(shop, question)
+    chosen = question.filter(TODAY, BERLIN)
+    with shop.destination.reader() as reader:
+        for sku in SKUS:
+            expected = sorted((l[0], l[1], l[2], l[5]) for l in lines if l[4] == sku)  # noqa: E741
+            rows: list[dict[str, Any]] = []
+            while some := reader.rows(views.orders_with_sku(chosen, sku, 4, len(rows))):
+                rows += some
+            found = [(r["source"], r["ordernumber"], r["country"], r["quantity"]) for r in rows]
+            assert sorted(found, key=str) == sorted(expected, key=str)
+            times = [row["ordered_at"] or datetime.min for row in rows]
+            assert times == sorted(times, reverse=True)
+            count = reader.rows(views.sku_counted(chosen, sku))[0]
+            assert count == {"orders": len(rows), "quantity": sum(r["quantity"] for r in rows)}
+        pages = [reader.rows(views.popular_sku_found(chosen, "", 3, n)) for n in (0, 3, 6)]
+        everything = Question(countries=("DE", None), top=9)
+        assert told([row for page in pages for row in page]) == ranked(lines, everything)[:9]
+        assert reader.rows(views.skus_counted(chosen, "PEN")) == [{"skus": 3}]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [("Europe/Berlin", date(2026, 3, 29), 23), ("Europe/Berlin", date(2026, 10, 25), 25),
+     ("Asia/Kolkata", date(2026, 3, 29), 24), ("Australia/Lord_Howe", date(2026, 4, 5), 24.5),
+     ("America/Santiago", date(2026, 9, 6), 23), ("UTC", date(2026, 3, 29), 24)],
+)  # fmt: skip
+def test_a_day_is_its_own_where_clocks_change(
+    shop: Shop, zone: str, day: date, hours: float
+) -> None:
+    """Its first and last second are in it, and it has the hours that it has."""
+    local = ZoneInfo(zone)
+    begin, end = (periods.midnight(each, local) for each in (day, day + timedelta(days=1)))
+    assert (end - begin) == timedelta(hours=hours)
+    turns = periods.offsets(begin - timedelta(days=9), end + timedelta(days=9), local)
+    number = f"{zone} {day}"
+    edges = [begin - timedelta(seconds=1), begin, end - timedelta(seconds=1), end]
+    orders = [Order(f"{number} {i}", number, {}, at, "edge") for i, at in enumerate(edges)]
+    insert(shop.place, rows_of(orders))
+    shop.place.query(
+        "INSERT INTO orderpull_run (run, source, batches) SELECT count(*) + 1, 'edge', 1 FROM orderpull_run"
+    )
+    shop.destination.publish(finished=True)
+    with shop.destination.reader() as reader:
+        rows = reader.rows(views.sales_by_day(views.Filter(countries=(number,)), turns))
+    before, after = day - timedelta(days=1), day + timedelta(days=1)
+    assert {row["day"]: row["orders"] for row in rows} == {before: 1, day: 2, after: 1}
+    shop.place.query("DELETE FROM order_header WHERE source = 'edge'")
