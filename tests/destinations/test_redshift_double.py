@@ -17,6 +17,7 @@ import duckdb
 import psycopg
 import pytest
 import redshift_connector
+from redshift_connector.core import Connection
 from redshift_connector.error import InterfaceError, ProgrammingError
 
 from tests.destinations.conftest import ROLE
@@ -780,7 +781,7 @@ def no_login(said: str) -> Iterator[None]:
         yield
     for frame, _ in traceback.walk_tb(caught.value.__traceback__):
         driver = frame.f_locals.get("self")
-        if isinstance(driver, redshift_connector.Connection) and driver._usock.fileno() >= 0:
+        if isinstance(driver, Connection) and driver._usock.fileno() >= 0:
             os.close(driver._usock.detach())
 
 
