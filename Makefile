@@ -24,8 +24,9 @@ CODE := $(wildcard src tests bench examples)
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
 
 # What `make check` runs: the rules of shaping, paging and the commands; no kills, no faults.
-QUICK := tests/cli tests/destinations tests/reports tests/sources/test_moving.py \
-	tests/normalize/test_golden.py tests/normalize/test_api_files.py $(wildcard tests/test_*.py)
+QUICK := tests/cli tests/destinations/test_duckdb.py tests/destinations/test_wrong_destination.py \
+	tests/reports tests/sources/test_moving.py tests/normalize/test_golden.py \
+	tests/normalize/test_api_files.py $(wildcard tests/test_*.py)
 
 # Runs a command; prints what it said only if it failed.
 quietly = out=$$($(1) 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }

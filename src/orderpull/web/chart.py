@@ -25,7 +25,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bar, all in percent. :param labelled: whether its step is named under the axis."""
+    """A bar, all in percent.
+
+    :param labelled: whether its step is named under the axis. :param minor: but not on a phone.
+    """
 
     x: float
     y: float
@@ -33,6 +36,7 @@ class Column:
     height: float
     middle: float
     labelled: bool
+    minor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ def drawn(trend: Trend, measure: str) -> Chart:
                 height=round(height, 2),
                 middle=round(middle, 2),
                 labelled=index % every == every // 2,
+                minor=index // every % 2 == 1,
             )
         )
     marks = [Mark(top * part // 2, round(FLOOR - (FLOOR - TOP) * part / 2, 2)) for part in range(3)]
