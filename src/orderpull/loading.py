@@ -74,7 +74,9 @@ class PageLoader:
             try:
                 yield from self._load_waiting()
             except Overtaken:
-                self.state = self.loader.state(self.source.name)
+                before, self.state = self.state, self.loader.state(self.source.name)
+                if self.state.loads == before.loads:  # not by a loader: it would be so again
+                    raise
             else:
                 return
 

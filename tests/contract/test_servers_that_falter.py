@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redshift_connector.error import ProgrammingError
 
 from orderpull import load, points, pull, run
 from orderpull.destinations import postgres
+from orderpull.destinations.redshift_errors import refused
+from orderpull.errors import Overtaken
+from orderpull.settings import DestinationSettings
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
-from tests.redshift_double import HangUp
+from tests.redshift_double import HangUp, WireError
 from tests.servers import fresh_database, postgres_server, self_signed
 from tests.warehouses import Warehouse, warehouse
 
@@ -67,6 +71,38 @@ def test_a_commit_whose_answer_is_lost(when: str, redshift: Warehouse) -> None:
         assert held(redshift) == simulator.truth()["orders"]
     ((inserted,),) = redshift.query("SELECT sum(inserted) FROM orderpull_page")
     assert inserted == 60
+
+
+def test_a_conflict_that_is_no_loaders_is_told(redshift: Warehouse) -> None:
+    """1023 while nobody loads: tried once, told, and loaded by the next run."""
+    assert redshift.double is not None
+    tried: list[str] = []
+
+    def conflict(statement: str) -> None:
+        if statement.startswith("INSERT INTO order_header") and "1 = 0" not in statement:
+            tried.append(statement)
+            assert len(tried) < 3, "it is tried for ever"
+            raise WireError("XX000", "1023 Serializable isolation violation on table")
+
+    redshift.double.gate = conflict
+    with Simulator(SkubanaAssessment(**SHOP)) as simulator:
+        settings = redshift.settings(simulator.url)
+        assert pull(settings).ok
+        result = load(settings)
+        assert "wrote to Redshift" in str(result.error)
+        assert (result.exit_code, len(tried)) == (2, 1)
+        redshift.double.gate = None
+        assert load(settings).ok
+        assert held(redshift) == simulator.truth()["orders"]
+
+
+def test_a_number_in_a_message_is_no_conflict() -> None:
+    """1023 bytes, or a port: told as what it is."""
+    settings = DestinationSettings(url="redshift://user@host/dev")
+    for said in ("value has 1023 bytes", "no answer from 10.0.0.1:1023"):
+        told = refused(ProgrammingError({"C": "XX000", "M": said}), "Redshift", settings)
+        assert not isinstance(told, Overtaken)
+        assert said in str(told)
 
 
 def test_a_postgresql_whose_commit_is_cut_off(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ from orderpull.settings import DestinationSettings
 
 _CANCELED = "57014"
 
+# What Redshift says where a transaction's isolation would be violated: the number, and no SQLSTATE
+# of its own. (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html)
+_CONFLICT = re.compile(r"(ERROR: *)?1023\b|.*[Ss]erializable isolation violation")
+
 # SQLSTATE, or a part of the message: what happened, what to do.
 _REFUSED = (
     ("42501", "{where} refuses: {said}.", "Grant it as docs/redshift.md shows."),
@@ -110,7 +114,7 @@ def refused(error: Exception, where: str, settings: DestinationSettings) -> Dest
         "role": settings.iam_role,
         "stage": settings.stage,
     }
-    if "1023" in said or code_of(error) == "40001":
+    if _CONFLICT.match(said) or code_of(error) == "40001":
         return Overtaken(
             f"Another program wrote to {where} at the same time; nothing was changed.", "Run again."
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 
 from orderpull.destinations import open_destination
+from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
 from orderpull.model import DATA_TABLES, VIEWS, Table
 from orderpull.settings import Settings
@@ -28,13 +29,6 @@ Kind = Literal["parquet", "csv"]
 _OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
     "csv": "FORMAT csv, HEADER true, NULLSTR ''",
-}
-_TYPES = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "boolean": "BOOLEAN",
-    "time": "TIMESTAMP",
-    "money": "DECIMAL(19,4)",
 }
 _ANSWER_TYPES = {
     "average": "DOUBLE",
@@ -131,7 +125,7 @@ def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], di
     if sources:
         query = query.where(columns.source.in_(sources))
     query = query.order_by(*(in_bytes(columns[name]) for name in table.key))
-    return query, {column.name: _TYPES[column.type] for column in table.columns}
+    return query, {column.name: DUCKDB_TYPES[column.type] for column in table.columns}
 
 
 def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
