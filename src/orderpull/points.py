@@ -30,6 +30,9 @@ POINTS = (
 SERVER_POINTS = ("before-copy", "copied", "before-lock")
 """Those that only a warehouse on a server has."""
 
+LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
+"""Those that only a landing in a bucket has."""
+
 BUCKET_POINTS = ("before-put", "put")
 """Those that only a warehouse has that is loaded from a bucket."""
 

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from orderpull import load, pull, report, run
+from orderpull.bucket import Bucket
 from orderpull.destinations import redshift_stage
 from orderpull.destinations.protocol import Destination
 from orderpull.destinations.redshift_auth import Address
@@ -60,6 +61,27 @@ def test_rows_come_by_copy_with_a_role_and_no_other_way(redshift: Warehouse) -> 
     assert {s.split()[2] for s in values} <= {
         "orderpull_run", "orderpull_cursor", "orderpull_schema",
     }  # fmt: skip
+    assert redshift.staged() == []
+
+
+def test_a_bucket_that_keeps_its_files_for_a_while(
+    redshift: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that is committed has gone well; its files are deleted at the end."""
+    delete = Bucket.delete_all
+    failed: list[list[str]] = []
+
+    def fail_once(bucket: Bucket, keys: Any) -> None:
+        if any("new_order_header" in key for key in keys) and not failed:
+            failed.append(list(keys))
+            raise DestinationError("The stage cannot be used.")
+        delete(bucket, keys)
+
+    monkeypatch.setattr(Bucket, "delete_all", fail_once)
+    with Simulator(SkubanaAssessment(**SHOP)) as simulator:
+        assert run(redshift.settings(simulator.url)).ok
+        assert held(redshift) == simulator.truth()["orders"]
+    assert failed
     assert redshift.staged() == []
 
 

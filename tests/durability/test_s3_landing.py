@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from orderpull import loading, read_settings, run
 from orderpull.cli import main
-from orderpull.landing import s3
 from orderpull.landing.local import SourceLanding
 from orderpull.pipeline import Listener, SourceResult
+from orderpull.points import LANDING_POINTS
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
 from tests.landing.buckets import TestBucket
@@ -93,7 +93,7 @@ def recorded(account: Account, point: str, where: str, allowed: int) -> dict[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [*AROUND, *s3.POINTS])
+@pytest.mark.parametrize("point", [*AROUND, *LANDING_POINTS])
 def test_killed_and_run_again_here(
     point: str, bucket: TestBucket, tmp_path: Path, record_property: Record
 ) -> None:
@@ -113,7 +113,7 @@ def test_killed_and_run_again_here(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [*AROUND[:5], *s3.POINTS])
+@pytest.mark.parametrize("point", [*AROUND[:5], *LANDING_POINTS])
 def test_killed_and_run_again_elsewhere(
     point: str,
     bucket: TestBucket,

@@ -144,7 +144,9 @@ class RedshiftSession:
                 self._patience(self.settings.timeout)
             raise
         finally:
-            self.files.clear()
+            # What is committed is not undone by a bucket that keeps its files: close tries again.
+            with suppress(DestinationError):
+                self.files.clear()
         points.reached("committed")
 
     def prepare(self) -> None:

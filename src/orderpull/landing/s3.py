@@ -35,9 +35,6 @@ from orderpull.landing.protocol import IDENTITY, own
 from orderpull.landing.scratch import PageFiles, Scratch
 from orderpull.settings import LandingSettings
 
-POINTS = ("lease-taken", "noted-here", "noted", "page-put")
-"""Instants that only this landing has, at which a kill must lose nothing (see ``points.py``)."""
-
 USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
