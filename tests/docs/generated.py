@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 PACKAGE = ROOT / "src" / "orderpull"
 WIDTH = 78
 ROOMS = {
-    "command line": "cli.py __main__.py terminal.py logs.py",
+    "command line": "cli __main__.py terminal.py logs.py",
     "settings": "settings.py bucket.py",
     "story": "pipeline.py loading.py",
     "ask": "sources",

@@ -1,0 +1,50 @@
+"""The command ``orderpull``: one short function for each command, and no logic.
+
+Heavy libraries are imported inside the functions, so that ``--help`` answers at once.
+"""
+
+from typing import Any
+
+import click
+
+from orderpull import __version__
+from orderpull.cli.answering import export, report, sql
+from orderpull.cli.beginning import check, config, demo, init
+from orderpull.cli.rejecting import rejects
+from orderpull.cli.running import load, pull, replay, run, status
+from orderpull.cli.serving import serve
+from orderpull.cli.shared import Commands
+from orderpull.cli.simulating import simulate
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orderpull")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Settings file; orderpull.toml in this folder otherwise.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How log lines are written to stderr.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log each page and each wait.")
+@click.pass_context
+def main(context: click.Context, file: str | None, log_format: Any, *, verbose: bool) -> None:  # noqa: ANN401
+    """Pull orders from an API into a warehouse, none lost, none counted twice - and answer."""
+    from orderpull.logs import set_up
+
+    set_up(log_format, verbose=verbose)
+    context.obj = file
+
+
+# In the order of the work, which is that of `orderpull --help`.
+for command in (
+    demo, init, check, run, pull, load, status, report, serve, rejects, replay, sql, export, config,
+    simulate,
+):  # fmt: skip
+    main.add_command(command)

@@ -1,0 +1,73 @@
+"""An orders API to try and to test against."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "--profile",
+    default="skubana-assessment",
+    show_default=True,
+    help="skubana-assessment, or replay: recorded answers.",
+)
+@click.option(
+    "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one."
+)
+@click.option("--orders", default=2000, show_default=True, help="Orders to hand out.")
+@click.option("--per-call", default=100, show_default=True, help="Orders in one answer.")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
+@click.option("--endless", is_flag=True, help="New orders for ever.")
+@click.option(
+    "--malformed",
+    default="0",
+    show_default=True,
+    help="Malformed orders: a count, or a share like 0.01.",
+)
+@click.option(
+    "--versions",
+    default=0.0,
+    show_default=True,
+    help="Share of orders that are served again, changed.",
+)
+@click.option(
+    "--fault",
+    multiple=True,
+    metavar="KIND@CALLS",
+    help="For example reset-body@3; `--fault list` names all.",
+)
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For replay: the folder of the recording.",
+)
+@click.option("--token", help="For replay: the token to ask for.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests here.")
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here what a correct warehouse must hold.",
+)
+def simulate(*, fault: tuple[str, ...], malformed: str, **options: Any) -> None:  # noqa: ANN401
+    """An orders API on 127.0.0.1, to try and to test against."""
+    from orderpull import simulator
+
+    if "list" in fault:
+        for name, kind in simulator.FAULTS.items():
+            click.echo(f"{name:<16} {'consumes' if kind.consumed else 'keeps':<9} {kind.sentence}")
+        return
+    try:
+        number = simulator.serve_forever(
+            faults=fault,
+            malformed=simulator.rate_or_count(malformed),
+            on_ready=lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
+            on_call=lambda call: click.echo(f"{call.method} {call.path} {call.status or ''}"),
+            **options,
+        )
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(128 + number)
