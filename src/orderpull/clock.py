@@ -1,6 +1,12 @@
-"""The time of day, in one place: UTC, without zone, in microseconds."""
+"""The time of day, in one place: UTC, without zone, in microseconds; and lengths of time."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+
+from orderpull.errors import UsageError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=366)
 
 
 def now() -> datetime:
@@ -11,3 +17,18 @@ def now() -> datetime:
 def iso(instant: datetime) -> str:
     """*instant* (UTC) as ``2026-11-22T14:07:48.123456Z``."""
     return instant.isoformat(timespec="microseconds") + "Z"
+
+
+def duration(text: str) -> timedelta:
+    """A length of time, written like ``30s``, ``5m``, ``2h`` or ``1d``.
+
+    :raises UsageError: it is written otherwise, is zero, or is longer than a year.
+    """
+    found = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
+    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < length <= LONGEST:
+        raise UsageError(
+            f"{text!r} is no length of time, or longer than a year.",
+            "Write it like 30s, 5m, 2h or 1d.",
+        )
+    return length

@@ -4,6 +4,7 @@ Unknown keys are errors that name the nearest known one; ``${NAME}`` is read fro
 """
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -17,7 +18,7 @@ from msgspec import Meta, Struct
 from orderpull.errors import SettingsError
 
 DEFAULT_FILE = "orderpull.toml"
-SECRET_KEYS = frozenset({"token", "password", "secret", "client_secret"})
+SECRET_KEYS = frozenset({"token", "password", "password_hash", "secret", "client_secret"})
 """Settings whose value is never shown."""
 
 SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -87,6 +88,36 @@ class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "UTC"
 
 
+class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[web]``: who may see the pages, and how.
+
+    :param password_hash: of the password that lets people in; ``orderpull password`` makes it.
+    :param token: lets programs in: ``Authorization: Bearer``; 24 characters or more.
+    :param trusted_proxy: addresses or networks of a reverse proxy, whose word on the caller's
+        address and on https is taken.
+    :param proxy_header: the header in which that proxy names who is signed in; without it the
+        proxy signs nobody in.
+    :param hosts: names by which the pages may be asked for, besides this machine's.
+    :param show_addresses: whether names and addresses are shown to people who are signed in.
+    :param tls_certificate: a PEM file; with it the pages are served by https.
+    :param tls_key: the certificate's key, if it is in a file of its own.
+    """
+
+    password_hash: str | None = None
+    token: str | None = None
+    trusted_proxy: list[str] = []
+    proxy_header: str | None = None
+    hosts: list[str] = []
+    show_addresses: bool = False
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether anybody has to sign in."""
+        return bool(self.password_hash or self.token or self.proxy_header)
+
+
 class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sources.NAME]``: one account at one orders API.
 
@@ -129,6 +160,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     destination: DestinationSettings = DestinationSettings()
     landing: LandingSettings = LandingSettings()
     report: ReportSettings = ReportSettings()
+    web: WebSettings = WebSettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
 
@@ -181,6 +213,7 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     for name, source in settings.sources.items():
         _check_source(f"{where}: [sources.{name}]", source)
     _check_timezone(settings.report.timezone, where)
+    _check_web(settings.web, f"{where}: [web]")
     return msgspec.structs.replace(settings, file=file)
 
 
@@ -233,6 +266,7 @@ def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
         "destination": DestinationSettings,
         "landing": LandingSettings,
         "report": ReportSettings,
+        "web": WebSettings,
     }
     _compare_keys(table, [*blocks, "sources"], where, "")
     for block, type_ in blocks.items():
@@ -293,3 +327,57 @@ def _check_timezone(name: str, where: str) -> None:
             f"{where}: report.timezone {name!r} is not an IANA time zone.",
             "For example Europe/Berlin.",
         ) from None
+
+
+PASSWORD_HASH = re.compile(
+    r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/]{22,})\$([\w+/]{43})"
+)
+"""scrypt's parameters, salt and hash, as the password hashing competition writes them."""
+
+TOKEN_AT_LEAST = 24
+_SENT_ANYWAY = frozenset({
+    "accept", "accept-encoding", "accept-language", "authorization", "connection", "cookie",
+    "forwarded", "host", "origin", "referer", "user-agent", "via", "x-forwarded-for",
+    "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip",
+})  # fmt: skip
+"""Headers that browsers and proxies send for everybody: none of them says who is signed in."""
+
+
+def _check_web(web: WebSettings, where: str) -> None:
+    if web.password_hash and not PASSWORD_HASH.fullmatch(web.password_hash):
+        raise SettingsError(
+            f"{where} password_hash is no hash of a password.",
+            "Make one with `orderpull password`.",
+        )
+    if web.token is not None and len(web.token) < TOKEN_AT_LEAST:
+        raise SettingsError(
+            f"{where} token has fewer than {TOKEN_AT_LEAST} characters, so that it can be guessed.",
+            "Make one with `openssl rand -hex 32`.",
+        )
+    for text in web.trusted_proxy:
+        _check_proxy(text, where)
+    header = (web.proxy_header or "x-user").lower()
+    if header in _SENT_ANYWAY or not re.fullmatch(r"[a-z0-9-]+", header):
+        raise SettingsError(
+            f"{where} proxy_header {web.proxy_header!r} is no header that only a proxy would send.",
+            "For example X-Forwarded-User.",
+        )
+    if web.proxy_header and not web.trusted_proxy:
+        raise SettingsError(
+            f"{where} proxy_header needs trusted_proxy: anybody could send that header.",
+            'Name the proxy\'s address: trusted_proxy = ["127.0.0.1"].',
+        )
+    if web.tls_key and not web.tls_certificate:
+        raise SettingsError(f"{where} tls_key needs tls_certificate.", "Name both files.")
+
+
+def _check_proxy(text: str, where: str) -> None:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        network = None
+    if network is None or network.prefixlen == 0:
+        raise SettingsError(
+            f"{where} trusted_proxy {text!r} is no address and no network of a proxy.",
+            "For example 127.0.0.1 or 10.0.0.0/24.",
+        )

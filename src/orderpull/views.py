@@ -409,3 +409,13 @@ def ledger_version() -> sa.Select[Any]:
         sa.func.count(run.c.error).label("errors"),
         loads.label("loads"),
     )
+
+
+def orders_with_sku_addressed(
+    chosen: Filter, sku: str, limit: int | None = None, offset: int = 0
+) -> sa.Select[Any]:
+    """As :func:`orders_with_sku`, with to whom and where each order goes."""
+    parts = ("name", "line1", "line2", "postalcode", "city", "stateprovince")
+    return orders_with_sku(chosen, sku, limit, offset).add_columns(
+        *(_address.c[part] for part in parts)
+    )

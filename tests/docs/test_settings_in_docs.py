@@ -12,6 +12,7 @@ from orderpull.settings import (
     LandingSettings,
     ReportSettings,
     SourceSettings,
+    WebSettings,
 )
 from orderpull.sources import spec
 from tests.docs.markdown import ROOT, rows, section, text_of
@@ -22,6 +23,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[destination]": DestinationSettings,
     "[landing]": LandingSettings,
     "[report]": ReportSettings,
+    "[web]": WebSettings,
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (

@@ -12,7 +12,7 @@ from orderpull.cli.answering import export, report, sql
 from orderpull.cli.beginning import check, config, demo, init
 from orderpull.cli.rejecting import rejects
 from orderpull.cli.running import load, pull, replay, run, status
-from orderpull.cli.serving import serve
+from orderpull.cli.serving import password, serve
 from orderpull.cli.shared import Commands
 from orderpull.cli.simulating import simulate
 
@@ -44,7 +44,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
-    demo, init, check, run, pull, load, status, report, serve, rejects, replay, sql, export, config,
-    simulate,
+    demo, init, check, run, pull, load, status, report, serve, password, rejects, replay, sql, export,
+    config, simulate,
 ):  # fmt: skip
     main.add_command(command)

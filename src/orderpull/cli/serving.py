@@ -1,11 +1,24 @@
 """Answer on the web."""
 
+import json
 import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from orderpull.cli.shared import settings_in_force
-from orderpull.errors import UsageError
+from orderpull.cli.shared import say, settings_in_force
+from orderpull.errors import OrderpullError, UsageError
+
+if TYPE_CHECKING:
+    from orderpull.settings import Settings
+    from orderpull.web.schedule import Schedule
+
+
+def _duration(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
+    from orderpull import clock
+
+    return clock.duration(text) if text else None
 
 
 @click.command()
@@ -17,8 +30,15 @@ from orderpull.errors import UsageError
     type=click.IntRange(0, 65_535),
     help="Port to listen at; 0 takes a free one.",
 )
-def serve(host: str, port: int) -> None:
-    """The answers as web pages, for this machine."""
+@click.option(
+    "--with-schedule",
+    "interval",
+    metavar="LENGTH",
+    callback=_duration,
+    help="Pull all sources too, now and then every LENGTH: 30s, 5m, 2h, 1d.",
+)
+def serve(host: str, port: int, interval: timedelta | None) -> None:
+    """The answers as web pages; for this machine, unless a sign-in is set."""
     settings = settings_in_force()
     try:
         from orderpull.web.serve import serve as serve_pages
@@ -28,6 +48,42 @@ def serve(host: str, port: int) -> None:
             "Run: pip install 'orderpull[web]'.",
         ) from None
     number = serve_pages(
-        settings, host, port, lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it.")
+        settings,
+        host,
+        port,
+        lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
+        _schedule(settings, interval) if interval else None,
     )
     sys.exit(128 + number)
+
+
+def _schedule(settings: "Settings", interval: timedelta) -> "Schedule":
+    from orderpull.web.schedule import Schedule
+
+    context = click.get_current_context()
+
+    def tell(error: OrderpullError) -> None:
+        with context.scope(cleanup=False):  # The schedule's thread knows nothing of the command.
+            say(error)
+
+    return Schedule(settings, interval, tell)
+
+
+@click.command()
+def password() -> None:
+    """Ask for a password, and print the line of [web] that lets people in with it."""
+    from orderpull.web.passwords import AT_LEAST, AT_MOST, hashed
+
+    typed: str = click.prompt(
+        "Password", hide_input=True, confirmation_prompt="The same again", err=True
+    )
+    if not AT_LEAST <= len(typed) <= AT_MOST:
+        _refuse_length(AT_LEAST, AT_MOST)
+    click.echo("Put this line into orderpull.toml, under [web]:", err=True)
+    click.echo(f"password_hash = {json.dumps(hashed(typed))}")
+
+
+def _refuse_length(least: int, most: int) -> NoReturn:
+    raise UsageError(
+        f"A password has {least} to {most} characters.", "Four words of your own are a good one."
+    )

@@ -1,68 +1,67 @@
 """The pages and their addresses."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any, TypeVar
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from typing import IO, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
-from orderpull import __version__, clock, views
+from orderpull import clock, views
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import DestinationError, OrderpullError, UsageError
 from orderpull.settings import Settings
-from orderpull.web import chart, periods, standing
-from orderpull.web.formats import Formats, ago, country_name, locale_of, visible, with_commands
-from orderpull.web.guarding import Guard
-from orderpull.web.keeping import Warehouse
+from orderpull.web import chart, standing
+from orderpull.web.asking import Desk
+from orderpull.web.formats import Formats, ago, locale_of
+from orderpull.web.guarding import FOR_PROGRAMS, Guard
+from orderpull.web.metrics import Measured, Metrics
 from orderpull.web.overview import Asked, read_overview
 from orderpull.web.question import Question, read_question
+from orderpull.web.rendering import HERE, Renderer, until
+from orderpull.web.sessions import Sessions
+from orderpull.web.signing import SignIn
 from orderpull.web.tables import RUNS_SHOWN, TABLES, write_table
+from orderpull.web.visitors import Door
 
-HERE = Path(__file__).parent
 ROWS_SHOWN = 50
 CSV_IN_MEMORY = 4 << 20
 
-Found = TypeVar("Found")
+NextPull = Callable[[], datetime | None]
+"""When the next pull begins (UTC), if this process pulls."""
 
 
 class Pages:
-    """The pages over one warehouse.
+    """The pages over one warehouse. Its methods are run in threads."""
 
-    Its methods are run in threads, since reading waits for the warehouse.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.zone = ZoneInfo(settings.report.timezone)
-        self.sources = tuple(settings.sources)
-        self.warehouse = Warehouse(settings)
-        self.templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.templates.globals.update(
-            version=__version__, periods=periods.PERIODS, steps=periods.STEPS
-        )
-        self.templates.filters.update(sku=visible, country=country_name, command=with_commands)
+    def __init__(
+        self, desk: Desk, renderer: Renderer, next_pull: NextPull, *, addresses: bool
+    ) -> None:
+        self.desk = desk
+        self.renderer = renderer
+        self.next_pull = next_pull
+        self.addresses = addresses
 
     def overview(self, request: Request) -> Response:
         """The three answers, totals, trend and countries."""
         question = _question(request)
         if request.query_params.get("was") and not _by_htmx(request):
             return RedirectResponse(question.url(), 303)
-        page = self._ask("overview", question, read_overview)
+        page = self.desk.ask("overview", question, read_overview)
         drawing = chart.drawn(page.trend, question.measure)
         response = self._page(request, question, "overview.html", page=page, drawing=drawing)
         if request.query_params.get("was"):
@@ -80,25 +79,27 @@ class Pages:
             count = asked.reader.rows(views.skus_counted(asked.chosen, question.search))
             return asked.reader.rows(rows), count[0]["skus"]
 
-        rows, count = self._ask("skus", question, read)
+        rows, count = self.desk.ask("skus", question, read)
         shown = {"rows": rows, "count": count, "last_page": -(-count // ROWS_SHOWN)}
         return self._page(request, question, "skus.html", **shown)
 
     def orders(self, request: Request) -> Response:
-        """The orders with one SKU, page by page."""
+        """The orders with one SKU, page by page; with addresses for people who may see them."""
         question = _question(request)
         if not question.sku:
             raise UsageError("The address names no SKU.", "Choose one on the page before.")
+        addressed = self.addresses and request.scope["visitor"].may_see_addresses
+        query = views.orders_with_sku_addressed if addressed else views.orders_with_sku
 
         def read(asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             offset = (question.page - 1) * ROWS_SHOWN
-            rows = views.orders_with_sku(asked.chosen, question.sku, ROWS_SHOWN, offset)
+            rows = query(asked.chosen, question.sku, ROWS_SHOWN, offset)
             count = asked.reader.rows(views.sku_counted(asked.chosen, question.sku))
             return asked.reader.rows(rows), count[0]
 
-        rows, count = self._ask("orders", question, read)
+        rows, count = self.desk.ask("orders, addressed" if addressed else "orders", question, read)
         shown = {"rows": rows, "count": count, "last_page": -(-count["orders"] // ROWS_SHOWN)}
-        return self._page(request, question, "orders.html", **shown)
+        return self._page(request, question, "orders.html", addressed=addressed, **shown)
 
     def runs(self, request: Request) -> Response:
         """The last runs, and the open rejects by reason."""
@@ -107,7 +108,7 @@ class Pages:
         def read(asked: Asked) -> list[dict[str, Any]]:
             return asked.reader.rows(views.runs(RUNS_SHOWN))
 
-        runs = self._ask("runs", question, read)
+        runs = self.desk.ask("runs", question, read)
         shown = {"runs": runs, "to_do": standing.TO_DO, "look": standing.LOOK}
         return self._page(request, question, "runs.html", **shown)
 
@@ -117,23 +118,39 @@ class Pages:
         if name not in TABLES:
             raise HTTPException(404)
         question = _question(request)
-        today = periods.today(self.zone)
+        today = self.desk.today()
         # Written whole before the first byte is sent, so that a fault is never half a file.
         file = tempfile.SpooledTemporaryFile(CSV_IN_MEMORY)  # noqa: SIM115 - closed when sent
 
         def read(reader: Reader) -> None:
-            write_table(name, Asked(reader, question, today, self.zone), file)
+            write_table(name, Asked(reader, question, today, self.desk.zone), file)
 
         try:
-            self.warehouse.read(read)
+            self.desk.warehouse.read(read)
         except BaseException:
             file.close()
             raise
         headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
         return StreamingResponse(_sent(file), media_type="text/csv", headers=headers)
 
+    def alive(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
+        """That this process answers; nothing of the data."""
+        return PlainTextResponse("ok\n")
+
+    def ready(self, request: Request) -> Response:
+        """Whether the warehouse can be read; why not is told to who may see it."""
+        try:
+            self.desk.ask("ready", Question(), lambda _: True)
+        except DestinationError as error:
+            if request.scope["visitor"]:
+                raise
+            raise DestinationError(
+                "The warehouse cannot be read.", "Who signs in is told why."
+            ) from error
+        return PlainTextResponse("ready\n")
+
     def problem(self, request: Request, error: Exception) -> Response:
-        """A page that says what is wrong."""
+        """What is wrong: as a page, or as JSON for programs."""
         if isinstance(error, HTTPException):
             status, message, hint = error.status_code, "There is no such page.", ""
         elif isinstance(error, UsageError):
@@ -142,38 +159,27 @@ class Pages:
             status, message, hint = 503, error.message, error.hint
         else:
             status, message, hint = 500, "The page failed.", "The log tells where."
-        words = {"message": message, "hint": hint, "status": status, "question": Question()}
-        text = self.templates.get_template("problem.html").render(path=request.url.path, **words)
         headers = {"retry-after": "5"} if status == 503 else None  # noqa: PLR2004
-        return HTMLResponse(text, status, headers)
-
-    def _ask(self, name: str, question: Question, read: Callable[[Asked], Found]) -> Found:
-        today = periods.today(self.zone)
-        return self.warehouse.ask(
-            (name, question, today),
-            lambda reader: read(Asked(reader, question, today, self.zone)),
-        )
-
-    def _standing(self, question: Question) -> standing.Standing:
-        return self._ask(
-            "standing",
-            Question(sources=question.sources),
-            lambda asked: standing.read_standing(asked.reader, asked.chosen, self.sources),
-        )
+        if request.url.path.startswith(FOR_PROGRAMS):
+            return JSONResponse({"error": message, "hint": hint}, status, headers)
+        words = {"message": message, "hint": hint, "question": Question()}
+        return self.renderer.page(request, "problem.html", status, headers, **words)
 
     def _page(self, request: Request, question: Question, template: str, **words: Any) -> Response:  # noqa: ANN401 - what templates name
-        now = clock.now()
-        text = self.templates.get_template(template).render(
+        return self.renderer.page(
+            request,
+            template,
+            headers={"vary": "Accept-Language, HX-Request"},
             question=question,
-            path=request.url.path,
-            standing=self._standing(question),
-            formats=Formats(locale_of(request.headers.get("accept-language", "")), self.zone),
-            days=question.days(periods.today(self.zone)),
-            now=now,
+            standing=self.desk.standing(question),
+            formats=Formats(locale_of(request.headers.get("accept-language", "")), self.desk.zone),
+            days=question.days(self.desk.today()),
+            now=clock.now(),
+            next_pull=self.next_pull(),
             ago=ago,
+            until=until,
             **words,
         )
-        return HTMLResponse(text, headers={"vary": "Accept-Language, HX-Request"})
 
 
 def _question(request: Request) -> Question:
@@ -191,19 +197,36 @@ def _sent(file: IO[bytes]) -> Iterator[bytes]:
             yield some
 
 
-def application(settings: Settings) -> Starlette:
-    """The pages as an ASGI application."""
-    pages = Pages(settings)
-    return Starlette(
+def application(
+    settings: Settings, hosts: Collection[str] = (), next_pull: NextPull = lambda: None
+) -> ASGIApp:
+    """The pages as an ASGI application.
+
+    :param hosts: names by which they may be asked for, besides this machine's and the settings'.
+    :param next_pull: when the next pull begins, if this process pulls.
+    """
+    metrics, renderer = Metrics(), Renderer()
+    desk = Desk(settings, metrics.answered)
+    metrics.watch(desk)
+    door = Door(settings.web, Sessions())
+    pages = Pages(desk, renderer, next_pull, addresses=settings.web.show_addresses)
+    signing = SignIn(door, renderer, lambda went: metrics.sign_ins.labels(went).inc())
+    forms = ("GET", "POST")
+    app = Starlette(
         routes=[
             Route("/", pages.overview),
             Route("/skus", pages.skus),
             Route("/orders", pages.orders),
             Route("/runs", pages.runs),
             Route("/csv/{name}", pages.csv),
+            Route("/sign-in", signing.sign_in, methods=forms),
+            Route("/sign-out", signing.sign_out, methods=forms),
+            Route("/healthz", pages.alive),
+            Route("/readyz", pages.ready),
+            Route("/metrics", metrics.page),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=500)],
+        middleware=[Middleware(GZipMiddleware, minimum_size=500)],
         exception_handlers={
             HTTPException: pages.problem,
             UsageError: pages.problem,
@@ -211,3 +234,6 @@ def application(settings: Settings) -> Starlette:
             Exception: pages.problem,
         },
     )
+    # Outside of the application, so that the page of an unforeseen fault is guarded, too.
+    guard = Guard(app, door, [*hosts, *settings.web.hosts])
+    return Measured(guard, metrics)

@@ -1,11 +1,14 @@
-"""What keeps the pages to those they are for: hosts, methods, and what a browser may load."""
+"""What keeps the pages to those they are for: hosts, methods, sign-in, what a browser may load."""
 
 import ipaddress
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orderpull.web.visitors import Door, only
 
 QUERY_AT_MOST = 16_384
 HEADERS = {
@@ -14,21 +17,34 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "referrer-policy": "no-referrer",
+    # Not no-referrer: with it, browsers would not say of a form whether it is one of ours.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+FORMS = frozenset({"/sign-in", "/sign-out"})
+"""What is answered by POST."""
+
+OPEN = FORMS | {"/healthz", "/readyz"}
+"""What is answered to everybody, besides ``/static``."""
+
+FOR_PROGRAMS = ("/api/", "/metrics", "/healthz", "/readyz")
+"""What is answered in JSON when it fails; the rest is for people."""
 
 
 class Guard:
-    """Lets through what is read by GET or HEAD at an address of this machine.
+    """Lets through what is read by GET or HEAD, under a name of ours, by whoever may see it.
 
-    The host is looked at since a page elsewhere can have its own name lead to 127.0.0.1, and
+    The host is looked at since a page elsewhere can have its own name lead to this machine, and
     would then be let to read what stands here.
+
+    :param hosts: the names of ours, besides this machine's.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door, hosts: Collection[str] = ()) -> None:
         self.app = app
+        self.door = door
+        self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -44,19 +60,69 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refused = refusal(scope)
+        refused = self.refusal(scope)
         await (refused or self.app)(scope, receive, with_headers)
 
+    def refusal(self, scope: Scope) -> Response | None:
+        """Why a request is not let through, if it is not."""
+        headers, path = Headers(scope=scope), scope["path"]
+        if scope["method"] not in ({"POST", "GET", "HEAD"} if path in FORMS else {"GET", "HEAD"}):
+            said = _refused(scope, 405, "Nothing is changed here, only read.")
+            said.headers["allow"] = "GET, HEAD"
+            return said
+        if len(scope["query_string"]) > QUERY_AT_MOST:
+            return _refused(scope, 414, "The address is too long.")
+        if not self._is_ours(headers, scope):
+            return _refused(
+                scope, 421, "This is not served under that name.",
+                "Use 127.0.0.1, or add the name to hosts in [web] of orderpull.toml.",
+            )  # fmt: skip
+        if scope["method"] == "POST" and not is_from_here(headers):
+            return _refused(scope, 403, "This form was sent from another page than ours.")
+        scope["visitor"] = self.door.visitor(scope)
+        if scope["visitor"] or path in OPEN or path.startswith("/static/"):
+            return None
+        return _sign_in_first(scope, headers)
 
-def refusal(scope: Scope) -> PlainTextResponse | None:
-    """Why a request is not let through, if it is not."""
-    if scope["method"] not in {"GET", "HEAD"}:
-        return PlainTextResponse("Pages are only read here.\n", 405, {"allow": "GET, HEAD"})
-    if len(scope["query_string"]) > QUERY_AT_MOST:
-        return PlainTextResponse("The address is too long.\n", 414)
-    if not is_loopback(_host(Headers(scope=scope).get("host", ""))):
-        return PlainTextResponse("This is served to this machine only: use 127.0.0.1.\n", 421)
-    return None
+    def _is_ours(self, headers: Headers, scope: Scope) -> bool:
+        """Whether the host is this machine, a name of ours, or the address that was connected to.
+
+        The last is safe: no name leads a browser to an address and shows it as one.
+        """
+        host = _host(only(headers, "host"))
+        server = (scope.get("server") or ("",))[0]
+        return bool(host) and (is_loopback(host) or host in self.hosts or host == server)
+
+
+def is_from_here(headers: Headers) -> bool:
+    """Whether a browser says that a form is one of our own pages'; who says nothing is refused.
+
+    ``Sec-Fetch-Site`` is told to https and to this machine, ``Origin`` to all.
+    """
+    site, origin = only(headers, "sec-fetch-site"), only(headers, "origin")
+    same_origin = origin.partition("://")[2] == only(headers, "host")
+    return (site or origin) != "" and site in {"", "same-origin"} and (not origin or same_origin)
+
+
+def _sign_in_first(scope: Scope, headers: Headers) -> Response:
+    if scope["path"].startswith(FOR_PROGRAMS):
+        said = _refused(
+            scope, 401, "Only who signs in is answered.",
+            "Send the header Authorization: Bearer TOKEN, with token of [web] in orderpull.toml.",
+        )  # fmt: skip
+        said.headers["www-authenticate"] = 'Bearer realm="orderpull"'
+        return said
+    asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+    address = "/sign-in?next=" + quote(asked, safe="")
+    if headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"hx-redirect": address})
+    return RedirectResponse(address, 303)
+
+
+def _refused(scope: Scope, status: int, message: str, hint: str = "") -> Response:
+    if scope["path"].startswith(FOR_PROGRAMS):
+        return JSONResponse({"error": message, "hint": hint}, status)
+    return PlainTextResponse(f"{message} {hint}".strip() + "\n", status)
 
 
 def _host(header: str) -> str:

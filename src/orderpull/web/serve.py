@@ -2,67 +2,134 @@
 
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
-from orderpull.errors import UsageError
+from orderpull.errors import SettingsError, UsageError
 from orderpull.settings import Settings
 from orderpull.web.app import application
 from orderpull.web.guarding import is_loopback
+from orderpull.web.schedule import Schedule
 
 GRACE_SECONDS = 5
+HEADERS_AT_MOST = 32_768
+"""Bytes of a request's first line and headers."""
+
+CONNECTIONS_AT_MOST = 512
 
 
-def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> int:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    schedule: Schedule | None = None,
+) -> int:
     """Serve until SIGINT or SIGTERM; the number of the signal.
 
     :param on_ready: is told the address, once it can be opened.
-    :raises UsageError: *host* is not this machine, or the port is taken.
+    :param schedule: is started with the pages, and stopped with them.
+    :raises UsageError: others can reach *host* and nobody has to sign in, or the port is taken.
     """
+    refuse_open(settings, host)
     with listen(host, port) as listening:
-        server = server_of(settings)
+        server = server_of(settings, host, schedule)
+        scheme = "https" if server.config.is_ssl else "http"
         shown = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
-        server.run(sockets=[listening])
+        on_ready(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
+        if schedule:
+            schedule.start()
+        try:
+            server.run(sockets=[listening])
+        finally:
+            if schedule:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_DFL)
+                schedule.stop(server.stopped_by)
+                schedule.wait()
         return server.stopped_by
 
 
-def server_of(settings: Settings) -> "Server":
-    """A server of the pages, that tells nobody what it is made of and logs no address asked for."""
-    return Server(
-        uvicorn.Config(
-            application(settings),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+def server_of(settings: Settings, host: str = "", schedule: Schedule | None = None) -> "Server":
+    """A server of the pages, that tells nobody what it is made of and logs no address asked for.
+
+    :param host: what it listens at.
+    :raises SettingsError: the certificate or its key cannot be used.
+    """
+    web, folder = settings.web, settings.folder
+    next_pull = schedule.next_pull if schedule else lambda: None
+    config = uvicorn.Config(
+        application(settings, [host] if host else [], next_pull),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # uvicorn would believe what anybody on this machine says of the address; the Door judges.
+        proxy_headers=False,
+        # h11 bounds the headers, whichever other parser is installed.
+        http="h11",
+        h11_max_incomplete_event_size=HEADERS_AT_MOST,
+        ws="none",
+        limit_concurrency=CONNECTIONS_AT_MOST,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=folder / web.tls_certificate if web.tls_certificate else None,
+        ssl_keyfile=folder / web.tls_key if web.tls_key else None,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"The certificate {web.tls_certificate} or its key cannot be used: "
+            f"{error.strerror or error}.",
+            "See tls_certificate and tls_key in [web] of orderpull.toml.",
+        ) from None
+    return Server(config, schedule)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, that says by which signal it was stopped."""
+    """uvicorn's server, that says by which signal it was stopped.
+
+    :param schedule: is stopped with it.
+    """
 
     stopped_by: int = signal.SIGINT
 
+    def __init__(self, config: uvicorn.Config, schedule: Schedule | None = None) -> None:
+        super().__init__(config)
+        self.schedule = schedule
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop: the signal is told by what :func:`serve` returns."""
+        """Stop: the signal is told by what :func:`serve` returns. The second one ends at once."""
         self.stopped_by = sig
         self.should_exit = True
+        if self.schedule:
+            self.schedule.stop(sig)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def refuse_open(settings: Settings, host: str) -> None:
+    """Refuse to show the pages to others where nobody has to sign in.
+
+    :raises UsageError: *host* is not this machine, and no sign-in is set.
+    """
+    if is_loopback(host) or settings.web.signs_in:
+        return
+    raise UsageError(
+        f"The pages have no sign-in, so they are not served at {host or 'every address'}, only at "
+        "127.0.0.1.",
+        "Set a password, `orderpull password`; or, from another machine, "
+        "ssh -L 8484:127.0.0.1:8484 HOST.",
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on this machine only.
+    """A socket that listens at *host*.
 
-    :raises UsageError: *host* is not this machine, or the port is taken.
+    :raises UsageError: there is no such address, or the port is taken.
     """
-    if not is_loopback(host):
-        raise UsageError(
-            f"The pages have no sign-in yet, so they are not served at {host}, only at 127.0.0.1.",
-            "Leave --host out; from another machine, ssh -L 8484:127.0.0.1:8484 HOST.",
-        )
     try:
         return socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
