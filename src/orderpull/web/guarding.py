@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orderpull.web.visitors import Door, only
 
 QUERY_AT_MOST = 16_384
+HEADERS_AT_MOST = 32_768
+"""Bytes of all headers together."""
+
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'none'; img-src 'self' data:",
@@ -66,12 +69,8 @@ class Guard:
     def refusal(self, scope: Scope) -> Response | None:
         """Why a request is not let through, if it is not."""
         headers, path = Headers(scope=scope), scope["path"]
-        if scope["method"] not in ({"POST", "GET", "HEAD"} if path in FORMS else {"GET", "HEAD"}):
-            said = _refused(scope, 405, "Nothing is changed here, only read.")
-            said.headers["allow"] = "GET, HEAD"
-            return said
-        if len(scope["query_string"]) > QUERY_AT_MOST:
-            return _refused(scope, 414, "The address is too long.")
+        if unfit := _unfit(scope):
+            return unfit
         if not self._is_ours(headers, scope):
             return _refused(
                 scope, 421, "This is not served under that name.",
@@ -92,6 +91,20 @@ class Guard:
         host = _host(only(headers, "host"))
         server = (scope.get("server") or ("",))[0]
         return bool(host) and (is_loopback(host) or host in self.hosts or host == server)
+
+
+def _unfit(scope: Scope) -> Response | None:
+    """What is refused whoever asks: it would change something, or is too long."""
+    forms = {"POST"} if scope["path"] in FORMS else set()
+    if scope["method"] not in {"GET", "HEAD"} | forms:
+        said = _refused(scope, 405, "Nothing is changed here, only read.")
+        said.headers["allow"] = "GET, HEAD"
+        return said
+    if len(scope["query_string"]) > QUERY_AT_MOST:
+        return _refused(scope, 414, "The address is too long.")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_AT_MOST:
+        return _refused(scope, 431, "The headers are too long.")
+    return None
 
 
 def is_from_here(headers: Headers) -> bool:

@@ -11,13 +11,10 @@ import uvicorn
 from orderpull.errors import SettingsError, UsageError
 from orderpull.settings import Settings
 from orderpull.web.app import application
-from orderpull.web.guarding import is_loopback
+from orderpull.web.guarding import HEADERS_AT_MOST, is_loopback
 from orderpull.web.schedule import Schedule
 
 GRACE_SECONDS = 5
-HEADERS_AT_MOST = 32_768
-"""Bytes of a request's first line and headers."""
-
 CONNECTIONS_AT_MOST = 512
 
 
@@ -68,7 +65,7 @@ def server_of(settings: Settings, host: str = "", schedule: Schedule | None = No
         server_header=False,
         # uvicorn would believe what anybody on this machine says of the address; the Door judges.
         proxy_headers=False,
-        # h11 bounds the headers, whichever other parser is installed.
+        # Headers that arrive piece by piece are bounded by h11 alone, whatever else is installed.
         http="h11",
         h11_max_incomplete_event_size=HEADERS_AT_MOST,
         ws="none",
