@@ -118,6 +118,33 @@ class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return bool(self.password_hash or self.token or self.proxy_header)
 
 
+class TableauSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[tableau]``: Tableau Server or Cloud, and how it reaches the warehouse.
+
+    :param server: its address, ``https://HOST``.
+    :param site: the site's name in its addresses; None is the default one.
+    :param project: where the workbook goes; levels apart by ``/``.
+    :param workbook: what it is called there.
+    :param token_name: of the personal access token to sign in with.
+    :param token: its secret, best as ``${NAME}``.
+    :param user: whom Tableau logs in to the warehouse as; ``destination.url``'s otherwise.
+    :param password: of that user; ``destination.password`` for the destination's own.
+    :param schema: where the tables are on a server; default as the URL says, else ``public``.
+    :param timeout: seconds for one request to the server.
+    """
+
+    server: str | None = None
+    site: str | None = None
+    project: str = "default"
+    workbook: str = "Orders"
+    token_name: str | None = None
+    token: str | None = None
+    user: str | None = None
+    password: str | None = None
+    schema: str | None = None
+    timeout: Positive = 300.0
+
+
 class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sources.NAME]``: one account at one orders API.
 
@@ -161,6 +188,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     landing: LandingSettings = LandingSettings()
     report: ReportSettings = ReportSettings()
     web: WebSettings = WebSettings()
+    tableau: TableauSettings = TableauSettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
 
@@ -267,6 +295,7 @@ def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
         "landing": LandingSettings,
         "report": ReportSettings,
         "web": WebSettings,
+        "tableau": TableauSettings,
     }
     _compare_keys(table, [*blocks, "sources"], where, "")
     for block, type_ in blocks.items():

@@ -12,6 +12,7 @@ from orderpull.settings import (
     LandingSettings,
     ReportSettings,
     SourceSettings,
+    TableauSettings,
     WebSettings,
 )
 from orderpull.sources import spec
@@ -24,6 +25,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[landing]": LandingSettings,
     "[report]": ReportSettings,
     "[web]": WebSettings,
+    "[tableau]": TableauSettings,
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (

@@ -84,7 +84,7 @@ def in_force(settings: Settings) -> list[tuple[str, object, str]]:
     text = settings.file.read_text(encoding="utf-8") if settings.file else ""
     given = tomllib.loads(text)
     rows: list[tuple[str, object, str]] = []
-    for block in ("destination", "landing", "report", "web"):
+    for block in ("destination", "landing", "report", "web", "tableau"):
         rows += _block(getattr(settings, block), given.get(block, {}), f"{block}.", {})
     for name, source in settings.sources.items():
         api = read_api(source.api, settings.folder)
