@@ -1,8 +1,7 @@
 """The pages and their addresses."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 from starlette.applications import Starlette
@@ -25,8 +24,8 @@ from orderpull import clock, views
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import DestinationError, OrderpullError, UsageError
 from orderpull.settings import Settings
-from orderpull.web import chart, standing
-from orderpull.web.asking import Desk
+from orderpull.web import api, chart, standing
+from orderpull.web.asking import Desk, NextPull
 from orderpull.web.formats import Formats, ago, locale_of
 from orderpull.web.guarding import FOR_PROGRAMS, Guard
 from orderpull.web.metrics import Measured, Metrics
@@ -41,19 +40,13 @@ from orderpull.web.visitors import Door
 ROWS_SHOWN = 50
 CSV_IN_MEMORY = 4 << 20
 
-NextPull = Callable[[], datetime | None]
-"""When the next pull begins (UTC), if this process pulls."""
-
 
 class Pages:
     """The pages over one warehouse. Its methods are run in threads."""
 
-    def __init__(
-        self, desk: Desk, renderer: Renderer, next_pull: NextPull, *, addresses: bool
-    ) -> None:
+    def __init__(self, desk: Desk, renderer: Renderer, *, addresses: bool) -> None:
         self.desk = desk
         self.renderer = renderer
-        self.next_pull = next_pull
         self.addresses = addresses
 
     def overview(self, request: Request) -> Response:
@@ -175,7 +168,7 @@ class Pages:
             formats=Formats(locale_of(request.headers.get("accept-language", "")), self.desk.zone),
             days=question.days(self.desk.today()),
             now=clock.now(),
-            next_pull=self.next_pull(),
+            next_pull=self.desk.next_pull(),
             ago=ago,
             until=until,
             **words,
@@ -206,10 +199,10 @@ def application(
     :param next_pull: when the next pull begins, if this process pulls.
     """
     metrics, renderer = Metrics(), Renderer()
-    desk = Desk(settings, metrics.answered)
+    desk = Desk(settings, metrics.answered, next_pull)
     metrics.watch(desk)
     door = Door(settings.web, Sessions())
-    pages = Pages(desk, renderer, next_pull, addresses=settings.web.show_addresses)
+    pages = Pages(desk, renderer, addresses=settings.web.show_addresses)
     signing = SignIn(door, renderer, lambda went: metrics.sign_ins.labels(went).inc())
     forms = ("GET", "POST")
     app = Starlette(
@@ -224,6 +217,7 @@ def application(
             Route("/healthz", pages.alive),
             Route("/readyz", pages.ready),
             Route("/metrics", metrics.page),
+            *api.routes(desk),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=500)],

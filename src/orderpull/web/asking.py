@@ -1,7 +1,7 @@
 """Questions put to the warehouse, for pages, programs and monitoring alike."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from orderpull.web.overview import Asked
 from orderpull.web.question import Question
 
 Found = TypeVar("Found")
+NextPull = Callable[[], datetime | None]
+"""When the next pull begins (UTC); past, while one goes on; None if this process does not pull."""
 
 
 class Desk:
@@ -22,7 +24,10 @@ class Desk:
     :param told: is told of each answer whether it had to be read.
     """
 
-    def __init__(self, settings: Settings, told: Callable[[bool], None]) -> None:
+    def __init__(
+        self, settings: Settings, told: Callable[[bool], None], next_pull: NextPull
+    ) -> None:
+        self.next_pull = next_pull
         self.zone = ZoneInfo(settings.report.timezone)
         self.sources = tuple(settings.sources)
         self.warehouse = Warehouse(settings)
