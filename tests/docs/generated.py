@@ -27,6 +27,7 @@ ROOMS = {
     "load": "destinations",
     "answer": "views.py reports",
     "show": "web",
+    "tableau": "tableau",
     "operate": "operate demo.py",
     "words": "__init__.py model.py errors.py points.py clock.py",
     "simulate": "simulator",

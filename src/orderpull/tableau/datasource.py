@@ -1,0 +1,383 @@
+"""The data source: three related tables, their fields and the calculations, as Tableau's XML.
+
+Where there is an extract beside a live connection, Tableau reads the extract until somebody turns
+it off, and the fields stay the same.
+"""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+from orderpull.model import ORDER_HEADER, Table
+from orderpull.tableau.description import (
+    CALCULATIONS,
+    COUNTED,
+    COUNTRY,
+    FIELDS,
+    KEY,
+    PERSONAL,
+    TABLES,
+    Calculation,
+    DataType,
+    Field,
+    Pill,
+)
+from orderpull.tableau.markup import code, element, text
+from orderpull.tableau.places import EXTRACT, Live
+
+CAPTION = "Orders"
+ACTION_GROUP = "Action (Country)"
+"""Tableau's name for what a click on a country sets."""
+
+_REMOTE_TYPES: dict[DataType, str] = {
+    "string": "129",
+    "integer": "20",
+    "real": "131",
+    "boolean": "11",
+    "datetime": "135",
+}
+"""OLE DB's numbers for types, as workbooks that Tableau saved have them."""
+
+_DERIVATIONS = {"none": "None", "sum": "Sum", "min": "Min", "usr": "User"}
+_TYPES = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
+
+
+class DataSource:
+    """The data source of one workbook.
+
+    :param live: the database that it asks; None: the extract alone.
+    :param extract: whether the package brings an extract.
+    """
+
+    def __init__(self, live: Live | None, *, extract: bool) -> None:
+        self.live = live
+        self.extract = extract
+        kind = live.kind if live else "hyper"
+        where = (live.host, str(live.port), live.database, live.schema) if live else (EXTRACT,)
+        self.name = f"federated.{code('federated', kind, *where)}"
+        self.connection = f"{kind}.{code('connection', kind, *where)}"
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns that the place has: an extract alone has none about a person."""
+        if self.live:
+            return FIELDS
+        return tuple(field for field in FIELDS if field.column.name not in PERSONAL)
+
+    def xml(self) -> ET.Element:
+        """The whole ``<datasource>``."""
+        return element(
+            "datasource",
+            self._connection(),
+            element("aliases", enabled="yes"),
+            self._table_columns(),
+            (_column(field) for field in self.fields),
+            (_calculated(calculation) for calculation in CALCULATIONS),
+            instance(COUNTRY, self.name),
+            _action_group(),
+            self._extract(),
+            element(
+                "layout",
+                dim_ordering="alphabetic",
+                measure_ordering="alphabetic",
+                show_structure="true",
+                auto_hide_new_columns="true",
+            ),
+            _counted_only(),
+            self._object_graph(),
+            caption=CAPTION,
+            inline="true",
+            name=self.name,
+            version="18.1",
+        )
+
+    def link(self) -> ET.Element:
+        """How sheets and dashboards name it."""
+        return element("datasource", caption=CAPTION, name=self.name)
+
+    def dependencies(self, pills: tuple[Pill, ...]) -> ET.Element:
+        """The fields that *pills* need, and the pills, as sheets and dashboards declare them."""
+        needed = _needed({pill.field for pill in pills})
+        columns = [_column(field) for field in self.fields if field.name in needed]
+        columns += [_calculated(each) for each in CALCULATIONS if each.name in needed]
+        return element(
+            "datasource-dependencies",
+            columns,
+            (instance(pill, self.name) for pill in pills),
+            datasource=self.name,
+        )
+
+    def reference(self, pill: Pill) -> str:
+        """*pill* as shelves name it."""
+        return f"[{self.name}].[{pill.name}]"
+
+    def _connection(self) -> ET.Element:
+        named = element(
+            "named-connection",
+            _live_connection(self.live) if self.live else _hyper_connection(),
+            caption=self.live.host if self.live else CAPTION,
+            name=self.connection,
+        )
+        return element(
+            "connection",
+            element("named-connections", named),
+            element("relation", (self._relation(table) for table in TABLES), type="collection"),
+            element("cols", (self._map(field) for field in self.fields)),
+            element("metadata-records", self._records()),
+            class_="federated",
+        )
+
+    def _relation(self, table: Table) -> ET.Element:
+        schema = self.live.schema if self.live else "Extract"
+        return element(
+            "relation",
+            connection=self.connection,
+            name=table.name,
+            table=f"[{schema}].[{table.name}]",
+            type="table",
+        )
+
+    def _map(self, field: Field) -> ET.Element:
+        return element(
+            "map", key=f"[{field.name}]", value=f"[{field.table.name}].[{field.column.name}]"
+        )
+
+    def _records(self) -> Iterator[ET.Element]:
+        for table in TABLES:
+            own = [field for field in self.fields if field.table is table]
+            for ordinal, field in enumerate(own, start=1):
+                yield _record(field, ordinal)
+
+    def _table_columns(self) -> Iterator[ET.Element]:
+        """A field for each table as such, from which Tableau makes its count."""
+        for table in TABLES:
+            yield element(
+                "column",
+                caption=table.name,
+                datatype="table",
+                name=f"[__tableau_internal_object_id__].[{object_id(table)}]",
+                role="measure",
+                type="quantitative",
+            )
+
+    def _extract(self) -> list[ET.Element]:
+        if not (self.live and self.extract):
+            return []
+        relations = (_extract_relation(table) for table in TABLES)
+        connection = _hyper_connection()
+        connection.append(element("relation", relations, type="collection"))
+        kept = [field for field in self.fields if field.column.name not in PERSONAL]
+        maps = (
+            element("map", key=f"[{f.name}]", value=f"[{object_id(f.table)}].[{f.name}]")
+            for f in kept
+        )
+        connection.append(element("cols", maps))
+        return [
+            element(
+                "extract",
+                connection,
+                count="-1",
+                enabled="true",
+                object_id="",
+                units="records",
+            )
+        ]
+
+    def _object_graph(self) -> ET.Element:
+        """The tables and how they are related: by source and order number, both."""
+        objects = [self._object(table) for table in TABLES]
+        others = [table for table in TABLES if table is not ORDER_HEADER]
+        relationships = [_relationship(ORDER_HEADER, table) for table in others]
+        return element(
+            "object-graph",
+            element("objects", objects),
+            element("relationships", relationships),
+        )
+
+    def _object(self, table: Table) -> ET.Element:
+        contexts = [element("properties", self._relation(table), context="")]
+        if self.live and self.extract:
+            contexts.append(element("properties", _extract_relation(table), context="extract"))
+        return element("object", contexts, caption=table.name, id=object_id(table))
+
+
+def object_id(table: Table) -> str:
+    """The table's name in the object graph, as Tableau makes such names."""
+    return f"{table.name}_{code('object', table.name)[:24].upper()}"
+
+
+def _live_connection(live: Live) -> ET.Element:
+    """What Tableau needs to reach the database; never a password."""
+    words = {
+        "authentication": "username-password",
+        "class": live.kind,
+        "dbname": live.database,
+        "odbc-native-protocol": "yes",
+        "one-time-sql": "",
+        "port": str(live.port),
+        "server": live.host,
+        "sslmode": "require" if live.encrypted else "",
+        "username": live.user,
+    }
+    if live.kind == "redshift":
+        del words["odbc-native-protocol"]
+    return ET.Element("connection", words)
+
+
+def _hyper_connection() -> ET.Element:
+    return element(
+        "connection",
+        authentication="auth-none",
+        class_="hyper",
+        dbname=EXTRACT,
+        default_settings="yes",
+        schema="Extract",
+        sslmode="",
+        username="tableau_internal_user",
+    )
+
+
+def _extract_relation(table: Table) -> ET.Element:
+    identity = object_id(table)
+    return element("relation", name=identity, table=f"[Extract].[{identity}]", type="table")
+
+
+def _record(field: Field, ordinal: int) -> ET.Element:
+    """What Tableau remembers of a column: its names here and there, and its type."""
+    parts = [
+        text("remote-name", field.column.name),
+        text("remote-type", _REMOTE_TYPES[field.data_type]),
+        text("local-name", f"[{field.name}]"),
+        text("parent-name", f"[{field.table.name}]"),
+        text("remote-alias", field.column.name),
+        text("ordinal", str(ordinal)),
+        text("local-type", field.data_type),
+        text("aggregation", "Sum" if field.measure else _AGGREGATIONS[field.data_type]),
+        text("contains-null", "false" if field.column.name in field.table.key else "true"),
+    ]
+    if field.data_type == "string":
+        parts.append(element("collation", flag="0", name="binary"))
+    parts.append(text("object-id", f"[{object_id(field.table)}]"))
+    return element("metadata-record", parts, class_="column")
+
+
+_AGGREGATIONS: dict[DataType, str] = {
+    "string": "Count",
+    "integer": "Sum",
+    "real": "Sum",
+    "boolean": "Count",
+    "datetime": "Year",
+}
+
+
+def _column(field: Field) -> ET.Element:
+    words = {"caption": field.caption, "datatype": field.data_type}
+    if field.hidden:
+        words["hidden"] = "true"
+    words["name"] = f"[{field.name}]"
+    words |= _role(measure=field.measure, data_type=field.data_type)
+    return ET.Element("column", words)
+
+
+def _calculated(calculation: Calculation) -> ET.Element:
+    words = {"caption": calculation.caption, "datatype": calculation.data_type}
+    if calculation.number_format:
+        words["default-format"] = calculation.number_format
+    if calculation.hidden:
+        words["hidden"] = "true"
+    words["name"] = f"[{calculation.name}]"
+    words |= _role(measure=calculation.measure, data_type=calculation.data_type)
+    formula = element("calculation", class_="tableau", formula=calculation.formula)
+    if calculation.table_calculation:
+        formula.append(element("table-calc", ordering_type="Rows"))
+    made = ET.Element("column", words)
+    made.append(formula)
+    return made
+
+
+def _role(*, measure: bool, data_type: DataType) -> dict[str, str]:
+    if not measure:
+        return {"role": "dimension", "type": "ordinal" if data_type != "string" else "nominal"}
+    return {"role": "measure", "type": "nominal" if data_type == "string" else "quantitative"}
+
+
+def instance(pill: Pill, data_source: str) -> ET.Element:
+    """A pill's declaration: the field, how it is aggregated, and what it is computed along."""
+    made = element(
+        "column-instance",
+        column=f"[{pill.field}]",
+        derivation=_DERIVATIONS[pill.derivation],
+        name=f"[{pill.name}]",
+        pivot="key",
+        type=_TYPES[pill.kind],
+    )
+    if pill.along:
+        along = f"[{data_source}].[{pill.along}]"
+        made.append(element("table-calc", ordering_field=along, ordering_type="Field"))
+    return made
+
+
+def _needed(names: set[str]) -> set[str]:
+    """*names* and all fields that their formulas name, and theirs."""
+    by_name = {calculation.name: calculation for calculation in CALCULATIONS}
+    known = {field.name for field in FIELDS} | set(by_name)
+    needed: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        if name in by_name:
+            formula = by_name[name].formula
+            waiting |= {other for other in known if f"[{other}]" in formula} - needed
+    return needed
+
+
+def _action_group() -> ET.Element:
+    """What a click on a country sets; until then every country is in it."""
+    every = element("groupfilter", function="level-members", level=f"[{COUNTRY.field}]")
+    return element(
+        "group",
+        element("groupfilter", every, function="crossjoin"),
+        caption=ACTION_GROUP,
+        hidden="true",
+        name=f"[{ACTION_GROUP}]",
+        name_style="unqualified",
+        user__auto_column="sheet_link",
+    )
+
+
+def _counted_only() -> ET.Element:
+    """Orders that are no sale are left out of all that is ever asked of this data source."""
+    level = f"[{COUNTED}]"
+    chosen = element(
+        "groupfilter",
+        function="member",
+        level=level,
+        member="true",
+        user__ui_domain="database",
+        user__ui_enumeration="inclusive",
+        user__ui_marker="enumerate",
+    )
+    return element("filter", chosen, class_="categorical", column=level, filter_group="2")
+
+
+def _relationship(one: Table, other: Table) -> ET.Element:
+    equal = [
+        element(
+            "expression",
+            element("expression", op=f"[{_local(one, column)}]"),
+            element("expression", op=f"[{_local(other, column)}]"),
+            op="=",
+        )
+        for column in KEY
+    ]
+    return element(
+        "relationship",
+        element("expression", equal, op="AND"),
+        element("first-end-point", object_id=object_id(one)),
+        element("second-end-point", object_id=object_id(other)),
+    )
+
+
+def _local(table: Table, column: str) -> str:
+    (name,) = (f.name for f in FIELDS if f.table is table and f.column.name == column)
+    return name
