@@ -1,6 +1,7 @@
 """The answers for programs: as the pages have them, as they are described, and to who may ask."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,9 @@ from schemathesis.openapi.loaders import from_url
 from schemathesis.schemas import BaseSchema
 
 from orderpull import Settings
-from orderpull.web.api import ADDRESSES
+from orderpull.web.api import ADDRESSES, CHOSEN
 from orderpull.web.guarding import QUERY_AT_MOST
+from tests.docs.markdown import ROOT, rows, section
 from tests.web.locked import BEARER, TOKEN, Answer, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 
@@ -180,6 +182,19 @@ def test_where_nothing_can_be_read_that_is_said(tmp_path_factory: pytest.TempPat
             assert answer.status == 503
             assert "nothing to read yet" in json.loads(answer.text)["error"]
             assert answer.headers["retry-after"]
+
+
+def test_the_docs_name_every_address_and_what_it_asks() -> None:
+    file = ROOT / "docs" / "dashboard.md"
+    told = {row["address"]: row for row in rows(section(file, "## For programs"))}
+    assert list(told) == PATHS
+    for address in ADDRESSES:
+        row = told[f"/api/{address.path}"]
+        names = [each.name for each in address.parameters]
+        chosen = [each.name for each in CHOSEN]
+        if set(chosen) <= set(names):
+            names = [name for name in names if name not in chosen]
+        assert (row["answers"], re.findall(r"\w+", row["asks"])) == (address.about, names)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Figures for monitoring: true, bounded, and for who may see them."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderpull import Settings, clock
+from tests.web.conftest import ROOT
 from tests.web.locked import BEARER, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 
@@ -132,3 +134,18 @@ def test_only_who_signs_in_sees_figures(sold: Settings) -> None:
 def test_ready_is_told_to_everybody(sold: Settings) -> None:
     with serving(locked(sold)) as site:
         assert ask(site, "/readyz").text == "ready\n"
+
+
+def test_the_docs_name_every_figure(sold: Settings) -> None:
+    """And no other: but for those of the process, which Prometheus's library names."""
+    with serving(sold) as site:
+        ask(site, "/healthz")
+        text = ask(site, "/metrics").text
+    told = set(
+        re.findall(
+            r"^\| `(orderpull_\w+)` \|",
+            (ROOT / "docs" / "dashboard.md").read_text("utf-8"),
+            re.MULTILINE,
+        )
+    )
+    assert told == set(re.findall(r"^# TYPE (orderpull_\w+) ", text, re.MULTILINE))

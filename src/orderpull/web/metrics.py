@@ -10,7 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
@@ -28,6 +34,9 @@ from orderpull.web.standing import Standing
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 RUNS_AT_MOST = 2**31 - 1
 NEVER = float("inf")
+
+# When a figure was first counted says nothing.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
