@@ -5,9 +5,10 @@ they hold; each destination has its own words for them.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by one with each change of the tables; see ``destinations/schema.py``."""
 
 NO_SKU = "(no sku)"
@@ -16,10 +17,13 @@ NO_SKU = "(no sku)"
 NO_COUNTRY = "(no country)"
 """How a missing country is shown. In the tables it is NULL."""
 
+NO_DAY = date(1, 1, 1)
+"""The day in the summaries of orders whose time is not known."""
+
 MAX_QUANTITY = 2**53
 """The largest quantity taken: the largest whole number that every JSON reader keeps exact."""
 
-Type = Literal["text", "integer", "boolean", "time", "money"]
+Type = Literal["text", "integer", "boolean", "time", "day", "money"]
 
 
 SIZES = {
@@ -51,6 +55,7 @@ SIZES = {
     "raw": 65_535,
     "reject_key": 640,
     "made_by": 64,
+    "timezone": 64,
 }
 """Bytes in UTF-8 that a text column takes, where a warehouse sets limits: Redshift for each column
 (VARCHAR counts bytes, 65,535 at most), PostgreSQL for those in an index (2,704 for a whole row)."""
@@ -212,9 +217,65 @@ LEDGER_SCHEMA = _table(
     ("made_by", "text", "the orderpull that made it"),
 )
 
+# The summaries: what the answers are read from where orders are many. Rows are added and never
+# changed; a correction is a row that takes back, and only sums mean something.
+
+_COUNTRY = "as in the address; '' where there is none"
+
+SUMMARY_DAY = _table(
+    "summary_day",
+    "",
+    ("source", "text", "the source"),
+    ("day", "day", f"when the orders were placed, in report.timezone; {NO_DAY}: not known"),
+    ("country", "text", _COUNTRY),
+    ("orders", "integer", "counted orders"),
+    ("orders_with_items", "integer", "of these, those with at least one item"),
+    ("quantity", "integer", "pieces in them"),
+)
+
+SUMMARY_LINE = _table(
+    "summary_line",
+    "",
+    ("source", "text", "the source"),
+    ("day", "day", f"when the orders were placed, in report.timezone; {NO_DAY}: not known"),
+    ("country", "text", _COUNTRY),
+    ("sku_number", "integer", "the SKU, by its number in summary_sku"),
+    ("quantity", "integer", "pieces sold"),
+    ("orders", "integer", "counted orders that they are in"),
+)
+
+SUMMARY_YEAR = _table(
+    "summary_year",
+    "",
+    ("source", "text", "the source"),
+    ("year", "integer", f"of the day; {NO_DAY.year}: not known"),
+    ("country", "text", _COUNTRY),
+    ("sku_number", "integer", "the SKU, by its number in summary_sku"),
+    ("quantity", "integer", "pieces sold"),
+    ("orders", "integer", "counted orders that they are in"),
+)
+
+SUMMARY_SKU = _table(
+    "summary_sku",
+    "sku",
+    ("sku", "text", "the SKU, as in order_item"),
+    ("sku_number", "integer", "its number here; the same for all sources"),
+)
+
+SUMMARY_STATE = _table(
+    "summary_state",
+    "timezone",
+    ("timezone", "text", "report.timezone when the summaries were made; another makes them anew"),
+    ("day_rows", "integer", "rows of summary_day"),
+    ("day_folded", "integer", "rows of summary_day when they were last summed up"),
+    ("year_rows", "integer", "rows of summary_year"),
+    ("year_folded", "integer", "rows of summary_year when they were last summed up"),
+)
+
 DATA_TABLES = (ORDER_ADDRESS, ORDER_ITEM, ORDER_HEADER)
 LEDGER_TABLES = (LEDGER_RUN, LEDGER_PAGE, LEDGER_CURSOR, LEDGER_REJECT, LEDGER_SCHEMA)
-TABLES = DATA_TABLES + LEDGER_TABLES
+SUMMARY_TABLES = (SUMMARY_DAY, SUMMARY_LINE, SUMMARY_YEAR, SUMMARY_SKU, SUMMARY_STATE)
+TABLES = DATA_TABLES + LEDGER_TABLES + SUMMARY_TABLES
 
 VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
 """The answers' views; their SQL is in ``views.py``."""

@@ -185,7 +185,9 @@ class Pipeline:
         self.listener = listener or Listener()
         self.accept_rejects = False
         self.landing = open_landing(settings.landing, settings.folder)
-        self.destination: Destination = open_destination(settings.destination, settings.folder)
+        self.destination: Destination = open_destination(
+            settings.destination, settings.folder, settings.report.timezone
+        )
         self.sources = {
             name: Source(name, source, read_api(source.api, settings.folder), send=send)
             for name, source in chosen.items()

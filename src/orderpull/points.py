@@ -17,6 +17,7 @@ POINTS = (
     "normalized",
     "judged",
     "load-begun",
+    "summarised",
     "rows-deleted",
     "rows-inserted",
     "ledger-written",

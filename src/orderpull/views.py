@@ -4,16 +4,17 @@ SQLAlchemy writes them in each destination's dialect. A filter is applied before
 first SKU of a country is the first among what was asked for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from orderpull.days import offsets
 from orderpull.model import TABLES, VIEWS, Table
 
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
@@ -21,6 +22,7 @@ _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     "integer": sa.BigInteger,
     "boolean": sa.Boolean,
     "time": sa.DateTime,
+    "day": sa.Date,
     "money": sa.Numeric(19, 4),
 }
 
@@ -44,7 +46,7 @@ def _declare(table: Table, into: sa.MetaData, *, keys: bool, sizes: bool) -> sa.
             sa.String(column.size) if sizes and column.size else _TYPES[column.type],
             primary_key=keys and column.name in table.key,
             autoincrement=False,
-            nullable=column.name not in table.key,
+            nullable=bool(table.key) and column.name not in table.key,
         )
         for column in table.columns
     ]
@@ -250,16 +252,17 @@ def sales_by_source(chosen: Filter) -> sa.Select[Any]:
     return _sales(chosen, _header.c.source.label("source"))
 
 
-def sales_by_day(chosen: Filter, offsets: Sequence[tuple[datetime, int]]) -> sa.Select[Any]:
+def sales_by_day(chosen: Filter, zone: ZoneInfo, first: datetime, last: datetime) -> sa.Select[Any]:
     """(day, orders, items): by the day on which counted orders were placed; NULL: not known.
 
-    :param offsets: of a time zone: (from when, UTC; seconds east of UTC), oldest first. The first
-        holds for all that is older, too.
+    :param zone: whose days. :param first: when the first of the orders was placed (UTC).
+    :param last: when the last was.
     """
     placed = _header.c.ordered_at
-    later = [(placed >= since, placed + _seconds(east)) for since, east in reversed(offsets[1:])]
-    first = placed + _seconds(offsets[0][1])
-    local = sa.case(*later, else_=first) if later else first
+    turns = offsets(first, last, zone)
+    later = [(placed >= since, placed + _seconds(east)) for since, east in reversed(turns[1:])]
+    oldest = placed + _seconds(turns[0][1])
+    local = sa.case(*later, else_=oldest) if later else oldest
     return _sales(chosen, sa.cast(local, sa.Date).label("day"))
 
 
@@ -308,7 +311,7 @@ def popular_sku_found(
     """
     ranked = popular_sku(chosen).subquery("found")
     query = sa.select(ranked).order_by(ranked.c.rank).limit(limit).offset(offset or None)
-    return query.where(_holds(ranked.c.sku, text)) if text else query
+    return query.where(holds(ranked.c.sku, text)) if text else query
 
 
 def popular_sku_found_by_country(chosen: Filter, text: str, top: int) -> sa.Select[Any]:
@@ -318,9 +321,13 @@ def popular_sku_found_by_country(chosen: Filter, text: str, top: int) -> sa.Sele
     """
     if not text:
         return popular_sku_by_country(chosen, top)
-    ranked = popular_sku_by_country(chosen).subquery("found")
+    return first_that_hold(popular_sku_by_country(chosen).subquery("found"), text, top)
+
+
+def first_that_hold(ranked: sa.Subquery, text: str, top: int) -> sa.Select[Any]:
+    """Of SKUs *ranked* by country, each country's first *top* that hold *text*."""
     nth = sa.func.row_number().over(partition_by=ranked.c.country, order_by=ranked.c.rank)
-    found = sa.select(ranked, nth.label("nth")).where(_holds(ranked.c.sku, text)).subquery("nths")
+    found = sa.select(ranked, nth.label("nth")).where(holds(ranked.c.sku, text)).subquery("nths")
     columns = [found.c[column.name] for column in ranked.c]
     return sa.select(*columns).where(found.c.nth <= top)
 
@@ -329,10 +336,11 @@ def skus_counted(chosen: Filter, text: str = "") -> sa.Select[Any]:
     """(skus): how many different SKUs that hold *text* were sold."""
     sold = items(chosen)
     query = sa.select(sa.func.count(sold.c.sku.distinct()).label("skus"))
-    return query.where(_holds(sold.c.sku, text)) if text else query
+    return query.where(holds(sold.c.sku, text)) if text else query
 
 
-def _holds(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+def holds(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    """Whether *column* holds *text*; upper and lower case as :func:`popular_sku_found` says."""
     return sa.func.strpos(sa.func.lower(column), sa.func.lower(sa.cast(text, sa.Text))) > 0
 
 

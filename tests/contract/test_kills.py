@@ -11,6 +11,7 @@ from orderpull.points import BUCKET_POINTS, POINTS, SERVER_POINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop
 from tests.servers import aws_client, s3_server
+from tests.summed import differing
 from tests.warehouses import KINDS, Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
@@ -67,6 +68,7 @@ def test_killed_at_a_point(
         left = place.staged()
         here.run_until_well()
         account = here.account()
+        assert differing(place.query, "UTC") == []
         assert len(place.staged()) == len(left), "the run left files of its own in the bucket"
     record_property("kill matrix", {
         "killed at": point, "times": time, "handed out": len(account.handed_out),

@@ -10,7 +10,7 @@ import pytest
 from orderpull import load, pull, report, run
 from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.landing import open_landing
-from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, TABLES, VIEWS
+from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec import read_api
 from tests.normalize.helpers import land
@@ -258,12 +258,14 @@ def test_an_older_schema_is_migrated(place: Warehouse) -> None:
         settings = place.settings(simulator.url, "max_pages = 1")
         assert run(settings).ok
         place.query("ALTER TABLE orderpull_cursor DROP COLUMN loads")
+        for table in SUMMARY_TABLES:
+            place.query(f"DROP TABLE {table.name}")
         place.query("UPDATE orderpull_schema SET version = 1, made_by = 'older'")
         assert run(settings).ok
         assert run(settings).ok
         assert held(place) == simulator.truth()["orders"]
     versions = place.query("SELECT version FROM orderpull_schema ORDER BY 1")
-    assert versions == [(version,) for version in range(1, SCHEMA_VERSION + 1)]
+    assert versions == [(1,), (SCHEMA_VERSION,)]
     ((loads,),) = place.query("SELECT loads FROM orderpull_cursor")
     assert loads > 0
 

@@ -25,11 +25,11 @@ ROOMS = {
     "keep": "landing",
     "shape": "normalize",
     "load": "destinations",
-    "answer": "views.py reports",
+    "answer": "views.py summaries.py reports",
     "show": "web",
     "tableau": "tableau",
     "operate": "operate demo.py",
-    "words": "__init__.py model.py errors.py points.py clock.py",
+    "words": "__init__.py model.py errors.py points.py clock.py days.py",
     "simulate": "simulator",
 }
 """Which files stand in which part of ``docs/architecture.md``."""

@@ -108,6 +108,11 @@ class Shop:
         """What the warehouse holds, table by table."""
         return _rows(self.folder / "orders.duckdb")
 
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the warehouse answers."""
+        with duckdb.connect(str(self.folder / "orders.duckdb"), read_only=True) as connection:
+            return connection.execute(statement).fetchall()
+
     def account(self) -> Account:
         """Compare the warehouse with the truth."""
         calls = [tuple(map(str, call.orders)) for call in self.simulator.calls if call.consumed]

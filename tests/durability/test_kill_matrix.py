@@ -8,6 +8,7 @@ import pytest
 from orderpull.points import POINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop, random_instants
+from tests.summed import differing
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,7 @@ def test_killed_at_a_point(point: str, time: int, tmp_path: Path, record_propert
         assert here.killed_at(point, time), f"{point} was not reached {time} times"
         here.run_until_well()
         account = here.account()
+        assert differing(here.query, "UTC") == []
     allowed = MAY_LOSE.get(point, 0)
     record_property("kill matrix", {
         "killed at": point, "times": time, "handed out": len(account.handed_out),
@@ -58,6 +60,7 @@ def test_killed_at_random_instants(seed: int, tmp_path: Path, record_property: R
             kills += here.killed_after(seconds)
         here.run_until_well()
         account = here.account()
+        assert differing(here.query, "UTC") == []
     record_property("kill matrix", {
         "killed at": f"random instants, seed {seed}", "times": kills,
         "handed out": len(account.handed_out), "in tables": len(account.held),

@@ -78,14 +78,17 @@ def settings_in(folder: Path, sources: Sequence[str] = ("shop",)) -> Settings:
 
 
 def fill(settings: Settings, rows: Rows) -> None:
-    """Write *rows* into the DuckDB warehouse, and publish it."""
-    destination = open_destination(settings.destination, settings.folder)
+    """Write *rows* into the DuckDB warehouse, with their summaries, and publish it."""
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     destination.preflight()
     with duckdb.connect(str(settings.folder / "orders.duckdb")) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for table, some in rows.items():
             if some:
                 _insert(connection, table, some)
+        connection.execute("DELETE FROM summary_state")
+    with destination.loader():  # makes the summaries, since it finds none
+        pass
     destination.publish(finished=True)
 
 

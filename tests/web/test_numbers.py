@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orderpull import views
+from orderpull.days import midnight
+from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
-from orderpull.web import periods
+from orderpull.summaries import Summaries
 from orderpull.web.overview import Asked, Overview, read_by_country, read_overview
 from orderpull.web.question import Question
 from tests.warehouses import Warehouse, warehouse
@@ -28,10 +30,11 @@ SKUS = ["PEN", "pen", "Pen ", "É", "'; DROP TABLE order_item; --", "a%b_c", "ba
 
 @dataclass
 class Shop:
-    """A warehouse with random orders."""
+    """A warehouse with random orders. :param summed: whether it has summaries."""
 
     place: Warehouse
     destination: Destination
+    summed: bool
 
 
 def some_orders() -> list[Order]:
@@ -67,16 +70,28 @@ def literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-@pytest.fixture(scope="module", params=get_args(Kind))
+CASES = [(kind, summed) for kind in get_args(Kind) for summed in (True, False)]
+
+
+@pytest.fixture(
+    scope="module",
+    params=CASES,
+    ids=[f"{kind}-{'summaries' if summed else 'orders'}" for kind, summed in CASES],
+)
 def shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shop]:
-    with warehouse(request.param, tmp_path_factory.mktemp("shop") / "here") as place:
-        destination = place.open()
+    kind, summed = request.param
+    with warehouse(kind, tmp_path_factory.mktemp("shop") / "here") as place:
+        settings = place.settings("http://127.0.0.1:9")
+        destination = open_destination(settings.destination, place.folder, BERLIN.key)
         destination.preflight()
         insert(place, rows_of(some_orders()))
+        if summed:
+            with destination.loader():  # makes the summaries, since it finds none
+                pass
         destination.publish(finished=True)
-        yield Shop(place, destination)
+        yield Shop(place, destination, summed)
 
 
 questions = st.builds(
@@ -150,9 +165,16 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
     with shop.destination.reader() as reader:
         asked = Asked(reader, question, TODAY, BERLIN)
+        about = asked.about(asked.chosen)
+        assert isinstance(about, Summaries) == shop.summed
         page = read_overview(asked)
         whole = read_by_country(asked)
+        skus = reader.rows(about.skus_counted(asked.chosen, question.search))[0]["skus"]
+        pens = reader.rows(about.sku_counted(asked.chosen, "PEN"))
     lines = recounted(shop, question)
+    assert skus == len(ranked(lines, replace(question, top=len(SKUS))))
+    orders, quantity = sums(lines, 4).get("PEN", (0, 0))
+    assert pens == [{"orders": orders, "quantity": quantity}]
     check_totals(page, lines)
     assert told(page.popular) == ranked(lines, question)
     for country in {line[2] for line in lines}:
@@ -221,9 +243,9 @@ def test_a_day_is_its_own_where_clocks_change(
 ) -> None:
     """Its first and last second are in it, and it has the hours that it has."""
     local = ZoneInfo(zone)
-    begin, end = (periods.midnight(each, local) for each in (day, day + timedelta(days=1)))
+    begin, end = (midnight(each, local) for each in (day, day + timedelta(days=1)))
     assert (end - begin) == timedelta(hours=hours)
-    turns = periods.offsets(begin - timedelta(days=9), end + timedelta(days=9), local)
+    around = begin - timedelta(days=9), end + timedelta(days=9)
     number = f"{zone} {day}"
     edges = [begin - timedelta(seconds=1), begin, end - timedelta(seconds=1), end]
     orders = [Order(f"{number} {i}", number, {}, at, "edge") for i, at in enumerate(edges)]
@@ -233,7 +255,7 @@ def test_a_day_is_its_own_where_clocks_change(
     )
     shop.destination.publish(finished=True)
     with shop.destination.reader() as reader:
-        rows = reader.rows(views.sales_by_day(views.Filter(countries=(number,)), turns))
+        rows = reader.rows(views.sales_by_day(views.Filter(countries=(number,)), local, *around))
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     assert {row["day"]: row["orders"] for row in rows} == {before: 1, day: 2, after: 1}
     shop.place.query("DELETE FROM order_header WHERE source = 'edge'")

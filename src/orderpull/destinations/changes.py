@@ -70,6 +70,15 @@ def plan(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) -> None
     stage_pages(stage, batch, judged)
 
 
+def span(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest time at which orders of the batch were placed."""
+    found = stage.execute(
+        """SELECT min(ordered_at), max(ordered_at)
+           FROM (SELECT ordered_at FROM winner UNION ALL SELECT ordered_at FROM known)"""
+    ).fetchone()
+    return found or (None, None)
+
+
 def inserts(source: str, run: int, at: datetime, limits: Mapping[str, int]) -> dict[Table, str]:
     """For each table the query that gives its new rows, all columns in their order.
 

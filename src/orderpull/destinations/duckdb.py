@@ -5,18 +5,19 @@ snapshot (``snapshot.py``), so nobody waits for anybody.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from orderpull import clock, points
 from orderpull.destinations import ledger
 from orderpull.destinations.asking import answered, asked
-from orderpull.destinations.changes import DELETES, inserts, plan
+from orderpull.destinations.changes import DELETES, inserts, plan, span
 from orderpull.destinations.migrating import migrate, pending
 from orderpull.destinations.protocol import (
     MEMORY_LIMIT,
@@ -30,13 +31,14 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.snapshot import Snapshot
+from orderpull.destinations.summing import Summaries
 from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import (
     DestinationBusy,
     DestinationError,
     DestinationForeign,
 )
-from orderpull.model import DATA_TABLES
+from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -56,10 +58,12 @@ class DuckdbDestination:
 
     :param path: the file.
     :param lock_wait: seconds to wait while another process holds it.
+    :param zone: whose days the summaries have.
     """
 
-    def __init__(self, path: Path, lock_wait: float) -> None:
+    def __init__(self, path: Path, lock_wait: float, zone: ZoneInfo) -> None:
         self.path = path
+        self.zone = zone
         self.lock_wait = lock_wait
         self.snapshot = Snapshot(path)
 
@@ -81,7 +85,9 @@ class DuckdbDestination:
         """Hold the file for writing."""
         with self._attached() as connection:
             self._ensure_schema(connection)
-            yield DuckdbLoader(connection)
+            loader = DuckdbLoader(connection, self.zone)
+            loader.ensure_summaries()
+            yield loader
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -103,6 +109,14 @@ class DuckdbDestination:
             yield DuckdbReader(connection)
         finally:
             connection.close()
+
+    def edition(self) -> Hashable:
+        """The snapshot's own identity: a new one is another file."""
+        try:
+            found = self.snapshot.path.stat()
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_mtime_ns
 
     def publish(self, *, finished: bool) -> None:
         """Copy the file to the snapshot, if that is behind."""
@@ -222,8 +236,15 @@ class DuckdbLoader:
 
     limits: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> None:
         self.stage = connection
+        self.summaries = Summaries(self._execute, zone)
+
+    def ensure_summaries(self) -> None:
+        """Make the summaries anew, if they are not there or have another zone's days."""
+        if not self.summaries.current():
+            with _transaction(self.stage):
+                self.summaries.make()
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
@@ -255,12 +276,18 @@ class DuckdbLoader:
         record = batch.record
         record.run = record.run or ledger.next_run(self._execute)
         record.batches += 1
+        rows = {
+            table: self._staged(f"new_{table.name}", query)
+            for table, query in inserts(batch.source, record.run, at, self.limits).items()
+        }
         with _transaction(self.stage):
             points.reached("load-begun")
+            self._summarise(batch.source, rows)
+            points.reached("summarised")
             self._delete(batch.source)
             points.reached("rows-deleted")
-            for table, query in inserts(batch.source, record.run, at, self.limits).items():
-                self.stage.execute(f"INSERT INTO {table.name} {query}")
+            for table in rows:
+                self.stage.execute(f"INSERT INTO {table.name} FROM new_{table.name}")
             points.reached("rows-inserted")
             self._assert_unique(batch.source)
             ledger.write_state(self._execute, batch.source, batch.state, at)
@@ -280,6 +307,20 @@ class DuckdbLoader:
 
     def _execute(self, statement: str, values: Sequence[Any]) -> ledger.Rows:
         return self.stage.execute(statement, values).fetchall()
+
+    def _staged(self, name: str, query: str) -> int:
+        """Make the temporary table *name* of what *query* finds; how many rows."""
+        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+        return self._count(name)
+
+    def _summarise(self, source: str, rows: Mapping[Table, int]) -> None:
+        self.summaries.book(
+            source,
+            span(self.stage),
+            new_orders=rows[ORDER_ADDRESS] > 0,
+            new_items=rows[ORDER_ITEM] > 0,
+            gone=self._count("gone") > 0,
+        )
 
     def _delete(self, source: str) -> None:
         for delete in DELETES:

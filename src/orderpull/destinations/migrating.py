@@ -26,7 +26,7 @@ def pending(execute: Execute, names: Iterable[str], kind: Kind, where: str) -> l
 
     if version is None:
         return list(schema.create_statements(kind))
-    return list(schema.migrate_statements(version))
+    return list(schema.migrate_statements(version, kind))
 
 
 def migrate(execute: Execute, statements: Iterable[str]) -> None:

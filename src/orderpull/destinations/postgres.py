@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import psycopg
@@ -40,6 +41,7 @@ _TYPES = {
     "integer": "bigint",
     "boolean": "boolean",
     "time": "timestamp",
+    "day": "date",
     "money": "numeric(19,4)",
 }
 _CHUNK = 1 << 18
@@ -47,9 +49,10 @@ _DEAD_AFTER = 60
 """Seconds after which a server that acknowledges nothing is given up."""
 
 
-def postgres_destination(settings: DestinationSettings) -> ServerDestination:
+def postgres_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
     """The database at ``settings.url``.
 
+    :param zone: whose days the summaries have.
     :raises SettingsError: the URL cannot be read.
     """
     try:
@@ -63,7 +66,7 @@ def postgres_destination(settings: DestinationSettings) -> ServerDestination:
         f"PostgreSQL at {given.get('host', 'localhost')}:{given.get('port', 5432)}"
         f"/{given.get('dbname', given.get('user', ''))}"
     )
-    return ServerDestination(where, lambda: PostgresSession(settings, given, where), LIMITS)
+    return ServerDestination(where, lambda: PostgresSession(settings, given, where), LIMITS, zone)
 
 
 class PostgresSession:

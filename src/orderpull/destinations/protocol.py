@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from orderpull.model import COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     import duckdb
     import sqlalchemy as sa
@@ -27,6 +27,7 @@ DUCKDB_TYPES = {
     "integer": "BIGINT",
     "boolean": "BOOLEAN",
     "time": "TIMESTAMP",
+    "day": "DATE",
     "money": "DECIMAL(19,4)",
 }
 """What DuckDB calls the model's types."""
@@ -236,6 +237,13 @@ class Destination(Protocol):
         """Open it for reading, never in the way of a loader.
 
         :raises DestinationError: there is nothing to read yet.
+        """
+        ...
+
+    def edition(self) -> "Hashable | None":
+        """What a reader that is opened now reads, if that is something which never changes.
+
+        None: each reader sees what was last loaded when it is opened.
         """
         ...
 

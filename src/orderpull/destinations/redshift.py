@@ -10,6 +10,7 @@ the orders' own tables would hold up whoever reads them.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 from redshift_connector.error import Error, InterfaceError
@@ -39,15 +40,17 @@ _TYPES = {
     "integer": "BIGINT",
     "boolean": "BOOLEAN",
     "time": "TIMESTAMP",
+    "day": "DATE",
     "money": "NUMERIC(19, 4)",
 }
 _MARGIN = 5.0
 """Seconds that the connection waits beyond the server's own time-out for a statement."""
 
 
-def redshift_destination(settings: DestinationSettings) -> ServerDestination:
+def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
     """The database at ``settings.url``.
 
+    :param zone: whose days the summaries have.
     :raises SettingsError: the URL, or a setting that Redshift needs, is missing or wrong.
     """
     address = Address.parse(settings.url)
@@ -57,7 +60,7 @@ def redshift_destination(settings: DestinationSettings) -> ServerDestination:
     def connect() -> RedshiftSession:
         return RedshiftSession(settings, address, stage, where)
 
-    return ServerDestination(where, connect, SIZES)
+    return ServerDestination(where, connect, SIZES, zone)
 
 
 class RedshiftSession:

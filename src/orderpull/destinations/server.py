@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -37,14 +38,16 @@ class ServerDestination:
     """A database on a server.
 
     :param connect: connects anew. :param limits: bytes that columns take.
+    :param zone: whose days the summaries have.
     """
 
     def __init__(
-        self, where: str, connect: Callable[[], Session], limits: Mapping[str, int]
+        self, where: str, connect: Callable[[], Session], limits: Mapping[str, int], zone: ZoneInfo
     ) -> None:
         self.where = where
         self.connect = connect
         self.limits = limits
+        self.zone = zone
 
     def __str__(self) -> str:
         return self.where
@@ -67,7 +70,9 @@ class ServerDestination:
         """Connect for writing; many may at once."""
         with self._session() as session, duckdb.connect(":memory:", config=_STAGE) as stage:
             stage.execute("SET TimeZone = 'UTC'")
-            yield ServerLoader(stage, session, self.limits)
+            loader = ServerLoader(stage, session, self.limits, self.zone)
+            loader.ensure_summaries()
+            yield loader
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -80,6 +85,9 @@ class ServerDestination:
                 )
             with _one_instant(session):
                 yield ServerReader(session)
+
+    def edition(self) -> None:
+        """None: readers see what was loaded as soon as it is."""
 
     def publish(self, *, finished: bool) -> None:
         """Nothing: readers see what was loaded as soon as it is."""

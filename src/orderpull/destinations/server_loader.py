@@ -6,12 +6,13 @@ and what is left to do is judged anew.
 """
 
 from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from orderpull import clock, points
 from orderpull.destinations import ledger
-from orderpull.destinations.changes import DELETES, inserts, plan
+from orderpull.destinations.changes import DELETES, inserts, plan, span
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.protocol import (
     DUCKDB_TYPES,
@@ -22,9 +23,18 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.session import Session
+from orderpull.destinations.summing import Summaries
 from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import DestinationError, Overtaken
-from orderpull.model import DATA_TABLES, LEDGER_REJECT, ORDER_HEADER, Column, Table
+from orderpull.model import (
+    DATA_TABLES,
+    LEDGER_REJECT,
+    ORDER_ADDRESS,
+    ORDER_HEADER,
+    ORDER_ITEM,
+    Column,
+    Table,
+)
 
 _KEY = [c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordernumber"}]
 _KEY_NAMES = ", ".join(column.name for column in _KEY)
@@ -43,11 +53,23 @@ class ServerLoader:
     """A database, connected for writing; the stage is a DuckDB in memory."""
 
     def __init__(
-        self, stage: duckdb.DuckDBPyConnection, session: Session, limits: Mapping[str, int]
+        self,
+        stage: duckdb.DuckDBPyConnection,
+        session: Session,
+        limits: Mapping[str, int],
+        zone: ZoneInfo,
     ) -> None:
         self.stage = stage
         self.session = session
         self.limits = limits
+        self.summaries = Summaries(session.execute, zone)
+
+    def ensure_summaries(self) -> None:
+        """Make the summaries anew, if they are not there or have another zone's days."""
+        if not self.summaries.current():
+            with self.session.writing():
+                if not self.summaries.current():  # another process may have been first
+                    self.summaries.make()
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
@@ -81,6 +103,14 @@ class ServerLoader:
         with self.session.writing():
             points.reached("load-begun")
             self._refuse_overtaken(batch)
+            self.summaries.book(
+                batch.source,
+                span(self.stage),
+                new_orders=ORDER_ADDRESS in rows,
+                new_items=ORDER_ITEM in rows,
+                gone="gone" in keys,
+            )
+            points.reached("summarised")
             self._delete(batch.source, keys)
             points.reached("rows-deleted")
             self._insert(rows)

@@ -80,7 +80,7 @@ def export(
         raise UsageError(
             f"{folder} already has {', '.join(there)}.", "Use --force to replace what is there."
         )
-    destination = open_destination(settings.destination, settings.folder)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with _told(folder), destination.reader() as reader:
         folder.mkdir(parents=True, exist_ok=True)
         with _temporary(files) as temporary:

@@ -15,7 +15,7 @@ from orderpull import clock
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Answer
 from orderpull.errors import UsageError
-from orderpull.model import DATA_TABLES, TABLES, VIEWS
+from orderpull.model import DATA_TABLES, LEDGER_TABLES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.settings import Settings
 
 SHOWN = 1000
@@ -56,7 +56,7 @@ def asking(settings: Settings, text: str) -> Iterator[Answer]:
 
     :raises UsageError: it is wrong, or would write. :raises DestinationError: nothing can be read.
     """
-    destination = open_destination(settings.destination, settings.folder)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
         answer = reader.query(text)
         yield Answer(told_apart(answer.columns), answer.rows)
@@ -132,8 +132,9 @@ def _visible(char: str) -> str:
 
 def tables() -> list[tuple[str, str]]:
     """Each table and view, and which of these it is."""
-    kinds = [(table.name, "table" if table in DATA_TABLES else "ledger") for table in TABLES]
-    return [*kinds, *((name, "answer") for name in VIEWS)]
+    kinds = {"table": DATA_TABLES, "ledger": LEDGER_TABLES, "summary": SUMMARY_TABLES}
+    listed = [(table.name, kind) for kind, found in kinds.items() for table in found]
+    return [*listed, *((name, "answer") for name in VIEWS)]
 
 
 def columns_of(settings: Settings, name: str) -> list[tuple[str, str, str]]:

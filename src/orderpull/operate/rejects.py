@@ -15,7 +15,7 @@ def listed(settings: Settings, source: str | None = None) -> list[dict[str, Any]
         settings.chosen((source,))
     from orderpull import views
 
-    destination = open_destination(settings.destination, settings.folder)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
         return reader.rows(views.rejects(source))
 

@@ -185,7 +185,7 @@ def _elsewhere(settings: Settings, url: str) -> Settings:
 
 
 def _origin(settings: Settings) -> Destination:
-    return open_destination(settings.destination, settings.folder)
+    return open_destination(settings.destination, settings.folder, settings.report.timezone)
 
 
 def _refuse_same(settings: Settings, target: Destination) -> None:

@@ -77,7 +77,7 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from orderpull import views
 
-    destination = open_destination(settings.destination, settings.folder)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
             return reader.rows(views.runs(RUNS_SHOWN)), reader.rows(views.rejects(None))

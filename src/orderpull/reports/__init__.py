@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orderpull import clock
+from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
@@ -101,24 +102,26 @@ def report(
     )
     if since and until and since > until:
         raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
-    destination = open_destination(settings.destination, settings.folder)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return _ask(reader, chosen, top)
+        return _ask(reader, zone, chosen, top)
 
 
-def _ask(reader: "Reader", chosen: "Filter", top: int) -> Report:
+def _ask(reader: "Reader", zone: ZoneInfo, chosen: "Filter", top: int) -> Report:
     from orderpull import views
+    from orderpull.reports.answers import answers, kept
 
-    average = reader.rows(views.average_items_per_order(chosen))[0]
-    by_country = reader.rows(views.popular_sku_by_country(chosen, top))
-    overall = reader.rows(views.popular_sku(chosen, top))
+    answer = answers(kept(reader, zone), chosen)
+    average = reader.rows(answer.average_items_per_order(chosen))[0]
+    by_country = reader.rows(answer.popular_sku_by_country(chosen, top))
+    overall = reader.rows(answer.popular_sku(chosen, top))
     pulled = reader.rows(views.last_pulled(chosen))
     return Report(
         average=average,
         by_country=_by_size(by_country),
         overall=sorted(overall, key=lambda row: row["rank"]),
         last_pulled={row["source"]: row["pulled_at"] for row in pulled},
-        undated=reader.rows(views.undated(chosen))[0]["orders"] if chosen.by_time else 0,
+        undated=reader.rows(answer.undated(chosen))[0]["orders"] if chosen.by_time else 0,
     )
 
 
@@ -129,9 +132,7 @@ def _by_size(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
-    if day is None:
-        return None
-    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
+    return midnight(day, zone) if day is not None else None
 
 
 def _inert(value: object) -> object:

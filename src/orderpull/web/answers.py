@@ -221,7 +221,7 @@ def compared(desk: Desk, question: Question) -> Compared:
     def read(asked: Asked) -> Compared:
         days, earlier = asked.days, asked.before
         before = earlier[0] if earlier else None
-        undated = asked.reader.rows(views.undated(asked.chosen))[0]["orders"]
+        undated = asked.reader.rows(asked.about(asked.chosen).undated(asked.chosen))[0]["orders"]
         return Compared(
             totals=_totals(asked, asked.chosen),
             first_day=days.first,
@@ -236,7 +236,7 @@ def compared(desk: Desk, question: Question) -> Compared:
 
 
 def _totals(asked: Asked, chosen: Filter) -> Totals:
-    found = overview.read_totals(asked.reader, chosen)
+    found = overview.read_totals(asked, chosen)
     return Totals(found.orders, found.with_items, found.items, found.average, found.countries)
 
 
@@ -244,7 +244,7 @@ def trend(desk: Desk, question: Question) -> Trend:
     """``/api/trend``."""
 
     def read(asked: Asked) -> Trend:
-        found = overview.read_trend(asked, overview.read_totals(asked.reader, asked.chosen))
+        found = overview.read_trend(asked, overview.read_totals(asked, asked.chosen))
         bars = [
             Bar(bar.days.first, bar.days.last, bar.orders, bar.items)
             for bar in found.bars
@@ -259,7 +259,7 @@ def countries(desk: Desk, question: Question) -> Countries:
     """``/api/countries``."""
 
     def read(asked: Asked) -> Countries:
-        rows = overview.read_countries(asked.reader, asked.chosen, question.measure)
+        rows = overview.read_countries(asked, asked.chosen, question.measure)
         return Countries(_shaped(rows, Country))
 
     return desk.ask("api countries", question, read)
@@ -288,8 +288,10 @@ def skus(desk: Desk, question: Question) -> Skus:
 
     def read(asked: Asked) -> Skus:
         offset = (question.page - 1) * ROWS_AT_ONCE
-        some = views.popular_sku_found(asked.chosen, question.search, ROWS_AT_ONCE, offset)
-        counted = views.skus_counted(asked.chosen, question.search)
+        some = asked.about(asked.chosen).popular_sku_found(
+            asked.chosen, question.search, ROWS_AT_ONCE, offset
+        )
+        counted = asked.about(asked.chosen).skus_counted(asked.chosen, question.search)
         count = asked.reader.rows(counted)[0]["skus"]
         rows = _shaped(asked.reader.rows(some), Sku)
         return Skus(count, question.page, _pages(count), rows)
@@ -303,7 +305,9 @@ def orders(desk: Desk, question: Question) -> Orders:
     def read(asked: Asked) -> Orders:
         offset = (question.page - 1) * ROWS_AT_ONCE
         some = views.orders_with_sku(asked.chosen, question.sku, ROWS_AT_ONCE, offset)
-        count = asked.reader.rows(views.sku_counted(asked.chosen, question.sku))[0]
+        count = asked.reader.rows(
+            asked.about(asked.chosen).sku_counted(asked.chosen, question.sku)
+        )[0]
         rows = _shaped(asked.reader.rows(some), Order)
         pages = _pages(count["orders"])
         return Orders(count["orders"], count["quantity"], question.page, pages, rows)

@@ -18,10 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orderpull import __version__
+from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import answers
 from orderpull.web.asking import Desk
-from orderpull.web.periods import EARLIEST, LATEST, PERIODS, STEPS
+from orderpull.web.periods import PERIODS, STEPS
 from orderpull.web.question import (
     CHOICES_AT_MOST,
     CUSTOM,

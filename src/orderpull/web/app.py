@@ -66,10 +66,12 @@ class Pages:
         question = _question(request)
 
         def read(asked: Asked) -> tuple[list[dict[str, Any]], int]:
-            rows = views.popular_sku_found(
+            rows = asked.about(asked.chosen).popular_sku_found(
                 asked.chosen, question.search, ROWS_SHOWN, (question.page - 1) * ROWS_SHOWN
             )
-            count = asked.reader.rows(views.skus_counted(asked.chosen, question.search))
+            count = asked.reader.rows(
+                asked.about(asked.chosen).skus_counted(asked.chosen, question.search)
+            )
             return asked.reader.rows(rows), count[0]["skus"]
 
         rows, count = self.desk.ask("skus", question, read)
@@ -87,7 +89,9 @@ class Pages:
         def read(asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             offset = (question.page - 1) * ROWS_SHOWN
             rows = query(asked.chosen, question.sku, ROWS_SHOWN, offset)
-            count = asked.reader.rows(views.sku_counted(asked.chosen, question.sku))
+            count = asked.reader.rows(
+                asked.about(asked.chosen).sku_counted(asked.chosen, question.sku)
+            )
             return asked.reader.rows(rows), count[0]
 
         rows, count = self.desk.ask("orders, addressed" if addressed else "orders", question, read)

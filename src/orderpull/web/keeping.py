@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from orderpull import views
@@ -15,6 +16,9 @@ from orderpull.settings import Settings
 KEPT = 200
 LOOKED_SECONDS = 1.0
 """How long the ledger's word holds before it is looked at again."""
+
+CONNECTIONS = 4
+"""How many questions a server is asked at once."""
 
 Found = TypeVar("Found")
 
@@ -58,15 +62,21 @@ class Kept:
 
 
 class Warehouse:
-    """The warehouse, asked through a reader that is opened for each new question.
+    """The warehouse, as the pages ask it.
 
-    One at a time: a process that always has an old snapshot open would go on to see it.
+    A file is opened once for each edition of it, and asked one question at a time: DuckDB gives
+    each all cores. A server is asked anew each time, a few at once.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._destination = open_destination(settings.destination, settings.folder)
+        self._destination = open_destination(
+            settings.destination, settings.folder, settings.report.timezone
+        )
         self._kept = Kept()
         self._reading = threading.Lock()
+        self._open: ExitStack | None = None
+        self._reader: tuple[Hashable, Reader] | None = None
+        self._few = threading.BoundedSemaphore(CONNECTIONS)
         self._looking = threading.Lock()
         self._version: tuple[float, Hashable] = (float("-inf"), None)
 
@@ -80,8 +90,29 @@ class Warehouse:
 
     def read(self, read: Callable[[Reader], Found]) -> Found:
         """What *read* finds now."""
-        with self._reading, self._destination.reader() as reader:
-            return read(reader)
+        if self._destination.edition() is None:
+            with self._few, self._destination.reader() as reader:
+                return read(reader)
+        with self._reading:
+            try:
+                return read(self._current())
+            except BaseException:
+                self._close()
+                raise
+
+    def _current(self) -> Reader:
+        """A reader of the current edition: the one that is open, or a new one."""
+        edition = self._destination.edition()
+        if self._reader is None or self._reader[0] != edition:
+            self._close()
+            self._open = ExitStack()
+            self._reader = edition, self._open.enter_context(self._destination.reader())
+        return self._reader[1]
+
+    def _close(self) -> None:
+        self._reader = None
+        if self._open is not None:
+            self._open.close()
 
     def _now(self) -> Hashable:
         """The ledger's version, looked at not more than once a second."""

@@ -1,14 +1,16 @@
 """What the first page shows: totals, trend, countries, and the best-selling SKUs."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orderpull import views
 from orderpull.destinations.protocol import Reader
+from orderpull.reports.answers import Answers, answers, kept
+from orderpull.summaries import Summaries
 from orderpull.views import Filter
-from orderpull.web.periods import Days, Step, fitting, offsets, summed
+from orderpull.web.periods import Days, Step, fitting, summed
 from orderpull.web.question import Question
 
 COUNTRIES_SHOWN = 12
@@ -30,18 +32,29 @@ class Asked:
         self.before = question.filter_before(today, zone)
         self.zone = zone
 
+    def about(self, chosen: Filter) -> Answers:
+        """Who answers questions about the *chosen* orders."""
+        return answers(self._kept, chosen)
+
+    @cached_property
+    def _kept(self) -> Summaries | None:
+        return kept(self.reader, self.zone)
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counted orders, those of them with items, their items, and the countries they went to."""
+    """Counted orders, those of them with items, their items, and the countries they went to.
+
+    :param first: when the first was placed, or the day of that; None: not known of any.
+    """
 
     orders: int
     with_items: int
     items: int
     average: float | None
     countries: int
-    first: datetime | None
-    last: datetime | None
+    first: Any
+    last: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +102,29 @@ class Overview:
 def read_overview(asked: Asked) -> Overview:
     """The first page's numbers, all of one instant."""
     reader, chosen, earlier = asked.reader, asked.chosen, asked.before
-    totals = read_totals(reader, chosen)
-    countries = read_countries(reader, replace(chosen, countries=()), asked.question.measure)
+    everything = Filter()
+    totals = read_totals(asked, chosen)
+    countries = read_countries(asked, replace(chosen, countries=()), asked.question.measure)
     by_country, hidden = _by_country(asked, countries)
     return Overview(
         totals=totals,
-        before=(earlier[0], read_totals(reader, earlier[1])) if earlier else None,
+        before=(earlier[0], read_totals(asked, earlier[1])) if earlier else None,
         trend=read_trend(asked, totals),
         countries=countries,
-        sources=reader.rows(views.sales_by_source(Filter())),
+        sources=reader.rows(asked.about(everything).sales_by_source(everything)),
         popular=read_popular(asked),
         by_country=by_country,
         hidden=hidden,
-        undated=reader.rows(views.undated(chosen))[0]["orders"] if chosen.by_time else 0,
+        undated=reader.rows(asked.about(chosen).undated(chosen))[0]["orders"]
+        if chosen.by_time
+        else 0,
     )
 
 
-def read_totals(reader: Reader, chosen: Filter) -> Totals:
+def read_totals(asked: Asked, chosen: Filter) -> Totals:
     """The totals of the *chosen* orders."""
-    counted = reader.rows(views.orders_counted(chosen))[0]
-    average = reader.rows(views.average_items_per_order(chosen))[0]
+    counted = asked.reader.rows(asked.about(chosen).orders_counted(chosen))[0]
+    average = asked.reader.rows(asked.about(chosen).average_items_per_order(chosen))[0]
     return Totals(
         orders=counted["orders"],
         with_items=average["orders"],
@@ -120,9 +136,9 @@ def read_totals(reader: Reader, chosen: Filter) -> Totals:
     )
 
 
-def read_countries(reader: Reader, chosen: Filter, measure: str) -> list[Row]:
+def read_countries(asked: Asked, chosen: Filter, measure: str) -> list[Row]:
     """country, orders, items and rank of each country, by *measure*."""
-    rows = reader.rows(views.sales_by_country(chosen))
+    rows = asked.reader.rows(asked.about(chosen).sales_by_country(chosen))
     rows.sort(key=lambda row: (-row[measure], row["country"] is None, row["country"] or ""))
     return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
 
@@ -130,7 +146,8 @@ def read_countries(reader: Reader, chosen: Filter, measure: str) -> list[Row]:
 def read_popular(asked: Asked) -> list[Row]:
     """sku, quantity, orders and rank of the best-selling SKUs that are searched for."""
     question = asked.question
-    return asked.reader.rows(views.popular_sku_found(asked.chosen, question.search, question.top))
+    about = asked.about(asked.chosen)
+    return asked.reader.rows(about.popular_sku_found(asked.chosen, question.search, question.top))
 
 
 def _by_country(
@@ -154,8 +171,10 @@ def read_by_country(asked: Asked, countries: tuple[str | None, ...] | None = Non
     """
     question = asked.question
     chosen = asked.chosen if countries is None else replace(asked.chosen, countries=countries)
-    found = views.popular_sku_found_by_country(chosen, question.search, question.top)
-    rows = asked.reader.rows(found)
+    about = asked.about(chosen)
+    rows = asked.reader.rows(
+        about.popular_sku_found_by_country(chosen, question.search, question.top)
+    )
     return sorted(rows, key=lambda row: (row["country"] or "", row["rank"]))
 
 
@@ -163,8 +182,8 @@ def read_trend(asked: Asked, totals: Totals) -> Trend:
     """The trend over the days asked for; without an end, from the first order to the last."""
     if totals.first is None or totals.last is None:
         return Trend("day", [], totals.orders)
-    turns = offsets(totals.first, totals.last, asked.zone)
-    rows = asked.reader.rows(views.sales_by_day(asked.chosen, turns))
+    days_sold = asked.about(asked.chosen).sales_by_day
+    rows = asked.reader.rows(days_sold(asked.chosen, asked.zone, totals.first, totals.last))
     dated = [(row["day"], row["orders"], row["items"]) for row in rows if row["day"]]
     undated = sum(row["orders"] for row in rows if row["day"] is None)
     days = [day for day, _, _ in dated]

@@ -1,14 +1,12 @@
-"""Periods of time as a person chooses them, in the days of ``report.timezone``.
-
-Tables hold UTC. A day begins at its midnight there; on days when clocks change it has 23 or 25
-hours.
-"""
+"""Periods of time as a person chooses them, in the days of ``report.timezone``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
+
+from orderpull.days import EARLIEST
 
 Step = Literal["day", "week", "month", "year"]
 STEPS: tuple[Step, ...] = ("day", "week", "month", "year")
@@ -23,9 +21,6 @@ PERIODS = {
     "all": "All",
 }
 """The periods that can be chosen by name."""
-
-EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
-"""Days that can be asked for; time zones are followed between them."""
 
 BARS_AT_MOST = 400
 
@@ -87,45 +82,9 @@ def _same_day(month: date, day: date) -> date:
     return min(month + timedelta(days=day.day - 1), last)
 
 
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant (UTC, without zone) at which *day* begins."""
-    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
-
-
 def today(zone: ZoneInfo) -> date:
     """The day that it is in *zone*."""
     return datetime.now(zone).date()
-
-
-def offsets(first: datetime, last: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """How far *zone* is from UTC between two instants: (from when, UTC; seconds east).
-
-    Found by looking at each day; where the offset changes within one, the second is searched.
-    """
-    start = max(first, datetime.combine(EARLIEST, time()))
-    end = min(last, datetime.combine(LATEST, time()))
-    found = [(start, _east(start, zone))]
-    day = timedelta(days=1)
-    while start < end:
-        if _east(start + day, zone) != found[-1][1]:
-            found.append(_change(start, start + day, zone))
-        start += day
-    return found
-
-
-def _change(low: datetime, high: datetime, zone: ZoneInfo) -> tuple[datetime, int]:
-    """The first second after *low* with the offset of *high*."""
-    low, high = (instant.replace(microsecond=0) for instant in (low, high))
-    east = _east(high, zone)
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
-        low, high = (low, middle) if _east(middle, zone) == east else (middle, high)
-    return high, east
-
-
-def _east(instant: datetime, zone: ZoneInfo) -> int:
-    offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
-    return round(offset.total_seconds())
 
 
 def fitting(days: Days, asked: Step | None) -> Step:

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
 from orderpull.views import Filter
-from orderpull.web.periods import EARLIEST, LATEST, PERIODS, STEPS, Days, before, midnight, named
+from orderpull.web.periods import PERIODS, STEPS, Days, before, named
 
 CUSTOM = "custom"
 TOP_AT_MOST = 200

@@ -58,20 +58,20 @@ def cell(value: object, zone: ZoneInfo) -> object:
 
 
 def _totals(asked: Asked) -> Table:
-    totals = read_totals(asked.reader, asked.chosen)
+    totals = read_totals(asked, asked.chosen)
     columns = ("orders", "orders_with_items", "items", "average_items_per_order", "countries")
     line = (totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
     return columns, iter([line])
 
 
 def _trend(asked: Asked) -> Table:
-    trend = read_trend(asked, read_totals(asked.reader, asked.chosen))
+    trend = read_trend(asked, read_totals(asked, asked.chosen))
     lines = ((bar.days.first, bar.days.last, bar.orders, bar.items) for bar in trend.bars)
     return ("first_day", "last_day", "orders", "items"), lines
 
 
 def _countries(asked: Asked) -> Table:
-    rows = read_countries(asked.reader, asked.chosen, asked.question.measure)
+    rows = read_countries(asked, asked.chosen, asked.question.measure)
     return _rows(rows, ("rank", "country", "orders", "items"))
 
 
@@ -85,7 +85,8 @@ def _by_country(asked: Asked) -> Table:
 
 def _skus(asked: Asked) -> Table:
     def part(limit: int, offset: int) -> sa.Select[Any]:
-        return views.popular_sku_found(asked.chosen, asked.question.search, limit, offset)
+        about = asked.about(asked.chosen)
+        return about.popular_sku_found(asked.chosen, asked.question.search, limit, offset)
 
     return _rows(_all(asked, part), ("rank", "sku", "quantity", "orders"))
 

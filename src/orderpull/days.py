@@ -1,0 +1,60 @@
+"""Days of a time zone, and the instants (UTC, without zone) at which they begin and end.
+
+Tables hold UTC. A day begins at its midnight there; on days when clocks change it has 23 or 25
+hours.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
+"""Days that can be asked for; time zones are followed between them."""
+
+
+def midnight(day: date, zone: ZoneInfo, fold: int = 0) -> datetime:
+    """The instant (UTC, without zone) at which *day* begins.
+
+    :param fold: 1: its second beginning, where a clock change gives it two, or takes it away.
+    """
+    local = datetime.combine(day, time(fold=fold), zone)
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def begun_at(instant: datetime, zone: ZoneInfo) -> date | None:
+    """The day that begins at *instant*; None if none does, or if it begins twice."""
+    day = instant.replace(tzinfo=UTC).astimezone(zone).date()
+    if not EARLIEST < day <= LATEST:
+        return None
+    return day if midnight(day, zone) == instant == midnight(day, zone, fold=1) else None
+
+
+def offsets(first: datetime, last: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
+    """How far *zone* is from UTC between two instants: (from when, UTC; seconds east).
+
+    Found by looking at each day; where the offset changes within one, the second is searched. The
+    first holds for all that is older, too.
+    """
+    start = max(first, datetime.combine(EARLIEST, time()))
+    end = min(last, datetime.combine(LATEST, time()))
+    found = [(start, _east(start, zone))]
+    day = timedelta(days=1)
+    while start < end:
+        if _east(start + day, zone) != found[-1][1]:
+            found.append(_change(start, start + day, zone))
+        start += day
+    return found
+
+
+def _change(low: datetime, high: datetime, zone: ZoneInfo) -> tuple[datetime, int]:
+    """The first second after *low* with the offset of *high*."""
+    low, high = (instant.replace(microsecond=0) for instant in (low, high))
+    east = _east(high, zone)
+    while high - low > timedelta(seconds=1):
+        middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+        low, high = (low, middle) if _east(middle, zone) == east else (middle, high)
+    return high, east
+
+
+def _east(instant: datetime, zone: ZoneInfo) -> int:
+    offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
+    return round(offset.total_seconds())
