@@ -15,6 +15,7 @@ from orderpull.cli.running import load, pull, replay, run, status
 from orderpull.cli.serving import password, serve
 from orderpull.cli.shared import Commands
 from orderpull.cli.simulating import simulate
+from orderpull.cli.tableau import tableau
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +45,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
-    demo, init, check, run, pull, load, status, report, serve, password, rejects, replay, sql, export,
-    config, simulate,
+    demo, init, check, run, pull, load, status, report, serve, password, tableau, rejects, replay,
+    sql, export, config, simulate,
 ):  # fmt: skip
     main.add_command(command)

@@ -5,10 +5,20 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import DataSource
-from orderpull.tableau.description import COUNTRY, COUNTRY_FILTER, SHEETS, Dashboard, Zone
+from orderpull.tableau.description import (
+    COUNTRY,
+    COUNTRY_FILTER,
+    GROUND,
+    PAPER,
+    SHEETS,
+    Dashboard,
+    Sheet,
+    Zone,
+)
 from orderpull.tableau.markup import element, identity
 from orderpull.tableau.worksheet import formatted
 
+_NAMES = frozenset(sheet.name for sheet in SHEETS)
 WHOLE = 100_000
 """A dashboard is so wide and so high, whatever its size in pixels."""
 
@@ -19,7 +29,7 @@ def dashboard(board: Dashboard, source: DataSource) -> ET.Element:
     zones = [_zone(zone, number, board, source) for number, zone in enumerate(board.zones, start=3)]
     return element(
         "dashboard",
-        element("style"),
+        element("style", element("style-rule", _shade(GROUND), element="table")),
         element(
             "size",
             maxheight=height,
@@ -69,7 +79,7 @@ def _zone(zone: Zone, number: int, board: Dashboard, source: DataSource) -> ET.E
         )
     else:
         made = element("zone", name=zone.shows, **words)
-    made.append(_zone_style())
+    made.append(_zone_style(PAPER if zone.shows in _NAMES else GROUND))
     return made
 
 
@@ -77,13 +87,18 @@ def _part(pixels: int, of: int) -> str:
     return str(round(pixels * WHOLE / of))
 
 
-def _zone_style() -> ET.Element:
+def _shade(color: str) -> ET.Element:
+    return element("format", attr="background-color", value=color)
+
+
+def _zone_style(background: str) -> ET.Element:
     return element(
         "zone-style",
         element("format", attr="border-color", value="#000000"),
         element("format", attr="border-style", value="none"),
         element("format", attr="border-width", value="0"),
         element("format", attr="margin", value="4"),
+        _shade(background),
     )
 
 
@@ -152,10 +167,14 @@ def _cards() -> ET.Element:
     )
 
 
+def _zoom(sheet: Sheet) -> str:
+    return "fit-width" if sheet.scrolls else "entire-view"
+
+
 def _dashboard_window(board: Dashboard) -> ET.Element:
     shown = [zone.shows for zone in board.zones if isinstance(zone.shows, str)]
     viewpoints = [
-        element("viewpoint", element("zoom", type="entire-view"), name=sheet.name)
+        element("viewpoint", element("zoom", type=_zoom(sheet)), name=sheet.name)
         for sheet in SHEETS
         if sheet.name in shown
     ]

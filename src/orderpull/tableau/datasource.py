@@ -33,6 +33,7 @@ _REMOTE_TYPES: dict[DataType, str] = {
     "integer": "20",
     "real": "131",
     "boolean": "11",
+    "date": "133",
     "datetime": "135",
 }
 """OLE DB's numbers for types, as workbooks that Tableau saved have them."""
@@ -265,6 +266,7 @@ _AGGREGATIONS: dict[DataType, str] = {
     "integer": "Sum",
     "real": "Sum",
     "boolean": "Count",
+    "date": "Year",
     "datetime": "Year",
 }
 

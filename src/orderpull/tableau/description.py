@@ -8,7 +8,7 @@ from typing import Literal
 
 from orderpull.model import NO_COUNTRY, ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column, Table
 
-DataType = Literal["string", "integer", "real", "boolean", "datetime"]
+DataType = Literal["string", "integer", "real", "boolean", "date", "datetime"]
 Derivation = Literal["none", "sum", "min", "usr"]
 Kind = Literal["nk", "ok", "qk"]
 
@@ -29,6 +29,7 @@ _DATA_TYPES: dict[str, DataType] = {
     "integer": "integer",
     "boolean": "boolean",
     "time": "datetime",
+    "day": "date",
     "money": "real",
 }
 
@@ -122,6 +123,7 @@ class Sheet:
     :param rank: the rank that is filtered by. :param top: up to which rank rows are shown.
     :param sorted_by: the dimension that is sorted, and the measure, largest first.
     :param alphabetic: the dimension that is sorted by its own text.
+    :param scrolls: whether it keeps its rows' height and scrolls; else it fills its place.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Sheet:
     top: int = 0
     sorted_by: tuple[Pill, Pill] | None = None
     alphabetic: Pill | None = None
+    scrolls: bool = False
 
     @property
     def pills(self) -> tuple[Pill, ...]:
@@ -269,6 +272,7 @@ RANK = Pill("Calculation_Rank", "usr", "ok", along="sku")
 RANK_FILTER = Pill("Calculation_Rank", "usr", "qk", along="sku")
 
 INK, GREY = "#1f2937", "#6b7280"
+PAPER, GROUND = "#ffffff", "#eef0f3"
 BLUE, TEAL = "#2563eb", "#0f766e"
 
 BREAK = Run("\n")
@@ -331,6 +335,7 @@ COUNTRY_SHEET = Sheet(
     top=5,
     sorted_by=(COUNTRY, ITEMS),
     alphabetic=SKU,
+    scrolls=True,
 )
 
 OVERALL_SHEET = Sheet(

@@ -39,9 +39,16 @@ def _attribute(name: str) -> str:
     return f"{{{USER}}}{plain}" if separator and not space else plain
 
 
-def document(root: ET.Element) -> bytes:
-    """*root* as a file in UTF-8, two blanks for each level."""
+def document(root: ET.Element, tight: str = "") -> bytes:
+    """*root* as a file in UTF-8, two blanks for each level.
+
+    :param tight: the tag within which nothing is indented, since blanks would be seen.
+    """
     ET.indent(root, "  ")
+    for each in root.iter(tight) if tight else ():
+        each.text = each.text if len(each) == 0 else None
+        for part in each:
+            part.tail = None
     body = ET.tostring(root, encoding="unicode", short_empty_elements=True)
     return f"<?xml version='1.0' encoding='utf-8' ?>\n{body}\n".encode()
 

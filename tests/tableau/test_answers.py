@@ -1,0 +1,189 @@
+"""What the sheets show, computed by Tableau's own engine over the extract, equals the views."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tableauhyperapi import Connection, HyperProcess
+
+from orderpull import Settings
+from orderpull.destinations import open_destination
+from orderpull.model import NO_COUNTRY
+from orderpull.tableau.build import build
+from orderpull.tableau.extract import engine
+from orderpull.tableau.places import EXTRACT, Live
+from orderpull.tableau.workbook import workbook
+from orderpull.views import Filter, average_items_per_order, popular_sku, popular_sku_by_country
+from tests.tableau.evaluating import Evaluated
+from tests.tableau.sold import COUNTRIES, LOADED, duckdb_shop, insert, orders
+from tests.warehouses import warehouse
+
+NAMES = tuple(country or NO_COUNTRY for country in COUNTRIES)
+CHOICES: tuple[tuple[str, ...], ...] = ((), *((name,) for name in NAMES), NAMES[1::2], ("XX",))
+"""All countries, each alone, some together, and one to which nothing was sold."""
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[HyperProcess]:
+    with engine() as running:
+        yield running
+
+
+def opened(process: HyperProcess, package: Path, folder: Path) -> Iterator[Evaluated]:
+    """A package's sheets over its own extract."""
+    with zipfile.ZipFile(package) as inside:
+        inside.extract(EXTRACT, folder)
+        (name,) = (name for name in inside.namelist() if name.endswith(".twb"))
+        text = inside.read(name)
+    with Connection(process.endpoint, folder / EXTRACT) as connection:
+        yield Evaluated(
+            text, lambda sql: [tuple(row) for row in connection.execute_list_query(sql)]
+        )
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return duckdb_shop(tmp_path_factory.mktemp("shop"), orders())
+
+
+@pytest.fixture(scope="module")
+def book(
+    process: HyperProcess, shop: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Evaluated]:
+    folder = tmp_path_factory.mktemp("extract")
+    build(shop, folder / "orders.twbx")
+    yield from opened(process, folder / "orders.twbx", folder)
+
+
+def compared(book: Evaluated, settings: Settings, countries: tuple[str, ...]) -> None:
+    """The three sheets say what the views say."""
+    chosen = Filter(countries=tuple(None if c == NO_COUNTRY else c for c in countries))
+    with open_destination(settings.destination, settings.folder).reader() as reader:
+        (average,) = reader.rows(average_items_per_order(chosen))
+        overall = reader.rows(popular_sku(chosen, 10))
+        by_country = reader.rows(popular_sku_by_country(chosen, 5))
+    assert (book.value("sum:quantity:qk", countries) or 0) == average["quantity"]
+    assert book.value("usr:Calculation_Orders:qk", countries) == average["orders"]
+    assert book.value("usr:Calculation_Average:qk", countries) == average["average"]
+    shown = _sorted(book.rows(book.sheet("Most popular SKUs"), countries))
+    assert shown == [{"country": None} | row for row in sorted(overall, key=_by_rank)]
+    expected = [row | {"country": row["country"] or NO_COUNTRY} for row in by_country]
+    shown = _sorted(book.rows(book.sheet("Most popular SKUs by country"), countries))
+    assert shown == sorted(expected, key=_by_rank)
+
+
+def _by_rank(row: dict[str, Any]) -> tuple[str, int]:
+    return row.get("country") or "", row["rank"]
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    told = [
+        {
+            "country": row.get("none:Calculation_Country:nk"),
+            "sku": row["none:sku:nk"],
+            "quantity": row["sum:quantity:qk"],
+            "orders": row["usr:Calculation_Orders:qk"],
+            "rank": row["usr:Calculation_Rank:ok"],
+        }
+        for row in rows
+    ]
+    assert all(row["usr:Calculation_Rank:ok"] == row["usr:Calculation_Rank:qk"] for row in rows)
+    return sorted(told, key=_by_rank)
+
+
+@pytest.mark.parametrize("countries", CHOICES, ids=lambda chosen: ",".join(chosen) or "all")
+def test_an_extract_answers_as_the_views_do(
+    book: Evaluated, shop: Settings, countries: tuple[str, ...]
+) -> None:
+    compared(book, shop, countries)
+
+
+def test_the_orders_are_hard_to_count(shop: Settings) -> None:
+    """Ties within the first ten, an order number in two sources, and all that is left out."""
+    with open_destination(shop.destination, shop.folder).reader() as reader:
+        top = reader.rows(popular_sku(Filter(countries=("DE",)), 10))
+
+        def count(sql: str) -> int:
+            ((found,),) = reader.query(sql).rows
+            return int(found)
+
+        assert len({row["quantity"] for row in top}) < len(top)
+        assert count("SELECT count(*) FROM order_header WHERE NOT counted") > 10
+        assert count("SELECT count(*) FROM order_address WHERE country IS NULL") > 10
+        header = "SELECT source, ordernumber FROM order_header"
+        item = "SELECT source, ordernumber FROM order_item"
+        assert count(f"SELECT count(*) FROM ({header} EXCEPT {item})") > 10
+        both = "SELECT ordernumber FROM order_header GROUP BY 1 HAVING count(*) > 1"
+        assert count(f"SELECT count(*) FROM ({both})") > 10
+
+
+def test_what_the_texts_tell(book: Evaluated) -> None:
+    """The newest counted order, whatever is filtered; the countries that are shown."""
+    loaded = book.value("min:Calculation_Loaded:qk", ("DE",))
+    with_all = book.value("min:Calculation_Loaded:qk")
+    assert str(loaded) == str(with_all)
+    assert str(loaded).startswith(str(LOADED.date()))
+    assert book.value("usr:Calculation_Scope:nk") == f"{len(NAMES)} countries"
+    assert book.value("usr:Calculation_Scope:nk", ("FR",)) == "FR"
+
+
+def test_a_broken_workbook_answers_otherwise(
+    process: HyperProcess, shop: Settings, tmp_path: Path
+) -> None:
+    """The numbers come out of the workbook: without its filter on sales they differ."""
+    build(shop, tmp_path / "orders.twbx")
+    for book in opened(process, tmp_path / "orders.twbx", tmp_path):
+        source = book.source.element
+        whole = book.value("sum:quantity:qk")
+        wrong = source.find("filter/groupfilter")
+        assert wrong is not None
+        wrong.set("member", "false")
+        assert book.value("sum:quantity:qk") != whole
+
+
+def test_nobody_is_in_an_extract(process: HyperProcess, shop: Settings, tmp_path: Path) -> None:
+    """No name and no street lies in the package, neither as a column nor as bytes."""
+    build(shop, tmp_path / "orders.twbx")
+    for book in opened(process, tmp_path / "orders.twbx", tmp_path):
+        columns = book.query(
+            "SELECT attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
+            "WHERE relname = 'order_address' AND attnum > 0"
+        )
+        assert {name for (name,) in columns} == {
+            "ordernumber", "country", "stateprovince", "city", "source",
+        }  # fmt: skip
+    assert b"Ada Secret" not in (tmp_path / EXTRACT).read_bytes()
+    assert b"1 Hidden St" not in (tmp_path / EXTRACT).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def server_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Any]]:
+    """The same orders in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("server")
+    with warehouse("postgresql", folder) as made:
+        made.open().preflight()
+        for table, some in orders().items():
+            made.query(insert(table, some))
+        yield made.settings("http://127.0.0.1:9"), made
+
+
+@pytest.mark.parametrize("countries", CHOICES[:3], ids=lambda chosen: ",".join(chosen) or "all")
+def test_live_answers_as_the_views_do(
+    server_shop: tuple[Settings, Any], countries: tuple[str, ...]
+) -> None:
+    """The same sheets, asked of the database itself."""
+    settings, made = server_shop
+    text = workbook(Live("postgres", "localhost", 5432, "shop"))
+    compared(Evaluated(text, made.query, ' COLLATE "C"'), settings, countries)
+
+
+def test_an_extract_beside_a_live_connection_answers_as_the_views_do(
+    process: HyperProcess, server_shop: tuple[Settings, Any], tmp_path: Path
+) -> None:
+    settings, _ = server_shop
+    build(settings, tmp_path / "orders.twbx", extract=True)
+    for book in opened(process, tmp_path / "orders.twbx", tmp_path):
+        for countries in CHOICES[:3]:
+            compared(book, settings, countries)
