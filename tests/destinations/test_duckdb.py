@@ -4,9 +4,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from orderpull import load, pull, run
 from orderpull.destinations import open_destination
+from orderpull.destinations.duckdb import DuckdbReader
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import TABLES, VIEWS
 from orderpull.settings import DestinationSettings
@@ -98,3 +100,22 @@ def _held(folder: Path) -> list[list[tuple[object, ...]]]:
     with duckdb.connect(str(folder / "orders.duckdb"), read_only=True) as connection:
         names = [table.name for table in TABLES]
         return [connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in names]
+
+
+def test_a_snapshot_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    """Memory that does not suffice, or a damaged file: a sentence, and what to do."""
+    destination = open_destination(DestinationSettings(), tmp_path)
+    destination.preflight()
+    destination.publish(finished=True)
+    with destination.reader() as reader:
+        assert isinstance(reader, DuckdbReader)
+        reader.connection.execute("SET memory_limit = '1MB'")
+        with pytest.raises(DestinationError, match="does not answer") as told:
+            reader.rows(many())
+        assert "shorter time" in told.value.hint
+
+
+def many() -> sa.Select[int]:
+    """What takes more memory than a megabyte."""
+    each = sa.func.generate_series(1, 1_000_000).alias("each")
+    return sa.select(sa.func.count(sa.literal_column("each").distinct())).select_from(each)

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
+READING_MEMORY = "1GB"
+"""What a reader takes at most. The answers of ten million orders, asked of the orders themselves,
+fit in half of it only by writing to the disk meanwhile (measured)."""
+
 _RETRY_SECONDS = 0.05
 _STAGE: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,
@@ -102,11 +106,11 @@ class DuckdbDestination:
         except duckdb.Error as error:
             raise DestinationError(f"{self.snapshot.path} cannot be read: {error}.") from None
         try:
-            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            connection.execute(f"SET memory_limit = '{READING_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
             # It would be written among the rows: Python without a script counts as interactive.
             connection.execute("SET enable_progress_bar = false")
-            yield DuckdbReader(connection)
+            yield DuckdbReader(connection, self.snapshot.path)
         finally:
             connection.close()
 
@@ -201,16 +205,20 @@ class DuckdbDestination:
 class DuckdbReader:
     """A snapshot, open for reading."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.connection = connection
+        self.path = path
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows that *query* answers."""
         from orderpull.destinations.schema import compiled
 
-        found = self.connection.execute(*compiled(query, "duckdb"))
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        try:
+            found = self.connection.execute(*compiled(query, "duckdb"))
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        except duckdb.Error as error:
+            raise _not_answered(self.path, error) from error
 
     def query(self, query: "sa.Select[Any] | str") -> Answer:
         """What *query* finds; a person's own reads this file and nothing else."""
@@ -368,6 +376,16 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
             raise _write_failed(error) from error
         raise
     points.reached("committed")
+
+
+def _not_answered(path: Path, error: duckdb.Error) -> DestinationError:
+    text = str(error).splitlines()[0].rstrip(".")
+    hint = (
+        "Ask for a shorter time."
+        if isinstance(error, duckdb.OutOfMemoryException)
+        else ("If it stays so, delete that file: the next `orderpull run` makes it anew.")
+    )
+    return DestinationError(f"{path} does not answer: {text}.", hint)
 
 
 def _write_failed(error: duckdb.Error) -> DestinationError:

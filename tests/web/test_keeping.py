@@ -1,0 +1,82 @@
+"""The warehouse as the pages ask it: what was loaded is seen, and who asks waits for nobody."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderpull.destinations.duckdb import DuckdbDestination
+from orderpull.errors import DestinationError
+from orderpull.views import Filter, orders_counted
+from orderpull.web.keeping import Warehouse
+from tests.warehouses import warehouse
+from tests.web.shop import Order, fill, rows_of, settings_in, well
+
+
+def orders(reader: Any) -> int:
+    return int(reader.rows(orders_counted(Filter()))[0]["orders"])
+
+
+def test_a_new_snapshot_is_read_and_an_old_one_kept_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file is opened once, however often it is asked; a new one replaces it."""
+    opened = 0
+    reader = DuckdbDestination.reader
+
+    def counted(destination: DuckdbDestination) -> Any:
+        nonlocal opened
+        opened += 1
+        return reader(destination)
+
+    monkeypatch.setattr(DuckdbDestination, "reader", counted)
+    settings = settings_in(tmp_path)
+    fill(settings, rows_of([Order("1")], [well(1)]))
+    asked = Warehouse(settings)
+    assert [asked.read(orders) for _ in range(3)] == [1, 1, 1]
+    assert opened == 1
+    fill(settings, rows_of([Order("2")], [well(2)]))
+    assert [asked.read(orders) for _ in range(3)] == [2, 2, 2]
+    assert opened == 2
+
+
+def test_after_a_failure_it_is_opened_anew(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    fill(settings, rows_of([Order("1")], [well(1)]))
+    asked = Warehouse(settings)
+
+    def fails(reader: Any) -> None:
+        reader.connection.close()
+        raise DestinationError("gone")
+
+    with pytest.raises(DestinationError, match="gone"):
+        asked.read(fails)
+    assert asked.read(orders) == 1
+
+
+def test_where_there_is_nothing_it_says_so_until_there_is(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    asked = Warehouse(settings)
+    for _ in range(2):
+        with pytest.raises(DestinationError, match="nothing to read yet"):
+            asked.read(orders)
+    fill(settings, rows_of([Order("1")], [well(1)]))
+    assert asked.read(orders) == 1
+
+
+def test_a_server_answers_several_at_once(tmp_path: Path) -> None:
+    """Each waits within its question until the other is in its own."""
+    with warehouse("postgresql", tmp_path) as place:
+        place.open().preflight()
+        asked = Warehouse(place.settings("http://127.0.0.1:9"))
+        both = threading.Barrier(2, timeout=30)
+        threads = [
+            threading.Thread(target=lambda: asked.read(lambda _: both.wait())) for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not both.broken
+        assert asked.read(orders) == 0
