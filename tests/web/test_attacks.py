@@ -1,7 +1,7 @@
 """What somebody may try who should not be let in, or should not be let do: all of it refused.
 
-Slow clients that keep connections open (slow loris) are uvicorn's business: it bounds how long it
-waits for a connection that says nothing, and how many it has (``CONNECTIONS_AT_MOST``).
+Clients that keep connections open and say nothing (slow loris) are left to uvicorn, which waits for
+them, and beyond ``CONNECTIONS_AT_MOST`` answers 503 to everybody. A proxy in front has time limits.
 """
 
 import json

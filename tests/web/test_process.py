@@ -191,6 +191,34 @@ def test_it_ends_when_told_to_with_a_pull_under_way(tmp_path: Path, number: int)
         assert rows(tmp_path, "SELECT sum(possible_loss) FROM orderpull_run") == [(0,)]
 
 
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    """Though the API does not answer; what it had answered before is landed, and is loaded later."""
+    with Simulator(SkubanaAssessment(orders=40, per_call=20), faults=["silence@2"]) as simulator:
+        shop_settings(tmp_path, simulator.url)
+        with started(tmp_path, "--with-schedule", "1h") as served:
+            until(lambda: len([call for call in simulator.calls if call.path == "/orders"]) >= 2)
+            served.process.send_signal(signal.SIGTERM)
+            until(lambda: not listens(served.url))
+            assert served.process.poll() is None
+            assert served.end(signal.SIGTERM) == -signal.SIGTERM
+        done = subprocess.run(
+            [sys.executable, "-m", "orderpull", "load", "--json"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False,
+        )  # fmt: skip
+    assert json.loads(done.stdout)["sources"]["shop"]["inserted"] == 20
+
+
+def listens(url: str) -> bool:
+    """Whether somebody listens there."""
+    place = urllib3.util.parse_url(url)
+    try:
+        socket.create_connection((place.host or "", place.port or 0)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_a_schedule_keeps_its_distance_and_survives_what_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

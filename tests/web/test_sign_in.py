@@ -130,6 +130,9 @@ ADDRESSED = "/orders?sku=PEN"
 
 def test_names_and_streets_are_shown_to_people_who_signed_in(shut: str, shown: str) -> None:
     """Where that is switched on, to a session or a proxy's person; not to a token, not in a file."""
+    assert (
+        "Secret" not in ask(shown, ADDRESSED, BEARER).text
+    )  # And what was kept of it is not shown to people.
     for person in (signed_in(shown), PROXY):
         said = ask(shown, ADDRESSED, person).text
         assert "Ada Secret" in said

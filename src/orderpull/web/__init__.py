@@ -1,1 +1,1 @@
-"""Show: the answers as web pages, `orderpull serve`; reads only, on this machine only."""
+"""Show: the answers as web pages and for programs, `orderpull serve`; reads only."""
