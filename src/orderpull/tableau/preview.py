@@ -53,8 +53,7 @@ LINE = "#d9dde3"
 WIDTHS = {COUNTRY: 108, RANK: 44, SKU: 190}
 """How wide the columns of labels are."""
 
-LETTER = 0.56
-"""How wide a letter is on average, as a share of its height."""
+_WIDE, _NARROW = frozenset("WM@%mw"), frozenset("iljtfI.,:;'|!()[] ")
 
 Row = dict[Pill, Any]
 
@@ -188,7 +187,8 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
     fitting = room // height
     most = max((row[ITEMS] for row in rows), default=0)
     begin = left + sum(WIDTHS[pill] for pill in sheet.rows)
-    widest = zone.x + zone.width - begin - 64
+    longest = max((_width(_said(ITEMS, row[ITEMS]), 9) for row in rows), default=0)
+    widest = zone.x + zone.width - begin - PADDING - 6 - longest
     last = None
     for number, row in enumerate(rows[:fitting]):
         y = top + 8 + number * height
@@ -216,16 +216,29 @@ def _labels(sheet: Sheet, row: Row, left: int, y: int, *, first: bool) -> Iterat
     x = left
     for pill in sheet.rows:
         if pill != COUNTRY or first:
-            fitting = int(WIDTHS[pill] / (9 * POINT * LETTER)) - 1
-            said = _visible(_said(pill, row[pill]), fitting)
+            said = _visible(_said(pill, row[pill]), WIDTHS[pill] - 8, 9)
             yield _line(said, x, y, 9, INK, bold=pill == COUNTRY)
         x += WIDTHS[pill]
 
 
-def _visible(said: str, letters: int) -> str:
-    """*said* in one line that fits, with nothing in it that cannot be printed."""
+def _visible(said: str, room: float, size: int) -> str:
+    """*said* in one line of *room* pixels, with nothing in it that cannot be printed."""
     plain = "".join(char if char.isprintable() else "\N{WHITE SQUARE}" for char in said)
-    return plain if len(plain) <= letters else plain[: letters - 1] + "…"
+    if _width(plain, size) <= room:
+        return plain
+    kept = len(plain)
+    while kept and _width(plain[:kept] + "…", size) > room:
+        kept -= 1
+    return plain[:kept] + "…"
+
+
+def _width(said: str, size: int) -> float:
+    """How wide *said* is at most, in pixels; fonts differ, so it is rather too much."""
+    letters = sum(
+        1.1 if char in _WIDE or char > "\u2e80" else 0.42 if char in _NARROW else 0.72
+        for char in said
+    )
+    return letters * size * POINT
 
 
 def _text(content: Text, row: Row, x: int, y: int) -> Iterator[ET.Element]:
@@ -240,7 +253,7 @@ def _text(content: Text, row: Row, x: int, y: int) -> Iterator[ET.Element]:
         said = (
             run.content
             if isinstance(run.content, str)
-            else _visible(_said(run.content, row.get(run.content)), 60)
+            else _visible(_said(run.content, row.get(run.content)), 360, run.size)
         )
         lines[-1].append(_styled("tspan", said, run.size, run.color, bold=run.bold))
         heights[-1] = max(heights[-1], run.size * POINT)
