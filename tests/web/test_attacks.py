@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from orderpull import Settings
+from orderpull.web import standing
 from orderpull.web.patience import TRIES
 from orderpull.web.visitors import COOKIE, SECURE_COOKIE
 from tests.web.locked import (
@@ -453,6 +454,35 @@ def test_who_is_not_signed_in_is_told_nothing_of_the_data(held: Settings, tmp_pa
         assert json.loads(not_yet.text)["error"] == "The warehouse cannot be read."
         assert str(tmp_path) not in not_yet.text
         assert str(tmp_path) in ask(empty, "/readyz", BEARER).text
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For: 192.0.2.1", "Via: 1.1 x", "Forwarded: for=x", "X-Real-IP: x"]
+)
+def test_without_a_sign_in_a_proxy_shows_nothing_to_the_world(held: Settings, header: str) -> None:
+    """To this process its requests come from this machine."""
+    with serving(held) as site:
+        assert SKU in ask(site, "/").text
+        answer = ask(site, "/", header)
+        refused(answer)
+        assert "came through a proxy" in answer.text
+        assert ask(site, "/api/totals", header).status == 403
+
+
+def test_a_fault_of_ours_tells_nothing_and_is_guarded(
+    held: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Ada Secret")
+
+    monkeypatch.setattr(standing, "read_standing", fail)
+    with serving(held) as site:
+        for path in ("/", "/api/standing"):
+            answer = ask(site, path)
+            assert answer.status == 500
+            assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+            assert "Secret" not in answer.text
+            assert "The page failed." in answer.text
 
 
 def test_nothing_of_it_is_kept_by_others(site: str) -> None:

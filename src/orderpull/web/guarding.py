@@ -28,6 +28,9 @@ HEADERS = {
 FORMS = frozenset({"/sign-in", "/sign-out"})
 """What is answered by POST."""
 
+BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""Headers that proxies add: who asks is not on this machine, though the connection is."""
+
 OPEN = FORMS | {"/healthz", "/readyz"}
 """What is answered to everybody, besides ``/static``."""
 
@@ -75,6 +78,11 @@ class Guard:
             return _refused(
                 scope, 421, "This is not served under that name.",
                 "Use 127.0.0.1, or add the name to hosts in [web] of orderpull.toml.",
+            )  # fmt: skip
+        if not self.door.web.signs_in and any(name in headers for name in BY_PROXIES):
+            return _refused(
+                scope, 403, "This came through a proxy, and nobody has to sign in here.",
+                "Set a password, a token or a proxy_header in [web] of orderpull.toml.",
             )  # fmt: skip
         if scope["method"] == "POST" and not is_from_here(headers):
             return _refused(scope, 403, "This form was sent from another page than ours.")
