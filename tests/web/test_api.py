@@ -101,14 +101,14 @@ def test_long_tables_come_page_by_page(tmp_path_factory: pytest.TempPathFactory)
     settings = settings_in(tmp_path_factory.mktemp("many"))
     fill(
         settings,
-        rows_of([Order(str(n), items={"PEN": 1, f"S{n}": 1}) for n in range(1001)], [well()]),
+        rows_of([Order(str(n), items={"PEN": 1, f"S{n}": 1}) for n in range(501)], [well()]),
     )
     with serving(settings) as site:
         for path, key in (("/api/orders?sku=PEN&", "ordernumber"), ("/api/skus?", "sku")):
-            pages = [json.loads(ask(site, f"{path}page={n}").text) for n in (1, 2, 3, 4)]
-            assert [page["pages"] for page in pages] == [3] * 4
+            pages = [json.loads(ask(site, f"{path}page={n}").text) for n in (1, 2, 3)]
+            assert [page["pages"] for page in pages] == [2] * 3
             found = [row[key] for page in pages for row in page["rows"]]
-            assert len(found) == len(set(found)) == 1001 + (key == "sku")
+            assert len(found) == len(set(found)) == 501 + (key == "sku")
 
 
 def test_standing_and_runs_are_told(shut: str) -> None:
