@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
@@ -18,6 +18,9 @@ from orderpull.web.periods import Days, Step
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 JOINERS = "\u200c\u200d"
 LANGUAGES_AT_MOST = 10
+WORDS_KEPT = 20_000
+"""Numbers and days as they were last written: a page has hundreds, and most of them again."""
+
 CODE_LENGTH = 2
 """Of ISO 3166-1 alpha-2."""
 
@@ -66,26 +69,26 @@ class Formats:
 
     def number(self, value: float | None) -> str:
         """A whole number, grouped."""
-        return NOTHING if value is None else str(format_decimal(value, locale=self.locale))
+        return NOTHING if value is None else _number(value, None, self.locale)
 
     def average(self, value: float | None) -> str:
         """A number with two places."""
         if value is None:
             return NOTHING
-        return str(format_decimal(round(value, 2), format="#,##0.00", locale=self.locale))
+        return _number(round(value, 2), "#,##0.00", self.locale)
 
     def share(self, value: float) -> str:
         """A share as a percentage; small ones with a place."""
         places = "#,##0.0 %" if 0 < abs(value) < 0.1 else "#,##0 %"  # noqa: PLR2004
-        return str(format_percent(value, format=places, locale=self.locale))
+        return _percent(value, places, self.locale)
 
     def change(self, value: float) -> str:
         """A change as a percentage, with its sign."""
-        return str(format_percent(value, format=f"+#,##0.0 %;{MINUS}#,##0.0 %", locale=self.locale))
+        return _percent(value, f"+#,##0.0 %;{MINUS}#,##0.0 %", self.locale)
 
     def day(self, day: date) -> str:
         """A day."""
-        return str(format_date(day, "medium", locale=self.locale))
+        return _day(day, self.locale)
 
     def days(self, days: Days) -> str:
         """From when until when."""
@@ -101,7 +104,7 @@ class Formats:
         """A bar's label under the axis."""
         first = days.first or date.min
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
-        return str(format_skeleton(skeleton, first, locale=self.locale))
+        return _skeleton(skeleton, first, self.locale)
 
     def instant(self, instant: datetime | None) -> str:
         """A time (UTC in, the report's time zone out)."""
@@ -112,6 +115,27 @@ class Formats:
         return f"{self.day(local.date())}, {clock}"
 
 
+@lru_cache(WORDS_KEPT)
+def _number(value: float, pattern: str | None, locale: Locale) -> str:
+    return str(format_decimal(value, format=pattern, locale=locale))
+
+
+@lru_cache(WORDS_KEPT)
+def _percent(value: float, pattern: str, locale: Locale) -> str:
+    return str(format_percent(value, format=pattern, locale=locale))
+
+
+@lru_cache(WORDS_KEPT)
+def _day(day: date, locale: Locale) -> str:
+    return str(format_date(day, "medium", locale=locale))
+
+
+@lru_cache(WORDS_KEPT)
+def _skeleton(skeleton: str, day: date, locale: Locale) -> str:
+    return str(format_skeleton(skeleton, day, locale=locale))
+
+
+@lru_cache(WORDS_KEPT)
 def country_name(country: str | None) -> str:
     """How *country* is shown: by its English name, if it is the code of one."""
     if country is None:
