@@ -21,11 +21,16 @@ PROJECTS = (("p-0", "default", None), ("p-1", "Sales", None), ("p-2", "Daily", "
 
 @dataclass
 class Stub:
-    """The server. :param version: of its REST API. :param wrong: answers with this status."""
+    """The server.
+
+    :param version: of its REST API. :param wrong: calls that it answers with this status.
+    :param elsewhere: calls that it sends on to this server.
+    """
 
     url: str = ""
     version: str = "3.29"
     wrong: dict[str, int] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
     published: list[dict[str, Any]] = field(default_factory=list)
     validated: list[bytes] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
@@ -75,6 +80,12 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         stub.asked.append(f"{self.command} {self.path}")
         name = path.rpartition("/")[2]
+        if name in stub.elsewhere:
+            self.send_response(307)
+            self.send_header("Location", stub.elsewhere[name] + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if name in stub.wrong:
             self._say(stub.wrong[name], _error("400000", "Bad Request", f"no {TOKEN} here"))
             return

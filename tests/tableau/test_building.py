@@ -16,6 +16,7 @@ from orderpull.errors import OrderpullError
 from orderpull.tableau.build import build, without_engine
 from orderpull.tableau.places import PLACEHOLDER
 from orderpull.tableau.workbook import workbook
+from tests.tableau.books import needs_engine
 from tests.tableau.sold import duckdb_shop, orders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +113,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return duckdb_shop(tmp_path_factory.mktemp("shop"), orders(80))
 
 
+@needs_engine
 def test_an_extract_by_the_command(shop: Settings, tmp_path: Path) -> None:
     file = tmp_path / "orders.twbx"
     said = json.loads(call(shop.file, "build", "-o", str(file), "--json").stdout)
@@ -122,6 +124,7 @@ def test_an_extract_by_the_command(shop: Settings, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["orders.twbx"]
 
 
+@needs_engine
 def test_a_file_that_is_there_stays(shop: Settings, tmp_path: Path) -> None:
     file = tmp_path / "orders.twbx"
     file.write_text("mine")
@@ -147,6 +150,7 @@ def test_what_cannot_be_built(
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_engine
 def test_nothing_to_read_yet(tmp_path: Path) -> None:
     file = tmp_path / "orderpull.toml"
     file.write_text("")
@@ -170,6 +174,7 @@ def test_no_engine_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "orderpull[hyper]" in without_engine("tableauhyperapi")[1]
 
 
+@needs_engine
 def test_the_same_orders_give_the_same_workbook(shop: Settings, tmp_path: Path) -> None:
     """All but the extract, which the engine writes anew each time."""
     texts = []

@@ -45,6 +45,36 @@ def test_the_schemas_find_few_of_them() -> None:
     assert passed >= 60
 
 
+@pytest.mark.parametrize("value", ["", "x", "[", "[a].[b]", "-1", "#2026-01-01#"])
+def test_nothing_makes_it_fall(value: str) -> None:
+    """Whatever stands in an attribute or a text: the checker says something, or nothing."""
+    count = sum(len(each.attrib) + 1 for each in root().iter())
+    for number in range(len(value), count, 31):
+        tree = root()
+        place = 0
+        for each in tree.iter():
+            for name in (*each.attrib, None):
+                if place == number and name is None:
+                    each.text = value
+                elif place == number and name is not None:
+                    each.set(name, value)
+                place += 1
+        check(ET.tostring(tree))
+
+
+def test_nothing_missing_makes_it_fall() -> None:
+    """Whatever is taken out."""
+    count = sum(1 for _ in root().iter())
+    for number in range(1, count, 9):
+        tree = root()
+        for parent in tree.iter():
+            for child in list(parent):
+                number -= 1  # noqa: PLW2901 - it counts down to the one
+                if number == 0:
+                    parent.remove(child)
+        check(ET.tostring(tree))
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from orderpull.tableau.checking import check_file
+from tests.tableau.books import needs_engine
 from tests.tableau.sold import duckdb_shop
 
 ITEMS = 1_000_000
@@ -22,6 +23,7 @@ sys.exit(done.returncode)
 """
 
 
+@needs_engine
 @pytest.mark.slow
 def test_a_million_items_in_bounded_memory(tmp_path: Path) -> None:
     settings = duckdb_shop(tmp_path, {})

@@ -14,6 +14,7 @@ from tableauserverclient.server.endpoint import workbooks_endpoint
 from orderpull.cli import main
 from orderpull.tableau.places import EXTRACT
 from orderpull.tableau.workbook import workbook
+from tests.tableau.books import needs_engine
 from tests.tableau.sold import duckdb_shop, orders
 from tests.tableau.stub import TOKEN, TOKEN_NAME, Stub, tableau_server
 
@@ -109,6 +110,7 @@ def test_a_large_file_arrives_in_pieces(
     assert published["content"].endswith(b"</workbook>\n")
 
 
+@needs_engine
 def test_refresh_brings_the_orders_of_now(server: Stub, tmp_path: Path) -> None:
     shop = duckdb_shop(tmp_path, orders(60))
     assert shop.file is not None
@@ -158,6 +160,25 @@ def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
     assert "cannot be reached" in said
     assert "Connection refused" in said
     assert "Traceback" not in said
+
+
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = settings(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}", REDSHIFT)
+        file.write_text(file.read_text() + "timeout = 0.2\n")
+        assert "did not answer in time" in call(file, "publish", code=1).stderr
+
+
+def test_the_token_goes_to_no_other_host(server: Stub, tmp_path: Path) -> None:
+    """A redirect to the same host is followed, one to another is not."""
+    there = server.url.replace("127.0.0.1", "localhost")
+    with tableau_server(elsewhere={"signin": there}) as first:
+        said = call(settings(tmp_path, first.url, REDSHIFT), "publish", code=2).stderr
+        assert "the token does not go along" in said
+        assert server.asked == []
+    with tableau_server(elsewhere={"serverInfo": server.url}) as first:
+        call(settings(tmp_path, first.url, REDSHIFT), "publish")
+        assert [line for line in server.asked if "serverInfo" in line]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ class DataSource:
         for table in TABLES:
             own = [field for field in self.fields if field.table is table]
             for ordinal, field in enumerate(own, start=1):
-                yield _record(field, ordinal)
+                yield _record(field, ordinal, field.column.name, table.name)
 
     def _table_columns(self) -> Iterator[ET.Element]:
         """A field for each table as such, from which Tableau makes its count."""
@@ -165,6 +165,7 @@ class DataSource:
             return []
         relations = (_extract_relation(table) for table in TABLES)
         connection = _hyper_connection()
+        connection.set("access_mode", "readonly")
         connection.append(element("relation", relations, type="collection"))
         kept = [field for field in self.fields if field.column.name not in PERSONAL]
         maps = (
@@ -172,6 +173,11 @@ class DataSource:
             for f in kept
         )
         connection.append(element("cols", maps))
+        records = (
+            _record(field, ordinal, field.name, object_id(field.table))
+            for ordinal, field in enumerate(kept)
+        )
+        connection.append(element("metadata-records", records))
         return [
             element(
                 "extract",
@@ -242,14 +248,17 @@ def _extract_relation(table: Table) -> ET.Element:
     return element("relation", name=identity, table=f"[Extract].[{identity}]", type="table")
 
 
-def _record(field: Field, ordinal: int) -> ET.Element:
-    """What Tableau remembers of a column: its names here and there, and its type."""
+def _record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
+    """What Tableau remembers of a column: its names here and there, and its type.
+
+    :param name: what it is called where it is stored. :param table: what its table is called there.
+    """
     parts = [
-        text("remote-name", field.column.name),
+        text("remote-name", name),
         text("remote-type", _REMOTE_TYPES[field.data_type]),
         text("local-name", f"[{field.name}]"),
-        text("parent-name", f"[{field.table.name}]"),
-        text("remote-alias", field.column.name),
+        text("parent-name", f"[{table}]"),
+        text("remote-alias", name),
         text("ordinal", str(ordinal)),
         text("local-type", field.data_type),
         text("aggregation", "Sum" if field.measure else _AGGREGATIONS[field.data_type]),
@@ -273,6 +282,8 @@ _AGGREGATIONS: dict[DataType, str] = {
 
 def _column(field: Field) -> ET.Element:
     words = {"caption": field.caption, "datatype": field.data_type}
+    if field.number_format:
+        words["default-format"] = field.number_format
     if field.hidden:
         words["hidden"] = "true"
     words["name"] = f"[{field.name}]"

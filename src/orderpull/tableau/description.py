@@ -34,6 +34,10 @@ _DATA_TYPES: dict[str, DataType] = {
 }
 
 
+WHOLE, CENTS = "n#,##0", "n#,##0.00"
+"""Tableau's formats for whole numbers and for those with two places, grouped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A column of a table, as the data source calls it.
@@ -52,6 +56,11 @@ class Field:
     def data_type(self) -> DataType:
         """Tableau's word for what it holds."""
         return _DATA_TYPES[self.column.type]
+
+    @property
+    def number_format(self) -> str:
+        """Tableau's format for its numbers; '' leaves it to Tableau."""
+        return {"quantity": WHOLE, "total": CENTS}.get(self.column.name, "")
 
     @property
     def measure(self) -> bool:
@@ -194,9 +203,6 @@ FIELDS = _fields()
 COUNTED = "counted"
 """The field that every sheet is filtered by: orders that are no sale are left out."""
 
-WHOLE = "n#,##0"
-"""Tableau's format for whole numbers, grouped."""
-
 ORDER_KEY = Calculation(
     "Calculation_OrderKey",
     "Order key",
@@ -230,7 +236,7 @@ CALCULATIONS = (
         "SUM([quantity]) / [Calculation_Orders]",
         "real",
         measure=True,
-        number_format="n#,##0.00",
+        number_format=CENTS,
     ),
     Calculation(
         "Calculation_Scope",
@@ -295,6 +301,9 @@ def _tooltip(first: tuple[str | Pill, ...]) -> Text:
     return tuple(told)
 
 
+TOP, TOP_BY_COUNTRY = 10, 5
+"""How many SKUs are shown, overall and of each country."""
+
 AVERAGE_SHEET = Sheet(
     "Average items per order",
     title=_title(
@@ -319,7 +328,7 @@ COUNTRY_SHEET = Sheet(
     "Most popular SKUs by country",
     title=_title(
         "Most popular SKUs by country",
-        "Top 5 of each country by items  ·  Country: ",
+        f"Top {TOP_BY_COUNTRY} of each country by items  ·  Country: ",
         COUNTRY,
         "  ·  click a country to filter everything",
     ),
@@ -332,7 +341,7 @@ COUNTRY_SHEET = Sheet(
     detail=(ORDERS,),
     tooltip=_tooltip((SKU, " in ", COUNTRY)),
     rank=RANK_FILTER,
-    top=5,
+    top=TOP_BY_COUNTRY,
     sorted_by=(COUNTRY, ITEMS),
     alphabetic=SKU,
     scrolls=True,
@@ -340,7 +349,7 @@ COUNTRY_SHEET = Sheet(
 
 OVERALL_SHEET = Sheet(
     "Most popular SKUs",
-    title=_title("Most popular SKUs", "Top 10 by items  ·  Country: ", COUNTRY),
+    title=_title("Most popular SKUs", f"Top {TOP} by items  ·  Country: ", COUNTRY),
     mark="Bar",
     color=BLUE,
     rows=(RANK, SKU),
@@ -350,7 +359,7 @@ OVERALL_SHEET = Sheet(
     detail=(ORDERS,),
     tooltip=_tooltip((SKU,)),
     rank=RANK_FILTER,
-    top=10,
+    top=TOP,
     alphabetic=SKU,
 )
 

@@ -6,7 +6,7 @@ No secret is ever in a message: whatever the server says is searched for them fi
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import tableauserverclient as tsc
@@ -45,7 +45,9 @@ def signed_in(settings: Settings) -> Iterator[tsc.Server]:
         )
     login = tsc.PersonalAccessTokenAuth(wanted.token_name, wanted.token, wanted.site or "")
     with told(settings):
-        server = _new_server(address, http_options={"timeout": wanted.timeout})
+        server = _new_server(
+            address, http_options={"timeout": wanted.timeout}, session_factory=_session
+        )
         try:
             about = server.server_info.get()
             server.version = about.rest_api_version if about else server.version
@@ -96,6 +98,27 @@ def _address(settings: Settings) -> str:
             "Use https://.",
         )
     return address.rstrip("/")
+
+
+def _session() -> requests.Session:
+    """A session that takes a token to no other host, wherever it is sent on to."""
+    session = requests.Session()
+    session.hooks["response"].append(_stays)
+    return session
+
+
+def _stays(response: requests.Response, **_: object) -> None:
+    if not response.is_redirect:
+        return
+    here, there = (
+        urlsplit(url) for url in (response.url, urljoin(response.url, response.headers["Location"]))
+    )
+    if here.hostname != there.hostname:
+        response.close()
+        raise UsageError(
+            f"{here.netloc} sends on to {there.netloc}; the token does not go along.",
+            "Set tableau.server to the address that is meant.",
+        )
 
 
 def _this_machine(host: str) -> bool:

@@ -43,8 +43,13 @@ def overlaps(book: Book) -> Iterator[Finding]:
 
 def _square(zone: ET.Element) -> tuple[int, int, int, int]:
     """x, y, width and height."""
-    x, y, width, height = (int(zone.get(name, "0")) for name in ("x", "y", "w", "h"))
+    x, y, width, height = (_number(zone.get(name, "0")) for name in ("x", "y", "w", "h"))
     return x, y, width, height
+
+
+def _number(text: str) -> int:
+    """A whole number; what is none lies nowhere."""
+    return int(text) if text.removeprefix("-").isdecimal() else -1
 
 
 def quick_filters(book: Book) -> Iterator[Finding]:
@@ -74,7 +79,7 @@ def sizes(book: Book) -> Iterator[Finding]:
         if size is None:
             continue
         for side in ("width", "height"):
-            least, most = (int(size.get(f"{end}{side}", "0")) for end in ("min", "max"))
+            least, most = (_number(size.get(f"{end}{side}", "0")) for end in ("min", "max"))
             if most and (least > most or (size.get("sizing-mode") == "fixed" and least != most)):
                 yield Finding("size", board.place, f"its {side} goes from {least} to {most}")
 

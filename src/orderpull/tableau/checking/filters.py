@@ -68,9 +68,17 @@ def ranges(book: Book) -> Iterator[Finding]:
             low, high = each.findtext("min"), each.findtext("max")
             if low is None and high is None and each.get("included-values") == "in-range":
                 yield Finding("range-open", sheet.place, f"{each.get('column')} has no range")
-            if low and high and float(low) > float(high):
+            if _reversed(low, high):
                 sentence = f"{each.get('column')} goes from {low} to {high}"
                 yield Finding("range", sheet.place, sentence)
+
+
+def _reversed(low: str | None, high: str | None) -> bool:
+    """Whether a range of numbers goes down; dates are left to Tableau."""
+    try:
+        return low is not None and high is not None and float(low) > float(high)
+    except ValueError:
+        return False
 
 
 def tops(book: Book) -> Iterator[Finding]:
