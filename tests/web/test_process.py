@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,11 +46,14 @@ class Served:
         return self.process.wait(LONG)
 
 
+ORDERPULL = ("-m", "orderpull")
+
+
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Served]:
+def started(folder: Path, *arguments: str, program: Sequence[str] = ORDERPULL) -> Iterator[Served]:
     """``orderpull serve ARGUMENTS`` with the settings in *folder*."""
     told = folder / "stderr"
-    command = [sys.executable, "-m", "orderpull", "serve", "--port", "0", *arguments]
+    command = [sys.executable, *program, "serve", "--port", "0", *arguments]
     with told.open("w") as stderr:
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True
@@ -169,6 +172,37 @@ def test_it_ends_when_told_to_with_requests_under_way(tmp_path: Path, number: in
         for thread in asking:
             thread.join()
         pool.clear()
+        assert "Traceback" not in served.told.read_text()
+
+
+SLOW = """
+import threading
+from orderpull.cli import main
+from orderpull.web import standing
+
+def wait_for_ever(*_):
+    open("asked", "w").close()
+    threading.Event().wait()
+
+
+standing.read_standing = wait_for_ever
+main()
+"""
+
+
+@pytest.mark.slow
+def test_it_ends_when_told_to_though_the_warehouse_does_not_answer(tmp_path: Path) -> None:
+    """Who asks is told so; nobody waits for a question that takes for ever."""
+    settings = settings_in(tmp_path)
+    fill(settings, rows_of([Order("1")], [well()]))
+    with started(tmp_path, program=("-c", SLOW)) as served:
+        answers: list[int] = []
+        asking = threading.Thread(target=lambda: answers.append(ask(served.url).status))
+        asking.start()
+        until((tmp_path / "asked").exists)
+        assert served.end(signal.SIGTERM) == 143
+        asking.join()
+        assert answers == [503]
         assert "Traceback" not in served.told.read_text()
 
 

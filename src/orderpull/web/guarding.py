@@ -1,5 +1,6 @@
 """What keeps the pages to those they are for: hosts, methods, sign-in, what a browser may load."""
 
+import asyncio
 import ipaddress
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
@@ -58,16 +59,26 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        begun = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refused = self.refusal(scope)
-        await (refused or self.app)(scope, receive, with_headers)
+        answer: ASGIApp = self.refusal(scope) or self.app
+        try:
+            await answer(scope, receive, with_headers)
+        except asyncio.CancelledError:
+            # The server ends, and has waited as long as it would.
+            if begun:
+                raise
+            await _refused(scope, 503, "The pages are being closed.")(scope, receive, with_headers)
 
     def refusal(self, scope: Scope) -> Response | None:
         """Why a request is not let through, if it is not."""
