@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tableau_inspector.analyzer import analyze
 
-from orderpull.tableau.description import CALCULATIONS, DASHBOARD, SHEETS
+from orderpull.tableau.description import DASHBOARD, SHEETS
+from orderpull.tableau.fields import CALCULATIONS
 from tests.tableau.books import PLACES, SCHEMAS, TARGETS, book, faults, needs_schemas
 
 

@@ -8,38 +8,24 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
-from orderpull.tableau.description import (
+from orderpull.tableau.columns import calculated, instance, object_id, record, stored
+from orderpull.tableau.description import COUNTRY
+from orderpull.tableau.fields import (
     CALCULATIONS,
     COUNTED,
-    COUNTRY,
     FIELDS,
     KEY,
     PERSONAL,
     TABLES,
-    Calculation,
-    DataType,
     Field,
-    Pill,
 )
-from orderpull.tableau.markup import code, element, text
+from orderpull.tableau.markup import code, element
 from orderpull.tableau.places import EXTRACT, Live
+from orderpull.tableau.shapes import Pill
 
 CAPTION = "Orders"
 ACTION_GROUP = "Action (Country)"
 """Tableau's name for what a click on a country sets."""
-
-_REMOTE_TYPES: dict[DataType, str] = {
-    "string": "129",
-    "integer": "20",
-    "real": "131",
-    "boolean": "11",
-    "date": "133",
-    "datetime": "135",
-}
-"""OLE DB's numbers for types, as workbooks that Tableau saved have them."""
-
-_DERIVATIONS = {"none": "None", "sum": "Sum", "min": "Min", "usr": "User"}
-_TYPES = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
 
 
 class DataSource:
@@ -71,8 +57,8 @@ class DataSource:
             self._connection(),
             element("aliases", enabled="yes"),
             self._table_columns(),
-            (_column(field) for field in self.fields),
-            (_calculated(calculation) for calculation in CALCULATIONS),
+            (stored(field) for field in self.fields),
+            (calculated(calculation) for calculation in CALCULATIONS),
             instance(COUNTRY, self.name),
             _action_group(),
             self._extract(),
@@ -81,7 +67,6 @@ class DataSource:
                 dim_ordering="alphabetic",
                 measure_ordering="alphabetic",
                 show_structure="true",
-                auto_hide_new_columns="true",
             ),
             _counted_only(),
             self._object_graph(),
@@ -98,8 +83,8 @@ class DataSource:
     def dependencies(self, pills: tuple[Pill, ...]) -> ET.Element:
         """The fields that *pills* need, and the pills, as sheets and dashboards declare them."""
         needed = _needed({pill.field for pill in pills})
-        columns = [_column(field) for field in self.fields if field.name in needed]
-        columns += [_calculated(each) for each in CALCULATIONS if each.name in needed]
+        columns = [stored(field) for field in self.fields if field.name in needed]
+        columns += [calculated(each) for each in CALCULATIONS if each.name in needed]
         return element(
             "datasource-dependencies",
             columns,
@@ -146,7 +131,7 @@ class DataSource:
         for table in TABLES:
             own = [field for field in self.fields if field.table is table]
             for ordinal, field in enumerate(own, start=1):
-                yield _record(field, ordinal, field.column.name, table.name)
+                yield record(field, ordinal, field.column.name, table.name)
 
     def _table_columns(self) -> Iterator[ET.Element]:
         """A field for each table as such, from which Tableau makes its count."""
@@ -174,7 +159,7 @@ class DataSource:
         )
         connection.append(element("cols", maps))
         records = (
-            _record(field, ordinal, field.name, object_id(field.table))
+            record(field, ordinal, field.name, object_id(field.table))
             for ordinal, field in enumerate(kept)
         )
         connection.append(element("metadata-records", records))
@@ -205,11 +190,6 @@ class DataSource:
         if self.live and self.extract:
             contexts.append(element("properties", _extract_relation(table), context="extract"))
         return element("object", contexts, caption=table.name, id=object_id(table))
-
-
-def object_id(table: Table) -> str:
-    """The table's name in the object graph, as Tableau makes such names."""
-    return f"{table.name}_{code('object', table.name)[:24].upper()}"
 
 
 def _live_connection(live: Live) -> ET.Element:
@@ -246,87 +226,6 @@ def _hyper_connection() -> ET.Element:
 def _extract_relation(table: Table) -> ET.Element:
     identity = object_id(table)
     return element("relation", name=identity, table=f"[Extract].[{identity}]", type="table")
-
-
-def _record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
-    """What Tableau remembers of a column: its names here and there, and its type.
-
-    :param name: what it is called where it is stored. :param table: what its table is called there.
-    """
-    parts = [
-        text("remote-name", name),
-        text("remote-type", _REMOTE_TYPES[field.data_type]),
-        text("local-name", f"[{field.name}]"),
-        text("parent-name", f"[{table}]"),
-        text("remote-alias", name),
-        text("ordinal", str(ordinal)),
-        text("local-type", field.data_type),
-        text("aggregation", "Sum" if field.measure else _AGGREGATIONS[field.data_type]),
-        text("contains-null", "false" if field.column.name in field.table.key else "true"),
-    ]
-    if field.data_type == "string":
-        parts.append(element("collation", flag="0", name="binary"))
-    parts.append(text("object-id", f"[{object_id(field.table)}]"))
-    return element("metadata-record", parts, class_="column")
-
-
-_AGGREGATIONS: dict[DataType, str] = {
-    "string": "Count",
-    "integer": "Sum",
-    "real": "Sum",
-    "boolean": "Count",
-    "date": "Year",
-    "datetime": "Year",
-}
-
-
-def _column(field: Field) -> ET.Element:
-    words = {"caption": field.caption, "datatype": field.data_type}
-    if field.number_format:
-        words["default-format"] = field.number_format
-    if field.hidden:
-        words["hidden"] = "true"
-    words["name"] = f"[{field.name}]"
-    words |= _role(measure=field.measure, data_type=field.data_type)
-    return ET.Element("column", words)
-
-
-def _calculated(calculation: Calculation) -> ET.Element:
-    words = {"caption": calculation.caption, "datatype": calculation.data_type}
-    if calculation.number_format:
-        words["default-format"] = calculation.number_format
-    if calculation.hidden:
-        words["hidden"] = "true"
-    words["name"] = f"[{calculation.name}]"
-    words |= _role(measure=calculation.measure, data_type=calculation.data_type)
-    formula = element("calculation", class_="tableau", formula=calculation.formula)
-    if calculation.table_calculation:
-        formula.append(element("table-calc", ordering_type="Rows"))
-    made = ET.Element("column", words)
-    made.append(formula)
-    return made
-
-
-def _role(*, measure: bool, data_type: DataType) -> dict[str, str]:
-    if not measure:
-        return {"role": "dimension", "type": "ordinal" if data_type != "string" else "nominal"}
-    return {"role": "measure", "type": "nominal" if data_type == "string" else "quantitative"}
-
-
-def instance(pill: Pill, data_source: str) -> ET.Element:
-    """A pill's declaration: the field, how it is aggregated, and what it is computed along."""
-    made = element(
-        "column-instance",
-        column=f"[{pill.field}]",
-        derivation=_DERIVATIONS[pill.derivation],
-        name=f"[{pill.name}]",
-        pivot="key",
-        type=_TYPES[pill.kind],
-    )
-    if pill.along:
-        along = f"[{data_source}].[{pill.along}]"
-        made.append(element("table-calc", ordering_field=along, ordering_type="Field"))
-    return made
 
 
 def _needed(names: set[str]) -> set[str]:

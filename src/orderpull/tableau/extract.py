@@ -27,8 +27,8 @@ from orderpull.destinations import open_destination
 from orderpull.errors import OrderpullError
 from orderpull.model import Table
 from orderpull.settings import Settings
-from orderpull.tableau.datasource import object_id
-from orderpull.tableau.description import FIELDS, PERSONAL, TABLES, DataType, Field
+from orderpull.tableau.columns import object_id
+from orderpull.tableau.fields import FIELDS, PERSONAL, TABLES, DataType, Field
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

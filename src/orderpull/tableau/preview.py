@@ -38,12 +38,9 @@ from orderpull.tableau.description import (
     SCOPE,
     SHEETS,
     SKU,
-    Pill,
-    Sheet,
-    Text,
-    Zone,
 )
 from orderpull.tableau.markup import document, element, text
+from orderpull.tableau.shapes import Pill, Sheet, Text, Zone
 
 PADDING, ROW = 12, 24
 POINT = 4 / 3

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
-from orderpull.tableau.description import COUNTRY, Pill, Sheet, Text
+from orderpull.tableau.description import COUNTRY
 from orderpull.tableau.markup import element, identity, text
+from orderpull.tableau.shapes import Pill, Sheet, Text
 
 COUNTRY_GROUP = "3"
 """Sheets whose country filter has this number share one choice."""

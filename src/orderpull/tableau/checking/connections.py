@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.checking.reading import Book, Finding, Source, plain
-from orderpull.tableau.description import TABLES
+from orderpull.tableau.fields import TABLES
 
 SERVERS = frozenset({"redshift", "postgres", "mysql", "snowflake", "sqlserver", "sqlproxy"})
 FILES = frozenset({"hyper", "textscan", "excel-direct"})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.checking.reading import Book, Finding, Source, plain
-from orderpull.tableau.description import COUNTED, KEY, TABLES
+from orderpull.tableau.fields import COUNTED, KEY, TABLES
 
 
 def objects(book: Book) -> Iterator[Finding]:
