@@ -55,6 +55,19 @@ check: lint types ## lint, types, imports and the quick tests
 bench: $(STAMP) ## orders per CPU-second, time and memory, measured here
 	@PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
 
+.PHONY: bench-pages
+bench-pages: $(STAMP) ## what the pages cost over ten million orders (needs 5 GB of disk, 15 minutes)
+	@PYTHONPATH=. $(BIN)/python bench/pages.py $(ARGS)
+
+.PHONY: bench-beside
+bench-beside: $(STAMP) servers build/beside/.set-up ## the pages beside small Dash and Streamlit ones, in Chromium
+	@PYTHONPATH=. $(BIN)/python bench/beside.py $(ARGS)
+
+build/beside/.set-up: bench/dashboards/requirements.txt
+	@$(BIN)/python -m venv build/beside
+	@$(call quietly,build/beside/bin/python -m pip install --require-hashes -r $<)
+	@touch $@
+
 .PHONY: lint
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet $(CODE)

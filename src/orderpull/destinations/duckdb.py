@@ -50,6 +50,15 @@ READING_MEMORY = "1GB"
 """What a reader takes at most. The answers of ten million orders, asked of the orders themselves,
 fit in half of it only by writing to the disk meanwhile (measured)."""
 
+# Two lookups instead of one with OR: each skips the blocks that hold none of what it looks for.
+_KNOWN = f"""
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT {KNOWN} FROM order_header
+WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order)
+UNION
+SELECT {KNOWN} FROM order_header
+WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
+
 _RETRY_SECONDS = 0.05
 _STAGE: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,
@@ -262,13 +271,7 @@ class DuckdbLoader:
         """Compare the staged tables with what is stored."""
 
         def create_known() -> None:
-            self.stage.execute(
-                f"""CREATE OR REPLACE TEMP TABLE known AS
-                    SELECT {KNOWN} FROM order_header WHERE source = ? AND (
-                        order_id IN (SELECT order_id FROM staged_order)
-                        OR ordernumber IN (SELECT ordernumber FROM staged_order))""",
-                [batch.source],
-            )
+            self.stage.execute(_KNOWN, [batch.source, batch.source])
 
         return judge(self.stage, batch, create_known)
 
