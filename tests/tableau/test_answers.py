@@ -9,6 +9,7 @@ import pytest
 
 from orderpull import Settings
 from orderpull.destinations import open_destination
+from orderpull.errors import OrderpullError
 from orderpull.model import NO_COUNTRY
 from orderpull.tableau.build import build
 from orderpull.tableau.places import EXTRACT, Live
@@ -21,7 +22,7 @@ from tests.warehouses import warehouse
 pytest.importorskip("tableauhyperapi", reason="Tableau makes its engine for other machines alone")
 from tableauhyperapi import Connection, HyperProcess
 
-from orderpull.tableau.extract import engine
+from orderpull.tableau.extract import engine, write_extract
 
 NAMES = tuple(country or NO_COUNTRY for country in COUNTRIES)
 CHOICES: tuple[tuple[str, ...], ...] = ((), *((name,) for name in NAMES), NAMES[1::2], ("XX",))
@@ -190,3 +191,14 @@ def test_an_extract_beside_a_live_connection_answers_as_the_views_do(
     for book in opened(process, tmp_path / "orders.twbx", tmp_path):
         for countries in CHOICES[:3]:
             compared(book, settings, countries)
+
+
+def test_an_extract_that_cannot_be_written_is_told(shop: Settings, tmp_path: Path) -> None:
+    """By the engine, and by the file system."""
+    folder = tmp_path / "orders.hyper"
+    folder.mkdir()
+    with pytest.raises(OrderpullError, match=r"extract orders\.hyper could not be written"):
+        write_extract(shop, folder, beside_live=False)
+    with pytest.raises(OrderpullError, match="No such file or directory"):
+        write_extract(shop, tmp_path / "none" / "orders.hyper", beside_live=False)
+    assert list(tmp_path.iterdir()) == [folder]

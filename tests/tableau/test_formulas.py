@@ -70,3 +70,9 @@ def test_what_is_none(formula: str, said: str) -> None:
 def test_the_fields_of_a_formula() -> None:
     tree = parse("IF [a] = 1 THEN { FIXED [b] : SUM([c]) } ELSE -[d] END")
     assert fields(tree) == {"a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("formula", ["(" * 5000 + "1" + ")" * 5000, " + ".join(["1"] * 5000)])
+def test_what_is_nested_too_deep(formula: str) -> None:
+    with pytest.raises(FormulaError, match="too deep"):
+        parse(formula)

@@ -58,7 +58,7 @@ def write_extract(settings: Settings, file: Path, *, beside_live: bool) -> dict[
     :raises OrderpullError: the extract cannot be written.
     """
     destination = open_destination(settings.destination, settings.folder)
-    with TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder, _told(file):
+    with _told(file), TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder:
         with destination.reader() as reader:
             parquet = {table.name: _export(reader, table, Path(folder)) for table in TABLES}
         with engine() as process, _created(process, file) as connection:

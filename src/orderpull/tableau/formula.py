@@ -67,6 +67,11 @@ class Fixed:
 
 Expression = Value | Field | Call | Operation | Choice | Fixed
 
+DEEPEST = 200
+"""How many parts of a formula may stand within each other."""
+
+_TOO_DEEP = "it is nested too deep"
+
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)
       | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)
@@ -96,12 +101,25 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
 def parse(formula: str) -> Expression:
     """The formula as a tree.
 
-    :raises FormulaError: it is none.
+    :raises FormulaError: it is none, or nested deeper than anybody writes.
     """
     parser = _Parser(_tokens(formula))
-    tree = parser.expression()
+    try:
+        tree = parser.expression()
+    except RecursionError:
+        raise FormulaError(_TOO_DEEP) from None
     parser.expect("end", "")
+    if _depth(tree) > DEEPEST:
+        raise FormulaError(_TOO_DEEP)
     return tree
+
+
+def _depth(tree: Expression) -> int:
+    """How many parts stand within each other."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [part for each in level for part in parts(each)]
+    return depth
 
 
 def _tokens(formula: str) -> list[tuple[str, str]]:
