@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,3 +230,14 @@ def test_the_server_validates(tmp_path: Path) -> None:
     with tableau_server(findings=b"<html>") as server:
         settings(tmp_path, server.url, REDSHIFT)
         assert "cannot be read" in call(file, "validate", "--server", str(book), code=1).stderr
+
+
+def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tableauserverclient", None)
+    for name in ("publish", "server", "validate"):
+        monkeypatch.delitem(sys.modules, f"orderpull.tableau.{name}", raising=False)
+    file = settings(tmp_path, "https://tableau.example.com", REDSHIFT)
+    for arguments in (("publish",), ("refresh",)):
+        said = call(file, *arguments, code=2).stderr
+        assert "tableauserverclient, which is not installed" in said
+        assert "orderpull[tableau]" in said
