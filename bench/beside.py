@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.history import write_history
 from bench.pages import SETTINGS, TICK
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from orderpull.settings import parse_settings
 
@@ -77,7 +77,7 @@ class Dashboard:
 
     def add(self, page: Page, country: str) -> None:
         """Choose *country*, as a person does, and wait until its numbers are there."""
-        before = page.inner_text(self.ready)
+        before = page.text_content(self.ready) or ""
         for action, what in self.choose:
             words = what.format(country=country)
             if action == "click":
@@ -86,11 +86,7 @@ class Dashboard:
                 page.keyboard.type(words)
             else:
                 page.keyboard.press(words)
-        page.wait_for_function(
-            "([where, was]) => document.querySelector(where)?.innerText !== was",
-            arg=[self.ready, before],
-            timeout=60_000,
-        )
+        expect(page.locator(self.ready)).not_to_have_text(before, timeout=60_000)
         page.wait_for_load_state("networkidle")
 
 
@@ -105,7 +101,12 @@ DASHBOARDS = (
         "Dash",
         [str(OTHERS), str(HERE / "dash_app.py"), "{port}"],
         "#average",
-        (("click", "#countries"), ("type", "{country}"), ("press", "Enter")),
+        (
+            ("click", "#countries"),
+            ("type", "{country}"),
+            ("click", "[role=option]:has-text('{country}')"),
+            ("press", "Escape"),
+        ),
     ),
     Dashboard(
         "Streamlit",

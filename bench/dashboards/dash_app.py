@@ -39,8 +39,8 @@ def update(countries: list[str] | None) -> tuple[str, Any, Any]:
     ranked = go.Figure(
         go.Bar(x=[n for _, n in rows], y=[name for name, _ in rows], orientation="h")
     )
-    average = found.average["average"] or 0
-    return f"{average:.2f} items per order", popular, ranked
+    average, orders = found.average["average"] or 0, found.average["orders"]
+    return f"{average:.2f} items per order ({orders:,} orders)", popular, ranked
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from panels import COUNTRIES, asked, by_country
 st.title("Orders")
 countries = st.multiselect("Countries", COUNTRIES, placeholder="All countries")
 found = asked(countries)
-st.metric("Items per order", f"{found.average['average'] or 0:.2f}")
+average, orders = found.average["average"] or 0, found.average["orders"]
+st.metric("Items per order", f"{average:.2f} ({orders:,} orders)")
 st.subheader("Most popular SKUs")
 st.bar_chart(pd.DataFrame(found.overall), x="sku", y="quantity", horizontal=True)
 st.subheader("Most popular SKUs by country")
