@@ -180,6 +180,10 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
     for country in {line[2] for line in lines}:
         rows = [row for row in whole if row["country"] == country]
         assert told(rows) == ranked([line for line in lines if line[2] == country], question)
+    for country, rows in page.by_country:
+        assert told(rows) == ranked([line for line in lines if line[2] == country], question)
+    shown = {country for country, _ in page.by_country}
+    assert shown == {line[2] for line in lines}
     anywhere = sums(recounted(shop, question, countries=False), 2)
     assert {r["country"]: (r["orders"], r["items"]) for r in page.countries} == anywhere
     by_day = sums(lines, 3)

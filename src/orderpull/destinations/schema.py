@@ -4,6 +4,7 @@ Imports SQLAlchemy, so it is itself imported only where tables are made or chang
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
 filled by the next load (``summing.py``)."""
 
 
+@cache
 def dialect_of(kind: Kind) -> Dialect:
     """How *kind* says things. DuckDB speaks PostgreSQL's SQL; its parameters are numbered."""
     if kind == "redshift":

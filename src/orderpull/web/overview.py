@@ -105,14 +105,15 @@ def read_overview(asked: Asked) -> Overview:
     everything = Filter()
     totals = read_totals(asked, chosen)
     countries = read_countries(asked, replace(chosen, countries=()), asked.question.measure)
-    by_country, hidden = _by_country(asked, countries)
+    popular = read_popular(asked)
+    by_country, hidden = _by_country(asked, countries, popular)
     return Overview(
         totals=totals,
         before=(earlier[0], read_totals(asked, earlier[1])) if earlier else None,
         trend=read_trend(asked, totals),
         countries=countries,
         sources=reader.rows(asked.about(everything).sales_by_source(everything)),
-        popular=read_popular(asked),
+        popular=popular,
         by_country=by_country,
         hidden=hidden,
         undated=reader.rows(asked.about(chosen).undated(chosen))[0]["orders"]
@@ -151,12 +152,14 @@ def read_popular(asked: Asked) -> list[Row]:
 
 
 def _by_country(
-    asked: Asked, countries: list[Row]
+    asked: Asked, countries: list[Row], popular: list[Row]
 ) -> tuple[list[tuple[str | None, list[Row]]], int]:
     order = [row["country"] for row in countries]
     if asked.chosen.countries:
         order = [country for country in order if country in asked.chosen.countries]
     shown = order if asked.question.every else order[:COUNTRIES_SHOWN]
+    if len(shown) == len(asked.chosen.countries) == 1:  # then its best-selling are the best-selling
+        return [(shown[0], popular)], 0
     if not shown:
         return [], 0
     rows = read_by_country(asked, tuple(shown))
