@@ -13,8 +13,10 @@ import pytest
 from orderpull.destinations import open_destination, summing
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.model import SUMMARY_TABLES
+from orderpull.reports.answers import kept
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec import parse_api
+from orderpull.views import Filter
 from tests.summed import differing, recount, summaries
 from tests.verdict.history import Shop
 from tests.warehouses import KINDS, Warehouse, warehouse
@@ -127,23 +129,24 @@ def test_a_thousand_random_changes(
     assert differing(made.query, ZONE) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_they_are_summed_up_now_and_then(
-    made: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that rows stay few, however often something is sold."""
     monkeypatch.setattr(summing, "FOLD_FROM", 4)
-    destination = opened(made)
-    destination.preflight()
-    with destination.loader() as loader:
-        shop = Shop(tmp_path, loader, "few", api=parse_api(API, "shop.toml"))
-        for number in range(14):
-            line = {"sku": "PEN", "n": 1}
-            take(shop, [{"id": f"{number}", "no": f"{number}", "country": "DE", "lines": [line]}])
-    ((rows,),) = made.query("SELECT count(*) FROM summary_year WHERE source = 'few'")
-    ((days,),) = made.query("SELECT count(*) FROM summary_day WHERE source = 'few'")
-    assert rows < 14
-    assert days < 14
-    assert differing(made.query, ZONE) == []
+    with warehouse(kind, tmp_path / "here") as place:
+        destination = opened(place)
+        destination.preflight()
+        with destination.loader() as loader:
+            shop = Shop(tmp_path, loader, "few", api=parse_api(API, "shop.toml"))
+            for number in range(14):
+                line = {"sku": "PEN", "n": 1}
+                take(shop, [{"id": str(number), "no": str(number), "lines": [line]}])
+        for table in ("summary_year", "summary_day"):
+            ((rows,),) = place.query(f"SELECT count(*) FROM {table}")
+            assert rows < 7
+        assert differing(place.query, ZONE) == []
 
 
 def test_what_comes_again_adds_no_row(made: Warehouse, tmp_path: Path) -> None:
@@ -161,6 +164,31 @@ def test_what_comes_again_adds_no_row(made: Warehouse, tmp_path: Path) -> None:
         take(shop, [{**paid, "status": "sent", "changed": (TURNS + timedelta(1)).isoformat()}])
         assert shop.rows("order_header", "status") == [("sent",)]
         assert len(shop.rows("summary_line")) == len(shop.rows("summary_day")) == 1
+
+
+def test_what_nothing_is_left_of_is_not_answered(made: Warehouse, tmp_path: Path) -> None:
+    """A country that its only order has left, a SKU that was taken out of it: no row of zeros."""
+    destination = opened(made)
+    destination.preflight()
+    bought = {"id": "1", "no": "1", "changed": TURNS.isoformat(), "placed": TURNS.isoformat()}
+    pen, ink = {"sku": "PEN", "n": 1}, {"sku": "INK", "n": 1}
+    later = {"changed": (TURNS + timedelta(1)).isoformat()}
+    with destination.loader() as loader:
+        shop = Shop(tmp_path, loader, "moved", api=parse_api(API, "shop.toml"))
+        take(shop, [{**bought, "country": "DE", "lines": [pen, ink]}])
+        take(shop, [{**bought, **later, "country": "FR", "lines": [pen]}])
+    destination.publish(finished=True)
+    chosen = Filter(sources=("moved",))
+    with destination.reader() as reader:
+        found = kept(reader, ZoneInfo(ZONE))
+        assert found is not None
+        countries = reader.rows(found.sales_by_country(chosen))
+        assert countries == [{"country": "FR", "orders": 1, "items": 1}]
+        skus = [{"sku": "PEN", "quantity": 1, "orders": 1, "rank": 1}]
+        assert reader.rows(found.popular_sku(chosen)) == skus
+        assert reader.rows(found.popular_sku(chosen, 3)) == skus
+        by_country = reader.rows(found.popular_sku_by_country(chosen, 3))
+        assert by_country == [{"country": "FR", **skus[0]}]
 
 
 def test_quantities_that_no_sum_can_hold_are_loaded(made: Warehouse, tmp_path: Path) -> None:

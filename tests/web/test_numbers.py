@@ -219,6 +219,7 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
     lines = recounted(shop, question)
     chosen = question.filter(TODAY, BERLIN)
     with shop.destination.reader() as reader:
+        about = Asked(reader, question, TODAY, BERLIN).about(chosen)
         for sku in SKUS:
             expected = sorted((l[0], l[1], l[2], l[5]) for l in lines if l[4] == sku)  # noqa: E741
             rows: list[dict[str, Any]] = []
@@ -228,12 +229,12 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
             assert sorted(found, key=str) == sorted(expected, key=str)
             times = [row["ordered_at"] or datetime.min for row in rows]
             assert times == sorted(times, reverse=True)
-            count = reader.rows(views.sku_counted(chosen, sku))[0]
+            count = reader.rows(about.sku_counted(chosen, sku))[0]
             assert count == {"orders": len(rows), "quantity": sum(r["quantity"] for r in rows)}
-        pages = [reader.rows(views.popular_sku_found(chosen, "", 3, n)) for n in (0, 3, 6)]
+        pages = [reader.rows(about.popular_sku_found(chosen, "", 3, n)) for n in (0, 3, 6)]
         everything = Question(countries=("DE", None), top=9)
         assert told([row for page in pages for row in page]) == ranked(lines, everything)[:9]
-        assert reader.rows(views.skus_counted(chosen, "PEN")) == [{"skus": 3}]
+        assert reader.rows(about.skus_counted(chosen, "PEN")) == [{"skus": 3}]
 
 
 @pytest.mark.parametrize(
