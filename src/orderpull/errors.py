@@ -6,6 +6,8 @@
     ├── UsageError                 exit 2  mend the command or the file it names
     │   ├── SettingsError                  orderpull.toml or the environment
     │   └── ApiFileError                   an API's .toml
+    ├── ScheduleError              exit 2  give the schedule a folder that it can write
+    │   └── ScheduleBusy                   another schedule runs with these settings
     ├── LandingError               exit 2  make room, or give back the folder
     │   ├── LandingBusy                    another orderpull pulls this source: wait
     │   └── LandingMismatch                these pages belong to another warehouse
@@ -60,6 +62,16 @@ class SettingsError(UsageError):
 
 class ApiFileError(UsageError):
     """An API's ``.toml`` is wrong; the message names file, key and reason."""
+
+
+class ScheduleError(OrderpullError):
+    """A schedule cannot begin: its folder cannot be used."""
+
+    exit_code = 2
+
+
+class ScheduleBusy(ScheduleError):
+    """Another schedule runs with these settings on this machine."""
 
 
 class LandingError(OrderpullError):

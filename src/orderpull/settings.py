@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
-from orderpull.errors import SettingsError
+from orderpull import clock
+from orderpull.errors import SettingsError, UsageError
 
 DEFAULT_FILE = "orderpull.toml"
-SECRET_KEYS = frozenset({"token", "password", "password_hash", "secret", "client_secret"})
+SECRET_KEYS = frozenset({"token", "password", "password_hash", "secret", "client_secret", "urls"})
 """Settings whose value is never shown."""
 
 SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -145,6 +146,43 @@ class TableauSettings(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Positive = 300.0
 
 
+class ScheduleSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[schedule]``: when runs begin by themselves.
+
+    :param every: from one run to the next: ``30s``, ``5m``, ``2h``, ``1d``.
+    :param cron: instead of that, times as cron writes them, in five fields.
+    :param timezone: IANA name, for ``cron``; that of ``[report]`` otherwise.
+    :param missed: of times that passed while nothing could run: ``once``, one run for all of them;
+        ``skip``, none.
+    :param jitter: seconds by which a run is put off at most, by chance.
+    :param folder: where it keeps what it has to remember, relative to the settings file.
+    """
+
+    every: str | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    missed: Literal["once", "skip"] = "once"
+    jitter: Annotated[float, Meta(ge=0)] = 30.0
+    folder: str = ".orderpull"
+
+
+class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[notify]``: who is told when something goes wrong, and when it is well again.
+
+    :param urls: where messages go, as apprise writes it; best as ``${NAME}``.
+    :param name: what messages call this orderpull.
+    :param failures: a source has failed once so many runs in a row did.
+    :param stale: it is stale if it was not read to its end for so long.
+    :param rejects: the share of a day's orders that may be rejected.
+    """
+
+    urls: list[str] = []
+    name: str = "orderpull"
+    failures: Count = 1
+    stale: str = "26h"
+    rejects: Annotated[float, Meta(ge=0, le=1)] = 0.05
+
+
 class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sources.NAME]``: one account at one orders API.
 
@@ -189,6 +227,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     report: ReportSettings = ReportSettings()
     web: WebSettings = WebSettings()
     tableau: TableauSettings = TableauSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    notify: NotifySettings = NotifySettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
 
@@ -240,14 +280,16 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     settings = _convert(table, Settings, where)
     for name, source in settings.sources.items():
         _check_source(f"{where}: [sources.{name}]", source)
-    _check_timezone(settings.report.timezone, where)
+    _check_timezone(settings.report.timezone, where, "report")
+    _check_timezone(settings.schedule.timezone or "UTC", where, "schedule")
+    _check_length(settings.notify.stale, f"{where}: notify.stale")
     _check_web(settings.web, f"{where}: [web]")
     return msgspec.structs.replace(settings, file=file)
 
 
 def masked(key: str, value: object) -> object:
     """*value* as it may be shown: secrets as ``•••``, URL passwords too."""
-    if value is not None and key.rsplit(".", 1)[-1] in SECRET_KEYS:
+    if value not in (None, []) and key.rsplit(".", 1)[-1] in SECRET_KEYS:
         return "•••"
     return without_password(value) if isinstance(value, str) else value
 
@@ -273,6 +315,8 @@ def _with_environment(value: Any, where: str, key: tuple[str, ...]) -> Any:  # n
     """*value* with each ``${NAME}`` replaced from the environment."""
     if isinstance(value, dict):
         return {k: _with_environment(v, where, (*key, k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(each, where, key) for each in value]
     if not isinstance(value, str):
         return value
 
@@ -296,6 +340,8 @@ def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
         "report": ReportSettings,
         "web": WebSettings,
         "tableau": TableauSettings,
+        "schedule": ScheduleSettings,
+        "notify": NotifySettings,
     }
     _compare_keys(table, [*blocks, "sources"], where, "")
     for block, type_ in blocks.items():
@@ -348,12 +394,19 @@ def _check_source(where: str, source: SourceSettings) -> None:
         )
 
 
-def _check_timezone(name: str, where: str) -> None:
+def _check_length(text: str, where: str) -> None:
+    try:
+        clock.duration(text)
+    except UsageError as error:
+        raise SettingsError(f"{where}: {error.message}", error.hint) from None
+
+
+def _check_timezone(name: str, where: str, block: str) -> None:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise SettingsError(
-            f"{where}: report.timezone {name!r} is not an IANA time zone.",
+            f"{where}: {block}.timezone {name!r} is not an IANA time zone.",
             "For example Europe/Berlin.",
         ) from None
 

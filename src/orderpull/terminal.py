@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.table import Table
 from rich.text import Text
 
+from orderpull import clock
 from orderpull.destinations.protocol import Answer
 from orderpull.model import COUNTS, LEDGER_REJECT
 from orderpull.operate.compare import Comparison, TableCompared
@@ -25,6 +27,7 @@ from orderpull.operate.replay import Rebuilt
 from orderpull.operate.status import Status
 from orderpull.pipeline import Listener, RunResult, SourceResult
 from orderpull.reports.terminal import told
+from orderpull.schedule.note import Note, Standing
 from orderpull.settings import without_password
 from orderpull.sources.pull import Pulled
 
@@ -32,6 +35,9 @@ CHECKSUM_SHOWN = 12
 """Digits."""
 
 NUMBERS = int | float | Decimal
+SIGNALLED = 128
+"""Exit codes above are 128 + the signal that asked for the end."""
+
 WIDEST = 10_000
 """Columns of a screen that has room for everything."""
 
@@ -239,6 +245,8 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
         console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
         if source.rejects:
             console.print(f"  {source.rejects} rejects are open: `orderpull rejects list`.")
+    if status.schedule:
+        console.print(Text(_schedule(status.schedule, timezone)))
     if not status.runs:
         console.print("No run has been recorded yet.")
         return
@@ -262,6 +270,33 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
     for run in status.runs:
         if run["error"]:
             console.print(f"Run {run['run']}: [red]{escape(run['error'])}[/]")
+
+
+def _schedule(standing: Standing, timezone: str) -> str:
+    """The schedule in a sentence or three."""
+    note = standing.note
+    told_at = partial(told, timezone=timezone)
+    if standing.silent(clock.now()):
+        parts = [f"pid {note.pid} has said nothing since {told_at(note.beat)}: it may hang"]
+    elif standing.running:
+        parts = [f"running (pid {note.pid}, since {told_at(note.since)})"]
+    else:
+        parts = [f"not running; last heard of {told_at(note.beat)}"]
+    if standing.running and note.next is None and note.began:
+        parts.append(f"A run goes on since {told_at(note.began)}")
+    elif note.began:
+        parts.append(f"Last run {told_at(note.began)}, {_ended(note)}")
+    if standing.running and note.next:
+        parts.append(f"Next run {told_at(note.next)}")
+    return f"Schedule, {note.rhythm}: {'. '.join(parts)}."
+
+
+def _ended(note: Note) -> str:
+    if note.exit_code is None or note.ended is None:
+        return "not finished"
+    if note.exit_code > SIGNALLED:
+        return "stopped as asked"
+    return "well" if note.exit_code == 0 else f"exit {note.exit_code}"
 
 
 def _went(run: dict[str, Any]) -> str:

@@ -220,6 +220,21 @@ def runs(limit: int) -> sa.Select[Any]:
     return sa.select(run).order_by(run.c.run.desc(), run.c.source).limit(limit)
 
 
+def counted_since(instant: datetime) -> sa.Select[Any]:
+    """(source, fetched, rejected): how many orders came in runs that began since *instant*."""
+    run = _tables["orderpull_run"]
+    return (
+        sa.select(
+            run.c.source,
+            sa.cast(sa.func.sum(run.c.fetched), sa.BigInteger).label("fetched"),
+            sa.cast(sa.func.sum(run.c.rejected), sa.BigInteger).label("rejected"),
+        )
+        .where(run.c.command == "run", run.c.started_at >= instant)
+        .group_by(run.c.source)
+        .order_by(run.c.source)
+    )
+
+
 def rejects(source: str | None) -> sa.Select[Any]:
     """The open rejects of *source*, or of all."""
     reject = _tables["orderpull_reject"]

@@ -28,6 +28,8 @@ ROOMS = {
     "answer": "views.py summaries.py reports",
     "show": "web",
     "tableau": "tableau",
+    "schedule": "schedule",
+    "notify": "notify",
     "operate": "operate demo.py",
     "words": "__init__.py model.py errors.py points.py clock.py days.py",
     "simulate": "simulator",

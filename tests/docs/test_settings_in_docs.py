@@ -10,7 +10,9 @@ from msgspec import NODEFAULT, Struct
 from orderpull.settings import (
     DestinationSettings,
     LandingSettings,
+    NotifySettings,
     ReportSettings,
+    ScheduleSettings,
     SourceSettings,
     TableauSettings,
     WebSettings,
@@ -26,6 +28,8 @@ BLOCKS: dict[str, type[Struct]] = {
     "[report]": ReportSettings,
     "[web]": WebSettings,
     "[tableau]": TableauSettings,
+    "[schedule]": ScheduleSettings,
+    "[notify]": NotifySettings,
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (

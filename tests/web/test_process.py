@@ -22,8 +22,9 @@ import urllib3
 
 from orderpull import clock
 from orderpull.errors import OrderpullError, UsageError
+from orderpull.schedule.loop import Schedule
+from orderpull.schedule.rhythm import Every
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.web.schedule import Schedule
 from tests.shops import rows, shop_settings
 from tests.web.locked import ask
 from tests.web.shop import Order, fill, rows_of, settings_in, well
@@ -275,7 +276,7 @@ def test_a_schedule_keeps_its_distance_and_survives_what_fails(
         return pipeline.RunResult(error=OrderpullError("It failed."))
 
     monkeypatch.setattr(pipeline, "run", run)
-    schedule = Schedule(settings, timedelta(seconds=0.05), told.append)
+    schedule = Schedule(settings, Every(timedelta(seconds=0.05)), told.append)
     schedule.start()
     until(lambda: len(told) >= 3)
     soon = schedule.next_pull()

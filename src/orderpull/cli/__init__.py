@@ -12,6 +12,7 @@ from orderpull.cli.answering import export, report, sql
 from orderpull.cli.beginning import check, config, demo, init
 from orderpull.cli.rejecting import rejects
 from orderpull.cli.running import load, pull, replay, run, status
+from orderpull.cli.scheduling import schedule
 from orderpull.cli.serving import password, serve
 from orderpull.cli.shared import Commands
 from orderpull.cli.simulating import simulate
@@ -45,7 +46,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
-    demo, init, check, run, pull, load, status, report, serve, password, tableau, rejects, replay,
-    sql, export, config, simulate,
+    demo, init, check, run, pull, load, schedule, status, report, serve, password, tableau, rejects,
+    replay, sql, export, config, simulate,
 ):  # fmt: skip
     main.add_command(command)

@@ -24,13 +24,14 @@ from orderpull.cli.shared import (
 @sources_argument
 def run(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> None:
     """Preflight, load what waits, pull, load."""
-    from orderpull import pipeline, terminal
+    from orderpull import notify, pipeline, terminal
 
     settings = settings_in_force()
     with stoppable() as stop, terminal.watching() as listener:
         result = pipeline.run(
             settings, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
         )
+    notify.after_run(settings, result)
     end(result, as_json=as_json)
 
 

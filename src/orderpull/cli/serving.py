@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from orderpull.cli.shared import say, settings_in_force
-from orderpull.errors import OrderpullError, UsageError
+from orderpull.cli.shared import saying, settings_in_force
+from orderpull.errors import UsageError
 
 if TYPE_CHECKING:
+    from orderpull.schedule.loop import Schedule
     from orderpull.settings import Settings
-    from orderpull.web.schedule import Schedule
 
 
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
@@ -66,15 +66,10 @@ def _leave(code: int) -> NoReturn:
 
 
 def _schedule(settings: "Settings", interval: timedelta) -> "Schedule":
-    from orderpull.web.schedule import Schedule
+    from orderpull.schedule.loop import Schedule
+    from orderpull.schedule.rhythm import Every
 
-    context = click.get_current_context()
-
-    def tell(error: OrderpullError) -> None:
-        with context.scope(cleanup=False):  # The schedule's thread knows nothing of the command.
-            say(error)
-
-    return Schedule(settings, interval, tell)
+    return Schedule(settings, Every(interval), saying())
 
 
 @click.command()

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -62,6 +62,17 @@ def say(error: OrderpullError) -> None:
     click.secho(f"orderpull: {error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
+
+
+def saying() -> Callable[[OrderpullError], None]:
+    """:func:`say`, for a thread that knows nothing of the command."""
+    context = click.get_current_context()
+
+    def tell(error: OrderpullError) -> None:
+        with context.scope(cleanup=False):
+            say(error)
+
+    return tell
 
 
 @contextmanager

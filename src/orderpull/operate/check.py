@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orderpull.errors import OrderpullError
+from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
 
@@ -65,4 +66,17 @@ def check(settings: Settings, sources: Iterable[str] = ()) -> Findings:
         else:
             once = " (reached; no orders asked for)" if source.api.consume_once else " (answers)"
             found.findings.append(Finding(where + once))
+    if settings.notify.urls:
+        found.findings.append(_notifications(settings))
     return found
+
+
+def _notifications(settings: Settings) -> Finding:
+    """Whether messages could be sent, as far as their addresses are understood; none is sent."""
+    number = len(settings.notify.urls)
+    addresses = "1 address" if number == 1 else f"{number} addresses"
+    try:
+        sending.check(settings)
+    except OrderpullError as error:
+        return Finding("notifications", error)
+    return Finding(f"notifications: {addresses} understood (nothing sent)")

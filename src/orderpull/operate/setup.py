@@ -1,5 +1,6 @@
 """``orderpull.toml``: written by asking, and shown with where each value comes from."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,6 @@ def write_settings(path: Path, text: str, *, force: bool) -> None:
 
     :raises SettingsError: the file is there and *force* is not given, or *text* is wrong.
     """
-    import re
-
     parse_settings(re.sub(r"\$\{\w+\}", "x", text), path)
     if path.exists() and not force:
         raise SettingsError(f"{path.name} is there already.", "Use --force to write over it.")
@@ -84,7 +83,7 @@ def in_force(settings: Settings) -> list[tuple[str, object, str]]:
     text = settings.file.read_text(encoding="utf-8") if settings.file else ""
     given = tomllib.loads(text)
     rows: list[tuple[str, object, str]] = []
-    for block in ("destination", "landing", "report", "web", "tableau"):
+    for block in ("destination", "landing", "report", "web", "tableau", "schedule", "notify"):
         rows += _block(getattr(settings, block), given.get(block, {}), f"{block}.", {})
     for name, source in settings.sources.items():
         api = read_api(source.api, settings.folder)
@@ -100,15 +99,22 @@ def _block(
     for key in block.__struct_fields__:
         value = getattr(block, key)
         if key in given:
-            text = given[key]
-            variable = isinstance(text, str) and "${" in text
-            origin = f"environment ({text})" if variable else "orderpull.toml"
+            variables = _variables(given[key])
+            origin = f"environment ({variables})" if variables else "orderpull.toml"
         elif value is None and defaults.get(key) is not None:
             value, origin = defaults[key], "api file"
         else:
             origin = "default"
         rows.append((prefix + key, masked(key, value), origin))
     return rows
+
+
+def _variables(given: object) -> str:
+    """What of *given* comes from the environment: a text as it is, of a list the names alone."""
+    if isinstance(given, str):
+        return given if "${" in given else ""
+    texts = given if isinstance(given, list) else []
+    return ", ".join(name for each in texts for name in re.findall(r"\$\{\w+\}", str(each)))
 
 
 def _from_api(api: Api) -> dict[str, object]:

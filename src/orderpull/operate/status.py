@@ -7,6 +7,7 @@ from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
 from orderpull.loading import Waiting
+from orderpull.schedule.note import Desk, Standing
 from orderpull.settings import Settings
 from orderpull.sources.spec import read_api
 
@@ -25,10 +26,11 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The last runs, newest first, and each source."""
+    """The last runs, newest first, each source, and the schedule, if there ever was one."""
 
     runs: list[dict[str, Any]]
     sources: dict[str, SourceStatus]
+    schedule: Standing | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As ``status --json`` shows it."""
@@ -41,7 +43,8 @@ class Status:
             }
             for name, s in self.sources.items()
         }
-        return {"sources": sources, "runs": self.runs}
+        schedule = self.schedule.as_json() if self.schedule else None
+        return {"sources": sources, "runs": self.runs, "schedule": schedule}
 
 
 def status(settings: Settings) -> Status:
@@ -63,7 +66,7 @@ def status(settings: Settings) -> Status:
             steps.append("keep what a killed process left (possible loss)")
         steps.append(_pull(api.consume_once, cursor, source.start, has_cursor=bool(api.cursor)))
         sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps))
-    return Status(runs, sources)
+    return Status(runs, sources, Desk(settings).standing())
 
 
 def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_cursor: bool) -> str:  # noqa: FBT001

@@ -9,10 +9,10 @@ from types import FrameType
 import uvicorn
 
 from orderpull.errors import SettingsError, UsageError
+from orderpull.schedule.loop import Schedule
 from orderpull.settings import Settings
 from orderpull.web.app import application
 from orderpull.web.guarding import HEADERS_AT_MOST, is_loopback
-from orderpull.web.schedule import Schedule
 
 GRACE_SECONDS = 5
 CONNECTIONS_AT_MOST = 512
@@ -30,15 +30,16 @@ def serve(
     :param on_ready: is told the address, once it can be opened.
     :param schedule: is started with the pages, and stopped with them.
     :raises UsageError: others can reach *host* and nobody has to sign in, or the port is taken.
+    :raises ScheduleBusy: there is another schedule of these settings.
     """
     refuse_open(settings, host)
     with listen(host, port) as listening:
         server = server_of(settings, host, schedule)
         scheme = "https" if server.config.is_ssl else "http"
         shown = f"[{host}]" if ":" in host else host
-        on_ready(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
         if schedule:
             schedule.start()
+        on_ready(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
         try:
             server.run(sockets=[listening])
         finally:

@@ -1,0 +1,1 @@
+"""Schedule: runs by themselves, one at a time, on any machine."""
