@@ -92,6 +92,8 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.tom
 lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(LOCK) --output-file requirements/runtime.txt
 	@$(LOCK) --all-extras --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(LOCK) --extra notify --extra postgres --extra redshift --extra s3 --extra web \
+		--constraints requirements/dev.txt --output-file requirements/container.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings
