@@ -21,6 +21,7 @@ from orderpull.errors import (
     DestinationBusy,
     Interrupted,
     LandingBusy,
+    LandingError,
     OrderpullError,
     PossibleLoss,
     SourceUnreachable,
@@ -330,13 +331,37 @@ def test_a_memory_that_cannot_be_read_is_none(settings: Settings, post: Post, te
     assert len(post.take()) == 2
 
 
-def test_a_memory_that_cannot_be_kept_fails_nothing(
+def test_without_a_memory_it_is_told_all_the_same(
     settings: Settings, post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Once by this process, which knows it itself, and its end too; the log says why."""
     (settings.folder / ".orderpull").write_text("a file")
     with caplog.at_level(logging.WARNING, "orderpull.notify"):
-        notify.after_run(settings, failed())
-    assert "nobody was notified" in caplog.text
+        for result in (failed(), failed(), well(), well()):
+            notify.after_run(settings, result)
+    assert [letter["type"] for letter in post.take()] == ["warning", "success"]
+    assert "cannot be read: File exists" in caplog.text
+    assert "cannot be remembered: Not a directory" in caplog.text
+
+
+def test_that_the_bucket_is_away_is_told(tmp_path: Path, post: Post) -> None:
+    """Though what was told is remembered there: once."""
+    landing = '[landing]\nurl = "s3://bucket/orders"\nendpoint = "http://127.0.0.1:9"\n'
+    settings = notified(tmp_path, post, f'{landing}region = "us-east-1"\n')
+    away = RunResult({"shop": SourceResult()}, error=LandingError("The bucket is away."))
+    for _ in range(2):
+        notify.after_run(settings, away)
+    assert post.bodies() == ["failure. The bucket is away."]
+
+
+def test_what_was_not_sent_is_not_taken_for_told(settings: Settings, post: Post) -> None:
+    """In the same process: neither a beginning nor an end is forgotten."""
+    for result in (failed(), well()):
+        post.status = 500
+        notify.after_run(settings, result)
+        post.status = 200
+        notify.after_run(settings, result)
+        assert len(post.take()) == 1
 
 
 def test_two_that_end_at_once_tell_it_once(settings: Settings, post: Post) -> None:

@@ -1,13 +1,16 @@
 """After a run: what is new is told in one message, and remembered."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from datetime import datetime
+from pathlib import Path
 
 from orderpull import clock
-from orderpull.errors import OrderpullError
+from orderpull.errors import LandingError, OrderpullError
 from orderpull.notify import troubles
-from orderpull.notify.memory import Memory, Open, Remembered, open_memory
+from orderpull.notify.memory import Open, Remembered, open_memory
 from orderpull.notify.sending import Message, send
 from orderpull.notify.troubles import WHOLE, Trouble
 from orderpull.pipeline import RunResult
@@ -21,34 +24,72 @@ _AGAIN = {
 }
 
 
+_known: dict[Path | None, Remembered] = {}
+"""What this process has told, for each settings file."""
+
+
 def tell(settings: Settings, result: RunResult) -> None:
     """Tell what is new in *result*, and in the ledger. Nothing is raised: what fails is logged."""
     log = logging.getLogger("orderpull.notify")
     try:
-        _tell(settings, result, open_memory(settings), log)
+        with _remembering(settings, log) as remembered:
+            _tell(settings, result, remembered, log)
     except OrderpullError as error:
         log.warning("nobody was notified: %s", error.message)
-    except OSError as error:
-        log.warning("nobody was notified: %s", error.strerror or type(error).__name__)
     except Exception as error:  # noqa: BLE001 - a run that went well stays one
         log.warning("nobody was notified: %s", type(error).__name__)
 
 
-def _tell(settings: Settings, result: RunResult, memory: Memory, log: logging.Logger) -> None:
+class _NotTold(Exception):
+    """Nobody could be sent the message: the next run tells it."""
+
+
+@contextmanager
+def _remembering(settings: Settings, log: logging.Logger) -> Iterator[Remembered]:
+    """What was told, to be changed, and kept afterwards unless nothing could be told.
+
+    If it cannot be read or kept, this process goes by what it knows itself: better that another one
+    tells something again than that nobody hears that the bucket is away.
+    """
+    memory = open_memory(settings)
+    with ExitStack() as alone:
+        try:
+            alone.enter_context(memory.alone())
+            remembered = memory.read()
+        except (OSError, LandingError) as error:
+            log.warning("what was notified before cannot be read: %s", _why(error))
+            remembered = deepcopy(_known.get(settings.file, Remembered()))
+        try:
+            yield remembered
+        except _NotTold:
+            return
+        _known[settings.file] = deepcopy(remembered)
+        try:
+            memory.keep(remembered)
+        except (OSError, LandingError) as error:
+            log.warning("what was notified cannot be remembered: %s", _why(error))
+
+
+def _why(error: OSError | LandingError) -> str:
+    if isinstance(error, LandingError):
+        return error.message
+    return error.strerror or type(error).__name__
+
+
+def _tell(
+    settings: Settings, result: RunResult, remembered: Remembered, log: logging.Logger
+) -> None:
     now = clock.now()
-    with memory.alone():
-        remembered = memory.read()
-        before = remembered.open.copy()
-        for name in settings.sources:
-            remembered.since.setdefault(name, now)
-        seen = list(troubles.of_run(result))
-        seen += troubles.of_ledger(settings, remembered.since, now)
-        begun, ended = compared(remembered, seen, now, settings)
-        if begun or ended:
-            message = message_of(settings, begun, [(each, before[each.key]) for each in ended])
-            if not send(settings, message, log):
-                return  # The next run tells it.
-        memory.keep(remembered)
+    before = remembered.open.copy()
+    for name in settings.sources:
+        remembered.since.setdefault(name, now)
+    seen = list(troubles.of_run(result))
+    seen += troubles.of_ledger(settings, remembered.since, now)
+    begun, ended = compared(remembered, seen, now, settings)
+    if begun or ended:
+        message = message_of(settings, begun, [(each, before[each.key]) for each in ended])
+        if not send(settings, message, log):
+            raise _NotTold
 
 
 def compared(
