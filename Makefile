@@ -68,6 +68,10 @@ build/beside/.set-up: bench/dashboards/requirements.txt
 	@$(call quietly,build/beside/bin/python -m pip install --require-hashes -r $<)
 	@touch $@
 
+.PHONY: lambda-zip
+lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARGS="3.13 arm64")
+	@scripts/lambda-zip $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet $(CODE)
@@ -94,6 +98,8 @@ lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: 
 	@$(LOCK) --all-extras --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(LOCK) --extra notify --extra postgres --extra redshift --extra s3 --extra web \
 		--constraints requirements/dev.txt --output-file requirements/container.txt
+	@$(LOCK) --extra aws --extra postgres --extra redshift --constraints requirements/dev.txt \
+		--output-file requirements/lambda.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings

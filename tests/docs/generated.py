@@ -32,6 +32,7 @@ ROOMS = {
     "notify": "notify",
     "operate": "operate demo.py",
     "words": "__init__.py model.py errors.py points.py clock.py days.py",
+    "run elsewhere": "aws",
     "simulate": "simulator",
 }
 """Which files stand in which part of ``docs/architecture.md``."""

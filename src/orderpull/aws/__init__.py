@@ -1,0 +1,1 @@
+"""Run elsewhere: on AWS Lambda, a thin shell around the pipeline."""
