@@ -72,6 +72,21 @@ build/beside/.set-up: bench/dashboards/requirements.txt
 lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARGS="3.13 arm64")
 	@scripts/lambda-zip $(ARGS)
 
+# These pin much that orderpull has in other versions, so each has an environment of its own.
+build/aws/%/.set-up: deploy/aws/lint/%.txt
+	@$(BIN)/python -m venv build/aws/$*
+	@$(call quietly,build/aws/$*/bin/python -m pip install --no-deps --require-hashes -r $<)
+	@touch $@
+
+OFFLINE := AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none SAM_CLI_TELEMETRY=0
+
+.PHONY: lint-aws
+lint-aws: build/aws/sam/.set-up build/aws/checkov/.set-up ## cfn-lint, sam validate and checkov over deploy/aws; offline
+	@build/aws/sam/bin/cfn-lint deploy/aws/template.yaml
+	@$(OFFLINE) build/aws/sam/bin/sam validate --lint --template deploy/aws/template.yaml
+	@build/aws/checkov/bin/checkov --file deploy/aws/template.yaml --framework cloudformation \
+		--skip-download --compact --quiet
+
 .PHONY: lint
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet $(CODE)
@@ -100,6 +115,12 @@ lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: 
 		--constraints requirements/dev.txt --output-file requirements/container.txt
 	@$(LOCK) --extra aws --extra postgres --extra redshift --constraints requirements/dev.txt \
 		--output-file requirements/lambda.txt
+
+.PHONY: lock-aws
+lock-aws: $(STAMP) ## write deploy/aws/lint/*.txt anew
+	@for each in sam checkov; do UV_CUSTOM_COMPILE_COMMAND="make lock-aws" $(BIN)/uv pip compile \
+		deploy/aws/lint/$$each.in --quiet --python $(BIN)/python --universal --python-version 3.11 \
+		--generate-hashes $(if $(UPGRADE),--upgrade) --output-file deploy/aws/lint/$$each.txt; done
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings

@@ -16,7 +16,7 @@ from tests.aws.runtime import HERE, Function, Invocation
 from tests.aws.shops import Shops, many_shops
 from tests.warehouses import warehouse
 
-SOURCES, PULLED = 500, 30
+SOURCES, PULLED = 500, 20
 TICK = "2026-11-22T14:00:00Z"
 
 

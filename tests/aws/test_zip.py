@@ -1,0 +1,64 @@
+"""The code for Lambda: small enough, and enough to run in an environment that has nothing else."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from sysconfig import get_paths
+
+import pytest
+
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.aws.account import AwsAccount
+from tests.aws.runtime import Function
+from tests.docs.markdown import ROOT
+
+LAMBDA_TAKES = 250_000_000
+"""Bytes of code, unzipped.
+
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)
+"""
+
+RUNTIME = ("awslambdaric", "runtime_client*.so", "snapshot_restore_py", "simplejson")
+"""What Lambda brings along beside the code."""
+
+
+@pytest.mark.slow
+def test_the_zip_runs_the_handler_where_nothing_else_is(
+    account: AwsAccount, tmp_path: Path
+) -> None:
+    """Made for this Python, unzipped, and run by a Python without packages of its own."""
+    made = tmp_path / "made"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    done = subprocess.run(
+        ["scripts/lambda-zip", version, "x86_64"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "LAMBDA_ZIP_FOLDER": str(made), "LAMBDA_ZIP_PYTHON": sys.executable},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = tmp_path / "code"
+    with zipfile.ZipFile(made / "orderpull.zip") as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        archive.extractall(code)
+    assert 50_000_000 < size < LAMBDA_TAKES
+    listed = (made / "orderpull.txt").read_text("utf-8")
+    assert " KB  orderpull\n" in listed
+    assert not [name for name in ("pyarrow", "pandas", "moto") if name in listed]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "empty"], check=True)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    for pattern in RUNTIME:
+        for path in Path(get_paths()["platlib"]).glob(pattern):
+            (runtime / path.name).symlink_to(path)
+    with Simulator(SkubanaAssessment(orders=60, per_call=20)) as simulator:
+        account.add("shop", simulator.url)
+        environment = account.environment(
+            PYTHONPATH=f"{runtime}:{code}", LAMBDA_TASK_ROOT=str(code)
+        )
+        command = [str(tmp_path / "empty" / "bin" / "python"), "-m", "awslambdaric"]
+        with Function(tmp_path, environment, command) as function:
+            answer = function.invoke({"do": "run"})
+        assert answer.ok, answer.lines
+        account.settled(simulator).check(0)
+    assert answer.answer["sources"]["shop"]["inserted"] == 60
