@@ -1,9 +1,14 @@
-"""What all tests share: the tables that some of them print at the end of the run."""
+"""What all tests share: a browser, and the tables that some of them print at the end of the run."""
 
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Nobody's own credentials, but for a real Redshift; here, since servers start before any test.
 if "ORDERPULL_LIVE_REDSHIFT" not in os.environ:
@@ -51,3 +56,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see only the settings that they make."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium, as `scripts/servers` installs it; one for each process that runs tests."""
+    from playwright.sync_api import sync_playwright
+
+    program = os.environ.get("ORDERPULL_CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        # The sandbox cannot be had as root, as which containers run.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        chromium.close()

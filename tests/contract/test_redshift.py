@@ -59,7 +59,7 @@ def test_rows_come_by_copy_with_a_role_and_no_other_way(redshift: Warehouse) -> 
     assert all(entry["mandatory"] and entry["meta"]["content_length"] > 0 for entry in entries)
     values = [s for s in redshift.double.statements if "INSERT" in s and "VALUES" in s]
     assert {s.split()[2] for s in values} <= {
-        "orderpull_run", "orderpull_cursor", "orderpull_schema",
+        "orderpull_run", "orderpull_cursor", "orderpull_schema", "summary_state",
     }  # fmt: skip
     assert redshift.staged() == []
 

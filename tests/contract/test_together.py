@@ -13,6 +13,7 @@ from orderpull import clock, load, points, pull, report
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.redshift import RedshiftSession
 from orderpull.destinations.server_loader import ServerLoader
+from orderpull.destinations.summing import Summaries
 from orderpull.operate.replay import replay
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
@@ -99,6 +100,9 @@ def test_without_lock_and_ledger_two_loaders_duplicate(
     barrier = threading.Barrier(2)
     settings, _ = pulled(redshift)
     redshift.open().preflight()
+    with redshift.open().loader():  # makes the summaries, which would be one more lock
+        pass
+    monkeypatch.setattr(Summaries, "book", lambda *_, **__: None)
     monkeypatch.setattr(RedshiftSession, "writing", unlocked)
     monkeypatch.setattr(ServerLoader, "_refuse_overtaken", lambda *_: None)
     monkeypatch.setattr("orderpull.pipeline.Pipeline.preflight", _learn_alone)

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from orderpull.landing.local import SourceLanding
+from orderpull.model import TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.sources.medusa import Medusa
 from tests.sources.shop import Shop
@@ -61,7 +62,7 @@ def rows(file: Path) -> bytes:
     """Every row of every table, as text: the file itself may hold it compressed."""
     with duckdb.connect(str(file), read_only=True) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        assert len(tables) == 8
+        assert len(tables) == len(TABLES)
         found = [connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in tables]
     return repr(found).encode()
 

@@ -1,12 +1,11 @@
-"""One Chromium for each process that runs tests, and a shop that many of them look at."""
+"""A shop that many tests look at."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from orderpull import Settings, clock
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
@@ -21,18 +20,6 @@ HOSTILE = (
     "javascript:document.title='broken into'",
     "{{ 7 * 7 }}",
 )
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, as `scripts/servers` installs it."""
-    program = os.environ.get("ORDERPULL_CHROMIUM", "/usr/bin/chromium")
-    with sync_playwright() as playwright:
-        # The sandbox cannot be had as root, as which containers run.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
