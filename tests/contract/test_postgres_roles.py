@@ -155,6 +155,17 @@ def test_a_loader_that_owns_nothing(place: Place) -> None:
         assert place.refuses("orders_reader", statement), statement
 
 
+def test_a_loader_who_may_not_keep_the_summaries_asks_nothing(place: Place) -> None:
+    """One right less is found before anything is asked of the shop: exit 2."""
+    place.run_block("sql: roles of the variant")
+    place.call("orders_owner", "check")
+    place.run_block("sql: grants of the variant")
+    place.ask("orders_owner", "REVOKE UPDATE ON summary_state FROM orders_loader")
+    told = place.call("orders_loader", "run", code=2).stderr
+    assert "permission denied for table summary_state" in told
+    assert place.ask("orders_owner", "SELECT count(*) FROM order_header") == [(0,)]
+
+
 def test_a_reader_who_sees_no_names(place: Place) -> None:
     """The answers are the same; names, streets and rejects are refused."""
     place.run_block("sql: roles")

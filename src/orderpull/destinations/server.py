@@ -145,6 +145,7 @@ def _try_writing(session: Session) -> None:
         session.execute(
             f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {table.name} WHERE 1 = 0"
         )
+    session.execute("UPDATE summary_state SET day_rows = day_rows WHERE 1 = 0")
     with session.writing():
         pass
     with duckdb.connect() as stage:
