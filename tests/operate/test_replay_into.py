@@ -219,7 +219,7 @@ def test_an_answer_lost_long_ago_is_no_failure_now(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "point"),
-    [("duckdb", "before-commit:3"), ("postgresql", "rows-inserted:2"), ("duckdb", "committed:2")],
+    [("duckdb", "before-commit:4"), ("postgresql", "rows-inserted:2"), ("duckdb", "committed:3")],
 )
 def test_killed_half_way(kind: Any, point: str, tmp_path: Path) -> None:
     """SIGKILL in the middle, then the same again: it goes on, and all is the same."""
