@@ -108,6 +108,33 @@ def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: int) -> None:
     assert "Traceback" not in (tmp_path / "told").read_text()
 
 
+ELSEWHERE = """
+import signal
+from orderpull.cli import main
+from orderpull.schedule.loop import Schedule
+start = Schedule.start
+def started(schedule):
+    start(schedule)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+Schedule.start = started
+main(["schedule", "--every", "1d"])
+"""
+"""A schedule whose main thread takes no SIGTERM, once it waits: the system gives it to another."""
+
+
+@pytest.mark.slow
+def test_a_signal_that_another_thread_got_ends_it_too(tmp_path: Path) -> None:
+    with Simulator(SkubanaAssessment(orders=5)) as simulator:
+        shop_settings(tmp_path, simulator.url)
+        process = subprocess.Popen([sys.executable, "-c", ELSEWHERE], cwd=tmp_path, text=True)
+        try:
+            until(lambda: noted(tmp_path).get("next"))
+            assert ended(process, signal.SIGTERM) == 143
+        finally:
+            process.kill()
+            process.wait()
+
+
 @pytest.mark.slow
 def test_it_ends_after_the_page_in_hand(tmp_path: Path) -> None:
     """A pull without end is under way: what was handed out is loaded, and none is lost."""

@@ -63,8 +63,10 @@ class Schedule:
 
     def wait(self) -> None:
         """Wait until the run that goes on has ended."""
-        if self._thread.ident is not None:
-            self._thread.join()
+        # The system may hand a signal to any thread, and DuckDB has some; what is to be done about
+        # it is done by this one, when it next wakes.
+        while self._thread.is_alive():
+            self._thread.join(1.0)
 
     def _go(self) -> None:
         with self._alone:
