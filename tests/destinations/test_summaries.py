@@ -221,6 +221,24 @@ def test_other_days_are_counted_anew(made: Warehouse, tmp_path: Path) -> None:
     assert summaries(made.query)["day"] == before
 
 
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_a_loader_with_other_days_came_between(kind: Kind, tmp_path: Path) -> None:
+    """Days of two zones are never summed up together: whoever writes next makes its own first."""
+    with warehouse(kind, tmp_path / "here") as place:
+        opened(place).preflight()
+        pages = list(changes(120, seed=9))
+        with opened(place).loader() as loader:
+            shop = Shop(tmp_path, loader, "between", api=parse_api(API, "shop.toml"))
+            for page in pages[:2]:
+                take(shop, page)
+            with opened(place, "Pacific/Auckland").loader():
+                pass
+            assert differing(place.query, "Pacific/Auckland") == []
+            for page in pages[2:]:
+                take(shop, page)
+        assert differing(place.query, ZONE) == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_warehouse_from_before_gets_them(kind: Kind, tmp_path: Path) -> None:
     """The next run makes the tables and fills them with what was loaded before."""

@@ -121,6 +121,9 @@ class Summaries:
     ) -> None:  # fmt: skip
         """Add what a batch brings and takes out. To be called before its rows are written.
 
+        Where another loader has made the summaries with another zone's days meanwhile, they are
+        made anew first: days of two zones in one sum would be wrong for both.
+
         What comes lies in ``new_order_header``, ``new_order_address`` and ``new_order_item``; what
         goes is still in the tables, its numbers in ``gone``.
 
@@ -128,6 +131,8 @@ class Summaries:
         :param new_orders: whether orders come. :param new_items: whether these have items.
         :param gone: whether orders go.
         """
+        if not self.current():
+            self.make()
         day = day_of("h.ordered_at", *span, self._zone)
         sides = []
         if new_orders:
