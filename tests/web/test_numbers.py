@@ -132,6 +132,16 @@ def recounted(shop: Shop, question: Question, *, countries: bool = True) -> list
     )
 
 
+def without_a_date(shop: Shop, question: Question) -> int:
+    """Counted orders of the sources that a period leaves out; none where there is no period."""
+    named = ", ".join(map(literal, question.sources or ("a", "b")))
+    ((orders,),) = shop.place.query(
+        "SELECT count(*) FROM order_header "
+        f"WHERE counted AND ordered_at IS NULL AND source IN ({named})"
+    )
+    return int(orders) if question.since or question.until else 0
+
+
 def sums(lines: list[tuple[Any, ...]], place: int) -> dict[Any, tuple[int, int]]:
     """Orders and items by what stands at *place*."""
     orders: dict[Any, set] = defaultdict(set)
@@ -171,6 +181,7 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
         whole = read_by_country(asked)
         skus = reader.rows(about.skus_counted(asked.chosen, question.search))[0]["skus"]
         pens = reader.rows(about.sku_counted(asked.chosen, "PEN"))
+    assert page.undated == without_a_date(shop, question)
     lines = recounted(shop, question)
     assert skus == len(ranked(lines, replace(question, top=len(SKUS))))
     orders, quantity = sums(lines, 4).get("PEN", (0, 0))
