@@ -20,6 +20,7 @@ class Call:
     nowhere. `status` is None when no status line went out. `orders` are the numbers of the orders
     taken out, None for one without a readable number. `body_bytes` is what a healthy answer would
     have had; `sent_bytes` is what the fault lets out, and after the answer what really went out.
+    `kind` says what the call was for, where the profile tells that, such as `list` or `token`.
     """
 
     number: int | None
@@ -34,6 +35,7 @@ class Call:
     orders: tuple[str | None, ...] = ()
     body_bytes: int = 0
     sent_bytes: int = 0
+    kind: str | None = None
 
 
 class CallLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Answer:
     """What a profile answers.
 
     `occurrences` are the orders in the body, `spans` where in the body (bytes, end excluded) each
-    of them stands. `consumed` says that these orders will not be handed out again.
+    of them stands. `consumed` says that these orders will not be handed out again, `listed` that it
+    answers a call for a page of orders, with or without some.
     """
 
     status: int
@@ -55,6 +56,7 @@ class Answer:
     occurrences: tuple[Occurrence, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
     consumed: bool = False
+    listed: bool = False
 
 
 class Profile(Protocol):
@@ -74,6 +76,17 @@ class Profile(Protocol):
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; a consume-once profile gives its next orders away by this."""
+
+
+@runtime_checkable
+class StandingShop(Protocol):
+    """A profile whose orders can be asked for again and may change."""
+
+    def truth(self) -> dict[str, Any]:
+        """Return what a correct warehouse holds of the shop as it is now."""
+
+    def kind(self, request: Request) -> str:
+        """Return what a request is for, such as `list`."""
 
 
 def json_answer(status: int, value: object, **headers: str) -> Answer:

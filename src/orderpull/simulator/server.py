@@ -12,9 +12,9 @@ from .calls import Call, CallLog
 from .faults import MOVED_PREFIX
 from .listener import HOST, Listener
 from .plan import Plan
-from .profile import Answer
+from .profile import Answer, StandingShop
 from .script import healthy, whole_within
-from .truth import Delivery, Truth, TruthFile
+from .truth import Delivery, PresentTruth, Truth, TruthFile
 from .wire import TLS_HANDSHAKE, BadRequestError, first_byte, read_request, refuse, send_script
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ class Simulator:
         self._latency = latency
         self._gate = gate
         self._lock = threading.Lock()
-        self._truth = Truth(profile.name, profile.seed)
+        self._truth = (
+            PresentTruth(profile)
+            if isinstance(profile, StandingShop)
+            else Truth(profile.name, profile.seed)
+        )
         self._requests = 0
         self._log: CallLog | None = None
         self._truth_file: TruthFile | None = None
@@ -97,7 +101,10 @@ class Simulator:
         return self._running.connections
 
     def truth(self) -> dict[str, Any]:
-        """Return what a correct warehouse must hold of all handed out so far (see Truth)."""
+        """Return what a correct warehouse must hold of all handed out so far (see Truth).
+
+        Of a shop that can be asked again: what it must hold of the shop as it is now.
+        """
         with self._lock:
             return self._truth.told()
 
@@ -220,6 +227,7 @@ class Simulator:
             orders=tuple(occurrence.number for occurrence in answer.occurrences),
             body_bytes=script.intended,
             sent_bytes=len(script.body),
+            kind=self._profile.kind(request) if isinstance(self._profile, StandingShop) else None,
         )
         delivery = Delivery(
             self._requests, answer.consumed, call.fault, answer.occurrences, script.whole

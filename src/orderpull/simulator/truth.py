@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .model import Occurrence, Order
+    from .profile import StandingShop
 
 NO_SKU = "(no sku)"
 EVERY_CALL_UP_TO = 10_000
@@ -79,6 +80,19 @@ class Truth:
         }
 
 
+class PresentTruth(Truth):
+    """What a shop that can be asked again tells of itself; what was handed out plays no part."""
+
+    def __init__(self, shop: StandingShop) -> None:
+        """Begin with nothing handed out."""
+        super().__init__("", None)
+        self._shop = shop
+
+    def told(self) -> dict[str, Any]:
+        """Return the truth of this moment, ready for JSON."""
+        return self._shop.truth()
+
+
 class TruthFile:
     """The truth as a JSON file, replaced atomically.
 
@@ -117,12 +131,13 @@ def _rows(order: Order) -> dict[str, Any]:
     """Return the rows of one order by the rules of the tables."""
     items: dict[str, int] = {}
     for line in order.lines:
-        sku = _sku(line.sku)
+        sku = sku_key(line.sku)
         items[sku] = items.get(sku, 0) + line.quantity
-    return {**_address(order.address), "city": None, "items": items}
+    return {**address_columns(order.address), "city": None, "items": items}
 
 
-def _address(address: Address | None) -> dict[str, str | None]:
+def address_columns(address: Address | None) -> dict[str, str | None]:
+    """Return the columns of an address, all None without one; blank is None."""
     return {
         name: _text(given)
         for name, given in zip(ADDRESS_FIELDS, address or NO_ADDRESS, strict=True)
@@ -137,5 +152,6 @@ def _text(given: str | None) -> str | None:
     return kept if kept and not kept.isspace() else None
 
 
-def _sku(given: str | None) -> str:
+def sku_key(given: str | None) -> str:
+    """Return what a line counts under: its SKU as given, or that it has none."""
     return _text(given) or NO_SKU

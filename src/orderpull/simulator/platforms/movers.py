@@ -1,0 +1,101 @@
+"""What happens to a shop while it is read: actions on the store, done between calls.
+
+Where an action strikes several orders, it strikes those first that were given away longest ago and
+have not changed since: what follows them in a list moves up, and a reader who counts places skips
+some. With `served=False` it strikes orders that have not been given away yet, the newest first.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .order import State, StoreOrder
+    from .store import Store
+
+    Action = Callable[[Store], None]
+
+
+def modify(count: int = 1, *, served: bool = True) -> Action:
+    """Change orders, and their stamps."""
+    return _each(count, served, lambda store, order: store.edit(order))
+
+
+def modify_silently(count: int = 1, *, served: bool = True) -> Action:
+    """Change orders whose stamps stay as they are."""
+    return _each(count, served, lambda store, order: store.edit(order, silently=True))
+
+
+def modify_late(count: int = 1, seconds: float = 90.0, *, served: bool = True) -> Action:
+    """Change orders in a transaction that was stamped so many seconds ago and commits now."""
+    return _each(count, served, lambda store, order: store.edit(order, late=seconds))
+
+
+def commit_late(count: int = 1, seconds: float = 90.0) -> Action:
+    """Add orders that were stamped so many seconds ago and can be seen only now."""
+
+    def act(store: Store) -> None:
+        for _ in range(count):
+            store.insert(late=seconds)
+
+    return act
+
+
+def insert(count: int = 1, state: State = "placed") -> Action:
+    """Add orders, stamped now."""
+
+    def act(store: Store) -> None:
+        for _ in range(count):
+            store.insert(state=state)
+
+    return act
+
+
+def delete(count: int = 1, *, served: bool = True) -> Action:
+    """Delete orders."""
+    return _each(count, served, lambda store, order: store.delete(order))
+
+
+def cancel(count: int = 1, *, served: bool = True) -> Action:
+    """Cancel orders."""
+    return _each(count, served, lambda store, order: store.cancel(order))
+
+
+def change_sku(count: int = 1, *, served: bool = True, silently: bool = False) -> Action:
+    """Give lines another SKU."""
+    return _each(count, served, lambda store, order: store.change_sku(order, silently=silently))
+
+
+def edit_number(count: int = 1, *, served: bool = True) -> Action:
+    """Give orders another number."""
+    return _each(count, served, lambda store, order: store.edit_number(order))
+
+
+def place_carts(count: int = 1) -> Action:
+    """Make orders of carts."""
+
+    def act(store: Store) -> None:
+        carts = [order for order in store.orders.values() if order.state == "cart"]
+        for order in carts[:count]:
+            store.place(order)
+
+    return act
+
+
+def _each(count: int, served: bool, act: Callable[[Store, StoreOrder], None]) -> Action:  # noqa: FBT001
+    def all_of_them(store: Store) -> None:
+        for order in _struck(store, count, served):
+            act(store, order)
+
+    return all_of_them
+
+
+def _struck(store: Store, count: int, served: bool) -> list[StoreOrder]:  # noqa: FBT001
+    if served:
+        keys = list(islice((key for key in store.served if key in store.orders), count))
+    else:
+        keys = [key for key in reversed(store.orders) if key not in store.served][:count]
+    return [store.orders[key] for key in keys]
