@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 from .generic import Generic
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
+from .woocommerce import WooCommerce
 
 if TYPE_CHECKING:
     from .base import Platform
 
-PLATFORMS: dict[str, type[Platform]] = {kind.name: kind for kind in (Generic,)}
+PLATFORMS: dict[str, type[Platform]] = {kind.name: kind for kind in (Generic, WooCommerce)}
 """Each platform by its name."""
 
 __all__ = [

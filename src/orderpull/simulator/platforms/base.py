@@ -52,6 +52,15 @@ class Common(TypedDict, total=False):
     refuse: Collection[int]
 
 
+class RefusedError(Exception):
+    """A request is answered by a refusal."""
+
+    def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
+        """Say what is answered."""
+        super().__init__(status)
+        self.answer = told(status, body, headers)
+
+
 class Platform(ABC):
     """A profile with a store behind it. Subclasses say how requests are read and answered."""
 
@@ -96,7 +105,10 @@ class Platform(ABC):
             return self.too_many()
         if kind == "list" and self.before_call is not None:
             self.before_call(self.pages + 1, self.store)
-        answer = self.reply(request)
+        try:
+            answer = self.reply(request)
+        except RefusedError as refused:
+            answer = refused.answer
         if answer.listed:
             answer = self._page(answer)
         self.clock.tick()
@@ -118,7 +130,7 @@ class Platform(ABC):
 
     @abstractmethod
     def reply(self, request: Request) -> Answer:
-        """Answer a request by the platform's rules."""
+        """Answer a request by the platform's rules, or raise RefusedError."""
 
     @abstractmethod
     def too_many(self) -> Answer:
