@@ -15,11 +15,14 @@
     │   ├── DestinationBusy                somebody holds the lock: close it, or wait longer
     │   │   └── Overtaken                  another orderpull loaded the source meanwhile: run again
     │   ├── DestinationForeign             not ours: choose another file or database
+    │   ├── RightMissing                   its user may not do that: grant it, or take another user
     │   └── SchemaTooNew                   update orderpull
     ├── SourceError                exit 1  one source failed, the others went on
     │   ├── SourceUnreachable              address, network, certificate
     │   ├── SourceRefused                  token, rights, path
+    │   │   └── SourceExpired                  the token is no longer taken
     │   ├── SourceBusy                     it asked us to wait, or is down: the next run goes on
+    │   │   └── SourceBroken                   it breaks down over what it is asked for
     │   ├── SourceUnexpected               it answered something that is not orders
     │   ├── SourceUnstable                 it changed faster than it could be read
     │   └── PossibleLoss                   a consume-once answer that did not arrive whole
@@ -109,6 +112,10 @@ class DestinationForeign(DestinationError):
     """The warehouse holds something that orderpull did not make."""
 
 
+class RightMissing(DestinationError):
+    """The warehouse's user lacks a right."""
+
+
 class SchemaTooNew(DestinationError):
     """The warehouse was made by a newer orderpull."""
 
@@ -127,6 +134,14 @@ class SourceRefused(SourceError):
 
 class SourceBusy(SourceError):
     """The API asked us to wait longer than this run may, or is down."""
+
+
+class SourceBroken(SourceBusy):
+    """The API broke down (5xx) each time: maybe it is not up to so many orders at once."""
+
+
+class SourceExpired(SourceRefused):
+    """The API takes the token no more."""
 
 
 class SourceUnexpected(SourceError):

@@ -19,7 +19,10 @@ from orderpull import clock
 from orderpull.errors import SettingsError, UsageError
 
 DEFAULT_FILE = "orderpull.toml"
-SECRET_KEYS = frozenset({"token", "password", "password_hash", "secret", "client_secret", "urls"})
+SECRET_KEYS = frozenset({
+    "token", "password", "password_hash", "secret", "client_secret", "refresh_token",
+    "urls",
+})  # fmt: skip
 """Settings whose value is never shown."""
 
 SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -189,6 +192,9 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param api: a built-in API's name, or the path of a ``.toml``.
     :param base_url: scheme, host, port and prefix; the API file adds the path.
     :param token: the API's token, best as ``${NAME}``.
+    :param user, password: for APIs that give a token to who signs in.
+    :param client_id, client_secret, refresh_token: for APIs that give a token by OAuth 2.0.
+    :param auth_url: where tokens are got, if not where the API file says.
     :param start: first run of an incremental API: orders changed since then (ISO date or time).
     :param on_change: ``update``: the newest version wins; ``ignore``: the first stays.
     :param ordernumber: how the number is made of ``{number}`` and ``{id}``.
@@ -204,6 +210,12 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     api: str
     base_url: str
     token: str | None = None
+    user: str | None = None
+    password: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    refresh_token: str | None = None
+    auth_url: str | None = None
     start: str | None = None
     on_change: Literal["update", "ignore"] = "update"
     ordernumber: str = "{number}"

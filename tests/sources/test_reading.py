@@ -6,7 +6,7 @@ import pytest
 
 from orderpull.sources.reading import PageReader
 from orderpull.sources.spec import Api, built_in, parse_api
-from orderpull.sources.times import earlier, format_time, parse_time, step
+from orderpull.sources.times import earlier, format_bound, parse_time, step
 
 
 def api(name: str) -> Api:
@@ -160,7 +160,7 @@ def test_times_are_read_as_utc(given: object) -> None:
 def test_times_are_written_as_the_api_takes_them() -> None:
     """Rounded down to the precision, in UTC."""
     time = datetime.fromisoformat("2026-01-02T03:04:05.987654")
-    assert format_time(time, "s") == "2026-01-02T03:04:05Z"
-    assert format_time(time, "ms") == "2026-01-02T03:04:05.987Z"
-    assert format_time(time, "us") == "2026-01-02T03:04:05.987654Z"
+    assert format_bound(time, "s") == "2026-01-02T03:04:05Z"
+    assert format_bound(time, "ms") == "2026-01-02T03:04:05.987Z"
+    assert format_bound(time, "us") == "2026-01-02T03:04:05.987654Z"
     assert earlier(time.min, step("s")) == time.min

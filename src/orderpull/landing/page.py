@@ -6,6 +6,7 @@ A file is a zstd *skippable frame* with JSON metadata, then one zstd frame with 
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,19 @@ _LEVEL = 1
 State = Literal["whole", "damaged", "unexpected"]
 
 
+class Part(Struct, frozen=True):
+    """One of several answers that lie in a page one after the other, a line feed between them.
+
+    :param size: in bytes.
+    :param position: the order, in the first answer's list, that it belongs to; -1 for that answer.
+    :param children: number of the block ``[[children]]`` that asked for it.
+    """
+
+    size: int
+    position: int = -1
+    children: int = 0
+
+
 class PageMeta(Struct, frozen=True):
     """What is known of a page beside its body.
 
@@ -41,7 +55,7 @@ class PageMeta(Struct, frozen=True):
     :param orders: how many orders the list holds, where it is whole.
     :param possible_loss: whether orders may have been lost with this answer.
     :param problem: what was wrong with the answer, in words.
-    :param group: pages with the same group make whole orders together.
+    :param parts: where several answers make whole orders together: what the body is made of.
     :param cursor_after: how far the API has been read once this page is kept.
     """
 
@@ -56,8 +70,22 @@ class PageMeta(Struct, frozen=True):
     orders: int = 0
     possible_loss: bool = False
     problem: str | None = None
-    group: int | None = None
+    parts: list[Part] = []
     cursor_after: str | None = None
+
+
+def join(bodies: Sequence[bytes]) -> bytes:
+    """Several answers as the body of one page."""
+    return b"\n".join(bodies)
+
+
+def divide(meta: PageMeta, body: bytes) -> list[bytes]:
+    """The answers that a page with parts is made of."""
+    answers, at = [], 0
+    for part in meta.parts:
+        answers.append(body[at : at + part.size])
+        at += part.size + 1
+    return answers
 
 
 def digest(body: bytes) -> str:

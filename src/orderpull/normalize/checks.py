@@ -9,9 +9,9 @@ from orderpull.sources.expression import Expression, paths
 from orderpull.sources.mapping import Mapping
 
 _PARSED = (
-    ("ordered_at", "known_time", "time_invalid", "a time"),
-    ("modified_at", "known_time", "time_invalid", "a time"),
-    ("total", "as_amount", "total_invalid", "an amount"),
+    ("ordered_at", "time_invalid", "a time"),
+    ("modified_at", "time_invalid", "a time"),
+    ("total", "total_invalid", "an amount"),
 )
 
 
@@ -39,10 +39,14 @@ class OrderChecks:
     """What can be wrong with an order beside its lines.
 
     :param fields: the column of the text of each field: number, id, header, address.
+    :param time: the macro that reads times, called with ``{}``.
     """
 
-    def __init__(self, mapping: Mapping, walk: Walk, prefix: Steps, fields: dict[str, str]) -> None:
+    def __init__(
+        self, mapping: Mapping, walk: Walk, prefix: Steps, fields: dict[str, str], time: str
+    ) -> None:
         self.mapping = mapping
+        self.time = time
         self.walk = walk
         self.prefix = prefix
         self.fields = fields
@@ -112,11 +116,12 @@ class OrderChecks:
 
     def _unparsed(self) -> Iterator[Check]:
         """Times and amounts that are none."""
-        for name, macro, reason, kind in _PARSED:
+        for name, reason, kind in _PARSED:
             if name in self.fields:
+                call = "as_amount({})" if name == "total" else self.time
                 value, steps = self.fields[name], self._steps(self.mapping.header[name])[0]
                 yield Check(
-                    f"NOT is_blank({value}) AND {macro}({value}) IS NULL",
+                    f"NOT is_blank({value}) AND {call.format(value)} IS NULL",
                     reason,
                     f"{literal(name + ' is ')} || shown({value}) || {literal(', not ' + kind)}",
                     literal(shown_path(steps)),

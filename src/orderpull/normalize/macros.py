@@ -40,6 +40,27 @@ _BODIES = {
     # Years that every reader knows.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
         AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",
+    # Of a clock that is put back: the first of two instants that it shows as t, and whether it does.
+    "first_shown(t, z)": """CASE WHEN ((t AT TIME ZONE z) - INTERVAL 1 HOUR) AT TIME ZONE z = t
+        THEN (t AT TIME ZONE z) - INTERVAL 1 HOUR ELSE t AT TIME ZONE z END""",
+    "shown_twice(t, z)": """CASE WHEN t IS NULL THEN false
+        ELSE (first_shown(t, z) + INTERVAL 1 HOUR) AT TIME ZONE z = t END""",
+    # A local time; one that comes twice counts as the first hour's beginning (sources/times.py).
+    "local_time(t, z)": """CASE WHEN shown_twice(t, z) THEN first_shown(date_trunc('hour', t), z)
+        ELSE first_shown(t, z) END AT TIME ZONE 'UTC'""",
+    "known_local(t, z)": f"""CASE
+        WHEN regexp_extract(t, '{_ANY_TIME}', 1) = '' THEN NULL
+        WHEN regexp_extract(t, '{_ANY_TIME}', 2) <> '' THEN known_time(t)
+        WHEN known_time(t) IS NOT NULL THEN local_time(known_time(t), z) END""",
+    "known_rfc2822(t)": """try_strptime(stripped(t), ['%a, %d %b %Y %H:%M:%S %z',
+        '%d %b %Y %H:%M:%S %z']) AT TIME ZONE 'UTC'""",
+    "known_unix(t, per_second)": """CASE WHEN TRY_CAST(t AS DOUBLE) / per_second
+        BETWEEN -62135596800 AND 253402300799 THEN make_timestamp(
+            CAST(round(TRY_CAST(t AS DECIMAL(38, 6)) * (1000000 // per_second)) AS BIGINT)) END""",
+    # An amount in minor units, its point moved to the left.
+    "moved_point(t, places)": f"""CASE WHEN regexp_full_match(t, '{_AMOUNT}')
+        THEN CAST(TRY_CAST(regexp_extract(t, '{_AMOUNT}', 1) AS DECIMAL(38, 4))
+                  / power(10, places)::DECIMAL(9, 0) AS DECIMAL(38, 8))::VARCHAR ELSE t END""",
     # The wider cast first: the narrow one takes too large a number if it has an exponent.
     "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
-from orderpull.landing.page import PageMeta
+from orderpull.landing.page import PageMeta, divide
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
 from orderpull.sources.reading import PageReader
@@ -15,6 +16,8 @@ from orderpull.sources.spec import Api
 
 _KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,19 @@ class PageTexts:
 
     def __init__(self, api: Api, form: Form) -> None:
         self._reader = PageReader(api)
+        self._children = [(block, PageReader(api, block)) for block in api.children]
         self._form = form
 
     def readable(self, page: StagedPage, body: bytes) -> bool:
         """Whether the engine can read *page* as it is."""
-        if page.meta.state != "whole" or holds_minus_zero(body):
+        if page.meta.state != "whole" or page.meta.parts or holds_minus_zero(body):
             return False
         return not repeats(body, self._form.path)
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The elements of the list of orders; of a damaged page also what is left of it."""
+        if page.meta.parts:
+            return self._put_together(page, body)
         if page.meta.state == "unexpected" or self._ambiguous(page, body):
             return [Piece(printable(body), whole=False)]
         if page.meta.state == "whole" and (records := self._records(body)) is not None:
@@ -62,6 +68,20 @@ class PageTexts:
             return {position: bytes(records[position]).decode() for position in positions}
         pieces = self.pieces(page, body)
         return {position: pieces[position].text for position in positions}
+
+    def _put_together(self, page: StagedPage, body: bytes) -> list[Piece]:
+        """The orders of a page of several answers, each with what was asked for it."""
+        first, *answers = divide(page.meta, body)
+        inner = replace(page, meta=structs.replace(page.meta, parts=[]))
+        pieces = self.pieces(inner, first)
+        for part, answer in zip(page.meta.parts[1:], answers, strict=True):
+            block, reader = self._children[part.children]
+            records = reader.records(answer)
+            piece = pieces[part.position]
+            if piece.whole:
+                into = (*self._form.inner, *block.into.split("."))
+                pieces[part.position] = Piece(with_more(piece.text, into, records), whole=True)
+        return pieces
 
     def _records(self, body: bytes) -> list[msgspec.Raw] | None:
         """The elements of a whole page's list; None where they are nested too deep.
@@ -86,6 +106,26 @@ class PageTexts:
 
     def _ambiguous(self, page: StagedPage, body: bytes) -> bool:
         return page.meta.state == "whole" and repeats(body, self._form.path)
+
+
+def with_more(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:
+    """The JSON of an order, with *records* at the end of the list at *into*, made if need be.
+
+    Every other value keeps its own text. An order that has something else there is left alone.
+    """
+    key, *below = into
+    try:
+        members = _OBJECT.decode(text)
+        value = members.get(key)
+        if below:
+            inner = "{}" if value in (None, _NULL) else bytes(value).decode()
+            members[key] = msgspec.Raw(with_more(inner, tuple(below), records).encode())
+        else:
+            listed = [] if value in (None, _NULL) else _LIST.decode(value)
+            members[key] = msgspec.Raw(msgspec.json.encode([*listed, *records]))
+    except msgspec.ValidationError:
+        return text
+    return msgspec.json.encode(members).decode()
 
 
 def repeats(body: bytes, path: tuple[str, ...]) -> bool:

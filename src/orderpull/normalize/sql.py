@@ -12,7 +12,7 @@ from orderpull.normalize.checks import LineChecks, OrderChecks, case
 from orderpull.normalize.salvage import Form
 from orderpull.normalize.walk import Steps, Walk, literal, shown_path
 from orderpull.sources.expression import Expression, Path, Text, paths
-from orderpull.sources.mapping import AddressSpec, ListPath
+from orderpull.sources.mapping import AddressSpec, ListPath, OrderSpec
 from orderpull.sources.spec import Api
 
 ADDRESS = AddressSpec.__struct_fields__
@@ -55,6 +55,8 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
     "not": lambda parts: f"(NOT {parts[0]})",
     "any": lambda parts: f"({' OR '.join(parts)})",
     "all": lambda parts: f"({' AND '.join(parts)})",
+    "if": lambda parts: f"CASE WHEN {parts[0]} THEN {parts[1]} ELSE {parts[2]} END",
+    "minor": lambda parts: f"moved_point({parts[0]}, {parts[1]}::INTEGER)",
 }
 
 
@@ -70,6 +72,7 @@ class ShapingSql:
         self.prefix: Steps = api.record_path.inner
         self.records = api.record_path
         self.ordernumber = ordernumber
+        self.time = _time(api.order)
         lines = (*self.prefix, *self.mapping.lines.steps)
         texts = [(*self.prefix, *p.steps) for e in self.mapping.of_order() for p in paths(e)]
         self.walk = Walk("doc", "n", texts, [lines])
@@ -118,21 +121,23 @@ class ShapingSql:
         given = {"number": mapping.number, "id": mapping.id or mapping.number}
         given |= mapping.header | mapping.address
         given |= {"counted": mapping.counted} if mapping.counted else {}
+        given |= {"where": mapping.where} if mapping.where else {}
         texts = {name: text_of(given[name], self.walk, self.prefix) for name in given}
         fields = {name: f"given_{name}" for name in given}
         level = ", ".join(f"{texts[name]} AS {fields[name]}" for name in given)
-        checks = OrderChecks(mapping, self.walk, self.prefix, fields)
+        checks = OrderChecks(mapping, self.walk, self.prefix, fields, self.time)
         columns = [
             f"{self._number(fields)} AS ordernumber",
             f"{self._known_id(fields)} AS order_id",
             *(f"{_text_column(fields, n)} AS {n}" for n in TEXT_FIELDS),
             f"{fields.get('counted', 'true')} AS counted",
-            *(f"{_parsed(fields, n, 'known_time', 'TIMESTAMP')} AS {n}" for n in TIMES),
-            f"{_parsed(fields, 'total', 'as_amount', 'DECIMAL(19, 4)')} AS total",
+            *(f"{_parsed(fields, n, self.time, 'TIMESTAMP')} AS {n}" for n in TIMES),
+            f"{_parsed(fields, 'total', 'as_amount({})', 'DECIMAL(19, 4)')} AS total",
             *(f"{_text_column(fields, n)} AS {n}" for n in ADDRESS),
             f"{self.lines} AS lines",
             f"{case(checks.all(self.lines))} AS wrong",
             f"{self._inexact()} AS inexact",
+            f"{self._wanted(fields)} AS wanted",
         ]
         return f"""SELECT page, position, {", ".join(columns)}
                    FROM (SELECT *, {level} FROM ({self.walk.opened(docs)}))"""
@@ -142,7 +147,9 @@ class ShapingSql:
         inner: Steps = self.mapping.lines.inner
         skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
         counts = (*inner, *self.mapping.quantity.steps)
-        walk = Walk("line", "l", skus, [counts])
+        where = self.mapping.line_where
+        asked = [(*inner, *path.steps) for path in paths(where)] if where else []
+        walk = Walk("line", "l", [*skus, *asked], [counts])
         sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
         checks = LineChecks(walk, self.lines_path, skus, counts)
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
@@ -151,13 +158,15 @@ class ShapingSql:
             FROM (SELECT page, position, from_json(lines, '["JSON"]') AS texts FROM {orders}
                   WHERE wrong IS NULL AND left(lines::VARCHAR, 1) = '[')"""
         present = f"SELECT * FROM ({unnested}) WHERE line IS NOT NULL AND line::VARCHAR <> 'null'"
+        sold = text_of(where, walk, inner) if where else "true"
         return f"""
             SELECT page, position, number,
                 coalesce({_filled(sku)}, {literal(NO_SKU)}) AS sku,
                 as_quantity({quantity}) AS quantity,
                 {case(checks.all())} AS wrong,
                 coalesce({inexact}, false) AS inexact
-            FROM ({walk.opened(present)})"""
+            FROM ({walk.opened(present)})
+            WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""
 
     def _number(self, fields: dict[str, str]) -> str:
         """SQL of the order number, as the setting ``ordernumber`` makes it."""
@@ -170,6 +179,13 @@ class ShapingSql:
                 name, _, rest = rest.partition("}")
                 pieces.append(fields[name])
         return " || ".join(pieces)
+
+    def _wanted(self, fields: dict[str, str]) -> str:
+        """SQL: whether it is an order at all; what is no object is told rather than left out."""
+        if "where" not in fields:
+            return "true"
+        broken = "doc IS NULL OR left(doc::VARCHAR, 1) <> '{'"
+        return f"coalesce({fields['where']}, false) OR ({broken})"
 
     def _known_id(self, fields: dict[str, str]) -> str:
         """SQL of the order's id; NULL where it cannot be told, though the order may be kept."""
@@ -196,8 +212,19 @@ def _text_column(fields: dict[str, str], name: str) -> str:
     return _filled(fields[name]) if name in fields else "NULL::VARCHAR"
 
 
-def _parsed(fields: dict[str, str], name: str, macro: str, type_: str) -> str:
-    return f"{macro}({fields[name]})" if name in fields else f"NULL::{type_}"
+def _parsed(fields: dict[str, str], name: str, call: str, type_: str) -> str:
+    return call.format(fields[name]) if name in fields else f"NULL::{type_}"
+
+
+def _time(order: OrderSpec) -> str:
+    """The macro that reads the times of *order*, called with ``{}``."""
+    if order.time_format == "rfc2822":
+        return "known_rfc2822({})"
+    if order.time_format in {"unix", "unix_ms"}:
+        return f"known_unix({{}}, {1000 if order.time_format == 'unix_ms' else 1})"
+    if order.timezone != "UTC":
+        return f"known_local({{}}, {literal(order.timezone)})"
+    return "known_time({})"
 
 
 def _list_structure(records: ListPath) -> str:

@@ -27,7 +27,7 @@ FROM line WHERE wrong IS NOT NULL GROUP BY ALL"""
 
 _SHAPED = """
 CREATE OR REPLACE TEMP TABLE shaped AS
-SELECT base.* EXCLUDE (wrong, lines, inexact, country),
+SELECT base.* EXCLUDE (wrong, lines, inexact, wanted, country),
     coalesce(c.code, base.country) AS country,
     coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
     coalesce(base.wrong, wrong_line.wrong, CASE WHEN too_many THEN {too_many} END) AS wrong

@@ -17,13 +17,14 @@ from orderpull.errors import (
     PossibleLoss,
     SourceBusy,
     SourceError,
+    SourceExpired,
     SourceRefused,
     SourceUnreachable,
 )
 from orderpull.landing.draft import Draft
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import OK, Endpoint, how
-from orderpull.sources.limits import RateLimit, Stop, asked_wait, backoff
+from orderpull.sources.endpoint import OK, Endpoint, how, well
+from orderpull.sources.limits import Stop, asked_wait, backoff, points_wait
 from orderpull.sources.reading import PageReader, Reading
 from orderpull.sources.transport import Answer, Progress, Request, unpacked
 
@@ -39,6 +40,7 @@ ROOM = 4 << 20
 """Bytes of the disk that are taken before a consume-once API is asked; or twice the largest page,
 if that is more."""
 
+NO_CONTENT = 204
 _ANSWERED = range(200, 300)
 
 
@@ -63,8 +65,10 @@ class Taken:
 class Asking(Protocol):
     """A way of asking."""
 
-    def ask(self, request: Request, page: int) -> Taken:
+    def ask(self, request: Request, page: int, reader: PageReader | None = None) -> Taken:
         """Ask for what will be landed as *page*.
+
+        :param reader: reads the answer, if it is no list of orders.
 
         :raises SourceError: nothing came that is to be kept.
         :raises Interrupted: a stop was asked for meanwhile; nothing is in flight.
@@ -82,7 +86,7 @@ class Pace:
         self.endpoint = endpoint
         self.stop = stop
         self.since = since
-        self.limit = RateLimit(endpoint.settings.rate or endpoint.api.limits.rate)
+        self.limit = endpoint.limit
 
     def turn(self) -> None:
         """Wait until a request may go out. :raises Interrupted: a stop was asked for."""
@@ -106,6 +110,8 @@ class Pace:
             )
         log.warning("source=%s try=%d wait=%.1fs: %s",
                     self.endpoint.name, tried, seconds, error.message)  # fmt: skip
+        if asked is not None:
+            self.limit.rest(seconds)
         self._pause(seconds)
 
     def _patience(self) -> float:
@@ -127,12 +133,19 @@ class AskAgain:
         self.pace = pace
         self.reader = PageReader(endpoint.api)
 
-    def ask(self, request: Request, page: int) -> Taken:  # noqa: ARG002 - nothing is noted before
+    def ask(
+        self,
+        request: Request,
+        page: int,  # noqa: ARG002 - nothing is noted before
+        reader: PageReader | None = None,
+    ) -> Taken:
         """Ask until a whole list of orders comes, or tries are used up.
 
         What is wrong inside single orders, time and again, is theirs: the page is taken then.
+
+        :param reader: reads the answer, if it is no list of orders.
         """
-        tries = self.endpoint.api.limits.tries
+        limits, renewed = self.endpoint.api.limits, False
         tried = 0
         while True:
             tried += 1
@@ -140,18 +153,35 @@ class AskAgain:
             points.reached("before-request")
             wait: float | None = None
             try:
-                answer = self.endpoint.send(request, Progress())
-            except SourceUnreachable as unreachable:
-                error: SourceError = unreachable
+                answer = self.endpoint.exchange(request, Progress())
+            except (SourceUnreachable, SourceBusy) as not_asked:
+                error: SourceError = not_asked
             else:
                 points.reached("after-response")
-                reading = self.reader.read(answer.body)
-                well = answer.status == OK and not answer.problem and reading.legible
-                if well and (reading.complete or tried == tries):
+                reading = self._read(answer, reader or self.reader)
+                if well(answer, reading) and (reading.complete or tried == limits.tries):
+                    self._rest(reading)
                     return Taken(self.endpoint.told(request), answer, reading)
                 error = self.endpoint.refusal(answer, reading)
-                wait = asked_wait(answer.headers, self.endpoint.api.limits)
+                wait = asked_wait(answer.headers, limits, reading.cost)
+            if isinstance(error, SourceExpired) and not renewed:
+                renewed = self.endpoint.authorization.renew()
+                if renewed:
+                    tried -= 1
+                    continue
             self.pace.again(error, wait, tried)
+
+    def _read(self, answer: Answer, reader: PageReader) -> Reading:
+        """What *answer* tells; one without content is an empty page."""
+        if answer.status == NO_CONTENT and not answer.body:
+            answer.status = OK
+            return Reading("whole", complete=True, legible=True)
+        return reader.read(answer.body, answer.headers)
+
+    def _rest(self, reading: Reading) -> None:
+        """Wait for the budget, where the next such request would not fit into it."""
+        if reading.cost is not None:
+            self.pace.limit.rest(points_wait(reading.cost))
 
 
 class AskOnce:
@@ -164,17 +194,23 @@ class AskOnce:
         self.reader = PageReader(endpoint.api)
         self.room = ROOM
 
-    def ask(self, request: Request, page: int) -> Taken:
+    def ask(
+        self,
+        request: Request,
+        page: int,
+        reader: PageReader | None = None,  # noqa: ARG002 - a consume-once API has orders alone
+    ) -> Taken:
         """Ask until an answer comes that may have consumed orders."""
         tried = 0
         while True:
             tried += 1
             self.pace.turn()
+            signed = self.endpoint.authorization.signed(request)
             draft = self.landing.draft(page, self.endpoint.told(request), self.room)
             points.reached("before-request")
             wait: float | None = None
             try:
-                answer = self.endpoint.send(request, _Noted(draft))
+                answer = self.endpoint.send(signed, _Noted(draft))
             except SourceUnreachable as unreachable:
                 error: SourceError = unreachable
             else:

@@ -1,21 +1,30 @@
 """One account at one API: its address, its secret, its requests, and what its answers amount to."""
 
+import copy
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+import msgspec
 
 from orderpull import clock
 from orderpull.errors import (
     SettingsError,
+    SourceBroken,
     SourceBusy,
     SourceError,
+    SourceExpired,
     SourceRefused,
     SourceUnexpected,
     SourceUnreachable,
 )
 from orderpull.settings import SourceSettings
-from orderpull.sources.auth import auth_headers
+from orderpull.sources.authorization import Authorization
+from orderpull.sources.blocks import ChildrenSpec, RequestSpec
+from orderpull.sources.limits import SharedLimits
 from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask
+from orderpull.sources.paging import Ask, Params
+from orderpull.sources.problems import BODY
 from orderpull.sources.reading import PageReader, Reading
 from orderpull.sources.spec import Api
 from orderpull.sources.times import parse_time
@@ -26,42 +35,105 @@ _REDIRECT = range(300, 400)
 _REFUSED = range(400, 500)
 _BROKEN = range(500, 600)
 _LOOK = "Check base_url and api."
+_WORDS = 160
+"""Characters of an API's own words that are told."""
 
 
 class Endpoint:
     """One account at one API.
 
     :param send: replaces the network, in tests: a plain function from request to answer.
+    :param limits: the limits that the run's sources share.
     :raises SettingsError: the settings do not fit the API.
     """
 
     def __init__(
-        self, name: str, settings: SourceSettings, api: Api, *, send: Send | None = None
+        self,
+        name: str,
+        settings: SourceSettings,
+        api: Api,
+        *,
+        send: Send | None = None,
+        limits: SharedLimits | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self.api = api
-        self.auth = auth_headers(api.auth, settings.token, name)
         self.client = Client(settings.base_url, settings.timeout, keep_alive=not api.consume_once)
+        self._given = send
         self.send: Send = send or self.client.send
+        self.authorization = Authorization(api.auth, settings, name, self._call)
         self.size = _size(name, settings, api)
         self.start = _start(name, settings, api)
+        credential = settings.token or settings.client_id or settings.user or ""
+        self.limit = (limits or SharedLimits()).of(
+            self.client.host, credential, settings.rate or api.limits.rate, api.limits.burst
+        )
 
     @property
     def where(self) -> str:
         """The endpoint, as errors name it."""
         return self.client.base_url + self.api.request.path
 
-    def request(self, ask: Ask) -> Request:
-        """The request for *ask*."""
-        spec = self.api.request
-        query = urlencode({**spec.query, **ask.query}, safe=",*$[]:")
-        target = spec.path + ("?" + query if query else "")
-        return Request(spec.method, target, {**spec.headers, **self.auth})
+    def request(self, ask: Ask, children: ChildrenSpec | None = None, key: str = "") -> Request:
+        """The request for *ask*: without what lets it in.
+
+        :param children: asks for this block ``[[children]]`` of the order that *key* says.
+        :raises SourceUnexpected: the page before told a URL of another host.
+        """
+        spec = children.request if children else self.api.request
+        path = spec.path.replace("{key}", quote(key, safe=""))
+        params = dict(ask.params)
+        if children and children.key_param:
+            params[children.key_param] = key
+        if ask.url is not None:
+            return Request("GET", self._below(ask.url, path), spec.headers)
+        common = {} if ask.alone else spec.query
+        query = {k: str(v) for k, v in params.items() if not k.startswith(BODY)}
+        encoded = urlencode({**common, **query}, safe=",*$[]:")
+        target = path + ("?" + encoded if encoded else "")
+        headers = spec.headers
+        if spec.method == "POST":
+            headers = {"Content-Type": "application/json", **headers}
+        return Request(spec.method, target, headers, _body(spec, params))
 
     def told(self, request: Request) -> str:
         """Method and URL of *request*, as the landing keeps them: without secrets."""
-        return f"{request.method} {self.client.base_url}{request.target}"
+        told = f"{request.method} {self.client.base_url}{request.target}"
+        return self.authorization.hidden(told)
+
+    def exchange(self, request: Request, progress: Progress) -> Answer:
+        """Send *request* with what lets it in. :raises SourceError: nothing was sent."""
+        return self.send(self.authorization.signed(request), progress)
+
+    def _call(self, base: str, request: Request) -> Answer:
+        """Send a request for a token, to *base*."""
+        if self._given:
+            return self._given(request, Progress())
+        client = Client(base, self.settings.timeout, keep_alive=False)
+        try:
+            return client.send(request, Progress())
+        finally:
+            client.close()
+
+    def _below(self, url: str, path: str) -> str:
+        """The target of *url*, which a page told, below the base URL."""
+        base = self.client.base_url
+        try:
+            parts = urlsplit(urljoin(base + path, url))
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        at_home = parts.hostname == self.client.host and (
+            port == self.client.port or {port, self.client.port} == {80, 443}
+        )
+        prefix = self.client.prefix
+        if not at_home or not (parts.path + "/").startswith(prefix + "/"):
+            raise SourceUnexpected(
+                f"The next page's URL leads to another place: {parts.hostname or 'no host'}.",
+                "The token is not sent there. Set base_url to the address that the API names.",
+            )
+        return parts.path.removeprefix(prefix) + ("?" + parts.query if parts.query else "")
 
     def reach(self) -> None:
         """DNS, TCP, TLS, and no HTTP. :raises SourceUnreachable: one of them failed."""
@@ -77,9 +149,12 @@ class Endpoint:
         """
         now = clock.now()
         ask = next(plan(self.api, 1 if self.api.paging.size_param else None, self.start, now))
-        answer = self.send(self.request(ask), Progress())
-        reading = PageReader(self.api).read(answer.body)
-        if answer.problem or answer.status != OK or not reading.legible:
+        try:
+            answer = self.exchange(self.request(ask), Progress())
+        except SourceError as error:
+            raise self.named(error) from None
+        reading = PageReader(self.api).read(answer.body, answer.headers)
+        if not well(answer, reading):
             raise self.named(self.refusal(answer, reading))
         return answer.status
 
@@ -92,6 +167,8 @@ class Endpoint:
 
     def refusal(self, answer: Answer, reading: Reading) -> SourceError:
         """The error that *answer* amounts to, in a sentence."""
+        if reading.failure is not None and not answer.problem:
+            return self._failure(reading)
         for statuses, error, sentence, hint in self._meanings(answer):
             if answer.status in statuses:
                 return error(f"{self.where} answered {answer.status}: {sentence}.", hint)
@@ -102,13 +179,30 @@ class Endpoint:
         problem = reading.problem or "that is not what a list of orders comes with"
         return SourceUnexpected(f"{self.where} answered {answer.status}, but {problem}.", _LOOK)
 
+    def _failure(self, reading: Reading) -> SourceError:
+        """What an answer that says in itself that it is an error amounts to."""
+        means = reading.failure.means if reading.failure else "refused"
+        words = self.authorization.hidden(reading.words)[:_WORDS]
+        said = f" ({words})" if words else ""
+        if means == "busy":
+            return SourceBusy(f"{self.where} wants to be asked later{said}.", "Set a lower rate.")
+        if means == "expired":
+            return SourceExpired(
+                f"{self.where} does not accept the token{said}.",
+                f"Check what [sources.{self.name}] signs in with, and its rights.",
+            )
+        return SourceRefused(f"{self.where} does not take the request{said}.", _LOOK)
+
     def _meanings(
         self, answer: Answer
     ) -> list[tuple[set[int] | range, type[SourceError], str, str]]:
         """What statuses mean, the first that fits: statuses, error, sentence, what to do."""
-        token = "token" if self.auth else "request, which has no token"
+        sent = self.authorization.sends_token
+        token = "token" if sent else "request, which has no token"
         return [
-            ({401, 403}, SourceRefused, f"it does not accept the {token}",
+            ({401}, SourceExpired, f"it does not accept the {token}",
+             f"Check token of [sources.{self.name}] and its rights."),
+            ({403}, SourceRefused, f"it does not accept the {token}",
              f"Check token of [sources.{self.name}] and its rights."),
             ({404}, SourceRefused, "there is no such path", _LOOK),
             ({408, 425}, SourceBusy, "it was not ready for the request", "Run again later."),
@@ -116,8 +210,29 @@ class Endpoint:
             (_REDIRECT, SourceRefused, _moved(answer),
              "Redirects are not followed; set base_url to the new place."),
             (_REFUSED, SourceRefused, "it does not take the request", _LOOK),
-            (_BROKEN, SourceBusy, "it is out of order", "Run again later."),
+            (_BROKEN, SourceBroken, "it is out of order", "Run again later."),
         ]  # fmt: skip
+
+
+def well(answer: Answer, reading: Reading) -> bool:
+    """Whether *answer* is a list of orders from first to last."""
+    answered = answer.status == OK and not answer.problem
+    return answered and reading.legible and reading.failure is None
+
+
+def _body(spec: RequestSpec, params: Params) -> bytes:
+    """The JSON that a POST sends, with *params* at their places."""
+    if spec.method != "POST":
+        return b""
+    body = copy.deepcopy(spec.body)
+    for place, value in params.items():
+        if place.startswith(BODY):
+            *way, last = place.removeprefix(BODY).split(".")
+            at: dict[str, Any] = body
+            for key in way:
+                at = at.setdefault(key, {})
+            at[last] = value
+    return msgspec.json.encode(body)
 
 
 def how(answer: Answer, reading: Reading) -> str:

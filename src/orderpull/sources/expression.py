@@ -22,6 +22,8 @@ FUNCTIONS = {
     "lower": "lower case",
     "upper": "upper case",
     "trim": "without blanks at the ends",
+    "if": "if(condition, value, value): the first where the condition is true, else the second",
+    "minor": "minor(value, '2'): an amount in minor units, its point moved two places to the left",
     "in": "in(value, 'a', 'b'): true if the value is one of the texts, in any case",
     "present": "true if the value is there and not blank",
     "not": "true if the condition is false",
@@ -64,6 +66,7 @@ _TOKEN = re.compile(
 _INDEX = r"\[(?:0|[1-9][0-9]{0,3})\]"
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _PATH = re.compile(rf"[^.\[\]]+(?:{_INDEX})*(?:\.[^.\[\]]+(?:{_INDEX})*)*")
+_PLACES = frozenset("01234")
 _DEEPEST = 20
 """How many functions may stand in one another."""
 
@@ -146,9 +149,18 @@ def parse_path(text: str) -> Path:
 def _checked(call: Call, text: str) -> Call:
     """*call*, if its arguments are of the kind that its function takes."""
     wants_conditions = call.function in {"not", "any", "all"}
-    if any(is_condition(argument) != wants_conditions for argument in call.arguments):
+    checked = call.arguments
+    if call.function == "if":
+        if len(checked) != 3 or not is_condition(checked[0]):  # noqa: PLR2004
+            raise ValueError(f"{text!r}: {FUNCTIONS['if']}")
+        checked = checked[1:]
+    if any(is_condition(argument) != wants_conditions for argument in checked):
         kind = "conditions" if wants_conditions else "values"
         raise ValueError(f"{text!r}: {call.function}() takes {kind}")
+    if call.function == "minor":
+        places = call.arguments[-1]
+        if len(checked) != 2 or not (isinstance(places, Text) and places.value in _PLACES):  # noqa: PLR2004
+            raise ValueError(f"{text!r}: {FUNCTIONS['minor']}")
     if call.function in {"join", "in"}:
         texts = call.arguments[:1] if call.function == "join" else call.arguments[1:]
         if len(call.arguments) < 2 or not all(isinstance(t, Text) for t in texts):  # noqa: PLR2004

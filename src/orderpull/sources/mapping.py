@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
@@ -40,15 +42,23 @@ class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param path: like ``[records]`` ``path``, from the order down.
     :param sku: expression, from the line down.
     :param quantity: path, from the line down.
+    :param where: a condition, from the line down: true for what is sold.
     """
 
     path: str
     sku: str
     quantity: str
+    where: str | None = None
 
 
 class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order]``: expressions for the columns of ``order_header``, from the order down."""
+    """``[order]``: expressions for the columns of ``order_header``, from the order down.
+
+    :param where: a condition: true for what is an order at all, and no cart, draft or test.
+    :param time_format: how its times are written: as in ``[cursor]`` ``format``; ``iso``, ``naive``
+        and ``sql`` are told apart by themselves.
+    :param timezone: the zone that times without one are in.
+    """
 
     number: str
     lines: LinesSpec
@@ -61,6 +71,9 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     currency: str | None = None
     total: str | None = None
     channel: str | None = None
+    where: str | None = None
+    time_format: Literal["iso", "rfc2822", "unix", "unix_ms"] = "iso"
+    timezone: str = "UTC"
 
 
 class Misplaced(ValueError):
@@ -110,10 +123,12 @@ class Mapping:
     lines: ListPath
     sku: Expression
     quantity: Path
+    where: Expression | None = None
+    line_where: Expression | None = None
 
     def of_order(self) -> Iterator[Expression]:
         """Every expression that starts at the order."""
-        optional = (self.number, self.id, self.counted)
+        optional = (self.number, self.id, self.counted, self.where)
         yield from (expression for expression in optional if expression is not None)
         yield from self.header.values()
         yield from self.address.values()
@@ -122,6 +137,11 @@ class Mapping:
 def mapping_of(order: OrderSpec) -> Mapping:
     """The parsed *order*. :raises Misplaced: it cannot be; the error knows the key."""
     lines = order.lines
+    try:
+        ZoneInfo(order.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problem = f"{order.timezone!r} is not an IANA time zone"
+        raise Misplaced("order.timezone", problem) from None
     quantity = _value("lines.quantity", lines.quantity)
     if not isinstance(quantity, Path):
         raise Misplaced("order.lines.quantity", "expected a path")
@@ -140,6 +160,8 @@ def mapping_of(order: OrderSpec) -> Mapping:
         lines=line_path,
         sku=_value("lines.sku", lines.sku),
         quantity=quantity,
+        where=_condition("where", order.where) if order.where is not None else None,
+        line_where=_condition("lines.where", lines.where) if lines.where is not None else None,
     )
     _refuse_contradictions(mapping)
     return mapping
@@ -177,7 +199,8 @@ def _refuse_contradictions(mapping: Mapping) -> None:
     """Refuse a place that is read as two kinds of JSON: every order would be rejected."""
     lines = mapping.lines
     of_order = [(path.steps, "a text") for e in mapping.of_order() for path in paths(e)]
-    of_line = [((*lines.inner, *path.steps), "a text") for path in paths(mapping.sku)]
+    said = (mapping.sku, *([mapping.line_where] if mapping.line_where else []))
+    of_line = [((*lines.inner, *p.steps), "a text") for each in said for p in paths(each)]
     of_line.append(((*lines.inner, *mapping.quantity.steps), "a text"))
     for key, leaves in (("", [*of_order, (lines.steps, "a list")]), (".lines", of_line)):
         kinds: dict[tuple[Step, ...], str] = {}

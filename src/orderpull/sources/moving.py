@@ -5,24 +5,29 @@ sorts by the cursor, asking again from the newest stamp seen cannot pass any by;
 a window of time is read until two passes agree.
 """
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
+from orderpull.sources.blocks import CursorSpec, PagingSpec
 from orderpull.sources.paging import (
     Ask,
+    PageSize,
+    Params,
     Plan,
+    Position,
     drain,
     once,
-    positioned,
-    refuse_repeated,
-    sized,
+    page_size,
+    refuse_circle,
+    repeated,
+    turn,
     walk,
 )
 from orderpull.sources.reading import Reading
-from orderpull.sources.spec import Api, CursorSpec, PagingSpec
-from orderpull.sources.times import earlier, format_time, rounded, step
+from orderpull.sources.spec import Api
+from orderpull.sources.times import earlier, format_bound, rounded, step
 
 MAX_PASSES = 6
 """How often a window is read before it is given up as moving too fast."""
@@ -30,25 +35,37 @@ MAX_PASSES = 6
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time that one run reads, and how the API is asked for it.
+    """The time that is read, and how the API is asked for it.
 
-    :param size: orders asked for at once; the API file's, unless given.
+    :param size: orders asked for at once.
     :param since: the cursor, or the start.
-    :param until: the run's beginning, as the upper bound.
+    :param until: the upper bound: the run's beginning, or where the next window begins.
+    :param reached: how far the API has been read for certain before.
     """
 
     paging: PagingSpec
     cursor: CursorSpec
-    size: int | None
+    size: PageSize
     since: datetime
     until: datetime
+    reached: datetime | None = None
 
-    def query(self, lower: datetime) -> dict[str, str]:
+    def params(self, lower: datetime) -> Params:
         """The parameters that ask for orders from *lower* on."""
-        bounds = {self.cursor.lower: format_time(self.asked_from(lower), self.cursor.precision)}
-        if self.cursor.upper:
-            bounds[self.cursor.upper] = format_time(self.until, self.cursor.precision)
-        return bounds | sized(self.paging, self.size)
+        cursor = self.cursor
+        first = self._bound(self.asked_from(lower))
+        last = self._bound(self.until, upper=True)
+        bounds: Params = {cursor.lower: first} if cursor.lower else {}
+        if cursor.upper:
+            bounds[cursor.upper] = last
+        if cursor.filter and cursor.filter_text:
+            text = cursor.filter_text.replace("{lower}", first).replace("{upper}", last)
+            bounds[cursor.filter] = text
+        return bounds
+
+    def _bound(self, time: datetime, *, upper: bool = False) -> str:
+        cursor = self.cursor
+        return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
     def asked_from(self, lower: datetime) -> datetime:
         """The bound to send, so that an order of the very instant *lower* is answered."""
@@ -63,20 +80,40 @@ class Window:
         one = step(self.cursor.precision)
         return rounded(instant, self.cursor.precision) + (one if self.cursor.inclusive else 2 * one)
 
+    def spans(self) -> Iterator["Window"]:
+        """The window in pieces that the API takes."""
+        since, most = self.since, self.cursor.window
+        while most and self.until - since > timedelta(days=most):
+            until = since + timedelta(days=most)
+            yield replace(self, since=since, until=until)
+            since = until
+        yield replace(self, since=since)
+
 
 def plan(api: Api, size: int | None, since: datetime | None, until: datetime) -> Plan:
     """How one run reads *api*.
 
-    :param size: orders asked for at once.
+    :param size: orders asked for at once; the API file's, unless given.
     :param since: the cursor, or the start; None for an API without cursor.
-    :param until: the run's beginning, as the upper bound.
+    :param until: the upper bound.
     """
+    sized = page_size(api.paging, size)
     if api.paging.kind == "drain":
-        return drain(api.paging, size)
+        return drain(api.paging, sized)
     if api.cursor is None or since is None:
-        return once(api.paging, size)
-    window = Window(api.paging, api.cursor, size, since, until)
-    return reseek(window) if api.cursor.strategy == "reseek" else window_verify(window)
+        return once(api.paging, sized)
+    return _spans(Window(api.paging, api.cursor, sized, since, until))
+
+
+def _spans(window: Window) -> Plan:
+    """Piece after piece of *window*; that one is done is told with the calls of the next."""
+    read = reseek if window.cursor.strategy == "reseek" else window_verify
+    reached: datetime | None = None
+    for span in window.spans():
+        reached = yield from read(replace(span, reached=reached))
+        if span.until < window.until:
+            reached = span.until
+    return reached
 
 
 def reseek(window: Window) -> Plan:
@@ -101,39 +138,56 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
     """
     seen = set(landed)
     before: set[int] | None = None
-    newest = window.since
+    reached = _Reached(window)
     for _ in range(MAX_PASSES):
         this: set[int] = set()
-        pages = walk(window.paging, window.query(window.since), seen)
-        try:
-            ask = next(pages)
-            while True:
-                reading = yield ask
-                this.update(reading.versions)
-                seen |= this
-                newest = max(newest, reading.newest or newest)
-                ask = pages.send(reading)
-        except StopIteration:
-            pass
+
+        def note(reading: Reading, this: set[int] = this) -> None:
+            this.update(reading.versions)
+            seen.update(reading.versions)
+            reached.note(reading)
+
+        ask = Ask(window.params(window.since), seen=seen, reached=window.reached)
+        yield from walk(window.paging, window.size, ask, note=note)
         if this == before:
-            return min(newest, window.until)
+            return reached.until
         before = this
     raise _unstable()
 
 
+class _Reached:
+    """How far a window was read, once it held still."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.newest = window.since
+        self.told: datetime | None = None
+
+    def note(self, reading: Reading) -> None:
+        """Take what a page tells."""
+        self.newest = max(self.newest, reading.newest or self.newest)
+        if reading.upper is not None:
+            self.told = min(reading.upper, self.told or reading.upper)
+
+    @property
+    def until(self) -> datetime:
+        """The newest order's stamp, unless the API says how far it looked."""
+        return min(self.told or self.newest, self.window.until)
+
+
 def _follow(window: Window) -> Generator[Ask, Reading, None]:
     """From stamp to stamp, to the end."""
-    lower = window.since
+    lower, begin = window.since, Position()
     while True:
         here = window.asked_from(lower)
-        query = window.query(lower) | positioned(window.paging, window.paging.first, 0)
-        reading = yield Ask(query, sorted_from=here)
+        ask = Ask(window.params(lower), sorted_from=here, reached=window.reached)
+        reading = yield from turn(window.paging, window.size, begin, ask)
         newest = _newest(reading, here)
-        if newest is None or reading.orders == reading.total:
+        if newest is None or reading.orders == reading.total or reading.more is False:
             return
         if window.asked_from(newest) > here:
             lower = newest
-        elif (yield from _Instant(window, query, newest, here).read(reading)):
+        elif (yield from _Instant(window, ask, newest, here).read(reading)):
             lower = window.after(newest)
         else:
             return
@@ -146,12 +200,12 @@ class _Instant:
     What comes after the instant is asked for anew. While positions are counted, orders that leave
     the instant move all others up, some of them to before the position that is asked for next.
 
-    :param query: asks for its first page.
-    :param here: the bound in that query.
+    :param ask: asks for its first page.
+    :param here: the bound in that call.
     """
 
     window: Window
-    query: dict[str, str]
+    ask: Ask
     instant: datetime
     here: datetime
 
@@ -162,47 +216,49 @@ class _Instant:
         :raises SourceUnexpected: the API has no way to ask for the next page of it.
         """
         paging = self.window.paging
-        short = first.orders < int(self.query.get(paging.size_param or "", "0"))
-        if paging.param is None:
-            if short or paging.size_param is None:
+        sized = paging.size_param is not None
+        short = sized and first.orders < (first.asked or 0)
+        if paging.kind == "single":
+            if short or not sized:
                 return False
             raise SourceUnexpected(
                 f"More orders were changed in one instant than a page of {first.orders} holds.",
                 "Set a larger page_size.",
             )
         seen = set(first.versions)
+        ask = replace(self.ask, upto=self.instant, seen=seen)
         reading = first
         before: set[int] | None = None
         for _ in range(MAX_PASSES):
             this: set[int] = set()
-            more = yield from self._pass(reading, this, seen)
+            more = yield from self._pass(reading, ask, this, seen)
             if this == before or (short and not more and this == set(first.versions)):
                 return more
             before = this
-            reading = yield self._ask(paging.first, 0, seen)
+            reading = yield from turn(paging, self.window.size, Position(), ask)
         raise _unstable()
 
     def _pass(
-        self, reading: Reading, this: set[int], seen: set[int]
+        self, reading: Reading, ask: Ask, this: set[int], seen: set[int]
     ) -> Generator[Ask, Reading, bool]:
         """One pass from the page *reading* on; collects in *this* the versions of the instant."""
-        after = self.window.after(self.instant)
-        count, number = 0, self.window.paging.first
-        while True:
+        paging, after = self.window.paging, self.window.after(self.instant)
+        at: Position | None = Position()
+        told: set[str] = set()
+        while at is not None:
             newest = _newest(reading, self.here)
             stamped = zip(reading.versions, reading.stamps, strict=True)
             this.update(version for version, stamp in stamped if stamp < after)
             seen.update(reading.versions)
-            count, number = count + reading.orders, number + 1
-            if newest is None or newest >= after or count == reading.total:
-                return newest is not None and newest >= after
-            following = yield self._ask(number, count, seen)
-            refuse_repeated(self.window.paging, reading, following)
-            reading = following
-
-    def _ask(self, number: int, count: int, seen: set[int]) -> Ask:
-        position = positioned(self.window.paging, number, count)
-        return Ask(self.query | position, self.here, upto=self.instant, seen=seen)
+            if newest is not None and newest >= after:
+                return True
+            before, at = reading, at.after(paging, reading)
+            refuse_circle(told, at)
+            if at is not None:
+                reading = yield from turn(paging, self.window.size, at, ask)
+                if repeated(paging, before, reading):
+                    return False
+        return False
 
 
 class _NotSortedError(Exception):

@@ -5,90 +5,214 @@ strategy reads as what it does, and can be tried without a server. Those that fo
 orders that change meanwhile are in ``moving.py``.
 """
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from orderpull.errors import SourceUnexpected
+from orderpull.errors import SourceBroken, SourceUnexpected
+from orderpull.sources.blocks import PagingSpec
 from orderpull.sources.reading import Reading
-from orderpull.sources.spec import PagingSpec
+
+Params = dict[str, str | int]
+"""Values by their places: names of query parameters, or ``$.`` and keys into the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The parameters of one call.
+    """What is special about one call.
 
-    :param query: added to what every call sends.
+    :param params: added to what every call sends.
+    :param url: the URL of the page, where the page before told it; nothing else is sent then.
+    :param alone: whether what every call sends is left out.
     :param sorted_from: where the cursor may follow the pages: the answer should be sorted from
         here on, and its newest stamp is how far the API has been read.
     :param upto: but not further than this.
     :param seen: where something is read again to verify it: the versions already landed; a page
         without any other is not kept.
+    :param reached: how far the API has been read for certain before this call.
     """
 
-    query: dict[str, str] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
+    url: str | None = None
+    alone: bool = False
     sorted_from: datetime | None = None
     upto: datetime | None = None
     seen: set[int] | None = None
+    reached: datetime | None = None
 
 
 Plan = Generator[Ask, Reading, datetime | None]
 """Yields what to ask, is sent what came; returns the cursor that a verified window reached."""
 
 
-def drain(paging: PagingSpec, size: int | None) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in a list a page begins.
+
+    :param count: how many orders came before it.
+    :param skipped: how many the pages before it had room for.
+    :param token: the cursor or URL that the page before told.
+    """
+
+    count: int = 0
+    skipped: int = 0
+    token: str | None = None
+
+    def after(self, paging: PagingSpec, reading: Reading) -> "Position | None":
+        """Where the page after *reading* begins; None if there is none."""
+        if paging.kind == "single" or reading.more is False:
+            return None
+        count = self.count + reading.orders
+        if paging.kind in TOLD:
+            return Position(count, token=reading.next) if reading.next else None
+        if not reading.orders or (reading.total is not None and count >= reading.total):
+            return None
+        return Position(count, self.skipped + (reading.asked or reading.orders))
+
+
+TOLD = frozenset({"cursor", "next", "link"})
+"""Kinds of paging where a page tells where the next one is."""
+
+
+class PageSize:
+    """How many orders are asked for at once: fewer while the API is not up to more.
+
+    :param size: orders; None where the API has no say in it.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._most = self._now = size
+
+    def at(self, paging: PagingSpec, position: Position) -> int | None:
+        """The size of the page at *position*; page numbers need one that divides what is skipped."""
+        if self._now is None or paging.kind != "page" or position.skipped % self._now == 0:
+            return self._now
+        return max(n for n in range(1, self._now + 1) if position.skipped % n == 0)
+
+    def less(self) -> bool:
+        """Ask for half as many; whether that is possible."""
+        if self._now is None or self._now == 1:
+            return False
+        self._now //= 2
+        return True
+
+    def more(self) -> None:
+        """Ask for twice as many again, up to the size that was wanted."""
+        if self._now is not None and self._most is not None:
+            self._now = min(self._most, self._now * 2)
+
+
+def page_size(paging: PagingSpec, size: int | None) -> PageSize:
+    """The page size that *paging* has a place for, *size* if that is given."""
+    return PageSize((size or paging.size) if paging.size_param else None)
+
+
+def turn(
+    paging: PagingSpec, size: PageSize, at: Position, ask: Ask
+) -> Generator[Ask, Reading, Reading]:
+    """The page at *at* of the list that *ask* asks for: smaller while the API breaks down over it.
+
+    :raises SourceBroken: it breaks down over a single order, too.
+    """
+    while True:
+        now = size.at(paging, at)
+        try:
+            reading = yield _placed(paging, at, now, ask)
+        except SourceBroken:
+            if not size.less():
+                raise
+        else:
+            reading.asked = now or paging.size
+            reading.moved = at.count > 0
+            size.more()
+            return reading
+
+
+def _placed(paging: PagingSpec, at: Position, size: int | None, ask: Ask) -> Ask:
+    """The call for the page at *at*."""
+    if at.token and paging.kind in {"next", "link"}:
+        return replace(ask, params={}, url=at.token)
+    place = positioned(paging, at, size)
+    if at.token and not paging.repeat:
+        return replace(ask, params=place, alone=True)
+    return replace(ask, params=ask.params | place)
+
+
+def positioned(paging: PagingSpec, at: Position, size: int | None) -> Params:
+    """The parameters that say which page is asked for, and how large."""
+    params: Params = {paging.size_param: size} if paging.size_param and size else {}
+    if paging.param is None or paging.kind in {"next", "link"}:
+        return params
+    if paging.kind == "cursor":
+        return params | {paging.param: at.token} if at.token else params
+    step = size or paging.size or 1
+    number = paging.first + at.skipped // step if paging.kind == "page" else at.count
+    return params | {paging.param: number}
+
+
+def walk(
+    paging: PagingSpec,
+    size: PageSize,
+    ask: Ask,
+    start: str | None = None,
+    note: Callable[[Reading], None] = lambda _: None,
+) -> Generator[Ask, Reading, None]:
+    """The pages of one list, from first to last.
+
+    :param ask: asks for the list.
+    :param start: the cursor of the first page.
+    :param note: is told each page.
+    :raises SourceUnexpected: the API goes round in circles, so that nothing would ever end.
+    """
+    at: Position | None = Position(token=start)
+    before: Reading | None = None
+    told: set[str] = set()
+    while at is not None:
+        reading = yield from turn(paging, size, at, ask)
+        if repeated(paging, before, reading):
+            return
+        note(reading)
+        before, at = reading, at.after(paging, reading)
+        refuse_circle(told, at)
+
+
+def drain(paging: PagingSpec, size: PageSize) -> Plan:
     """Ask the same until nothing comes any more."""
     while True:
-        reading = yield Ask(sized(paging, size))
+        reading = yield Ask(positioned(paging, Position(), size.at(paging, Position())))
         if reading.state == "whole" and not reading.orders:
             return None
 
 
-def once(paging: PagingSpec, size: int | None) -> Plan:
+def once(paging: PagingSpec, size: PageSize) -> Plan:
     """Walk the pages from first to last."""
-    yield from walk(paging, sized(paging, size))
+    yield from walk(paging, size, Ask())
     return None
 
 
-def walk(
-    paging: PagingSpec, query: dict[str, str], seen: set[int] | None = None
-) -> Generator[Ask, Reading, None]:
-    """The pages of one list, from first to last.
+def repeated(paging: PagingSpec, before: Reading | None, reading: Reading) -> bool:
+    """Whether a page past the end repeats the last one, as some APIs do.
 
-    :raises SourceUnexpected: the API ignores the position, so that nothing would ever end.
+    :raises SourceUnexpected: the position may as well make no difference at all.
     """
-    count, number = 0, paging.first
-    before: Reading | None = None
-    while True:
-        reading = yield Ask(query | positioned(paging, number, count), seen=seen)
-        refuse_repeated(paging, before, reading)
-        before = reading
-        count, number = count + reading.orders, number + 1
-        whole = reading.total is not None and count >= reading.total
-        if paging.kind == "single" or not reading.orders or whole:
-            return
+    if before is None or not reading.orders or reading.versions != before.versions:
+        return False
+    if paging.kind in TOLD or before.moved or before.orders < (before.asked or 0):
+        return True
+    raise SourceUnexpected(
+        f"The same orders came at two positions: {paging.param} seems to be ignored.",
+        "Check [paging] of the api file.",
+    )
 
 
-def sized(paging: PagingSpec, size: int | None) -> dict[str, str]:
-    """The parameter that says how many orders are asked for at once."""
-    asked = size or paging.size
-    return {paging.size_param: str(asked)} if paging.size_param and asked else {}
-
-
-def positioned(paging: PagingSpec, number: int, count: int) -> dict[str, str]:
-    """The parameter that says which page is asked for: page *number*, after *count* orders."""
-    if paging.param is None:
-        return {}
-    return {paging.param: str(number if paging.kind == "page" else count)}
-
-
-def refuse_repeated(paging: PagingSpec, before: Reading | None, reading: Reading) -> None:
-    """Compare a page with the one *before* it.
-
-    :raises SourceUnexpected: they are the same: the position makes no difference.
-    """
-    if before is not None and reading.orders and reading.versions == before.versions:
+def refuse_circle(told: set[str], following: Position | None) -> None:
+    """Note where the next page is. :raises SourceUnexpected: it was there before."""
+    token = following.token if following else None
+    if token is None:
+        return
+    if token in told:
         raise SourceUnexpected(
-            f"The same orders came at two positions: {paging.param} seems to be ignored.",
-            "Check [paging] of the api file.",
+            "The pages lead round in a circle: one names a next page that was read before.",
+            "Run again; if it comes again, check [paging] of the api file.",
         )
+    told.add(token)

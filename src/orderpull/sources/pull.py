@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orderpull import clock
-from orderpull.errors import Interrupted, OrderpullError, SourceError
+from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
 from orderpull.landing.page import PageMeta, digest
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.asking import AskAgain, Asking, AskOnce, Pace, Taken
+from orderpull.sources.blocks import CursorSpec
+from orderpull.sources.children import Children
 from orderpull.sources.endpoint import Endpoint
 from orderpull.sources.limits import Stop
 from orderpull.sources.moving import plan
@@ -72,6 +74,7 @@ class Source(Endpoint):
         pulled = Pulled(cursor=start.cursor)
         try:
             with landing.pulling():
+                self.authorization.keep_in(landing)
                 _Pull(self, landing, start, stop=stop, pulled=pulled, told=told).run()
         except SourceError as error:
             pulled.error = self.named(error)
@@ -107,6 +110,7 @@ class _Pull:
         pace = Pace(source, stop, self.began)
         self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
         self.asking: Asking = self.once or AskAgain(source, pace)
+        self.children = Children(source, self.asking)
 
     def run(self) -> None:
         """Adopt what a kill left in flight, then walk the API's pages."""
@@ -115,28 +119,54 @@ class _Pull:
         self._walk(self._plan())
 
     def _plan(self) -> Plan:
-        api, since = self.source.api, self.source.start
-        if api.cursor and (cursor := parse_time(self.before)):
-            overlap = self.source.settings.overlap
-            back = timedelta(seconds=api.cursor.overlap if overlap is None else overlap)
-            since = earlier(cursor, back)
-        return plan(api, self.source.size, since, self.until)
+        api, since, until = self.source.api, self.source.start, self.until
+        if api.cursor:
+            if cursor := parse_time(self.before):
+                overlap = self.source.settings.overlap
+                back = timedelta(seconds=api.cursor.overlap if overlap is None else overlap)
+                since = earlier(cursor, back)
+            until = earlier(until, timedelta(seconds=api.cursor.lag))
+            if since is not None:
+                since = self._within_horizon(api.cursor, since)
+        return plan(api, self.source.size, since, until)
+
+    def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
+        """*since*, or the earliest time that the API still answers for."""
+        if cursor.horizon is None:
+            return since
+        earliest = earlier(self.until, timedelta(days=cursor.horizon))
+        if since < earliest:
+            log.warning("source=%s the API answers for the last %g days only: orders changed "
+                        "before %s are not read", self.source.name, cursor.horizon,
+                        earliest.date())  # fmt: skip
+        return max(since, earliest)
 
     def _walk(self, steps: Plan) -> None:
         """Ask, keep, and let the plan say what to ask next."""
         try:
             ask = next(steps)
             while not self._enough(ask):
+                self._reached(ask.reached)
                 request = self.source.request(ask)
-                taken = self.asking.ask(request, self.next_page)
+                try:
+                    taken = self.asking.ask(request, self.next_page)
+                except SourceBroken as error:
+                    ask = steps.throw(error)
+                    continue
                 self._take(taken, ask)
                 ask = steps.send(taken.reading)
         except StopIteration as end:
             self.pulled.finished_at = clock.now()
-            if isinstance(end.value, datetime):
-                cursor = self._forward(end.value)
-                self.landing.keep_cursor(cursor, self.next_page - 1)
-                self.pulled.cursor = cursor
+            self._reached(end.value)
+
+    def _reached(self, time: datetime | None) -> None:
+        """Keep it, where the API was read up to *time* for certain."""
+        if time is None:
+            return
+        cursor = self._forward(time)
+        if cursor != self.pulled.cursor:
+            self.landing.keep_cursor(cursor, self.next_page - 1)
+            self.pulled.cursor = cursor
 
     def _enough(self, ask: Ask) -> bool:
         """Whether this run has pulled as much as it may.
@@ -198,8 +228,9 @@ class _Pull:
         return max(clock.iso(min(newest, self.until)), cursor or self.before or "")
 
     def _keep(self, taken: Taken, cursor: str | None = None) -> None:
-        """Land a page. When this returns, it is on the disk."""
+        """Land a page, and what belongs to its orders. When this returns, it is on the disk."""
         answer, reading = taken.answer, taken.reading
+        body, parts = self.children.of(taken, self.next_page)
         meta = PageMeta(
             source=self.source.name,
             page=taken.draft.page if taken.draft else self.next_page,
@@ -207,14 +238,15 @@ class _Pull:
             status=answer.status,
             request=taken.request,
             received_at=clock.iso(clock.now()),
-            sha256=digest(answer.body),
-            size=len(answer.body),
+            sha256=digest(body),
+            size=len(body),
             orders=reading.orders,
             possible_loss=taken.loss,
             problem=answer.problem or reading.problem,
+            parts=parts,
             cursor_after=cursor,
         )
-        self.landing.land(meta, answer.body)
+        self.landing.land(meta, body)
         self._landed(meta)
 
     def _landed(self, meta: PageMeta) -> None:

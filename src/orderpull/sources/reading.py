@@ -4,16 +4,21 @@ Each page is read once, without building its orders; their shaping is ``normaliz
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import Raw
 
 from orderpull.landing.page import State
+from orderpull.sources.blocks import ChildrenSpec, ErrorSpec
 from orderpull.sources.expression import paths
+from orderpull.sources.mapping import ListPath
+from orderpull.sources.problems import HEADER
 from orderpull.sources.spec import Api
+from orderpull.sources.tells import Told, TellReader
 from orderpull.sources.times import parse_time
 
 _BOM = b"\xef\xbb\xbf"
@@ -21,7 +26,25 @@ _CONTROL = re.compile(rb"[\x00-\x1f]")
 _SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..", re.DOTALL
 )
+_LINK = re.compile(r"<([^>]*)>((?:\s*;[^,<]*(?:\"[^\"]*\")?)*)")
+_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 _NO_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A list of children that has to be asked for.
+
+    :param position: of its order in the page.
+    :param children: number of the block ``[[children]]``.
+    :param key: what tells the API which order is meant.
+    :param next: the cursor at which the list goes on.
+    """
+
+    position: int
+    children: int
+    key: str
+    next: str | None = None
 
 
 @dataclass(slots=True)
@@ -38,6 +61,15 @@ class Reading:
         without cursor one hash of the page.
     :param stamps: for each order that has one, when it was changed.
     :param total: how many orders the API says there are.
+    :param next: the cursor or URL of the next page.
+    :param more: whether there is a next page, where the API says so.
+    :param upper: how far the API says it looked.
+    :param failure: the error that the answer is, though it may have status 200.
+    :param words: the API's own words for it.
+    :param cost: what the answer says of a budget of points: asked for, left, restored per second.
+    :param wanted: lists that have to be asked for.
+    :param asked: how many orders were asked for.
+    :param moved: whether it was asked for by a position behind the first.
     """
 
     state: State
@@ -48,6 +80,15 @@ class Reading:
     versions: list[int] = field(default_factory=list)
     stamps: list[datetime] = field(default_factory=list)
     total: int | None = None
+    next: str | None = None
+    more: bool | None = None
+    upper: datetime | None = None
+    failure: ErrorSpec | None = None
+    words: str = ""
+    cost: tuple[float, float, float] | None = None
+    wanted: list[Wanted] = field(default_factory=list)
+    asked: int | None = None
+    moved: bool = False
 
     @property
     def newest(self) -> datetime | None:
@@ -62,108 +103,186 @@ class Reading:
 
 
 class PageReader:
-    """Reads the pages of one API."""
+    """Reads the pages of one API.
 
-    def __init__(self, api: Api) -> None:
-        leaves: dict[tuple[str, ...], Any] = {}
-        self._total = tuple((api.paging.total or "").split(".")) if api.paging.total else None
-        if self._total:
-            leaves[self._total] = Any
-        self._records = api.record_path.steps
-        if self._records:
-            leaves[self._records] = list[Raw]
-            self._page = msgspec.json.Decoder(_tree(leaves))
-        else:
-            self._page = msgspec.json.Decoder(list[Raw])
-        self._wanted = api.cursor is not None
-        self._inner = api.record_path.inner
-        if api.cursor:
-            self._stamp = (*self._inner, *api.cursor.path.split("."))
-            self._id = (*self._inner, *_identity(api))
-            self._order = msgspec.json.Decoder(_tree({self._stamp: Any, self._id: Any}))
+    :param children: reads the pages of this block ``[[children]]`` instead.
+    """
 
-    def read(self, body: bytes) -> Reading:
-        """Look at *body*."""
+    def __init__(self, api: Api, children: ChildrenSpec | None = None) -> None:
+        block = children or api
+        self._paging = block.paging
+        records = ListPath.parse(block.records.path)
+        self._records, self._inner = records.steps, records.inner
+        self._times = (api.order.time_format, api.order.timezone)
+        self._errors, self._cost = api.errors, api.limits.cost
+        self._upper = None if children or not api.cursor else api.cursor.server_upper
+        self._page = TellReader(self._records, self._told())
+        self._cursor = None if children else api.cursor
+        self._identity = _identity(api)
+        self._children = [] if children else api.children
+        self._order = TellReader(None, self._told_by_orders())
+        self._failures = TellReader(None, self._told_of_errors())
+
+    def read(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reading:
+        """Look at *body*, and at the *headers* that it came with."""
         if body.startswith(_BOM):
-            return _marked(self.read(body.removeprefix(_BOM)))
-        reading = self._read(body)
+            return _marked(self.read(body.removeprefix(_BOM), headers))
+        reading = self._read(body, headers or {})
         if reading.state == "damaged" and (mended := _mended(body)) != body:
-            tolerant = self._read(mended)
+            tolerant = self._read(mended, headers or {})
             if tolerant.legible:
                 return replace(tolerant, state="damaged", complete=False, problem=reading.problem)
         return reading
 
-    def _read(self, body: bytes) -> Reading:
+    def records(self, body: bytes) -> list[Raw]:
+        """The list's elements of a whole page, each in its own text."""
+        records = self._page.decode(body).records
+        return records if records is not None else []
+
+    def _told(self) -> list[str]:
+        """What is read of a page beside its orders."""
+        paging = self._paging
+        paths = [paging.next, paging.more, self._upper, *self._told_of_errors()]
+        if not (paging.total or "").startswith(HEADER):
+            paths.append(paging.total)
+        return [path for path in paths if path]
+
+    def _told_of_errors(self) -> list[str]:
+        paths = [path for error in self._errors for path in (error.path, error.message)]
+        if cost := self._cost:
+            paths += [cost.requested, cost.available, cost.restore]
+        return [path for path in paths if path]
+
+    def _told_by_orders(self) -> list[str]:
+        """What is read of each order."""
+        paths = [self._cursor.path, self._identity] if self._cursor else []
+        for children in self._children:
+            paths += [p for p in (children.key, children.more, children.next) if p]
+        return [".".join((*self._inner, path)) for path in paths]
+
+    def _read(self, body: bytes, headers: Mapping[str, str]) -> Reading:
         try:
             body.decode()
             page = self._page.decode(body)
         except UnicodeDecodeError as error:
             return Reading("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
-            return _without_list(body, self._records)
+            return self._without_list(body)
         except (msgspec.DecodeError, RecursionError) as error:
             return Reading("damaged", problem=_not_json(body, error))
-        records = _at(page, self._records)
-        if not isinstance(records, list):
-            return _without_list(body, self._records)
+        if page.records is None:
+            return self._without_list(body)
+        records = page.records
         reading = Reading("whole", complete=True, legible=True, orders=len(records))
-        reading.total = self._count(page, len(records))
-        if self._wanted:
-            self._stamps(records, reading)
-        else:
+        reading.total = self._count(page, headers, len(records))
+        self._look_for_more(page, headers, reading)
+        self._look_for_errors(page, reading)
+        self._look_for_cost(page, reading)
+        if self._order.paths:
+            self._look_into(records, reading)
+        if not self._cursor:
             reading.versions.append(hash(body))
         return reading
 
-    def records(self, body: bytes) -> list[Raw]:
-        """The list's elements of a whole page, each in its own text."""
-        records = _at(self._page.decode(body), self._records)
-        return records if isinstance(records, list) else []
+    def _without_list(self, body: bytes) -> Reading:
+        """What an answer is that has no list of orders where one should be."""
+        reading = _without_list(body, self._records)
+        if reading.complete and self._errors:
+            with suppress(msgspec.DecodeError):
+                page = self._failures.decode(body)
+                self._look_for_errors(page, reading)
+                self._look_for_cost(page, reading)
+        return reading
 
-    def _count(self, page: object, orders: int) -> int | None:
+    def _count(self, page: Told, headers: Mapping[str, str], orders: int) -> int | None:
         """The total that the API tells, unless it is nonsense: fewer than the page holds."""
-        total = _at(page, self._total) if self._total else None
+        where = self._paging.total
+        if not where:
+            return None
+        if where.startswith(HEADER):
+            text = headers.get(where.removeprefix(HEADER).lower(), "")
+            total: object = int(text) if text.isdecimal() and text.isascii() else None
+        else:
+            total = page.at(where)
         return total if isinstance(total, int) and total >= orders else None
 
-    def _stamps(self, records: list[Raw], reading: Reading) -> None:
-        for raw in records:
+    def _look_for_more(
+        self, page: Told, headers: Mapping[str, str], reading: Reading
+    ) -> None:
+        paging = self._paging
+        if paging.kind == "link":
+            reading.next = following_link(headers.get("link", ""))
+        elif paging.next:
+            told = page.at(paging.next)
+            reading.next = str(told) if isinstance(told, str | int) and str(told) else None
+        if paging.more:
+            reading.more = page.at(paging.more) not in (False, None, 0, "", "false")
+        if self._upper:
+            reading.upper = parse_time(page.at(self._upper), *self._times)
+
+    def _look_for_cost(self, page: Told, reading: Reading) -> None:
+        if self._cost is None:
+            return
+        cost = self._cost
+        asked, left, back = (page.at(p) for p in (cost.requested, cost.available, cost.restore))
+        if all(isinstance(number, int | float) for number in (asked, left, back)):
+            reading.cost = float(asked), float(left), float(back)
+
+    def _look_for_errors(self, page: Told, reading: Reading) -> None:
+        for error in self._errors:
+            found = page.at(error.path)
+            if found is None or (error.values and str(found) not in error.values):
+                continue
+            reading.failure = error
+            words = page.at(error.message) if error.message else None
+            reading.words = str(words) if isinstance(words, str) else ""
+            break
+
+    def _look_into(self, records: list[Raw], reading: Reading) -> None:
+        """Read each order's stamp, and whether something of it has to be asked for."""
+        cursor = self._cursor
+        for position, raw in enumerate(records):
             try:
                 order = self._order.decode(raw)
             except msgspec.DecodeError:
                 reading.versions.append(hash(bytes(raw)))
                 continue
-            text, stamp = _at(order, self._stamp), parse_time(_at(order, self._stamp))
-            reading.versions.append(hash((str(_at(order, self._id)), str(text))))
-            if stamp is not None:
-                reading.stamps.append(stamp)
+            if cursor:
+                text = order.at(self._own(cursor.path))
+                stamp = parse_time(text, *self._times)
+                identity = order.at(self._own(self._identity))
+                reading.versions.append(hash((str(identity), str(text))))
+                if stamp is not None:
+                    reading.stamps.append(stamp)
+            reading.wanted += self._wanted(position, order)
+
+    def _wanted(self, position: int, order: Told) -> Iterator[Wanted]:
+        for number, children in enumerate(self._children):
+            key = order.at(self._own(children.key))
+            more = children.more is None or order.at(self._own(children.more)) is True
+            if more and isinstance(key, str | int):
+                at = order.at(self._own(children.next)) if children.next else None
+                yield Wanted(position, number, str(key), str(at) if at is not None else None)
+
+    def _own(self, path: str) -> str:
+        """A path from the order, as one from the list's element."""
+        return ".".join((*self._inner, path))
 
 
-def _identity(api: Api) -> tuple[str, ...]:
+def following_link(header: str) -> str | None:
+    """The URL that the header ``Link`` calls the next (RFC 8288); None if it calls none so."""
+    for match in _LINK.finditer(header):
+        relations = _RELATION.search(match[2])
+        if relations and "next" in (relations[1] or relations[2]).lower().split():
+            return match[1]
+    return None
+
+
+def _identity(api: Api) -> str:
     """Where an order says what it is: its id, else its number."""
     known = api.mapping.id or api.mapping.number
     first = next(paths(known))
-    return tuple(str(step) for step in first.steps)
-
-
-def _tree(leaves: dict[tuple[str, ...], Any]) -> type[Struct]:
-    """A type that decodes just the given paths, absent ones as UNSET."""
-    children: dict[str, dict[tuple[str, ...], Any]] = {}
-    for steps, leaf in leaves.items():
-        children.setdefault(steps[0], {})[steps[1:]] = leaf
-    fields: list[Any] = []
-    for index, (_, below) in enumerate(children.items()):
-        type_ = below[()] if () in below else _tree(below)
-        fields.append((f"f{index}", type_ | msgspec.UnsetType if type_ is not Any else Any, UNSET))
-    names = {f"f{index}": key for index, key in enumerate(children)}
-    return msgspec.defstruct("Tree", fields, rename=names)
-
-
-def _at(value: object, steps: tuple[str, ...]) -> object:
-    for step in steps:
-        if not isinstance(value, Struct):
-            return None
-        names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
-        value = getattr(value, names[step])
-    return value
+    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first.steps).lstrip(".")
 
 
 def _marked(reading: Reading) -> Reading:

@@ -29,11 +29,12 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: a method, a path with query below the base URL, and headers."""
+    """What is asked: a method, a path with query below the base URL, headers, and a body."""
 
     method: str
     target: str
     headers: dict[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -143,6 +144,7 @@ class Client:
             connection.request(
                 request.method,
                 self.prefix + request.target,
+                body=request.body or None,
                 headers=_headers(request, keep_alive=self.keep_alive),
                 preload_content=False,
                 enforce_content_length=True,
