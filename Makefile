@@ -113,7 +113,7 @@ lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: 
 	@$(LOCK) --all-extras --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(LOCK) --extra notify --extra postgres --extra redshift --extra s3 --extra web \
 		--constraints requirements/dev.txt --output-file requirements/container.txt
-	@$(LOCK) --extra aws --extra postgres --extra redshift --constraints requirements/dev.txt \
+	@$(LOCK) --extra aws --extra notify --extra postgres --extra redshift --constraints requirements/dev.txt \
 		--output-file requirements/lambda.txt
 
 .PHONY: lock-aws

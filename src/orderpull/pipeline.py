@@ -15,6 +15,7 @@ from orderpull.destinations.protocol import Command, Counts, Destination, Loader
 from orderpull.errors import (
     DestinationError,
     Interrupted,
+    LandingBusy,
     LandingError,
     LandingMismatch,
     OrderpullError,
@@ -22,6 +23,7 @@ from orderpull.errors import (
     SourceError,
 )
 from orderpull.landing import open_landing
+from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading import PageLoader, Waiting
 from orderpull.settings import Settings
@@ -36,7 +38,10 @@ LOAD_WITHIN_SECONDS = 60.0
 
 @dataclass
 class SourceResult:
-    """What one run did for one source; the keys of ``run --json``."""
+    """What one run did for one source; the keys of ``run --json``.
+
+    :param last_pull: what is known of its last pull, by this run or before it.
+    """
 
     pages: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -44,6 +49,7 @@ class SourceResult:
     possible_loss: int = 0
     cursor: str | None = None
     error: OrderpullError | None = None
+    last_pull: LastPull | None = None
 
     def as_json(self) -> dict[str, object]:
         """As ``run --json`` shows it."""
@@ -286,11 +292,14 @@ class Pipeline:
             if self.stop.asked:
                 return
             try:
-                self._pull_one(name, source, load)
+                pulled = self._pull_one(name, source, load)
             except (SourceError, LandingError) as error:
-                self._failed(name, error)
+                pulled = Pulled(error=error)
+            if pulled.error and not isinstance(pulled.error, Interrupted):
+                self._failed(name, pulled.error)
+            self._note_pull(name, pulled)
 
-    def _pull_one(self, name: str, source: Source, load: Callable[[], None]) -> None:
+    def _pull_one(self, name: str, source: Source, load: Callable[[], None]) -> Pulled:
         loaded_at = time.monotonic()
 
         def told(pulled: Pulled) -> None:
@@ -308,11 +317,23 @@ class Pipeline:
         result.pages = max(result.pages, len(pulled.pages))
         self._lossy[name].update(pulled.possible_loss)
         result.possible_loss = len(self._lossy[name])
-        self.records[name].pulled_at = pulled.finished_at
-        if isinstance(pulled.error, Interrupted):
-            return
-        if pulled.error:
-            self._failed(name, pulled.error)
+        if pulled.finished_at:
+            self.records[name].pulled_at = pulled.finished_at
+        return pulled
+
+    def _note_pull(self, name: str, pulled: Pulled) -> None:
+        """Note what a pull came to, for whoever loads what it landed."""
+        if isinstance(pulled.error, LandingBusy):
+            return  # another process pulls it, and will note that
+        told = not isinstance(pulled.error, Interrupted | PossibleLoss | None)
+        failed = str(pulled.error) if told else None
+        try:
+            kept = keep_last_pull(self.part(name), pulled.finished_at, failed)
+        except LandingError as error:
+            if pulled.error is None:
+                self._failed(name, error)
+        else:
+            self.result.sources[name].last_pull = kept
 
     def _failed(self, name: str, error: OrderpullError) -> None:
         self.result.sources[name].error = error
@@ -333,17 +354,22 @@ class Pipeline:
                 self.finish(name, loader, pages, finished=finished)
 
     def _load_one(self, name: str, pages: PageLoader) -> None:
-        result = self.result.sources[name]
+        result, record = self.result.sources[name], self.records[name]
+        # Before pages are listed: what it speaks of is among them.
+        result.last_pull = result.last_pull or last_pull(self.part(name))
         try:
             for _ in pages.load():
-                result.counts = self.records[name].counts
+                result.counts = record.counts
                 self.listener.loaded(name, result)
                 if self.stop.asked:
                     break
+            else:
+                if result.last_pull and not record.pulled_at:
+                    record.pulled_at = result.last_pull.read_at
         finally:
-            result.pages = self.records[name].pages
+            result.pages = record.pages
             self._lossy[name].update(pages.lossy)
-            result.possible_loss = self.records[name].possible_loss = len(self._lossy[name])
+            result.possible_loss = record.possible_loss = len(self._lossy[name])
             result.waiting = len(self.waiting(name))
         if pages.lossy and result.error is None:
             self._failed(

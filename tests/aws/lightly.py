@@ -40,9 +40,6 @@ class LightPipeline:
                 self.result.sources[name].pages = 1
                 self.records[name].pulled_at = clock.now()
 
-    def part(self, name: str) -> None:
-        """None: nothing is noted."""
 
-
-vars(fanout).update(Pipeline=LightPipeline, note_read=lambda part, at: None)
+vars(fanout).update(Pipeline=LightPipeline)
 main(sys.argv)

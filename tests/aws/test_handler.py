@@ -96,9 +96,8 @@ def test_possible_loss_rejects_and_stale_data_are_metrics(account: AwsAccount) -
         with account.function() as function:
             done = function.invoke({"do": "run"})
             key = "raw/losing/read.json"
-            account.s3.put_object(
-                Bucket=account.bucket, Key=key, Body=b'{"at":"2026-01-01T00:00:00"}'
-            )
+            note = b'{"since":"2026-01-01T00:00:00"}'
+            account.s3.put_object(Bucket=account.bucket, Key=key, Body=note)
             again = function.invoke({"do": "load"})
     assert done.metrics["Rejects"] == 6 + 1, "and what is left of the answer that was cut off"
     assert done.metrics["PossibleLoss"] == 1

@@ -13,6 +13,7 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.aws.account import AwsAccount
 from tests.aws.runtime import Function
 from tests.docs.markdown import ROOT
+from tests.schedule.post import post_office
 
 LAMBDA_TAKES = 250_000_000
 """Bytes of code, unzipped.
@@ -51,8 +52,10 @@ def test_the_zip_runs_the_handler_where_nothing_else_is(
     for pattern in RUNTIME:
         for path in Path(get_paths()["platlib"]).glob(pattern):
             (runtime / path.name).symlink_to(path)
-    with Simulator(SkubanaAssessment(orders=60, per_call=20)) as simulator:
+    with Simulator(SkubanaAssessment(orders=60, per_call=20)) as simulator, post_office() as post:
         account.add("shop", simulator.url)
+        account.add("gone", "http://127.0.0.1:9")
+        account.sources += f'[notify]\nurls = ["{post.url}"]\n'
         environment = account.environment(
             PYTHONPATH=f"{runtime}:{code}", LAMBDA_TASK_ROOT=str(code)
         )
@@ -62,3 +65,5 @@ def test_the_zip_runs_the_handler_where_nothing_else_is(
         assert answer.ok, answer.lines
         account.settled(simulator).check(0)
     assert answer.answer["sources"]["shop"]["inserted"] == 60
+    (body,) = post.bodies()
+    assert body.startswith("gone: failure. ")

@@ -22,7 +22,6 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from orderpull.aws.freshness import note_read
 from orderpull.aws.remaining import Remaining, stopping_after
 from orderpull.aws.telling import count, log, passes, tell_pulled
 from orderpull.errors import Interrupted, OrderpullError, SettingsError, UsageError
@@ -103,11 +102,9 @@ def pull_queued(
         raise result.error
     unfinished = []
     for name, source in result.sources.items():
-        read_at = work.records[name].pulled_at
-        note_read(work.part(name), read_at)
         if source.error and not passes(source.error):
             _fail(wanted[name], name, source.error)
-        elif read_at is None and source.error is None and stop.asked:
+        elif source.error is None and stop.asked and work.records[name].pulled_at is None:
             unfinished.append(wanted[name])
     _go_on(unfinished)
     tell_pulled(result)

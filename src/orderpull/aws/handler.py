@@ -15,19 +15,20 @@ it as an error; a source that fails is a metric, and the others go on.
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from orderpull import pipeline
+from orderpull import notify, pipeline
 from orderpull.aws.fanout import apart, dispatch, pull_queued
-from orderpull.aws.freshness import note_read, stale_seconds
+from orderpull.aws.freshness import stale_seconds
 from orderpull.aws.given import settings_in_force
 from orderpull.aws.remaining import Remaining, stopping_after
 from orderpull.aws.telling import count, log, metrics, tell_age, tell_loaded
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
+from orderpull.landing.last_pull import LastPull, last_pull
 from orderpull.loading import Waiting
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import Settings
@@ -68,9 +69,13 @@ def _do(event: Event, remaining: Remaining) -> Answer:
         raise UsageError(
             f"The event asks to {wanted!r}, which is not known.", "Known: run, dispatch, load."
         )
-    result = tasks[wanted](settings, _chosen(settings, event), remaining)
+    try:
+        result = tasks[wanted](settings, _chosen(settings, event), remaining)
+    except OrderpullError as error:
+        result = RunResult(error=error)
     tell_loaded(result)
-    tell_age(stale_seconds(settings, settings.chosen()))
+    notify.after_run(settings, result, even_stopped=True)
+    tell_age(stale_seconds(_last_pulls(settings, result)))
     if result.error and not isinstance(result.error, Interrupted):
         raise result.error
     return result.as_json() | {"ok": not _needs_a_person(result)}
@@ -80,11 +85,7 @@ def run(settings: Settings, names: list[str], remaining: Remaining) -> RunResult
     """Pull until it is time to load, load, and leave the rest to the next invocation."""
     with stopping_after(remaining.to_run(settings.chosen(tuple(names)).values())) as stop:
         work = Pipeline(settings, names, stop=stop)
-        result = work.timed(work.run)
-    if result.error is None or isinstance(result.error, Interrupted):
-        for name in names:
-            note_read(work.part(name), work.records[name].pulled_at)
-    return result
+        return work.timed(work.run)
 
 
 def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
@@ -107,6 +108,14 @@ def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResul
             if result.error:
                 break
     return done
+
+
+def _last_pulls(settings: Settings, result: RunResult) -> Iterator[LastPull | None]:
+    """The last pull of each source; the landing is asked where *result* does not know it."""
+    landing = open_landing(settings.landing, settings.folder)
+    for name in settings.chosen():
+        known = result.sources[name].last_pull if name in result.sources else None
+        yield known or last_pull(landing.source(name))
 
 
 def _waiting_first(settings: Settings, names: list[str]) -> list[str]:

@@ -5,6 +5,7 @@
     s3://BUCKET/PREFIX/<source>/landing.json              the landing's identity
     s3://BUCKET/PREFIX/<source>/cursor.json               how far a verified window reached
     s3://BUCKET/PREFIX/<source>/loaded.json               a note of what the ledger last said
+    s3://BUCKET/PREFIX/<source>/read.json                 a note of what the last pull came to
     s3://BUCKET/PREFIX/<source>/.lock                     the lease of the process that pulls
     s3://BUCKET/PREFIX/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
     s3://BUCKET/PREFIX/<source>/<yyyy-mm>/<seq>.json.zst  a page, the same bytes as in a folder

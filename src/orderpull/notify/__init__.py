@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from orderpull.settings import Settings
 
 
-def after_run(settings: "Settings", result: "RunResult") -> None:
+def after_run(settings: "Settings", result: "RunResult", *, even_stopped: bool = False) -> None:
     """Tell what has begun to be wrong, and what is well again, since the last run.
 
-    A run that somebody stopped says nothing. What goes wrong here is logged and fails no run. Where
-    nobody is to be told, nothing is read and nothing is loaded.
+    What goes wrong here is logged and fails no run. Where nobody is to be told, nothing is read and
+    nothing is loaded.
+
+    :param even_stopped: tell what failed also where the run was stopped. Where a person did that,
+        it says nothing.
     """
-    if settings.notify.urls and not isinstance(result.error, Interrupted):
+    stopped = isinstance(result.error, Interrupted)
+    if settings.notify.urls and (even_stopped or not stopped):
         from orderpull.notify.telling import tell
 
         tell(settings, result)

@@ -7,7 +7,13 @@ from typing import Literal
 
 from orderpull import clock, views
 from orderpull.destinations import open_destination
-from orderpull.errors import DestinationError, LandingBusy, OrderpullError, PossibleLoss
+from orderpull.errors import (
+    DestinationError,
+    Interrupted,
+    LandingBusy,
+    OrderpullError,
+    PossibleLoss,
+)
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings
 from orderpull.views import Filter
@@ -40,10 +46,14 @@ class Trouble:
 
 
 def of_run(result: RunResult) -> Iterator[Trouble]:
-    """What a run says by itself: what failed, and what may be lost."""
-    yield Trouble("failure", WHOLE, _told(result.error))
+    """What a run says by itself: what failed, and what may be lost.
+
+    That a run was stopped is no failure; of its sources only those that failed say something.
+    """
+    stopped = isinstance(result.error, Interrupted)
+    yield Trouble("failure", WHOLE, None if stopped else _told(result.error))
     for name, source in result.sources.items():
-        if source.error is not None or result.error is None:
+        if result.error is None or source.error is not None or _failed_to_pull(source):
             yield from _of_source(name, source)
 
 
@@ -55,7 +65,12 @@ def _of_source(name: str, source: SourceResult) -> Iterator[Trouble]:
     loss = f"Orders may be lost with {answers} of the API. Compare with the shop." if lost else None
     yield Trouble("possible loss", name, loss)
     if not isinstance(source.error, PossibleLoss):
-        yield Trouble("failure", name, _told(source.error))
+        yield Trouble("failure", name, _told(source.error) or _failed_to_pull(source))
+
+
+def _failed_to_pull(source: SourceResult) -> str | None:
+    """What the landing says was wrong with the last pull: a run that only loads did none itself."""
+    return source.last_pull.failed if source.last_pull else None
 
 
 def of_ledger(settings: Settings, since: dict[str, datetime], now: datetime) -> list[Trouble]:
