@@ -11,6 +11,7 @@ import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
 from orderpull.simulator import Replay, Simulator, SkubanaAssessment
+from orderpull.sources.blocks import LimitsSpec
 from orderpull.sources.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
@@ -19,7 +20,6 @@ from orderpull.sources.limits import (
     asked_wait,
     backoff,
 )
-from orderpull.sources.spec import LimitsSpec
 from tests.sources.shop import ORDINARY, Shop, enveloped, record
 from tests.sources.wire import Wire, answer, hang_up
 
@@ -143,9 +143,11 @@ def test_a_wait_longer_than_the_run_may_ends_the_source(
 
 def test_tries_are_bounded_and_waits_between_them_grow(tmp_path: Path) -> None:
     """Five tries, four waits, each about double the one before, never all the same."""
-    with Simulator(five_pages(tmp_path), ["500"]) as simulator:
+    with Simulator(five_pages(tmp_path), ["503"]) as simulator:
         stop = Waits()
-        pulled = Shop.at(tmp_path, simulator.url, api="ordinary.toml").pull(stop=stop)
+        pulled = Shop.at(tmp_path, simulator.url, "page_size = 1", api="ordinary.toml").pull(
+            stop=stop
+        )
         assert len(simulator.requests) == 5
     assert isinstance(pulled.error, SourceBusy)
     assert len(stop.asked_for) == 4

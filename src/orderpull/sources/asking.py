@@ -65,10 +65,17 @@ class Taken:
 class Asking(Protocol):
     """A way of asking."""
 
-    def ask(self, request: Request, page: int, reader: PageReader | None = None) -> Taken:
+    def ask(
+        self,
+        request: Request,
+        page: int,
+        reader: PageReader | None = None,
+        tries: int | None = None,
+    ) -> Taken:
         """Ask for what will be landed as *page*.
 
         :param reader: reads the answer, if it is no list of orders.
+        :param tries: how often; as the API file says, unless given.
 
         :raises SourceError: nothing came that is to be kept.
         :raises Interrupted: a stop was asked for meanwhile; nothing is in flight.
@@ -93,14 +100,17 @@ class Pace:
         self._pause(0)
         self.limit.wait(self._pause)
 
-    def again(self, error: SourceError, asked: float | None, tried: int) -> None:
+    def again(
+        self, error: SourceError, asked: float | None, tried: int, tries: int | None = None
+    ) -> None:
         """Wait before a request is tried again; raise *error* if it is not to be.
 
         :param asked: seconds that the API asks to wait.
         :param tried: how often it was tried.
+        :param tries: how often it may be; as the API file says, unless given.
         :raises SourceBusy: the API asks for more than this run may wait.
         """
-        if isinstance(error, SourceRefused) or tried == self.endpoint.api.limits.tries:
+        if isinstance(error, SourceRefused) or tried >= (tries or self.endpoint.api.limits.tries):
             raise error
         seconds = backoff(tried) if asked is None else asked
         if seconds > self._patience():
@@ -110,7 +120,7 @@ class Pace:
             )
         log.warning("source=%s try=%d wait=%.1fs: %s",
                     self.endpoint.name, tried, seconds, error.message)  # fmt: skip
-        if asked is not None:
+        if asked is not None and self.limit.shared:
             self.limit.rest(seconds)
         self._pause(seconds)
 
@@ -138,14 +148,17 @@ class AskAgain:
         request: Request,
         page: int,  # noqa: ARG002 - nothing is noted before
         reader: PageReader | None = None,
+        tries: int | None = None,
     ) -> Taken:
         """Ask until a whole list of orders comes, or tries are used up.
 
         What is wrong inside single orders, time and again, is theirs: the page is taken then.
 
         :param reader: reads the answer, if it is no list of orders.
+        :param tries: how often; as the API file says, unless given.
         """
         limits, renewed = self.endpoint.api.limits, False
+        tries = tries or limits.tries
         tried = 0
         while True:
             tried += 1
@@ -159,7 +172,7 @@ class AskAgain:
             else:
                 points.reached("after-response")
                 reading = self._read(answer, reader or self.reader)
-                if well(answer, reading) and (reading.complete or tried == limits.tries):
+                if well(answer, reading) and (reading.complete or tried == tries):
                     self._rest(reading)
                     return Taken(self.endpoint.told(request), answer, reading)
                 error = self.endpoint.refusal(answer, reading)
@@ -169,7 +182,7 @@ class AskAgain:
                 if renewed:
                     tried -= 1
                     continue
-            self.pace.again(error, wait, tried)
+            self.pace.again(error, wait, tried, tries)
 
     def _read(self, answer: Answer, reader: PageReader) -> Reading:
         """What *answer* tells; one without content is an empty page."""
@@ -199,6 +212,7 @@ class AskOnce:
         request: Request,
         page: int,
         reader: PageReader | None = None,  # noqa: ARG002 - a consume-once API has orders alone
+        tries: int | None = None,  # noqa: ARG002 - and is never asked for less of them
     ) -> Taken:
         """Ask until an answer comes that may have consumed orders."""
         tried = 0

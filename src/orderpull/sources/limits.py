@@ -48,6 +48,7 @@ class RateLimit:
     Sources that share a credential share it, from several threads.
 
     :param burst: how many may start at once after a rest.
+    :ivar shared: whether several sources do.
     """
 
     def __init__(self, rate: float | None, burst: int = 1) -> None:
@@ -55,6 +56,7 @@ class RateLimit:
         self._ahead = self._interval * (burst - 1)
         self._next = 0.0
         self._lock = threading.Lock()
+        self.shared = False
 
     def wait(self, wait: Wait) -> None:
         """Wait until the next request may start."""
@@ -89,8 +91,12 @@ class SharedLimits:
             return RateLimit(rate, burst)
         key = hashlib.sha256(f"{host}\n{credential}".encode()).hexdigest()
         with self._lock:
-            known = self._limits.setdefault(key, RateLimit(rate, burst))
-            known.slow_down(rate)
+            known = self._limits.get(key)
+            if known is None:
+                known = self._limits[key] = RateLimit(rate, burst)
+            else:
+                known.shared = True
+                known.slow_down(rate)
             return known
 
 

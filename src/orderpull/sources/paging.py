@@ -30,6 +30,7 @@ class Ask:
     :param seen: where something is read again to verify it: the versions already landed; a page
         without any other is not kept.
     :param reached: how far the API has been read for certain before this call.
+    :param tries: how often it is tried; as the API file says, unless given.
     """
 
     params: Params = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Ask:
     upto: datetime | None = None
     seen: set[int] | None = None
     reached: datetime | None = None
+    tries: int | None = None
 
 
 Plan = Generator[Ask, Reading, datetime | None]
@@ -121,6 +123,7 @@ def turn(
         except SourceBroken:
             if not size.less():
                 raise
+            ask = replace(ask, tries=1)
         else:
             reading.asked = now or paging.size
             reading.moved = at.count > 0

@@ -149,7 +149,7 @@ class _Pull:
                 self._reached(ask.reached)
                 request = self.source.request(ask)
                 try:
-                    taken = self.asking.ask(request, self.next_page)
+                    taken = self.asking.ask(request, self.next_page, tries=ask.tries)
                 except SourceBroken as error:
                     ask = steps.throw(error)
                     continue

@@ -18,7 +18,7 @@ from orderpull.sources.expression import paths
 from orderpull.sources.mapping import ListPath
 from orderpull.sources.problems import HEADER
 from orderpull.sources.spec import Api
-from orderpull.sources.tells import Told, TellReader
+from orderpull.sources.tells import TellReader, Told
 from orderpull.sources.times import parse_time
 
 _BOM = b"\xef\xbb\xbf"
@@ -206,9 +206,7 @@ class PageReader:
             total = page.at(where)
         return total if isinstance(total, int) and total >= orders else None
 
-    def _look_for_more(
-        self, page: Told, headers: Mapping[str, str], reading: Reading
-    ) -> None:
+    def _look_for_more(self, page: Told, headers: Mapping[str, str], reading: Reading) -> None:
         paging = self._paging
         if paging.kind == "link":
             reading.next = following_link(headers.get("link", ""))

@@ -57,7 +57,11 @@ def _unix(value: object, per_second: int = 1) -> datetime | None:
         return None
 
 
-_FORMATS: dict[str, Callable[[object], datetime | None]] = {"rfc2822": _rfc2822, "unix": _unix, "unix_ms": lambda value: _unix(value, 1000)}
+_FORMATS: dict[str, Callable[[object], datetime | None]] = {
+    "rfc2822": _rfc2822,
+    "unix": _unix,
+    "unix_ms": lambda value: _unix(value, 1000),
+}
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:

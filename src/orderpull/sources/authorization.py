@@ -1,0 +1,328 @@
+"""Who asks: the token, how it is come by, how long it is good for, and how it is sent.
+
+A token of the settings is sent as it is. Otherwise it is got by a call: a login, or one of the
+grants of OAuth 2.0 (RFC 6749). It is renewed before it runs out, and once when the API takes it no
+more. A refresh token that is replaced with each use is kept before the new token is used.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from orderpull.errors import SettingsError, SourceBusy, SourceRefused, SourceUnexpected
+from orderpull.settings import SourceSettings
+from orderpull.sources.blocks import AuthSpec, TokenSpec
+from orderpull.sources.problems import HEADER
+from orderpull.sources.tells import TellReader
+from orderpull.sources.tokens import KeptTokens, Notes
+from orderpull.sources.transport import Answer, Request
+
+SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "user")
+"""Settings that may stand for ``{…}`` in headers and token calls."""
+
+EARLY = 60.0
+"""Seconds: a token is renewed so long before it runs out, or after nine tenths of a shorter life."""
+
+_REDACTED_FROM = 6
+_BUSY = frozenset({408, 425, 429, *range(500, 600)})
+
+Call = Callable[[str, Request], Answer]
+"""Sends a request to a base URL."""
+
+
+@dataclass(slots=True)
+class _Token:
+    """A token that was got. :param until: when it is renewed, in ``time.monotonic`` seconds."""
+
+    value: str
+    until: float
+
+
+class Authorization:
+    """What one source needs to be let in.
+
+    :param call: sends the requests that bring a token.
+    :raises SettingsError: the settings lack what the API needs, or have what it does not take.
+    """
+
+    def __init__(self, spec: AuthSpec, settings: SourceSettings, name: str, call: Call) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.name = name
+        self.kept: KeptTokens | None = None
+        self._call = call
+        self._token: _Token | None = None
+        self._check()
+
+    @property
+    def sends_token(self) -> bool:
+        """Whether requests carry a token."""
+        return self.settings.token is not None or self.spec.token is not None
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be shown, the longest first."""
+        given = [getattr(self.settings, key) for key in SECRETS if key not in {"client_id", "user"}]
+        known = [text for text in given if text] + ([self._token.value] if self._token else [])
+        return sorted({t for t in known if len(t) >= _REDACTED_FROM}, key=len, reverse=True)
+
+    def hidden(self, text: str) -> str:
+        """*text* without secrets, as they are and as URLs have them."""
+        for secret in self.secrets:
+            for form in (secret, quote(secret, safe=""), quote(secret)):
+                text = text.replace(form, "•••")
+        return text
+
+    def keep_in(self, notes: Notes) -> None:
+        """Keep tokens that have to outlive this process in *notes*, where there are such."""
+        grant = self.spec.token.grant if self.spec.token else None
+        if self.settings.token is None and grant in {"refresh_token", "authorization_code"}:
+            self.kept = KeptTokens(notes, self.settings)
+
+    def signed(self, request: Request) -> Request:
+        """*request*, with what lets it in. :raises SourceError: no token could be got."""
+        headers = {name: self._filled(text) for name, text in self.spec.headers.items()}
+        token, spec = self._known(), self.spec
+        target = request.target
+        if token is not None and spec.kind == "query" and spec.param:
+            mark = "&" if "?" in target else "?"
+            target += mark + urlencode({spec.param: token})
+        elif token is not None and spec.kind != "none":
+            headers[spec.header] = self._header(token)
+        return replace(request, target=target, headers={**request.headers, **headers})
+
+    def renew(self) -> bool:
+        """Forget the token, which is taken no more; whether another one can be got."""
+        had, self._token = self._token, None
+        return had is not None
+
+    def got_by(self, code: str, redirect_uri: str) -> None:
+        """Exchange *code* for a token and keep it. :raises SourceError: the API gave none."""
+        spec = self._spec()
+        self._obtain(spec, {"grant_type": "authorization_code", "code": code,
+                            "redirect_uri": redirect_uri})  # fmt: skip
+
+    def authorize_url(self, redirect_uri: str, state: str) -> str:
+        """Where a person allows the access."""
+        spec = self._spec()
+        base, path = self._place(spec.authorize or "")
+        query = {
+            "client_id": self.settings.client_id or "",
+            "redirect_uri": redirect_uri,
+            "response_type": "code",
+            "state": state,
+        }
+        scope = f"&scope={quote(spec.scope, safe='+')}" if spec.scope else ""
+        return f"{base}{path}?{urlencode(query)}{scope}"
+
+    def _check(self) -> None:
+        spec, settings, where = self.spec, self.settings, f"[sources.{self.name}]"
+        token = settings.token
+        if token is not None:
+            if spec.kind == "none" and not spec.headers:
+                raise SettingsError(f"{where} has a token, and its API takes none.")
+            if not token.strip() or not token.isprintable() or not token.isascii():
+                raise SettingsError(f"{where} token is blank or holds odd characters.")
+            return
+        missing = self._missing()
+        if not missing or (spec.optional and missing == ["token"]):
+            return
+        if missing == ["token"]:
+            raise SettingsError(
+                f"{where} has no token, and its API needs one.", 'Add token = "${NAME}".'
+            )
+        raise SettingsError(
+            f"{where} has no {' and no '.join(missing)}, which its API needs to give a token.",
+            f'Add {missing[0]} = "${{NAME}}"' + (", or a token." if spec.kind != "none" else "."),
+        )
+
+    def _missing(self) -> list[str]:
+        """The settings that are needed and not there."""
+        spec = self.spec
+        needed = ["token"] if spec.kind != "none" else []
+        if spec.token:
+            grant = {
+                "login": ["user", "password"],
+                "client_credentials": ["client_id", "client_secret"],
+                "refresh_token": ["client_id", "refresh_token"],
+                "authorization_code": ["client_id", "client_secret"],
+            }
+            needed = grant[spec.token.grant]
+        needed += [key for key in SECRETS if any(f"{{{key}}}" in t for t in spec.headers.values())]
+        return [key for key in dict.fromkeys(needed) if getattr(self.settings, key) is None]
+
+    def _header(self, token: str) -> str:
+        spec = self.spec
+        if spec.kind == "basic" or any(token.startswith(prefix) for prefix in spec.basic_for):
+            pair = token if ":" in token else f"{token}:"
+            return "Basic " + base64.b64encode(pair.encode()).decode()
+        return f"Bearer {token}" if spec.kind == "bearer" else token
+
+    def _known(self) -> str | None:
+        """The token to send, got if need be."""
+        if self.settings.token is not None:
+            return self.settings.token
+        spec = self.spec.token
+        if spec is None:
+            return None
+        if self._token is None and (kept := self._kept_token()):
+            self._token = kept
+        if self._token is None or time.monotonic() >= self._token.until:
+            self._obtain(spec, self._grant(spec))
+        return self._token.value if self._token else None
+
+    def _kept_token(self) -> _Token | None:
+        """The token that an earlier run got, where tokens are kept."""
+        kept = self.kept.read() if self.kept else {}
+        token, expires = kept.get("token"), kept.get("expires_at")
+        if not isinstance(token, str) or not token:
+            return None
+        left = float(expires) - time.time() - EARLY if expires is not None else float("inf")
+        return _Token(token, time.monotonic() + left) if left > 0 else None
+
+    def _grant(self, spec: TokenSpec) -> dict[str, str]:
+        """The fields of the call, as the grant has them."""
+        if spec.grant == "login":
+            return {}
+        if spec.grant == "client_credentials":
+            return {"grant_type": "client_credentials"}
+        kept = self.kept.read().get("refresh_token") if self.kept else None
+        refresh = kept or self.settings.refresh_token
+        if not refresh:
+            raise SourceRefused(
+                f"Source {self.name!r} has no token yet.", f"Run `orderpull login {self.name}`."
+            )
+        return {"grant_type": "refresh_token", "refresh_token": str(refresh)}
+
+    def _obtain(self, spec: TokenSpec, grant: Mapping[str, str]) -> None:
+        """Ask for a token and keep it, with the refresh token that comes along."""
+        base, path = self._place(spec.url)
+        answer = self._call(base, self._token_request(spec, path, grant))
+        told = _TokenAnswer(spec, answer)
+        if answer.problem or answer.status in _BUSY:
+            raise SourceBusy(
+                f"{base}{path} gave no token ({answer.problem or answer.status}).",
+                "Run again later.",
+            )
+        token = told.token
+        if answer.status not in range(200, 300) or not token:
+            said = self.hidden(told.error)
+            why = f"{answer.status}{': ' + said if said else ''}"
+            raise SourceRefused(
+                f"{base}{path} gave no token ({why}).", f"Check the {self._checked(spec)}."
+            )
+        if not token.isprintable() or not token.isascii():
+            raise SourceUnexpected(f"{base}{path} gave a token of odd characters.", "")
+        seconds = told.seconds or spec.lifetime or float("inf")
+        early = min(EARLY, seconds / 10)
+        if self.kept and (told.refresh_token or spec.grant == "authorization_code"):
+            before = self.kept.read().get("refresh_token")
+            self.kept.keep({
+                "token": token,
+                "expires_at": None if seconds == float("inf") else time.time() + seconds,
+                "refresh_token": told.refresh_token or before,
+            })  # fmt: skip
+        self._token = _Token(token, time.monotonic() + seconds - early)
+
+    def _checked(self, spec: TokenSpec) -> str:
+        return {
+            "login": "user and password",
+            "client_credentials": "client_id and client_secret",
+            "refresh_token": f"client_id, client_secret and refresh_token of [sources.{self.name}]",
+            "authorization_code": f"client_id; then run `orderpull login {self.name}`",
+        }[spec.grant]
+
+    def _token_request(self, spec: TokenSpec, path: str, grant: Mapping[str, str]) -> Request:
+        headers: dict[str, str] = {}
+        if spec.body:
+            headers["Content-Type"] = "application/json"
+            return Request("POST", path, headers, msgspec.json.encode(self._deep(spec.body)))
+        form = {**grant, **{key: self._filled(text) for key, text in spec.form.items()}}
+        if spec.scope and spec.grant != "authorization_code":
+            form["scope"] = spec.scope
+        if spec.grant != "login":
+            identity, secret = self.settings.client_id or "", self.settings.client_secret
+            if spec.client == "basic":
+                pair = f"{identity}:{secret or ''}".encode()
+                headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+            else:
+                form["client_id"] = identity
+                form |= {"client_secret": secret} if secret else {}
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return Request("POST", path, headers, urlencode(form).encode())
+
+    def _deep(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """*value* with its texts filled in."""
+        if isinstance(value, dict):
+            return {key: self._deep(each) for key, each in value.items()}
+        return self._filled(value) if isinstance(value, str) else value
+
+    def _filled(self, text: str) -> str:
+        """*text*, with the settings that ``{…}`` in it stands for."""
+        for key in SECRETS:
+            text = text.replace(f"{{{key}}}", getattr(self.settings, key) or "")
+        return text
+
+    def _spec(self) -> TokenSpec:
+        if self.spec.token is None:
+            raise SettingsError(f"The API of [sources.{self.name}] gives no tokens.")
+        return self.spec.token
+
+    def _place(self, url: str) -> tuple[str, str]:
+        """Base URL and path of a call for a token."""
+        if "://" not in url:
+            return (self.settings.auth_url or self.settings.base_url).rstrip("/"), url
+        parts = urlsplit(url)
+        base = self.settings.auth_url or f"{parts.scheme}://{parts.netloc}"
+        return base.rstrip("/"), parts.path
+
+
+class _TokenAnswer:
+    """What the answer to a call for a token tells."""
+
+    def __init__(self, spec: TokenSpec, answer: Answer) -> None:
+        self._spec = spec
+        self._headers = answer.headers
+        paths = [spec.expires_in, spec.refresh_token, "error", "error_description", "message"]
+        if not spec.token.startswith(HEADER):
+            paths.append(spec.token)
+        self._told: dict[str, object] = {}
+        try:
+            told = TellReader(None, list(dict.fromkeys(paths))).decode(answer.body)
+            self._told = {path: told.at(path) for path in paths}
+        except msgspec.DecodeError:
+            pass
+
+    @property
+    def token(self) -> str | None:
+        """The token."""
+        if self._spec.token.startswith(HEADER):
+            return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
+        found = self._told.get(self._spec.token)
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def refresh_token(self) -> str | None:
+        """The next refresh token, if one came."""
+        found = self._told.get(self._spec.refresh_token)
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the token is good for, if that is said."""
+        found = self._told.get(self._spec.expires_in)
+        try:
+            return float(found) if isinstance(found, int | float | str) else None
+        except ValueError:
+            return None
+
+    @property
+    def error(self) -> str:
+        """What the API says is wrong."""
+        found = [self._told.get(key) for key in ("error", "error_description", "message")]
+        return "; ".join(text[:80] for text in found if isinstance(text, str))

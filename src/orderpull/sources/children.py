@@ -1,0 +1,51 @@
+"""What has to be asked for each order: lines on a path of their own, or beyond a nested page."""
+
+from orderpull.errors import SourceBroken
+from orderpull.landing.page import Part, join
+from orderpull.sources.asking import Asking, Taken
+from orderpull.sources.endpoint import Endpoint
+from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.reading import PageReader, Wanted
+
+
+class Children:
+    """Asks for what belongs to the orders of a page, so that it can be landed with them."""
+
+    def __init__(self, endpoint: Endpoint, asking: Asking) -> None:
+        self.endpoint = endpoint
+        self.asking = asking
+        self.readers = [PageReader(endpoint.api, each) for each in endpoint.api.children]
+
+    def of(self, taken: Taken, page: int) -> tuple[bytes, list[Part]]:
+        """The body to land as *page*, and what it is made of, if of more than one answer.
+
+        :raises SourceError: something of it could not be had; then nothing of it is landed.
+        """
+        body, reading = taken.answer.body, taken.reading
+        if not reading.wanted:
+            return body, []
+        bodies, parts = [body], [Part(len(body))]
+        for wanted in reading.wanted:
+            for answer in self._answers(wanted, page):
+                bodies.append(answer)
+                parts.append(Part(len(answer), wanted.position, wanted.children))
+        return join(bodies), parts
+
+    def _answers(self, wanted: Wanted, page: int) -> list[bytes]:
+        """The pages of one list, as received."""
+        block = self.endpoint.api.children[wanted.children]
+        steps = walk(block.paging, page_size(block.paging, None), Ask(), start=wanted.next)
+        answers = []
+        try:
+            ask = next(steps)
+            while True:
+                request = self.endpoint.request(ask, block, wanted.key)
+                try:
+                    taken = self.asking.ask(request, page, self.readers[wanted.children], ask.tries)
+                except SourceBroken as error:
+                    ask = steps.throw(error)
+                    continue
+                answers.append(taken.answer.body)
+                ask = steps.send(taken.reading)
+        except StopIteration:
+            return answers
