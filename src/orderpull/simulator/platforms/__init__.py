@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 from .generic import Generic
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
+from .vendure import Vendure
 from .woocommerce import WooCommerce
 
 if TYPE_CHECKING:
     from .base import Platform
 
-PLATFORMS: dict[str, type[Platform]] = {kind.name: kind for kind in (Generic, WooCommerce)}
+PLATFORMS: dict[str, type[Platform]] = {kind.name: kind for kind in (Generic, Vendure, WooCommerce)}
 """Each platform by its name."""
 
 __all__ = [

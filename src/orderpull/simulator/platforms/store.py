@@ -34,7 +34,7 @@ class Shape(NamedTuple):
     `number` makes an order's number from its place in the shop (from 1), `identify` the id of
     everything that the platform gives one from its key. `aside` says what else than orders stands
     in the platform's list, `quantity` which pieces its field tells, `precision` how finely it keeps
-    time.
+    time. With `silent_edits` an order's stamp moves only when it is placed or cancelled.
     """
 
     number: Callable[[int], str]
@@ -43,6 +43,7 @@ class Shape(NamedTuple):
     aside: tuple[State, ...] = ()
     quantity: Quantity = "ordered"
     first_key: int = 1
+    silent_edits: bool = False
 
 
 class Store:
@@ -135,7 +136,7 @@ class Store:
         return order
 
     def touch(self, order: StoreOrder, *, silently: bool = False, late: float = 0.0) -> None:
-        """Note that `order` was changed: now, `late` seconds ago, or as if it never was."""
+        """Note that `order` was changed: now, `late` seconds ago, or unseen."""
         order.version += 1
         self.served.pop(order.key, None)
         if not silently:
@@ -152,19 +153,19 @@ class Store:
             line.current += 1
         else:
             order.lines.append(self._line(f"ADDED-{self.random.randrange(99)}", 1))
-        self.touch(order, silently=silently, late=late)
+        self.touch(order, silently=silently or self.shape.silent_edits, late=late)
 
     def change_sku(self, order: StoreOrder, *, silently: bool = False) -> None:
         """Give the first line of `order` another SKU; an order without lines gets one."""
         if not order.lines:
             order.lines.append(self._line("OLD-SKU", 1))
         order.lines[0].sku = f"RENAMED-{self.random.randrange(999)}"
-        self.touch(order, silently=silently)
+        self.touch(order, silently=silently or self.shape.silent_edits)
 
     def edit_number(self, order: StoreOrder) -> None:
         """Give `order` another number."""
         order.number = f"{order.number}-E{order.version}"
-        self.touch(order)
+        self.touch(order, silently=self.shape.silent_edits)
 
     def cancel(self, order: StoreOrder) -> None:
         """Cancel `order`."""
