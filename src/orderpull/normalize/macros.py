@@ -40,7 +40,7 @@ _BODIES = {
     # Years that every reader knows.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
         AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",
-    # Of a clock that is put back: the first of two instants that it shows as t, and whether it does.
+    # Of a clock that is put back: the first of two instants that it shows as t; whether it does.
     "first_shown(t, z)": """CASE WHEN ((t AT TIME ZONE z) - INTERVAL 1 HOUR) AT TIME ZONE z = t
         THEN (t AT TIME ZONE z) - INTERVAL 1 HOUR ELSE t AT TIME ZONE z END""",
     "shown_twice(t, z)": """CASE WHEN t IS NULL THEN false

@@ -26,7 +26,7 @@ SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "
 """Settings that may stand for ``{…}`` in headers and token calls."""
 
 EARLY = 60.0
-"""Seconds: a token is renewed so long before it runs out, or after nine tenths of a shorter life."""
+"""Seconds that a token is renewed before it runs out, unless that is a tenth of its life."""
 
 _REDACTED_FROM = 6
 _BUSY = frozenset({408, 425, 429, *range(500, 600)})

@@ -94,21 +94,23 @@ def _cursor(api: "Api", cursor: CursorSpec) -> Iterator[Problem]:
         names = set(_NAME.findall(cursor.filter_text))
         if "lower" not in names or names - {"lower", "upper"}:
             yield "cursor.filter_text", "it holds {lower}, and may hold {upper}"
-    try:
-        zone = ZoneInfo(cursor.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield "cursor.timezone", f"{cursor.timezone!r} is not an IANA time zone"
-        return
-    if cursor.strategy == "reseek" and zone.key != "UTC":
-        yield "cursor.strategy", "local times come twice in autumn: say window_verify"
+    yield from _zone(cursor)
     if cursor.window and not cursor.bounded:
         yield "cursor.window", "it needs an upper bound"
-    if cursor.strategy == "window_verify" and not cursor.bounded and cursor.lag:
-        yield "cursor.lag", "it needs an upper bound"
     if api.paging.kind == "drain":
         yield "paging.kind", "drain has no cursor"
     if api.order.modified_at is None:
         yield "order.modified_at", "an API with a cursor says when an order was changed"
+
+
+def _zone(cursor: CursorSpec) -> Iterator[Problem]:
+    try:
+        ZoneInfo(cursor.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield "cursor.timezone", f"{cursor.timezone!r} is not an IANA time zone"
+        return
+    if cursor.strategy == "reseek" and cursor.timezone != "UTC":
+        yield "cursor.strategy", "local times come twice in autumn: say window_verify"
 
 
 def _auth(api: "Api") -> Iterator[Problem]:
