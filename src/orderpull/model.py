@@ -277,6 +277,37 @@ LEDGER_TABLES = (LEDGER_RUN, LEDGER_PAGE, LEDGER_CURSOR, LEDGER_REJECT, LEDGER_S
 SUMMARY_TABLES = (SUMMARY_DAY, SUMMARY_LINE, SUMMARY_YEAR, SUMMARY_SKU, SUMMARY_STATE)
 TABLES = DATA_TABLES + LEDGER_TABLES + SUMMARY_TABLES
 
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What readers may see of a table in which there are people.
+
+    A column that is in neither is seen by no reader; a test wants each to be in one.
+
+    :param shown: columns for every reader. :param hidden: only for who may see names.
+    """
+
+    shown: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+MASKS = {
+    # A postal code is one street, or one house, in some countries.
+    ORDER_ADDRESS.name: Mask(
+        shown=("ordernumber", "country", "stateprovince", "city", "source"),
+        hidden=("line1", "line2", "name", "postalcode"),
+    ),
+    # A message quotes what stood where a number, a time or an amount was expected.
+    LEDGER_REJECT.name: Mask(
+        shown=(
+            "source", "ordernumber", "reason", "path", "page", "position", "run", "rejected_at",
+            "order_id", "reject_key",
+        ),
+        hidden=("message", "raw"),
+    ),
+}  # fmt: skip
+"""By the table's name. All other tables name nobody."""
+
 VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
 """The answers' views; their SQL is in ``views.py``."""
 

@@ -15,7 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from orderpull.days import offsets
-from orderpull.model import TABLES, VIEWS, Table
+from orderpull.model import LEDGER_REJECT, MASKS, TABLES, VIEWS, Table
 
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     "text": sa.Text,
@@ -235,10 +235,15 @@ def counted_since(instant: datetime) -> sa.Select[Any]:
     )
 
 
-def rejects(source: str | None) -> sa.Select[Any]:
-    """The open rejects of *source*, or of all."""
-    reject = _tables["orderpull_reject"]
-    query = sa.select(reject).order_by(reject.c.source, reject.c.page, reject.c.position)
+def rejects(source: str | None, *, masked: bool = False) -> sa.Select[Any]:
+    """The open rejects of *source*, or of all.
+
+    :param masked: with NULL for what only some readers may see.
+    """
+    reject = _tables[LEDGER_REJECT.name]
+    hidden = MASKS[LEDGER_REJECT.name].hidden if masked else ()
+    columns = [sa.null().label(c.name) if c.name in hidden else c for c in reject.c]
+    query = sa.select(*columns).order_by(reject.c.source, reject.c.page, reject.c.position)
     return query.where(reject.c.source == source) if source else query
 
 

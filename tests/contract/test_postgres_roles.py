@@ -1,5 +1,8 @@
-"""The roles of docs/postgres.md: enough to load and to read, and not enough for anything else."""
+"""docs/postgres.md: the commands under "Roles" do what is said there, and its URLs are libpq's."""
 
+import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,40 +14,16 @@ from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 
 from orderpull.cli import main
+from orderpull.model import MASKS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT, blocks, marked, rows, section
-from tests.servers import PostgresServer, postgres_server
+from tests.servers import PostgresServer, _binary, postgres_server
 
 DOCS = ROOT / "docs" / "postgres.md"
 DATABASE = "orders"
 PASSWORD = "only-in-tests"
 ROLES = ("orders_owner", "orders_loader", "orders_reader")
 ORDERS = 60
-
-# What only somebody may do who owns the tables, or more.
-NOT_THE_LOADERS = (
-    "CREATE ROLE somebody",
-    "CREATE SCHEMA more",
-    "CREATE TABLE public.mine (a int)",
-    "SELECT * FROM other.salaries",
-    "DELETE FROM other.salaries",
-    "DROP TABLE other.salaries",
-)
-NOT_WITHOUT_OWNING = (
-    "DROP TABLE order_item",
-    "ALTER TABLE order_item ADD COLUMN a int",
-    "TRUNCATE order_item",
-    "CREATE TABLE mine (a int)",
-    "DELETE FROM orderpull_schema",
-    "INSERT INTO orderpull_schema (version) VALUES (99)",
-    "UPDATE order_item SET quantity = 0",
-)
-NOT_THE_READERS = (
-    "INSERT INTO order_item (ordernumber, sku, source) VALUES ('1', 'a', 'shop')",
-    "DELETE FROM order_item",
-    "DELETE FROM orderpull_cursor",
-    "CREATE TEMP TABLE mine (a int)",
-)
 
 
 class Place:
@@ -56,9 +35,25 @@ class Place:
         self.api = api
 
     def run_block(self, mark: str) -> None:
-        """Run a block of the docs, as the administrator, and give each role a password."""
-        with self.server.connect(DATABASE) as connection:
-            connection.execute(marked(DOCS, mark).text.encode())
+        """Do what a block of the docs says, as the administrator; give each role a password."""
+        orderpull, *psql = marked(DOCS, mark).text.strip().splitlines()
+        command, file = orderpull.split(" > ")
+        printed = CliRunner().invoke(main, shlex.split(command)[1:])
+        assert printed.exit_code == 0, printed.output
+        (self.folder / file).write_text(printed.stdout, encoding="utf-8")
+        given = shlex.split(psql[0])[1:] if psql else ["-d", DATABASE, "-f", file]
+        server = self.server
+        where = ["-X", "-h", server.host, "-p", str(server.port), "-U", server.user]
+        done = subprocess.run(
+            [str(_binary("psql")), *where, *given],
+            cwd=self.folder,
+            env={**os.environ, "PGPASSWORD": server.password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        with server.connect(DATABASE) as connection:
             for role in self.roles():
                 connection.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'".encode())
 
@@ -117,74 +112,50 @@ def place(tmp_path: Path) -> Iterator[Place]:
                 connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
 
 
-def load_and_read(place: Place) -> None:
-    """Everything of a day's work, each by the role that is there for it."""
+def test_the_commands_of_the_docs(place: Place) -> None:
+    """The script as told makes roles that load and read; the reader sees nobody."""
+    place.run_block("grants: roles")
     place.call("orders_loader", "run")
-    place.call("orders_loader", "replay")
-    assert place.ask("orders_loader", "SELECT count(*) FROM order_header") == [(ORDERS,)]
-    place.call("orders_loader", "rejects", "list")
-    assert "items per order" in place.call("orders_reader", "report").stdout
-    told = place.call("orders_reader", "sql", "--csv", "SELECT count(*) AS n FROM order_address")
-    assert told.stdout.split() == ["n", str(ORDERS)]
-    place.call("orders_reader", "rejects", "list")
-    place.call("orders_reader", "status")
-
-
-def test_a_loader_with_a_schema_of_its_own(place: Place) -> None:
-    """It makes its tables and loads; it can touch nothing that is not its own."""
-    place.run_block("sql: roles")
-    load_and_read(place)
-    assert not place.refuses("orders_loader", "CREATE TABLE mine (a int)")
-    for statement in NOT_THE_LOADERS:
-        assert place.refuses("orders_loader", statement), statement
-    for statement in (*NOT_THE_READERS, *NOT_WITHOUT_OWNING, *NOT_THE_LOADERS):
-        assert place.refuses("orders_reader", statement), statement
-    assert "refuses: permission denied" in place.call("orders_reader", "run", code=2).stderr
+    before = place.call("orders_loader", "report", "--json").stdout
+    assert place.call("orders_reader", "report", "--json").stdout == before
+    assert place.refuses("orders_reader", "SELECT * FROM other.salaries")
+    assert place.refuses("orders_reader", "DELETE FROM order_item")
+    masked = rows(section(DOCS, "## Roles").partition("are masked.")[2])
+    assert [row["table"] for row in masked] == list(MASKS)
+    for row in masked:
+        table, columns = row["table"], row["masked"].replace("`", "").split(", ")
+        assert sorted(columns) == sorted(MASKS[table].hidden)
+        for column in columns:
+            assert place.refuses("orders_reader", f"SELECT {column} FROM {table}")
 
 
 def test_a_loader_that_owns_nothing(place: Place) -> None:
-    """The owner's check makes the tables; the loader loads, and cannot change or drop them."""
-    place.run_block("sql: roles of the variant")
-    assert "refuses: permission denied" in place.call("orders_loader", "run", code=2).stderr
-    place.call("orders_owner", "check")
-    place.run_block("sql: grants of the variant")
-    load_and_read(place)
-    for statement in (*NOT_THE_LOADERS, *NOT_WITHOUT_OWNING):
-        assert place.refuses("orders_loader", statement), statement
-    for statement in NOT_THE_READERS:
-        assert place.refuses("orders_reader", statement), statement
-
-
-def test_a_loader_who_may_not_keep_the_summaries_asks_nothing(place: Place) -> None:
-    """One right less is found before anything is asked of the shop: exit 2."""
-    place.run_block("sql: roles of the variant")
-    place.call("orders_owner", "check")
-    place.run_block("sql: grants of the variant")
-    place.ask("orders_owner", "REVOKE UPDATE ON summary_state FROM orders_loader")
-    told = place.call("orders_loader", "run", code=2).stderr
-    assert "permission denied for table summary_state" in told
-    assert place.ask("orders_owner", "SELECT count(*) FROM order_header") == [(0,)]
-
-
-def test_a_reader_who_sees_no_names(place: Place) -> None:
-    """The answers are the same; names, streets and rejects are refused."""
-    place.run_block("sql: roles")
+    """A third role owns the tables, and nobody can log in as it."""
+    place.run_block("grants: owner")
     place.call("orders_loader", "run")
-    before = place.call("orders_reader", "report", "--json").stdout
-    place.run_block("sql: without names")
-    assert place.call("orders_reader", "report", "--json").stdout == before
-    assert place.ask("orders_reader", "SELECT * FROM popular_sku_by_country")
-    for statement in ("SELECT name FROM order_address", "SELECT * FROM orderpull_reject"):
-        assert place.refuses("orders_reader", statement), statement
-        told = place.call("orders_reader", "sql", statement, code=2).stderr
-        assert "permission denied" in told
+    place.call("orders_reader", "report")
+    assert place.refuses("orders_loader", "DROP TABLE order_item")
+
+
+def test_every_command_of_the_docs_that_prints_a_script_does() -> None:
+    """In all of the docs."""
+    found = {
+        line.split(" > ")[0]
+        for file in (ROOT / "docs").glob("*.md")
+        for line in file.read_text("utf-8").splitlines()
+        if line.startswith("orderpull grants")
+    }
+    assert len(found) >= 4
+    for command in found:
+        result = CliRunner().invoke(main, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}: {result.output}"
 
 
 def test_a_password_from_the_environment_and_a_schema_by_options(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PGPASSWORD is taken where the settings have none; `options` puts the tables elsewhere."""
-    place.run_block("sql: roles")
+    place.run_block("grants: roles")
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     with place.server.connect(DATABASE) as connection:
         connection.execute("CREATE SCHEMA elsewhere AUTHORIZATION orders_loader")

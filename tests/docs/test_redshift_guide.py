@@ -10,19 +10,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from orderpull import parse_settings, report, run
+from orderpull import parse_settings, run
 from orderpull.destinations import redshift_auth
 from orderpull.destinations.redshift_auth import Address, login
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, blocks, marked, rows, section
 from tests.landing.line import Asked, Line
-from tests.redshift_double.grammar import unparsable
 from tests.servers import aws_client, s3_server
 from tests.warehouses import LIVE, Warehouse, warehouse
 
 DOCS = ROOT / "docs" / "redshift.md"
-PASSWORD = "Only-in-tests-1"
 ACTIONS = {"LIST": "s3:ListBucket", "PUT": "s3:PutObject", "POST": "s3:DeleteObject"}
 SHOP: dict[str, Any] = {"orders": 120, "per_call": 60, "seed": 3, "malformed": 0.05}
 
@@ -169,46 +167,6 @@ def test_logins_ask_for_what_the_policies_allow(monkeypatch: pytest.MonkeyPatch)
     ]
     secret = policies["secretsmanager:GetSecretValue"]["Resource"]
     assert asked["secretsmanager:GetSecretValue"]["SecretId"] == secret
-
-
-def users() -> list[str]:
-    """The statements that make the users, one by one."""
-    text = re.sub(r"--[^\n]*", "", marked(DOCS, "redshift: users").text)
-    return [one.strip() for one in text.split(";") if one.strip()]
-
-
-def test_the_users_sql_is_redshifts_by_anothers_grammar() -> None:
-    """Sqlfluff finds nothing to object to."""
-    assert len(users()) >= 8
-    assert unparsable(users()) == []
-
-
-def test_loader_and_reader_work_with_these_rights(place: Warehouse) -> None:
-    """On the double: the loader loads, the reader answers and cannot write."""
-    parts = urlsplit(str(place.lines["url"]))
-    database = parts.path.strip("/")
-    names = {"orders_loader": f"loader_{database}", "orders_reader": f"reader_{database}"}
-    for statement in users():
-        text = statement.replace("PASSWORD DISABLE", f"PASSWORD '{PASSWORD}'")
-        text = text.replace("DATABASE dev", f"DATABASE {database}")
-        # PostgreSQL, which decides here, says TEMP and USER in the same way.
-        for told, name in names.items():
-            text = text.replace(told, name)
-        place.query(text)
-
-    def lines(user: str) -> dict[str, Any]:
-        where = f"{parts.hostname}:{parts.port}/{database}?{parts.query}"
-        return {"url": f"redshift://{user}@{where}", "password": PASSWORD}
-
-    with Simulator(SkubanaAssessment(**SHOP)) as simulator:
-        loader = place.settings(simulator.url, **lines(names["orders_loader"]))
-        assert run(loader).error is None
-        found = place.query("SELECT count(*) FROM orders.order_header")
-        assert found[0][0] > 0
-        reader = place.settings(simulator.url, **lines(names["orders_reader"]))
-        assert report(reader).average["orders"] > 0
-        assert "refuses: permission denied" in str(run(reader).error)
-    assert place.query("SELECT count(*) FROM orders.order_header") == found
 
 
 def test_the_messages_are_those_of_the_program() -> None:

@@ -281,6 +281,8 @@ def _alter(tokens: Sequence[Token]) -> None:
     said = words(tokens)
     if said[1:2] in (["USER"], ["SCHEMA"], ["DATABASE"], ["GROUP"]):
         return
+    if said[1:3] == ["DEFAULT", "PRIVILEGES"]:
+        return
     if said[1:2] != ["TABLE"]:
         raise unsupported(" ".join(said[:2]))
     _, at = _table_name(tokens, 2)
@@ -323,6 +325,11 @@ def _create(tokens: Sequence[Token]) -> None:
         raise unknown_here(f"CREATE {kind}")
     if kind not in {"TABLE", "VIEW", "SCHEMA", "USER", "GROUP", "DATABASE"}:
         raise unsupported(f"CREATE {kind}")
+    exists = "IF" in said[:2]
+    if exists and kind not in {"TABLE", "SCHEMA"}:
+        raise syntax_error("if")
+    if kind == "USER" and "PASSWORD" not in said:
+        raise syntax_error("end of input")
 
 
 def _drop(tokens: Sequence[Token]) -> None:

@@ -71,6 +71,8 @@ def _in_postgres(kind: str, tokens: Sequence[Token]) -> str:
     }
     if kind in plain:
         return plain[kind](tokens)
+    if kind in {"CREATE", "ALTER"} and said[1] == "USER" and said[-2:] == ["PASSWORD", "DISABLE"]:
+        return render([*tokens[:-1], Token("word", "NULL", " ")])
     if said[-4:] == ["WITH", "NO", "SCHEMA", "BINDING"]:
         tokens = tokens[:-4]
     return render(_functions(tokens))

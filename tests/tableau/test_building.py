@@ -14,6 +14,7 @@ from orderpull import Settings, parse_settings
 from orderpull.cli import main
 from orderpull.errors import OrderpullError
 from orderpull.tableau.build import build, without_engine
+from orderpull.tableau.fields import PERSONAL
 from orderpull.tableau.places import PLACEHOLDER
 from orderpull.tableau.workbook import workbook
 from tests.tableau.books import needs_engine
@@ -38,6 +39,28 @@ def test_the_committed_workbook_is_the_builders() -> None:
     committed = (ROOT / "tableau" / "OrdersDashboard.twb").read_bytes()
     assert committed == workbook(PLACEHOLDER)
     assert (PLACEHOLDER.port, PLACEHOLDER.database) == (5439, "dev")
+
+
+def test_a_live_workbook_asks_for_nobody_unless_told_to() -> None:
+    """No column about a person, so that who may see none can use all of it; or hidden ones."""
+    assert not any(f"[{name}]".encode() in workbook(PLACEHOLDER) for name in PERSONAL)
+    root = ET.fromstring(workbook(PLACEHOLDER, names=True))
+    for name in PERSONAL:
+        (column,) = root.iterfind(f"datasources/datasource/column[@name='[{name}]']")
+        assert column.get("hidden") == "true"
+    assert workbook(None, extract=True, names=True) == workbook(None, extract=True)
+
+
+def test_names_are_asked_for_by_a_switch(tmp_path: Path) -> None:
+    """`tableau build --names`."""
+    settings = tmp_path / "orderpull.toml"
+    settings.write_text('[destination]\nurl = "redshift://ada@c.example.com/dev"\n[sources]\n')
+    for switch, expected in (((), False), (("--names",), True)):
+        file = tmp_path / f"{expected}.twb"
+        command = ["--config", str(settings), "tableau", "build", "-o", str(file), *switch]
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+        assert (b"[line1]" in file.read_bytes()) == expected
 
 
 def test_three_sheets_and_one_dashboard() -> None:

@@ -10,6 +10,7 @@ import click
 from orderpull import __version__
 from orderpull.cli.answering import export, report, sql
 from orderpull.cli.beginning import check, config, demo, init
+from orderpull.cli.granting import grants
 from orderpull.cli.rejecting import rejects
 from orderpull.cli.running import load, pull, replay, run, status
 from orderpull.cli.scheduling import schedule
@@ -46,7 +47,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
-    demo, init, check, run, pull, load, schedule, status, report, serve, password, tableau, rejects,
-    replay, sql, export, config, simulate,
+    demo, init, grants, check, run, pull, load, schedule, status, report, serve, password, tableau,
+    rejects, replay, sql, export, config, simulate,
 ):  # fmt: skip
     main.add_command(command)

@@ -40,7 +40,7 @@ def rejects_show(reject: str) -> None:
     """One reject whole, with its order's text as received."""
     from orderpull.operate import rejects as operate
 
-    row = operate.chosen(settings_in_force(), reject)
+    row = operate.whole(settings_in_force(), reject)
     for key, value in row.items():
         if key not in {"raw", "reject_key"}:
             click.echo(f"{key:<12} {'' if value is None else value}")

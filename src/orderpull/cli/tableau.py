@@ -56,14 +56,23 @@ def tableau() -> None:
 )
 @live_option
 @target_option
+@click.option("--names", is_flag=True, help="Live: names and streets as hidden fields, too.")
 @force_option
 @json_option
-def build(file: Path, *, live: bool | None, target: Any, force: bool, as_json: bool) -> None:  # noqa: ANN401
+def build(
+    file: Path,
+    *,
+    live: bool | None,
+    target: Any,  # noqa: ANN401
+    names: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Make the workbook, live or with an extract."""
     from orderpull.tableau.build import build as make
 
     extract = None if live is None else not live
-    made = make(settings_in_force(), file, extract=extract, target=target, force=force)
+    made = make(settings_in_force(), file, extract=extract, target=target, names=names, force=force)
     if as_json:
         click.echo(json.dumps(made.as_json(), ensure_ascii=False))
         return

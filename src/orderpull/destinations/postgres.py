@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import InsufficientPrivilege
 
 from orderpull import points
 from orderpull.destinations.asking import Refused
@@ -120,6 +121,8 @@ class PostgresSession:
             found = self.connection.execute(statement, prepare=True)
             names = tuple(column.name for column in found.description or ())
             return names, found.fetchall() if found.description else []
+        except InsufficientPrivilege as error:
+            raise refused(error, self.where, self.settings) from None
         except READERS_OWN as error:
             raise Refused(said_to_reader(error), _position(error)) from None
         except psycopg.Error as error:

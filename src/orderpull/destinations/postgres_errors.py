@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from orderpull.errors import DestinationBusy, DestinationError
+from orderpull.errors import DestinationBusy, DestinationError, RightMissing
 from orderpull.settings import DestinationSettings
 
 # libpq says only in a text why there is no connection: a sign in it, the problem, what to check.
@@ -34,11 +34,6 @@ _UNREACHABLE = (
 
 # What the server refuses: the kind of error, what happened, what to do.
 _REFUSED: tuple[tuple[type[psycopg.Error], str, str], ...] = (
-    (
-        pg.InsufficientPrivilege,
-        "{where} refuses: {said}.",
-        "Grant it as docs/postgres.md shows.",
-    ),
     (
         pg.ReadOnlySqlTransaction,
         "{where} is read-only.",
@@ -112,9 +107,15 @@ def refused(error: psycopg.Error, where: str, settings: DestinationSettings) -> 
             f"Another program held {where} for longer than {settings.lock_wait:g} s.",
             "Let it finish, or raise destination.lock_wait.",
         )
+    said = (error.diag.message_primary or first_line(error)).rstrip(".")
+    if isinstance(error, pg.InsufficientPrivilege):
+        return RightMissing(
+            f"{where} refuses: {said}.",
+            "Grant it as docs/postgres.md shows: `orderpull grants` prints the script.",
+        )
     words = {
         "where": where,
-        "said": (error.diag.message_primary or first_line(error)).rstrip("."),
+        "said": said,
         "seconds": settings.timeout,
         "constraint": error.diag.constraint_name,
     }

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from redshift_connector.error import InterfaceError
 
-from orderpull.errors import DestinationBusy, DestinationError, Overtaken
+from orderpull.errors import DestinationBusy, DestinationError, Overtaken, RightMissing
 from orderpull.settings import DestinationSettings
 
 _CANCELED = "57014"
+_NO_RIGHT = "42501"
 
 # What Redshift says where a transaction's isolation would be violated: the number, and no SQLSTATE
 # of its own. (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html)
@@ -19,7 +20,6 @@ _CONFLICT = re.compile(r"(ERROR: *)?1023\b|.*[Ss]erializable isolation violation
 
 # SQLSTATE, or a part of the message: what happened, what to do.
 _REFUSED = (
-    ("42501", "{where} refuses: {said}.", "Grant it as docs/redshift.md shows."),
     ("25006", "{where} is read-only.", "Name a cluster or workgroup that can be written."),
     (
         _CANCELED,
@@ -70,7 +70,8 @@ def code_of(error: Exception) -> str:
 
 def readers_own(error: Exception) -> bool:
     """Whether *error* is in the statement of somebody who reads, not in the server."""
-    return code_of(error)[:2] in {"0A", "21", "22", "25", "34", "42"}
+    code = code_of(error)
+    return code != _NO_RIGHT and code[:2] in {"0A", "21", "22", "25", "34", "42"}
 
 
 def said_to_reader(error: Exception) -> str:
@@ -107,6 +108,12 @@ def refused(error: Exception, where: str, settings: DestinationSettings) -> Dest
             "Nothing is half loaded; run again.",
         )
     said = _said(error)
+    # The wording for who gets no SQLSTATE: which code a real Redshift sends is not verified.
+    if code_of(error) == _NO_RIGHT or said.startswith("permission denied"):
+        return RightMissing(
+            f"{where} refuses: {said}.",
+            "Grant it as docs/redshift.md shows: `orderpull grants` prints the script.",
+        )
     words = {
         "where": where,
         "said": said,

@@ -27,10 +27,11 @@ from orderpull.views import metadata, view_selects
 
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
-    3: lambda kind: _tables_made(kind, SUMMARY_TABLES),
+    3: lambda kind: _tables_made(kind, SUMMARY_TABLES, missing=True),
 }
 """For each schema version the statements that lead to it from the one before. The summaries are
-filled by the next load (``summing.py``)."""
+filled by the next load (``summing.py``). On Redshift the script of ``grants.py`` may have made a
+table before."""
 
 
 @cache
@@ -45,23 +46,53 @@ def dialect_of(kind: Kind) -> Dialect:
     return PGDialect(paramstyle=style)  # type: ignore[no-untyped-call]
 
 
-def create_statements(kind: Kind) -> Iterator[str]:
+def create_statements(kind: Kind, schema: str | None = None) -> Iterator[str]:
     """Everything that makes an empty database one of ours.
+
+    :param schema: which all of it is in, by name, and made where it is not there yet; None: in the
+        session's own schema, where nothing by these names is.
 
     Keys are enforced by PostgreSQL and declared for Redshift's planner, which does not enforce
     them. DuckDB has none: its key index costs 2.4 times the CPU and 8 times the disk (measured);
     there rows are unique by construction, and each load asserts it.
     """
-    yield from _tables_made(kind, TABLES)
-    dialect = dialect_of(kind)
+    yield from _tables_made(kind, TABLES, schema)
+    compiling = {"compile_kwargs": {"literal_binds": True}, **_within(kind, schema)}
     for name, query in view_selects().items():
-        text = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-        yield f"CREATE VIEW {name} AS {text}"
+        text = query.compile(**compiling)
+        if schema is None:
+            yield f"CREATE VIEW {name} AS {text}"
+        else:
+            yield f"CREATE OR REPLACE VIEW {qualified(schema, name)} AS {text}"
 
 
-def _tables_made(kind: Kind, wanted: Iterable[Table]) -> Iterator[str]:
-    """What makes the *wanted* tables and their indexes."""
-    dialect = dialect_of(kind)
+def quoted_name(name: str) -> str:
+    """*name* as an identifier, whatever letters are in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema: str, name: str) -> str:
+    """*name* in *schema*, as an identifier."""
+    return f"{quoted_name(schema)}.{quoted_name(name)}"
+
+
+def _within(kind: Kind, schema: str | None) -> dict[str, Any]:
+    """How SQLAlchemy is told to write for *kind*, with the name of *schema* before each table's."""
+    if schema is None:
+        return {"dialect": dialect_of(kind)}
+    named = {"schema_translate_map": {None: schema}, "render_schema_translate": True}
+    return {"dialect": dialect_of(kind), **named}
+
+
+def _tables_made(
+    kind: Kind, wanted: Iterable[Table], schema: str | None = None, *, missing: bool = False
+) -> Iterator[str]:
+    """What makes the *wanted* tables and their indexes.
+
+    :param missing: only those that are not there yet.
+    """
+    compiling = _within(kind, schema)
+    missing = missing or schema is not None
     tables = metadata(keys=kind != "duckdb", sizes=kind == "redshift")
     names = {table.name for table in wanted}
     if kind == "redshift":
@@ -70,9 +101,9 @@ def _tables_made(kind: Kind, wanted: Iterable[Table]) -> Iterator[str]:
         _index(tables)
     for table in tables.sorted_tables:
         if table.name in names:
-            yield str(CreateTable(table).compile(dialect=dialect)).strip()
+            yield str(CreateTable(table, if_not_exists=missing).compile(**compiling)).strip()
             for index in table.indexes:
-                yield str(CreateIndex(index).compile(dialect=dialect))
+                yield str(CreateIndex(index, if_not_exists=missing).compile(**compiling))
 
 
 def migrate_statements(version: int, kind: Kind) -> Iterator[str]:

@@ -28,7 +28,8 @@ class ServerReader:
         from orderpull.destinations.schema import compiled
 
         text, values = compiled(query, self.session.kind)
-        names = [column.name for column in query.selected_columns]
+        # SQLAlchemy's own kind of str is none where types are looked at closely.
+        names = [str(column.name) for column in query.selected_columns]
         rows = self.session.execute(text, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
 

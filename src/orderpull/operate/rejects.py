@@ -3,21 +3,44 @@
 from typing import Any
 
 from orderpull.destinations import open_destination
-from orderpull.errors import UsageError
+from orderpull.errors import RightMissing, UsageError
 from orderpull.loading import PageLoader
 from orderpull.pipeline import Pipeline, RunResult
 from orderpull.settings import Settings
 
 
 def listed(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
-    """The open rejects, oldest page first."""
+    """The open rejects, oldest page first; what the user may not see of them is None."""
     if source:
         settings.chosen((source,))
+    try:
+        return _read(settings, source, masked=False)
+    except RightMissing:
+        return _read(settings, source, masked=True)
+
+
+def _read(settings: Settings, source: str | None, *, masked: bool) -> list[dict[str, Any]]:
     from orderpull import views
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return reader.rows(views.rejects(source))
+        return reader.rows(views.rejects(source, masked=masked))
+
+
+def whole(settings: Settings, key: str) -> dict[str, Any]:
+    """The reject called *key*, with its order's text as received.
+
+    :raises UsageError: there is none, or more than one. :raises RightMissing: the warehouse's user
+        may not see the text.
+    """
+    row = chosen(settings, key)
+    if row["raw"] is None:
+        raise RightMissing(
+            f"{name_of(row)} was rejected as {row['reason']} at {row['path']}; what was received "
+            "may not be seen by this user of the warehouse.",
+            "Look as the loader does, or have it granted: `orderpull grants --names`.",
+        )
+    return row
 
 
 def chosen(settings: Settings, key: str) -> dict[str, Any]:

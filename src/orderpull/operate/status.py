@@ -58,7 +58,7 @@ def status(settings: Settings) -> Status:
         drafts = 0 if part.being_pulled() else len(part.drafts())
         api = read_api(source.api, settings.folder)
         cursor = part.newest_cursor(None, 0) if api.cursor else None
-        open_ = sum(row["source"] == name for row in rejects)
+        open_ = sum(row["rejects"] for row in rejects if row["source"] == name)
         steps = []
         if waiting:
             steps.append(f"load {waiting} landed page{'s' if waiting > 1 else ''}")
@@ -78,11 +78,13 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The last runs, and the open rejects by source and reason."""
     from orderpull import views
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
-            return reader.rows(views.runs(RUNS_SHOWN)), reader.rows(views.rejects(None))
+            rejects = reader.rows(views.rejects_by_reason(views.Filter()))
+            return reader.rows(views.runs(RUNS_SHOWN)), rejects
     except DestinationError:
         return [], []

@@ -48,12 +48,14 @@ def build(
     *,
     extract: bool | None = None,
     target: Target = "18.1",
+    names: bool = False,
     force: bool = False,
 ) -> Built:
     """Write the workbook to *file*: wholly or not at all.
 
     :param extract: True: with an extract, as ``.twbx``; False: live, as ``.twb``; None: live where
         the warehouse is on a server.
+    :param names: whether a live one has columns about a person, too, hidden.
     :raises UsageError: *file* is there, cannot be written, or is not called as what it becomes.
     :raises SettingsError: the warehouse cannot be read live.
     """
@@ -67,7 +69,7 @@ def build(
     _named(file, packed=packed)
     if file.exists() and not force:
         raise UsageError(f"{file} is there already.", "Use --force to replace it.")
-    text = checked(workbook(live, extract=packed, target=target), packed=packed)
+    text = checked(workbook(live, extract=packed, target=target, names=names), packed=packed)
     with _told(file), TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
         made = Path(folder) / file.name
         rows = {}

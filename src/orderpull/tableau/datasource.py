@@ -33,11 +33,13 @@ class DataSource:
 
     :param live: the database that it asks; None: the extract alone.
     :param extract: whether the package brings an extract.
+    :param names: whether the database is asked for columns about a person, too.
     """
 
-    def __init__(self, live: Live | None, *, extract: bool) -> None:
+    def __init__(self, live: Live | None, *, extract: bool, names: bool = False) -> None:
         self.live = live
         self.extract = extract
+        self.names = names
         kind = live.kind if live else "hyper"
         where = (live.host, str(live.port), live.database, live.schema) if live else (EXTRACT,)
         self.name = f"federated.{code('federated', kind, *where)}"
@@ -45,8 +47,8 @@ class DataSource:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns that the place has: an extract alone has none about a person."""
-        if self.live:
+        """The columns that are asked for. Who sees no names is refused what asks for one."""
+        if self.live and self.names:
             return FIELDS
         return tuple(field for field in FIELDS if field.column.name not in PERSONAL)
 

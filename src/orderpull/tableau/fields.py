@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from orderpull.model import NO_COUNTRY, ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column, Table
+from orderpull.model import (
+    MASKS,
+    NO_COUNTRY,
+    ORDER_ADDRESS,
+    ORDER_HEADER,
+    ORDER_ITEM,
+    Column,
+    Table,
+)
 
 DataType = Literal["string", "integer", "real", "boolean", "date", "datetime"]
 
@@ -13,8 +21,8 @@ TABLES = (ORDER_HEADER, ORDER_ITEM, ORDER_ADDRESS)
 KEY = ("source", "ordernumber")
 """What relates them: an order's number may occur once in each source."""
 
-PERSONAL = frozenset({"name", "line1", "line2", "postalcode"})
-"""Columns about a person: hidden in a live workbook, and not in an extract at all."""
+PERSONAL = frozenset(MASKS[ORDER_ADDRESS.name].hidden)
+"""Columns about a person: never in an extract, in a live workbook where they are wanted, hidden."""
 
 HIDDEN = PERSONAL | {"order_id", "content_hash", "page", "item_quantity", "country"}
 """Columns that a person who makes a sheet should not meet."""

@@ -29,13 +29,16 @@ _FEATURES = (
 _BUILD = "2026.1.0 (20261.26.0211.1127)"
 
 
-def workbook(live: Live | None, *, extract: bool = False, target: Target = "18.1") -> bytes:
+def workbook(
+    live: Live | None, *, extract: bool = False, target: Target = "18.1", names: bool = False
+) -> bytes:
     """A ``.twb``, the same bytes for the same place.
 
     :param live: the database that it asks; None: an extract alone.
     :param extract: whether an extract comes along in a package.
+    :param names: whether the database is asked for columns about a person, too.
     """
-    source = DataSource(live, extract=extract)
+    source = DataSource(live, extract=extract, names=names)
     version = "18.1" if target == "18.1" else "26.1"
     root = element(
         "workbook",

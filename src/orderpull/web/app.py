@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 
 from orderpull import clock, views
 from orderpull.destinations.protocol import Reader
-from orderpull.errors import DestinationError, OrderpullError, UsageError
+from orderpull.errors import DestinationError, OrderpullError, RightMissing, UsageError
 from orderpull.settings import Settings
 from orderpull.web import api, chart, standing
 from orderpull.web.asking import Desk, NextPull
@@ -83,7 +83,26 @@ class Pages:
         question = _question(request)
         if not question.sku:
             raise UsageError("The address names no SKU.", "Choose one on the page before.")
-        addressed = self.addresses and request.scope["visitor"].may_see_addresses
+        wanted = self.addresses and request.scope["visitor"].may_see_addresses
+        addressed = wanted
+        try:
+            rows, count = self._orders(question, addressed=addressed)
+        except RightMissing:
+            if not wanted:
+                raise
+            addressed = False
+            rows, count = self._orders(question, addressed=addressed)
+        shown = {"rows": rows, "count": count, "last_page": -(-count["orders"] // ROWS_SHOWN)}
+        shown |= {"addressed": addressed, "barred": wanted and not addressed}
+        return self._page(request, question, "orders.html", **shown)
+
+    def _orders(
+        self, question: Question, *, addressed: bool
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """One page of the orders with a SKU, and how many orders and pieces there are.
+
+        :raises RightMissing: the warehouse's user may not see what is asked.
+        """
         query = views.orders_with_sku_addressed if addressed else views.orders_with_sku
 
         def read(asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -94,9 +113,7 @@ class Pages:
             )
             return asked.reader.rows(rows), count[0]
 
-        rows, count = self.desk.ask("orders, addressed" if addressed else "orders", question, read)
-        shown = {"rows": rows, "count": count, "last_page": -(-count["orders"] // ROWS_SHOWN)}
-        return self._page(request, question, "orders.html", addressed=addressed, **shown)
+        return self.desk.ask("orders, addressed" if addressed else "orders", question, read)
 
     def runs(self, request: Request) -> Response:
         """The last runs, and the open rejects by reason."""

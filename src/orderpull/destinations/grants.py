@@ -1,0 +1,291 @@
+"""Grants: the script that makes a warehouse's users, its tables, and each user's rights.
+
+It is made from ``model.py``, so that no table and no column can be forgotten. An administrator runs
+it; nothing here does. The loader owns the tables, or reads, inserts and deletes where somebody else
+owns them. The reader selects from all of them, but for the columns in which there are people.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from orderpull import __version__
+from orderpull.destinations.protocol import Kind
+from orderpull.destinations.schema import (
+    MIGRATIONS,
+    create_statements,
+    qualified,
+    quoted_name,
+)
+from orderpull.errors import UsageError
+from orderpull.model import (
+    LEDGER_SCHEMA,
+    MASKS,
+    SCHEMA_VERSION,
+    SUMMARY_STATE,
+    TABLES,
+    VIEWS,
+)
+
+LOADER, READER, SCHEMA = "orders_loader", "orders_reader", "orders"
+"""What they are called unless somebody says otherwise."""
+
+_LONGEST: dict[Kind, int] = {"postgresql": 63, "redshift": 127}
+_EVERYBODY = {"public", "none"}
+"""Names that the servers take for everybody and nobody, even where they are quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who gets which rights, and where.
+
+    :param schema: where the tables are. :param owner: PostgreSQL: who makes and owns them; None:
+        the loader. :param names: whether the reader sees names and streets.
+    :param users: whether the users are made. :param dedicated: whether all others are shut out of
+        the database.
+    :raises UsageError: a name is none, or stands for two.
+    """
+
+    kind: Kind
+    database: str
+    schema: str = SCHEMA
+    loader: str = LOADER
+    reader: str = READER
+    owner: str | None = None
+    names: bool = False
+    users: bool = True
+    dedicated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in _LONGEST:
+            raise UsageError(
+                "A DuckDB file has no users: who may read the file may read all of it.",
+                "Name a server with --for, or in destination.url.",
+            )
+        if self.owner and self.kind == "redshift":
+            raise UsageError("On Redshift the loader owns its tables.", "Leave out --owner.")
+        roles = {"loader": self.loader, "reader": self.reader}
+        roles |= {"owner": self.owner} if self.owner is not None else {}
+        for what, name in {"database": self.database, "schema": self.schema, **roles}.items():
+            _check_name(what, name, _LONGEST[self.kind])
+        for what, name in roles.items():
+            if name.lower() in _EVERYBODY:
+                raise UsageError(f"{name!r} cannot be the name of the {what}.", "Name somebody.")
+        if len({name.lower() for name in roles.values()}) < len(roles):
+            raise UsageError(
+                f"{' and '.join(roles)} have one name: {', '.join(roles.values())}.",
+                "Name another one; each has rights of its own.",
+            )
+
+    @property
+    def makes_tables(self) -> str:
+        """Who makes and owns the tables."""
+        return self.owner or self.loader
+
+
+def place_of(url: str) -> tuple[str, str, str]:
+    """Kind, database and user that *url* names; '' for what it does not."""
+    parts = urlsplit(url)
+    kind = "postgresql" if parts.scheme == "postgres" else parts.scheme
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    database = unquote(parts.path.strip("/")) or query.get("dbname", "")
+    return kind, database, unquote(parts.username or "") or query.get("user", "")
+
+
+def script(plan: Plan) -> str:
+    """The script, as the server's own SQL; it may be run again at any time."""
+    parts = _on_redshift(plan) if plan.kind == "redshift" else _on_postgresql(plan)
+    return "\n".join(parts) + "\n"
+
+
+def _on_postgresql(plan: Plan) -> Iterator[str]:
+    database, schema = quoted_name(plan.database), quoted_name(plan.schema)
+    loader, reader, owner = map(quoted_name, (plan.loader, plan.reader, plan.makes_tables))
+    yield f"""\
+-- Users, tables and rights of a warehouse, by orderpull {__version__} for PostgreSQL 14 or newer.
+-- An administrator runs it in the database {plan.database}, wholly: psql -v ON_ERROR_STOP=1 -f FILE
+-- It may be run again at any time: nothing is made twice, and what the tables hold stays.
+-- Users are made without a password. Give them one in psql, by \\password NAME.
+BEGIN;
+"""
+    roles = dict.fromkeys((plan.loader, plan.reader, plan.makes_tables))
+    yield _block("\n".join(_roles(plan, roles)))
+    if plan.dedicated:
+        yield f"""
+-- The database is for the orders alone.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;"""
+    yield f"""
+GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {loader};
+GRANT CONNECT ON DATABASE {database} TO {reader};
+CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner};
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
+GRANT USAGE ON SCHEMA {schema} TO {loader}, {reader};"""
+    for role in roles:
+        yield f"ALTER ROLE {quoted_name(role)} IN DATABASE {database} SET search_path = {schema};"
+    yield f"""
+-- The tables, by their owner: made, or brought up to this version.
+SET LOCAL ROLE {owner};
+SET LOCAL search_path = {schema};"""
+    yield _tables_block()
+    yield from _rights(plan)
+    yield "\nCOMMIT;"
+
+
+def _on_redshift(plan: Plan) -> Iterator[str]:
+    database, schema = quoted_name(plan.database), quoted_name(plan.schema)
+    loader, reader = quoted_name(plan.loader), quoted_name(plan.reader)
+    yield f"""\
+-- Users, tables and rights of a warehouse, by orderpull {__version__} for Amazon Redshift.
+-- A superuser runs it in the database {plan.database}: psql -f FILE, or the query editor.
+-- It may be run again at any time: nothing is made twice, and what the tables hold stays.
+-- After an update of orderpull let it run once, or `orderpull check`, and then this script."""
+    if plan.users:
+        yield f"""
+-- Redshift cannot make a user only where there is none: the second time these two statements fail,
+-- and do no harm. (`orderpull grants --no-users` leaves them out.)
+-- Nobody logs in by a password until: ALTER USER NAME PASSWORD '...'
+CREATE USER {loader} PASSWORD DISABLE;
+CREATE USER {reader} PASSWORD DISABLE;"""
+    yield "\nBEGIN;"
+    if plan.dedicated:
+        yield f"""
+-- The database is for the orders alone.
+REVOKE TEMP ON DATABASE {database} FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;"""
+    yield f"""
+GRANT TEMP ON DATABASE {database} TO {loader};
+CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {loader};
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {loader};
+GRANT USAGE ON SCHEMA {schema} TO {reader};
+ALTER USER {loader} SET search_path TO {schema};
+ALTER USER {reader} SET search_path TO {schema};
+
+-- The tables, by the loader, who owns them.
+SET SESSION AUTHORIZATION {loader};"""
+    for statement in create_statements("redshift", plan.schema):
+        yield f"{_tidy(statement)};"
+    lock, version = (qualified(plan.schema, n) for n in ("orderpull_lock", LEDGER_SCHEMA.name))
+    yield f"""\
+CREATE TABLE IF NOT EXISTS {lock} (held BOOLEAN);
+INSERT INTO {version} (version, migrated_at, made_by)
+SELECT {SCHEMA_VERSION}, GETDATE(), 'orderpull {__version__}'
+FROM (SELECT max(version) AS version FROM {version}) AS known WHERE known.version IS NULL;"""
+    yield from _rights(plan)
+    yield "SET SESSION AUTHORIZATION DEFAULT;"
+    yield "\nCOMMIT;"
+
+
+def _roles(plan: Plan, roles: Iterable[str]) -> Iterator[str]:
+    """PL/pgSQL that makes the *roles*, and lets who runs it act as the owner."""
+    for role in roles if plan.users else ():
+        login = "NOLOGIN" if role == plan.owner else "LOGIN"
+        yield f"""\
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) THEN
+        CREATE ROLE {quoted_name(role)} {login};
+    END IF;"""
+    owner = plan.makes_tables
+    yield f"""\
+    -- An administrator who is no superuser must be a member to make tables for somebody.
+    IF current_user <> {_literal(owner)}
+       AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        GRANT {quoted_name(owner)} TO CURRENT_USER;
+    END IF;"""
+
+
+def _tables_block() -> str:
+    """PL/pgSQL that makes the tables, or takes them from an older version to this one."""
+    migrations = "\n".join(
+        f"        IF there < {version} THEN\n"
+        + "\n".join(f"{_tidy(statement)};" for statement in MIGRATIONS[version]("postgresql"))
+        + "\n        END IF;"
+        for version in range(2, SCHEMA_VERSION + 1)
+    )
+    made = "\n".join(f"{_tidy(statement)};" for statement in create_statements("postgresql"))
+    return _block(
+        f"""\
+    PERFORM pg_advisory_xact_lock(hashtext('orderpull'), hashtext(current_schema()));
+    IF to_regclass('{LEDGER_SCHEMA.name}') IS NOT NULL THEN
+        SELECT max(version) INTO there FROM {LEDGER_SCHEMA.name};
+    END IF;
+    IF there > {SCHEMA_VERSION} THEN
+        RAISE EXCEPTION 'A newer orderpull made these tables: take the script that it prints.';
+    ELSIF there IS NULL THEN
+{made}
+    ELSE
+{migrations}
+    END IF;
+    IF there IS DISTINCT FROM {SCHEMA_VERSION} THEN
+        INSERT INTO {LEDGER_SCHEMA.name} (version, migrated_at, made_by)
+        VALUES ({SCHEMA_VERSION}, now() AT TIME ZONE 'UTC', 'orderpull {__version__}');
+    END IF;""",
+        declare="there bigint;",
+    )
+
+
+def _rights(plan: Plan) -> Iterator[str]:
+    """What loader and reader may do with the tables, granted by their owner."""
+    tables = [table.name for table in TABLES]
+    if plan.owner:
+        loader = quoted_name(plan.loader)
+        written = [name for name in tables if name != LEDGER_SCHEMA.name]
+        yield "\n-- The loader reads, inserts and deletes; it can change and drop no table."
+        yield f"REVOKE ALL ON\n{_listed(plan, tables)}\n    FROM {loader};"
+        yield f"GRANT SELECT ON\n{_listed(plan, tables)}\n    TO {loader};"
+        yield f"GRANT INSERT, DELETE ON\n{_listed(plan, written)}\n    TO {loader};"
+        yield f"GRANT UPDATE ON {qualified(plan.schema, SUMMARY_STATE.name)} TO {loader};"
+    masks = {} if plan.names else MASKS
+    schema, reader = quoted_name(plan.schema), quoted_name(plan.reader)
+    what = "names and streets too" if plan.names else "all but names and streets"
+    yield f"\n-- The reader: {what}. What it had before is taken back first."
+    yield f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {reader};"
+    yield f"REVOKE ALL ON\n{_listed(plan, [*tables, *VIEWS])}\n    FROM {reader};"
+    for table in TABLES:
+        if table.name in MASKS:
+            columns, name = _columns(table.names), qualified(plan.schema, table.name)
+            yield f"REVOKE SELECT ({columns}) ON {name} FROM {reader};"
+    whole = [name for name in (*tables, *VIEWS) if name not in masks]
+    yield f"GRANT SELECT ON\n{_listed(plan, whole)}\n    TO {reader};"
+    for name, mask in masks.items():
+        shown = f"({_columns(mask.shown)})"
+        yield f"GRANT SELECT {shown} ON {qualified(plan.schema, name)} TO {reader};"
+
+
+def _check_name(what: str, name: str, longest: int) -> None:
+    """Whether a server could have something of that *name*.
+
+    Every name is quoted; what cannot be printed could still end a comment, or a person's patience.
+    """
+    if not name:
+        raise UsageError(f"The {what} has no name.", f"Give one with --{what}.")
+    if not name.isprintable() or len(name.encode()) > longest:
+        raise UsageError(
+            f"{name[:80]!r} cannot be the name of the {what}.",
+            f"At most {longest} bytes, no line breaks and nothing else that is unseen.",
+        )
+
+
+def _listed(plan: Plan, names: Iterable[str]) -> str:
+    return ",\n".join(f"    {qualified(plan.schema, name)}" for name in names)
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted_name, names))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _tidy(statement: str) -> str:
+    """*statement* without tabs, which a terminal completes, and blanks at the ends of lines."""
+    return "\n".join(line.rstrip() for line in statement.expandtabs(4).splitlines())
+
+
+def _block(body: str, declare: str = "") -> str:
+    """A block of PL/pgSQL, in quotes that do not occur in it."""
+    quote = "$orderpull$"
+    while quote in body:
+        quote = f"{quote[:-1]}_$"
+    declared = f"DECLARE {declare}\n" if declare else ""
+    return f"DO {quote}\n{declared}BEGIN\n{body}\nEND {quote};"
