@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from orderpull.simulator.platforms import PASSWORD, USER, movers, platform
 from orderpull.simulator.platforms.times import iso
 
 from .asking import ask, blank, got, items
+from .recorded import kinds, needs_recordings, recording
 
 if TYPE_CHECKING:
     from orderpull.simulator.platforms.base import Platform
@@ -131,14 +128,10 @@ def test_nothing_is_told_without_a_token() -> None:
     assert shop.calls == {"list": 5, "token": 2}
 
 
-@pytest.mark.skipif(
-    "ORDERPULL_TEST_DATA" not in os.environ,
-    reason="ORDERPULL_TEST_DATA does not name a folder with shops/vendure recorded from a server",
-)
+@needs_recordings
 def test_the_refusal_is_the_recorded_one() -> None:
-    recorded = Path(os.environ["ORDERPULL_TEST_DATA"]) / "shops" / "vendure" / "forbidden.json"
     answer = post(platform("vendure"), LIST, o={})
-    assert (answer.status, got(answer)) == (200, json.loads(recorded.read_text("utf-8")))
+    assert (answer.status, got(answer)) == (200, recording("vendure", "forbidden.json"))
 
 
 def test_refusals() -> None:
@@ -211,26 +204,13 @@ def test_one_order_and_only_what_was_chosen() -> None:
     assert reader.shop.calls["child"] == 2
 
 
-def kinds(value: Any) -> Any:
-    """The keys and the kinds of values, at any depth; of a list, those of its first element."""
-    if isinstance(value, dict):
-        return {name: kinds(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [kinds(value[0])] if value else []
-    return type(value).__name__
-
-
-@pytest.mark.skipif(
-    "ORDERPULL_TEST_DATA" not in os.environ,
-    reason="ORDERPULL_TEST_DATA does not name a folder with shops/vendure recorded from a server",
-)
+@needs_recordings
 def test_orders_have_the_keys_and_kinds_of_recorded_ones() -> None:
-    folder = Path(os.environ["ORDERPULL_TEST_DATA"]) / "shops" / "vendure"
-    asked = json.loads((folder / "page-1.request.json").read_text("utf-8"))["body"]
+    asked = recording("vendure", "page-1.request.json")["body"]
     reader = Reader()
     every = {"o": {**asked["variables"]["o"], "take": 1000}}
     told = got(post(reader.shop, asked["query"], reader.token, **every))
-    recorded = json.loads((folder / "page-1.json").read_text("utf-8"))
+    recorded = recording("vendure", "page-1.json")
 
     def by_state(page: Any) -> dict[str, Any]:
         orders = page["data"]["orders"]["items"]

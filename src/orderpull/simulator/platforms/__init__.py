@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .generic import Generic
+from .medusa import Medusa
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
 from .vendure import Vendure
 from .woocommerce import WooCommerce
@@ -33,7 +34,9 @@ from .woocommerce import WooCommerce
 if TYPE_CHECKING:
     from .base import Platform
 
-PLATFORMS: dict[str, type[Platform]] = {kind.name: kind for kind in (Generic, Vendure, WooCommerce)}
+PLATFORMS: dict[str, type[Platform]] = {
+    kind.name: kind for kind in (Generic, Medusa, Vendure, WooCommerce)
+}
 """Each platform by its name."""
 
 __all__ = [
