@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .extensiv import Extensiv
 from .generic import Generic
 from .medusa import Medusa
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .base import Platform
 
 PLATFORMS: dict[str, type[Platform]] = {
-    kind.name: kind for kind in (Generic, Medusa, Vendure, WooCommerce)
+    kind.name: kind for kind in (Extensiv, Generic, Medusa, Vendure, WooCommerce)
 }
 """Each platform by its name."""
 
