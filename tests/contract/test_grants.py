@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from orderpull import Settings
 from orderpull.cli import main
 from orderpull.destinations import open_destination
 from orderpull.destinations.grants import Plan, place_of, script
@@ -23,6 +26,7 @@ from orderpull.tableau.places import Live
 from orderpull.tableau.workbook import workbook
 from orderpull.views import Filter, average_items_per_order, popular_sku
 from orderpull.web.api import ADDRESSES
+from orderpull.web.app import application
 from orderpull.web.tables import TABLES as CSV_TABLES
 from tests.contract.granted import PASSWORD, Granted, granted, quoted, statements
 from tests.redshift_double.grammar import unparsable
@@ -192,6 +196,7 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
         f"/api/{each.path}" + (f"?sku={sku}" if each.path == "orders" else "") for each in ADDRESSES
     ]
     settings = locked(place.settings(place.reader), show_addresses=True)
+    assert {path.split("?")[0] for path in paths} == routes_read(settings)
     with serving(settings) as site:
         session = signed_in(site)
         for path in paths:
@@ -207,6 +212,16 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
         page = ask(site, f"/orders?sku={sku}", signed_in(site)).text
         assert "may not see them" not in page
         assert name in html.unescape(page)
+
+
+def routes_read(settings: Settings) -> set[str]:
+    """Every address of the application that is read; not those to sign in and out by."""
+    app: Any = application(settings)
+    while not isinstance(app, Starlette):
+        app = app.app
+    found = {each.path for each in app.routes if isinstance(each, Route)}
+    found -= {"/sign-in", "/sign-out", "/csv/{name}", "/api/openapi.json"}
+    return found | {f"/csv/{table}" for table in CSV_TABLES}
 
 
 def test_tableau_works_for_the_reader(place: Granted) -> None:

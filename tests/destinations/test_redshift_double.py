@@ -135,6 +135,9 @@ TAKEN = [
     "SET enable_result_cache_for_session TO FALSE",
     "RESET statement_timeout",
     "GRANT SELECT ON t TO PUBLIC",
+    "GRANT SELECT (k, name) ON t TO PUBLIC",
+    "REVOKE SELECT (k) ON t FROM PUBLIC",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM PUBLIC",
     "COMMENT ON TABLE t IS 'orders'",
     'CREATE TEMP TABLE c6 ("raw" VARCHAR(5), position BIGINT, state VARCHAR(5))',
     "EXPLAIN SELECT * FROM t",
@@ -240,6 +243,10 @@ REFUSED = [
     ("SET LOCAL work_mem TO '1MB'", "work_mem"),
     ("SHOW max_connections", "max_connections"),
     ("LISTEN x", "LISTEN"),
+    ("CREATE USER IF NOT EXISTS u PASSWORD DISABLE", "syntax error"),
+    ("CREATE USER u", "syntax error"),
+    ("CREATE USER u PASSWORD DISABLE", "permission denied"),
+    ("CREATE VIEW IF NOT EXISTS v3 AS SELECT k FROM t", "syntax error"),
     ("DO $$ BEGIN END $$", "syntax error"),
     ("COPY t FROM STDIN", "STDIN"),
     ("COPY t TO STDOUT", "TO"),
@@ -795,6 +802,26 @@ def test_wrong_password_and_database(clients: Callable[..., Client]) -> None:
         clients(password="wrong")
     with no_login("3D000"):
         clients(database="nowhere")
+
+
+def test_users_and_columns_that_they_may_see(
+    clients: Callable[..., Client], postgres: PostgresServer
+) -> None:
+    """Who has no password cannot log in; a right to columns is one to no other, and to no row."""
+    admin = clients(user=postgres.user, password=postgres.password)
+    admin.do(T)
+    name = f"seer_{os.getpid()}"
+    admin.do(f"CREATE USER {name} PASSWORD DISABLE")
+    with no_login("password authentication failed"):
+        clients(user=name, password="")
+    admin.do(f"ALTER USER {name} PASSWORD 'Only-in-tests-1'")
+    admin.do(f"GRANT SELECT (k, at) ON t TO {name}")
+    seer = clients(user=name, password="Only-in-tests-1")
+    assert seer.do("SELECT k, at FROM t") == []
+    for statement in ("SELECT name FROM t", "SELECT * FROM t", "DELETE FROM t"):
+        assert seer.refused(statement)["C"] == "42501"
+    admin.do(f"REVOKE SELECT (k) ON t FROM {name}")
+    assert seer.refused("SELECT k FROM t")["C"] == "42501"
 
 
 def test_tls(

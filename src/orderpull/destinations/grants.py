@@ -7,6 +7,7 @@ owns them. The reader selects from all of them, but for the columns in which the
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from textwrap import indent
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from orderpull import __version__
@@ -197,11 +198,11 @@ def _tables_block() -> str:
     """PL/pgSQL that makes the tables, or takes them from an older version to this one."""
     migrations = "\n".join(
         f"        IF there < {version} THEN\n"
-        + "\n".join(f"{_tidy(statement)};" for statement in MIGRATIONS[version]("postgresql"))
-        + "\n        END IF;"
+        f"{_indented(MIGRATIONS[version]('postgresql'), 12)}\n"
+        "        END IF;"
         for version in range(2, SCHEMA_VERSION + 1)
     )
-    made = "\n".join(f"{_tidy(statement)};" for statement in create_statements("postgresql"))
+    made = _indented(create_statements("postgresql"), 8)
     return _block(
         f"""\
     PERFORM pg_advisory_xact_lock(hashtext('orderpull'), hashtext(current_schema()));
@@ -280,6 +281,10 @@ def _literal(text: str) -> str:
 def _tidy(statement: str) -> str:
     """*statement* without tabs, which a terminal completes, and blanks at the ends of lines."""
     return "\n".join(line.rstrip() for line in statement.expandtabs(4).splitlines())
+
+
+def _indented(statements: Iterable[str], blanks: int) -> str:
+    return indent("\n".join(f"{_tidy(statement)};" for statement in statements), " " * blanks)
 
 
 def _block(body: str, declare: str = "") -> str:
