@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from .extensiv import Extensiv
 from .generic import Generic
 from .medusa import Medusa
+from .shopify import Shopify
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
 from .vendure import Vendure
 from .woocommerce import WooCommerce
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .base import Platform
 
 PLATFORMS: dict[str, type[Platform]] = {
-    kind.name: kind for kind in (Extensiv, Generic, Medusa, Vendure, WooCommerce)
+    kind.name: kind for kind in (Extensiv, Generic, Medusa, Shopify, Vendure, WooCommerce)
 }
 """Each platform by its name."""
 
