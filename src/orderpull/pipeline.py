@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from orderpull import clock
 from orderpull.destinations import open_destination
@@ -26,8 +27,9 @@ from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading import PageLoader, Waiting
+from orderpull.pulling import pull_at_once
 from orderpull.settings import Settings
-from orderpull.sources.limits import Stop
+from orderpull.sources.limits import SharedLimits, Stop
 from orderpull.sources.pull import Pulled, Source, Start
 from orderpull.sources.spec import read_api
 from orderpull.sources.transport import Send
@@ -194,8 +196,11 @@ class Pipeline:
         self.destination: Destination = open_destination(
             settings.destination, settings.folder, settings.report.timezone
         )
+        limits = SharedLimits()
         self.sources = {
-            name: Source(name, source, read_api(source.api, settings.folder), send=send)
+            name: Source(
+                name, source, read_api(source.api, settings.folder), send=send, limits=limits
+            )
             for name, source in chosen.items()
         }
         self.result = RunResult({name: SourceResult() for name in chosen})
@@ -288,30 +293,33 @@ class Pipeline:
         self.result.sources[name].cursor = part.newest_cursor(state.cursor, state.loaded_through)
 
     def _pull_all(self, load: Callable[[], None]) -> None:
-        for name, source in self.sources.items():
-            if self.stop.asked:
-                return
-            try:
-                pulled = self._pull_one(name, source, load)
-            except (SourceError, LandingError) as error:
-                pulled = Pulled(error=error)
-            if pulled.error and not isinstance(pulled.error, Interrupted):
-                self._failed(name, pulled.error)
-            self._note_pull(name, pulled)
+        """Pull all sources at once; what they land meanwhile is loaded from time to time."""
+        loaded_at, stop = time.monotonic(), self.stop.child()
 
-    def _pull_one(self, name: str, source: Source, load: Callable[[], None]) -> Pulled:
-        loaded_at = time.monotonic()
-
-        def told(pulled: Pulled) -> None:
+        def meanwhile() -> None:
             nonlocal loaded_at
-            self.listener.pulled(name, pulled)
             if time.monotonic() - loaded_at >= LOAD_WITHIN_SECONDS:
                 load()
                 self.destination.publish(finished=False)
                 loaded_at = time.monotonic()
 
-        source.reach()
-        pulled = source.pull(self.part(name), self.starts[name], self.stop, told)
+        pulls = {
+            name: partial(self._pull_one, name, source, stop)
+            for name, source in self.sources.items()
+        }
+        pull_at_once(pulls, self._pulled, meanwhile, stop)
+
+    def _pull_one(self, name: str, source: Source, stop: Stop) -> Pulled:
+        """Pull source *name*, in a thread of its own."""
+        try:
+            source.reach()
+            told = partial(self.listener.pulled, name)
+            return source.pull(self.part(name), self.starts[name], stop, told)
+        except (SourceError, LandingError) as error:
+            return Pulled(cursor=self.result.sources[name].cursor, error=error)
+
+    def _pulled(self, name: str, pulled: Pulled) -> None:
+        """Note what became of a pull."""
         result = self.result.sources[name]
         result.cursor = pulled.cursor
         result.pages = max(result.pages, len(pulled.pages))
@@ -319,7 +327,9 @@ class Pipeline:
         result.possible_loss = len(self._lossy[name])
         if pulled.finished_at:
             self.records[name].pulled_at = pulled.finished_at
-        return pulled
+        if pulled.error and not isinstance(pulled.error, Interrupted):
+            self._failed(name, pulled.error)
+        self._note_pull(name, pulled)
 
     def _note_pull(self, name: str, pulled: Pulled) -> None:
         """Note what a pull came to, for whoever loads what it landed."""

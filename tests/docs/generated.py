@@ -20,7 +20,7 @@ WIDTH = 78
 ROOMS = {
     "command line": "cli __main__.py terminal.py logs.py",
     "settings": "settings.py bucket.py",
-    "story": "pipeline.py loading.py",
+    "story": "pipeline.py pulling.py loading.py",
     "ask": "sources",
     "keep": "landing",
     "shape": "normalize",

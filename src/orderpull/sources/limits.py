@@ -25,12 +25,23 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._children: list[Stop] = []
         self.signal = 0
 
     def ask(self, signal: int) -> None:
         """Ask the pull to stop after the page in hand."""
         self.signal = signal
         self._asked.set()
+        for child in self._children:
+            child.ask(signal)
+
+    def child(self) -> "Stop":
+        """A stop that is asked for along with this one, or alone."""
+        child = Stop()
+        self._children.append(child)
+        if self.asked:
+            child.ask(self.signal)
+        return child
 
     @property
     def asked(self) -> bool:
