@@ -290,7 +290,10 @@ class Pipeline:
             )
         Waiting(part).note(state.loaded_through, state.gaps)
         self.starts[name] = Start(state.cursor, state.loaded_through)
-        self.result.sources[name].cursor = part.newest_cursor(state.cursor, state.loaded_through)
+        cursor = state.cursor
+        if self.sources[name].api.cursor:
+            cursor = part.newest_cursor(cursor, state.loaded_through)
+        self.result.sources[name].cursor = cursor
 
     def _pull_all(self, load: Callable[[], None]) -> None:
         """Pull all sources at once; what they land meanwhile is loaded from time to time."""

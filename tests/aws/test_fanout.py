@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.aws.runtime import HERE, Function, Invocation
 from tests.aws.shops import Shops, many_shops
 from tests.warehouses import warehouse
 
-SOURCES, PULLED = 500, 20
+SOURCES, PULLED = 500, 60
 TICK = "2026-11-22T14:00:00Z"
 
 
@@ -145,29 +146,56 @@ def test_five_hundred_sources_through_the_queue(postgres: AwsAccount, uncounted:
     check_failures(account, failed, source)
 
 
+def load_until(function: Function, pulled: Event) -> list[Invocation]:
+    """Load again and again, as a schedule does, until all that was *pulled* is loaded."""
+    loads: list[Invocation] = []
+    while True:
+        was_all = pulled.is_set()
+        loads.append(function.invoke({"do": "load"}, seconds=100))
+        assert loads[-1].ok, loads[-1].lines
+        if was_all and "error" not in loads[-1].answer:
+            return loads
+
+
 @pytest.mark.slow
-def test_many_sources_pulled_by_workers_and_loaded_by_one(postgres: AwsAccount) -> None:
-    """Each is pulled once for a tick; those that fail stop nobody; one loader loads the rest."""
+def test_many_sources_pulled_by_workers_and_loaded_by_one(
+    postgres: AwsAccount, uncounted: None
+) -> None:
+    """Each is pulled once for a tick, by nobody twice at once; those that fail stop nobody.
+
+    Two workers pull into the landing, and one loader loads meanwhile what is there.
+    """
     account = postgres
     with many_shops("poisoned") as shops:
         many(account, shops, PULLED)
         names, queue, failed = queues(account)
-        source = EventSource(account, queue)
         account.publish_settings()
-        with account.function(**names) as function:
-            dispatched(function, PULLED)
-            source.drain(function)
-            loaded = function.invoke({"do": "load"})
+        source = EventSource(account, queue)
+        pulled = Event()
+        one, two, loader = (account.function(machine, **names) for machine in "abc")
+        with one, two, loader, ThreadPoolExecutor(3) as pool:
+            dispatched(one, PULLED)
+            loading = pool.submit(load_until, loader, pulled)
+            try:
+                list(pool.map(source.drain, (one, two)))
+                assert source.take() == []
+            finally:
+                pulled.set()
+            loads = loading.result()
     assert shops.met == set()
     assert set(shops.asked.values()) == {1}
     assert len(shops.asked) == PULLED - 2
     assert sum(i.metrics["Pages"] for i in source.invocations) == PULLED - 2
     check_failures(account, failed, source)
-    rows = account.place.query("SELECT count(*), count(DISTINCT source) FROM order_header")
-    assert rows == [(PULLED - 2, PULLED - 2)]
-    assert loaded.metrics["Orders"] == PULLED - 2
-    assert loaded.metrics["Waiting"] == 0
-    assert loaded.metrics["FailedSources"] == 1, "the one whose API file is not there"
+    rows = account.place.query("SELECT source, ordernumber FROM order_header ORDER BY source")
+    assert rows == [(name, f"{name}-1") for name in sorted(shops.asked)]
+    never = account.place.query(
+        "SELECT source FROM orderpull_run GROUP BY source HAVING max(pulled_at) IS NULL"
+    )
+    assert never == [("poisoned",)], "what the workers read to its end, the ledger knows"
+    assert sum(load.metrics["Orders"] for load in loads) == PULLED - 2
+    assert loads[-1].metrics["Waiting"] == 0
+    assert loads[-1].metrics["FailedSources"] == 1, "the one whose API file is not there"
 
 
 def test_a_source_with_more_than_one_invocation_takes_goes_on(account: AwsAccount) -> None:

@@ -5,14 +5,18 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from orderpull import clock
+from orderpull import clock, pipeline, read_settings
 from orderpull.errors import LandingError
+from orderpull.landing.s3 import landing_at
 from orderpull.landing.scratch import Scratch
+from orderpull.pipeline import RunResult
+from tests.aws.shops import many_shops
 from tests.docs.markdown import ROOT, rows, section
 from tests.landing.buckets import TestBucket, environment
 from tests.landing.line import Line
@@ -90,8 +94,15 @@ def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
             return [row[name].partition(",")[0] for name in ("PUT", "GET, HEAD", "LIST", "DELETE")]
 
         calls()
-        bucket.landing(endpoint=line.url).prepare()
+        both = landing_at(bucket.settings(endpoint=line.url))
+        both.check("shop")
         assert calls() == told("preflight")
+        both.check("outlet")  # the first time it also makes the identity
+        both = landing_at(bucket.settings(endpoint=line.url))
+        both.check("shop")
+        calls()
+        both.check("outlet")
+        assert calls() == told("of each further source")
         land(landing)
         with landing.pulling():
             calls()
@@ -110,6 +121,35 @@ def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
         landing.file(2)
         landing.read(2)
         assert calls() == told("reading a page")
+
+
+def test_a_pull_and_a_load_ask_as_often_as_the_docs_say(bucket: TestBucket, tmp_path: Path) -> None:
+    """Each further source, in the second pull of it: what many sources cost."""
+    table = rows(section(ROOT / "docs" / "landing.md", "### Calls, and what they cost"))
+    names = [f"s{number}" for number in range(4)]
+    with Line(bucket.url) as line, many_shops("none") as shops:
+
+        def calls(do: Callable[..., RunResult], sources: list[str]) -> Counter[str]:
+            line.asked.clear()
+            assert do(settings, sources).ok
+            return Counter(asked.operation for asked in line.asked)
+
+        file = tmp_path / "orderpull.toml"
+        blocks = (
+            f'[sources.{name}]\napi = "skubana-assessment"\nbase_url = "{shops.url}/{name}"\n'
+            for name in names
+        )
+        file.write_text(bucket.toml(endpoint=line.url) + "".join(blocks), encoding="utf-8")
+        settings = read_settings(file)
+        for do in (pipeline.pull, pipeline.load):
+            calls(do, names)
+        for what, do in (("pull", pipeline.pull), ("load", pipeline.load)):
+            (row,) = (row for row in table if row["what"].startswith(f"all in all, a {what} "))
+            of_one, of_three = calls(do, names[:1]), calls(do, names[1:])
+            more = of_three - of_one
+            told = {name: 2 * int(row[name] or 0) for name in ("PUT", "LIST", "DELETE")}
+            assert {name: more[name] for name in told} == told
+            assert more["GET"] + more["HEAD"] == 2 * int(row["GET, HEAD"])
 
 
 def test_copies_go_once_they_are_let_go(bucket: TestBucket, tmp_path: Path) -> None:

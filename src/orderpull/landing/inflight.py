@@ -56,27 +56,28 @@ class InFlight:
         points.reached("noted")
         return self._known(draft)
 
-    def found(self, next_page: int) -> list[Draft]:
+    def found(self, next_page: Callable[[], int]) -> list[Draft]:
         """What a kill left, by page number; with the bytes that had arrived, if they are here.
 
         Bytes whose number somebody else has used meanwhile get one above all others.
 
-        :param next_page: the number that the next page gets.
+        :param next_page: tells the number that the next page gets; is asked only for such bytes.
         """
         noted = {draft.page: draft for draft in self._noted()}
         pulls = {page: draft.pull for page, draft in noted.items()}
         for draft in noted.values():
             draft.pull = ""  # without its bytes it is no answer of that pull
+        # Nothing came of one without status; the bucket knows whether it was sent.
+        here = [draft for draft in read_drafts(self._here) if draft.status]
+        new = next_page() if here else 0
         late: list[Draft] = []
-        for draft in read_drafts(self._here):
-            if not draft.status:
-                continue  # nothing came of it; the bucket knows whether it was sent
+        for draft in here:
             same = pulls.get(draft.page, draft.pull) == draft.pull
-            if same and (draft.page >= next_page or self._landed_by(draft.page) == draft.pull):
+            if same and (draft.page >= new or self._landed_by(draft.page) == draft.pull):
                 noted[draft.page] = draft
             else:
                 late.append(draft)
-        free = max([next_page, *(page + 1 for page in noted)])
+        free = max([new, *(page + 1 for page in noted)])
         moved = [_renumbered(draft, free + nth) for nth, draft in enumerate(late)]
         return [self._known(draft) for draft in [*(noted[page] for page in sorted(noted)), *moved]]
 

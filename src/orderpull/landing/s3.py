@@ -81,6 +81,7 @@ class Landing(protocol.Landing):
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
         self._bucket = Bucket(store_of(settings), bucket, prefix, USE)
         self._sources: dict[str, SourceLanding] = {}
+        self._proven = False
 
     def __str__(self) -> str:
         return str(self._bucket)
@@ -94,9 +95,15 @@ class Landing(protocol.Landing):
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be kept now.
 
+        What the store honours is proven with the first source: it is the same for all. That each
+        may be written is proven again by its lease, before anything is asked.
+
         :raises LandingError: it could not; the message says why.
         """
-        self.source(name).prepare()
+        if not self._proven:
+            self.source(name).prove()
+            self._proven = True
+        self.source(name).begin()
 
 
 class SourceLanding(protocol.SourceLanding):
@@ -115,12 +122,26 @@ class SourceLanding(protocol.SourceLanding):
         return str(self.bucket)
 
     def prepare(self) -> None:
+        """Prove that objects can be kept, and begin.
+
+        :raises LandingError: they cannot.
+        """
+        self.prove()
+        self.begin()
+
+    def prove(self) -> None:
         """Prove that objects can be listed, put, read and deleted, and conditions are honoured.
 
         :raises LandingError: they cannot, or are not.
         """
         self.bucket.reach()
         self._probe()
+
+    def begin(self) -> None:
+        """Make what tells this landing from every other, where there is none, and a place here.
+
+        :raises LandingError: that fails.
+        """
         if not self.identity:
             with suppress(Unmet):  # another was first: then it is that one
                 data = msgspec.json.encode({"id": uuid.uuid4().hex})
@@ -244,7 +265,7 @@ class SourceLanding(protocol.SourceLanding):
         if not self.identity:
             return []
         with self._told():
-            return self._in_flight.found(self.next_page(self._at_least))
+            return self._in_flight.found(lambda: self.next_page(self._at_least))
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Keep a page. When this returns, the bucket has it.

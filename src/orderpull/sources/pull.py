@@ -105,7 +105,9 @@ class _Pull:
         self.began = time.monotonic()
         self.until = clock.now()
         self.next_page = landing.next_page(start.loaded_through + 1)
-        self.before = landing.newest_cursor(start.cursor, start.loaded_through)
+        self.before = start.cursor
+        if source.api.cursor:
+            self.before = landing.newest_cursor(start.cursor, start.loaded_through)
         pulled.cursor = self.before
         pace = Pace(source, stop, self.began)
         self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
