@@ -105,6 +105,8 @@ class PageTexts:
         return "order_unreadable", "the order's JSON is beyond what can be read"
 
     def _ambiguous(self, page: StagedPage, body: bytes) -> bool:
+        if page.meta.parts:
+            body = divide(page.meta, body)[0]
         return page.meta.state == "whole" and repeats(body, self._form.path)
 
 

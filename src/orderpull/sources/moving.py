@@ -149,22 +149,28 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
 
         ask = Ask(window.params(window.since), seen=seen, reached=window.reached)
         yield from walk(window.paging, window.size, ask, note=note)
-        if this == before:
+        if this == before or reached.at_once:
             return reached.until
         before = this
     raise _unstable()
 
 
 class _Reached:
-    """How far a window was read, once it held still."""
+    """How far a window was read, once it held still.
+
+    :ivar at_once: whether the first page of all had all there is, so that nothing could move.
+    """
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.newest = window.since
         self.told: datetime | None = None
+        self.at_once: bool | None = None
 
     def note(self, reading: Reading) -> None:
         """Take what a page tells."""
+        if self.at_once is None:
+            self.at_once = not reading.orders or reading.orders == reading.total
         self.newest = max(self.newest, reading.newest or self.newest)
         if reading.upper is not None:
             self.told = min(reading.upper, self.told or reading.upper)
