@@ -320,14 +320,15 @@ def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
             name_of(row),
             escape(row["ordernumber"] or "—"),
             row["reason"],
-            f"{escape(row['message'] or '—')} [dim]({escape(row['path'])})[/]",
+            f"{escape(row['message'])} [dim]({escape(row['path'])})[/]"
+            if row["message"]
+            else f"at {escape(row['path'])}",
         )
     console.print(table)
+    hint = "`orderpull rejects show REJECT` prints one whole; `retry` shapes them again."
     if any(row["raw"] is None for row in rows):
-        console.print("What was received may not be seen by this user of the warehouse.")
-    console.print(
-        "`orderpull rejects show REJECT` prints one whole; `retry` shapes them again.", style="dim"
-    )
+        hint = "What was received may not be seen by this user of the warehouse."
+    console.print(hint, style="dim")
 
 
 def show_config(rows: list[tuple[str, object, str]], console: Console) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,10 @@ def test_the_reader_answers_everything_and_sees_nobody(place: Granted) -> None:
             told = place.call(place.reader, "sql", asked, code=2).stderr
             assert "refuses: permission denied" in told
             assert "orderpull grants" in told
-    told = place.call(place.reader, "export", str(place.made.folder / "out"), code=2).stderr
+    folder = str(place.made.folder / "out")
+    told = place.call(place.reader, "export", folder, code=2).stderr
     assert "refuses: permission denied" in told
+    place.call(place.reader, "export", folder, "--tables", "order_item,order_header", "--answers")
 
 
 def test_the_reader_changes_nothing(place: Granted) -> None:
@@ -247,6 +250,11 @@ def test_tableau_works_for_the_reader(place: Granted) -> None:
         assert book.value("usr:Calculation_Average:qk") == average["average"] > 1
         shown = book.rows(book.sheet("Most popular SKUs"))
         assert len(shown) == len(overall) > 0
+    folder = place.made.folder
+    place.call(place.reader, "tableau", "preview", "-o", str(folder / "orders.svg"))
+    if find_spec("tableauhyperapi"):  # Tableau makes its engine for some machines alone
+        into = str(folder / "orders.twbx")
+        place.call(place.reader, "tableau", "build", "--extract", "-o", into)
 
 
 def open_reader(place: Granted) -> AbstractContextManager[Reader]:
