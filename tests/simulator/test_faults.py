@@ -71,6 +71,21 @@ def test_waits() -> None:
     assert 28 <= parsedate_to_datetime(dated).timestamp() - time.time() <= 30
 
 
+@pytest.mark.parametrize(
+    ("option", "header"),
+    [
+        ("quota-ms=250", b"x-skubana-quota-retryAfter: 250"),
+        ("reset=3", b"X-Rate-Limit-Reset: 3"),
+        ("reset-ms=900", b"X-Rate-Limit-Time-Reset-Ms: 900"),
+        ("rate=0.0056", b"x-amzn-RateLimit-Limit: 0.0056"),
+    ],
+)
+def test_waits_in_the_ways_of_other_apis(option: str, header: bytes) -> None:
+    head = talk_struck(f"429:{option}").head
+    assert header in head.split(b"\r\n")
+    assert b"Retry-After:" not in head
+
+
 def talk_struck(fault: str) -> Seen:
     return struck(fault)[0]
 

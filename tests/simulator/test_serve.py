@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orderpull.simulator import Replay, SkubanaAssessment, make_profile, rate_or_count
+from orderpull.simulator import (
+    Replay,
+    Request,
+    SkubanaAssessment,
+    make_profile,
+    rate_or_count,
+    switch,
+)
+from orderpull.simulator.platforms.generic import Generic
 
 from .client import get
 
@@ -68,6 +76,22 @@ def test_profiles_by_name(tmp_path: Path) -> None:
         make_profile("shopfy")
     with pytest.raises(ValueError, match="needs the folder"):
         make_profile("replay")
+
+
+def test_shops_on_platforms_have_switches_of_their_own() -> None:
+    switches = dict(map(switch, ["paging=cursor", "max_size=7", "children"]))
+    assert switches == {"paging": "cursor", "max_size": 7, "children": True}
+    shop = make_profile("generic", orders=20, seed=5, per_call=3, switches=switches)
+    assert isinstance(shop, Generic)
+    body = json.loads(shop.answer(Request("GET", "/orders")).body)
+    assert len(body["orders"]) == 7
+    assert body["next_cursor"]
+    assert "lines" not in body["orders"][0]
+    for wrong in ({"pages": 3}, {"paging": "pages"}, {"orders": -1}):
+        with pytest.raises(ValueError, match=r"no switch pages|none of page|0 or more"):
+            make_profile("generic", switches=wrong)
+    with pytest.raises(ValueError, match="a switch is NAME=VALUE, not '=3'"):
+        switch("=3")
 
 
 def test_rate_or_count() -> None:

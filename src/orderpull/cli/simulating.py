@@ -12,7 +12,8 @@ import click
     "--profile",
     default="skubana-assessment",
     show_default=True,
-    help="skubana-assessment, or replay: recorded answers.",
+    help="skubana-assessment; a shop that can be asked again: extensiv, generic, medusa, shopify, "
+    "shopify-rest, vendure or woocommerce; or replay: recorded answers.",
 )
 @click.option(
     "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one."
@@ -20,6 +21,12 @@ import click
 @click.option("--orders", default=2000, show_default=True, help="Orders to hand out.")
 @click.option("--per-call", default=100, show_default=True, help="Orders in one answer.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
+@click.option(
+    "--switch",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="For shops that can be asked again, such as expires_after=3.",
+)
 @click.option("--endless", is_flag=True, help="New orders for ever.")
 @click.option(
     "--malformed",
@@ -52,7 +59,13 @@ import click
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write here what a correct warehouse must hold.",
 )
-def simulate(*, fault: tuple[str, ...], malformed: str, **options: Any) -> None:  # noqa: ANN401
+def simulate(
+    *,
+    fault: tuple[str, ...],
+    malformed: str,
+    switch: tuple[str, ...],
+    **options: Any,  # noqa: ANN401
+) -> None:
     """An orders API on 127.0.0.1, to try and to test against."""
     from orderpull import simulator
 
@@ -64,6 +77,7 @@ def simulate(*, fault: tuple[str, ...], malformed: str, **options: Any) -> None:
         number = simulator.serve_forever(
             faults=fault,
             malformed=simulator.rate_or_count(malformed),
+            switches={"live": True, **dict(map(simulator.switch, switch))},
             on_ready=lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
             on_call=lambda call: click.echo(f"{call.method} {call.path} {call.status or ''}"),
             **options,

@@ -20,6 +20,14 @@ Options = dict[str, str]
 
 MOVED_PREFIX = "/moved"
 """The server answers a path below this as if the prefix were not there: where a redirect leads."""
+WAIT_HEADERS = {
+    "retry-after": "Retry-After",
+    "quota-ms": "x-skubana-quota-retryAfter",
+    "reset": "X-Rate-Limit-Reset",
+    "reset-ms": "X-Rate-Limit-Time-Reset-Ms",
+    "rate": "x-amzn-RateLimit-Limit",
+}
+"""By option: headers that tell a wait, in seconds, in milliseconds (-ms), or as a rate a second."""
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body>Bad Gateway</body></html>\n"
 OTHER_OBJECT = {"status": "busy", "message": "the list of orders is being rebuilt"}
 
@@ -42,21 +50,22 @@ class Fault:
 
 
 def _says(status: int, *, wait: bool = False) -> Callable[[Answer, Options, str], Script]:
-    """Answer with an error status; with `wait`, the options may add the header Retry-After."""
+    """Answer with an error status; with `wait`, the options may add a header that tells it."""
 
     def shape(answer: Answer, options: Options, _: str) -> Script:
         reply = json_answer(status, {"status": status, "message": "simulated fault"})
-        return _instead(answer, replace(reply, headers=_retry_after(options) if wait else {}))
+        return _instead(answer, replace(reply, headers=_waits(options) if wait else {}))
 
     return shape
 
 
-def _retry_after(options: Options) -> dict[str, str]:
-    if options["retry-after"]:
-        return {"Retry-After": options["retry-after"]}
-    if options["retry-date"]:
-        return {"Retry-After": formatdate(time.time() + float(options["retry-date"]), usegmt=True)}
-    return {}
+def _waits(options: Options) -> dict[str, str]:
+    """Return the headers that tell a wait, in the ways of several APIs."""
+    told = {name: options[option] for option, name in WAIT_HEADERS.items() if options[option]}
+    if options["retry-date"] and not options["retry-after"]:
+        until = time.time() + float(options["retry-date"])
+        return {"Retry-After": formatdate(until, usegmt=True), **told}
+    return told
 
 
 def _instead(answer: Answer, reply: Answer) -> Script:
@@ -146,9 +155,9 @@ def _damaged(damage: Damage) -> Callable[[Answer, Options, str], Script]:
     return shape
 
 
-_IF_TOLD = ", with Retry-After if an option says so"
+_IF_TOLD = ", with a header that tells the wait if an option says so"
 _CUT = {"fraction": "0.5"}
-_WAIT = {"retry-after": "", "retry-date": ""}
+_WAIT = {"retry-after": "", "retry-date": "", **dict.fromkeys(WAIT_HEADERS, "")}
 _DRIP = {"delay": "0.05", "bytes": "16", "head": "0"}
 
 NOT_CONSUMED = (

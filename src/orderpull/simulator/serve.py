@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from .platforms import PLATFORMS, platform
 from .replay import Replay
 from .server import Simulator
 from .skubana import SkubanaAssessment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import FrameType
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .places import CountryStyle
     from .profile import Profile
 
-PROFILES = (SkubanaAssessment.name, Replay.name)
+PROFILES = (SkubanaAssessment.name, Replay.name, *PLATFORMS)
 
 
 class Shop(TypedDict, total=False):
@@ -39,13 +41,22 @@ def make_profile(
     *,
     folder: Path | None = None,
     token: str | None = None,
+    switches: Mapping[str, object] | None = None,
     **shop: Unpack[Shop],
 ) -> Profile:
     """Return the profile of this name (one of PROFILES).
 
-    `folder` (required) and `token` are for `replay`, the shop for `skubana-assessment`; what is for
-    another profile is ignored. ValueError for an unknown name or a value that does not fit.
+    `folder` (required) and `token` are for `replay`, the shop for `skubana-assessment`; on a
+    platform only its `orders` and `seed` matter, and `switches` are the platform's own. What is for
+    another profile is ignored. ValueError for an unknown name or switch, or a value that does not
+    fit.
     """
+    if name in PLATFORMS:
+        try:
+            made = {"orders": shop.get("orders", 200), "seed": shop.get("seed", 1)}
+            return platform(name, **{**made, **(switches or {})})
+        except TypeError as error:
+            raise ValueError(str(error)) from None
     if name == SkubanaAssessment.name:
         return SkubanaAssessment(**shop)
     if name != Replay.name:
@@ -53,6 +64,20 @@ def make_profile(
     if folder is None:
         raise ValueError("the profile replay needs the folder of the recording")
     return Replay(folder, token=token)
+
+
+def switch(text: str) -> tuple[str, object]:
+    """Return name and value of `NAME=VALUE`; a value is JSON, or else the text that it is.
+
+    A NAME alone is switched on. ValueError for a text without a name.
+    """
+    name, equals, told = text.partition("=")
+    if not name:
+        raise ValueError(f"a switch is NAME=VALUE, not {text!r}")
+    try:
+        return name, json.loads(told) if equals else True
+    except ValueError:
+        return name, told
 
 
 def rate_or_count(text: str) -> float:
@@ -69,6 +94,7 @@ def serve_forever(  # noqa: PLR0913 - one argument a switch
     port: int = 0,
     folder: Path | None = None,
     token: str | None = None,
+    switches: Mapping[str, object] | None = None,
     faults: Iterable[str] = (),
     latency: float = 0.0,
     log: Path | None = None,
@@ -83,7 +109,7 @@ def serve_forever(  # noqa: PLR0913 - one argument a switch
     goes out. The rest is as in make_profile and Simulator, and so are the errors: ValueError and
     OSError.
     """
-    made = make_profile(profile, folder=folder, token=token, **shop)
+    made = make_profile(profile, folder=folder, token=token, switches=switches, **shop)
     simulator = Simulator(
         made, faults, port=port, log=log, truth=truth, latency=latency, gate=on_call
     )

@@ -29,6 +29,7 @@ from .extensiv import Extensiv
 from .generic import Generic
 from .medusa import Medusa
 from .shopify import Shopify
+from .shopify_rest import ShopifyRest
 from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
 from .vendure import Vendure
 from .woocommerce import WooCommerce
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from .base import Platform
 
 PLATFORMS: dict[str, type[Platform]] = {
-    kind.name: kind for kind in (Extensiv, Generic, Medusa, Shopify, Vendure, WooCommerce)
+    kind.name: kind
+    for kind in (Extensiv, Generic, Medusa, Shopify, ShopifyRest, Vendure, WooCommerce)
 }
 """Each platform by its name."""
 

@@ -173,6 +173,8 @@ class Generic(Platform):
         if self._paging in COUNTING or "cursor" not in asked:
             return filters, None
         cursor = unpacked(asked["cursor"])
+        if "key" not in cursor or "call" not in cursor:
+            raise ValueError("not a cursor of this list")
         first = {name: cursor[name] for name in FILTERS if name in cursor}
         if self._repeat_params == "must" and filters != first:
             raise ValueError("with a cursor, all other parameters must be those of the first call")
