@@ -10,14 +10,18 @@ import msgspec
 from orderpull import points
 from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
-from orderpull.landing.page import PageMeta
+from orderpull.landing.page import PageMeta, divide
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.shape import Key, Shaper, StagedPage
+from orderpull.sources.listing import Ids
 from orderpull.sources.pull import Source
 
 BATCH_BYTES = 32 << 20
 BATCH_ORDERS = 25_000
 """What bounds a batch, and with it the memory of a load: JSON bytes, and orders."""
+
+FEW_VANISHED = 10
+"""Orders: so many may vanish at once whatever the reject limit is."""
 
 LIMIT_APPLIES_FROM = 100
 """Orders: the reject limit is not asked of smaller batches."""
@@ -131,6 +135,12 @@ class PageLoader:
         size = orders = 0
         for number in numbers:
             meta = self.landing.meta(number)
+            if meta.kind == "listing":  # what came before it is stored first
+                if batch:
+                    yield batch
+                yield [self._staged(meta)]
+                batch, size, orders = [], 0, 0
+                continue
             full = size + meta.size > BATCH_BYTES or orders + meta.orders > BATCH_ORDERS
             if batch and full:
                 yield batch
@@ -155,6 +165,8 @@ class PageLoader:
         """Shape, judge and commit one batch, after which the source stands as *after* says."""
         points.reached("before-normalize")
         along = self._shape(pages, only)
+        if only is None and pages[0].meta.kind == "listing":
+            self._stage_vanished(pages[0], counted=counted)
         self.shaper.refuse_long(self.loader.limits)
         points.reached("normalized")
         batch = Batch(
@@ -164,6 +176,7 @@ class PageLoader:
             ignore_changes=self.source.settings.on_change == "ignore",
             state=replace(after, loads=self.state.loads + 1),
             record=self.run.copy(),
+            keep_address=self.source.settings.keep_address,
         )
         judged = self.loader.judge(batch)
         self.shaper.fill_raw([*pages, *along])
@@ -179,6 +192,21 @@ class PageLoader:
         self.state = batch.state
         self.changed += judged.counts.inserted + judged.counts.updated
         self.landing.let_go()
+
+    def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
+        """Stage the orders that the list in *page* has no more.
+
+        :raises RejectLimitExceeded: they are too many to be believed.
+        """
+        ids = Ids(self.source.api).of(divide(page.meta, page.body()))
+        gone, stored = self.loader.stage_vanished(self.source.name, page.meta.page, ids)
+        limit = max(FEW_VANISHED, self.source.settings.reject_limit * stored)
+        if counted and gone > limit and not self.accept_rejects:
+            raise RejectLimitExceeded(
+                f"Source {self.source.name!r} lists {gone} of {stored} stored orders no more, "
+                "which is more than reject_limit. They were not marked as deleted.",
+                "If they are gone, run `orderpull load --accept-rejects`.",
+            )
 
     def _shape(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
         """Stage *pages*, and along with them the orders that wait for a number of theirs.

@@ -205,6 +205,9 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param rate: requests per second at most; 0.2 is one in five seconds.
     :param timeout: seconds for one request, from connecting to the last byte.
     :param overlap: seconds that an incremental API is read again before the cursor.
+    :param reconcile: how often all orders are listed, to find those that were deleted: ``7d``.
+    :param full_reread_days: days after which everything since ``start`` is read again.
+    :param keep_address: an address that comes blank does not replace the stored one.
     """
 
     api: str
@@ -226,6 +229,9 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     rate: Positive | None = None
     timeout: Positive = 60.0
     overlap: Annotated[float, Meta(ge=0)] | None = None
+    reconcile: str | None = None
+    full_reread_days: Positive | None = None
+    keep_address: bool = False
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -398,6 +404,8 @@ def _check_source(where: str, source: SourceSettings) -> None:
         raise SettingsError(
             f"{where} base_url holds a user or password.", 'Use token = "${NAME}" instead.'
         )
+    if source.reconcile is not None:
+        _check_length(source.reconcile, f"{where} reconcile")
     unknown = set(re.findall(r"\{([^}]*)\}", source.ordernumber)) - {"number", "id"}
     if unknown or "{" not in source.ordernumber:
         raise SettingsError(

@@ -31,6 +31,7 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.snapshot import Snapshot
+from orderpull.destinations.stored import STANDING, Fetch, stage_vanished
 from orderpull.destinations.summing import Summaries
 from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import (
@@ -38,7 +39,7 @@ from orderpull.errors import (
     DestinationError,
     DestinationForeign,
 )
-from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Table
+from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Column, Table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -273,7 +274,18 @@ class DuckdbLoader:
         def create_known() -> None:
             self.stage.execute(_KNOWN, [batch.source, batch.source])
 
-        return judge(self.stage, batch, create_known)
+        return judge(self.stage, batch, create_known, self._fetching(batch.source))
+
+    def stage_vanished(self, source: str, page: int, listed: Sequence[str]) -> tuple[int, int]:
+        """Stage the stored orders of *source* that are not *listed*, as deleted."""
+        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE stored_id AS {STANDING}", [source])
+        return stage_vanished(self.stage, self._fetching(source), page, listed)
+
+    def _fetching(self, source: str) -> Fetch:
+        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:  # noqa: ARG001
+            self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", [source])
+
+        return fetch
 
     def apply(self, batch: Batch, judged: Judged) -> None:
         """Write everything of *batch*: one transaction."""

@@ -104,6 +104,7 @@ class Batch:
     :param pages: the pages staged.
     :param counted: whether the pages are new to the ledger; a page read again counts nothing.
     :param ignore_changes: ``on_change = "ignore"``.
+    :param keep_address: an address that comes blank does not replace the stored one.
     :param state: what the ledger says of the source once this batch is in.
     :param record: what it says of the run.
     """
@@ -114,6 +115,7 @@ class Batch:
     ignore_changes: bool
     state: SourceState
     record: RunRecord
+    keep_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,14 @@ class Loader(Protocol):
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
+        ...
+
+    def stage_vanished(self, source: str, page: int, listed: "Sequence[str]") -> tuple[int, int]:
+        """Stage the stored orders of *source* that are not among the *listed* ids, as deleted.
+
+        :param page: the page that the list came with; what came later stays.
+        :return: how many vanished, and how many were stored.
+        """
         ...
 
     def judge(self, batch: Batch) -> Judged:

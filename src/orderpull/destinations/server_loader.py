@@ -23,6 +23,13 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.session import Session
+from orderpull.destinations.stored import (
+    KEY,
+    STANDING,
+    STANDING_COLUMNS,
+    Fetch,
+    stage_vanished,
+)
 from orderpull.destinations.summing import Summaries
 from orderpull.destinations.verdict import KNOWN, judge
 from orderpull.errors import DestinationError, Overtaken
@@ -82,16 +89,28 @@ class ServerLoader:
             rows: ledger.Rows = []
             if self._upload("staged_key", _KEY, f"SELECT {_KEY_NAMES} FROM staged_order"):
                 rows = self.session.execute(_STORED, [batch.source, batch.source])
-            self._stage("known", KNOWN, ORDER_HEADER, rows)
+            self._stage("known", _columns_of(KNOWN, ORDER_HEADER), rows)
 
-        return judge(self.stage, batch, create_known)
+        return judge(self.stage, batch, create_known, self._fetching(batch.source))
+
+    def stage_vanished(self, source: str, page: int, listed: Sequence[str]) -> tuple[int, int]:
+        """Stage the stored orders of *source* that are not *listed*, as deleted."""
+        self._stage("stored_id", STANDING_COLUMNS, self.session.execute(STANDING, [source]))
+        return stage_vanished(self.stage, self._fetching(source), page, listed)
+
+    def _fetching(self, source: str) -> Fetch:
+        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
+            self._upload(keys, KEY, f"SELECT order_id FROM {keys}")
+            self._stage(name, columns, self.session.execute(statement, [source]))
+
+        return fetch
 
     def apply(self, batch: Batch, judged: Judged) -> None:
         """Write everything of *batch*: upload, then one transaction."""
         stored = self.session.execute(
             f"SELECT {ledger.KNOWN_REJECT} FROM orderpull_reject WHERE source = ?", [batch.source]
         )
-        self._stage("known_reject", ledger.KNOWN_REJECT, LEDGER_REJECT, stored)
+        self._stage("known_reject", _columns_of(ledger.KNOWN_REJECT, LEDGER_REJECT), stored)
         plan(self.stage, batch, judged)
         at = clock.now()
         record = batch.record
@@ -204,10 +223,14 @@ class ServerLoader:
                     "anew.",
                 )
 
-    def _stage(self, name: str, columns: str, table: Table, rows: ledger.Rows) -> None:
-        """Make the temporary table *name* of the stage, of *columns* of *table*."""
-        types = {column.name: DUCKDB_TYPES[column.type] for column in table.columns}
-        names = columns.split(", ")
-        lists = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in names]
-        unnested = ", ".join(f"unnest(?::{types[name]}[]) AS {name}" for name in names)
+    def _stage(self, name: str, columns: Sequence[Column], rows: ledger.Rows) -> None:
+        """Make the temporary table *name* of the stage."""
+        lists = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in columns]
+        unnested = ", ".join(f"unnest(?::{DUCKDB_TYPES[c.type]}[]) AS {c.name}" for c in columns)
         self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {unnested}", lists)
+
+
+def _columns_of(names: str, table: Table) -> list[Column]:
+    """The columns of *table* that *names* says, in its order."""
+    known = {column.name: column for column in table.columns}
+    return [known[name] for name in names.split(", ")]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import duckdb
 
 from orderpull.destinations.protocol import Batch, Counts
+from orderpull.destinations.stored import Fetch, keep_addresses
 from orderpull.model import SIZES
 
 KNOWN = "order_id, ordernumber, ordered_at, modified_at, page, content_hash, loaded_at"
@@ -142,12 +143,13 @@ class Verdict:
 
 
 def judge(
-    stage: duckdb.DuckDBPyConnection, batch: Batch, create_known: Callable[[], None]
+    stage: duckdb.DuckDBPyConnection, batch: Batch, create_known: Callable[[], None], fetch: Fetch
 ) -> Verdict:
     """Judge the staged orders.
 
     :param create_known: makes the temporary table ``known``, with the columns :data:`KNOWN`, of
         the stored orders that share an id or a number with a staged one.
+    :param fetch: fetches stored orders by key.
     """
     run = stage.execute
     create_known()
@@ -181,6 +183,8 @@ def judge(
            SELECT s.*, k.loaded_at FROM staged_order AS s JOIN known AS k USING (order_id)
            WHERE (s.page, s.position) IN (SELECT (page, position) FROM judged WHERE touches)
              AND k.page <> s.page""")
+    if batch.keep_address:
+        keep_addresses(stage, fetch)
     if batch.ignore_changes:
         run(_LATEST_PLACES)
     if not batch.counted:

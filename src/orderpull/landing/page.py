@@ -24,6 +24,7 @@ SUFFIX = ".json.zst"
 _SKIPPABLE = (0x184D2A5A).to_bytes(4, "little")
 _LEVEL = 1
 
+Kind = Literal["orders", "listing", "export"]
 State = Literal["whole", "damaged", "unexpected"]
 
 
@@ -55,6 +56,8 @@ class PageMeta(Struct, frozen=True):
     :param orders: how many orders the list holds, where it is whole.
     :param possible_loss: whether orders may have been lost with this answer.
     :param problem: what was wrong with the answer, in words.
+    :param kind: ``orders``; ``listing``: the ids of all orders; ``export``: lines of a file that
+        the API wrote.
     :param parts: where several answers make whole orders together: what the body is made of.
     :param cursor_after: how far the API has been read once this page is kept.
     """
@@ -70,6 +73,7 @@ class PageMeta(Struct, frozen=True):
     orders: int = 0
     possible_loss: bool = False
     problem: str | None = None
+    kind: Kind = "orders"
     parts: list[Part] = []
     cursor_after: str | None = None
 

@@ -69,7 +69,8 @@ class Shaper:
         """
         self._create("base", "FROM empty_base")
         apart = _Apart()
-        readable = [page for page in pages if self._readable(page, apart)]
+        orders = [page for page in pages if page.meta.kind != "listing"]
+        readable = [page for page in orders if self._readable(page, apart)]
         for page in self._read(readable):
             self._take_apart(page, page.body(), apart)
         if only is not None:

@@ -132,13 +132,10 @@ class Authorization:
         missing = self._missing()
         if not missing or (spec.optional and missing == ["token"]):
             return
-        if missing == ["token"]:
-            raise SettingsError(
-                f"{where} has no token, and its API needs one.", 'Add token = "${NAME}".'
-            )
+        names = " and ".join(key for key in missing if key != "token")
         raise SettingsError(
-            f"{where} has no {' and no '.join(missing)}, which its API needs to give a token.",
-            f'Add {missing[0]} = "${{NAME}}"' + (", or a token." if spec.kind != "none" else "."),
+            f"{where} has no {'token' if spec.kind != 'none' else names}, and its API needs one.",
+            'Add token = "${NAME}"' + (f", or {names} to get one." if names else "."),
         )
 
     def _missing(self) -> list[str]:

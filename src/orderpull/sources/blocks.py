@@ -247,14 +247,14 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[reconcile]``: how all orders are listed, to find those that vanished.
 
-    :param query: parameters, instead of those of ``[request]`` by the same name.
-    :param body: values at places of the body, instead of those of ``[request]``.
-    :param without: places that are left out.
+    It is ``[request]`` without the bounds of ``[cursor]``; ids are all that is needed of it.
+
+    :param query: parameters, beside those of ``[request]`` or instead of them.
+    :param body: values by their places in the body, the same way.
     """
 
     query: dict[str, str] = {}
     body: dict[str, Any] = {}
-    without: list[str] = []
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,10 +1,17 @@
 """What has to be asked for each order: lines on a path of their own, or beyond a nested page."""
 
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
 from orderpull.errors import SourceBroken
 from orderpull.landing.page import Part, join
 from orderpull.sources.asking import Asking, Taken
+from orderpull.sources.blocks import ChildrenSpec, RequestSpec
 from orderpull.sources.endpoint import Endpoint
 from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.places import placed
+from orderpull.sources.problems import BODY
 from orderpull.sources.reading import PageReader, Wanted
 
 
@@ -34,12 +41,13 @@ class Children:
     def _answers(self, wanted: Wanted, page: int) -> list[bytes]:
         """The pages of one list, as received."""
         block = self.endpoint.api.children[wanted.children]
+        spec = _of(block, wanted.key)
         steps = walk(block.paging, page_size(block.paging, None), Ask(), start=wanted.next)
         answers = []
         try:
             ask = next(steps)
             while True:
-                request = self.endpoint.request(ask, block, wanted.key)
+                request = self.endpoint.request(ask, spec)
                 try:
                     taken = self.asking.ask(request, page, self.readers[wanted.children], ask.tries)
                 except SourceBroken as error:
@@ -49,3 +57,15 @@ class Children:
                 ask = steps.send(taken.reading)
         except StopIteration:
             return answers
+
+
+def _of(block: ChildrenSpec, key: str) -> RequestSpec:
+    """The request for the children of the order that *key* says."""
+    spec = block.request
+    query, body = spec.query, spec.body
+    if block.key_param and block.key_param.startswith(BODY):
+        body = placed(body, {block.key_param: key})
+    elif block.key_param:
+        query = query | {block.key_param: key}
+    path = spec.path.replace("{key}", quote(key, safe=""))
+    return replace(spec, path=path, query=query, body=body)

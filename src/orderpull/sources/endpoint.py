@@ -1,9 +1,7 @@
 """One account at one API: its address, its secret, its requests, and what its answers amount to."""
 
-import copy
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
@@ -20,10 +18,11 @@ from orderpull.errors import (
 )
 from orderpull.settings import SourceSettings
 from orderpull.sources.authorization import Authorization
-from orderpull.sources.blocks import ChildrenSpec, RequestSpec
+from orderpull.sources.blocks import RequestSpec
 from orderpull.sources.limits import SharedLimits
 from orderpull.sources.moving import plan
 from orderpull.sources.paging import Ask, Params
+from orderpull.sources.places import placed
 from orderpull.sources.problems import BODY
 from orderpull.sources.reading import PageReader, Reading
 from orderpull.sources.spec import Api
@@ -64,6 +63,11 @@ class Endpoint:
         self.send: Send = send or self.client.send
         self.authorization = Authorization(api.auth, settings, name, self._call)
         self.size = _size(name, settings, api)
+        if settings.reconcile and api.reconcile is None:
+            raise SettingsError(
+                f"[sources.{name}] reconcile: this API has no way to list all orders.",
+                "Add [reconcile] to a copy of its api file, if it has.",
+            )
         self.start = _start(name, settings, api)
         credential = settings.token or settings.client_id or settings.user or ""
         self.limit = (limits or SharedLimits()).of(
@@ -75,17 +79,14 @@ class Endpoint:
         """The endpoint, as errors name it."""
         return self.client.base_url + self.api.request.path
 
-    def request(self, ask: Ask, children: ChildrenSpec | None = None, key: str = "") -> Request:
+    def request(self, ask: Ask, spec: RequestSpec | None = None) -> Request:
         """The request for *ask*: without what lets it in.
 
-        :param children: asks for this block ``[[children]]`` of the order that *key* says.
+        :param spec: asks for something else than orders.
         :raises SourceUnexpected: the page before told a URL of another host.
         """
-        spec = children.request if children else self.api.request
-        path = spec.path.replace("{key}", quote(key, safe=""))
-        params = dict(ask.params)
-        if children and children.key_param:
-            params[children.key_param] = key
+        spec = spec or self.api.request
+        path, params = spec.path, ask.params
         if ask.url is not None:
             return Request("GET", self._below(ask.url, path), spec.headers)
         common = {} if ask.alone else spec.query
@@ -222,17 +223,7 @@ def well(answer: Answer, reading: Reading) -> bool:
 
 def _body(spec: RequestSpec, params: Params) -> bytes:
     """The JSON that a POST sends, with *params* at their places."""
-    if spec.method != "POST":
-        return b""
-    body = copy.deepcopy(spec.body)
-    for place, value in params.items():
-        if place.startswith(BODY):
-            *way, last = place.removeprefix(BODY).split(".")
-            at: dict[str, Any] = body
-            for key in way:
-                at = at.setdefault(key, {})
-            at[last] = value
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(placed(spec.body, params)) if spec.method == "POST" else b""
 
 
 def how(answer: Answer, reading: Reading) -> str:

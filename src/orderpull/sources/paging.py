@@ -86,7 +86,7 @@ class PageSize:
         self._most = self._now = size
 
     def at(self, paging: PagingSpec, position: Position) -> int | None:
-        """The size of the page at *position*: for a page number one that divides what is skipped."""
+        """The size at *position*: where pages have numbers, one that divides what is skipped."""
         if self._now is None or paging.kind != "page" or position.skipped % self._now == 0:
             return self._now
         return max(n for n in range(1, self._now + 1) if position.skipped % n == 0)

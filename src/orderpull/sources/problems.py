@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from orderpull.sources.blocks import ChildrenSpec, CursorSpec, PagingSpec, RequestSpec, TokenSpec
+from orderpull.sources.blocks import (
+    ChildrenSpec,
+    CursorSpec,
+    PagingSpec,
+    ReconcileSpec,
+    RequestSpec,
+    TokenSpec,
+)
 from orderpull.sources.expression import parse_path
 from orderpull.sources.mapping import ListPath, keys
 
@@ -42,8 +49,8 @@ def problems(api: "Api") -> Iterator[Problem]:
         yield from _consume_once(api)
     if api.export:
         yield from _export(api)
-    if api.reconcile and api.reconcile.body and api.request.method != "POST":
-        yield "reconcile.body", "a GET has no body"
+    if api.reconcile:
+        yield from _reconcile(api, api.reconcile)
 
 
 def _request(key: str, request: RequestSpec) -> Iterator[Problem]:
@@ -160,6 +167,17 @@ def _children(key: str, children: ChildrenSpec) -> Iterator[Problem]:
         ListPath.parse(children.records.path)
     except ValueError as error:
         yield f"{key}.records.path", str(error)
+
+
+def _reconcile(api: "Api", reconcile: ReconcileSpec) -> Iterator[Problem]:
+    for place in reconcile.body:
+        if not place.startswith(BODY):
+            yield f"reconcile.body.{place}", "it is no place in the body, such as $.variables.o"
+        yield from _place(f"reconcile.body.{place}", place, api.request)
+    try:
+        keys(api.order.id or api.order.number)
+    except ValueError:
+        yield "order.id", "listed orders are told by their id, which has to be a plain path"
 
 
 def _consume_once(api: "Api") -> Iterator[Problem]:

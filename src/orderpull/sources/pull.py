@@ -6,21 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
-from orderpull.landing.page import PageMeta, digest
+from orderpull.landing.page import PageMeta, Part, digest, join
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.asking import AskAgain, Asking, AskOnce, Pace, Taken
 from orderpull.sources.blocks import CursorSpec
 from orderpull.sources.children import Children
 from orderpull.sources.endpoint import Endpoint
 from orderpull.sources.limits import Stop
+from orderpull.sources.listing import listed
 from orderpull.sources.moving import plan
 from orderpull.sources.paging import Ask, Plan
 from orderpull.sources.reading import Reading
 from orderpull.sources.times import earlier, parse_time
 
 log = logging.getLogger("orderpull.pull")
+
+LISTED, FULL_READ = "listed.json", "full-read.json"
+"""The notes of when all orders were last listed, and last read from the start."""
 
 
 @dataclass
@@ -118,12 +124,61 @@ class _Pull:
         """Adopt what a kill left in flight, then walk the API's pages."""
         if self.once:
             self._adopt(self.once)
-        self._walk(self._plan())
+        full = self._full_read_due()
+        self._walk(self._plan(from_start=full))
+        if self.pulled.finished_at:
+            if full:
+                self._keep_time(FULL_READ)
+            if self._listing_due():
+                self._list()
 
-    def _plan(self) -> Plan:
+    def _full_read_due(self) -> bool:
+        """Whether everything is to be read again, since changes may not have shown."""
+        days = self.source.settings.full_reread_days
+        return days is not None and self._due(FULL_READ, timedelta(days=days))
+
+    def _listing_due(self) -> bool:
+        """Whether all orders are to be listed, to find those that were deleted."""
+        every = self.source.settings.reconcile
+        return every is not None and self._due(LISTED, clock.duration(every))
+
+    def _due(self, note: str, every: timedelta) -> bool:
+        try:
+            kept = msgspec.json.decode(self.landing.note(note) or b"{}")
+            last = parse_time(kept.get("at"))
+        except (msgspec.DecodeError, AttributeError):
+            last = None
+        return last is None or self.until - last >= every
+
+    def _keep_time(self, note: str) -> None:
+        self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.until)}))
+
+    def _list(self) -> None:
+        """List all orders and keep that, so that the loader finds those that vanished."""
+        answers = listed(self.source, self.asking, self.next_page)
+        bodies = [each.answer.body for each in answers]
+        body = join(bodies)
+        meta = PageMeta(
+            source=self.source.name,
+            page=self.next_page,
+            state="whole",
+            status=answers[0].answer.status,
+            request=answers[0].request,
+            received_at=clock.iso(clock.now()),
+            sha256=digest(body),
+            size=len(body),
+            kind="listing",
+            parts=[Part(len(each)) for each in bodies],
+        )
+        self.landing.land(meta, body)
+        self._landed(meta)
+        self._keep_time(LISTED)
+
+    def _plan(self, *, from_start: bool) -> Plan:
         api, since, until = self.source.api, self.source.start, self.until
         if api.cursor:
-            if cursor := parse_time(self.before):
+            cursor = parse_time(self.before)
+            if cursor and not from_start:
                 overlap = self.source.settings.overlap
                 back = timedelta(seconds=api.cursor.overlap if overlap is None else overlap)
                 since = earlier(cursor, back)

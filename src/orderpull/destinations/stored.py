@@ -1,0 +1,97 @@
+"""Stored orders, fetched back into the stage: those that vanished, and addresses that are kept.
+
+Each statement asks for orders of one source (its only parameter) whose ids are in a table of keys
+of the stage; a server is sent that table first.
+"""
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+
+from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
+
+DELETED = "deleted at source"
+"""The status of an order that the API lists no more."""
+
+Fetch = Callable[[str, str, str, Sequence[Column]], None]
+"""Makes the temporary table NAME of the stage, of what STATEMENT finds by the table KEYS: name,
+keys, statement, columns."""
+
+_PLACE = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "source"}]
+_PLACES = ", ".join(f"a.{column.name}" for column in _PLACE)
+_HEAD = [c for c in ORDER_HEADER.columns if c.name not in {"loaded_at", "source"}]
+_HEADS = ", ".join(f"h.{column.name}" for column in _HEAD)
+_ID = next(c for c in ORDER_HEADER.columns if c.name == "order_id")
+_ITEM = [c for c in ORDER_ITEM.columns if c.name in {"sku", "quantity"}]
+_ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
+
+KEY = (_ID,)
+"""The columns of a table of keys."""
+
+_NAMED = "h.source = ? AND h.order_id IN (SELECT order_id FROM {keys})"
+_ADDRESSES = f"SELECT h.order_id, {_PLACES} FROM {_ADDRESSED} WHERE {_NAMED}"
+_ORDERS = f"SELECT {_HEADS}, {_PLACES} FROM {_ADDRESSED} WHERE {_NAMED}"
+_ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
+FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
+
+STANDING = f"""SELECT h.order_id, h.page FROM order_header AS h
+WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
+"""The stored orders that are not known to have vanished."""
+
+STANDING_COLUMNS = tuple(c for c in ORDER_HEADER.columns if c.name in {"order_id", "page"})
+
+_BLANK = """CREATE OR REPLACE TEMP TABLE blank AS
+SELECT DISTINCT order_id FROM winner SEMI JOIN known USING (order_id)
+WHERE name IS NULL AND line1 IS NULL AND line2 IS NULL"""
+_KEPT = ", ".join(f"{c.name} = coalesce(winner.{c.name}, kept.{c.name})" for c in _PLACE)
+_KEEP = f"UPDATE winner SET {_KEPT} FROM kept WHERE winner.order_id = kept.order_id"
+
+# What is listed no more, but for what came with this page or after it.
+_VANISHED = """CREATE OR REPLACE TEMP TABLE vanished AS
+SELECT order_id FROM stored_id WHERE page < ? AND order_id NOT IN (SELECT order_id FROM listed)"""
+_STAGE_VANISHED = f"""INSERT INTO staged_order BY NAME
+SELECT ? AS page, row_number() OVER (ORDER BY order_id) - 1 AS position,
+    ordernumber, order_id, '{DELETED}' AS status, false AS counted, ordered_at, modified_at,
+    currency, total, channel, {", ".join(c.name for c in _PLACE)},
+    coalesce(lines.items, []) AS items, item_quantity,
+    md5('{DELETED}' || content_hash) AS content_hash
+FROM vanished_order LEFT JOIN (
+    SELECT order_id, list_sort(list({{'sku': sku, 'quantity': quantity}})) AS items
+    FROM vanished_item GROUP BY order_id) AS lines USING (order_id)"""
+
+
+def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
+    """Give orders whose address came blank the one that is stored."""
+    stage.execute(_BLANK)
+    if _count(stage, "blank"):
+        fetch("kept", "blank", _ADDRESSES.format(keys="blank"), [_ID, *_PLACE])
+        stage.execute(_KEEP)
+
+
+def stage_vanished(
+    stage: duckdb.DuckDBPyConnection, fetch: Fetch, page: int, listed: Sequence[str]
+) -> tuple[int, int]:
+    """Stage the stored orders that the API lists no more, as deleted.
+
+    The tables ``stored_id`` (:data:`STANDING`) and ``staged_order`` must be there.
+
+    :param page: the page that the list came with.
+    :param listed: ids of the orders that are listed.
+    :return: how many vanished, and how many were stored.
+    """
+    stage.execute(
+        "CREATE OR REPLACE TEMP TABLE listed AS SELECT unnest($1::VARCHAR[]) AS order_id",
+        [list(listed)],
+    )
+    stage.execute(_VANISHED, [page])
+    if gone := _count(stage, "vanished"):
+        fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_PLACE])
+        fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [_ID, *_ITEM])
+        stage.execute("ALTER TABLE vanished_order DROP COLUMN page")
+        stage.execute(_STAGE_VANISHED, [page])
+    return gone, _count(stage, "stored_id")
+
+
+def _count(stage: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = stage.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
