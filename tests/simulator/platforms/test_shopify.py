@@ -157,6 +157,15 @@ def test_a_cursor_belongs_to_its_sort() -> None:
     assert "Invalid cursor" in error(shop, again, c=page["pageInfo"]["endCursor"])["message"]
 
 
+def test_lists_end_at_a_depth() -> None:
+    shop = platform("shopify", orders=100, deepest=60)
+    query = "query ($c: String) { orders(first: 30, after: $c, sortKey: ID) { pageInfo { endCursor } } }"
+    first = data(shop, query)["orders"]["pageInfo"]["endCursor"]
+    second = data(shop, query, c=first)["orders"]["pageInfo"]["endCursor"]
+    assert "beyond 60 objects" in error(shop, query, c=second)["message"]
+    assert len(walk(platform("shopify", orders=100))) == 100
+
+
 def test_it_can_go_backwards() -> None:
     shop = platform("shopify", orders=30)
     query = "query ($c: String) { orders(first: 20, sortKey: ID, reverse: true, after: $c) { edges { cursor node { id } } } }"
@@ -212,7 +221,7 @@ def test_queries_cost_points() -> None:
         + got(post(platform("shopify"), SHORT))["extensions"]["cost"]["actualQueryCost"]
     )
     dear = error(shop, LIST, n=100)
-    assert dear["extensions"]["code"] == "MAX_COST_EXCEEDED"
+    assert dear["extensions"] == {"code": "MAX_COST_EXCEEDED", "cost": 1402, "maxCost": 1000}
     assert "1402, which exceeds the single query max cost limit (1000)" in dear["message"]
 
 

@@ -136,7 +136,7 @@ def test_the_refusal_is_the_recorded_one() -> None:
 
 def test_refusals() -> None:
     reader = Reader(orders=50)
-    assert len(reader.orders(take=1000)["items"]) == 50
+    assert len(reader.orders(take=1000)["items"]) == len(reader.orders(take=0)["items"]) == 50
     status, error = reader.refused(take=1001)
     assert (status, error["extensions"]["code"]) == (200, "USER_INPUT_ERROR")
     assert error["message"] == "Cannot take more than 1000 results from a list query"

@@ -62,6 +62,7 @@ class Shopify(Platform):
         bucket: float = 2000,
         restored: float = 100,
         most_points: int = 1000,
+        deepest: int = 25_000,
         bulk_polls: int = 2,
         bulk_fails: bool = False,
         bulk_at_once: int = 5,
@@ -71,9 +72,9 @@ class Shopify(Platform):
 
         Without `read_all_orders` only the last 60 days can be seen. TOKEN is taken if there are
         `permanent` tokens; those of POST /admin/oauth/access_token last a day, or `expires_after`
-        calls. `bucket` points are `restored` at so many a second; a query may need `most_points`. A
-        bulk operation runs for `bulk_polls` questions and then ends, or `bulk_fails`;
-        `bulk_at_once` run together.
+        calls. `bucket` points are `restored` at so many a second; a query may need `most_points`.
+        No list can be paged beyond `deepest` orders. A bulk operation runs for `bulk_polls`
+        questions and then ends, or `bulk_fails`; `bulk_at_once` run together.
         """
         self.shape = Shape(
             number=lambda n: f"#{1000 + n}",
@@ -90,6 +91,7 @@ class Shopify(Platform):
         )
         self._bucket = Bucket(self.clock, bucket, restored)
         self._most_points = most_points
+        self._deepest = deepest
         self._bulk = BulkDesk(
             self.clock, self._to_run, polls=bulk_polls, fails=bulk_fails, at_once=bulk_at_once
         )
@@ -141,7 +143,9 @@ class Shopify(Platform):
                 f"Query cost is {requested}, which exceeds the single query max cost limit "
                 f"({self._most_points})."
             )
-            return told(200, {"errors": [_error(message, "MAX_COST_EXCEEDED")]})
+            error = _error(message, "MAX_COST_EXCEEDED")
+            error["extensions"] |= {"cost": requested, "maxCost": self._most_points}
+            return told(200, {"errors": [error]})
         if requested > self._bucket.points:
             answer = _throttled(requested, self._bucket.status())
             self.clock.advance(self._bucket.wait(requested))
@@ -205,7 +209,10 @@ class Shopify(Platform):
             if cursor.get("sort") != sort:
                 raise GraphQLError(WRONG_CURSOR, "BAD_REQUEST")
             last = (cursor["last_value"], cursor["last_id"])
-            found = after(found, key, last, descending=descending)
+            every, found = found, after(found, key, last, descending=descending)
+            if len(every) - len(found) + size > self._deepest:
+                message = f"Lists cannot be paged beyond {self._deepest} objects: narrow the query."
+                raise GraphQLError(message, "BAD_REQUEST")
         page = found[:size]
         cursors = [
             packed({"last_id": order.key, "last_value": key(order)[0], "sort": sort})

@@ -121,7 +121,8 @@ class ShopifyRest(Platform):
         if "page_info" in query:
             for name in query:
                 if name not in (*BESIDE, "page_info"):
-                    raise _refused(name, f"{name} cannot be passed when page_info is present")
+                    why = f"{name} cannot be passed when page_info is present"
+                    raise RefusedError(400, {"errors": {name: why}})
             try:
                 place = unpacked(query["page_info"])
                 filters = place["filters"]

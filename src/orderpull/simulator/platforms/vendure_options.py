@@ -78,7 +78,7 @@ def listed(
         found.sort(key=lambda order, of=FIELDS[name]: _first_none(of(order)))  # type: ignore[misc]
         if direction == "DESC":
             found.reverse()
-    return found, found[skip : skip + (most if take is None else take)]
+    return found, found[skip : skip + (take or most)]
 
 
 def _first_none(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - any plain value
