@@ -1,7 +1,7 @@
 """Pages and the texts of the orders in them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from msgspec import structs
 from orderpull.landing.page import PageMeta, divide
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
+from orderpull.sources.mapping import ListPath
 from orderpull.sources.reading import PageReader
 from orderpull.sources.spec import Api
+from orderpull.sources.tells import TellReader
 
 _KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -43,16 +45,20 @@ class PageTexts:
     def __init__(self, api: Api, form: Form) -> None:
         self._reader = PageReader(api)
         self._children = [(block, PageReader(api, block)) for block in api.children]
+        self._export = api.export
         self._form = form
 
     def readable(self, page: StagedPage, body: bytes) -> bool:
         """Whether the engine can read *page* as it is."""
-        if page.meta.state != "whole" or page.meta.parts or holds_minus_zero(body):
+        several = page.meta.parts or page.meta.kind == "export"
+        if page.meta.state != "whole" or several or holds_minus_zero(body):
             return False
         return not repeats(body, self._form.path)
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The elements of the list of orders; of a damaged page also what is left of it."""
+        if page.meta.kind == "export":
+            return list(self._assembled(body))
         if page.meta.parts:
             return self._put_together(page, body)
         if page.meta.state == "unexpected" or self._ambiguous(page, body):
@@ -83,6 +89,24 @@ class PageTexts:
                 pieces[part.position] = Piece(with_more(piece.text, into, records), whole=True)
         return pieces
 
+    def _assembled(self, body: bytes) -> Iterator[Piece]:
+        """The orders of lines of an export, each with its own lines, as a page would have them."""
+        if self._export is None:
+            yield Piece(printable(body), whole=False)
+            return
+        spec, into = self._export, ListPath.parse(self._export.into)
+        tells = TellReader(None, [spec.parent])
+        order: bytes | None = None
+        children: list[msgspec.Raw] = []
+        for line in [*body.splitlines(), None]:
+            if line is not None and tells.decode(line).at(spec.parent) is not None:
+                children.append(msgspec.Raw(_within(into.inner, line)))
+                continue
+            if order is not None:
+                text = with_more(order.decode(), into.steps, children)
+                yield Piece(_within(self._form.inner, text.encode()).decode(), whole=True)
+            order, children = line, []
+
     def _records(self, body: bytes) -> list[msgspec.Raw] | None:
         """The elements of a whole page's list; None where they are nested too deep.
 
@@ -105,9 +129,18 @@ class PageTexts:
         return "order_unreadable", "the order's JSON is beyond what can be read"
 
     def _ambiguous(self, page: StagedPage, body: bytes) -> bool:
+        if page.meta.kind == "export":
+            return False
         if page.meta.parts:
             body = divide(page.meta, body)[0]
         return page.meta.state == "whole" and repeats(body, self._form.path)
+
+
+def _within(keys: tuple[str, ...], text: bytes) -> bytes:
+    """The JSON *text* as what is under *keys* of an object."""
+    for key in reversed(keys):
+        text = b"{" + msgspec.json.encode(key) + b":" + text + b"}"
+    return text
 
 
 def with_more(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:

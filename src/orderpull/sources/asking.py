@@ -129,6 +129,10 @@ class Pace:
         most = self.endpoint.settings.max_seconds
         return MAX_WAIT if most is None else most - (time.monotonic() - self.since)
 
+    def pause(self, seconds: float) -> None:
+        """Wait *seconds*. :raises Interrupted: a stop was asked for."""
+        self._pause(seconds)
+
     def _pause(self, seconds: float) -> bool:
         if self.stop.wait(seconds) if seconds else self.stop.asked:
             raise Interrupted(self.stop.signal)

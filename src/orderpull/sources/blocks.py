@@ -261,28 +261,36 @@ class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[export]``: a first run through a file that the API writes, where that is faster.
 
     The API is told to write it, asked until it is there, and the file is landed in parts of whole
-    orders. Each line of it is JSON; a line with ``parent`` belongs to the order before it.
+    orders. Each line of it is JSON; lines with ``parent`` belong to the order before them. Where it
+    cannot be had, the pages are read instead.
 
     :param submit, poll: bodies of the two calls, sent like ``[request]``.
-    :param filter: place, in ``submit``, of ``filter_text``; it holds ``{lower}`` and ``{upper}``.
+    :param filter: place, in ``submit``, of ``filter_text``.
+    :param filter_text: text that holds ``{lower}`` and ``{upper}``.
+    :param id: path, in what ``submit`` answers, of what tells this export from others.
+    :param id_param: place of that in ``poll``.
+    :param refused: path, in what ``submit`` answers, of why it cannot be.
     :param state: path, in what ``poll`` answers, of how far it is.
     :param done, failed: values of that which end the waiting.
-    :param url: path, in what ``poll`` answers, of the file's URL.
-    :param refused: path, in what ``submit`` answers, of why it cannot be.
+    :param url: path, in what ``poll`` answers, of the file's URL; none, if no order was found.
+    :param count: path, in what ``poll`` answers, of the number of orders in the file.
     :param parent: the key of a line's order.
-    :param into: path of the list, in the order, that gets the lines.
-    :param every: seconds between two polls.
+    :param into: list path, in the order, that its lines go into.
+    :param every: seconds between two polls, at most.
     """
 
     submit: dict[str, Any]
     poll: dict[str, Any]
+    filter: str
+    filter_text: str
+    id: str
+    id_param: str
     state: str
     url: str
     into: str
-    filter: str | None = None
-    filter_text: str | None = None
+    count: str | None = None
+    refused: str | None = None
     done: tuple[str, ...] = ("COMPLETED",)
     failed: tuple[str, ...] = ("FAILED", "CANCELED", "EXPIRED")
-    refused: str | None = None
     parent: str = "__parentId"
-    every: Annotated[float, Meta(gt=0)] = 5.0
+    every: Annotated[float, Meta(gt=0)] = 10.0

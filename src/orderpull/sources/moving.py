@@ -29,6 +29,9 @@ from orderpull.sources.reading import Reading
 from orderpull.sources.spec import Api
 from orderpull.sources.times import earlier, format_bound, rounded, step
 
+CLOCKS_DIFFER = timedelta(days=1)
+"""By which an API's clock may differ from ours at most: nothing comes late before that."""
+
 MAX_PASSES = 6
 """How often a window is read before it is given up as moving too fast."""
 
@@ -53,8 +56,8 @@ class Window:
     def params(self, lower: datetime) -> Params:
         """The parameters that ask for orders from *lower* on."""
         cursor = self.cursor
-        first = self._bound(self.asked_from(lower))
-        last = self._bound(self.until, upper=True)
+        first = bound(cursor, self.asked_from(lower))
+        last = bound(cursor, self.until, upper=True)
         bounds: Params = {cursor.lower: first} if cursor.lower else {}
         if cursor.upper:
             bounds[cursor.upper] = last
@@ -62,10 +65,6 @@ class Window:
             text = cursor.filter_text.replace("{lower}", first).replace("{upper}", last)
             bounds[cursor.filter] = text
         return bounds
-
-    def _bound(self, time: datetime, *, upper: bool = False) -> str:
-        cursor = self.cursor
-        return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
     def asked_from(self, lower: datetime) -> datetime:
         """The bound to send, so that an order of the very instant *lower* is answered."""
@@ -90,6 +89,11 @@ class Window:
         yield replace(self, since=since)
 
 
+def bound(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
+    """*time* as a bound, as the API writes it."""
+    return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
+
+
 def plan(api: Api, size: int | None, since: datetime | None, until: datetime) -> Plan:
     """How one run reads *api*.
 
@@ -111,7 +115,7 @@ def _spans(window: Window) -> Plan:
     reached: datetime | None = None
     for span in window.spans():
         reached = yield from read(replace(span, reached=reached))
-        if span.until < window.until:
+        if window.until - span.until > CLOCKS_DIFFER:
             reached = span.until
     return reached
 

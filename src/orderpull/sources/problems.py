@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from orderpull.sources.blocks import (
     ChildrenSpec,
     CursorSpec,
+    ExportSpec,
     PagingSpec,
     ReconcileSpec,
     RequestSpec,
@@ -48,7 +49,7 @@ def problems(api: "Api") -> Iterator[Problem]:
     if api.consume_once:
         yield from _consume_once(api)
     if api.export:
-        yield from _export(api)
+        yield from _export(api, api.export)
     if api.reconcile:
         yield from _reconcile(api, api.reconcile)
 
@@ -188,19 +189,21 @@ def _consume_once(api: "Api") -> Iterator[Problem]:
             yield name, "a consume-once API has none"
 
 
-def _export(api: "Api") -> Iterator[Problem]:
-    export = api.export
-    if export is None:
-        return
+def _export(api: "Api", export: ExportSpec) -> Iterator[Problem]:
     if api.request.method != "POST":
         yield "export", "the calls are sent like [request], which is no POST"
     if api.cursor is None:
         yield "export", "it is for APIs with a cursor"
-    yield from _paths("export", keys, state=export.state, url=export.url, into=export.into)
-    if export.refused:
-        yield from _paths("export", parse_path, refused=export.refused)
-    if (export.filter is None) != (export.filter_text is None):
-        yield "export.filter", "filter and filter_text go together"
+    yield from _paths(
+        "export", parse_path, id=export.id, state=export.state, url=export.url,
+        count=export.count, refused=export.refused,
+    )  # fmt: skip
+    for name in ("filter", "id_param"):
+        yield from _place(f"export.{name}", getattr(export, name), api.request)
+    try:
+        ListPath.parse(export.into)
+    except ValueError as error:
+        yield "export.into", str(error)
 
 
 def _paths(block: str, read: Callable[[str], object], **texts: str | None) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,12 +10,13 @@ import msgspec
 
 from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
-from orderpull.landing.page import PageMeta, Part, digest, join
+from orderpull.landing.page import Kind, PageMeta, Part, digest, join
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.asking import AskAgain, Asking, AskOnce, Pace, Taken
-from orderpull.sources.blocks import CursorSpec
+from orderpull.sources.blocks import CursorSpec, ExportSpec
 from orderpull.sources.children import Children
-from orderpull.sources.endpoint import Endpoint
+from orderpull.sources.endpoint import OK, Endpoint
+from orderpull.sources.export import Export
 from orderpull.sources.limits import Stop
 from orderpull.sources.listing import listed
 from orderpull.sources.moving import plan
@@ -24,6 +25,9 @@ from orderpull.sources.reading import Reading
 from orderpull.sources.times import earlier, parse_time
 
 log = logging.getLogger("orderpull.pull")
+
+WORTH_AN_EXPORT = timedelta(days=2)
+"""What a first run has to span for an export to be asked for."""
 
 LISTED, FULL_READ = "listed.json", "full-read.json"
 """The notes of when all orders were last listed, and last read from the start."""
@@ -115,7 +119,7 @@ class _Pull:
         if source.api.cursor:
             self.before = landing.newest_cursor(start.cursor, start.loaded_through)
         pulled.cursor = self.before
-        pace = Pace(source, stop, self.began)
+        self.pace = pace = Pace(source, stop, self.began)
         self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
         self.asking: Asking = self.once or AskAgain(source, pace)
         self.children = Children(source, self.asking)
@@ -125,7 +129,9 @@ class _Pull:
         if self.once:
             self._adopt(self.once)
         full = self._full_read_due()
-        self._walk(self._plan(from_start=full))
+        spec = self.source.api.export
+        exported = spec is not None and (full or self.before is None) and self._export(spec)
+        self._walk(self._plan(from_start=full and not exported))
         if self.pulled.finished_at:
             if full:
                 self._keep_time(FULL_READ)
@@ -153,26 +159,55 @@ class _Pull:
     def _keep_time(self, note: str) -> None:
         self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.until)}))
 
+    def _export(self, spec: ExportSpec) -> bool:
+        """Begin with a file that the API writes; whether it could be had."""
+        start, cursor = self.source.start, self.source.api.cursor
+        if start is None or cursor is None or self.until - start < WORTH_AN_EXPORT:
+            return False
+        export = Export(self.source, self.asking, self.pace, self.landing)
+        since, newest = self._within_horizon(cursor, start), start
+        until = earlier(self.until, timedelta(seconds=cursor.lag))
+        try:
+            for stretch in export.run(spec, since, until):
+                newest = max(newest, stretch.newest or newest)
+                self._keep_body("export", stretch.lines, orders=stretch.orders)
+                self.pace.pause(0)
+        except SourceError as error:
+            export.forget()
+            log.warning("source=%s no export, pages are read instead: %s",
+                        self.source.name, error.message)  # fmt: skip
+            return False
+        self._reached(newest)
+        self.before = self.pulled.cursor
+        export.forget()
+        return True
+
     def _list(self) -> None:
         """List all orders and keep that, so that the loader finds those that vanished."""
         answers = listed(self.source, self.asking, self.next_page)
         bodies = [each.answer.body for each in answers]
-        body = join(bodies)
+        self._keep_body("listing", join(bodies), [Part(len(each)) for each in bodies])
+        self._keep_time(LISTED)
+
+    def _keep_body(
+        self, kind: Kind, body: bytes, parts: Sequence[Part] = (), orders: int = 0
+    ) -> None:
+        """Land what is no answer of its own as a page."""
         meta = PageMeta(
             source=self.source.name,
             page=self.next_page,
             state="whole",
-            status=answers[0].answer.status,
-            request=answers[0].request,
+            status=OK,
+            request=f"{kind} of {self.source.where}",
             received_at=clock.iso(clock.now()),
             sha256=digest(body),
             size=len(body),
-            kind="listing",
-            parts=[Part(len(each)) for each in bodies],
+            orders=orders,
+            kind=kind,
+            parts=list(parts),
         )
         self.landing.land(meta, body)
         self._landed(meta)
-        self._keep_time(LISTED)
 
     def _plan(self, *, from_start: bool) -> Plan:
         api, since, until = self.source.api, self.source.start, self.until
