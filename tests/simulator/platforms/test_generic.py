@@ -272,6 +272,22 @@ def test_calls_can_be_refused_and_pages_repeated() -> None:
     assert answers[0].body == answers[2].body != answers[3].body
 
 
+def test_one_order_can_spoil_its_page() -> None:
+    shop = platform("generic", poisoned=True, sort="id")
+    long = int(shop.store.odd["long"])
+    statuses = [ask(shop, "/orders", {"limit": 1, "page": n}).status for n in range(1, 21)]
+    assert [n for n, status in enumerate(statuses, 1) if status == 500] == [long]
+    assert ask(shop, "/orders", {"limit": 20}).status == 500
+
+
+def test_a_busy_shop_changes_after_each_page() -> None:
+    shop = platform("generic", paging="cursor", orders=120, busy=2)
+    orders = walk(shop, "cursor")
+    assert sum(version - 1 for _, version in shop.store.versions().values()) == 2 * shop.pages
+    assert {order["id"] for order in orders} == set(range(1, 121))
+    assert len(orders) > 120
+
+
 # ------------------------------------------------------------------------------------- signing in
 
 

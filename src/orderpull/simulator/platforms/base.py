@@ -12,6 +12,7 @@ from orderpull.simulator.model import Occurrence
 from orderpull.simulator.profile import JSON_TYPE, Answer
 
 from .clock import NOON, Clock
+from .movers import modify
 from .store import AT_ONCE, DAYS, Shape, Store
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ class Common(TypedDict, total=False):
 
     `orders` made from `seed`; `days`, `reused_numbers`, `same_stamp` and `odd` as in Store.
     `now`, `step` and `live` are the clock's. `moves` says what happens after which list call that
-    was answered with orders (from 1); `before_call(n, store)` is called before the n-th of them is
-    answered. The list calls in `repeat` are answered with what the one before was answered;
-    those of all kinds in `refuse`, counted together from 1, with 429 in the platform's own way.
+    was answered with orders (from 1), and after each of them `busy` orders are changed that were
+    given away; `before_call(n, store)` is called before the n-th of them is answered. The list
+    calls in `repeat` are answered with what the one before was answered; those of all kinds in
+    `refuse`, counted together from 1, with 429 in the platform's own way.
     """
 
     orders: int
@@ -47,6 +49,7 @@ class Common(TypedDict, total=False):
     step: float
     live: bool
     moves: Mapping[int, Action | Sequence[Action]]
+    busy: int
     before_call: Callable[[int, Store], None]
     repeat: Collection[int]
     refuse: Collection[int]
@@ -85,6 +88,7 @@ class Platform(ABC):
             odd=common.get("odd", True),
         )
         self.moves = dict(common.get("moves", {}))
+        self.busy = common.get("busy", 0)
         self.before_call = common.get("before_call")
         self.calls: Counter[Kind] = Counter()
         self.pages = 0
@@ -122,6 +126,7 @@ class Platform(ABC):
         moves = self.moves.get(self.pages, ())
         for move in [moves] if callable(moves) else moves:
             move(self.store)
+        modify(self.busy)(self.store)
         return answer
 
     @abstractmethod

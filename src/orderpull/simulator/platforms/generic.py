@@ -62,6 +62,7 @@ class Generic(Platform):
         timezone: str = "UTC",
         echo_upper: bool = False,
         children: bool = False,
+        poisoned: bool = False,
         max_size: int = 100,
         repeat_params: Repeat = "may",
         cursor_calls: int | None = None,
@@ -80,7 +81,8 @@ class Generic(Platform):
         page. A cursor works for `cursor_calls` further calls. `sort` is one of SORTS; None is a
         different order at each call. `dates`, `timezone` and `precision` say how times are written
         and read, `echo_upper` tells `upper`, the time up to which was looked. With `children` the
-        list lacks the lines. The rest is about signing in (see Desk) and what all platforms share.
+        list lacks the lines. With `poisoned` a page with the longest order in it is answered 500.
+        The rest is about signing in (see Desk) and what all platforms share.
         """
         self.shape = Shape(
             number=lambda place: f"G-{place:05d}",
@@ -107,6 +109,7 @@ class Generic(Platform):
         self._zone = zone(timezone)
         self._echo_upper = echo_upper
         self._children = children
+        self._poisoned = poisoned
         self._max_size = max_size
         self._repeat_params = repeat_params
         self._cursor_calls = cursor_calls
@@ -159,6 +162,8 @@ class Generic(Platform):
             raise ValueError(f"limit must be from 1 to {self._max_size}")
         rest = self._rest(found, asked, size, last)
         orders = rest if self._paging == "single" else rest[:size]
+        if self._poisoned and self.store.odd["long"] in map(self.store.id, orders):
+            return told(500, {"error": "internal server error"})
         body, headers = self._envelope(found, orders, asked.get("fields"))
         if self._paging not in COUNTING and len(rest) > size:
             cursor = packed({**filters, "key": self._key(orders[-1]), "call": self.calls["list"]})
