@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from orderpull.pipeline import load, preflight, pull, run
     from orderpull.reports import report
     from orderpull.settings import Settings, parse_settings, read_settings
+    from orderpull.sources.transport import Request
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OrderpullError",
+    "Request",
     "Settings",
     "load",
     "parse_settings",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "OrderpullError": "orderpull.errors",
+    "Request": "orderpull.sources.transport",
     "Settings": "orderpull.settings",
     "parse_settings": "orderpull.settings",
     "read_settings": "orderpull.settings",

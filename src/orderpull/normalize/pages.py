@@ -45,13 +45,14 @@ class PageTexts:
     def __init__(self, api: Api, form: Form) -> None:
         self._reader = PageReader(api)
         self._children = [(block, PageReader(api, block)) for block in api.children]
+        self._made = api.functions.page is not None
         self._export = api.export
         self._form = form
 
     def readable(self, page: StagedPage, body: bytes) -> bool:
         """Whether the engine can read *page* as it is."""
-        several = page.meta.parts or page.meta.kind == "export"
-        if page.meta.state != "whole" or several or holds_minus_zero(body):
+        made = self._made or page.meta.parts or page.meta.kind == "export"
+        if page.meta.state != "whole" or made or holds_minus_zero(body):
             return False
         return not repeats(body, self._form.path)
 
@@ -61,6 +62,7 @@ class PageTexts:
             return list(self._assembled(body))
         if page.meta.parts:
             return self._put_together(page, body)
+        body = self._json(body)
         if page.meta.state == "unexpected" or self._ambiguous(page, body):
             return [Piece(printable(body), whole=False)]
         if page.meta.state == "whole" and (records := self._records(body)) is not None:
@@ -75,9 +77,17 @@ class PageTexts:
         pieces = self.pieces(page, body)
         return {position: pieces[position].text for position in positions}
 
+    def _json(self, body: bytes) -> bytes:
+        """What the API's hook makes of *body*; *body* itself where it cannot."""
+        try:
+            return self._reader.json(body)
+        except Exception:  # noqa: BLE001 - somebody else's function; the page was damaged then
+            return body
+
     def _put_together(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The orders of a page of several answers, each with what was asked for it."""
         first, *answers = divide(page.meta, body)
+        answers = [self._reader.json(answer) for answer in answers]
         inner = replace(page, meta=structs.replace(page.meta, parts=[]))
         pieces = self.pieces(inner, first)
         for part, answer in zip(page.meta.parts[1:], answers, strict=True):
@@ -133,6 +143,7 @@ class PageTexts:
             return False
         if page.meta.parts:
             body = divide(page.meta, body)[0]
+        body = self._json(body)
         return page.meta.state == "whole" and repeats(body, self._form.path)
 
 

@@ -223,7 +223,7 @@ class AskOnce:
         while True:
             tried += 1
             self.pace.turn()
-            signed = self.endpoint.authorization.signed(request)
+            signed = self.endpoint.signed(request)
             draft = self.landing.draft(page, self.endpoint.told(request), self.room)
             points.reached("before-request")
             wait: float | None = None

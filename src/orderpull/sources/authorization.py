@@ -71,6 +71,12 @@ class Authorization:
         known = [text for text in given if text] + ([self._token.value] if self._token else [])
         return sorted({t for t in known if len(t) >= _REDACTED_FROM}, key=len, reverse=True)
 
+    @property
+    def known_secrets(self) -> dict[str, str]:
+        """The source's secrets by the names of their settings."""
+        given = {key: getattr(self.settings, key) for key in SECRETS}
+        return {key: text for key, text in given.items() if text is not None}
+
     def hidden(self, text: str) -> str:
         """*text* without secrets, as they are and as URLs have them."""
         for secret in self.secrets:

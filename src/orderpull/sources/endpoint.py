@@ -105,7 +105,20 @@ class Endpoint:
 
     def exchange(self, request: Request, progress: Progress) -> Answer:
         """Send *request* with what lets it in. :raises SourceError: nothing was sent."""
-        return self.send(self.authorization.signed(request), progress)
+        return self.send(self.signed(request), progress)
+
+    def signed(self, request: Request) -> Request:
+        """*request* with what lets it in. :raises SourceError: that could not be had."""
+        signed = self.authorization.signed(request)
+        sign = self.api.functions.sign
+        if sign is None:
+            return signed
+        try:
+            return sign(signed, self.authorization.known_secrets)
+        except Exception as error:
+            raise SourceRefused(
+                f"The hook's sign failed: {type(error).__name__}.", "Mend the api file's hook."
+            ) from error
 
     def _call(self, base: str, request: Request) -> Answer:
         """Send a request for a token, to *base*."""

@@ -31,7 +31,7 @@ class Ids:
         """The ids of all orders in *bodies*."""
         found: list[str] = []
         for body in bodies:
-            for raw in self.reader.records(body):
+            for raw in self.reader.records(self.reader.json(body)):
                 try:
                     value = self._tells.decode(raw).at(self._path)
                 except msgspec.DecodeError:

@@ -110,6 +110,7 @@ class PageReader:
 
     def __init__(self, api: Api, children: ChildrenSpec | None = None) -> None:
         block = children or api
+        self._hook = api.functions.page
         self._paging = block.paging
         records = ListPath.parse(block.records.path)
         self._records, self._inner = records.steps, records.inner
@@ -125,8 +126,19 @@ class PageReader:
 
     def read(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reading:
         """Look at *body*, and at the *headers* that it came with."""
+        try:
+            body = self.json(body)
+        except Exception as error:  # noqa: BLE001 - somebody else's function
+            return Reading("damaged", problem=f"the hook's page failed ({type(error).__name__})")
+        return self._look_at(body, headers)
+
+    def json(self, body: bytes) -> bytes:
+        """The JSON that *body* is, or that the API's hook makes of it."""
+        return self._hook(body) if self._hook else body
+
+    def _look_at(self, body: bytes, headers: Mapping[str, str] | None) -> Reading:
         if body.startswith(_BOM):
-            return _marked(self.read(body.removeprefix(_BOM), headers))
+            return _marked(self._look_at(body.removeprefix(_BOM), headers))
         reading = self._read(body, headers or {})
         if reading.state == "damaged" and (mended := _mended(body)) != body:
             tolerant = self._read(mended, headers or {})

@@ -26,6 +26,7 @@ from orderpull.sources.blocks import (
     RecordsSpec,
     RequestSpec,
 )
+from orderpull.sources.hook import Hook, load_hook
 from orderpull.sources.mapping import (
     AddressSpec,
     LinesSpec,
@@ -68,6 +69,11 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Where the orders are in a page."""
         return ListPath.parse(self.records.path)
 
+    @property
+    def functions(self) -> Hook:
+        """The functions of the hook. :raises ApiFileError: it cannot be loaded."""
+        return load_hook(self.hook)
+
     @cached_property
     def mapping(self) -> Mapping:
         """The parsed ``[order]``."""
@@ -93,9 +99,13 @@ def read_api(name: str, folder: File) -> Api:
         hint = f"Did you mean {near[0]!r}?" if near else f"Built in: {', '.join(known)}."
         raise ApiFileError(f"There is no api {name!r}.", hint)
     try:
-        return parse_api(file.read_text(encoding="utf-8"), file.name)
+        api = parse_api(file.read_text(encoding="utf-8"), file.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ApiFileError(f"The api file {file} cannot be read: {error}.") from None
+    if api.hook is not None:
+        api = msgspec.structs.replace(api, hook=str(file.parent / api.hook))
+        load_hook(api.hook)
+    return api
 
 
 def parse_api(text: str, where: str) -> Api:
