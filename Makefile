@@ -69,8 +69,8 @@ build/beside/.set-up: bench/dashboards/requirements.txt
 	@touch $@
 
 .PHONY: lambda-zip
-lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARGS="3.13 arm64")
-	@scripts/lambda-zip $(ARGS)
+lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARCH=arm64)
+	@scripts/lambda-zip 3.13 $(or $(ARCH),x86_64)
 
 # These pin much that orderpull has in other versions, so each has an environment of its own.
 build/aws/%/.set-up: deploy/aws/lint/%.txt
@@ -80,11 +80,14 @@ build/aws/%/.set-up: deploy/aws/lint/%.txt
 
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none SAM_CLI_TELEMETRY=0
 
+TEMPLATES := deploy/aws/template.yaml deploy/aws/template-image.yaml
+
 .PHONY: lint-aws
 lint-aws: build/aws/sam/.set-up build/aws/checkov/.set-up ## cfn-lint, sam validate and checkov over deploy/aws; offline
-	@build/aws/sam/bin/cfn-lint deploy/aws/template.yaml
-	@$(OFFLINE) build/aws/sam/bin/sam validate --lint --template deploy/aws/template.yaml
-	@build/aws/checkov/bin/checkov --file deploy/aws/template.yaml --framework cloudformation \
+	@build/aws/sam/bin/cfn-lint $(TEMPLATES)
+	@for each in $(TEMPLATES); do \
+		$(OFFLINE) build/aws/sam/bin/sam validate --lint --template $$each || exit 1; done
+	@build/aws/checkov/bin/checkov $(addprefix --file ,$(TEMPLATES)) --framework cloudformation \
 		--skip-download --compact --quiet
 
 .PHONY: lint

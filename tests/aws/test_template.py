@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -16,10 +18,11 @@ import yaml
 from botocore.exceptions import ClientError
 
 from orderpull.aws import fanout, given, handler
+from tests.aws.image_template import IMAGE_TEMPLATE, TEMPLATE, image_template
 from tests.docs.markdown import ROOT, rows, section
 from tests.servers import KEYS, free_port
 
-TEMPLATE = ROOT / "deploy" / "aws" / "template.yaml"
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 BUCKET = "orders"
 
 WIDE = {
@@ -147,7 +150,47 @@ def test_three_linters_find_nothing() -> None:
         ["make", "lint-aws"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is a valid SAM Template" in done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("is a valid SAM Template") == 2
+
+
+def test_the_template_for_an_image_is_made_from_the_other() -> None:
+    """It is up to date; its functions name an image, and no code of a zip."""
+    text = IMAGE_TEMPLATE.read_text("utf-8")
+    assert text == image_template(), "run scripts/write-image-template"
+    found = dict(yaml.load(text, _Loader))
+    functions = [e for e in found["Resources"].values() if e["Type"].endswith("::Function")]
+    assert len(functions) == 4
+    for each in functions:
+        assert each["Properties"]["PackageType"] == "Image"
+        assert each["Properties"]["ImageUri"] == "ImageUri"
+    assert not {"CodeUri", "Handler", "Runtime"} & set(found["Globals"]["Function"])
+    assert set(found["Resources"]) == set(resources())
+    assert (
+        len(found["Parameters"])
+        == len(yaml.load(TEMPLATE.read_text("utf-8"), _Loader)["Parameters"]) + 1
+    )
+
+
+def test_image_and_zip_are_one_function() -> None:
+    """The same Python, packages and handler."""
+    text = (ROOT / "deploy" / "aws" / "Containerfile").read_text("utf-8")
+    function = yaml.load(TEMPLATE.read_text("utf-8"), _Loader)["Globals"]["Function"]
+    version = function["Runtime"].removeprefix("python")
+    assert f"FROM public.ecr.aws/lambda/python:{version}\n" in text
+    assert f'CMD ["{function["Handler"]}"]' in text
+    assert "--require-hashes" in text
+    assert f"version=${{1:-{version}}}" in (ROOT / "scripts" / "lambda-zip").read_text("utf-8")
+
+
+@pytest.mark.skipif(
+    HADOLINT is None, reason="hadolint is not installed: it is made for x86_64 alone"
+)
+def test_a_linter_finds_nothing_in_the_containerfile() -> None:
+    done = subprocess.run(
+        [str(HADOLINT), "--no-color", "deploy/aws/Containerfile"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ EXTRAS = ("notify", "postgres", "redshift", "s3", "web")
 HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 
 
-def instructions() -> list[list[tuple[str, str]]]:
+def instructions(file: Path = CONTAINERFILE) -> list[list[tuple[str, str]]]:
     """Each stage's instructions: name and what follows it."""
-    lines = [line for line in CONTAINERFILE.read_text("utf-8").splitlines() if line[:1] != "#"]
+    lines = [line for line in file.read_text("utf-8").splitlines() if line[:1] != "#"]
     text = re.sub(r"\\\n\s*", "", "\n".join(lines))
     stages: list[list[tuple[str, str]]] = []
     for line in filter(None, text.splitlines()):
@@ -82,7 +82,10 @@ def test_both_stages_have_the_same_python() -> None:
 
 
 def test_what_is_copied_is_there_and_let_through() -> None:
-    """By .dockerignore, which podman and docker read; it keeps all else out, settings too."""
+    """By .dockerignore, which podman and docker read; it keeps all else out, settings too.
+
+    It serves the function's image, too.
+    """
     let_through = {
         line[1:]
         for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
@@ -90,7 +93,7 @@ def test_what_is_copied_is_there_and_let_through() -> None:
     }
     copied = {
         shlex.split(rest)[0]
-        for stage in instructions()
+        for stage in [*instructions(), *instructions(ROOT / "deploy" / "aws" / "Containerfile")]
         for rest in values(stage, "COPY")
         if not rest.startswith("--from=")
     }
