@@ -105,6 +105,14 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
     assert shop.calls["child"] >= 1
 
 
+def test_the_truth_can_be_told_by_the_numeric_ids_of_rest() -> None:
+    graphql, rest = platform("shopify", seed=5), platform("shopify-rest", seed=5)
+    assert graphql.truth(by=lambda order: str(order.key)) == rest.truth()
+    assert set(graphql.truth()["orders"]) == {
+        f"gid://shopify/Order/{told}" for told in rest.truth()["orders"]
+    }
+
+
 def test_only_the_chosen_fields_are_answered() -> None:
     shop = platform("shopify")
     orders = data(shop, "{ orders(first: 2) { nodes { number: name } } }")["orders"]

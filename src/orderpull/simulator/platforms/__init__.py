@@ -4,6 +4,7 @@
     with Simulator(shop, faults=["500@3"]) as simulator:
         ...  # read the orders from simulator.url as the platform's manual says
     shop.truth()["orders"]  # by id: number, counted, the address's columns, items {sku: pieces}
+    shop.truth(by=lambda order: str(order.key))  # Shopify's orders by their numeric ids
 
 `moves` says what happens after which list call that was answered with orders (from 1): an action of
 `movers` or several. The same actions can be done at any other time, such as `modify(5)(shop.store)`

@@ -96,9 +96,9 @@ class Platform(ABC):
         self._refuse = common.get("refuse", ())
         self._before: Answer | None = None
 
-    def truth(self) -> dict[str, Any]:
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
         """Return what a correct warehouse holds of the shop as it is now (see Store)."""
-        return self.store.truth()
+        return self.store.truth(by)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; then the world moves on."""

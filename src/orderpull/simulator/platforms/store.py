@@ -101,21 +101,22 @@ class Store:
         """Return the order with this id, if there is one now."""
         return next((order for order in self.orders.values() if self.id(order) == told), None)
 
-    def truth(self) -> dict[str, Any]:
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
         """Return what a correct warehouse holds of the shop as it is now, by the orders' ids.
 
         `orders`: number, whether counted, the address's columns and the items (SKU: pieces), those
         of the platform's own field first, then those `items_ordered` and `items_current`. Carts,
         drafts and tests stand `aside`, with what they are; `deleted` is what once was in the list.
+        `by` names orders otherwise than by the id.
         """
-        which = self.shape.quantity
+        which, name = self.shape.quantity, by or self.id
         orders, aside = {}, {}
         for order in self.orders.values():
             if order.state in ASIDE:
-                aside[self.id(order)] = {"state": order.state, **order.rows(which)}
+                aside[name(order)] = {"state": order.state, **order.rows(which)}
             else:
-                orders[self.id(order)] = order.rows(which)
-        deleted = {self.id(order): order.rows(which) for order in self.deleted.values()}
+                orders[name(order)] = order.rows(which)
+        deleted = {name(order): order.rows(which) for order in self.deleted.values()}
         return {"orders": orders, "aside": aside, "deleted": deleted}
 
     def versions(self) -> dict[str, tuple[datetime, int]]:
