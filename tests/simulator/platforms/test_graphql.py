@@ -99,6 +99,8 @@ def test_arguments_arrive_as_they_are_meant() -> None:
         ("{ name", "Expected Name"),
         ("{ orders(first 1) { id } }", "Expected ':'"),
         ("{ name } }", "Expected Name"),
+        ("{ }", "Expected Name"),
+        ("{ name @include(if: true) }", "found '@'"),
         ("{ name ; }", "Unexpected character"),
         ("subscription { name }", "Unexpected Name"),
         ("query A { name } query B { name }", "one operation"),

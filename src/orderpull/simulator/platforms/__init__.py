@@ -13,7 +13,9 @@ is the shop's doing, so `shop.truth()` tells of it; `Simulator.truth()` is the s
 
 The shop's clock is its own (`shop.clock`): it begins at `now=`, which must have a zone, and each
 call moves it by `step=` seconds. `live=True` lets it go with this machine's. All orders have been
-changed ten minutes before `now` or earlier. `shop.store.odd` names the odd orders by their ids.
+changed ten minutes before `now` or earlier. Readers bound what they read by their own clock, so let
+both go together: `live=True`, or the reader's clock set to the shop's. `shop.store.odd` names the
+odd orders by their ids.
 
 `shop.calls` counts calls by kind (list, child, token, bulk, other), and so does the call log, in
 `Call.kind`, where those struck by faults of the simulator count too. What a client signs in with

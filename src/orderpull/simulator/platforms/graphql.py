@@ -1,4 +1,7 @@
-"""Enough of GraphQL to answer queries: documents, their check against a schema, and the fields."""
+"""Enough of GraphQL to answer queries: documents, their check against a schema, and the fields.
+
+Directives are not understood; whoever sends one is told of a syntax error.
+"""
 
 from __future__ import annotations
 
@@ -238,6 +241,8 @@ class _Document:
 
     def _selections(self) -> list[Field]:
         self._expect("{")
+        if self._is("}"):
+            raise GraphQLError("Syntax Error: Expected Name, found '}'.")
         found = []
         while not self._take("}"):
             found.append(self._selection())
