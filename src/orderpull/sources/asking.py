@@ -219,7 +219,7 @@ class AskOnce:
         tries: int | None = None,  # noqa: ARG002 - and is never asked for less of them
     ) -> Taken:
         """Ask until an answer comes that may have consumed orders."""
-        tried = 0
+        tried, renewed = 0, False
         while True:
             tried += 1
             self.pace.turn()
@@ -240,6 +240,10 @@ class AskOnce:
                 error = self.endpoint.refusal(answer, self.reader.read(answer.body))
                 wait = asked_wait(answer.headers, self.endpoint.api.limits)
             draft.discard()
+            if isinstance(error, SourceExpired) and not renewed:
+                renewed = self.endpoint.authorization.renew()
+                if renewed:
+                    continue
             self.pace.again(error, wait, tried)
 
     def adopt(self, draft: Draft) -> Taken | None:

@@ -10,11 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import msgspec
 
-from orderpull.errors import SettingsError, SourceBusy, SourceRefused, SourceUnexpected
+from orderpull import points
+from orderpull.errors import (
+    SettingsError,
+    SourceBusy,
+    SourceRefused,
+    SourceUnexpected,
+    SourceUnreachable,
+)
 from orderpull.settings import SourceSettings
 from orderpull.sources.blocks import AuthSpec, TokenSpec
 from orderpull.sources.problems import HEADER
@@ -57,6 +64,8 @@ class Authorization:
         self.kept: KeptTokens | None = None
         self._call = call
         self._token: _Token | None = None
+        self._refused: str | None = None
+        self._got: set[str] = set()
         self._check()
 
     @property
@@ -68,7 +77,7 @@ class Authorization:
     def secrets(self) -> list[str]:
         """What must not be shown, the longest first."""
         given = [getattr(self.settings, key) for key in SECRETS if key not in {"client_id", "user"}]
-        known = [text for text in given if text] + ([self._token.value] if self._token else [])
+        known = {text for text in given if text} | self._got
         return sorted({t for t in known if len(t) >= _REDACTED_FROM}, key=len, reverse=True)
 
     @property
@@ -78,16 +87,33 @@ class Authorization:
         return {key: text for key, text in given.items() if text is not None}
 
     def hidden(self, text: str) -> str:
-        """*text* without secrets, as they are and as URLs have them."""
+        """*text* without secrets, as they are, as URLs have them, and as Basic sends them."""
+        forms = set()
         for secret in self.secrets:
-            for form in (secret, quote(secret, safe=""), quote(secret)):
-                text = text.replace(form, "•••")
+            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+            forms |= {_basic(secret), _basic(f"{secret}:")}
+            forms |= {_basic(f"{user}:{secret}") for user in self._users}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, "•••")
         return text
 
-    def keep_in(self, notes: Notes) -> None:
-        """Keep tokens that have to outlive this process in *notes*, where there are such."""
+    @property
+    def _users(self) -> list[str]:
+        """Who a secret may be sent along with."""
+        return [user for user in (self.settings.client_id, self.settings.user) if user]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there are tokens that have to outlive this process."""
         grant = self.spec.token.grant if self.spec.token else None
-        if self.settings.token is None and grant in {"refresh_token", "authorization_code"}:
+        return self.settings.token is None and grant in {"refresh_token", "authorization_code"}
+
+    def keep_in(self, notes: Notes) -> None:
+        """Keep tokens that have to outlive this process in *notes*, where there are such.
+
+        :raises SettingsError: they cannot be kept.
+        """
+        if self.keeps:
             self.kept = KeptTokens(notes, self.settings)
 
     def signed(self, request: Request) -> Request:
@@ -96,8 +122,7 @@ class Authorization:
         token, spec = self._known(), self.spec
         target = request.target
         if token is not None and spec.kind == "query" and spec.param:
-            mark = "&" if "?" in target else "?"
-            target += mark + urlencode({spec.param: token})
+            target = _with_param(target, spec.param, token)
         elif token is not None and spec.kind != "none":
             headers[spec.header] = self._header(token)
         return replace(request, target=target, headers={**request.headers, **headers})
@@ -105,6 +130,7 @@ class Authorization:
     def renew(self) -> bool:
         """Forget the token, which is taken no more; whether another one can be got."""
         had, self._token = self._token, None
+        self._refused = had.value if had else None
         return had is not None
 
     def got_by(self, code: str, redirect_uri: str) -> None:
@@ -162,8 +188,7 @@ class Authorization:
     def _header(self, token: str) -> str:
         spec = self.spec
         if spec.kind == "basic" or any(token.startswith(prefix) for prefix in spec.basic_for):
-            pair = token if ":" in token else f"{token}:"
-            return "Basic " + base64.b64encode(pair.encode()).decode()
+            return "Basic " + _basic(token if ":" in token else f"{token}:")
         return f"Bearer {token}" if spec.kind == "bearer" else token
 
     def _known(self) -> str | None:
@@ -183,8 +208,9 @@ class Authorization:
         """The token that an earlier run got, where tokens are kept."""
         kept = self.kept.read() if self.kept else {}
         token, expires = kept.get("token"), kept.get("expires_at")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not token or token == self._refused:
             return None
+        self._got.add(token)
         left = float(expires) - time.time() - EARLY if expires is not None else float("inf")
         return _Token(token, time.monotonic() + left) if left > 0 else None
 
@@ -194,50 +220,94 @@ class Authorization:
             return {}
         if spec.grant == "client_credentials":
             return {"grant_type": "client_credentials"}
-        kept = self.kept.read().get("refresh_token") if self.kept else None
-        refresh = kept or self.settings.refresh_token
+        kept = self.kept.read() if self.kept else {}
+        refresh = kept.get("refresh_token") or self.settings.refresh_token
         if not refresh:
-            raise SourceRefused(
-                f"Source {self.name!r} has no token yet.", f"Run `orderpull login {self.name}`."
-            )
-        return {"grant_type": "refresh_token", "refresh_token": str(refresh)}
+            why = "its token is taken no more" if kept.get("token") else "there is no token yet"
+            raise SourceRefused(f"{why}; somebody has to allow the access.", self._login)
+        self._got.add(refresh)
+        return {"grant_type": "refresh_token", "refresh_token": refresh}
+
+    @property
+    def _login(self) -> str:
+        return f"Run `orderpull login {self.name}`."
 
     def _obtain(self, spec: TokenSpec, grant: Mapping[str, str]) -> None:
         """Ask for a token and keep it, with the refresh token that comes along."""
         base, path = self._place(spec.url)
-        answer = self._call(base, self._token_request(spec, path, grant))
+        kept = self.kept.read() if self.kept else {}
+        refreshing = grant.get("grant_type") == "refresh_token"
+        request = self._token_request(spec, path, grant)
+        answer = self._refreshed(base, request) if refreshing else self._call(base, request)
         told = _TokenAnswer(spec, answer)
+        self._got |= {text for text in (told.token, told.refresh_token) if text}
         if answer.problem or answer.status in _BUSY:
             raise SourceBusy(
                 f"{base}{path} gave no token ({answer.problem or answer.status}).",
                 "Run again later.",
             )
-        token = told.token
-        if answer.status not in range(200, 300) or not token:
-            said = self.hidden(told.error)
-            why = f"{answer.status}{': ' + said if said else ''}"
-            raise SourceRefused(
-                f"{base}{path} gave no token ({why}).", f"Check the {self._checked(spec)}."
-            )
-        if not token.isprintable() or not token.isascii():
+        if answer.status not in range(200, 300) or not told.token:
+            lost = refreshing and bool(kept.get("asked"))
+            raise self._none_given(f"{base}{path}", answer, told, lost=lost)
+        if not told.token.isprintable() or not told.token.isascii():
             raise SourceUnexpected(f"{base}{path} gave a token of odd characters.", "")
+        points.reached("token-received")
         seconds = told.seconds or spec.lifetime or float("inf")
-        early = min(EARLY, seconds / 10)
-        if self.kept and (told.refresh_token or spec.grant == "authorization_code"):
-            before = self.kept.read().get("refresh_token")
+        if self.kept and (refreshing or spec.grant == "authorization_code"):
             self.kept.keep({
-                "token": token,
+                "token": told.token,
                 "expires_at": None if seconds == float("inf") else time.time() + seconds,
-                "refresh_token": told.refresh_token or before,
+                "refresh_token": told.refresh_token or kept.get("refresh_token"),
             })  # fmt: skip
-        self._token = _Token(token, time.monotonic() + seconds - early)
+        points.reached("token-kept")
+        self._token = _Token(told.token, time.monotonic() + seconds - _early(seconds))
+
+    def _refreshed(self, base: str, request: Request) -> Answer:
+        """The answer to *request*, in which a refresh token is used.
+
+        That is noted before: its successor is lost if a kill comes before that is kept.
+        """
+        if self.kept is None:
+            return self._call(base, request)
+        kept, used = self.kept.read(), True
+        self.kept.keep({**kept, "asked": True})
+        try:
+            answer = self._call(base, request)
+            used = bool(answer.problem) or answer.status not in range(400, 500)
+        except SourceUnreachable:
+            used = False
+            raise
+        finally:
+            if not used:
+                self.kept.keep(kept)
+        return answer
+
+    def _none_given(
+        self, where: str, answer: Answer, told: "_TokenAnswer", *, lost: bool
+    ) -> SourceRefused:
+        """The error of a call that brought no token.
+
+        :param lost: whether a process ended, or a line broke, while the refresh token was used.
+        """
+        said = self.hidden(told.error)
+        why = f"{answer.status}{': ' + said if said else ''}"
+        message = f"{where} gave no token ({why})."
+        if not lost:
+            return SourceRefused(message, f"Check the {self._checked(self._spec())}.")
+        again = f"Set a new refresh_token in [sources.{self.name}]."
+        return SourceRefused(
+            f"{message} The refresh token had been used before, and the answer with its successor "
+            "was lost: a process was killed, or the line broke.",
+            self._login if self._spec().grant == "authorization_code" else again,
+        )
 
     def _checked(self, spec: TokenSpec) -> str:
         return {
             "login": "user and password",
             "client_credentials": "client_id and client_secret",
             "refresh_token": f"client_id, client_secret and refresh_token of [sources.{self.name}]",
-            "authorization_code": f"client_id; then run `orderpull login {self.name}`",
+            "authorization_code": f"client_id and client_secret, then run `orderpull login "
+            f"{self.name}` again",
         }[spec.grant]
 
     def _token_request(self, spec: TokenSpec, path: str, grant: Mapping[str, str]) -> Request:
@@ -251,8 +321,7 @@ class Authorization:
         if spec.grant != "login":
             identity, secret = self.settings.client_id or "", self.settings.client_secret
             if spec.client == "basic":
-                pair = f"{identity}:{secret or ''}".encode()
-                headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+                headers["Authorization"] = "Basic " + _basic(f"{identity}:{secret or ''}")
             else:
                 form["client_id"] = identity
                 form |= {"client_secret": secret} if secret else {}
@@ -283,6 +352,22 @@ class Authorization:
         parts = urlsplit(url)
         base = self.settings.auth_url or f"{parts.scheme}://{parts.netloc}"
         return base.rstrip("/"), parts.path
+
+
+def _basic(pair: str) -> str:
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _early(seconds: float) -> float:
+    """Seconds before its end that a token good for *seconds* is renewed."""
+    return 0.0 if seconds == float("inf") else min(EARLY, seconds / 10)
+
+
+def _with_param(target: str, name: str, value: str) -> str:
+    """*target* with a parameter, in place of one that the API itself put into a URL it told."""
+    path, _, query = target.partition("?")
+    rest = [each for each in query.split("&") if each and each.partition("=")[0] != name]
+    return f"{path}?{'&'.join([*rest, urlencode({name: value})])}"
 
 
 class _TokenAnswer:

@@ -151,26 +151,35 @@ class Endpoint:
 
     def reach(self) -> None:
         """DNS, TCP, TLS, and no HTTP. :raises SourceUnreachable: one of them failed."""
+        if self._given:
+            return
         try:
             self.client.reach()
         except SourceUnreachable as error:
             raise self.named(error) from None
 
     def try_once(self) -> int:
-        """Ask an ordinary API for one page and keep nothing: the status it answers.
+        """Ask an ordinary API for one page and keep nothing of it: the status it answers.
 
         :raises SourceError: it cannot be asked.
         """
         now = clock.now()
         ask = next(plan(self.api, 1 if self.api.paging.size_param else None, self.start, now))
         try:
-            answer = self.exchange(self.request(ask), Progress())
-        except SourceError as error:
-            raise self.named(error) from None
-        reading = PageReader(self.api).read(answer.body, answer.headers)
-        if not well(answer, reading):
-            raise self.named(self.refusal(answer, reading))
+            answer, reading = self._asked_once(self.request(ask))
+            error = None if well(answer, reading) else self.refusal(answer, reading)
+            if isinstance(error, SourceExpired) and self.authorization.renew():
+                answer, reading = self._asked_once(self.request(ask))
+                error = None if well(answer, reading) else self.refusal(answer, reading)
+        except SourceError as raised:
+            raise self.named(raised) from None
+        if error is not None:
+            raise self.named(error)
         return answer.status
+
+    def _asked_once(self, request: Request) -> tuple[Answer, Reading]:
+        answer = self.exchange(request, Progress())
+        return answer, PageReader(self.api).read(answer.body, answer.headers)
 
     def named(self, error: SourceError) -> SourceError:
         """*error*, its message with this source's name and URL."""

@@ -7,6 +7,8 @@ key is made of the settings' own secret: who can read the landing alone learns n
 
 import base64
 import hashlib
+import threading
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -49,8 +51,7 @@ class KeptTokens:
                 "This API's tokens have to be kept, encrypted.",
                 "Install it: pip install 'orderpull[oauth]'.",
             ) from None
-        key = hashlib.scrypt(secret.encode(), salt=b"orderpull tokens", n=2**14, r=8, p=1, dklen=32)
-        self._box = Fernet(base64.urlsafe_b64encode(key))
+        self._box = Fernet(_key(secret))
         self._given = hashlib.sha256((settings.refresh_token or "").encode()).hexdigest()
         self._notes = notes
         self._known: dict[str, Any] | None = None
@@ -77,3 +78,18 @@ class KeptTokens:
         except (InvalidToken, msgspec.DecodeError):
             return {}
         return kept if kept.get("given") == self._given else {}
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _key(secret: str) -> bytes:
+    """The key made of *secret*: 16 MB of memory while it is made, whatever the sources."""
+    with _ONE_AT_A_TIME:
+        return _derived(secret)
+
+
+@lru_cache(maxsize=256)
+def _derived(secret: str) -> bytes:
+    key = hashlib.scrypt(secret.encode(), salt=b"orderpull tokens", n=2**14, r=8, p=1, dklen=32)
+    return base64.urlsafe_b64encode(key)
