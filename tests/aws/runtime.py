@@ -96,7 +96,7 @@ class Function:
         self._server.server_close()
         self._thread.join(5)
 
-    def invoke(self, event: object, seconds: float = 120.0) -> Invocation:
+    def invoke(self, event: object, seconds: float = 900.0) -> Invocation:
         """What the function makes of *event*, if Lambda gives it so many *seconds*.
 
         :raises RuntimeError: its process ended instead.

@@ -108,13 +108,14 @@ def test_out_of_time_is_no_failure(account: AwsAccount, post: Post) -> None:
     """The next invocation goes on; a source that failed before that is told all the same."""
     slow = SkubanaAssessment(orders=60, per_call=6)
     with (
-        Simulator(slow, latency=0.6) as simulator,
+        Simulator(slow, latency=2) as simulator,
         Simulator(shop(), faults=["401@1"]) as failing,
     ):
-        account.add("a", failing.url, more="timeout = 1")
-        account.add("shop", simulator.url, more="timeout = 1")
+        account.add("a", failing.url, more="timeout = 3")
+        account.add("shop", simulator.url, more="timeout = 3")
         with account.function() as function:
-            assert function.invoke({"do": "run"}, seconds=10).ok
+            done = function.invoke({"do": "run"}, seconds=20)
+    assert "Stopped" in done.answer["error"], "10 answers take 20 s, and it asks for 9 s at most"
     (body,) = post.bodies()
     assert body.startswith("a: failure. ")
     assert "Stopped" not in body
