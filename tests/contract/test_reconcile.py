@@ -95,6 +95,8 @@ def test_replay_comes_to_the_same(place: Warehouse) -> None:
     del listed.shop.orders[5]
     listed.shop.place(7, state="sent")
     assert listed.run().ok
+    listed.shop.place(13)  # which no list before this one can have
+    assert listed.run().ok
     states = listed.states()
     assert states["N-5"] == GONE
     replayed = replay(listed.settings)
