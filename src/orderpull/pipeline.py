@@ -276,8 +276,9 @@ class Pipeline:
             pages = "1 landed page waits" if waiting == 1 else f"{waiting} landed pages wait"
             error.message = f"{error.message} Nothing was asked of any API; {pages}."
             raise
-        for name in self.sources:
+        for name, source in self.sources.items():
             self.landing.check(name)
+            source.authorization.keep_in(self.part(name))
 
     def _learn(self, loader: Loader, name: str) -> None:
         state, part = loader.state(name), self.part(name)

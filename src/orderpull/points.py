@@ -37,6 +37,9 @@ LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
 BUCKET_POINTS = ("before-put", "put")
 """Those that only a warehouse has that is loaded from a bucket."""
 
+TOKEN_POINTS = ("token-received", "token-kept")
+"""Those that only a source has that gets its token by a call."""
+
 
 def reached(point: str) -> None:
     """Say that *point*, one of those above, has been reached. Does nothing outside tests."""

@@ -1,13 +1,16 @@
 """Check: preflight alone, told step by step."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from orderpull.errors import OrderpullError
+from orderpull.errors import LandingBusy, OrderpullError
+from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
+from orderpull.sources.pull import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,26 @@ def check(settings: Settings, sources: Iterable[str] = ()) -> Findings:
     for name, source in pipeline.sources.items():
         where = f"source {name}: {source.where}"
         try:
-            source.reach()
-            if not source.api.consume_once:
-                source.try_once()
+            found.findings.append(Finding(f"{where} ({_tried(source, pipeline.part(name))})"))
         except OrderpullError as error:
             found.findings.append(Finding(where, error))
-        else:
-            once = " (reached; no orders asked for)" if source.api.consume_once else " (answers)"
-            found.findings.append(Finding(where + once))
     if settings.notify.urls:
         found.findings.append(_notifications(settings))
     return found
+
+
+def _tried(source: Source, landing: SourceLanding) -> str:
+    """How *source* does. :raises OrderpullError: it cannot be pulled."""
+    source.reach()
+    if source.api.consume_once:
+        return "reached; no orders asked for"
+    try:
+        # Who asks may get a token that has to be kept: that is for one process at a time.
+        with landing.pulling() if source.authorization.keeps else nullcontext():
+            source.try_once()
+    except LandingBusy:
+        return "reached; another orderpull is pulling it now"
+    return "answers"
 
 
 def _notifications(settings: Settings) -> Finding:

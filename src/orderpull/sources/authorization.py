@@ -238,6 +238,7 @@ class Authorization:
         kept = self.kept.read() if self.kept else {}
         refreshing = grant.get("grant_type") == "refresh_token"
         request = self._token_request(spec, path, grant)
+        asked, asked_at = time.monotonic(), time.time()  # a token's life begins before it is here
         answer = self._refreshed(base, request) if refreshing else self._call(base, request)
         told = _TokenAnswer(spec, answer)
         self._got |= {text for text in (told.token, told.refresh_token) if text}
@@ -256,11 +257,11 @@ class Authorization:
         if self.kept and (refreshing or spec.grant == "authorization_code"):
             self.kept.keep({
                 "token": told.token,
-                "expires_at": None if seconds == float("inf") else time.time() + seconds,
+                "expires_at": None if seconds == float("inf") else asked_at + seconds,
                 "refresh_token": told.refresh_token or kept.get("refresh_token"),
             })  # fmt: skip
         points.reached("token-kept")
-        self._token = _Token(told.token, time.monotonic() + seconds - _early(seconds))
+        self._token = _Token(told.token, asked + seconds - _early(seconds))
 
     def _refreshed(self, base: str, request: Request) -> Answer:
         """The answer to *request*, in which a refresh token is used.

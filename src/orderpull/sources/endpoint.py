@@ -173,6 +173,8 @@ class Endpoint:
                 error = None if well(answer, reading) else self.refusal(answer, reading)
         except SourceError as raised:
             raise self.named(raised) from None
+        finally:
+            self.client.close()
         if error is not None:
             raise self.named(error)
         return answer.status
