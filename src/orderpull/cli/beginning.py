@@ -65,12 +65,13 @@ def init(*, force: bool, token_variable: str, start: str, **answers: str) -> Non
 
 @click.command()
 @json_option
+@click.option("--notify", is_flag=True, help="Send a test message to all of notify.urls.")
 @sources_argument
-def check(sources: tuple[str, ...], *, as_json: bool) -> None:
+def check(sources: tuple[str, ...], *, as_json: bool, notify: bool) -> None:
     """Prove settings, landing, warehouse and network; ask for no orders of a consume-once API."""
     from orderpull.operate.check import check as run_checks
 
-    findings = run_checks(settings_in_force(), sources)
+    findings = run_checks(settings_in_force(), sources, notify=notify)
     if as_json:
         click.echo(json.dumps(findings.as_json(), ensure_ascii=False))
     for finding in findings.findings if not as_json else ():

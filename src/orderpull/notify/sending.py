@@ -27,24 +27,33 @@ def send(settings: Settings, message: Message, log: logging.Logger) -> bool:
 
     :raises SettingsError: apprise is not installed.
     """
+    sent = send_each(settings, message)
+    for number, (name, done) in enumerate(sent, start=1):
+        if not done:
+            log.warning("notification %d of %d (%s) was not sent", number, len(sent), name)
+    return any(done for _, done in sent)
+
+
+def send_each(settings: Settings, message: Message) -> list[tuple[str, bool]]:
+    """Send *message* to all; of each address the kind, in apprise's words, and whether it took it.
+
+    :raises SettingsError: apprise is not installed.
+    """
     places = places_of(settings)
     from apprise import NotifyFormat, NotifyType
 
     kind = NotifyType.SUCCESS if message.good else NotifyType.WARNING
     title, body = (without_secrets(text, settings) for text in (message.title, message.body))
-    sent = 0
-    for number, place in enumerate(places, start=1):
+    sent = []
+    for place in places:
         try:
             done = place is not None and place.notify(
                 body=body, title=title, notify_type=kind, body_format=NotifyFormat.TEXT
             )
         except Exception:  # noqa: BLE001 - the others are told all the same
             done = False
-        sent += bool(done)
-        if not done:
-            name = place.service_name if place else "not understood"
-            log.warning("notification %d of %d (%s) was not sent", number, len(places), name)
-    return sent > 0
+        sent.append((str(place.service_name) if place else "not understood", bool(done)))
+    return sent
 
 
 def check(settings: Settings) -> None:

@@ -1,11 +1,11 @@
 """Check: preflight alone, told step by step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from orderpull.errors import LandingBusy, OrderpullError
+from orderpull.errors import LandingBusy, OrderpullError, UsageError
 from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
@@ -43,11 +43,19 @@ class Findings:
         }
 
 
-def check(settings: Settings, sources: Iterable[str] = ()) -> Findings:
+def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = False) -> Findings:
     """Try everything that a run needs.
 
     An ordinary API is asked for one page; of a consume-once API only name, port and TLS are tried.
+
+    :param notify: send a test message to everybody who is to be notified.
+    :raises UsageError: *notify*, and nobody is.
     """
+    if notify and not settings.notify.urls:
+        raise UsageError(
+            "notify.urls names nobody, so that no test message can be sent.",
+            "docs/schedule.md shows how addresses are written.",
+        )
     found = Findings()
     pipeline = Pipeline(settings, sources)
     found.findings.append(Finding(f"settings: {settings.file}"))
@@ -65,7 +73,7 @@ def check(settings: Settings, sources: Iterable[str] = ()) -> Findings:
         except OrderpullError as error:
             found.findings.append(Finding(where, error))
     if settings.notify.urls:
-        found.findings.append(_notifications(settings))
+        found.findings.extend(_test_messages(settings) if notify else [_notifications(settings)])
     return found
 
 
@@ -92,3 +100,21 @@ def _notifications(settings: Settings) -> Finding:
     except OrderpullError as error:
         return Finding("notifications", error)
     return Finding(f"notifications: {addresses} understood (nothing sent)")
+
+
+def _test_messages(settings: Settings) -> Iterator[Finding]:
+    """A message to each address, and whether it was taken; by kind alone: addresses are secret."""
+    told = "This is a test of orderpull's notifications. Nothing is wrong."
+    message = sending.Message(f"{settings.notify.name}: test", told, good=True)
+    try:
+        sent = sending.send_each(settings, message)
+    except OrderpullError as error:
+        yield Finding("notifications", error)
+        return
+    for number, (name, done) in enumerate(sent, start=1):
+        what = f"notification {number} of {len(sent)} ({name})"
+        if done:
+            yield Finding(f"{what}: test message sent")
+        else:
+            hint = "Check its address in notify.urls, and the network."
+            yield Finding(what, OrderpullError(f"The {what} was not taken.", hint))
