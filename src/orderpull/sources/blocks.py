@@ -251,10 +251,12 @@ class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     :param query: parameters, beside those of ``[request]`` or instead of them.
     :param body: values by their places in the body, the same way.
+    :param size: orders listed at once; the most that the API allows, unless given.
     """
 
     query: dict[str, str] = {}
     body: dict[str, Any] = {}
+    size: Count | None = None
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -66,8 +66,9 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
 
 
 def _once(endpoint: Endpoint, asking: Asking, ids: Ids, page: int) -> list[Taken]:
-    paging, answers = ids.api.paging, list[Taken]()
-    steps = walk(paging, page_size(paging, paging.max_size), Ask())
+    paging, spec, answers = ids.api.paging, ids.api.reconcile, list[Taken]()
+    size = page_size(paging, (spec.size if spec else None) or paging.max_size)
+    steps = walk(paging, size, Ask())
     try:
         ask = next(steps)
         while True:

@@ -1,0 +1,169 @@
+"""What has to be asked for each order: landed with its page, or not at all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderpull.landing.page import divide
+from orderpull.normalize.shape import Shaper, StagedPage
+from orderpull.sources.transport import Answer, Request
+from tests.normalize.helpers import Workbench
+from tests.sources.answers import Asked, query
+
+NESTED = """
+title = "Nested"
+[request]
+path = "/graph"
+method = "POST"
+body = { query = "orders" }
+[paging]
+kind = "cursor"
+param = "$.after"
+next = "data.page.end"
+more = "data.page.more"
+[records]
+path = "data.orders[].node"
+[[children]]
+into = "lines.edges"
+key = "id"
+key_param = "$.id"
+more = "lines.page.more"
+next = "lines.page.end"
+[children.request]
+path = "/graph"
+method = "POST"
+body = { query = "lines" }
+[children.paging]
+kind = "cursor"
+param = "$.after"
+next = "data.lines.page.end"
+more = "data.lines.page.more"
+[children.records]
+path = "data.lines.edges"
+[order]
+number = "no"
+id = "id"
+[order.lines]
+path = "lines.edges[].node"
+sku = "sku"
+quantity = "n"
+"""
+
+LISTED = """
+title = "One list an order"
+[request]
+path = "/orders"
+[[children]]
+into = "items"
+key = "id"
+[children.request]
+path = "/orders/{key}/items"
+[children.paging]
+kind = "page"
+param = "page"
+size = 2
+size_param = "limit"
+[order]
+number = "id"
+[order.lines]
+path = "items"
+sku = "sku"
+quantity = "n"
+"""
+
+SKUS = [f"S{number}" for number in range(7)]
+
+
+def connection(skus: list[str], at: int, count: int) -> dict[str, Any]:
+    """A page of lines, as GraphQL has it."""
+    edges = [{"node": {"sku": sku, "n": 1}} for sku in skus[at : at + count]]
+    more = at + count < len(skus)
+    return {"edges": edges, "page": {"more": more, "end": str(at + count) if more else None}}
+
+
+def nested(request: Request) -> object:
+    """Two orders a page, three lines each at first, two with each further question."""
+    body = json.loads(request.body)
+    if body["query"] == "lines":
+        skus = SKUS if body["id"] == "b" else []
+        return {"data": {"lines": connection(skus, int(body["after"]), 2)}}
+    ids = {None: ("a", "b"), "2": ("c", "d")}[body.get("after")]
+    lines = {"a": SKUS[:1], "b": SKUS, "c": [], "d": SKUS[:3]}
+    orders = [
+        {"node": {"id": i, "no": i.upper(), "lines": connection(lines[i], 0, 3)}} for i in ids
+    ]
+    more = "after" not in body
+    return {"data": {"orders": orders, "page": {"more": more, "end": "2" if more else None}}}
+
+
+def staged(asked: Asked, number: int) -> StagedPage:
+    """A landed page, to be shaped."""
+    landing = asked.landing
+    return StagedPage(landing.meta(number), landing.file(number), lambda: landing.read(number)[1])
+
+
+def items_of(bench: Workbench, asked: Asked) -> dict[str, dict[str, int]]:
+    """By number the items that are shaped from the landed pages."""
+    pages = [staged(asked, number) for number in asked.landing.pages()]
+    Shaper(bench.connection, asked.api, "{number}").shape(pages)
+    rows = bench.connection.execute("SELECT ordernumber, items FROM staged_order").fetchall()
+    return {number: {item["sku"]: item["quantity"] for item in items} for number, items in rows}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Any:
+    """An engine that shapes."""
+    made = Workbench(tmp_path, Asked(tmp_path / "x", LISTED, nested).api)
+    yield made
+    made.close()
+
+
+def test_lines_beyond_a_nested_page_are_asked_for(tmp_path: Path, bench: Workbench) -> None:
+    """Each order has all its lines; the answers lie in the page as they came."""
+    asked = Asked(tmp_path, NESTED, nested)
+    assert asked.pull().error is None
+    assert items_of(bench, asked) == {
+        "A": {"S0": 1},
+        "B": dict.fromkeys(SKUS, 1),
+        "C": {},
+        "D": dict.fromkeys(SKUS[:3], 1),
+    }
+    meta, body = asked.landing.read(1)
+    answers = divide(meta, body)
+    assert [json.loads(answer) for answer in answers] == [
+        nested(each) for each in asked.requests[:3]
+    ]
+    assert asked.landing.meta(2).parts == []  # no order of that page had more
+    assert len(asked.requests) == 4
+
+
+def test_a_list_of_its_own_for_each_order(tmp_path: Path, bench: Workbench) -> None:
+    """The children's own paging is walked to its end, and ids stand safely in the path."""
+
+    def say(request: Request) -> object:
+        if request.target == "/orders":
+            return [{"id": "a/b"}, {"id": "c"}, {"id": None}]
+        asked_for = {"/orders/a%2Fb/items": SKUS, "/orders/c/items": []}
+        skus = asked_for[request.target.partition("?")[0]]
+        at = 2 * (int(query(request)["page"]) - 1)
+        return [{"sku": sku, "n": 2} for sku in skus[at : at + 2]]
+
+    asked = Asked(tmp_path, LISTED, say)
+    assert asked.pull().error is None
+    assert items_of(bench, asked) == {"a/b": dict.fromkeys(SKUS, 2), "c": {}}
+
+
+def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> None:
+    """Nothing of the page is landed, so that the next run asks for all of it again."""
+
+    def refusing(request: Request) -> object:
+        return Answer(404, {}, b"{}") if b'"lines"' in request.body else nested(request)
+
+    asked = Asked(tmp_path, NESTED, refusing)
+    assert asked.pull().error is not None
+    assert asked.landing.pages() == []
+    asked.say = nested
+    assert asked.pull().error is None
+    assert len(asked.landing.pages()) == 2
