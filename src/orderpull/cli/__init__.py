@@ -16,6 +16,7 @@ from orderpull.cli.running import load, pull, replay, run, status
 from orderpull.cli.scheduling import schedule
 from orderpull.cli.serving import password, serve
 from orderpull.cli.shared import Commands
+from orderpull.cli.signing import login
 from orderpull.cli.simulating import simulate
 from orderpull.cli.tableau import tableau
 
@@ -47,7 +48,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
-    demo, init, grants, check, run, pull, load, schedule, status, report, serve, password, tableau,
-    rejects, replay, sql, export, config, simulate,
+    demo, init, grants, login, check, run, pull, load, schedule, status, report, serve, password,
+    tableau, rejects, replay, sql, export, config, simulate,
 ):  # fmt: skip
     main.add_command(command)

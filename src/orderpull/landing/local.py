@@ -6,6 +6,7 @@
     <landing>/<source>/cursor.json               how far a verified window reached
     <landing>/<source>/loaded.json               a note of what the ledger last said
     <landing>/<source>/read.json                 a note of what the last pull came to
+    <landing>/<source>/token                     tokens that outlive a run, encrypted
     <landing>/<source>/.lock                     held while a process pulls
     <landing>/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
     <landing>/<source>/in-flight/*.tmp           a file being written
