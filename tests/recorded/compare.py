@@ -1,12 +1,13 @@
 """Pull, load and compare a recorded shop: ``python tests/recorded/compare.py FOLDER``.
 
-FOLDER holds what a real shop server answered (``page-N.json``) and what its own database held
-(``truth.json``). Prints each difference, and how many there are.
+FOLDER, called like the API, holds what a real shop server answered (``page-N.json``) and what its
+own database held (``truth.json``). Prints each difference, and how many there are.
 """
 
 import json
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ from orderpull.model import NO_SKU
 from orderpull.simulator import Replay, Simulator
 
 ADDRESS = ("country", "line1", "line2", "name", "postalcode", "stateprovince")
+HEADER = ("order_id", "status", "counted", "ordered_at", "modified_at")
+PAGE_SIZES = {"medusa": 50, "vendure": 100}
+"""As they were recorded, by API."""
+
+NO_SALE = frozenset({"cancelled", "canceled"})
 
 
-def compare(recording: Path, api: str, folder: Path, page_size: int) -> tuple[int, list[str]]:
+def compare(recording: Path, folder: Path) -> tuple[int, list[str]]:
     """Pull and load *recording* in *folder*; how many orders its truth has, and the differences."""
+    api = recording.name
     with Simulator(Replay(recording, token="recorded")) as simulator:
         settings = parse_settings(
             f'[sources.shop]\napi = "{api}"\nbase_url = "{simulator.url}"\n'
-            f'token = "recorded"\nstart = "2020-01-01"\npage_size = {page_size}\n',
+            f'token = "recorded"\nstart = "2020-01-01"\npage_size = {PAGE_SIZES[api]}\n',
             folder / "orderpull.toml",
         )
         result = run(settings)
@@ -50,24 +57,33 @@ def _expected(order: dict[str, Any]) -> dict[str, Any]:
     address = {key: order[key] or None for key in ADDRESS}
     if address["country"]:
         address["country"] = address["country"].upper()
-    return {**address, "items": items, "order_id": order["id"], "status": order["state"]}
+    return {
+        **address,
+        "items": items,
+        "order_id": str(order["id"]),
+        "status": order["state"],
+        "counted": order["state"].lower() not in NO_SALE,
+        "ordered_at": _time(order.get("placed_at") or order["created_at"]),
+        "modified_at": _time(order["updated_at"]),
+    }
+
+
+def _time(text: str) -> datetime:
+    """A time of the truth, as the warehouse has times: UTC, without saying so."""
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _held(file: Path) -> dict[str, dict[str, Any]]:
     with duckdb.connect(str(file), read_only=True) as connection:
         rows = connection.execute(
-            f"""SELECT ordernumber, order_id, status, {", ".join(ADDRESS)}
+            f"""SELECT ordernumber, {", ".join(HEADER + ADDRESS)}
                 FROM order_header JOIN order_address USING (source, ordernumber)"""
         ).fetchall()
         items = connection.execute("SELECT ordernumber, sku, quantity FROM order_item").fetchall()
     held: dict[str, dict[str, Any]] = {}
-    for number, order_id, status, *address in rows:
-        held[number] = {
-            **dict(zip(ADDRESS, address, strict=True)),
-            "items": {},
-            "order_id": order_id,
-            "status": status,
-        }
+    for number, *values in rows:
+        held[number] = {"items": {}, **dict(zip(HEADER + ADDRESS, values, strict=True))}
     for number, sku, quantity in items:
         held[number]["items"][sku] = quantity
     return held
@@ -75,6 +91,6 @@ def _held(file: Path) -> dict[str, dict[str, Any]]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        orders, found = compare(Path(sys.argv[1]), "medusa", Path(made), page_size=50)
+        orders, found = compare(Path(sys.argv[1]), Path(made))
     sys.stdout.write("\n".join([*found, f"{orders} orders, {len(found)} differences\n"]))
     sys.exit(bool(found))

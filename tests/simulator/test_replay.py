@@ -76,6 +76,13 @@ def test_what_is_not_recorded_is_404_and_says_so(
     ]
 
 
+def test_a_recorded_refusal_is_what_strangers_get(folder: Path) -> None:
+    (folder / "forbidden.json").write_bytes(b'{"errors":[]}')
+    with Simulator(Replay(folder, token="sk_1")) as simulator:
+        answer = get(simulator.url, REST.format(0))
+    assert (answer.status, answer.body) == (200, b'{"errors":[]}')
+
+
 def test_a_token_can_be_asked_for(folder: Path) -> None:
     basic = base64.b64encode(b"sk_1:").decode()
     with Simulator(Replay(folder, token="sk_1")) as simulator:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REQUEST_SUFFIX = ".request.json"
+FORBIDDEN = "forbidden.json"
 
 
 class Asked(NamedTuple):
@@ -49,11 +50,13 @@ class Replay:
     def __init__(self, folder: Path | str, *, token: str | None = None) -> None:
         """Read what is recorded in `folder`.
 
-        With `token`, requests that do not bring it get 401. It may come as `Bearer TOKEN`, as
-        `Basic TOKEN` or as the user name of basic authentication. ValueError when the folder has no
-        recording, an unreadable one, or two for one request.
+        With `token`, requests that do not bring it get 401, or what `forbidden.json` holds, if that
+        is in the folder, with 200. It may come as `Bearer TOKEN`, as `Basic TOKEN` or as the user
+        name of basic authentication. ValueError when the folder has no recording, an unreadable
+        one, or two for one request.
         """
         self._recorded = _recordings(Path(folder))
+        self._forbidden = Path(folder) / FORBIDDEN
         self._accepted = None if token is None else _credentials(token)
 
     def answer(self, request: Request) -> Answer:
@@ -62,6 +65,8 @@ class Replay:
             self._accepted is not None
             and request.headers.get("authorization") not in self._accepted
         ):
+            if self._forbidden.is_file():
+                return Answer(200, self._forbidden.read_bytes())
             return json_answer(
                 401, {"type": "unauthorized", "message": "Unauthorized"}, WWW_Authenticate="Bearer"
             )
