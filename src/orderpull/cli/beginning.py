@@ -41,13 +41,13 @@ def demo(folder: Path | None, orders: int) -> None:
 @click.option(
     "--token-variable",
     default="",
-    prompt="Environment variable of the token (or none)",
+    prompt="Environment variable of the token (empty: as the API needs)",
     help="Environment variable that holds the token.",
 )
 @click.option(
     "--start",
     default="",
-    prompt="First run: orders changed since (or none)",
+    prompt="First run: orders changed since, such as 2026-01-01 (empty: none)",
     help="For APIs that are read from a time on.",
 )
 @click.option("--destination", default="duckdb:///orders.duckdb", help="URL of the warehouse.")
@@ -58,7 +58,12 @@ def init(*, force: bool, token_variable: str, start: str, **answers: str) -> Non
     from orderpull.operate.setup import settings_text, write_settings
 
     path = Path(click.get_current_context().obj or "orderpull.toml")
-    text = settings_text(token_variable=token_variable or None, start=start or None, **answers)
+    text = settings_text(
+        token_variable=token_variable or None,
+        start=start or None,
+        folder=path.absolute().parent,
+        **answers,
+    )
     write_settings(path, text, force=force)
     click.echo(f"Wrote {path}. Next: orderpull check")
 

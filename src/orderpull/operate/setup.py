@@ -31,7 +31,7 @@ timezone = "{timezone}"
 [sources.{source}]
 api = "{api}"
 base_url = "{base_url}"
-{token}{start}# "ignore": the first version of an order stays.
+{token}{start}{advised}# "ignore": the first version of an order stays.
 # on_change = "update"
 # Requests per second at most; 0.2 is one in five seconds.
 # rate = 1
@@ -49,19 +49,59 @@ def settings_text(
     start: str | None,
     destination: str,
     timezone: str,
+    folder: Path,
 ) -> str:
     """The text of a commented ``orderpull.toml``.
 
     :param token_variable: the environment variable that holds the token; None for none.
+    :param folder: that the path of an api file begins at.
+    :raises ApiFileError: there is no such API, or its file is wrong.
     """
-    token = f'token = "${{{token_variable}}}"\n' if token_variable else ""
+    spec = read_api(api, folder)
+    token = f'token = "${{{token_variable}}}"\n' if token_variable else _credentials(spec, source)
     first = (
         f'# The first run pulls orders changed since then.\nstart = "{start}"\n' if start else ""
     )
     return TEMPLATE.format(
         source=source, api=api, base_url=base_url, token=token, start=first,
-        destination=destination, timezone=timezone,
+        advised=_advised(spec), destination=destination, timezone=timezone,
     )  # fmt: skip
+
+
+_NEEDED = {
+    "login": ("user", "password"),
+    "client_credentials": ("client_id", "client_secret"),
+    "refresh_token": ("client_id", "client_secret", "refresh_token"),
+    "authorization_code": ("client_id", "client_secret"),
+}
+
+
+def _credentials(api: Api, source: str) -> str:
+    """The lines with what lets the source in, each from an environment variable."""
+    if api.auth.kind == "none" or api.auth.optional:
+        return ""
+    prefix = re.sub(r"[^A-Z0-9_]", "_", source.upper())
+    prefix = prefix if prefix[0].isalpha() else f"_{prefix}"
+    grant = api.auth.token.grant if api.auth.token else None
+    needed = _NEEDED[grant] if grant else ("token",)
+    lines = [f'{key} = "${{{prefix}_{key.upper()}}}"\n' for key in needed]
+    if grant == "authorization_code":
+        lines.append(f"# Once, before the first run: orderpull login {source}\n")
+    return "".join(lines)
+
+
+def _advised(api: Api) -> str:
+    """What is worth setting for *api*, commented out."""
+    if api.cursor is None:
+        return ""
+    listed = (
+        '# Find orders that were deleted, by listing all of them this often.\n# reconcile = "7d"\n'
+    )
+    return (
+        (listed if api.reconcile else "")
+        + "# Read all again after so many days, for changes that the API does not show.\n"
+        "# full_reread_days = 30\n"
+    )
 
 
 def write_settings(path: Path, text: str, *, force: bool) -> None:
