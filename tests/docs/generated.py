@@ -34,6 +34,7 @@ ROOMS = {
     "words": "__init__.py model.py errors.py points.py clock.py days.py",
     "run elsewhere": "aws",
     "simulate": "simulator",
+    "conform": "conform",
 }
 """Which files stand in which part of ``docs/architecture.md``."""
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -10,6 +10,7 @@ import click
 from orderpull import __version__
 from orderpull.cli.answering import export, report, sql
 from orderpull.cli.beginning import check, config, demo, init
+from orderpull.cli.conforming import conform
 from orderpull.cli.granting import grants
 from orderpull.cli.rejecting import rejects
 from orderpull.cli.running import load, pull, replay, run, status
@@ -49,6 +50,6 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 # In the order of the work, which is that of `orderpull --help`.
 for command in (
     demo, init, grants, login, check, run, pull, load, schedule, status, report, serve, password,
-    tableau, rejects, replay, sql, export, config, simulate,
+    tableau, rejects, replay, sql, export, config, simulate, conform,
 ):  # fmt: skip
     main.add_command(command)

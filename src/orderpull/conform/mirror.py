@@ -1,0 +1,410 @@
+"""A server that behaves as an API's file says, and holds the client to it.
+
+What the file leaves open is answered the hard way: upper bounds are exclusive, places are counted
+in a list that moves, cursors count too, tokens rotate, and what the file does not name is refused.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Unpack
+from urllib.parse import unquote, urlencode
+
+from orderpull.conform.asked import TOKEN_PARAM, Reader, packed, refused
+from orderpull.conform.desk import Desk
+from orderpull.conform.exporting import ExportDesk
+from orderpull.conform.placing import put
+from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
+from orderpull.conform.values import Json, at
+from orderpull.simulator import Answer, Request
+from orderpull.simulator.platforms.base import (
+    Common,
+    Kind,
+    Platform,
+    RefusedError,
+    told,
+    whole_number,
+)
+from orderpull.simulator.platforms.order import ASIDE, StoreOrder
+from orderpull.simulator.platforms.selecting import between
+from orderpull.simulator.platforms.store import Shape
+from orderpull.sources.blocks import ChildrenSpec, ErrorSpec, PagingSpec
+from orderpull.sources.expression import parse_path
+from orderpull.sources.mapping import ListPath
+from orderpull.sources.problems import BODY, HEADER
+from orderpull.sources.spec import Api
+
+SIZE = 10
+"""Orders on a page where the file leaves that to the server."""
+
+NESTED = 5
+"""Lines that stand in an order where the rest has to be asked for."""
+
+WAIT = 3.0
+"""Seconds that a client is asked to wait when it asks too often."""
+
+COST, BUCKET, RESTORED = 40, 100, 20
+"""Points of one call, of the whole budget, and restored in a second."""
+
+ODD_NUMBERS = (
+    "00123", "123", "1E5", "NULL", "T-9 ", "Caf\u00e9-1", "Cafe\u0301-1", "abc-1", "ABC-1", "#9/0",
+)  # fmt: skip
+
+
+def _number(place: int) -> str:
+    return ODD_NUMBERS[place - 1] if place <= len(ODD_NUMBERS) else f"C-{place:05d}"
+
+
+class Mirror(Platform):
+    """The server of one file.
+
+    :param size: orders on a page, where the client does not say.
+    :param repeats_last: whether what is behind the last page repeats it.
+    :param expires_after: calls that a token is good for.
+    :param waited: seconds that the client waited so far, for budgets.
+    :param budget: whether calls beyond the budget are refused.
+    :param exports: whether it writes files.
+    """
+
+    name = "mirror"
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        repeats_last: bool = False,
+        expires_after: int | None = None,
+        waited: Callable[[], float] = lambda: 0.0,
+        budget: bool = False,
+        exports: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        """Make the server. CannotRenderError where the file does not say enough."""
+        if api.functions.page:
+            raise CannotRenderError("the hook makes its pages, and nothing says the way back")
+        self.api = api
+        self.renderer = Renderer(api)
+        odd = plain(api.mapping.number) and common.get("odd", True)
+        self.shape = Shape(
+            number=_number if odd else lambda place: f"C-{place:05d}",
+            precision=api.cursor.precision if api.cursor else "s",
+            aside=("cart", "draft") if self.renderer.carts else (),
+        )
+        super().__init__(**common)
+        if not self.renderer.cancels:
+            for order in self.store.orders.values():
+                order.state = "placed" if order.state == "cancelled" else order.state
+        self.reader = Reader(api)
+        self.desk = Desk(api, expires_after)
+        self.exports = ExportDesk(
+            api, writes=exports, document=self.renderer.document, found=self._filtered
+        )
+        self._repeats_last = repeats_last
+        self._waited = waited
+        self._spent = 0.0
+        self._restored_at = 0.0
+        self._budget = budget and api.limits.cost is not None
+        self._gone: set[int] = set()
+        self.throttled = 0
+
+    # ------------------------------------------------------------------------------- what it holds
+
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+        """Return what a correct warehouse holds, as the file reads what was written."""
+        found: dict[str, dict[str, Any]] = {"orders": {}, "aside": {}, "deleted": {}}
+        held = [*self.store.orders.values(), *self.store.deleted.values()]
+        for order in held:
+            document = self.renderer.document(order)
+            deleted = order.key in self.store.deleted
+            part = "deleted" if deleted else "aside" if order.state in ASIDE else "orders"
+            known_as = by(order) if by else self.renderer.identity(document)
+            found[part][known_as] = self.renderer.rows(order, document)
+        return found
+
+    # ------------------------------------------------------------------------------ what it answers
+
+    def kind(self, request: Request) -> Kind:
+        """Return what the request is for."""
+        if self.desk.is_token_call(request):
+            return "token"
+        if self.exports.kind(request):
+            return "bulk"
+        if self._children_of(request):
+            return "child"
+        return "list" if request.path == self.api.request.path else "other"
+
+    def reply(self, request: Request) -> Answer:
+        """Answer a request."""
+        if self.desk.is_token_call(request):
+            return self.desk.answer(request)
+        if self.exports.kind(request) == "file":
+            return self.exports.answer(request, "file")
+        if not self.desk.lets_in(request):
+            raise RefusedError(*self._failure("expired", 401, "unauthorized"))
+        if about := self.exports.kind(request):
+            return self.exports.answer(request, about)
+        asked = self._children_of(request)
+        if asked is None and request.path != self.api.request.path:
+            raise RefusedError(404, {"error": "there is nothing here"})
+        self._spend()
+        if asked:
+            return self._child(request, *asked)
+        return self._list(request)
+
+    def too_many(self) -> Answer:
+        """Refuse, with the wait in the file's header and unit."""
+        limits = self.api.limits
+        wait = {"s": f"{WAIT:g}", "ms": f"{WAIT * 1000:g}", "rate": f"{1 / WAIT:.6f}"}
+        answer = told(429, {"error": "too many requests"})
+        return Answer(429, answer.body, headers={limits.wait_header: wait[limits.wait_unit]})
+
+    def failure(self, means: str) -> Answer:
+        """Refuse in the words that the file has for it."""
+        status, body = self._failure(means, 500, means)
+        return told(status, body)
+
+    # ----------------------------------------------------------------------------------- the orders
+
+    def _list(self, request: Request) -> Answer:
+        api = self.api
+        if api.consume_once:
+            given = [o for o in self.store.orders.values() if o.key not in self._gone]
+            given = given[:SIZE] if api.paging.kind == "drain" else given
+            self._gone.update(order.key for order in given)
+            return self._listed(request, given, size=len(given), first=0, state={})
+        state = self.reader.state(request, api.request, api.paging)
+        found = self._found(state)
+        size = self._size(state, api.paging)
+        first = self._first(state, size, api.paging, len(found))
+        return self._listed(request, found, size=size, first=first, state=state)
+
+    def _found(self, state: Mapping[str, str]) -> list[StoreOrder]:
+        """The orders within the bounds that were asked for, in the API's order."""
+        cursor = self.api.cursor
+        orders = list(self.store.orders.values())
+        if cursor is None:
+            return orders
+        if cursor.horizon:
+            earliest = self.clock.now - timedelta(days=cursor.horizon)
+            orders = [order for order in orders if order.modified >= earliest]
+        lower, upper = self.reader.between(cursor, state)
+        if (
+            cursor.window
+            and lower
+            and (upper or self.clock.now) - lower > timedelta(days=cursor.window, seconds=2)
+        ):
+            raise refused(f"a window spans at most {cursor.window:g} days")
+        found = between(orders, lower, upper, lower_inclusive=cursor.inclusive,
+                        upper_inclusive=False)  # fmt: skip
+        if cursor.strategy == "reseek":
+            return sorted(found, key=lambda order: (order.modified, order.key))
+        return sorted(found, key=lambda order: order.key)
+
+    def _filtered(self, text: str) -> list[StoreOrder]:
+        """The orders that an export's filter asks for."""
+        cursor, export = self.api.cursor, self.api.export
+        if cursor is None or export is None:
+            return []
+        told = self.reader.filtered(text, export.filter_text)
+        lower, upper = (self.reader.moment(cursor, told.get(name)) for name in ("lower", "upper"))
+        return between(self.store.orders.values(), lower, upper)
+
+    def _size(self, state: Mapping[str, str], paging: PagingSpec) -> int:
+        size = whole_number(state.get("size"), paging.size or SIZE)
+        if paging.size_param is None and paging.kind not in {"page", "offset"}:
+            size = SIZE
+        if paging.kind == "single" and not paging.size_param:
+            return len(self.store.orders) + 1
+        if not size or size > (paging.max_size or size):
+            raise refused(f"a page has from 1 to {paging.max_size} orders")
+        return size
+
+    def _first(
+        self,
+        state: Mapping[str, str],
+        size: int,
+        paging: PagingSpec,
+        found: int,
+    ) -> int:
+        """Place, in the list, of the first order that is answered."""
+        if paging.kind in {"page", "offset"}:
+            default = paging.first if paging.kind == "page" else 0
+            number = whole_number(state.get("at"), default)
+            if number is None or number < (paging.first if paging.kind == "page" else 0):
+                raise refused(f"{paging.param} is no place in the list")
+            first = (number - paging.first) * size if paging.kind == "page" else number
+            if self._repeats_last and found and first >= found:
+                return (found - 1) // size * size
+            return first
+        return int(state.get("first", 0))
+
+    # --------------------------------------------------------------------------- what is answered
+
+    def _listed(
+        self,
+        request: Request,
+        found: list[StoreOrder],
+        *,
+        size: int,
+        first: int,
+        state: Mapping[str, str],
+    ) -> Answer:
+        """The page of *size* orders from place *first* of *found* on."""
+        paging, orders = self.api.paging, found[first : first + size]
+        elements = [self._element(order) for order in orders]
+        last = first + len(orders) >= len(found)
+        repeated = state.get("again") == "1"
+        goes_on = not last or (self._repeats_last and bool(orders) and not repeated)
+        behind = {**state, "first": str(first + len(orders))}
+        if last and goes_on:
+            behind = {**state, "first": str(first), "again": "1"}
+        body, headers = self._enveloped(elements, self.api.record_path, paging, len(found))
+        self._tell_next(body, headers, paging, request, packed(behind) if goes_on else None)
+        cursor = self.api.cursor
+        if cursor and cursor.server_upper:
+            put(body, parse_path(cursor.server_upper).steps, self.renderer.stamp(self.clock.now))
+        return self.listing(orders, body, headers=headers)
+
+    def _element(self, order: StoreOrder) -> Json:
+        """An order as it stands in the list, without what has to be asked for."""
+        document = self.renderer.document(order)
+        for block in self.api.children:
+            keep = NESTED if block.more else 0
+            rest = cut_out(document, parse_path(block.into).steps, keep)
+            if block.more:
+                put(document, parse_path(block.more).steps, bool(rest))
+            if block.next and rest:
+                put(document, parse_path(block.next).steps, packed({"first": str(keep)}))
+        element: Json = document
+        for key in reversed(self.api.record_path.inner):
+            element = {key: element}
+        return element
+
+    def _enveloped(
+        self, elements: list[Json], where: ListPath, paging: PagingSpec, total: int
+    ) -> tuple[Json, dict[str, str]]:
+        body: Json = elements
+        headers = {}
+        if where.steps:
+            body = {}
+            put(body, where.steps, elements)
+        told_total = paging.total or ""
+        if told_total.startswith(HEADER):
+            headers[told_total.removeprefix(HEADER)] = str(total)
+        elif told_total:
+            put(body, parse_path(told_total).steps, total)
+        if cost := self.api.limits.cost:
+            put(body, parse_path(cost.requested).steps, COST)
+            put(body, parse_path(cost.available).steps, BUCKET - self._spent)
+            put(body, parse_path(cost.restore).steps, RESTORED)
+        return body, headers
+
+    def _tell_next(
+        self,
+        body: Json,
+        headers: dict[str, str],
+        paging: PagingSpec,
+        request: Request,
+        token: str | None,
+    ) -> None:
+        """Tell, in the file's way, where the next page is; None: nowhere."""
+        if paging.more:
+            put(body, parse_path(paging.more).steps, token is not None)
+        if token is None:
+            if paging.kind in {"cursor", "next"} and paging.next:
+                put(body, parse_path(paging.next).steps, None)
+            return
+        query = "?" + urlencode({TOKEN_PARAM: token})
+        url = f"http://{request.headers.get('host', '')}{request.path}{query}"
+        if paging.kind == "link":
+            headers["Link"] = f'<http://127.0.0.1/first>; rel="first", <{url}>; rel="next"'
+        elif paging.kind == "next" and paging.next:
+            told_url = url if self.calls["list"] % 2 else query
+            put(body, parse_path(paging.next).steps, told_url)
+        elif paging.kind == "cursor" and paging.next:
+            put(body, parse_path(paging.next).steps, token)
+
+    # ------------------------------------------------------------------------------------ children
+
+    def _children_of(self, request: Request) -> tuple[ChildrenSpec, str] | None:
+        """The block that *request* asks for, and of which order; None if it asks for none."""
+        for block in self.api.children:
+            pattern = re.escape(block.request.path).replace(r"\{key\}", "(?P<key>[^/]+)")
+            match = re.fullmatch(pattern, request.path)
+            if match is None:
+                continue
+            key = match.groupdict().get("key") or self._key(block, request)
+            if key is not None:
+                return block, unquote(key)
+        return None
+
+    def _key(self, block: ChildrenSpec, request: Request) -> str | None:
+        place = block.key_param or ""
+        if not place.startswith(BODY):
+            return request.query.get(place)
+        try:
+            found = at(json.loads(request.body or b"{}"), parse_path(place[2:]).steps)
+        except ValueError:
+            return None
+        return None if found is None else str(found)
+
+    def _child(self, request: Request, block: ChildrenSpec, key: str) -> Answer:
+        document = self._with_key(block, key)
+        if document is None:
+            raise RefusedError(404, {"error": "there is no such order"})
+        state = self.reader.state(request, block.request, block.paging)
+        listed = at(document, parse_path(block.into).steps) or []
+        size = self._size(state, block.paging)
+        first = self._first(state, size, block.paging, len(listed))
+        if block.paging.kind == "single":
+            size = len(listed) + 1
+        given = listed[first : first + size]
+        goes_on = first + len(given) < len(listed)
+        where = ListPath.parse(block.records.path)
+        body, headers = self._enveloped(given, where, block.paging, len(listed))
+        behind = {**state, "first": str(first + len(given))}
+        self._tell_next(body, headers, block.paging, request, packed(behind) if goes_on else None)
+        return told(200, body, headers)
+
+    def _with_key(self, block: ChildrenSpec, key: str) -> Json:
+        for order in self.store.orders.values():
+            document = self.renderer.document(order)
+            if str(at(document, parse_path(block.key).steps)) == key:
+                return document
+        return None
+
+    # -------------------------------------------------------------------------------------- errors
+
+    def _spend(self) -> None:
+        """Take the points of a call from the budget. RefusedError where they are not there."""
+        if not self._budget:
+            return
+        now = self._waited()
+        self._spent = max(0.0, self._spent - (now - self._restored_at) * RESTORED)
+        self._restored_at = now
+        if self._spent + COST > BUCKET:
+            self.throttled += 1
+            status, body = self._failure("busy", 429, "throttled")
+            if (cost := self.api.limits.cost) and isinstance(body, dict):
+                put(body, parse_path(cost.requested).steps, COST)
+                put(body, parse_path(cost.available).steps, BUCKET - self._spent)
+                put(body, parse_path(cost.restore).steps, RESTORED)
+            raise RefusedError(status, body)
+        self._spent += COST
+
+    def _failure(self, means: str, status: int, words: str) -> tuple[int, Json]:
+        """The answer that the file has for this: in JSON with status 200, or plain HTTP."""
+        error = self.error(means)
+        if error is None:
+            return status, {"error": words}
+        body: Json = {}
+        if error.message:
+            put(body, parse_path(error.message).steps, words)
+        if at(body, parse_path(error.path).steps) is None:
+            put(body, parse_path(error.path).steps, (error.values or [words])[0])
+        return 200, body
+
+    def error(self, means: str) -> ErrorSpec | None:
+        """The block ``[[errors]]`` that says this, if there is one."""
+        return next((each for each in self.api.errors if each.means == means), None)

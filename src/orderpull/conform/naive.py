@@ -1,0 +1,81 @@
+"""A plain page walk beside ours: what other loaders do, and what it loses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from orderpull import clock
+from orderpull.conform.trial import SOURCE, Trial
+from orderpull.conform.values import at, value_of
+from orderpull.settings import read_settings
+from orderpull.sources.moving import Window
+from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.pull import Source
+from orderpull.sources.reading import PageReader
+from orderpull.sources.times import parse_time
+from orderpull.sources.transport import Progress
+
+
+@dataclass
+class NaiveClient:
+    """Asks for what changed since the newest stamp it has seen, page after page to the end.
+
+    :ivar seen: the newest version of each order that it was given, by id.
+    """
+
+    trial: Trial
+    seen: dict[str, datetime] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Read once, as a plain loader does."""
+        settings = read_settings(self.trial.settings()).sources[SOURCE]
+        api = self.trial.stage.api
+        source = Source(SOURCE, settings, api)
+        reader = PageReader(api)
+        for body in self._pages(source, reader):
+            for record in reader.records(body):
+                self._note(msgspec.json.decode(record))
+        source.client.close()
+
+    def lost(self) -> list[str]:
+        """The orders that it does not have as they are now."""
+        shop = self.trial.shop
+        wanted = self.trial.stage.truth(shop)["orders"]
+        name = self.trial.stage.name_of
+        newest = {name(shop, order): order.modified for order in shop.store.orders.values()}
+        return [
+            told for told in wanted
+            if told not in self.seen or self.seen[told] < newest[told].replace(tzinfo=None)
+        ]  # fmt: skip
+
+    def _pages(self, source: Source, reader: PageReader) -> Iterator[bytes]:
+        api = source.api
+        size = page_size(api.paging, source.size)
+        steps = walk(api.paging, size, Ask(self._bounds(source)))
+        ask = next(steps)
+        try:
+            while True:
+                answer = source.exchange(source.request(ask), Progress())
+                yield answer.body
+                ask = steps.send(reader.read(answer.body, answer.headers))
+        except StopIteration:
+            return
+
+    def _bounds(self, source: Source) -> dict[str, str | int]:
+        cursor = source.api.cursor
+        if cursor is None or source.start is None:
+            return {}
+        since = max(self.seen.values(), default=source.start)
+        size = page_size(source.api.paging, source.size)
+        return Window(source.api.paging, cursor, size, since, clock.now()).params(since)
+
+    def _note(self, record: Any) -> None:  # noqa: ANN401 - JSON
+        api = self.trial.stage.api
+        order = at(record, api.record_path.inner)
+        told = value_of(api.mapping.id or api.mapping.number, order) or ""
+        modified = at(order, tuple(api.cursor.path.split("."))) if api.cursor else None
+        stamp = parse_time(modified, api.order.time_format, api.order.timezone)
+        self.seen[told] = max(self.seen.get(told, datetime.min), stamp or datetime.min)  # noqa: DTZ901

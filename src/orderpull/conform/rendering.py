@@ -1,0 +1,221 @@
+"""An order of the made-up shop, written as the API file says that this API writes it.
+
+Each value stands at the first path of its expression. What the tables should hold is then read from
+what was written, so that a file that folds two fields into one is taken at its word.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from orderpull.conform.placing import ABSENT, OTHER, Places, places, put, truths
+from orderpull.conform.values import Json, Steps, at, filled, holds, text, value_of
+from orderpull.simulator.platforms.order import ASIDE, State, StoreLine, StoreOrder
+from orderpull.simulator.platforms.times import Form, written
+from orderpull.simulator.truth import sku_key
+from orderpull.sources.expression import Expression, Path, parse_path
+from orderpull.sources.spec import Api
+
+if TYPE_CHECKING:
+    from orderpull.sources.mapping import Mapping
+
+ADDRESS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
+FORMS: dict[str, Form] = {
+    "iso": "iso",
+    "naive": "iso-naive",
+    "sql": "sql",
+    "rfc2822": "rfc2822",
+    "unix": "unix",
+    "unix_ms": "unix",
+}
+NOT_SOLD = StoreLine(0, "NOT-SOLD", 99, 99, 100)
+"""A line that the file's condition keeps out, where it has one."""
+
+
+class CannotRenderError(Exception):
+    """The file says nothing that an order could be made of; the message says why."""
+
+
+class Renderer:
+    """Writes orders for one API.
+
+    :ivar carts: whether the file tells carts and drafts from orders, as far as can be made out.
+    :ivar cancels: whether it tells what is cancelled, the same way.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.mapping: Mapping = api.mapping
+        self._zone = ZoneInfo(api.order.timezone)
+        self._form, self._precision = _form(api)
+        self.carts = self.mapping.where is not None and self._can_tell("draft")
+        self.cancels = self.mapping.counted is not None and self._can_tell("cancelled")
+
+    def stamp(self, moment: datetime) -> Json:
+        """A time as the API writes it."""
+        return written(moment, self._form, self._precision, self._zone)
+
+    def document(self, order: StoreOrder) -> Json:
+        """The JSON of *order*, with all that belongs to it.
+
+        :raises CannotRenderError: the file's conditions cannot be met.
+        """
+        for known in self._with_conditions(order, self._identity(order)):
+            document = self._written(order, known)
+            if self._as_meant(order, document):
+                put(document, self.mapping.lines.steps, self._lines(order))
+                return document
+        raise CannotRenderError(f"no order can be made that is {order.state} by its conditions")
+
+    def _can_tell(self, state: State) -> bool:
+        """Whether an order can be made that its conditions take for *state*."""
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        order = StoreOrder(1, "1", state, [], None, None, now, now, now)
+        try:
+            self.document(order)
+        except CannotRenderError:
+            return False
+        return True
+
+    def _written(self, order: StoreOrder, known: Places) -> Json:
+        """A document with what is *known*, and all other values where there is room."""
+        for expression, value in self._values(order):
+            if expression is not None:
+                known = next(places(expression, value, known), known)
+        document: Json = {}
+        for steps, value in known.items():
+            if value is not ABSENT:
+                put(document, steps, value)
+        return document
+
+    def rows(self, order: StoreOrder, document: Json) -> dict[str, Json]:
+        """What the tables hold of *document*, which is *order*'s."""
+        mapping = self.mapping
+        address = {name: self._column(name, document) for name in ADDRESS}
+        given = order.address and order.address.country
+        if given and address["country"] and given.lower() == address["country"].strip().lower():
+            address["country"] = given
+        return {
+            "number": value_of(mapping.number, document),
+            "counted": holds(mapping.counted, document),
+            **address,
+            "items": self._items(document),
+        }
+
+    def identity(self, document: Json) -> str:
+        """What the tables know the order by."""
+        return value_of(self.mapping.id or self.mapping.number, document) or ""
+
+    def _column(self, name: str, document: Json) -> str | None:
+        expression = self.mapping.address.get(name)
+        return None if expression is None else filled(value_of(expression, document))
+
+    def _items(self, document: Json) -> dict[str, int]:
+        items: dict[str, int] = {}
+        mapping = self.mapping
+        for element in at(document, mapping.lines.steps) or []:
+            line = at(element, mapping.lines.inner)
+            if holds(mapping.line_where, line):
+                sku = sku_key(value_of(mapping.sku, line))
+                items[sku] = items.get(sku, 0) + int(text(at(line, mapping.quantity.steps)) or 0)
+        return items
+
+    def _identity(self, order: StoreOrder) -> Places:
+        known: Places = {}
+        cursor = self.api.cursor
+        given: list[tuple[Expression | None, Json]] = [
+            (self.mapping.number, order.number),
+            (self.mapping.id, order.key),
+            (Path(parse_path(cursor.path).steps) if cursor else None, self.stamp(order.modified)),
+            (self.mapping.header.get("modified_at"), self.stamp(order.modified)),
+            *((Path(parse_path(each.key).steps), order.key) for each in self.api.children),
+        ]
+        for expression, value in given:
+            if expression is not None:
+                known = next(places(expression, value, known), known)
+        return known
+
+    def _with_conditions(self, order: StoreOrder, known: Places) -> Iterator[Places]:
+        """*known* with what makes the order count or not, or no order at all: ways to try."""
+        word = str(self.stamp(order.created))
+        for way in self._truths(self.mapping.where, order.state not in ASIDE, known, word):
+            yield from self._truths(self.mapping.counted, order.state != "cancelled", way, word)
+
+    def _truths(
+        self,
+        condition: Expression | None,
+        wanted: bool,  # noqa: FBT001
+        known: Places,
+        word: str,
+    ) -> Iterator[Places]:
+        return iter([known]) if condition is None else truths(condition, wanted, known, word)
+
+    def _values(self, order: StoreOrder) -> Iterator[tuple[Expression | None, Json]]:
+        header = self.mapping.header
+        yield header.get("ordered_at"), self.stamp(order.created)
+        yield header.get("status"), OTHER
+        yield header.get("currency"), order.currency
+        yield header.get("total"), f"{order.cents // 100}.{order.cents % 100:02d}"
+        yield header.get("channel"), OTHER
+        if order.address is not None:
+            told = {**order.address._asdict(), "city": order.city}
+            for name in ADDRESS:
+                yield self.mapping.address.get(name), told[name]
+
+    def _lines(self, order: StoreOrder) -> list[Json]:
+        sold = [self._line(line, sold=True) for line in order.lines]
+        if self.mapping.line_where is not None:
+            sold.insert(len(sold) // 2, self._line(NOT_SOLD, sold=False))
+        return sold
+
+    def _line(self, line: StoreLine, *, sold: bool) -> Json:
+        mapping = self.mapping
+        known = next(places(mapping.quantity, line.quantity, {}))
+        way = next(self._truths(mapping.line_where, sold, known, OTHER), None)
+        if way is None:
+            raise CannotRenderError(f"no line can be made for which its where is {sold}".lower())
+        way = next(places(mapping.sku, line.sku, way), way)
+        element: Json = {}
+        for steps, value in way.items():
+            if value is not ABSENT:
+                put(element, (*mapping.lines.inner, *steps), value)
+        return element
+
+    def _as_meant(self, order: StoreOrder, document: Json) -> bool:
+        """Whether what was written is what was meant."""
+        mapping = self.mapping
+        counted = mapping.counted is None or order.state in ASIDE
+        return holds(mapping.where, document) == (order.state not in ASIDE) and (
+            counted or holds(mapping.counted, document) == (order.state != "cancelled")
+        )
+
+
+def plain(expression: Expression) -> bool:
+    """Whether *expression* gives a text just as it was given."""
+    return isinstance(expression, Path) or (
+        getattr(expression, "function", "") == "coalesce"
+        and all(plain(each) for each in getattr(expression, "arguments", ()))
+    )
+
+
+def cut_out(document: Json, steps: Steps, keep: int) -> list[Json]:
+    """Take the list at *steps* out of *document*, but for the first *keep*; returns the rest."""
+    listed = at(document, steps)
+    if not isinstance(listed, list):
+        return []
+    rest = listed[keep:]
+    del listed[keep:]
+    return rest
+
+
+def _form(api: Api) -> tuple[Form, str]:
+    """How the API writes the times of its orders, and how finely."""
+    precision = api.cursor.precision if api.cursor else "s"
+    told = api.order.time_format
+    if told != "iso":
+        return FORMS[told], {"rfc2822": "s", "unix": "s", "unix_ms": "ms"}[told]
+    local = api.order.timezone != "UTC" or (api.cursor and api.cursor.format in {"naive", "sql"})
+    if not local:
+        return "iso", precision
+    return ("sql" if api.cursor and api.cursor.format == "sql" else "iso-naive"), precision

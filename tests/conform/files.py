@@ -1,0 +1,73 @@
+"""API files for tests: one plain file, and others that differ from it in a place or two."""
+
+from pathlib import Path
+
+from orderpull.conform.stage import MirrorStage
+from orderpull.sources.spec import parse_api
+
+PLAIN = """\
+title = "Plain"
+
+[request]
+path = "/orders"
+query = { sort = "changed" }
+
+[auth]
+kind = "bearer"
+
+[paging]
+kind = "page"
+param = "page"
+size_param = "limit"
+size = 20
+max_size = 50
+
+[cursor]
+path = "changed"
+lower = "from"
+upper = "to"
+precision = "s"
+
+[limits]
+wait_header = "X-Wait"
+wait_unit = "ms"
+
+[records]
+path = "orders"
+
+[order]
+id = "id"
+number = "no"
+where = "not(in(kind, 'cart'))"
+counted = "not(in(state, 'cancelled'))"
+status = "state"
+modified_at = "changed"
+total = "sum"
+
+[order.address]
+country = "to.country"
+line1 = "to.street[0]"
+line2 = "to.street[1]"
+name = "join(' ', to.first, to.last)"
+
+[order.lines]
+path = "lines"
+sku = "coalesce(article.code, code)"
+quantity = "pieces"
+"""
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    """:data:`PLAIN` with each first text replaced by the second."""
+    text = PLAIN
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the file"
+        text = text.replace(old, new)
+    return text
+
+
+def stage(folder: Path, file: str, server: str | None = None) -> MirrorStage:
+    """The mirror of *file*, or, asked by *file*, that of *server*."""
+    path = folder / "api.toml"
+    path.write_text(file, encoding="utf-8")
+    return MirrorStage(parse_api(server or file, "server"), str(path))

@@ -1,0 +1,118 @@
+"""The cases find what is wrong: a file that is not as its server, and an engine that is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from orderpull.conform.cases import CASES
+from orderpull.conform.outcome import Outcome
+from orderpull.errors import SourceError
+from orderpull.sources import limits, moving
+from orderpull.sources.moving import Window
+from orderpull.sources.paging import Ask, PageSize, Plan, walk
+from orderpull.sources.pull import Source
+from tests.conform.files import PLAIN, changed, stage
+
+TOKEN = """\
+[auth.token]
+grant = "client_credentials"
+url = "/token"
+"""
+BY_NAME = {case.name: case for case in CASES}
+
+
+def outcome(case: str, folder: Path, file: str = PLAIN, server: str = PLAIN) -> Outcome:
+    """What becomes of a case where the server of one file is asked by another."""
+    return BY_NAME[case].on(stage(folder, file, server))
+
+
+@pytest.mark.parametrize(
+    ("case", "words", "changes"),
+    [
+        ("full pull", "missing", [('quantity = "pieces"', 'quantity = "amount"')]),
+        ("full pull", "does not take", [('lower = "from"', 'lower = "since"')]),
+        ("full pull", "400", [('query = { sort = "changed" }', "")]),
+        ("full pull", "400", [('precision = "s"', 'precision = "ms"')]),
+        ("full pull", "401", [('kind = "bearer"', 'kind = "header"')]),
+        ("full pull", "does not take", [('param = "page"', 'param = "seite"')]),
+        ("full pull", "list of orders", [('path = "orders"', 'path = "data"')]),
+        ("full pull", "number is", [('number = "no"', 'number = "id"')]),
+        ("odd orders", "too many", [("where = \"not(in(kind, 'cart'))\"", "")]),
+        ("odd orders", "counted is True", [("counted = \"not(in(state, 'cancelled'))\"", "")]),
+        ("odd orders", "line2 is None", [('line2 = "to.street[1]"', "")]),
+        ("odd orders", "items is", [("coalesce(article.code, code)", "code")]),
+        ("rate limit", "longer than", [('wait_unit = "ms"', 'wait_unit = "s"')]),
+        ("rate limit", "asked to wait 3 s", [('wait_header = "X-Wait"', "")]),
+    ],
+    ids=str,
+)
+def test_a_file_that_is_not_as_the_server(
+    case: str, words: str, changes: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    found = outcome(case, tmp_path, changed(*changes))
+    assert found.state == "failed"
+    assert words in found.words
+
+
+def test_bounds_that_are_exclusive_and_said_to_be_inclusive(tmp_path: Path) -> None:
+    exclusive = changed(('precision = "s"', 'precision = "s"\ninclusive = false'))
+    found = outcome("one instant", tmp_path, PLAIN, exclusive)
+    assert found.state == "failed"
+
+
+def test_the_plain_file_conforms(tmp_path: Path) -> None:
+    found = [case.on(stage(tmp_path, PLAIN)) for case in CASES]
+    assert [each for each in found if each.state == "failed"] == []
+    assert {each.case for each in found if each.state == "not tried"} == {
+        "token expires", "budget", "error in JSON", "deleted", "export",
+    }  # fmt: skip
+
+
+def test_an_engine_that_walks_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the re-seek, moving orders are lost, and the case tells."""
+
+    def walking(window: Window) -> Plan:
+        yield from walk(window.paging, window.size, Ask(window.params(window.since)))
+        return window.until
+
+    monkeypatch.setattr(moving, "reseek", walking)
+    found = outcome("moving shop", tmp_path)
+    assert found.state == "failed"
+    assert "missing" in found.words or "is" in found.words
+
+
+def test_an_engine_that_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_seconds", lambda number, _: number / 1_000_000)
+    assert outcome("rate limit", tmp_path).state == "failed"
+
+
+def test_an_engine_that_asks_no_smaller_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PageSize, "less", lambda _: False)
+    assert outcome("5xx", tmp_path).state == "failed"
+
+
+def test_an_engine_that_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in = changed(("[paging]", f"{TOKEN}\n[paging]"))
+    assert outcome("token expires", tmp_path, signed_in, signed_in).state == "passed"
+    monkeypatch.setattr("orderpull.sources.authorization.Authorization.renew", lambda *_: False)
+    found = outcome("token expires", tmp_path, signed_in, signed_in)
+    assert found.state == "failed"
+
+
+def test_a_pull_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise SourceError("The network is down.")
+
+    monkeypatch.setattr(Source, "reach", refuse)
+    found = outcome("empty shop", tmp_path)
+    assert (found.state, found.words) == ("failed", "The network is down.")
+
+
+def test_what_cannot_be_made_is_not_tried(tmp_path: Path) -> None:
+    """A condition that no order can meet is told, and fails nothing."""
+    never = changed(("not(in(kind, 'cart'))", "all(in(kind, 'a'), in(kind, 'b'))"))
+    found = outcome("full pull", tmp_path, never, never)
+    assert found.state == "not tried"
+    assert "conditions" in found.words

@@ -1,0 +1,67 @@
+"""Expressions backwards: what is placed is what comes out again."""
+
+import pytest
+
+from orderpull.conform.placing import ABSENT, Places, places, put, truths
+from orderpull.conform.values import Json, holds, value_of
+from orderpull.sources.expression import parse
+
+VALUES = [
+    "number",
+    "a.b.c",
+    "streets[1]",
+    "a.list[0].street[1]",
+    "coalesce(product.sku, sku)",
+    "join(' ', first, last)",
+    "if(present(other), other, one)",
+    "if(in(kind, 'a', 'b'), one, other)",
+    "trim(coalesce(a, b))",
+]
+CONDITIONS = [
+    "in(state, 'paid', 'sent')",
+    "present(a.b)",
+    "not(in(test, 'true'))",
+    "not(in(state, 'draft', 'cart'))",
+    "any(present(cancelled_at), in(state, 'void'))",
+    "all(not(in(active, 'true')), present(placed))",
+    "not(any(in(status, 'canceled', 'draft'), present(canceled_at)))",
+    "not(present(coalesce(a, b)))",
+]
+
+
+def document(known: object) -> Json:
+    made: Json = {}
+    for steps, value in dict(known).items():  # type: ignore[call-overload]
+        if value is not ABSENT:
+            put(made, steps, value)
+    return made
+
+
+@pytest.mark.parametrize("text", VALUES)
+def test_a_value_comes_out_again(text: str) -> None:
+    expression = parse(text)
+    made = document(next(places(expression, "00123", {})))
+    assert value_of(expression, made) == "00123"
+
+
+def test_minor_units_and_case_come_out_again() -> None:
+    amount, code = parse("minor(total, '2')"), parse("upper(code)")
+    assert value_of(amount, document(next(places(amount, "12.50", {})))) == "12.5"
+    made = document(next(places(code, "EUR", {})))
+    assert made == {"code": "eur"}
+    assert value_of(code, made) == "EUR"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_a_condition_comes_out_as_wanted(text: str, wanted: bool) -> None:
+    condition = parse(text)
+    found = [document(way) for way in truths(condition, wanted, {}, "2026-01-01")]
+    assert any(holds(condition, made) == wanted for made in found)
+
+
+def test_what_stands_somewhere_is_not_written_over() -> None:
+    known: Places = {("state",): "paid"}
+    assert list(places(parse("state"), "sent", known)) == []
+    assert list(truths(parse("in(state, 'sent')"), True, known, "x")) == []
+    assert list(truths(parse("in(state, 'paid')"), True, known, "x")) == [known]
