@@ -226,12 +226,12 @@ def test_an_order_that_is_never_json_does_not_stop_an_ordinary_api(
 
 
 def test_an_ordinary_api_that_stays_broken_ends_within_bounds(tmp_path: Path) -> None:
-    """Five tries, then one for 10, 5, 2 and 1 order, an error, exit 1; the rest comes later."""
+    """Five tries, one each for fewer orders and for the next three; exit 1; the rest comes later."""
     bodies, truth = made_up_pages()
-    with Simulator(Replay(record(tmp_path / "rec", bodies, PER_CALL)), ["502@2-10"]) as simulator:
+    with Simulator(Replay(record(tmp_path / "rec", bodies, PER_CALL)), ["502@2-13"]) as simulator:
         shop = Shop.at(tmp_path, simulator.url, api="ordinary.toml")
         result = shop.run()
-        assert len(simulator.requests) == 1 + 5 + 4
+        assert len(simulator.requests) == 1 + 5 + 4 + 3
         assert result.exit_code == 1
         assert "answered 502: it is out of order" in str(result.sources["shop"].error)
         assert len(shop.orders()) == PER_CALL

@@ -115,11 +115,11 @@ def test_an_ordinary_endpoint_that_is_wrong(tmp_path: Path, kind: str) -> None:
     say, sentence, hint = SENTENCES[kind]
     sentence, hint = ORDINARY_SENTENCES.get(kind, (sentence, hint))
     (tmp_path / "ordinary.toml").write_text(f"{ORDINARY}[limits]\ntries = 2\n", encoding="utf-8")
-    with Wire([say] * 9) as wire:
+    with Wire([say] * 12) as wire:
         said, result = run_both(tmp_path, wire.url, "ordinary.toml")
         once = kind in {"401", "403", "404", "400", "moved"}
-        smaller_pages = 4 if kind == "broken" else 0
-        assert len(wire.requests) == (1 if once else 2) + smaller_pages
+        fewer_and_further = 4 + 3 if kind == "broken" else 0
+        assert len(wire.requests) == (1 if once else 2) + fewer_and_further
     assert f"{wire.url}/admin/orders" in said
     assert sentence in said
     assert hint in said

@@ -1,5 +1,7 @@
 """An API that breaks down over large pages is asked for smaller ones, and larger ones again."""
 
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,27 +43,90 @@ def listed(request: Request, kind: str, heavy: set[int], bearable: int = 1) -> o
     return {"orders": [{"no": str(number), "lines": []} for number in numbers]}
 
 
+def numbers(asked: Asked) -> list[int]:
+    """The numbers of all orders that were landed, sorted."""
+    bodies = [asked.landing.read(page)[1] for page in asked.landing.pages()]
+    return sorted(int(order["no"]) for body in bodies for order in json.loads(body)["orders"])
+
+
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_every_order_comes_once_around_the_heavy_ones(tmp_path: Path, kind: str) -> None:
     """Two spots that break any page of more than one order: all 100 are landed, none is skipped."""
     asked = Asked(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, {17, 63}))
     pulled = asked.pull()
     assert pulled.error is None
-    landed = [asked.landing.read(page)[1] for page in asked.landing.pages()]
-    found = [part.split(b'"')[0] for body in landed for part in body.split(b'"no": "')[1:]]
-    assert sorted(map(int, found)) == list(range(100))
+    assert numbers(asked) == list(range(100))
     sizes = [int(each["limit"]) for each in asked.queries]
     assert min(sizes) == 1
     assert sizes[-1] > 1  # it dared again
 
 
-def test_an_order_that_cannot_be_had_ends_the_pull(tmp_path: Path) -> None:
-    """After a page of one order failed, too; what came before is kept."""
-    asked = Asked(tmp_path, API.format(kind="offset"), lambda r: listed(r, "offset", {41}, 0))
+@pytest.mark.parametrize("kind", ["page", "offset"])
+def test_an_order_that_cannot_be_had_is_passed_by(tmp_path: Path, kind: str) -> None:
+    """All others come; the source ends with an error, each time, until it can be had."""
+    spoilt = {0, 41, 42, 99}
+    asked = Asked(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, spoilt, 0))
     pulled = asked.pull()
     assert isinstance(pulled.error, SourceBroken)
-    assert pulled.orders == 41
-    assert [int(q["limit"]) for q in asked.queries if q["at"] == "41"] == [2, 2, 1]
+    assert "passed by" in pulled.error.message
+    assert pulled.finished_at is None
+    assert numbers(asked) == [n for n in range(100) if n not in spoilt]
+    asked.say = lambda request: listed(request, kind, set())
+    assert asked.pull().error is None
+    assert set(numbers(asked)) == set(range(100))
+
+
+def test_an_api_that_is_out_of_order_is_not_walked_to_its_end(tmp_path: Path) -> None:
+    """After three orders in a row that cannot be had it is given up."""
+    asked = Asked(
+        tmp_path, API.format(kind="offset"), lambda r: listed(r, "offset", set(range(41, 100)), 0)
+    )
+    pulled = asked.pull()
+    assert isinstance(pulled.error, SourceBroken)
+    assert "out of order" in pulled.error.message
+    assert numbers(asked) == list(range(41))
+    assert len(asked.requests) < 30
+
+
+CHANGED = """
+[cursor]
+path = "changed"
+lower = "from"
+overlap = 0
+strategy = "{strategy}"
+"""
+
+
+@pytest.mark.parametrize("strategy", ["reseek", "window_verify"])
+def test_the_cursor_waits_for_an_order_that_was_passed_by(tmp_path: Path, strategy: str) -> None:
+    """What came after it is kept, and so is the place where it has to be asked for again."""
+    began = datetime(2026, 3, 1)
+    stamps = [(began + timedelta(minutes=n)).isoformat() + "Z" for n in range(100)]
+    spoilt = {57}
+
+    def say(request: Request) -> object:
+        asked_for = query(request)
+        found = [n for n in range(100) if stamps[n] >= asked_for["from"].replace(".000", "")]
+        at, size = int(asked_for["at"]), int(asked_for["limit"])
+        page = found[at : at + size]
+        if spoilt & set(page):
+            return Answer(500, {}, b"{}")
+        return {"orders": [{"no": str(n), "changed": stamps[n], "lines": []} for n in page]}
+
+    text = API.format(kind="offset") + CHANGED.format(strategy=strategy)
+    text = text.replace('number = "no"', 'number = "no"\nmodified_at = "changed"')
+    head, _, tail = text.partition("[records]")
+    asked = Asked(tmp_path, head + "[records]" + tail, say)
+    pulled = asked.pull()
+    assert isinstance(pulled.error, SourceBroken)
+    assert set(numbers(asked)) == set(range(100)) - spoilt
+    assert pulled.cursor is None or pulled.cursor < stamps[57]
+    spoilt.clear()
+    again = asked.pull()
+    assert again.error is None
+    assert set(numbers(asked)) == set(range(100))
+    assert again.cursor is not None
+    assert again.cursor[:19] == stamps[99][:19]
 
 
 def test_it_is_asked_for_less_only_when_it_breaks_down(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from orderpull.sources.authorization import Authorization
 from orderpull.sources.blocks import RequestSpec
 from orderpull.sources.limits import SharedLimits
 from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask, Params
+from orderpull.sources.paging import Ask, Params, page_size
 from orderpull.sources.places import placed
 from orderpull.sources.problems import BODY
 from orderpull.sources.reading import PageReader, Reading
@@ -164,7 +164,7 @@ class Endpoint:
         :raises SourceError: it cannot be asked.
         """
         now = clock.now()
-        ask = next(plan(self.api, 1 if self.api.paging.size_param else None, self.start, now))
+        ask = next(plan(self.api, page_size(self.api.paging, 1), self.start, now))
         try:
             answer, reading = self._asked_once(self.request(ask))
             error = None if well(answer, reading) else self.refusal(answer, reading)

@@ -19,7 +19,6 @@ from orderpull.sources.paging import (
     Position,
     drain,
     once,
-    page_size,
     refuse_circle,
     repeated,
     turn,
@@ -94,14 +93,13 @@ def bound(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
     return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
 
-def plan(api: Api, size: int | None, since: datetime | None, until: datetime) -> Plan:
+def plan(api: Api, sized: PageSize, since: datetime | None, until: datetime) -> Plan:
     """How one run reads *api*.
 
-    :param size: orders asked for at once; the API file's, unless given.
+    :param sized: orders asked for at once.
     :param since: the cursor, or the start; None for an API without cursor.
     :param until: the upper bound.
     """
-    sized = page_size(api.paging, size)
     if api.paging.kind == "drain":
         return drain(api.paging, sized)
     if api.cursor is None or since is None:
@@ -117,6 +115,8 @@ def _spans(window: Window) -> Plan:
         reached = yield from read(replace(span, reached=reached))
         if window.until - span.until > CLOCKS_DIFFER:
             reached = span.until
+        if window.size.passed_by:
+            reached = None
     return reached
 
 

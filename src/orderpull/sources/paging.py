@@ -76,14 +76,21 @@ TOLD = frozenset({"cursor", "next", "link"})
 """Kinds of paging where a page tells where the next one is."""
 
 
+MOST_IN_A_ROW = 3
+"""Orders that are passed by one after the other, at most."""
+
+
 class PageSize:
     """How many orders are asked for at once: fewer while the API is not up to more.
 
     :param size: orders; None where the API has no say in it.
+    :ivar passed_by: whether an order was passed by, since the API breaks down over it alone.
     """
 
     def __init__(self, size: int | None) -> None:
         self._most = self._now = size
+        self._in_a_row = 0
+        self.passed_by = False
 
     def at(self, paging: PagingSpec, position: Position) -> int | None:
         """The size at *position*: where pages have numbers, one that divides what is skipped."""
@@ -98,8 +105,25 @@ class PageSize:
         self._now //= 2
         return True
 
+    @property
+    def shaky(self) -> bool:
+        """Whether an order was just passed by."""
+        return self._in_a_row > 0
+
+    def pass_by(self, paging: PagingSpec) -> bool:
+        """Go on behind the order that the API breaks down over; whether that is possible.
+
+        Not where several in a row are such: then it is the API that is out of order.
+        """
+        self._in_a_row += 1
+        if paging.kind not in {"page", "offset"} or self._in_a_row > MOST_IN_A_ROW:
+            return False
+        self.passed_by = True
+        return self._now == 1
+
     def more(self) -> None:
         """Ask for twice as many again, up to the size that was wanted."""
+        self._in_a_row = 0
         if self._now is not None and self._most is not None:
             self._now = min(self._most, self._now * 2)
 
@@ -114,16 +138,24 @@ def turn(
 ) -> Generator[Ask, Reading, Reading]:
     """The page at *at* of the list that *ask* asks for: smaller while the API breaks down over it.
 
-    :raises SourceBroken: it breaks down over a single order, too.
+    An order that it breaks down over alone is passed by, where pages have positions: in its place
+    comes a reading without stamp.
+
+    :raises SourceBroken: it cannot be passed by.
     """
+    if size.shaky:
+        ask = replace(ask, tries=1)
     while True:
         now = size.at(paging, at)
         try:
             reading = yield _placed(paging, at, now, ask)
         except SourceBroken:
-            if not size.less():
+            if size.less():
+                ask = replace(ask, tries=1)
+            elif size.pass_by(paging):
+                return Reading("whole", orders=1, versions=[hash(("passed by", at))], asked=1)
+            else:
                 raise
-            ask = replace(ask, tries=1)
         else:
             reading.asked = now or paging.size
             reading.moved = at.count > 0

@@ -20,7 +20,7 @@ from orderpull.sources.export import Export
 from orderpull.sources.limits import Stop
 from orderpull.sources.listing import listed
 from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask, Plan
+from orderpull.sources.paging import Ask, Plan, page_size
 from orderpull.sources.reading import Reading
 from orderpull.sources.times import earlier, parse_time
 
@@ -123,6 +123,7 @@ class _Pull:
         self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
         self.asking: Asking = self.once or AskAgain(source, pace)
         self.children = Children(source, self.asking)
+        self.size = page_size(source.api.paging, source.size)
 
     def run(self) -> None:
         """Adopt what a kill left in flight, then walk the API's pages."""
@@ -220,7 +221,7 @@ class _Pull:
             until = earlier(until, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return plan(api, self.source.size, since, until)
+        return plan(api, self.size, since, until)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
         """*since*, or the earliest time that the API still answers for."""
@@ -248,6 +249,12 @@ class _Pull:
                 self._take(taken, ask)
                 ask = steps.send(taken.reading)
         except StopIteration as end:
+            if self.size.passed_by:
+                raise SourceBroken(
+                    f"{self.source.where} breaks down over single orders: these were passed by, "
+                    "all others read.",
+                    "Each run asks for them again; look for orders there that cannot be opened.",
+                ) from None
             self.pulled.finished_at = clock.now()
             self._reached(end.value)
 
