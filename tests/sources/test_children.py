@@ -155,6 +155,20 @@ def test_a_list_of_its_own_for_each_order(tmp_path: Path, bench: Workbench) -> N
     assert items_of(bench, asked) == {"a/b": dict.fromkeys(SKUS, 2), "c": {}}
 
 
+def test_a_last_page_that_is_repeated_counts_once(tmp_path: Path, bench: Workbench) -> None:
+    """Some APIs answer their last page again for whatever is behind it."""
+
+    def say(request: Request) -> object:
+        if request.target == "/orders":
+            return [{"id": "a"}]
+        at = 2 * (int(query(request)["page"]) - 1)
+        return [{"sku": sku, "n": 2} for sku in (SKUS[at : at + 2] or SKUS[6:])]
+
+    asked = Asked(tmp_path, LISTED, say)
+    assert asked.pull().error is None
+    assert items_of(bench, asked) == {"a": dict.fromkeys(SKUS, 2)}
+
+
 def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> None:
     """Nothing of the page is landed, so that the next run asks for all of it again."""
 

@@ -39,11 +39,11 @@ class Children:
         return join(bodies), parts
 
     def _answers(self, wanted: Wanted, page: int) -> list[bytes]:
-        """The pages of one list, as received."""
+        """The pages of one list, as received; one that only repeats the page before it is none."""
         block = self.endpoint.api.children[wanted.children]
         spec = _of(block, wanted.key)
         steps = walk(block.paging, page_size(block.paging, None), Ask(), start=wanted.next)
-        answers = []
+        answers: list[bytes] = []
         try:
             ask = next(steps)
             while True:
@@ -53,7 +53,8 @@ class Children:
                 except SourceBroken as error:
                     ask = steps.throw(error)
                     continue
-                answers.append(taken.answer.body)
+                if taken.answer.body not in answers[-1:]:
+                    answers.append(taken.answer.body)
                 ask = steps.send(taken.reading)
         except StopIteration:
             return answers
