@@ -4,15 +4,14 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from orderpull.errors import SourceBroken
 from orderpull.landing.page import Part, join
 from orderpull.sources.asking import Asking, Taken
 from orderpull.sources.blocks import ChildrenSpec, RequestSpec
 from orderpull.sources.endpoint import Endpoint
-from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.paging import Ask, follow, page_size, walk
 from orderpull.sources.places import placed
 from orderpull.sources.problems import BODY
-from orderpull.sources.reading import PageReader, Wanted
+from orderpull.sources.reading import PageReader, Reading, Wanted
 
 
 class Children:
@@ -44,20 +43,16 @@ class Children:
         spec = _of(block, wanted.key)
         steps = walk(block.paging, page_size(block.paging, None), Ask(), start=wanted.next)
         answers: list[bytes] = []
-        try:
-            ask = next(steps)
-            while True:
-                request = self.endpoint.request(ask, spec)
-                try:
-                    taken = self.asking.ask(request, page, self.readers[wanted.children], ask.tries)
-                except SourceBroken as error:
-                    ask = steps.throw(error)
-                    continue
-                if taken.answer.body not in answers[-1:]:
-                    answers.append(taken.answer.body)
-                ask = steps.send(taken.reading)
-        except StopIteration:
-            return answers
+
+        def answer(ask: Ask) -> Reading:
+            request = self.endpoint.request(ask, spec)
+            taken = self.asking.ask(request, page, self.readers[wanted.children], ask.tries)
+            if taken.answer.body not in answers[-1:]:
+                answers.append(taken.answer.body)
+            return taken.reading
+
+        follow(steps, answer)
+        return answers
 
 
 def _of(block: ChildrenSpec, key: str) -> RequestSpec:

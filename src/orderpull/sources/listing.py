@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from orderpull.errors import SourceBroken, SourceUnexpected, SourceUnstable
+from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.asking import Asking, Taken
 from orderpull.sources.endpoint import Endpoint
-from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.paging import Ask, follow, page_size, walk
 from orderpull.sources.places import placed
-from orderpull.sources.reading import PageReader
+from orderpull.sources.reading import PageReader, Reading
 from orderpull.sources.spec import Api
 from orderpull.sources.tells import TellReader
 
@@ -68,20 +68,14 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
 def _once(endpoint: Endpoint, asking: Asking, ids: Ids, page: int) -> list[Taken]:
     paging, spec, answers = ids.api.paging, ids.api.reconcile, list[Taken]()
     size = page_size(paging, (spec.size if spec else None) or paging.max_size)
-    steps = walk(paging, size, Ask())
-    try:
-        ask = next(steps)
-        while True:
-            request = endpoint.request(ask, ids.api.request)
-            try:
-                taken = asking.ask(request, page, ids.reader, ask.tries)
-            except SourceBroken as error:
-                ask = steps.throw(error)
-                continue
-            answers.append(taken)
-            ask = steps.send(taken.reading)
-    except StopIteration:
-        return answers
+
+    def answer(ask: Ask) -> Reading:
+        request = endpoint.request(ask, ids.api.request)
+        answers.append(asking.ask(request, page, ids.reader, ask.tries))
+        return answers[-1].reading
+
+    follow(walk(paging, size, Ask()), answer)
+    return answers
 
 
 def _listing(api: Api) -> Api:

@@ -8,11 +8,13 @@ orders that change meanwhile are in ``moving.py``.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from orderpull.errors import SourceBroken, SourceUnexpected
 from orderpull.sources.blocks import PagingSpec
 from orderpull.sources.reading import Reading
 
+End = TypeVar("End")
 Params = dict[str, str | int]
 """Values by their places: names of query parameters, or ``$.`` and keys into the body."""
 
@@ -47,6 +49,26 @@ Plan = Generator[Ask, Reading, datetime | None]
 """Yields what to ask, is sent what came; returns the cursor that a verified window reached."""
 
 
+def follow(plan: Generator[Ask, Reading, End], answer: Callable[[Ask], Reading]) -> End:
+    """Do what *plan* asks until it ends; what it returns.
+
+    :param answer: gives the reading of what an ask brought. Where the API breaks down over it, the
+        plan is told and may ask for less.
+    """
+    try:
+        ask = next(plan)
+        while True:
+            try:
+                reading = answer(ask)
+            except SourceBroken as error:
+                ask = plan.throw(error)
+            else:
+                ask = plan.send(reading)
+    except StopIteration as end:
+        returned: End = end.value
+        return returned
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where in a list a page begins.
@@ -61,11 +83,19 @@ class Position:
     token: str | None = None
 
     def after(self, paging: PagingSpec, reading: Reading) -> "Position | None":
-        """Where the page after *reading* begins; None if there is none."""
+        """Where the page after *reading* begins; None if there is none.
+
+        :raises SourceUnexpected: there is one, but the API does not say where.
+        """
         if paging.kind == "single" or reading.more is False:
             return None
         count = self.count + reading.orders
         if paging.kind in TOLD:
+            if reading.more and not reading.next:
+                raise SourceUnexpected(
+                    f"The API says that there are more pages ({paging.more}), but not where.",
+                    "Check next and more in [paging] of the api file.",
+                )
             return Position(count, token=reading.next) if reading.next else None
         if not reading.orders or (reading.total is not None and count >= reading.total):
             return None

@@ -20,7 +20,7 @@ from orderpull.sources.export import Export
 from orderpull.sources.limits import Stop
 from orderpull.sources.listing import listed
 from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask, Plan, page_size
+from orderpull.sources.paging import Ask, Plan, follow, page_size
 from orderpull.sources.reading import Reading
 from orderpull.sources.times import earlier, parse_time
 
@@ -237,26 +237,26 @@ class _Pull:
     def _walk(self, steps: Plan) -> None:
         """Ask, keep, and let the plan say what to ask next."""
         try:
-            ask = next(steps)
-            while not self._enough(ask):
-                self._reached(ask.reached)
-                request = self.source.request(ask)
-                try:
-                    taken = self.asking.ask(request, self.next_page, tries=ask.tries)
-                except SourceBroken as error:
-                    ask = steps.throw(error)
-                    continue
-                self._take(taken, ask)
-                ask = steps.send(taken.reading)
-        except StopIteration as end:
-            if self.size.passed_by:
-                raise SourceBroken(
-                    f"{self.source.where} breaks down over single orders: these were passed by, "
-                    "all others read.",
-                    "Each run asks for them again; look for orders there that cannot be opened.",
-                ) from None
-            self.pulled.finished_at = clock.now()
-            self._reached(end.value)
+            reached = follow(steps, self._answer)
+        except _EnoughError:
+            return
+        if self.size.passed_by:
+            raise SourceBroken(
+                f"{self.source.where} breaks down over single orders: these were passed by, all "
+                "others read.",
+                "Each run asks for them again; look for orders there that cannot be opened.",
+            )
+        self.pulled.finished_at = clock.now()
+        self._reached(reached)
+
+    def _answer(self, ask: Ask) -> Reading:
+        """Do one step of the plan, and keep what came of it."""
+        if self._enough(ask):
+            raise _EnoughError
+        self._reached(ask.reached)
+        taken = self.asking.ask(self.source.request(ask), self.next_page, tries=ask.tries)
+        self._take(taken, ask)
+        return taken.reading
 
     def _reached(self, time: datetime | None) -> None:
         """Keep it, where the API was read up to *time* for certain."""
@@ -371,6 +371,10 @@ class _Pull:
                 draft.discard()
             else:
                 self._take(taken, Ask())
+
+
+class _EnoughError(Exception):
+    """This run has pulled as much as it may."""
 
 
 def _known(ask: Ask, reading: Reading) -> bool:
