@@ -174,7 +174,7 @@ class _Reached:
     def note(self, reading: Reading) -> None:
         """Take what a page tells."""
         if self.at_once is None:
-            self.at_once = not reading.orders or reading.orders == reading.total
+            self.at_once = Position().after(self.window.paging, reading) is None
         self.newest = max(self.newest, reading.newest or self.newest)
         if reading.upper is not None:
             self.told = min(reading.upper, self.told or reading.upper)
@@ -187,20 +187,41 @@ class _Reached:
 
 def _follow(window: Window) -> Generator[Ask, Reading, None]:
     """From stamp to stamp, to the end."""
-    lower, begin = window.since, Position()
+    lower = window.since
     while True:
         here = window.asked_from(lower)
         ask = Ask(window.params(lower), sorted_from=here, reached=window.reached)
-        reading = yield from turn(window.paging, window.size, begin, ask)
+        at, reading = yield from _first_with_orders(window, ask)
         newest = _newest(reading, here)
-        if newest is None or reading.orders == reading.total or reading.more is False:
+        if newest is None or _had_all(window.paging, at, reading):
             return
         if window.asked_from(newest) > here:
             lower = newest
-        elif (yield from _Instant(window, ask, newest, here).read(reading)):
+        elif (yield from _Instant(window, ask, newest, here).read(reading, at)):
             lower = window.after(newest)
         else:
             return
+
+
+def _first_with_orders(
+    window: Window, ask: Ask
+) -> Generator[Ask, Reading, tuple[Position, Reading]]:
+    """The first page that holds orders, or the last: some APIs filter pages after cutting them."""
+    at, told = Position(), set[str]()
+    while True:
+        reading = yield from turn(window.paging, window.size, at, ask)
+        following = at.after(window.paging, reading)
+        if reading.orders or following is None:
+            return at, reading
+        refuse_circle(told, following)
+        at = following
+
+
+def _had_all(paging: PagingSpec, at: Position, reading: Reading) -> bool:
+    """Whether nothing comes after the page at *at*."""
+    if paging.kind == "single":
+        return reading.more is False or reading.orders == reading.total
+    return at.after(paging, reading) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +240,8 @@ class _Instant:
     instant: datetime
     here: datetime
 
-    def read(self, first: Reading) -> Generator[Ask, Reading, bool]:
-        """Read it, of which *first* is the first page; returns whether anything comes after it.
+    def read(self, first: Reading, at: Position) -> Generator[Ask, Reading, bool]:
+        """Read it, of which *first*, at *at*, is the first page; whether anything comes after it.
 
         :raises SourceUnstable: it does not hold still.
         :raises SourceUnexpected: the API has no way to ask for the next page of it.
@@ -241,19 +262,23 @@ class _Instant:
         before: set[int] | None = None
         for _ in range(MAX_PASSES):
             this: set[int] = set()
-            more = yield from self._pass(reading, ask, this, seen)
+            more = yield from self._pass(reading, at, ask, this, seen)
             if this == before or (short and not more and this == set(first.versions)):
                 return more
             before = this
-            reading = yield from turn(paging, self.window.size, Position(), ask)
+            at = Position()
+            reading = yield from turn(paging, self.window.size, at, ask)
         raise _unstable()
 
     def _pass(
-        self, reading: Reading, ask: Ask, this: set[int], seen: set[int]
+        self, reading: Reading, begin: Position, ask: Ask, this: set[int], seen: set[int]
     ) -> Generator[Ask, Reading, bool]:
-        """One pass from the page *reading* on; collects in *this* the versions of the instant."""
+        """One pass from the page *reading* on; collects in *this* the versions of the instant.
+
+        :param begin: where that page is.
+        """
         paging, after = self.window.paging, self.window.after(self.instant)
-        at: Position | None = Position()
+        at: Position | None = begin
         told: set[str] = set()
         while at is not None:
             newest = _newest(reading, self.here)

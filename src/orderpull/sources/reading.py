@@ -224,9 +224,10 @@ class PageReader:
             reading.next = following_link(headers.get("link", ""))
         elif paging.next:
             told = page.at(paging.next)
-            reading.next = str(told) if isinstance(told, str | int) and str(told) else None
-        if paging.more:
-            reading.more = page.at(paging.more) not in (False, None, 0, "", "false")
+            known = isinstance(told, str | int) and not isinstance(told, bool)
+            reading.next = str(told) if known and str(told) else None
+        if paging.more and (more := page.at(paging.more)) is not None:
+            reading.more = more not in (False, 0, "", "false")
         if self._upper:
             reading.upper = parse_time(page.at(self._upper), *self._times)
 
