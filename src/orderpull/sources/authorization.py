@@ -5,14 +5,10 @@ grants of OAuth 2.0 (RFC 6749). It is renewed before it runs out, and once when 
 more. A refresh token that is replaced with each use is kept before the new token is used.
 """
 
-import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
-
-import msgspec
 
 from orderpull import points
 from orderpull.errors import (
@@ -24,13 +20,9 @@ from orderpull.errors import (
 )
 from orderpull.settings import SourceSettings
 from orderpull.sources.blocks import AuthSpec, TokenSpec
-from orderpull.sources.problems import HEADER
-from orderpull.sources.tells import TellReader
+from orderpull.sources.token_calls import SECRETS, TokenAnswer, basic, filled, token_request
 from orderpull.sources.tokens import KeptTokens, Notes
 from orderpull.sources.transport import Answer, Request
-
-SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "user")
-"""Settings that may stand for ``{…}`` in headers and token calls."""
 
 EARLY = 60.0
 """Seconds that a token is renewed before it runs out, unless that is a tenth of its life."""
@@ -91,8 +83,8 @@ class Authorization:
         forms = set()
         for secret in self.secrets:
             forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
-            forms |= {_basic(secret), _basic(f"{secret}:")}
-            forms |= {_basic(f"{user}:{secret}") for user in self._users}
+            forms |= {basic(secret), basic(f"{secret}:")}
+            forms |= {basic(f"{user}:{secret}") for user in self._users}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "•••")
         return text
@@ -118,7 +110,7 @@ class Authorization:
 
     def signed(self, request: Request) -> Request:
         """*request*, with what lets it in. :raises SourceError: no token could be got."""
-        headers = {name: self._filled(text) for name, text in self.spec.headers.items()}
+        headers = {name: filled(text, self.settings) for name, text in self.spec.headers.items()}
         token, spec = self._known(), self.spec
         target = request.target
         if token is not None and spec.kind == "query" and spec.param:
@@ -188,7 +180,7 @@ class Authorization:
     def _header(self, token: str) -> str:
         spec = self.spec
         if spec.kind == "basic" or any(token.startswith(prefix) for prefix in spec.basic_for):
-            return "Basic " + _basic(token if ":" in token else f"{token}:")
+            return "Basic " + basic(token if ":" in token else f"{token}:")
         return f"Bearer {token}" if spec.kind == "bearer" else token
 
     def _known(self) -> str | None:
@@ -237,10 +229,10 @@ class Authorization:
         base, path = self._place(spec.url)
         kept = self.kept.read() if self.kept else {}
         refreshing = grant.get("grant_type") == "refresh_token"
-        request = self._token_request(spec, path, grant)
+        request = token_request(spec, path, grant, self.settings)
         asked, asked_at = time.monotonic(), time.time()  # a token's life begins before it is here
         answer = self._refreshed(base, request) if refreshing else self._call(base, request)
-        told = _TokenAnswer(spec, answer)
+        told = TokenAnswer(spec, answer)
         self._got |= {text for text in (told.token, told.refresh_token) if text}
         if answer.problem or answer.status in _BUSY:
             raise SourceBusy(
@@ -284,7 +276,7 @@ class Authorization:
         return answer
 
     def _none_given(
-        self, where: str, answer: Answer, told: "_TokenAnswer", *, lost: bool
+        self, where: str, answer: Answer, told: TokenAnswer, *, lost: bool
     ) -> SourceRefused:
         """The error of a call that brought no token.
 
@@ -311,36 +303,6 @@ class Authorization:
             f"{self.name}` again",
         }[spec.grant]
 
-    def _token_request(self, spec: TokenSpec, path: str, grant: Mapping[str, str]) -> Request:
-        headers: dict[str, str] = {}
-        if spec.body:
-            headers["Content-Type"] = "application/json"
-            return Request("POST", path, headers, msgspec.json.encode(self._deep(spec.body)))
-        form = {**grant, **{key: self._filled(text) for key, text in spec.form.items()}}
-        if spec.scope and spec.grant != "authorization_code":
-            form["scope"] = spec.scope
-        if spec.grant != "login":
-            identity, secret = self.settings.client_id or "", self.settings.client_secret
-            if spec.client == "basic":
-                headers["Authorization"] = "Basic " + _basic(f"{identity}:{secret or ''}")
-            else:
-                form["client_id"] = identity
-                form |= {"client_secret": secret} if secret else {}
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return Request("POST", path, headers, urlencode(form).encode())
-
-    def _deep(self, value: Any) -> Any:  # noqa: ANN401 - JSON
-        """*value* with its texts filled in."""
-        if isinstance(value, dict):
-            return {key: self._deep(each) for key, each in value.items()}
-        return self._filled(value) if isinstance(value, str) else value
-
-    def _filled(self, text: str) -> str:
-        """*text*, with the settings that ``{…}`` in it stands for."""
-        for key in SECRETS:
-            text = text.replace(f"{{{key}}}", getattr(self.settings, key) or "")
-        return text
-
     def _spec(self) -> TokenSpec:
         if self.spec.token is None:
             raise SettingsError(f"The API of [sources.{self.name}] gives no tokens.")
@@ -355,10 +317,6 @@ class Authorization:
         return base.rstrip("/"), parts.path
 
 
-def _basic(pair: str) -> str:
-    return base64.b64encode(pair.encode()).decode()
-
-
 def _early(seconds: float) -> float:
     """Seconds before its end that a token good for *seconds* is renewed."""
     return 0.0 if seconds == float("inf") else min(EARLY, seconds / 10)
@@ -369,49 +327,3 @@ def _with_param(target: str, name: str, value: str) -> str:
     path, _, query = target.partition("?")
     rest = [each for each in query.split("&") if each and each.partition("=")[0] != name]
     return f"{path}?{'&'.join([*rest, urlencode({name: value})])}"
-
-
-class _TokenAnswer:
-    """What the answer to a call for a token tells."""
-
-    def __init__(self, spec: TokenSpec, answer: Answer) -> None:
-        self._spec = spec
-        self._headers = answer.headers
-        paths = [spec.expires_in, spec.refresh_token, "error", "error_description", "message"]
-        if not spec.token.startswith(HEADER):
-            paths.append(spec.token)
-        self._told: dict[str, object] = {}
-        try:
-            told = TellReader(None, list(dict.fromkeys(paths))).decode(answer.body)
-            self._told = {path: told.at(path) for path in paths}
-        except msgspec.DecodeError:
-            pass
-
-    @property
-    def token(self) -> str | None:
-        """The token."""
-        if self._spec.token.startswith(HEADER):
-            return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
-        found = self._told.get(self._spec.token)
-        return found if isinstance(found, str) and found else None
-
-    @property
-    def refresh_token(self) -> str | None:
-        """The next refresh token, if one came."""
-        found = self._told.get(self._spec.refresh_token)
-        return found if isinstance(found, str) and found else None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the token is good for, if that is said."""
-        found = self._told.get(self._spec.expires_in)
-        try:
-            return float(found) if isinstance(found, int | float | str) else None
-        except ValueError:
-            return None
-
-    @property
-    def error(self) -> str:
-        """What the API says is wrong."""
-        found = [self._told.get(key) for key in ("error", "error_description", "message")]
-        return "; ".join(text[:80] for text in found if isinstance(text, str))
