@@ -52,13 +52,14 @@ def test_each_way(tmp_path: Path, way: Way) -> None:
     assert len(refused) == (1 if way.got else 0)
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+WITH_SECRETS = {name: way for name, way in WAYS.items() if way.auth != "none"}
+
+
+@pytest.mark.parametrize("way", WITH_SECRETS.values(), ids=WITH_SECRETS)
 def test_wrong_secrets_are_told_once(
     tmp_path: Path, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One call, one sentence that names the settings; nothing is tried again."""
-    if way.auth == "none":
-        pytest.skip("there is nothing to be wrong")
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, "wr0ng-s3cret")
     with Simulator(platform("generic", auth=way.auth, orders=ORDERS)) as simulator:
