@@ -41,7 +41,8 @@ class Children:
         """The pages of one list, as received; one that only repeats the page before it is none."""
         block = self.endpoint.api.children[wanted.children]
         spec = _of(block, wanted.key)
-        steps = walk(block.paging, page_size(block.paging, None), Ask(), start=wanted.next)
+        size = page_size(block.paging, None, all_or_none=True)
+        steps = walk(block.paging, size, Ask(), start=wanted.next)
         answers: list[bytes] = []
 
         def answer(ask: Ask) -> Reading:

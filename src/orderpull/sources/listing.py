@@ -28,37 +28,50 @@ class Ids:
         self._tells = TellReader(None, [self._path])
 
     def of(self, bodies: Iterable[bytes]) -> list[str]:
-        """The ids of all orders in *bodies*."""
-        found: list[str] = []
-        for body in bodies:
-            for raw in self.reader.records(self.reader.json(body)):
-                try:
-                    value = self._tells.decode(raw).at(self._path)
-                except msgspec.DecodeError:
-                    continue
-                if isinstance(value, str | int):
-                    found.append(str(value))
-        return found
+        """The ids of all orders in *bodies*, as many times as they are listed.
+
+        :raises SourceUnexpected: one cannot be read, so that its order would seem to be missing.
+        """
+        return [self._id(raw) for body in bodies for raw in self._records(body)]
+
+    def _records(self, body: bytes) -> list[msgspec.Raw]:
+        try:
+            return self.reader.records(self.reader.json(body))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _unreadable() from error
+
+    def _id(self, raw: msgspec.Raw) -> str:
+        try:
+            value = self._tells.decode(raw).at(self._path)
+        except msgspec.DecodeError as error:
+            raise _unreadable() from error
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _unreadable()
+        return str(value).replace("\0", "")  # as the shaping has it
 
 
 def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
-    """The answers that list all orders: read until two passes have the same ids.
+    """The answers that list all orders: read until nothing can have slipped through.
 
-    :raises SourceUnstable: they do not.
-    :raises SourceUnexpected: no order is listed at all.
+    Orders slip through where others leave the part of the list that was read, so that those behind
+    move up. Such an order came twice, or is gone in the next pass. Orders that are new do no harm.
+
+    :raises SourceUnstable: each pass shows that orders moved.
+    :raises SourceUnexpected: no order is listed at all, or one whose id cannot be read.
     """
     ids = Ids(endpoint.api)
     before: set[str] | None = None
     for _ in range(MAX_PASSES):
         taken = _once(endpoint, asking, ids, page)
-        these = set(ids.of(each.answer.body for each in taken))
+        listed_ids = ids.of(each.answer.body for each in taken)
+        these = set(listed_ids)
         if not these:
             raise SourceUnexpected(
                 f"{endpoint.where} lists no order at all.", "So nothing counts as deleted."
             )
-        if these == before:
+        if before is not None and before <= these:
             return taken
-        before = these
+        before = these if len(these) == len(listed_ids) else None
     raise SourceUnstable(
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
         "What came is kept; the next run lists them again.",
@@ -67,15 +80,24 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
 
 def _once(endpoint: Endpoint, asking: Asking, ids: Ids, page: int) -> list[Taken]:
     paging, spec, answers = ids.api.paging, ids.api.reconcile, list[Taken]()
-    size = page_size(paging, (spec.size if spec else None) or paging.max_size)
+    most = (spec.size if spec else None) or paging.max_size
+    size = page_size(paging, most, all_or_none=True)
 
     def answer(ask: Ask) -> Reading:
         request = endpoint.request(ask, ids.api.request)
-        answers.append(asking.ask(request, page, ids.reader, ask.tries))
-        return answers[-1].reading
+        taken = asking.ask(request, page, ids.reader, ask.tries)
+        if not answers or taken.answer.body != answers[-1].answer.body:  # the last one repeated
+            answers.append(taken)
+        return taken.reading
 
     follow(walk(paging, size, Ask()), answer)
     return answers
+
+
+def _unreadable() -> SourceUnexpected:
+    return SourceUnexpected(
+        "The list of all orders has one whose id cannot be read.", "So nothing counts as deleted."
+    )
 
 
 def _listing(api: Api) -> Api:

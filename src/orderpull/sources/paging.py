@@ -114,11 +114,13 @@ class PageSize:
     """How many orders are asked for at once: fewer while the API is not up to more.
 
     :param size: orders; None where the API has no say in it.
+    :param all_or_none: whether nothing may be passed by, since what is missing would mislead.
     :ivar passed_by: whether an order was passed by, since the API breaks down over it alone.
     """
 
-    def __init__(self, size: int | None) -> None:
+    def __init__(self, size: int | None, *, all_or_none: bool = False) -> None:
         self._most = self._now = size
+        self._all_or_none = all_or_none
         self._in_a_row = 0
         self.passed_by = False
 
@@ -146,7 +148,8 @@ class PageSize:
         Not where several in a row are such: then it is the API that is out of order.
         """
         self._in_a_row += 1
-        if paging.kind not in {"page", "offset"} or self._in_a_row > MOST_IN_A_ROW:
+        placed = paging.kind in {"page", "offset"}
+        if self._all_or_none or not placed or self._in_a_row > MOST_IN_A_ROW:
             return False
         self.passed_by = True
         return self._now == 1
@@ -158,9 +161,10 @@ class PageSize:
             self._now = min(self._most, self._now * 2)
 
 
-def page_size(paging: PagingSpec, size: int | None) -> PageSize:
+def page_size(paging: PagingSpec, size: int | None, *, all_or_none: bool = False) -> PageSize:
     """The page size that *paging* has a place for, *size* if that is given."""
-    return PageSize((size or paging.size) if paging.size_param else None)
+    sized = (size or paging.size) if paging.size_param else None
+    return PageSize(sized, all_or_none=all_or_none)
 
 
 def turn(
