@@ -12,7 +12,7 @@ from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRe
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.landing.page import PageMeta, divide
 from orderpull.landing.protocol import LOADED, SourceLanding
-from orderpull.normalize.shape import Key, Shaper, StagedPage
+from orderpull.normalize.shape import Key, Shaper, Shapers, StagedPage
 from orderpull.sources.listing import Ids
 from orderpull.sources.pull import Source
 
@@ -53,20 +53,33 @@ class Waiting:
 
 
 class PageLoader:
-    """Loads one source's pages into a destination that is held for writing."""
+    """Loads one source's pages into a destination that is held for writing.
+
+    :param shapers: of the loader's stage, where several sources are loaded.
+    """
 
     def __init__(
-        self, source: Source, landing: SourceLanding, loader: Loader, record: RunRecord
+        self,
+        source: Source,
+        landing: SourceLanding,
+        loader: Loader,
+        record: RunRecord,
+        shapers: Shapers | None = None,
     ) -> None:
         self.source = source
         self.landing = landing
         self.loader = loader
         self.run = record
         self.state = loader.state(source.name)
-        self.shaper = Shaper(loader.stage, source.api, source.settings.ordernumber)
+        self._shapers = shapers or Shapers(loader.stage)
         self.accept_rejects = False
         self.lossy: set[int] = set()
         self.changed = 0
+
+    @property
+    def shaper(self) -> Shaper:
+        """What shapes the source's pages: made once there are some."""
+        return self._shapers.of(self.source.api, self.source.settings.ordernumber)
 
     def load(self) -> Iterator[None]:
         """Load what waits, one batch at each step; what another process loads meanwhile it leaves.

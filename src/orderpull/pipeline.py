@@ -4,8 +4,9 @@ Nothing is asked of an orders endpoint before it is proven that the answer can b
 what is landed and not yet loaded is loaded first.
 """
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +28,8 @@ from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading import PageLoader, Waiting
-from orderpull.pulling import pull_at_once
+from orderpull.normalize.shape import Shapers
+from orderpull.pulling import AT_ONCE, pull_at_once
 from orderpull.settings import Settings
 from orderpull.sources.limits import SharedLimits, Stop
 from orderpull.sources.pull import Pulled, Source, Start
@@ -103,10 +105,16 @@ class RunResult:
 
 
 class Listener:
-    """Is told how a run goes; the terminal shows it."""
+    """Is told how a run goes, by several threads; the terminal shows it."""
+
+    def begins(self, sources: Collection[str]) -> None:
+        """*sources* are about to be pulled."""
 
     def pulled(self, source: str, pulled: Pulled) -> None:
         """A page of *source* was landed."""
+
+    def ended(self, source: str, pulled: Pulled) -> None:
+        """Nothing more of *source* is pulled."""
 
     def loaded(self, source: str, result: SourceResult) -> None:
         """A batch of *source* was loaded."""
@@ -197,10 +205,9 @@ class Pipeline:
             settings.destination, settings.folder, settings.report.timezone
         )
         limits = SharedLimits()
+        apis = {api: read_api(api, settings.folder) for api in {s.api for s in chosen.values()}}
         self.sources = {
-            name: Source(
-                name, source, read_api(source.api, settings.folder), send=send, limits=limits
-            )
+            name: Source(name, source, apis[source.api], send=send, limits=limits)
             for name, source in chosen.items()
         }
         self.result = RunResult({name: SourceResult() for name in chosen})
@@ -298,7 +305,7 @@ class Pipeline:
 
     def _pull_all(self, load: Callable[[], None]) -> None:
         """Pull all sources at once; what they land meanwhile is loaded from time to time."""
-        loaded_at, stop = time.monotonic(), self.stop.child()
+        loaded_at, stop = time.monotonic(), self.stop.child(threading.Semaphore(AT_ONCE))
 
         def meanwhile() -> None:
             nonlocal loaded_at
@@ -311,6 +318,7 @@ class Pipeline:
             name: partial(self._pull_one, name, source, stop)
             for name, source in self.sources.items()
         }
+        self.listener.begins(self.sources)
         pull_at_once(pulls, self._pulled, meanwhile, stop)
 
     def _pull_one(self, name: str, source: Source, stop: Stop) -> Pulled:
@@ -324,6 +332,7 @@ class Pipeline:
 
     def _pulled(self, name: str, pulled: Pulled) -> None:
         """Note what became of a pull."""
+        self.listener.ended(name, pulled)
         result = self.result.sources[name]
         result.cursor = pulled.cursor
         result.pages = max(result.pages, len(pulled.pages))
@@ -356,10 +365,13 @@ class Pipeline:
 
     def _load_all(self, *, finished: bool = False) -> None:
         with self.destination.loader() as loader:
+            shapers = Shapers(loader.stage)
             for name, source in self.sources.items():
-                pages = PageLoader(source, self.part(name), loader, self.records[name])
+                pages = PageLoader(source, self.part(name), loader, self.records[name], shapers)
                 pages.accept_rejects = self.accept_rejects
                 try:
+                    if not finished and not self.waiting(name):
+                        continue
                     self._load_one(name, pages)
                 except DestinationError:
                     raise

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 
 from orderpull.sources.limits import Stop
 from orderpull.sources.pull import Pulled
 
 AT_ONCE = 32
-"""Sources that are pulled at once. Most of them wait for an answer, or because they were told to;
-each holds one page."""
+"""Sources that ask, or keep what came, at once: each holds one page."""
+
+THREADS = 128
+"""Sources that are under way at once. Most of them wait for their turn, or because they were told
+to, and meanwhile others ask."""
 
 LOOK = 0.25
 """Seconds between two looks at whether there is something to load."""
@@ -20,17 +24,19 @@ def pull_at_once(
     meanwhile: Callable[[], None],
     stop: Stop,
 ) -> None:
-    """Do *pulls*, up to :data:`AT_ONCE` at once; whatever is raised ends them all.
+    """Do *pulls*, many at once; whatever is raised ends them all.
 
     :param ended: is told what became of each, in the caller's thread.
     :param meanwhile: is called there again and again while pulls go on.
-    :param stop: asked for, pulls that have not begun do not.
+    :param stop: asked for, pulls that have not begun do not. It has the seats, of which each pull
+        holds one but while it waits.
     """
 
     def begin(pull: Callable[[], Pulled]) -> Pulled | None:
-        return None if stop.asked else pull()
+        with stop.seats or nullcontext():
+            return None if stop.asked else pull()
 
-    with ThreadPoolExecutor(min(AT_ONCE, max(1, len(pulls))), "pull") as threads:
+    with ThreadPoolExecutor(min(THREADS, max(1, len(pulls))), "pull") as threads:
         running: dict[Future[Pulled | None], str] = {
             threads.submit(begin, pull): name for name, pull in pulls.items()
         }

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
@@ -34,6 +35,12 @@ from orderpull.sources.pull import Pulled
 CHECKSUM_SHOWN = 12
 """Digits."""
 
+SHOWN = 8
+"""Sources that have a line each while a run goes on."""
+
+NAMED = 3
+"""Sources that are named once no more are left."""
+
 NUMBERS = int | float | Decimal
 SIGNALLED = 128
 """Exit codes above are 128 + the signal that asked for the end."""
@@ -53,25 +60,61 @@ def stderr() -> Console:
 
 
 class ProgressListener(Listener):
-    """A line for each source, while a run goes on."""
+    """A line for each source while a run goes on; of many, for some that are under way."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.tasks: dict[str, TaskID] = {}
+        self.number = 0
+        self.left: dict[str, None] = {}
+        self.read = self.failed = 0
+        self.count: TaskID | None = None
+        self._lock = threading.Lock()
+
+    def begins(self, sources: Collection[str]) -> None:
+        """Count the sources, where they are too many for a line each."""
+        self.number, self.left = len(sources), dict.fromkeys(sources)
+        if self.number > SHOWN and self.count is None:
+            self.count = self.progress.add_task(self._counted())
 
     def pulled(self, source: str, pulled: Pulled) -> None:
-        """Show what was landed."""
-        pages = len(pulled.pages)
-        self._show(source, f"pulled {pulled.orders:,} orders in {pages:,} pages")
+        """Show what was landed, and what is left to do."""
+        orders, pages = f"{pulled.orders:,}", f"{len(pulled.pages):,}"
+        left = f"; {pulled.left}" if pulled.left else ""
+        self._show(source, f"pulled {orders} orders in {pages} pages{left}")
+
+    def ended(self, source: str, pulled: Pulled) -> None:
+        """Make room for another source, where there are many."""
+        with self._lock:
+            self.read += pulled.error is None
+            self.failed += pulled.error is not None
+            self.left.pop(source, None)
+            if self.count is not None:
+                if source in self.tasks:
+                    self.progress.remove_task(self.tasks.pop(source))
+                self.progress.update(self.count, description=self._counted())
 
     def loaded(self, source: str, result: SourceResult) -> None:
         """Show what was loaded."""
-        self._show(source, f"loaded {result.counts.fetched:,} orders, {result.waiting} pages wait")
+        text = f"loaded {result.counts.fetched:,} orders, {result.waiting} pages wait"
+        if self.count is None:
+            self._show(source, text)
+        else:
+            self.progress.update(self.count, description=f"{self._counted()}; {source}: {text}")
+
+    def _counted(self) -> str:
+        failed = f", {self.failed} not" if self.failed else ""
+        text = f"{self.read} of {self.number} sources are read to their end{failed}"
+        few = 0 < len(self.left) <= NAMED
+        return escape(f"{text}; under way: {', '.join(self.left)}" if few else text)
 
     def _show(self, source: str, text: str) -> None:
-        if source not in self.tasks:
-            self.tasks[source] = self.progress.add_task("", total=None)
-        self.progress.update(self.tasks[source], description=f"{source}: {text}")
+        with self._lock:
+            if source not in self.tasks:
+                if self.count is not None and len(self.tasks) >= SHOWN:
+                    return
+                self.tasks[source] = self.progress.add_task("", total=None)
+            self.progress.update(self.tasks[source], description=escape(f"{source}: {text}"))
 
 
 @contextmanager

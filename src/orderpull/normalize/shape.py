@@ -20,7 +20,7 @@ from orderpull.normalize.sql import ShapingSql
 from orderpull.normalize.staging import refuse_long, staging
 from orderpull.sources.spec import Api
 
-__all__ = ["Key", "Shaper", "StagedPage"]
+__all__ = ["Key", "Shaper", "Shapers", "StagedPage"]
 
 _MIB = 1 << 20
 Key = tuple[int, int]
@@ -44,22 +44,44 @@ class _Apart:
         self.remnants = {key: remnant for key, remnant in self.remnants.items() if key in keys}
 
 
+class Shapers:
+    """The shapers of *connection*: one for all sources that have the same API."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._known: list[tuple[Api, str, Shaper]] = []
+
+    def of(self, api: Api, ordernumber: str) -> "Shaper":
+        """The shaper for *api* and *ordernumber*, as :class:`Shaper` has them."""
+        for known, number, shaper in self._known:
+            if known is api and number == ordernumber:
+                return shaper
+        shaper = Shaper(self.connection, api, ordernumber, len(self._known))
+        self._known.append((api, ordernumber, shaper))
+        return shaper
+
+
 class Shaper:
     """Shapes pages of one API into temporary tables of *connection*.
 
     :param ordernumber: how the number is made: a text with ``{number}`` and ``{id}``.
+    :param number: of this shaper, where a connection has several.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, api: Api, ordernumber: str) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, api: Api, ordernumber: str, number: int = 0
+    ) -> None:
         self.connection = connection
         self.api = api
         self.sql = ShapingSql(api, ordernumber)
         self.texts = PageTexts(api, self.sql.form)
         self.quoted = NumberQuoter(self.sql.by_value)
-        for macro in MACROS:
-            connection.execute(macro)
-        create_countries(connection)
-        self._create("empty_base", self.sql.base(_no_docs()))
+        self._empty = f"empty_base_{number}"
+        if number == 0:
+            for macro in MACROS:
+                connection.execute(macro)
+            create_countries(connection)
+        self._create(self._empty, self.sql.base(_no_docs()))
 
     def shape(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
         """Fill ``staged_order``, ``staged_reject`` and ``staged_page`` anew from *pages*.
@@ -67,7 +89,7 @@ class Shaper:
         :param only: keep just these orders.
         :raises CorruptPage: a page's bytes are not those that were landed.
         """
-        self._create("base", "FROM empty_base")
+        self._create("base", f"FROM {self._empty}")
         apart = _Apart()
         orders = [page for page in pages if page.meta.kind != "listing"]
         readable = [page for page in orders if self._readable(page, apart)]
@@ -211,7 +233,7 @@ class Shaper:
             for position, text in self.raw_texts(page, positions[page.meta.page]).items()
         }
         self._delete(found)
-        self._create("late", "FROM empty_base")
+        self._create("late", f"FROM {self._empty}")
         self._insert_texts("late", texts)
         self.connection.execute("DELETE FROM late WHERE NOT wanted")
         self.connection.execute("INSERT INTO base FROM late")

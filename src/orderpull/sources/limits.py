@@ -20,10 +20,12 @@ Wait = Callable[[float], bool]
 class Stop:
     """A stop that somebody may ask for while a pull goes on.
 
+    :param seats: what a pull holds while it does something; it is given up while the pull waits.
     :ivar signal: the signal that asked; 0 while none did.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seats: threading.Semaphore | None = None) -> None:
+        self.seats = seats
         self._asked = threading.Event()
         self._children: list[Stop] = []
         self.signal = 0
@@ -35,9 +37,9 @@ class Stop:
         for child in self._children:
             child.ask(signal)
 
-    def child(self) -> "Stop":
+    def child(self, seats: threading.Semaphore | None = None) -> "Stop":
         """A stop that is asked for along with this one, or alone."""
-        child = Stop()
+        child = Stop(seats)
         self._children.append(child)
         if self.asked:
             child.ask(self.signal)
@@ -50,7 +52,13 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Wait *seconds*, or until a stop is asked for; whether it was."""
-        return self._asked.wait(max(0.0, seconds))
+        if self.seats is None:
+            return self._asked.wait(max(0.0, seconds))
+        self.seats.release()
+        try:
+            return self._asked.wait(max(0.0, seconds))
+        finally:
+            self.seats.acquire()
 
 
 class RateLimit:
@@ -77,6 +85,11 @@ class RateLimit:
             self._next = start + self._interval
         if start > now:
             wait(start - now)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests, at least."""
+        return self._interval
 
     def slow_down(self, rate: float | None) -> None:
         """Hold to *rate*, too, if that is slower."""

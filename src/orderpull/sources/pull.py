@@ -17,6 +17,7 @@ from orderpull.sources.blocks import CursorSpec, ExportSpec
 from orderpull.sources.children import Children
 from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.export import Export
+from orderpull.sources.forecast import Forecast, Left
 from orderpull.sources.limits import Stop
 from orderpull.sources.listing import listed
 from orderpull.sources.moving import plan
@@ -43,6 +44,7 @@ class Pulled:
     :param cursor: how far the API has been read.
     :param finished_at: when it had been read to its end (UTC); None if it was not.
     :param error: what stopped it.
+    :param left: what is left to do, where the API tells a total.
     """
 
     pages: list[int] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Pulled:
     cursor: str | None = None
     finished_at: datetime | None = None
     error: OrderpullError | None = None
+    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,9 @@ class _Pull:
         self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
         self.asking: Asking = self.once or AskAgain(source, pace)
         self.children = Children(source, self.asking)
+        verified = source.api.cursor is not None and source.api.cursor.strategy == "window_verify"
+        self.forecast = Forecast(source.limit, passes=2 if verified else 1)
+        self.told_how_long = False
         self.size = page_size(source.api.paging, source.size)
 
     def run(self) -> None:
@@ -255,8 +261,16 @@ class _Pull:
             raise _EnoughError
         self._reached(ask.reached)
         taken = self.asking.ask(self.source.request(ask), self.next_page, tries=ask.tries)
+        self._foresee(taken.reading)
         self._take(taken, ask)
         return taken.reading
+
+    def _foresee(self, reading: Reading) -> None:
+        """Say once how much there is to do, and keep account of it."""
+        known, self.pulled.left = self.pulled.left, self.forecast.after(reading)
+        if (left := self.pulled.left) and known is None and not self.told_how_long:
+            self.told_how_long = True
+            log.info("source=%s %d orders are there: %s", self.source.name, left.total, left)
 
     def _reached(self, time: datetime | None) -> None:
         """Keep it, where the API was read up to *time* for certain."""

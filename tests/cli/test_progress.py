@@ -1,0 +1,118 @@
+"""What is seen of a run while it goes on: who is under way, and how long it will take."""
+
+import io
+import logging
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from orderpull import pipeline
+from orderpull.errors import SourceBusy
+from orderpull.pipeline import SourceResult
+from orderpull.simulator import Simulator
+from orderpull.simulator.platforms.generic import Generic
+from orderpull.sources.forecast import Forecast, Left
+from orderpull.sources.limits import RateLimit
+from orderpull.sources.pull import Pulled
+from orderpull.sources.reading import Reading
+from orderpull.terminal import SHOWN, ProgressListener
+from tests.sources.many import Street, shops
+
+
+@pytest.fixture
+def progress() -> Progress:
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    return Progress(TextColumn("{task.description}"), console=console)
+
+
+def lines(progress: Progress) -> list[str]:
+    return [task.description for task in progress.tasks]
+
+
+def page(orders: int, total: int | None) -> Reading:
+    return Reading("whole", complete=True, legible=True, orders=orders, total=total)
+
+
+def test_a_few_sources_have_a_line_each(progress: Progress) -> None:
+    listener = ProgressListener(progress)
+    listener.begins(["a", "b"])
+    listener.pulled("a", Pulled(pages=[1, 2], orders=1200, left=Left(5000, 8, 16.2)))
+    listener.pulled("b", Pulled(pages=[1], orders=3))
+    assert lines(progress) == [
+        "a: pulled 1,200 orders in 2 pages; about 8 calls more, 17 s",
+        "b: pulled 3 orders in 1 pages",
+    ]
+    listener.ended("b", Pulled())
+    listener.loaded("b", SourceResult(waiting=2))
+    assert lines(progress)[1] == "b: loaded 0 orders, 2 pages wait"
+
+
+def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
+    """Never more lines than a terminal has, and at last the names of who keeps all waiting."""
+    listener = ProgressListener(progress)
+    names = [f"s{number}" for number in range(200)]
+    listener.begins(names)
+    for name in names:
+        listener.pulled(name, Pulled(pages=[1], orders=5))
+        assert len(lines(progress)) <= SHOWN + 1
+    assert lines(progress)[0] == "0 of 200 sources are read to their end"
+    for name in names[:197]:
+        listener.ended(name, Pulled())
+    listener.ended("s197", Pulled(error=SourceBusy("no", "")))
+    assert lines(progress) == [
+        "197 of 200 sources are read to their end, 1 not; under way: s198, s199"
+    ]
+    listener.loaded("s3", SourceResult())
+    assert lines(progress)[0].endswith("; s3: loaded 0 orders, 0 pages wait")
+
+
+@pytest.mark.parametrize(
+    ("rate", "passes", "calls", "seconds"), [(2.0, 1, 4, 2.0), (0.2, 2, 9, 45.0), (None, 1, 4, 0.0)]
+)
+def test_what_is_left(rate: float | None, passes: int, calls: int, seconds: float) -> None:
+    """A hundred orders, twenty a page: at the source's rate, if that is slower than its answers."""
+    forecast = Forecast(RateLimit(rate), passes)
+    left = forecast.after(page(20, 100))
+    assert left is not None
+    assert (left.total, left.calls) == (100, calls)
+    assert seconds <= left.seconds < seconds + 1
+    later = forecast.after(page(20, 80))
+    assert later is not None
+    assert later.calls == calls - 1
+
+
+def test_nothing_is_foreseen_where_the_api_does_not_tell() -> None:
+    for one in (page(20, None), page(20, 20), page(0, 0)):
+        assert Forecast(RateLimit(None), 2).after(one) is None
+
+
+def test_nothing_is_left_at_the_end() -> None:
+    forecast = Forecast(RateLimit(None), 1)
+    told = [forecast.after(page(20, total)) for total in (60, 40, 20)]
+    assert [each and each.calls for each in told] == [2, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (7300, "2 h")],
+)
+def test_lengths_of_time_are_rough(seconds: float, text: str) -> None:
+    assert str(Left(5, 1200, seconds)) == f"about 1,200 calls more, {text}"
+
+
+def test_a_first_run_says_how_long_it_takes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, in the log, after the first page; a run that finds little says nothing of it."""
+    monkeypatch.setattr(logging.getLogger("orderpull"), "propagate", True)
+    caplog.set_level(logging.INFO, "orderpull")
+    street = Street(["s"], lambda n: Generic(orders=100, seed=n, total="body", odd=False))
+    with Simulator(street) as simulator:
+        shop = shops(tmp_path, {"s": f"{simulator.url}/s"})
+        for _ in range(2):
+            assert pipeline.run(shop.settings).exit_code == 0
+    told = [line for line in caplog.messages if "orders are there" in line]
+    (first,) = told
+    assert "orders are there: about 5 calls more" in first or "about 4 calls more" in first
