@@ -404,6 +404,12 @@ def _check_source(where: str, source: SourceSettings) -> None:
         raise SettingsError(
             f"{where} base_url holds a user or password.", 'Use token = "${NAME}" instead.'
         )
+    if source.auth_url is not None and not re.match(r"^https?://[^/\s?#@]+$", source.auth_url):
+        raise SettingsError(
+            f"{where} auth_url is {without_password(source.auth_url)!r}: expected http:// or "
+            "https:// and a host, and nothing else.",
+            "The API file adds the path.",
+        )
     if source.reconcile is not None:
         _check_length(source.reconcile, f"{where} reconcile")
     unknown = set(re.findall(r"\{([^}]*)\}", source.ordernumber)) - {"number", "id"}

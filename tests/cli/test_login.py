@@ -294,3 +294,13 @@ def test_a_landing_that_cannot_be_written(tmp_path: Path, account: Simulator) ->
         Login(shop_of(tmp_path, account).settings, "shop", BACK)
     assert found.value.exit_code == 2
     assert not account.requests
+
+
+@pytest.mark.parametrize(
+    "url", ["shop.test", "https://u:s3cret@shop.test", "https://shop.test/x?y"]
+)
+def test_an_address_for_tokens_that_is_none(tmp_path: Path, url: str) -> None:
+    """Told before anything is asked, and without the password in it."""
+    with pytest.raises(SettingsError, match="auth_url") as found:
+        _ = Shop.at(tmp_path, "https://shop.test", f'auth_url = "{url}"', api="extensiv").settings
+    assert "s3cret" not in str(found.value)
