@@ -40,11 +40,25 @@ WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
 
 STANDING_COLUMNS = tuple(c for c in ORDER_HEADER.columns if c.name in {"order_id", "page"})
 
-_BLANK = """CREATE OR REPLACE TEMP TABLE blank AS
-SELECT DISTINCT order_id FROM winner SEMI JOIN known USING (order_id)
-WHERE name IS NULL AND line1 IS NULL AND line2 IS NULL"""
+_NO_ADDRESS = "name IS NULL AND line1 IS NULL AND line2 IS NULL"
+_BLANK = f"""CREATE OR REPLACE TEMP TABLE blank AS
+SELECT order_id, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
+                  'position': position}} AS version
+FROM winner WHERE {_NO_ADDRESS}"""
+# The newest of its earlier versions with one, where that is newer than what is stored.
+_EARLIER = f"""CREATE OR REPLACE TEMP TABLE earlier AS
+SELECT order_id, {", ".join(c.name for c in _PLACE)} FROM (
+    SELECT *, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
+               'position': position}} AS version FROM staged_order) AS s
+WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
+    SELECT 1 FROM blank WHERE blank.order_id = s.order_id AND blank.version > s.version)
+  AND NOT EXISTS (
+    SELECT 1 FROM known WHERE known.order_id = s.order_id AND s.version <
+        {{'modified_at': coalesce(known.modified_at, '-infinity'), 'page': known.page,
+         'position': -1}})
+QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY version DESC) = 1"""
 _KEPT = ", ".join(f"{c.name} = coalesce(winner.{c.name}, kept.{c.name})" for c in _PLACE)
-_KEEP = f"UPDATE winner SET {_KEPT} FROM kept WHERE winner.order_id = kept.order_id"
+_KEEP = f"UPDATE winner SET {_KEPT} FROM {{kept}} AS kept WHERE winner.order_id = kept.order_id"
 
 # What is listed no more, but for what came with this page or after it.
 _VANISHED = """CREATE OR REPLACE TEMP TABLE vanished AS
@@ -61,11 +75,19 @@ FROM vanished_order LEFT JOIN (
 
 
 def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
-    """Give orders whose address came blank the one that is stored."""
+    """Give orders whose address came blank the one that came before, or the one that is stored."""
     stage.execute(_BLANK)
-    if _count(stage, "blank"):
-        fetch("kept", "blank", _ADDRESSES.format(keys="blank"), [_ID, *_PLACE])
-        stage.execute(_KEEP)
+    if not _count(stage, "blank"):
+        return
+    stage.execute(_EARLIER)
+    stage.execute(_KEEP.format(kept="earlier"))
+    stage.execute("CREATE OR REPLACE TEMP TABLE stored_blank AS "
+                  "SELECT order_id FROM blank SEMI JOIN known USING (order_id) "
+                  "ANTI JOIN earlier USING (order_id)")  # fmt: skip
+    if _count(stage, "stored_blank"):
+        keys = "stored_blank"
+        fetch("kept", keys, _ADDRESSES.format(keys=keys), [_ID, *_PLACE])
+        stage.execute(_KEEP.format(kept="kept"))
 
 
 def stage_vanished(
