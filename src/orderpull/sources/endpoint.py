@@ -33,6 +33,9 @@ OK = 200
 _REDIRECT = range(300, 400)
 _REFUSED = range(400, 500)
 _BROKEN = range(500, 600)
+_TELLING = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_BROKEN})
+"""Statuses that say more than that there are errors in the answer."""
+
 _LOOK = "Check base_url and api."
 _WORDS = 160
 """Characters of an API's own words that are told."""
@@ -192,7 +195,9 @@ class Endpoint:
 
     def refusal(self, answer: Answer, reading: Reading) -> SourceError:
         """The error that *answer* amounts to, in a sentence."""
-        if reading.failure is not None and not answer.problem:
+        failure = reading.failure
+        plain = failure is not None and failure.means == "refused"
+        if failure and not answer.problem and not (plain and answer.status in _TELLING):
             return self._failure(reading)
         for statuses, error, sentence, hint in self._meanings(answer):
             if answer.status in statuses:
