@@ -54,7 +54,7 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
     """The answers that list all orders: read until nothing can have slipped through.
 
     Orders slip through where others leave the part of the list that was read, so that those behind
-    move up. Such an order came twice, or is gone in the next pass. Orders that are new do no harm.
+    move up. Such an order came on two pages, or is gone in the next pass. New orders do no harm.
 
     :raises SourceUnstable: each pass shows that orders moved.
     :raises SourceUnexpected: no order is listed at all, or one whose id cannot be read.
@@ -63,15 +63,16 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
     before: set[str] | None = None
     for _ in range(MAX_PASSES):
         taken = _once(endpoint, asking, ids, page)
-        listed_ids = ids.of(each.answer.body for each in taken)
-        these = set(listed_ids)
+        pages = [set(ids.of([each.answer.body])) for each in taken]
+        these = set[str]().union(*pages)
         if not these:
             raise SourceUnexpected(
                 f"{endpoint.where} lists no order at all.", "So nothing counts as deleted."
             )
         if before is not None and before <= these:
             return taken
-        before = these if len(these) == len(listed_ids) else None
+        moved = len(these) < sum(map(len, pages))
+        before = None if moved else these
     raise SourceUnstable(
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
         "What came is kept; the next run lists them again.",

@@ -137,26 +137,52 @@ def reseek(window: Window) -> Plan:
 def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
     """Read the window until two passes bring the same versions.
 
+    A version that comes on two pages of a pass shows that orders changed places meanwhile, or that
+    the API sorts equals now one way, now another. Such a pass proves little: it is read again, and
+    believed only in the end.
+
     :param landed: versions that are kept already.
     :raises SourceUnstable: they do not, after :data:`MAX_PASSES` passes.
     """
     seen = set(landed)
     before: set[int] | None = None
     reached = _Reached(window)
-    for _ in range(MAX_PASSES):
-        this: set[int] = set()
+    for last in _passes():
+        this = _Pass()
 
-        def note(reading: Reading, this: set[int] = this) -> None:
-            this.update(reading.versions)
+        def note(reading: Reading, this: _Pass = this) -> None:
+            this.note(reading.versions)
             seen.update(reading.versions)
             reached.note(reading)
 
         ask = Ask(window.params(window.since), seen=seen, reached=window.reached)
         yield from walk(window.paging, window.size, ask, note=note)
-        if this == before or reached.at_once:
+        if (this.versions == before and (last or not this.twice)) or reached.at_once:
             return reached.until
-        before = this
+        before = this.versions
     raise _unstable()
+
+
+def _passes() -> Iterator[bool]:
+    """:data:`MAX_PASSES` passes: whether it is the last."""
+    yield from (number == MAX_PASSES for number in range(1, MAX_PASSES + 1))
+
+
+class _Pass:
+    """What one pass brought.
+
+    :ivar twice: whether a version came on two pages.
+    """
+
+    def __init__(self) -> None:
+        self.versions: set[int] = set()
+        self.twice = False
+
+    def note(self, versions: Iterable[int]) -> None:
+        """Take the versions of a page."""
+        page = set(versions)
+        self.twice = self.twice or not self.versions.isdisjoint(page)
+        self.versions |= page
 
 
 class _Reached:
@@ -260,18 +286,21 @@ class _Instant:
         ask = replace(self.ask, upto=self.instant, seen=seen)
         reading = first
         before: set[int] | None = None
-        for _ in range(MAX_PASSES):
-            this: set[int] = set()
+        for last in _passes():
+            this = _Pass()
             more = yield from self._pass(reading, at, ask, this, seen)
-            if this == before or (short and not more and this == set(first.versions)):
+            found = this.versions
+            if found == before and (last or not this.twice):
                 return more
-            before = this
+            if short and not more and found == set(first.versions):
+                return more
+            before = found
             at = Position()
             reading = yield from turn(paging, self.window.size, at, ask)
         raise _unstable()
 
     def _pass(
-        self, reading: Reading, begin: Position, ask: Ask, this: set[int], seen: set[int]
+        self, reading: Reading, begin: Position, ask: Ask, this: _Pass, seen: set[int]
     ) -> Generator[Ask, Reading, bool]:
         """One pass from the page *reading* on; collects in *this* the versions of the instant.
 
@@ -283,7 +312,7 @@ class _Instant:
         while at is not None:
             newest = _newest(reading, self.here)
             stamped = zip(reading.versions, reading.stamps, strict=True)
-            this.update(version for version, stamp in stamped if stamp < after)
+            this.note(version for version, stamp in stamped if stamp < after)
             seen.update(reading.versions)
             if newest is not None and newest >= after:
                 return True
