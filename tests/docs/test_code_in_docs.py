@@ -3,16 +3,20 @@
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.destinations import open_destination
-from orderpull.sources.spec import parse_api
+from orderpull.sources.problems import problems
+from orderpull.sources.spec import Api, parse_api
+from tests.conform.files import PLAIN
 from tests.docs.markdown import FILES, ROOT, Block, blocks, inline
 
 _COMMAND = re.compile(r"(?:^|&& )orderpull (?P<rest>[^|>&\n]*)", re.MULTILINE)
@@ -87,13 +91,18 @@ def _words(line: str) -> list[str]:
 
 @pytest.mark.parametrize("block", blocks(language="toml"), ids=str)
 def test_toml_is_taken(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each settings file and each API file in the docs is one that the program takes.
+    """Each settings file, API file and part of one in the docs is one that the program takes.
 
     Nothing is connected to: settings of a destination are read, and so is its URL.
     """
     for name in re.findall(r"\$\{(\w+)\}", block.text):
         monkeypatch.setenv(name, "x")
-    if block.file == APIS:
+    if block.mark.startswith("part:"):
+        table = tomllib.loads(PLAIN) | tomllib.loads(block.text)
+        api = msgspec.convert(table, Api)
+        assert list(problems(api)) == []
+        assert api.mapping.number
+    elif block.file == APIS and "[sources." not in block.text:
         parse_api(block.text, str(block))
     else:
         settings = parse_settings(block.text)

@@ -15,7 +15,7 @@ from orderpull.destinations import (
 from orderpull.model import KEY_TEXTS, SIZES
 from orderpull.settings import DestinationSettings, SourceSettings
 from orderpull.sources import asking, transport
-from orderpull.sources.spec import LimitsSpec
+from orderpull.sources.blocks import LimitsSpec
 from tests.docs.markdown import ROOT, text_of
 
 MIB = 1 << 20

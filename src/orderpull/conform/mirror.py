@@ -216,7 +216,8 @@ class Mirror(Platform):
             size = SIZE
         if paging.kind == "single" and not paging.size_param:
             return len(self.store.orders) + 1
-        if not size or size > (paging.max_size or size):
+        ids = self.api.reconcile.size if self.api.reconcile else None
+        if not size or size > max(paging.max_size or size, ids or 0):
             raise refused(f"a page has from 1 to {paging.max_size} orders")
         return size
 
@@ -368,7 +369,10 @@ class Mirror(Platform):
         return told(200, body, headers)
 
     def _with_key(self, block: ChildrenSpec, key: str) -> Json:
-        for order in self.store.orders.values():
+        """The order that *key* says; None if there is none."""
+        orders = self.store.orders
+        likely = [orders[int(key)]] if key.isdecimal() and int(key) in orders else []
+        for order in (*likely, *orders.values()):
             document = self.renderer.document(order)
             if str(at(document, parse_path(block.key).steps)) == key:
                 return document

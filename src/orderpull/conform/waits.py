@@ -1,5 +1,7 @@
 """Waiting that is noted and takes no time, so that trials of politeness are quick and exact."""
 
+import threading
+
 from orderpull.sources.limits import Stop
 
 
@@ -18,8 +20,8 @@ class NotedWaits(Stop):
         """All of it, in seconds."""
         return sum(self.each)
 
-    def child(self) -> "NotedWaits":
-        """Itself: there is one list of waits."""
+    def child(self, seats: threading.Semaphore | None = None) -> "NotedWaits":  # noqa: ARG002
+        """Itself: there is one list of waits, and nobody who waits holds a seat."""
         return self
 
     def wait(self, seconds: float) -> bool:

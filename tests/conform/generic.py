@@ -1,0 +1,124 @@
+"""The simulator's generic platform as a stage: an API file for each way of paging it has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orderpull.conform.stage import AGO
+from orderpull.conform.waits import NotedWaits
+from orderpull.simulator import platform
+from orderpull.simulator.platforms.base import Platform
+from orderpull.simulator.platforms.order import StoreOrder
+from orderpull.sources.spec import Api, parse_api
+
+FILE = """\
+title = "Generic"
+
+[request]
+path = "{path}"
+method = "{method}"
+
+[paging]
+size = 100
+{paging}
+
+[cursor]
+path = "modified_at"
+lower = "{body}modified_from"
+upper = "{body}modified_to"
+{cursor}
+
+[records]
+path = "orders"
+
+[order]
+id = "id"
+number = "number"
+status = "status"
+where = "not(in(status, 'cart', 'draft', 'test'))"
+counted = "not(in(status, 'cancelled'))"
+modified_at = "modified_at"
+{order}
+
+[order.address]
+country = "ship_to.country"
+line1 = "ship_to.line1"
+line2 = "ship_to.line2"
+name = "ship_to.name"
+postalcode = "ship_to.postalcode"
+stateprovince = "ship_to.stateprovince"
+city = "ship_to.city"
+
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "quantity"
+"""
+PAGINGS = {
+    "page": 'kind = "page"\nparam = "page"\nsize_param = "limit"',
+    "offset": 'kind = "offset"\nparam = "offset"\nsize_param = "limit"',
+    "cursor": 'kind = "cursor"\nparam = "cursor"\nnext = "next_cursor"\nsize_param = "limit"',
+    "body_cursor": 'kind = "cursor"\nparam = "$.cursor"\nnext = "next_cursor"\n'
+    'size_param = "$.limit"',
+    "next_url": 'kind = "next"\nnext = "next"\nsize_param = "limit"',
+    "next_query": 'kind = "next"\nnext = "next"\nsize_param = "limit"',
+    "link": 'kind = "link"\nsize_param = "limit"',
+}
+"""``[paging]`` for each ``paging`` of the platform."""
+
+
+@dataclass(frozen=True)
+class GenericStage:
+    """The generic platform, read by paging *paging* and what else *cursor* and *order* say.
+
+    :param switches: of the platform.
+    """
+
+    folder: Path
+    paging: str
+    cursor: str = ""
+    order: str = ""
+    switches: Mapping[str, Any] = field(default_factory=dict)
+    name: str = "generic"
+
+    @property
+    def text(self) -> str:
+        """The API file."""
+        searched = self.paging == "body_cursor"
+        return FILE.format(
+            path="/orders/search" if searched else "/orders",
+            method="POST" if searched else "GET",
+            body="$." if searched else "",
+            paging=PAGINGS[self.paging],
+            cursor=self.cursor,
+            order=self.order,
+        )
+
+    @property
+    def api(self) -> Api:
+        return parse_api(self.text, "generic.toml")
+
+    @property
+    def file(self) -> str:
+        path = self.folder / "generic.toml"
+        path.write_text(self.text, encoding="utf-8")
+        return str(path)
+
+    def credentials(self) -> Mapping[str, str]:
+        return {}
+
+    def expiring(self) -> None:
+        return None
+
+    def open(self, waits: NotedWaits, **switches: Any) -> Platform:
+        now = datetime.now(UTC).replace(microsecond=0) - AGO
+        common = {"now": now, "step": 0.1, **self.switches, **switches}
+        return platform("generic", paging=self.paging, **common)
+
+    def truth(self, shop: Platform) -> dict[str, Any]:
+        return shop.truth()
+
+    def name_of(self, shop: Platform, order: StoreOrder) -> str:
+        return shop.store.id(order)

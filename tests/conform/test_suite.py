@@ -1,0 +1,18 @@
+"""Every built-in API, on the mirror of its file and on a server that somebody wrote by hand."""
+
+import pytest
+
+from orderpull.conform.report import conform_on
+from orderpull.sources.spec import built_in
+from tests.conform.table import column, stages, told
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("kind", ["mirror", "platform"])
+@pytest.mark.parametrize("name", built_in())
+def test_the_api_conforms(name: str, kind: str) -> None:
+    """No case fails, and the table in docs/apis.md says what became of each."""
+    report = conform_on(stages(kind)[name])
+    assert [each for each in report.outcomes if each.state == "failed"] == []
+    assert told(kind, name) == column(report), "run: scripts/write-conformance"
