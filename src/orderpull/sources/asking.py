@@ -23,7 +23,7 @@ from orderpull.errors import (
 )
 from orderpull.landing.draft import Draft
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import OK, Endpoint, how, well
+from orderpull.sources.endpoint import Endpoint, how, read_answer, well
 from orderpull.sources.limits import Stop, asked_wait, backoff, points_wait
 from orderpull.sources.reading import PageReader, Reading
 from orderpull.sources.transport import Answer, Progress, Request, unpacked
@@ -40,7 +40,6 @@ ROOM = 4 << 20
 """Bytes of the disk that are taken before a consume-once API is asked; or twice the largest page,
 if that is more."""
 
-NO_CONTENT = 204
 _ANSWERED = range(200, 300)
 
 
@@ -175,7 +174,7 @@ class AskAgain:
                 error: SourceError = not_asked
             else:
                 points.reached("after-response")
-                reading = self._read(answer, reader or self.reader)
+                reading = read_answer(answer, reader or self.reader)
                 if well(answer, reading) and (reading.complete or tried == tries):
                     self._rest(reading)
                     return Taken(self.endpoint.told(request), answer, reading)
@@ -187,13 +186,6 @@ class AskAgain:
                     tried -= 1
                     continue
             self.pace.again(error, wait, tried, tries)
-
-    def _read(self, answer: Answer, reader: PageReader) -> Reading:
-        """What *answer* tells; one without content is an empty page."""
-        if answer.status == NO_CONTENT and not answer.body:
-            answer.status = OK
-            return Reading("whole", complete=True, legible=True)
-        return reader.read(answer.body, answer.headers)
 
     def _rest(self, reading: Reading) -> None:
         """Wait for the budget, where the next such request would not fit into it."""

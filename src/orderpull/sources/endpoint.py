@@ -30,6 +30,7 @@ from orderpull.sources.times import parse_time
 from orderpull.sources.transport import Answer, Client, Progress, Request, Send
 
 OK = 200
+NO_CONTENT = 204
 _REDIRECT = range(300, 400)
 _REFUSED = range(400, 500)
 _BROKEN = range(500, 600)
@@ -184,7 +185,7 @@ class Endpoint:
 
     def _asked_once(self, request: Request) -> tuple[Answer, Reading]:
         answer = self.exchange(request, Progress())
-        return answer, PageReader(self.api).read(answer.body, answer.headers)
+        return answer, read_answer(answer, PageReader(self.api))
 
     def named(self, error: SourceError) -> SourceError:
         """*error*, its message with this source's name and URL."""
@@ -242,6 +243,14 @@ class Endpoint:
             (_REFUSED, SourceRefused, "it does not take the request", _LOOK),
             (_BROKEN, SourceBroken, "it is out of order", "Run again later."),
         ]  # fmt: skip
+
+
+def read_answer(answer: Answer, reader: PageReader) -> Reading:
+    """What *answer* tells; one without content is an empty page."""
+    if answer.status == NO_CONTENT and not answer.body:
+        answer.status = OK
+        return Reading("whole", complete=True, legible=True)
+    return reader.read(answer.body, answer.headers)
 
 
 def well(answer: Answer, reading: Reading) -> bool:

@@ -143,6 +143,7 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
 
     :param landed: versions that are kept already.
     :raises SourceUnstable: they do not, after :data:`MAX_PASSES` passes.
+    :raises SourceUnexpected: there may be more orders than the API has a way to ask for.
     """
     seen = set(landed)
     before: set[int] | None = None
@@ -154,6 +155,7 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
             this.note(reading.versions)
             seen.update(reading.versions)
             reached.note(reading)
+            _refuse_full(window.paging, reading)
 
         ask = Ask(window.params(window.since), seen=seen, reached=window.reached)
         yield from walk(window.paging, window.size, ask, note=note)
@@ -161,6 +163,16 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
             return reached.until
         before = this.versions
     raise _unstable()
+
+
+def _refuse_full(paging: PagingSpec, reading: Reading) -> None:
+    """Refuse an only page that is full: nobody knows what did not fit on it."""
+    full = paging.size_param is not None and reading.orders >= (reading.asked or reading.orders + 1)
+    if paging.kind == "single" and full and not _had_all(paging, Position(), reading):
+        raise SourceUnexpected(
+            f"All {reading.orders} orders that were asked for came: there may be more.",
+            "Set a larger page_size, or a shorter window in [cursor] of the api file.",
+        )
 
 
 def _passes() -> Iterator[bool]:

@@ -136,6 +136,8 @@ class _Pull:
         if self.once:
             self._adopt(self.once)
         full = self._full_read_due()
+        if full and self.before is None:  # the first read is one, however many runs it takes
+            self._keep_time(FULL_READ)
         spec = self.source.api.export
         exported = spec is not None and (full or self.before is None) and self._export(spec)
         self._walk(self._plan(from_start=full and not exported))
