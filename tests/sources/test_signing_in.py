@@ -92,16 +92,16 @@ def _ten_seconds_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
         while True:
             yield (now := now + 10)
 
-    steps = ticks()
-    look = SimpleNamespace(monotonic=lambda: next(steps), time=lambda: next(steps))
+    looks, times = ticks(), ticks()
+    look = SimpleNamespace(monotonic=lambda: next(looks), time=lambda: next(times))
     monkeypatch.setattr(authorization, "time", look)
 
 
 @pytest.mark.usefixtures("_ten_seconds_a_look")
 @pytest.mark.parametrize("way", ["client in the form", "refresh"])
 def test_a_token_is_renewed_before_it_runs_out(tmp_path: Path, way: str) -> None:
-    """It is said to last 90 seconds, of which each call takes ten: no call comes too late."""
-    profile = platform("generic", auth=WAYS[way].auth, orders=260, step=10.0, lifetime=90.0)
+    """It lasts 95 seconds, of which each call takes ten: no call comes too late."""
+    profile = platform("generic", auth=WAYS[way].auth, orders=260, step=10.0, lifetime=95.0)
     with Simulator(profile) as simulator:
         shop = WAYS[way].shop(tmp_path, simulator.url)
         assert shop.run_one().error is None
