@@ -98,7 +98,7 @@ class PagingSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param first: number of the first page.
     :param total: tell of the number of all orders.
     :param next: path of the cursor, or of the next page's URL.
-    :param more: path of what is false on the last page.
+    :param more: path of what is false on the last page; where nothing is there, the list goes on.
     :param repeat: whether a call with a cursor sends the other parameters, too.
     """
 
