@@ -146,7 +146,7 @@ LEDGER_RUN = _table(
     ("command", "text", "run, load, replay or retry"),
     ("started_at", "time", "UTC"),
     ("finished_at", "time", "UTC; NULL while it goes on, or after a kill"),
-    ("pulled_at", "time", "when the source was last read to its end, as far as is loaded; NULL if not known"),
+    ("pulled_at", "time", "when the source was last read to its end; NULL if not known"),
     ("pages", "integer", "pages loaded"),
     ("fetched", "integer", "orders in them"),
     ("inserted", "integer", "orders new to the warehouse"),

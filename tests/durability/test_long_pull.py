@@ -44,9 +44,7 @@ def test_pages_are_loaded_while_others_are_pulled(tmp_path: Path) -> None:
     assert loaded == [True]
     assert result.sources["shop"].counts.inserted == 60
     assert result.sources["shop"].pages == 6
-    [(run_number, pages, batches)] = rows(
-        tmp_path, "SELECT run, pages, batches FROM orderpull_run"
-    )
+    [(run_number, pages, batches)] = rows(tmp_path, "SELECT run, pages, batches FROM orderpull_run")
     assert (run_number, pages) == (1, 6)
     assert 2 <= batches <= 6
 

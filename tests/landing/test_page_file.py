@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderpull.errors import CorruptPage, LandingError
-from orderpull.landing.page import PageMeta, decode, decode_meta, digest, encode
+from orderpull.landing.page import PageMeta, Part, decode, decode_meta, digest, encode
 from tests.landing.pages import BODY, land, meta
 from tests.landing.places import Place
 
@@ -19,7 +19,8 @@ EVERYTHING_SAID = meta(
     state="damaged",
     possible_loss=True,
     problem="the connection was reset",
-    group=3,
+    kind="listing",
+    parts=[Part(20), Part(33, position=4, children=1)],
     cursor_after="2026-11-22T14:07:48.123456Z",
 )
 
@@ -158,5 +159,5 @@ def test_metadata_knows_no_secret_field() -> None:
     """What is kept beside a body is this list; whoever adds to it thinks of secrets."""
     assert PageMeta.__struct_fields__ == (
         "source", "page", "state", "status", "request", "received_at", "sha256", "size",
-        "orders", "possible_loss", "problem", "group", "cursor_after",
+        "orders", "possible_loss", "problem", "kind", "parts", "cursor_after",
     )  # fmt: skip
