@@ -1,0 +1,61 @@
+"""What no built-in file has is tried as well: other ways of paging, signing in and telling time."""
+
+from pathlib import Path
+
+import pytest
+
+from orderpull.conform.cases import CASES
+from tests.conform.files import PLAIN, changed, stage
+
+BY_NAME = {case.name: case for case in CASES}
+PAGING = PLAIN[PLAIN.index("[paging]") : PLAIN.index("[cursor]")]
+CURSOR = PLAIN[PLAIN.index("[cursor]") : PLAIN.index("[limits]")]
+AUTH = '[auth]\nkind = "bearer"\n'
+MODIFIED = 'modified_at = "changed"'
+
+
+def token(lines: str, auth: str = AUTH) -> tuple[str, str]:
+    """The change that lets the token be got."""
+    return AUTH, f"{auth}\n[auth.token]\n{lines}\n"
+
+
+KINDS = {
+    "next": [(PAGING, '[paging]\nkind = "next"\nnext = "links.next"\nsize_param = "limit"\n\n')],
+    "link without size": [(PAGING, '[paging]\nkind = "link"\n\n')],
+    "cursor alone": [(PAGING, ('[paging]\nkind = "cursor"\nparam = "after"\nnext = "next"\n'
+                              'more = "more"\nrepeat = false\n\n'))],
+    "cursor with all": [(PAGING, '[paging]\nkind = "cursor"\nparam = "after"\nnext = "next"\n\n')],
+    "single": [(PAGING, '[paging]\nkind = "single"\n\n')],
+    "no cursor": [(CURSOR, "")],
+    "unix": [('precision = "s"', 'precision = "s"\nformat = "unix"'),
+             (MODIFIED, MODIFIED + '\ntime_format = "unix"')],
+    "milliseconds": [('precision = "s"', 'precision = "ms"\nformat = "unix_ms"'),
+                     (MODIFIED, MODIFIED + '\ntime_format = "unix_ms"')],
+    "local": [('precision = "s"', ('precision = "s"\nformat = "sql"\ntimezone = "Europe/Berlin"\n'
+               'strategy = "window_verify"')),
+              (MODIFIED, MODIFIED + '\ntimezone = "Europe/Berlin"')],
+    "windows": [('precision = "s"', ('precision = "s"\nwindow = 7\nserver_upper = "upto"\n'
+                 'inclusive = false'))],
+    "query": [(AUTH, '[auth]\nkind = "query"\nparam = "key"\n')],
+    "headers": [(AUTH, '[auth]\nkind = "basic"\nheaders = { X-Shop = "{user}" }\n')],
+    "login": [token('grant = "login"\nurl = "/in"\ntoken = "header:X-Token"\nlifetime = 3600\n'
+                    'form = { name = "{user}", secret = "{password}" }')],
+    "client": [token('grant = "client_credentials"\nurl = "/token"\nclient = "basic"\n'
+                     'scope = "orders"')],
+    "refresh": [token('grant = "refresh_token"\nurl = "https://id.shop.test/token"',
+                      '[auth]\nkind = "header"\nheader = "x-access-token"\n')],
+    "sold lines alone": [('quantity = "pieces"', ('quantity = "pieces"\n'
+                          "where = \"not(in(kind, 'discount'))\""))],
+}  # fmt: skip
+FEW = ("full pull", "moving shop", "token expires", "last page repeated")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_conforms(kind: str, tmp_path: Path) -> None:
+    made = stage(tmp_path, changed(*KINDS[kind]))
+    found = [BY_NAME[name].on(made) for name in FEW]
+    assert [each for each in found if each.state == "failed"] == []
+    assert found[0].state == "passed"
+    expires = next(each for each in found if each.case == "token expires")
+    assert (expires.state == "passed") == (kind in {"login", "client", "refresh"})
