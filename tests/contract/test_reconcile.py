@@ -62,6 +62,33 @@ def test_an_order_that_comes_back_is_counted_again(place: Warehouse) -> None:
     assert differing(place.query, "UTC") == []
 
 
+def test_a_deleted_order_gives_its_number_up(place: Warehouse) -> None:
+    """To the order that waited for it, and to one that comes later; nothing is left to reject."""
+    listed = Listed(place, 4, EVERY_RUN)
+    listed.shop.place(9, no="N-2")
+    assert listed.run().ok
+    assert held(place) == {"N-1": "1", "N-2": "2", "N-3": "3", "N-4": "4"}
+    del listed.shop.orders[2]
+    del listed.shop.orders[3]
+    assert listed.run().ok
+    assert held(place) == {"N-1": "1", "N-2": "9", "N-3": "3", "N-4": "4"}
+    assert listed.states()["N-2"] == PAID
+    assert listed.states()["N-3"] == GONE
+    listed.shop.place(10, no="N-3")
+    assert listed.run().ok
+    assert held(place) == {"N-1": "1", "N-2": "9", "N-3": "10", "N-4": "4"}
+    assert listed.states()["N-3"] == PAID
+    assert place.query("SELECT order_id, reason FROM orderpull_reject") == []
+    assert differing(place.query, "UTC") == []
+    assert replay(listed.settings).result.ok
+    assert held(place) == {"N-1": "1", "N-2": "9", "N-3": "10", "N-4": "4"}
+
+
+def held(place: Warehouse) -> dict[str, str]:
+    """By number: which order has it."""
+    return dict(place.query("SELECT ordernumber, order_id FROM order_header"))
+
+
 def test_too_many_at_once_are_not_believed(place: Warehouse) -> None:
     """Exit 1 and nothing is marked, until a person says so."""
     listed = Listed(place, 30, EVERY_RUN)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import duckdb
 
 from orderpull.destinations.protocol import Batch, Counts
-from orderpull.destinations.stored import Fetch, keep_addresses
+from orderpull.destinations.stored import DELETED, Fetch, keep_addresses
 from orderpull.model import SIZES
 
-KNOWN = "order_id, ordernumber, ordered_at, modified_at, page, content_hash, loaded_at"
+KNOWN = "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at"
 """What is asked of the stored orders that share an id or a number with a staged one."""
 
 VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
@@ -106,8 +106,17 @@ FROM (SELECT order_id, max({'page': page, 'position': position}) AS place
 WHERE standing.order_id = latest.order_id
   AND latest.place > {'page': standing.page, 'position': standing.position}"""
 
+# Orders that are deleted at their source, as they stand after this batch.
+_DEAD = f"""
+CREATE OR REPLACE TEMP TABLE dead AS
+SELECT order_id FROM staged_order WHERE status = '{DELETED}' AND (page, position) IN
+    (SELECT (page, position) FROM judged WHERE final AND NOT stored)
+UNION
+SELECT order_id FROM known WHERE status = '{DELETED}'
+    AND order_id NOT IN (SELECT order_id FROM judged WHERE final AND NOT stored)"""
+
 # Of several orders with one number the one placed first keeps it, then the smaller id; numbers
-# written as texts of digits compare as numbers do.
+# written as texts of digits compare as numbers do. What is deleted gives its number up.
 _STANDING = """
 CREATE OR REPLACE TEMP TABLE standing AS
 WITH latest AS (
@@ -115,16 +124,18 @@ WITH latest AS (
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, page, -1, true FROM known
     WHERE order_id NOT IN (SELECT order_id FROM judged))
-SELECT *, row_number() OVER (PARTITION BY ordernumber
-              ORDER BY ordered_at NULLS LAST, length(order_id), order_id) = 1 AS keeps
-FROM latest"""
+SELECT latest.*, dead.order_id IS NOT NULL AS dead, row_number() OVER (
+    PARTITION BY ordernumber
+    ORDER BY dead.order_id IS NOT NULL, ordered_at NULLS LAST, length(latest.order_id),
+             latest.order_id) = 1 AS keeps
+FROM latest LEFT JOIN dead ON dead.order_id = latest.order_id"""
 
 _REUSED = """
 INSERT INTO staged_reject
 SELECT page, position, ordernumber, order_id, 'number_reused',
        'another order has its number; tell them apart with the setting '
            || 'ordernumber = "{number}~{id}"', '$', NULL
-FROM standing WHERE NOT keeps AND NOT stored"""
+FROM standing WHERE NOT keeps AND NOT stored AND NOT dead"""
 
 
 # Keys are indexed, so that they may not be of any length.
@@ -164,13 +175,15 @@ def judge(
                 read_again="false" if batch.counted else _READ_AGAIN,
             )
         )
+    run(_DEAD)
     run(_STANDING)
     run(_REUSED)
     run("""UPDATE judged SET verdict = 'rejected', wins = false, touches = false
            WHERE (page, position) IN
                (SELECT (page, position) FROM standing WHERE NOT keeps AND NOT stored)""")
     run("""CREATE OR REPLACE TEMP TABLE displaced AS
-           SELECT page, order_id, ordernumber FROM standing WHERE NOT keeps AND stored""")
+           SELECT page, order_id, ordernumber FROM standing
+           WHERE NOT keeps AND stored AND NOT dead""")
     run("""CREATE OR REPLACE TEMP TABLE gone AS
            SELECT DISTINCT ordernumber FROM known WHERE order_id IN (
                SELECT order_id FROM judged WHERE wins
