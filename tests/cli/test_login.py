@@ -68,11 +68,21 @@ def shop_of(folder: Path, account: Simulator, secret: str = CLIENT_SECRET) -> Sh
     return Shop.at(folder, account.url, more, api="extensiv")
 
 
+INTERRUPTIBLE = """
+import signal
+from orderpull.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The program. What a shell starts in the background is deaf to Ctrl-C, and so are its children."""
+
+
 @contextmanager
 def begun(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The program, waiting; and the URL that it shows."""
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "orderpull", "login", "shop", "--no-browser", *options],
+        [sys.executable, "-u", "-c", INTERRUPTIBLE, "login", "shop", "--no-browser", *options],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
