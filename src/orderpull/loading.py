@@ -212,7 +212,10 @@ class PageLoader:
         :raises RejectLimitExceeded: they are too many to be believed.
         """
         ids = Ids(self.source.api).of(divide(page.meta, page.body()))
-        gone, stored = self.loader.stage_vanished(self.source.name, page.meta.page, ids)
+        spec = self.source.api.reconcile
+        gone, stored = self.loader.stage_vanished(
+            self.source.name, page.meta.page, ids, partial=spec is not None and spec.partial
+        )
         limit = max(FEW_VANISHED, self.source.settings.reject_limit * stored)
         if counted and gone > limit and not self.accept_rejects:
             raise RejectLimitExceeded(

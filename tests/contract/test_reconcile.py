@@ -89,6 +89,24 @@ def held(place: Warehouse) -> dict[str, str]:
     return dict(place.query("SELECT ordernumber, order_id FROM order_header"))
 
 
+@pytest.mark.parametrize("partial", [True, False])
+def test_orders_that_an_api_shows_no_more_are_not_deleted(place: Warehouse, partial: bool) -> None:
+    """Where it shows the last weeks only: what is older than all it lists stays counted."""
+    listed = Listed(place, 0, EVERY_RUN)
+    api = place.folder / "listed.toml"
+    text = api.read_text(encoding="utf-8")
+    mark = f"[reconcile]\npartial = {str(partial).lower()}\n"
+    api.write_text(text.replace("[reconcile]\n", mark), encoding="utf-8")
+    for number in range(1, 13):
+        listed.shop.place(number, placed=f"2026-01-{number:02}T12:00:00Z")
+    assert listed.run().ok
+    for number in (1, 2, 3, 7):  # three have grown old; the seventh is deleted
+        del listed.shop.orders[number]
+    assert listed.run().ok
+    gone = {number for number, state in listed.states().items() if state == GONE}
+    assert gone == ({"N-7"} if partial else {"N-1", "N-2", "N-3", "N-7"})
+
+
 def test_too_many_at_once_are_not_believed(place: Warehouse) -> None:
     """Exit 1 and nothing is marked, until a person says so."""
     listed = Listed(place, 30, EVERY_RUN)

@@ -276,10 +276,12 @@ class DuckdbLoader:
 
         return judge(self.stage, batch, create_known, self._fetching(batch.source))
 
-    def stage_vanished(self, source: str, page: int, listed: Sequence[str]) -> tuple[int, int]:
+    def stage_vanished(
+        self, source: str, page: int, listed: Sequence[str], *, partial: bool
+    ) -> tuple[int, int]:
         """Stage the stored orders of *source* that are not *listed*, as deleted."""
         self.stage.execute(f"CREATE OR REPLACE TEMP TABLE stored_id AS {STANDING}", [source])
-        return stage_vanished(self.stage, self._fetching(source), page, listed)
+        return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
     def _fetching(self, source: str) -> Fetch:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:  # noqa: ARG001

@@ -156,10 +156,13 @@ class Loader(Protocol):
         """What the ledger knows of *source*."""
         ...
 
-    def stage_vanished(self, source: str, page: int, listed: "Sequence[str]") -> tuple[int, int]:
+    def stage_vanished(
+        self, source: str, page: int, listed: "Sequence[str]", *, partial: bool
+    ) -> tuple[int, int]:
         """Stage the stored orders of *source* that are not among the *listed* ids, as deleted.
 
         :param page: the page that the list came with; what came later stays.
+        :param partial: whether the list may leave old orders out; these stay.
         :return: how many vanished, and how many were stored.
         """
         ...

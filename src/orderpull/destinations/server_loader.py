@@ -93,10 +93,12 @@ class ServerLoader:
 
         return judge(self.stage, batch, create_known, self._fetching(batch.source))
 
-    def stage_vanished(self, source: str, page: int, listed: Sequence[str]) -> tuple[int, int]:
+    def stage_vanished(
+        self, source: str, page: int, listed: Sequence[str], *, partial: bool
+    ) -> tuple[int, int]:
         """Stage the stored orders of *source* that are not *listed*, as deleted."""
         self._stage("stored_id", STANDING_COLUMNS, self.session.execute(STANDING, [source]))
-        return stage_vanished(self.stage, self._fetching(source), page, listed)
+        return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
     def _fetching(self, source: str) -> Fetch:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:

@@ -34,11 +34,13 @@ _ORDERS = f"SELECT {_HEADS}, {_PLACES} FROM {_ADDRESSED} WHERE {_NAMED}"
 _ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
-STANDING = f"""SELECT h.order_id, h.page FROM order_header AS h
+STANDING = f"""SELECT h.order_id, h.ordered_at, h.page FROM order_header AS h
 WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
 """The stored orders that are not known to have vanished."""
 
-STANDING_COLUMNS = tuple(c for c in ORDER_HEADER.columns if c.name in {"order_id", "page"})
+STANDING_COLUMNS = tuple(
+    c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordered_at", "page"}
+)
 
 _NO_ADDRESS = "name IS NULL AND line1 IS NULL AND line2 IS NULL"
 _BLANK = f"""CREATE OR REPLACE TEMP TABLE blank AS
@@ -63,6 +65,9 @@ _KEEP = f"UPDATE winner SET {_KEPT} FROM {{kept}} AS kept WHERE winner.order_id 
 # What is listed no more, but for what came with this page or after it.
 _VANISHED = """CREATE OR REPLACE TEMP TABLE vanished AS
 SELECT order_id FROM stored_id WHERE page < ? AND order_id NOT IN (SELECT order_id FROM listed)"""
+# An API that shows the last weeks only has not deleted what is older.
+_NOT_OUT_OF_SIGHT = """ AND ordered_at >= (
+    SELECT min(ordered_at) FROM stored_id WHERE order_id IN (SELECT order_id FROM listed))"""
 _STAGE_VANISHED = f"""INSERT INTO staged_order BY NAME
 SELECT ? AS page, row_number() OVER (ORDER BY order_id) - 1 AS position,
     ordernumber, order_id, '{DELETED}' AS status, false AS counted, ordered_at, modified_at,
@@ -91,7 +96,12 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
 
 
 def stage_vanished(
-    stage: duckdb.DuckDBPyConnection, fetch: Fetch, page: int, listed: Sequence[str]
+    stage: duckdb.DuckDBPyConnection,
+    fetch: Fetch,
+    page: int,
+    listed: Sequence[str],
+    *,
+    partial: bool,
 ) -> tuple[int, int]:
     """Stage the stored orders that the API lists no more, as deleted.
 
@@ -99,13 +109,14 @@ def stage_vanished(
 
     :param page: the page that the list came with.
     :param listed: ids of the orders that are listed.
+    :param partial: whether the list may leave old orders out.
     :return: how many vanished, and how many were stored.
     """
     stage.execute(
         "CREATE OR REPLACE TEMP TABLE listed AS SELECT unnest($1::VARCHAR[]) AS order_id",
         [list(listed)],
     )
-    stage.execute(_VANISHED, [page])
+    stage.execute(_VANISHED + (_NOT_OUT_OF_SIGHT if partial else ""), [page])
     if gone := _count(stage, "vanished"):
         fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_PLACE])
         fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [_ID, *_ITEM])

@@ -252,11 +252,14 @@ class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param query: parameters, beside those of ``[request]`` or instead of them.
     :param body: values by their places in the body, the same way.
     :param size: orders listed at once; the most that the API allows, unless given.
+    :param partial: whether the API may leave old orders out of the list: then no order counts as
+        deleted that was placed before all those listed.
     """
 
     query: dict[str, str] = {}
     body: dict[str, Any] = {}
     size: Count | None = None
+    partial: bool = False
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
