@@ -243,7 +243,10 @@ class Authorization:
             lost = refreshing and bool(kept.get("asked"))
             raise self._none_given(f"{base}{path}", answer, told, lost=lost)
         if not told.token.isprintable() or not told.token.isascii():
-            raise SourceUnexpected(f"{base}{path} gave a token of odd characters.", "")
+            raise SourceUnexpected(
+                f"{base}{path} gave a token of odd characters.",
+                "Check token in [auth.token] of the api file: where the answer has it.",
+            )
         points.reached("token-received")
         seconds = told.seconds or spec.lifetime or float("inf")
         if self.kept and (refreshing or spec.grant == "authorization_code"):

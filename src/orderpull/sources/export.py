@@ -159,7 +159,7 @@ class Export:
                     changed = parse_time(told.at(stamp), order.time_format, order.timezone)
                     newest = max(newest or changed, changed) if changed else newest
                 elif parent != owner:
-                    raise SourceUnexpected("A line of the export does not follow its order.", "")
+                    raise SourceUnexpected("A line of the export does not follow its order.")
                 lines.append(line.rstrip(b"\r\n") + b"\n")
                 size += len(line)
         if lines:

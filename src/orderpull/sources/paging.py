@@ -147,12 +147,13 @@ class PageSize:
 
         Not where several in a row are such: then it is the API that is out of order.
         """
+        if self._all_or_none or self._now != 1 or paging.kind not in {"page", "offset"}:
+            return False
         self._in_a_row += 1
-        placed = paging.kind in {"page", "offset"}
-        if self._all_or_none or not placed or self._in_a_row > MOST_IN_A_ROW:
+        if self._in_a_row > MOST_IN_A_ROW:
             return False
         self.passed_by = True
-        return self._now == 1
+        return True
 
     def more(self) -> None:
         """Ask for twice as many again, up to the size that was wanted."""
