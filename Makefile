@@ -25,7 +25,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
 
 # What `make check` runs: the rules of shaping, paging and the commands; no kills, no faults.
 QUICK := tests/cli tests/destinations/test_duckdb.py tests/destinations/test_wrong_destination.py \
-	tests/reports tests/sources/test_moving.py tests/normalize/test_golden.py \
+	tests/answers tests/sources/test_moving.py tests/normalize/test_golden.py \
 	tests/normalize/test_api_files.py $(wildcard tests/test_*.py)
 
 # Runs a command; prints what it said only if it failed.

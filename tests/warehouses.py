@@ -1,6 +1,6 @@
 """The three warehouses, each real or as real as it can be had, for tests of what all promise.
 
-Redshift is the one of ``tests.redshift_double``, unless the environment variable
+Redshift is the one of ``tests.doubles.redshift``, unless the environment variable
 ``ORDERPULL_LIVE_REDSHIFT`` names a settings file with the ``[destination]`` block of a real one, on
 which databases may be made and dropped.
 """
@@ -20,10 +20,10 @@ import msgspec
 from orderpull import Settings, read_settings
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
-from orderpull.destinations.redshift import RedshiftSession
-from orderpull.destinations.redshift_auth import Address
-from orderpull.destinations.redshift_stage import RedshiftStage
-from tests.redshift_double import RedshiftDouble, redshift_double
+from orderpull.destinations.redshift.auth import Address
+from orderpull.destinations.redshift.session import RedshiftSession
+from orderpull.destinations.redshift.stage import RedshiftStage
+from tests.doubles.redshift import RedshiftDouble, redshift_double
 from tests.servers import (
     KEYS,
     PostgresServer,

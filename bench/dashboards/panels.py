@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull import read_settings, report
-from orderpull.reports import Report
+from orderpull.answers.report import Report
 
 COUNTRIES = [f"C{number:02}" for number in range(40)]
 SETTINGS = read_settings(Path.cwd() / "orderpull.toml")

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orderpull.errors import OrderpullError
+    from orderpull.operate.report import report
     from orderpull.pipeline import load, preflight, pull, run
-    from orderpull.reports import report
     from orderpull.settings import Settings, parse_settings, read_settings
-    from orderpull.sources.transport import Request
+    from orderpull.sources.http.transport import Request
 
 __version__ = "0.1.0"
 
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "OrderpullError": "orderpull.errors",
-    "Request": "orderpull.sources.transport",
+    "Request": "orderpull.sources.http.transport",
     "Settings": "orderpull.settings",
     "parse_settings": "orderpull.settings",
     "read_settings": "orderpull.settings",
@@ -46,7 +46,7 @@ _HOMES = {
     "preflight": "orderpull.pipeline",
     "pull": "orderpull.pipeline",
     "run": "orderpull.pipeline",
-    "report": "orderpull.reports",
+    "report": "orderpull.operate.report",
 }
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orderpull import pipeline, terminal
+from orderpull import pipeline
 from orderpull.operate.rejects import listed
-from orderpull.reports import report
-from orderpull.reports.terminal import show
+from orderpull.operate.report import report
 from orderpull.settings import Settings, parse_settings
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.terminal import console as terminal
+from orderpull.terminal.report import show
 
 MALFORMED = 7
 SEED = 7

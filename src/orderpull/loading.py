@@ -7,14 +7,14 @@ from itertools import groupby
 import duckdb
 import msgspec
 
-from orderpull import points
 from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
+from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, divide
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.shape import Key, Shaper, Shapers, StagedPage
-from orderpull.sources.listing import Ids
 from orderpull.sources.pull import Source
+from orderpull.sources.reconcile import Ids
 
 BATCH_BYTES = 32 << 20
 BATCH_ORDERS = 25_000
@@ -176,12 +176,12 @@ class PageLoader:
         only: set[Key] | None = None,
     ) -> None:
         """Shape, judge and commit one batch, after which the source stands as *after* says."""
-        points.reached("before-normalize")
+        failpoint("before-normalize")
         along = self._shape(pages, only)
         if only is None and pages[0].meta.kind == "listing":
             self._stage_vanished(pages[0], counted=counted)
         self.shaper.refuse_long(self.loader.limits)
-        points.reached("normalized")
+        failpoint("normalized")
         batch = Batch(
             source=self.source.name,
             pages=[page.meta for page in pages],
@@ -194,7 +194,7 @@ class PageLoader:
         judged = self.loader.judge(batch)
         self.shaper.fill_raw([*pages, *along])
         self._add_displaced(judged)
-        points.reached("judged")
+        failpoint("judged")
         if self._over_limit(judged):
             batch.record.accepted_rejects = True
         if counted:

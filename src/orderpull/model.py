@@ -309,7 +309,7 @@ MASKS = {
 """By the table's name. All other tables name nobody."""
 
 VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
-"""The answers' views; their SQL is in ``views.py``."""
+"""The answers' views; their SQL is in ``answers/from_orders.py``."""
 
 COUNTS = ("fetched", "inserted", "updated", "unchanged", "stale", "rejected")
 """fetched = the sum of the other five, for each source and run."""

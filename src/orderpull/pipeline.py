@@ -31,10 +31,10 @@ from orderpull.loading import PageLoader, Waiting
 from orderpull.normalize.shape import Shapers
 from orderpull.pulling import AT_ONCE, pull_at_once
 from orderpull.settings import Settings
-from orderpull.sources.limits import SharedLimits, Stop
+from orderpull.sources.http.limits import SharedLimits, Stop
+from orderpull.sources.http.transport import Send
 from orderpull.sources.pull import Pulled, Source, Start
-from orderpull.sources.spec import read_api
-from orderpull.sources.transport import Send
+from orderpull.sources.spec.api import read_api
 
 LOAD_WITHIN_SECONDS = 60.0
 """A pull that goes on for long is loaded meanwhile, this often."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import Pulled
 
 AT_ONCE = 32

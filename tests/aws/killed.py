@@ -9,7 +9,7 @@ import sys
 
 from awslambdaric.__main__ import main
 
-from orderpull import points
+from orderpull.failpoints import set_action
 
 name, _, times = sys.argv[1].partition(":")
 left = int(times)
@@ -24,5 +24,5 @@ def die_there(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-points.reached = die_there
+set_action(die_there)
 main([sys.argv[0], sys.argv[2]])

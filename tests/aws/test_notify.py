@@ -8,7 +8,7 @@ import pytest
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.aws.account import SECRET, AwsAccount
 from tests.aws.runtime import Function, Invocation
-from tests.schedule.post import Post, post_office
+from tests.doubles.webhook import Post, post_office
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from orderpull.aws import fanout, given, handler
+from orderpull.aws import fanout, handler, settings_source
 from tests.aws.image_template import IMAGE_TEMPLATE, TEMPLATE, image_template
 from tests.docs.markdown import ROOT, rows, section
 from tests.servers import KEYS, free_port
@@ -95,7 +95,12 @@ def test_no_right_is_wider_than_it_is_explained() -> None:
 def test_the_environment_is_what_the_handler_reads() -> None:
     """Each variable of the template is one that the code knows, and each that it needs is there."""
     text = TEMPLATE.read_text("utf-8")
-    for name in (given.SETTINGS, given.SECRETS, fanout.QUEUE, fanout.FAILED_QUEUE):
+    for name in (
+        settings_source.SETTINGS,
+        settings_source.SECRETS,
+        fanout.QUEUE,
+        fanout.FAILED_QUEUE,
+    ):
         assert f"{name}: " in text
     assert f"Handler: {handler.__name__}.handler" in text
 

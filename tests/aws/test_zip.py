@@ -13,7 +13,7 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.aws.account import AwsAccount
 from tests.aws.runtime import Function
 from tests.docs.markdown import ROOT
-from tests.schedule.post import post_office
+from tests.doubles.webhook import post_office
 
 LAMBDA_TAKES = 250_000_000
 """Bytes of code, unzipped.

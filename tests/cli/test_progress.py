@@ -13,12 +13,12 @@ from orderpull.errors import SourceBusy
 from orderpull.pipeline import SourceResult
 from orderpull.simulator import Simulator
 from orderpull.simulator.platforms.generic import Generic
-from orderpull.sources.forecast import Forecast, Left
-from orderpull.sources.limits import RateLimit
+from orderpull.sources.eta import Forecast, Left
+from orderpull.sources.http.limits import RateLimit
+from orderpull.sources.paging.page_info import Reading
 from orderpull.sources.pull import Pulled
-from orderpull.sources.reading import Reading
-from orderpull.terminal import SHOWN, ProgressListener
-from tests.sources.many import Street, shops
+from orderpull.terminal.console import SHOWN, ProgressListener
+from tests.sources.multi_shop import Street, shops
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from orderpull.conform.stage import MirrorStage
-from orderpull.sources.spec import parse_api
+from orderpull.conform.target import MirrorStage
+from orderpull.sources.spec.api import parse_api
 
 PLAIN = """\
 title = "Plain"

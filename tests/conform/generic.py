@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orderpull.conform.stage import AGO
-from orderpull.conform.waits import NotedWaits
+from orderpull.conform.target import AGO
+from orderpull.conform.virtual_wait import NotedWaits
 from orderpull.simulator import platform
 from orderpull.simulator.platforms.base import Platform
 from orderpull.simulator.platforms.order import StoreOrder
-from orderpull.sources.spec import Api, parse_api
+from orderpull.sources.spec.api import Api, parse_api
 
 FILE = """\
 title = "Generic"

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from orderpull.conform.waits import NotedWaits
+from orderpull.conform.virtual_wait import NotedWaits
 from orderpull.simulator import Answer, Request, SkubanaAssessment
 from orderpull.simulator.platforms.base import Platform
 from orderpull.simulator.platforms.order import StoreOrder
 from orderpull.simulator.profile import json_answer
 from orderpull.simulator.truth import address_columns, sku_key
-from orderpull.sources.spec import Api, read_api
+from orderpull.sources.spec.api import Api, read_api
 
 if TYPE_CHECKING:
     from orderpull.simulator.model import Occurrence

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from orderpull.conform.cases import CASES
 from orderpull.conform.report import Report, conform_on
-from orderpull.conform.stage import PLATFORM_STAGES, MirrorStage, Stage
-from orderpull.sources.spec import built_in
+from orderpull.conform.target import PLATFORM_STAGES, MirrorStage, Stage
+from orderpull.sources.spec.api import built_in
 from tests.conform.once import OnceStage
 from tests.docs.markdown import ROOT, rows
 

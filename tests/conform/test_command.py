@@ -13,8 +13,8 @@ from orderpull.conform import report
 from orderpull.conform.cases import CASES
 from orderpull.conform.outcome import Outcome
 from orderpull.conform.schema import api_schema
-from orderpull.sources import blocks, mapping
-from orderpull.sources.spec import built_in
+from orderpull.sources.spec import blocks, order
+from orderpull.sources.spec.api import built_in
 from tests.conform.files import PLAIN, changed
 from tests.docs.markdown import ROOT, marked
 
@@ -56,7 +56,7 @@ def test_json_has_the_keys_that_the_docs_show() -> None:
 
 
 def test_what_fails_is_exit_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderpull.sources.limits._seconds", lambda *_: 0.0)
+    monkeypatch.setattr("orderpull.sources.http.limits._seconds", lambda *_: 0.0)
     file = tmp_path / "shop.toml"
     file.write_text(PLAIN)
     result = command(str(file))
@@ -117,6 +117,6 @@ def test_the_schema_describes_every_key() -> None:
     }
     columns = ("AddressSpec.", "OrderSpec.", "LinesSpec.")
     left = {each for each in silent if not each.startswith(columns)}
-    known = {name for name in vars(blocks) | vars(mapping) if name.endswith("Spec")}
+    known = {name for name in vars(blocks) | vars(order) if name.endswith("Spec")}
     assert known <= parts.keys()
     assert left <= {"RequestSpec.method", "RecordsSpec.path"}

@@ -7,9 +7,10 @@ import pytest
 from orderpull.conform.cases import CASES
 from orderpull.conform.outcome import Outcome
 from orderpull.errors import SourceError
-from orderpull.sources import limits, moving
-from orderpull.sources.moving import Window
-from orderpull.sources.paging import Ask, PageSize, Plan, walk
+from orderpull.sources.http import limits
+from orderpull.sources.paging import incremental
+from orderpull.sources.paging.flows import Ask, PageSize, Plan, walk
+from orderpull.sources.paging.incremental import Window
 from orderpull.sources.pull import Source
 from tests.conform.files import PLAIN, changed, stage
 
@@ -75,7 +76,7 @@ def test_an_engine_that_walks_plainly(tmp_path: Path, monkeypatch: pytest.Monkey
         yield from walk(window.paging, window.size, Ask(window.params(window.since)))
         return window.until
 
-    monkeypatch.setattr(moving, "reseek", walking)
+    monkeypatch.setattr(incremental, "reseek", walking)
     found = outcome("moving shop", tmp_path)
     assert found.state == "failed"
     assert "missing" in found.words or "is" in found.words
@@ -96,7 +97,7 @@ def test_an_engine_that_asks_no_smaller_pages(
 def test_an_engine_that_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signed_in = changed(("[paging]", f"{TOKEN}\n[paging]"))
     assert outcome("token expires", tmp_path, signed_in, signed_in).state == "passed"
-    monkeypatch.setattr("orderpull.sources.authorization.Authorization.renew", lambda *_: False)
+    monkeypatch.setattr("orderpull.sources.http.auth.Authorization.renew", lambda *_: False)
     found = outcome("token expires", tmp_path, signed_in, signed_in)
     assert found.state == "failed"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orderpull.conform.report import conform_on
-from orderpull.sources.spec import built_in
+from orderpull.sources.spec.api import built_in
 from tests.conform.table import column, stages, told
 
 pytestmark = pytest.mark.slow

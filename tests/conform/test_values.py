@@ -2,9 +2,9 @@
 
 import pytest
 
-from orderpull.conform.placing import ABSENT, Places, places, put, truths
+from orderpull.conform.inverse import ABSENT, Places, places, put, truths
 from orderpull.conform.values import Json, holds, value_of
-from orderpull.sources.expression import parse
+from orderpull.sources.spec.expression import parse
 
 VALUES = [
     "number",

@@ -18,7 +18,7 @@ from redshift_connector.error import Error
 from orderpull import Settings
 from orderpull.cli import main
 from orderpull.destinations.protocol import Kind
-from tests.redshift_double.tokens import _TOKEN
+from tests.doubles.redshift.tokens import _TOKEN
 from tests.servers import PostgresServer, postgres_server
 from tests.warehouses import Warehouse, warehouse
 

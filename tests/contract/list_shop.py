@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from orderpull import Settings, pipeline, read_settings
 from orderpull.pipeline import RunResult
-from orderpull.sources.transport import Answer, Progress, Request
+from orderpull.sources.http.transport import Answer, Progress, Request
 from tests.warehouses import Warehouse
 
 API = """

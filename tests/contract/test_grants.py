@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from orderpull import Settings
+from orderpull.answers.from_orders import Filter, average_items_per_order, popular_sku
 from orderpull.cli import main
 from orderpull.destinations import open_destination
 from orderpull.destinations.grants import Plan, place_of, script
@@ -23,18 +24,17 @@ from orderpull.destinations.protocol import Kind, Reader
 from orderpull.errors import UsageError
 from orderpull.model import MASKS, SCHEMA_VERSION, SUMMARY_TABLES, TABLES, VIEWS, Mask
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.tableau.places import Live
+from orderpull.tableau.connection import Live
 from orderpull.tableau.workbook import workbook
-from orderpull.views import Filter, average_items_per_order, popular_sku
 from orderpull.web.api import ADDRESSES
 from orderpull.web.app import application
-from orderpull.web.tables import TABLES as CSV_TABLES
+from orderpull.web.csv_export import TABLES as CSV_TABLES
 from tests.contract.granted import PASSWORD, Granted, granted, quoted, statements
-from tests.redshift_double.grammar import unparsable
+from tests.doubles.redshift.grammar import unparsable
 from tests.servers import _binary
 from tests.tableau.evaluating import Evaluated
 from tests.warehouses import LIVE
-from tests.web.locked import ask, locked, signed_in
+from tests.web.raw_client import ask, locked, signed_in
 from tests.web.shop import serving
 
 SERVERS: tuple[Kind, ...] = ("postgresql", "redshift")

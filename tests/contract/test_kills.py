@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from orderpull.bucket import Bucket
+from orderpull.failpoints import BUCKET_POINTS, FAILPOINTS, SERVER_POINTS
 from orderpull.model import DATA_TABLES
-from orderpull.points import BUCKET_POINTS, POINTS, SERVER_POINTS
+from orderpull.s3 import Bucket
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop
+from tests.rollup_oracle import differing
 from tests.servers import aws_client, s3_server
-from tests.summed import differing
 from tests.warehouses import KINDS, Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
 
 ORDERS, PER_CALL = 240, 60
-OF_THE_LOAD = POINTS[POINTS.index("before-normalize") : POINTS.index("committed") + 1]
+OF_THE_LOAD = FAILPOINTS[FAILPOINTS.index("before-normalize") : FAILPOINTS.index("committed") + 1]
 LATE = {"before-copy": 6, "copied": 6, "put": 6, "before-put": 6}
 """Of what happens for each table, a time in the second batch: the first has some rows by then."""
 

@@ -8,7 +8,7 @@ from orderpull import clock
 from orderpull.errors import RejectLimitExceeded, SettingsError, SourceUnexpected
 from orderpull.operate.replay import replay, replay_into
 from tests.contract.list_shop import Listed
-from tests.summed import differing
+from tests.rollup_oracle import differing
 from tests.warehouses import Warehouse
 
 EVERY_RUN = 'reconcile = "1s"\n'

@@ -8,18 +8,18 @@ import duckdb
 import pytest
 
 from orderpull import load, pull, report, run
-from orderpull.bucket import Bucket
-from orderpull.destinations import redshift_stage
 from orderpull.destinations.protocol import Destination
-from orderpull.destinations.redshift_auth import Address
-from orderpull.destinations.redshift_stage import parquet
+from orderpull.destinations.redshift import stage
+from orderpull.destinations.redshift.auth import Address
+from orderpull.destinations.redshift.stage import parquet
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import ORDER_HEADER
 from orderpull.operate.replay import replay
+from orderpull.s3 import Bucket
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
-from tests.redshift_double import WireError
-from tests.redshift_double.grammar import unparsable
+from tests.doubles.redshift import WireError
+from tests.doubles.redshift.grammar import unparsable
 from tests.servers import aws_client, s3_server
 from tests.warehouses import Warehouse
 
@@ -87,17 +87,17 @@ def test_a_bucket_that_keeps_its_files_for_a_while(
 
 def test_large_tables_go_in_parts(redshift: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several files for one COPY, all of them loaded."""
-    monkeypatch.setattr(redshift_stage, "PART_BYTES", "40KB")
-    monkeypatch.setattr(redshift_stage, "ROWS_AT_ONCE", 2048)
+    monkeypatch.setattr(stage, "PART_BYTES", "40KB")
+    monkeypatch.setattr(stage, "ROWS_AT_ONCE", 2048)
     monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", 25_000)
     parts: list[int] = []
-    put = redshift_stage.StageFiles.put
+    put = stage.StageFiles.put
 
     def counting(files: Any, name: str, paths: Any) -> str:
         parts.append(len(paths))
         return put(files, name, paths)
 
-    monkeypatch.setattr(redshift_stage.StageFiles, "put", counting)
+    monkeypatch.setattr(stage.StageFiles, "put", counting)
     with Simulator(SkubanaAssessment(orders=6000, per_call=2000, seed=3)) as simulator:
         assert run(redshift.settings(simulator.url)).ok
         assert held(redshift) == simulator.truth()["orders"]
@@ -269,7 +269,7 @@ def test_a_value_that_the_table_does_not_take(
     redshift: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a limit of ours and the table's disagree, COPY's own complaint is read back."""
-    from orderpull.destinations import redshift as module
+    from orderpull.destinations.redshift import session as module
 
     typed = module._type
     monkeypatch.setattr(module, "_type", lambda c: "VARCHAR(3)" if c.name == "name" else typed(c))

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from redshift_connector.error import ProgrammingError
 
-from orderpull import load, points, pull, run
-from orderpull.destinations import postgres
-from orderpull.destinations.redshift_errors import refused
+from orderpull import failpoints, load, pull, run
+from orderpull.destinations.postgres import session
+from orderpull.destinations.redshift.errors import refused
 from orderpull.errors import Overtaken
 from orderpull.settings import DestinationSettings
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
-from tests.redshift_double import HangUp, WireError
+from tests.doubles.redshift import HangUp, WireError
 from tests.servers import fresh_database, postgres_server, self_signed
 from tests.warehouses import Warehouse, warehouse
 
@@ -123,7 +123,7 @@ def test_a_postgresql_whose_commit_is_cut_off(tmp_path: Path) -> None:
                 )
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(points, "reached", cut)
+            patched.setattr(failpoints, "reached", cut)
             assert load(settings).exit_code == 2
         assert server.query("SELECT count(*) FROM order_header") == [(0,)]
         assert load(settings).ok
@@ -147,7 +147,7 @@ def test_postgresql_with_verified_tls(tmp_path: Path) -> None:
 
 def test_a_postgresql_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says which version it needs."""
-    monkeypatch.setattr(postgres, "OLDEST", 990000)
+    monkeypatch.setattr(session, "OLDEST", 990000)
     server = postgres_server()
     place = Warehouse("postgresql", tmp_path, {"url": server.url(fresh_database(server))}, _nobody)
     result = run(place.settings("http://127.0.0.1:9"))

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from orderpull import clock, load, points, pull, report
+from orderpull import clock, load, pull, report
+from orderpull.destinations.loader import ServerLoader
+from orderpull.destinations.merge.rollups import Summaries
 from orderpull.destinations.protocol import RunRecord
-from orderpull.destinations.redshift import RedshiftSession
-from orderpull.destinations.server_loader import ServerLoader
-from orderpull.destinations.summing import Summaries
+from orderpull.destinations.redshift.session import RedshiftSession
+from orderpull.failpoints import set_action
 from orderpull.operate.replay import replay
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.contract.test_loading import held
@@ -59,11 +60,11 @@ def meeting_before_the_lock(count: int) -> Any:
             met.add(threading.get_ident())
             barrier.wait(60)
 
-    kept, points.reached = points.reached, reached
+    kept = set_action(reached)
     try:
         yield
     finally:
-        points.reached = kept
+        set_action(kept)
 
 
 @pytest.mark.parametrize("batch", [100, 25_000])
@@ -151,11 +152,11 @@ def test_a_replay_that_is_overtaken_says_so(server: Warehouse) -> None:
             overtaken.set()
             server.query("UPDATE orderpull_cursor SET loads = loads + 1")
 
-    kept, points.reached = points.reached, reached
+    kept = set_action(reached)
     try:
         replayed = replay(settings)
     finally:
-        points.reached = kept
+        set_action(kept)
     assert overtaken.is_set()
     assert "Another orderpull loaded source 'shop'" in str(replayed.result.error)
 
@@ -174,7 +175,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
             inside.set()
             assert go_on.wait(60)
 
-    kept, points.reached = points.reached, reached
+    kept = set_action(reached)
     seen = []
     try:
         loading = threading.Thread(target=lambda: seen.append(load(settings)))
@@ -187,7 +188,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
     finally:
         go_on.set()
         loading.join(120)
-        points.reached = kept
+        set_action(kept)
     assert seen[0].ok
     assert held(server) == truth
 

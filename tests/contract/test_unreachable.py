@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from orderpull import Settings, points, pull, run
+from orderpull import Settings, failpoints, pull, run
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.servers import free_port, silent_server
 from tests.warehouses import Warehouse
@@ -161,7 +161,7 @@ def test_a_server_that_goes_away_after_the_pull(server: Warehouse) -> None:
     with Simulator(shop) as simulator:
         settings = server.settings(simulator.url)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(points, "reached", _hang_up(server))
+            patched.setattr(failpoints, "reached", _hang_up(server))
             exit_code, message = told(settings)
         assert exit_code == 1
         assert "The connection to" in message

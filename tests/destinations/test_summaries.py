@@ -10,15 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from orderpull.destinations import open_destination, summing
+from orderpull.answers.choose import kept
+from orderpull.answers.from_orders import Filter
+from orderpull.destinations import open_destination
+from orderpull.destinations.merge import rollups
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.model import SUMMARY_TABLES
-from orderpull.reports.answers import kept
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.sources.spec import parse_api
-from orderpull.views import Filter
-from tests.summed import differing, recount, summaries
-from tests.verdict.history import Shop
+from orderpull.sources.spec.api import parse_api
+from tests.destinations.merge.history import Shop
+from tests.rollup_oracle import differing, recount, summaries
 from tests.warehouses import KINDS, Warehouse, warehouse
 
 ZONE = "Europe/Berlin"
@@ -113,7 +114,7 @@ def test_a_thousand_random_changes(
 
     Whoever loses its number is taken out of the tables, as a deletion would.
     """
-    monkeypatch.setattr(summing, "FOLD_FROM", 40)
+    monkeypatch.setattr(rollups, "FOLD_FROM", 40)
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
@@ -134,7 +135,7 @@ def test_they_are_summed_up_now_and_then(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that rows stay few, however often something is sold."""
-    monkeypatch.setattr(summing, "FOLD_FROM", 4)
+    monkeypatch.setattr(rollups, "FOLD_FROM", 4)
     with warehouse(kind, tmp_path / "here") as place:
         destination = opened(place)
         destination.preflight()

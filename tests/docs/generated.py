@@ -11,27 +11,27 @@ import click
 from orderpull.cli import main as orderpull
 from orderpull.model import DATA_TABLES, LEDGER_REJECT, SIZES, TABLES, Table
 from orderpull.simulator import FAULTS
-from orderpull.sources.expression import CONDITIONS, FUNCTIONS
+from orderpull.sources.spec.expression import CONDITIONS, FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "src" / "orderpull"
 WIDTH = 78
 ROOMS = {
-    "command line": "cli __main__.py terminal.py logs.py",
-    "settings": "settings.py bucket.py",
+    "command line": "cli __main__.py terminal logs.py",
+    "settings": "settings.py s3.py",
     "story": "pipeline.py pulling.py loading.py",
     "ask": "sources",
     "keep": "landing",
     "shape": "normalize",
     "load": "destinations",
-    "answer": "views.py summaries.py reports",
+    "answer": "answers",
     "show": "web",
     "tableau": "tableau",
     "schedule": "schedule",
     "notify": "notify",
     "operate": "operate demo.py",
-    "words": "__init__.py model.py errors.py points.py clock.py days.py",
+    "words": "__init__.py model.py errors.py failpoints.py clock.py days.py",
     "run elsewhere": "aws",
     "simulate": "simulator",
     "conform": "conform",

@@ -14,8 +14,8 @@ import pytest
 from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.destinations import open_destination
-from orderpull.sources.problems import problems
-from orderpull.sources.spec import Api, parse_api
+from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.validation import problems
 from tests.conform.files import PLAIN
 from tests.docs.markdown import FILES, ROOT, Block, blocks, inline
 

@@ -3,19 +3,15 @@
 import pytest
 
 from orderpull import loading, pipeline
-from orderpull.destinations import (
-    duckdb,
-    postgres,
-    protocol,
-    redshift,
-    redshift_auth,
-    redshift_stage,
-    snapshot,
-)
+from orderpull.destinations import duckdb, protocol, snapshot
+from orderpull.destinations.postgres import session as postgres
+from orderpull.destinations.redshift import auth, stage
+from orderpull.destinations.redshift import session as redshift
 from orderpull.model import KEY_TEXTS, SIZES
 from orderpull.settings import DestinationSettings, SourceSettings
-from orderpull.sources import asking, transport
-from orderpull.sources.blocks import LimitsSpec
+from orderpull.sources import fetch
+from orderpull.sources.http import transport
+from orderpull.sources.spec.blocks import LimitsSpec
 from tests.docs.markdown import ROOT, text_of
 
 MIB = 1 << 20
@@ -27,14 +23,14 @@ SENTENCES = {
         f"DuckDB by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB",
         f"{REJECT_LIMIT:.0%} of a batch of".replace("%", " %"),
         f"of a batch of {loading.LIMIT_APPLIES_FROM} orders or more",
-        f"the statuses {', '.join(map(str, sorted(asking.NOT_CONSUMED)[:-1]))} and",
+        f"the statuses {', '.join(map(str, sorted(fetch.NOT_CONSUMED)[:-1]))} and",
     ),
     "decisions.md": (
         f"loaded every {pipeline.LOAD_WITHIN_SECONDS:.0f} seconds",
-        f"Waits above {asking.MAX_WAIT:.0f} s end",
+        f"Waits above {fetch.MAX_WAIT:.0f} s end",
         f"at most at {snapshot.FRESHNESS_BYTES_PER_SECOND // 1_000_000} MB for each",
         f"STORAGE_VERSION '{duckdb.STORAGE_VERSION}'",
-        f"{asking.ROOM // MIB} MiB",
+        f"{fetch.ROOM // MIB} MiB",
     ),
     "commands.md": (f"loaded every {pipeline.LOAD_WITHIN_SECONDS:.0f} seconds",),
     "settings.md": (
@@ -50,13 +46,13 @@ SENTENCES = {
         f"acknowledges nothing for {postgres._DEAD_AFTER} seconds",
     ),
     "redshift.md": (
-        f"older than the killed run's `timeout` plus {redshift_stage._MARGIN:g} seconds",
-        f"good for {redshift_auth.CREDENTIAL_SECONDS // 60} minutes",
+        f"older than the killed run's `timeout` plus {stage._MARGIN:g} seconds",
+        f"good for {auth.CREDENTIAL_SECONDS // 60} minutes",
         f"`connect_timeout` ({WAREHOUSE.connect_timeout:g} s) bounds",
         f"`timeout` ({WAREHOUSE.timeout:g} s) bounds a statement",
         f"`lock_wait` ({WAREHOUSE.lock_wait:g} s) the wait",
         f"given up {redshift._MARGIN:g} seconds after the longer",
-        f"parts of about {redshift_stage.PART_BYTES.replace('MB', ' MB')}",
+        f"parts of about {stage.PART_BYTES.replace('MB', ' MB')}",
         f"{loading.BATCH_ORDERS:,} orders or {loading.BATCH_BYTES // MIB} MiB",
         f"`VARCHAR` counts bytes, {max(SIZES.values()):,} at most",
     ),

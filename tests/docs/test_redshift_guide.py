@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from orderpull import parse_settings, run
-from orderpull.destinations import redshift_auth
-from orderpull.destinations.redshift_auth import Address, login
+from orderpull.destinations.redshift import auth
+from orderpull.destinations.redshift.auth import Address, login
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, blocks, marked, rows, section
-from tests.landing.line import Asked, Line
+from tests.doubles.faulty_s3 import Asked, Line
 from tests.servers import aws_client, s3_server
 from tests.warehouses import LIVE, Warehouse, warehouse
 
@@ -151,7 +151,7 @@ def test_logins_ask_for_what_the_policies_allow(monkeypatch: pytest.MonkeyPatch)
         return {"DbUser": "u", "DbPassword": "p", "dbUser": "u", "dbPassword": "p",
                 "SecretString": secret}  # fmt: skip
 
-    monkeypatch.setattr(redshift_auth, "_ask", ask)
+    monkeypatch.setattr(auth, "_ask", ask)
     for block in blocks(DOCS, language="toml"):
         settings = parse_settings(block.text).destination
         address = Address.parse(settings.url)
@@ -171,7 +171,7 @@ def test_logins_ask_for_what_the_policies_allow(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_messages_are_those_of_the_program() -> None:
     """Each message in the table of errors stands in the code."""
-    files = [PACKAGE / "bucket.py", *(PACKAGE / "destinations").glob("*.py")]
+    files = [PACKAGE / "s3.py", *(PACKAGE / "destinations").rglob("*.py")]
     code = " ".join(re.sub(r'"\s+f?"', "", file.read_text("utf-8")) for file in files)
     table = rows(section(DOCS, "## Errors"))
     assert len(table) > 10

@@ -17,7 +17,7 @@ from orderpull.settings import (
     TableauSettings,
     WebSettings,
 )
-from orderpull.sources import blocks, mapping, spec
+from orderpull.sources.spec import api, blocks, order
 from tests.docs.markdown import ROOT, rows, section, text_of
 
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -33,7 +33,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (
-    spec.Api,
+    api.Api,
     blocks.RequestSpec,
     blocks.AuthSpec,
     blocks.TokenSpec,
@@ -46,9 +46,9 @@ SPECS: tuple[type[Struct], ...] = (
     blocks.ChildrenSpec,
     blocks.ReconcileSpec,
     blocks.ExportSpec,
-    mapping.OrderSpec,
-    mapping.AddressSpec,
-    mapping.LinesSpec,
+    order.OrderSpec,
+    order.AddressSpec,
+    order.LinesSpec,
 )
 
 
@@ -94,7 +94,7 @@ def test_every_key_of_an_api_is_told_with_its_default(struct: type[Struct]) -> N
 
 def test_every_block_of_an_api_is_told() -> None:
     """No block of an API file is left out of docs/apis.md."""
-    known = {name for name in vars(blocks) | vars(mapping) if name.endswith("Spec")} | {"Api"}
+    known = {name for name in vars(blocks) | vars(order) if name.endswith("Spec")} | {"Api"}
     assert {struct.__name__ for struct in SPECS} == known
 
 

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 
-from orderpull import loading, points
+from orderpull import loading
 from orderpull.cli import main
+from orderpull.failpoints import set_action
 
 name, _, times = sys.argv[1].partition(":")
 left = int(times or 1)
@@ -23,7 +24,7 @@ def die_there(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-points.reached = die_there
+set_action(die_there)
 loading.BATCH_ORDERS = int(os.environ.get("ORDERPULL_TEST_BATCH", loading.BATCH_ORDERS))
 sys.argv = ["orderpull", *sys.argv[2:]]
 main()

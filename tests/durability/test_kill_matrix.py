@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orderpull.points import POINTS
+from orderpull.failpoints import FAILPOINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop, random_instants
-from tests.summed import differing
+from tests.rollup_oracle import differing
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def shop() -> SkubanaAssessment:
 
 @pytest.mark.parametrize(
     ("point", "time"),
-    [(point, time) for point in POINTS for time in ((1, 3) if point in TWICE else (1,))],
+    [(point, time) for point in FAILPOINTS for time in ((1, 3) if point in TWICE else (1,))],
 )
 def test_killed_at_a_point(point: str, time: int, tmp_path: Path, record_property: Record) -> None:
     """A kill at this point, then plain re-runs: everything that arrived is there, once."""

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from orderpull import loading, read_settings, run
 from orderpull.cli import main
+from orderpull.failpoints import LANDING_POINTS
 from orderpull.landing.local import SourceLanding
 from orderpull.pipeline import Listener, SourceResult
-from orderpull.points import LANDING_POINTS
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
 from tests.landing.buckets import TestBucket

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import boto3
 from moto.s3.models import s3_backends
 
-from orderpull.bucket import Bucket
-from orderpull.landing.s3 import USE, SourceLanding, store_of
+from orderpull.landing.s3.landing import USE, SourceLanding, store_of
+from orderpull.s3 import Bucket
 from orderpull.settings import LandingSettings
 
 CREDENTIALS = {

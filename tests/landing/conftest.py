@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.landing.fixtures import bucket
-from tests.landing.places import FolderPlace, Place, S3Place
+from tests.landing.landings import FolderPlace, Place, S3Place
 
 __all__ = ["bucket", "place"]
 

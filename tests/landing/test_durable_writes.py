@@ -12,13 +12,13 @@ import pytest
 
 from orderpull.errors import LandingError
 from orderpull.landing.local import Landing
-from tests.landing.disks import mounted, unwritable
+from tests.landing.full_disk import mounted, unwritable
+from tests.landing.landings import Place
 from tests.landing.pages import BODY, land, leftovers, meta, new_landing
-from tests.landing.places import Place
 
 LAND = """
 from pathlib import Path
-from tests.landing.disks import mounted, unwritable
+from tests.landing.full_disk import mounted, unwritable
 from tests.landing.pages import land, new_landing
 land(new_landing(Path(@)))
 """

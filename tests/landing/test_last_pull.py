@@ -6,15 +6,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orderpull import pipeline, points
+from orderpull import failpoints, pipeline
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import NAME, LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.reports import report
+from orderpull.operate.report import report
 from orderpull.settings import Settings
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.sources.limits import Stop
-from tests.landing.places import Place
+from orderpull.sources.http.limits import Stop
+from tests.landing.landings import Place
 from tests.shops import shop_settings
 
 NOON, LATER = datetime(2026, 11, 22, 12), datetime(2026, 11, 22, 13)
@@ -109,7 +109,7 @@ def test_pages_that_come_while_it_loads_wait_with_their_time(
             if point == "before-normalize":
                 keep_last_pull(part_of(settings), LATER)
 
-        monkeypatch.setattr(points, "reached", meanwhile)
+        monkeypatch.setattr(failpoints, "reached", meanwhile)
         pipeline.load(settings)
     assert noted(settings).read_at == LATER
     assert pulled_at(tmp_path) == [first]

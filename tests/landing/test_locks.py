@@ -12,8 +12,8 @@ import pytest
 
 from orderpull.errors import LandingBusy
 from orderpull.landing.local import SourceLanding
+from tests.landing.landings import Place
 from tests.landing.pages import leftovers, new_landing
-from tests.landing.places import Place
 
 HOLD = """
 import sys

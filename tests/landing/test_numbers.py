@@ -9,8 +9,8 @@ import pytest
 from orderpull import clock
 from orderpull.errors import LandingError
 from orderpull.landing.page import PageMeta
+from tests.landing.landings import Place
 from tests.landing.pages import land, meta, new_landing
-from tests.landing.places import Place
 
 MANY = 20_000
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from orderpull.errors import CorruptPage, LandingError
 from orderpull.landing.page import PageMeta, Part, decode, decode_meta, digest, encode
+from tests.landing.landings import Place
 from tests.landing.pages import BODY, land, meta
-from tests.landing.places import Place
 
 EVERYTHING_SAID = meta(
     7,

@@ -13,15 +13,15 @@ import pytest
 
 from orderpull import clock, pipeline, read_settings
 from orderpull.errors import LandingError
-from orderpull.landing.s3 import landing_at
-from orderpull.landing.scratch import Scratch
+from orderpull.landing.s3.landing import landing_at
+from orderpull.landing.s3.local_cache import Scratch
 from orderpull.pipeline import RunResult
 from tests.aws.shops import many_shops
 from tests.docs.markdown import ROOT, rows, section
+from tests.doubles.faulty_s3 import Line
 from tests.landing.buckets import TestBucket, environment
-from tests.landing.line import Line
+from tests.landing.landings import S3Place
 from tests.landing.pages import BODY, land
-from tests.landing.places import S3Place
 
 MONTHS, A_MONTH = 10, 1000
 COPY = """

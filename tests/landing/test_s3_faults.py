@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orderpull import bucket as bucket_module
+from orderpull import s3 as bucket_module
 from orderpull.errors import CorruptPage, LandingBusy, LandingError, SettingsError
 from orderpull.landing import open_landing
-from orderpull.landing.s3 import SourceLanding
+from orderpull.landing.s3.landing import SourceLanding
 from orderpull.settings import LandingSettings
+from tests.doubles.faulty_s3 import Asked, Fault, Line, once, put_of
 from tests.landing.buckets import CREDENTIALS, TestBucket
-from tests.landing.line import Asked, Fault, Line, once, put_of
 from tests.landing.pages import BODY, land, meta
 
 REQUEST = "GET http://shop.test/orders"

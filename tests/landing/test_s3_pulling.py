@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from orderpull.errors import LandingBusy
-from orderpull.landing import lease
-from orderpull.landing.s3 import SourceLanding
+from orderpull.landing.s3 import lease
+from orderpull.landing.s3.landing import SourceLanding
+from tests.doubles.faulty_s3 import Line
 from tests.landing.buckets import TestBucket, environment
-from tests.landing.line import Line
 from tests.landing.pages import BODY, land, meta
 
 REQUEST = "GET http://shop.test/orders"

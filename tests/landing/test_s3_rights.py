@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from orderpull.landing import open_landing
 from tests.docs.markdown import ROOT, blocks
+from tests.doubles.faulty_s3 import Asked, Line
 from tests.landing.buckets import TestBucket
-from tests.landing.line import Asked, Line
 from tests.landing.pages import land
 
 ACTIONS = {

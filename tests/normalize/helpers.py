@@ -12,8 +12,8 @@ from orderpull.landing import protocol
 from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.shape import Key, Shaper, StagedPage
-from orderpull.sources.reading import PageReader
-from orderpull.sources.spec import Api, built_in, parse_api
+from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.spec.api import Api, built_in, parse_api
 
 RECEIVED = "2026-07-01T08:00:00Z"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER
+from tests.destinations.merge.history import Shop, held
 from tests.normalize.golden import Case, Setup, cases
 from tests.normalize.helpers import Workbench
-from tests.verdict.history import Shop, held
 
 CASES = cases()
 Found = dict[str, list[dict[str, Any]]]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.markdown import ROOT, marked
 from tests.docs.test_json_in_docs import shape
-from tests.operate.house import house
+from tests.operate.home import house
 
 COMMANDS = ROOT / "docs" / "commands.md"
 

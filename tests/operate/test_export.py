@@ -12,7 +12,7 @@ import pytest
 
 from orderpull.model import DATA_TABLES, VIEWS
 from orderpull.operate import export as operate
-from tests.operate.house import KINDS, NUMBERS, House, house
+from tests.operate.home import KINDS, NUMBERS, House, house
 
 DATA = [table.name for table in DATA_TABLES]
 

@@ -14,7 +14,7 @@ from orderpull import loading
 from orderpull.landing.local import SourceLanding
 from orderpull.model import DATA_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
-from tests.operate.house import House, history, house
+from tests.operate.home import House, history, house
 from tests.servers import postgres_server
 from tests.shops import rows, shop_settings
 from tests.warehouses import Warehouse, warehouse

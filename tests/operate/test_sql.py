@@ -14,13 +14,14 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from orderpull import terminal, views
+from orderpull.answers import from_orders
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Answer
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.operate import query as operate
 from orderpull.operate.shell import Shell, history, history_file
-from tests.operate.house import KINDS, NUMBERS, House, house
+from orderpull.terminal import console as terminal
+from tests.operate.home import KINDS, NUMBERS, House, house
 
 BREAKING = """SELECT 1 AS n, '' AS empty, NULL AS nothing, 'a"b' AS quote, 'x,y' AS comma,
                      chr(92) || '.' AS dot, 'two' || chr(10) || 'lines' AS lf, '😀 家族' AS wide,
@@ -171,12 +172,12 @@ def test_all_that_is_asked_is_of_one_instant(tmp_path: Path) -> None:
         settings = home.settings()
         destination = open_destination(settings.destination, settings.folder)
         with destination.reader() as reader:
-            before = reader.rows(views.popular_sku(views.Filter()))
+            before = reader.rows(from_orders.popular_sku(from_orders.Filter()))
             home.origin.query("DELETE FROM order_item")
-            assert reader.rows(views.popular_sku(views.Filter())) == before
+            assert reader.rows(from_orders.popular_sku(from_orders.Filter())) == before
             assert len(list(reader.query("SELECT * FROM order_item").rows)) > 0
         with destination.reader() as reader:
-            assert reader.rows(views.popular_sku(views.Filter())) == []
+            assert reader.rows(from_orders.popular_sku(from_orders.Filter())) == []
 
 
 def test_a_reader_is_in_nobodys_way(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from orderpull.schedule.plan import Missed, Plan, plan_of
-from orderpull.schedule.rhythm import Cron, Rhythm
+from orderpull.schedule.trigger import Cron, Rhythm
 
 
 def utc(text: str, zone: str = "UTC") -> datetime:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from orderpull.schedule.plan import GRACE, spread
-from orderpull.schedule.rhythm import Every, Rhythm
+from orderpull.schedule.trigger import Every, Rhythm
 from tests.schedule.clocks import Clocks, Run, cron, utc
 
 HOUR, DAY = 3600.0, 86_400.0

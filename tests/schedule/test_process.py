@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orderpull.schedule.note import Desk
+from orderpull.schedule.state import Desk
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT, marked
 from tests.shops import rows, shop_settings

@@ -12,7 +12,7 @@ import pytest
 
 from orderpull import Settings, read_settings
 from orderpull.schedule.elsewhere import as_cron, calendar
-from orderpull.schedule.rhythm import Cron, Every, Rhythm
+from orderpull.schedule.trigger import Cron, Every, Rhythm
 from orderpull.schedule.units import crontab, printed, systemd
 from tests.schedule.clocks import cron
 

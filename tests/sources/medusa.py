@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orderpull.simulator.profile import json_answer
-from orderpull.sources.times import parse_time
+from orderpull.sources.spec.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ import pytest
 from orderpull import clock
 from orderpull.landing.local import SourceLanding
 from orderpull.settings import SourceSettings
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
+from orderpull.sources.http.transport import Answer, Progress, Request
 from orderpull.sources.pull import Pulled, Source, Start
-from orderpull.sources.spec import parse_api
-from orderpull.sources.times import parse_time
-from orderpull.sources.transport import Answer, Progress, Request
+from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.times import parse_time
 
 BEGAN = datetime(2026, 1, 1)
 SIZE = 50

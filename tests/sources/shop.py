@@ -12,9 +12,9 @@ from orderpull.landing.local import SourceLanding
 from orderpull.landing.page import PageMeta
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings, parse_settings
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import Pulled, Source, Start
-from orderpull.sources.spec import read_api
+from orderpull.sources.spec.api import read_api
 
 ORDINARY = """
 title = "Ordinary shop"

@@ -8,9 +8,9 @@ import pytest
 
 from orderpull.landing.page import divide
 from orderpull.normalize.shape import Shaper, StagedPage
-from orderpull.sources.transport import Answer, Request
+from orderpull.sources.http.transport import Answer, Request
 from tests.normalize.helpers import Workbench
-from tests.sources.answers import Asked, query
+from tests.sources.fake_api import Asked, query
 
 NESTED = """
 title = "Nested"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
-from orderpull.sources.transport import Answer, Request
-from tests.sources.answers import Asked
+from orderpull.sources.http.transport import Answer, Request
+from tests.sources.fake_api import Asked
 
 API = """
 title = "Errors"

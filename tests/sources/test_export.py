@@ -14,8 +14,8 @@ from orderpull.simulator import Simulator
 from orderpull.simulator.platforms import TOKEN, platform, shopify_bulk
 from orderpull.simulator.platforms.graphql import GraphQLError
 from orderpull.simulator.platforms.shopify_bulk import BulkDesk, BulkOperation
-from orderpull.sources import export, pull
-from orderpull.sources.export import EXPORT
+from orderpull.sources import bulk_export, pull
+from orderpull.sources.bulk_export import EXPORT
 from tests.shops import rows
 
 ORDERS = 150
@@ -89,7 +89,7 @@ def result_of_one_export(shopify: Shopify) -> int:
 
 def test_large_files_are_landed_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole orders, each with its own lines."""
-    monkeypatch.setattr(export, "PART_ORDERS", 20)
+    monkeypatch.setattr(bulk_export, "PART_ORDERS", 20)
     shopify = Shopify(tmp_path)
     assert shopify.run().error is None
     assert shopify.kinds().count("export") >= ORDERS // 20
@@ -153,14 +153,14 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
         raise KilledError
 
     started: list[str] = []
-    submit = export.Export._submit
+    submit = bulk_export.Export._submit
 
-    def noted(self: export.Export, *how: Any) -> str:
+    def noted(self: bulk_export.Export, *how: Any) -> str:
         started.append(submit(self, *how))
         return started[-1]
 
-    monkeypatch.setattr(export.Export, "_submit", noted)
-    monkeypatch.setattr(export, "PART_ORDERS", 20)
+    monkeypatch.setattr(bulk_export.Export, "_submit", noted)
+    monkeypatch.setattr(bulk_export, "PART_ORDERS", 20)
     shopify = Shopify(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(pull._Pull, "_reached", killed)

@@ -12,7 +12,7 @@ import pytest
 
 from orderpull.errors import SourceRefused
 from orderpull.simulator import DAMAGED, FAULTS, Replay, Simulator, SkubanaAssessment
-from orderpull.sources import limits
+from orderpull.sources.http import limits
 from tests.simulator.client import get
 from tests.sources.shop import Shop, enveloped, record
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
-from tests.landing.disks import mounted
+from tests.landing.full_disk import mounted
 from tests.sources.shop import Shop
 
 

@@ -7,7 +7,7 @@ import pytest
 from orderpull import pipeline, read_settings
 from orderpull.errors import ApiFileError, SourceRefused
 from orderpull.operate.replay import replay
-from orderpull.sources.transport import Answer, Progress, Request
+from orderpull.sources.http.transport import Answer, Progress, Request
 from tests.shops import rows
 
 API = """

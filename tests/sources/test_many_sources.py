@@ -19,9 +19,9 @@ from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
 from orderpull.simulator.platforms import TOKEN
 from orderpull.simulator.platforms.generic import Generic
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
 from tests.docs.markdown import ROOT
-from tests.sources.many import Street, shops
+from tests.sources.multi_shop import Street, shops
 from tests.sources.shop import Shop
 from tests.sources.signing import WAYS
 

@@ -8,7 +8,7 @@ import pytest
 from orderpull import pipeline
 from orderpull.errors import SettingsError
 from orderpull.simulator import Simulator
-from orderpull.sources.times import parse_time
+from orderpull.sources.spec.times import parse_time
 from tests.sources.medusa import Medusa, stamped
 from tests.sources.shop import Shop
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceUnstable
-from orderpull.sources.moving import MAX_PASSES
+from orderpull.sources.paging.incremental import MAX_PASSES
 from tests.sources.moving_shop import BEGAN, Move, MovingShop, Reader, names
 
 ORDERS = 1000

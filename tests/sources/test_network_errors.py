@@ -10,7 +10,7 @@ import pytest
 
 from orderpull.pipeline import RunResult
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.sources import limits, transport
+from orderpull.sources.http import limits, transport
 from tests.sources.shop import ORDINARY, Shop
 from tests.sources.tls import certificate, shown
 from tests.sources.wire import Say, Wire, answer, hang_up, silence

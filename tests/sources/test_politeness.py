@@ -11,8 +11,7 @@ import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
 from orderpull.simulator import Replay, Simulator, SkubanaAssessment
-from orderpull.sources.blocks import LimitsSpec
-from orderpull.sources.limits import (
+from orderpull.sources.http.limits import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
     RateLimit,
@@ -20,6 +19,7 @@ from orderpull.sources.limits import (
     asked_wait,
     backoff,
 )
+from orderpull.sources.spec.blocks import LimitsSpec
 from tests.sources.shop import ORDINARY, Shop, enveloped, record
 from tests.sources.wire import Wire, answer, hang_up
 

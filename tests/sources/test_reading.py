@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from orderpull.sources.reading import PageReader
-from orderpull.sources.spec import Api, built_in, parse_api
-from orderpull.sources.times import earlier, format_bound, parse_time, step
+from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.spec.api import Api, built_in, parse_api
+from orderpull.sources.spec.times import earlier, format_bound, parse_time, step
 
 
 def api(name: str) -> Api:

@@ -12,7 +12,7 @@ from orderpull.operate.check import check
 from orderpull.simulator import Simulator
 from orderpull.simulator.platforms import REFRESH_TOKEN, platform
 from orderpull.simulator.platforms.generic import Generic
-from orderpull.sources import authorization
+from orderpull.sources.http import auth
 from tests.docs.markdown import ROOT
 from tests.sources.shop import Shop
 from tests.sources.signing import ENVIRONMENT, REFRESH, WAYS, Way, orderpull
@@ -94,7 +94,7 @@ def _ten_seconds_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
     looks, times = ticks(), ticks()
     look = SimpleNamespace(monotonic=lambda: next(looks), time=lambda: next(times))
-    monkeypatch.setattr(authorization, "time", look)
+    monkeypatch.setattr(auth, "time", look)
 
 
 @pytest.mark.usefixtures("_ten_seconds_a_look")

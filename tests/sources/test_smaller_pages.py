@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBroken
-from orderpull.sources.transport import Answer, Request
-from tests.sources.answers import Asked, query
+from orderpull.sources.http.transport import Answer, Request
+from tests.sources.fake_api import Asked, query
 
 API = """
 title = "Heavy"

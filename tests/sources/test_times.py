@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orderpull.normalize.macros import MACROS
-from orderpull.sources.times import format_bound, parse_time
+from orderpull.sources.spec.times import format_bound, parse_time
 
 ZONES = ["America/Los_Angeles", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31))

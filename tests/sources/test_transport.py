@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from orderpull.errors import SettingsError, SourceUnreachable
-from orderpull.sources import transport
-from orderpull.sources.transport import Answer, Client, Progress, Request, unpacked
+from orderpull.sources.http import transport
+from orderpull.sources.http.transport import Answer, Client, Progress, Request, unpacked
 from tests.sources.wire import Say, Wire, answer, hang_up, silence
 
 GET = Request("GET", "/orders?x=1", {"Authorization": "Bearer t"})

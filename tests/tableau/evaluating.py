@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau import formula
-from orderpull.tableau.checking.reading import Book, Sheet, plain, references
+from orderpull.tableau.lint.workbook import Book, Sheet, plain, references
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 _AGGREGATES = {"SUM": "SUM({})", "MIN": "MIN({})", "MAX": "MAX({})", "COUNTD": "COUNT(DISTINCT {})"}

@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 
 from orderpull import Settings
+from orderpull.answers.from_orders import (
+    Filter,
+    average_items_per_order,
+    popular_sku,
+    popular_sku_by_country,
+)
 from orderpull.destinations import open_destination
 from orderpull.errors import OrderpullError
 from orderpull.model import NO_COUNTRY
 from orderpull.tableau.build import build
-from orderpull.tableau.places import EXTRACT, Live
+from orderpull.tableau.connection import EXTRACT, Live
 from orderpull.tableau.workbook import workbook
-from orderpull.views import Filter, average_items_per_order, popular_sku, popular_sku_by_country
 from tests.tableau.evaluating import Evaluated
-from tests.tableau.sold import COUNTRIES, LOADED, duckdb_shop, insert, orders
+from tests.tableau.tricky_orders import COUNTRIES, LOADED, duckdb_shop, insert, orders
 from tests.warehouses import warehouse
 
 pytest.importorskip("tableauhyperapi", reason="Tableau makes its engine for other machines alone")

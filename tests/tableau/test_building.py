@@ -14,11 +14,11 @@ from orderpull import Settings, parse_settings
 from orderpull.cli import main
 from orderpull.errors import OrderpullError
 from orderpull.tableau.build import build, without_engine
+from orderpull.tableau.connection import PLACEHOLDER
 from orderpull.tableau.fields import PERSONAL
-from orderpull.tableau.places import PLACEHOLDER
 from orderpull.tableau.workbook import workbook
-from tests.tableau.books import needs_engine
-from tests.tableau.sold import duckdb_shop, orders
+from tests.tableau.tricky_orders import duckdb_shop, orders
+from tests.tableau.workbooks import needs_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "warehouse-secret-9"

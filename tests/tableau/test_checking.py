@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from orderpull.errors import UsageError
-from orderpull.tableau.checking import check, check_file
-from tests.tableau.books import PLACES, TARGETS, beside, book, needs_schemas, root
-from tests.tableau.books import faults as schema_faults
+from orderpull.tableau.lint import check, check_file
 from tests.tableau.faults import FAULTS
+from tests.tableau.workbooks import PLACES, TARGETS, beside, book, needs_schemas, root
+from tests.tableau.workbooks import faults as schema_faults
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "tableau.md").read_text("utf-8")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orderpull.tableau.formula import FormulaError, fields, parse
-from orderpull.tableau.meaning import Meaning, meaning
+from orderpull.tableau.formula_types import Meaning, meaning
 
 KNOWN = {
     "Sales": Meaning("number", "row"),

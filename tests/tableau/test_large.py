@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orderpull.tableau.checking import check_file
-from tests.tableau.books import needs_engine
-from tests.tableau.sold import duckdb_shop
+from orderpull.tableau.lint import check_file
+from tests.tableau.tricky_orders import duckdb_shop
+from tests.tableau.workbooks import needs_engine
 
 FEW, MANY = 100_000, 1_000_000
 MEGABYTES = 200

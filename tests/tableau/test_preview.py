@@ -14,7 +14,7 @@ from orderpull.cli import main
 from orderpull.tableau.description import DASHBOARD
 from orderpull.tableau.preview import drawn, read
 from tests.tableau.picture import PICTURE, picture
-from tests.tableau.sold import Row, duckdb_shop, orders
+from tests.tableau.tricky_orders import Row, duckdb_shop, orders
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = ("</text><script>document.title='broken into'</script>", "W" * 300, "\u202eright\x07")

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from tableauserverclient.server.endpoint import workbooks_endpoint
 
 from orderpull.cli import main
-from orderpull.tableau.places import EXTRACT
+from orderpull.tableau.connection import EXTRACT
 from orderpull.tableau.workbook import workbook
-from tests.tableau.books import needs_engine
-from tests.tableau.sold import duckdb_shop, orders
 from tests.tableau.stub import TOKEN, TOKEN_NAME, Stub, tableau_server
+from tests.tableau.tricky_orders import duckdb_shop, orders
+from tests.tableau.workbooks import needs_engine
 
 PASSWORD = "warehouse-secret-9"
 

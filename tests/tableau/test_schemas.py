@@ -8,7 +8,7 @@ from tableau_inspector.analyzer import analyze
 
 from orderpull.tableau.description import DASHBOARD, SHEETS
 from orderpull.tableau.fields import CALCULATIONS
-from tests.tableau.books import PLACES, SCHEMAS, TARGETS, book, faults, needs_schemas
+from tests.tableau.workbooks import PLACES, SCHEMAS, TARGETS, book, faults, needs_schemas
 
 
 @needs_schemas

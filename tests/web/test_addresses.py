@@ -22,11 +22,11 @@ from orderpull import Settings
 from orderpull.cli import main
 from orderpull.errors import UsageError
 from orderpull.web import periods
+from orderpull.web.cache import Kept
 from orderpull.web.formats import locale_of
-from orderpull.web.keeping import Kept
+from orderpull.web.freshness import Standing
 from orderpull.web.periods import Days
 from orderpull.web.question import Question, read_question
-from orderpull.web.standing import Standing
 from tests.web.conftest import ROOT
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 

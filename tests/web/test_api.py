@@ -15,9 +15,9 @@ from schemathesis.schemas import BaseSchema
 
 from orderpull import Settings
 from orderpull.web.api import ADDRESSES, CHOSEN
-from orderpull.web.guarding import QUERY_AT_MOST
+from orderpull.web.security import QUERY_AT_MOST
 from tests.docs.markdown import ROOT, rows, section
-from tests.web.locked import BEARER, TOKEN, Answer, ask, locked, signed_in
+from tests.web.raw_client import BEARER, TOKEN, Answer, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 
 PATHS = [f"/api/{address.path}" for address in ADDRESSES]

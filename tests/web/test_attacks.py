@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from orderpull import Settings
-from orderpull.web import standing
-from orderpull.web.patience import TRIES
-from orderpull.web.visitors import COOKIE, SECURE_COOKIE
-from tests.web.locked import (
+from orderpull.web import freshness
+from orderpull.web.auth import COOKIE, SECURE_COOKIE
+from orderpull.web.login_throttle import TRIES
+from tests.web.raw_client import (
     BEARER,
     HOST,
     PASSWORD,
@@ -475,7 +475,7 @@ def test_a_fault_of_ours_tells_nothing_and_is_guarded(
     def fail(*_: object) -> None:
         raise RuntimeError("Ada Secret")
 
-    monkeypatch.setattr(standing, "read_standing", fail)
+    monkeypatch.setattr(freshness, "read_standing", fail)
     with serving(held) as site:
         for path in ("/", "/api/standing"):
             answer = ask(site, path)

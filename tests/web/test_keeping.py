@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from orderpull.answers.from_orders import Filter, orders_counted
 from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.errors import DestinationError
-from orderpull.views import Filter, orders_counted
-from orderpull.web.keeping import Warehouse
+from orderpull.web.cache import Warehouse
 from tests.warehouses import warehouse
 from tests.web.shop import Order, fill, rows_of, settings_in, well
 

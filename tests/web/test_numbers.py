@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orderpull import views
+from orderpull.answers import from_orders
+from orderpull.answers.from_rollups import Summaries
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
-from orderpull.summaries import Summaries
 from orderpull.web.overview import Asked, Overview, read_by_country, read_overview
 from orderpull.web.question import Question
 from tests.warehouses import Warehouse, warehouse
@@ -234,7 +234,7 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
         for sku in SKUS:
             expected = sorted((l[0], l[1], l[2], l[5]) for l in lines if l[4] == sku)  # noqa: E741
             rows: list[dict[str, Any]] = []
-            while some := reader.rows(views.orders_with_sku(chosen, sku, 4, len(rows))):
+            while some := reader.rows(from_orders.orders_with_sku(chosen, sku, 4, len(rows))):
                 rows += some
             found = [(r["source"], r["ordernumber"], r["country"], r["quantity"]) for r in rows]
             assert sorted(found, key=str) == sorted(expected, key=str)
@@ -271,7 +271,9 @@ def test_a_day_is_its_own_where_clocks_change(
     )
     shop.destination.publish(finished=True)
     with shop.destination.reader() as reader:
-        rows = reader.rows(views.sales_by_day(views.Filter(countries=(number,)), local, *around))
+        rows = reader.rows(
+            from_orders.sales_by_day(from_orders.Filter(countries=(number,)), local, *around)
+        )
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     assert {row["day"]: row["orders"] for row in rows} == {before: 1, day: 2, after: 1}
     shop.place.query("DELETE FROM order_header WHERE source = 'edge'")

@@ -10,9 +10,9 @@ from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.errors import SettingsError
 from orderpull.operate.setup import in_force
-from orderpull.web import patience, sessions
+from orderpull.web import login_throttle, sessions
+from orderpull.web.login_throttle import Patience
 from orderpull.web.passwords import hashed, matches
-from orderpull.web.patience import Patience
 from orderpull.web.sessions import Sessions
 
 PASSWORD = "four words of mine"
@@ -143,34 +143,38 @@ def tries(patience_: Patience, clock: Clock, address: str, seconds: int) -> int:
 def test_who_guesses_waits_longer_and_longer_but_not_for_ever() -> None:
     clock = Clock()
     waits = Patience(clock)
-    assert [waits.wait("192.0.2.1") for _ in range(patience.TRIES)] == [0.0] * patience.TRIES
+    assert [waits.wait("192.0.2.1") for _ in range(login_throttle.TRIES)] == [
+        0.0
+    ] * login_throttle.TRIES
     assert waits.wait("192.0.2.1") == 1.0
     assert waits.wait("192.0.2.2") == 0.0
     assert tries(waits, clock, "192.0.2.1", 3600) < 70
-    clock.at += patience.LONGEST_SECONDS
+    clock.at += login_throttle.LONGEST_SECONDS
     assert waits.wait("192.0.2.1") == 0.0
     waits.right("192.0.2.1")
-    assert [waits.wait("192.0.2.1") for _ in range(patience.TRIES)] == [0.0] * patience.TRIES
+    assert [waits.wait("192.0.2.1") for _ in range(login_throttle.TRIES)] == [
+        0.0
+    ] * login_throttle.TRIES
 
 
 def test_many_addresses_try_little_faster_than_one_and_this_machine_always_may() -> None:
     clock = Clock()
     waits = Patience(clock)
     made = sum(waits.wait(f"198.51.{n // 250}.{n % 250}") == 0 for n in range(1000))
-    assert made == patience.TOGETHER
+    assert made == login_throttle.TOGETHER
     assert waits.wait("203.0.113.1") > 0
     assert waits.wait("127.0.0.1") == 0
     assert waits.wait("::1") == 0
     clock.at += 60
     made = sum(waits.wait(f"2001:db8:{n:x}::1") == 0 for n in range(1000))
-    assert made == 60 * patience.TOGETHER_PER_SECOND
+    assert made == 60 * login_throttle.TOGETHER_PER_SECOND
 
 
 def test_a_network_of_ipv6_is_one_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     waits = Patience(clock)
-    assert sum(waits.wait(f"2001:db8::{n:x}") == 0 for n in range(20)) == patience.TRIES
-    monkeypatch.setattr(patience, "ADDRESSES_AT_MOST", 10)
+    assert sum(waits.wait(f"2001:db8::{n:x}") == 0 for n in range(20)) == login_throttle.TRIES
+    monkeypatch.setattr(login_throttle, "ADDRESSES_AT_MOST", 10)
     for n in range(100):
         clock.at += 10
         waits.wait(f"10.0.0.{n}")

@@ -23,10 +23,10 @@ import urllib3
 from orderpull import clock
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.schedule.loop import Schedule
-from orderpull.schedule.rhythm import Every
+from orderpull.schedule.trigger import Every
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.shops import rows, shop_settings
-from tests.web.locked import ask
+from tests.web.raw_client import ask
 from tests.web.shop import Order, fill, rows_of, settings_in, well
 
 LONG = 60.0

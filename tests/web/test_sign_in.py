@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orderpull import Settings
 from tests.web.conftest import SHOTS
-from tests.web.locked import BEARER, PASSWORD, ask, locked, signed_in
+from tests.web.raw_client import BEARER, PASSWORD, ask, locked, signed_in
 from tests.web.shop import serving
 from tests.web.test_browser import AXE
 

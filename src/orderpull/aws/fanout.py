@@ -22,12 +22,12 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from orderpull.aws.remaining import Remaining, stopping_after
-from orderpull.aws.telling import count, log, passes, tell_pulled
+from orderpull.aws.deadline import Remaining, stopping_after
+from orderpull.aws.metrics import count, log, passes, tell_pulled
 from orderpull.errors import Interrupted, OrderpullError, SettingsError, UsageError
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
-from orderpull.sources.spec import read_api
+from orderpull.sources.spec.api import read_api
 
 QUEUE, FAILED_QUEUE = "ORDERPULL_QUEUE", "ORDERPULL_FAILED_QUEUE"
 """The environment variables with the URLs of the two queues."""

@@ -21,11 +21,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from orderpull import notify, pipeline
+from orderpull.aws.deadline import Remaining, stopping_after
 from orderpull.aws.fanout import apart, dispatch, pull_queued
 from orderpull.aws.freshness import stale_seconds
-from orderpull.aws.given import settings_in_force
-from orderpull.aws.remaining import Remaining, stopping_after
-from orderpull.aws.telling import count, log, metrics, tell_age, tell_loaded
+from orderpull.aws.metrics import count, log, metrics, tell_age, tell_loaded
+from orderpull.aws.settings_source import settings_in_force
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, last_pull

@@ -8,17 +8,17 @@ from typing import Any
 import click
 
 from orderpull import __version__
-from orderpull.cli.answering import export, report, sql
-from orderpull.cli.beginning import check, config, demo, init
-from orderpull.cli.conforming import conform
-from orderpull.cli.granting import grants
-from orderpull.cli.rejecting import rejects
-from orderpull.cli.running import load, pull, replay, run, status
-from orderpull.cli.scheduling import schedule
-from orderpull.cli.serving import password, serve
+from orderpull.cli.conform import conform
+from orderpull.cli.grants import grants
+from orderpull.cli.init import check, config, demo, init
+from orderpull.cli.login import login
+from orderpull.cli.rejects import rejects
+from orderpull.cli.report import export, report, sql
+from orderpull.cli.run import load, pull, replay, run, status
+from orderpull.cli.schedule import schedule
+from orderpull.cli.serve import password, serve
 from orderpull.cli.shared import Commands
-from orderpull.cli.signing import login
-from orderpull.cli.simulating import simulate
+from orderpull.cli.simulate import simulate
 from orderpull.cli.tableau import tableau
 
 

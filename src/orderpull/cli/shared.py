@@ -17,7 +17,7 @@ from orderpull.errors import OrderpullError
 if TYPE_CHECKING:
     from orderpull.pipeline import RunResult
     from orderpull.settings import Settings
-    from orderpull.sources.limits import Stop
+    from orderpull.sources.http.limits import Stop
 
 
 class Commands(click.Group):
@@ -78,7 +78,7 @@ def saying() -> Callable[[OrderpullError], None]:
 @contextmanager
 def stoppable() -> Iterator["Stop"]:
     """Turn the first SIGINT or SIGTERM into a clean stop, and let the second end the process."""
-    from orderpull.sources.limits import Stop
+    from orderpull.sources.http.limits import Stop
 
     stop = Stop()
 
@@ -101,9 +101,9 @@ def end(result: "RunResult", *, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
     else:
-        from orderpull import terminal
+        from orderpull.terminal import console
 
-        terminal.show_result(result, terminal.stdout())
+        console.show_result(result, console.stdout())
     if result.error is not None:
         say(result.error)
     for source in result.sources.values():

@@ -105,7 +105,7 @@ def validate(file: Path, *, server: bool, as_json: bool) -> None:
     It looks for what Tableau's schemas do not see: fields, filters, sheets or tables that are named
     and not there, formulas that mean nothing, ranks and relationships that would count wrongly.
     """
-    from orderpull.tableau.checking import check_file
+    from orderpull.tableau.lint import check_file
 
     found = check_file(file)
     if server:

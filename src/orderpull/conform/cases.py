@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from orderpull.conform import cases_move, cases_polite, cases_read
 from orderpull.conform.outcome import FailedError, NotTriedError, Outcome
 from orderpull.conform.rendering import CannotRenderError
-from orderpull.conform.stage import Stage
+from orderpull.conform.target import Stage
 from orderpull.errors import OrderpullError
 
 

@@ -16,7 +16,7 @@ from orderpull.conform.outcome import (
     token_calls,
     well,
 )
-from orderpull.conform.stage import Stage
+from orderpull.conform.target import Stage
 from orderpull.conform.trial import Strike, trial
 from orderpull.simulator import Answer, Request
 

@@ -19,7 +19,7 @@ from orderpull.conform.outcome import (
     seen,
     well,
 )
-from orderpull.conform.stage import Stage
+from orderpull.conform.target import Stage
 from orderpull.conform.trial import trial
 from orderpull.simulator.platforms.movers import (
     cancel,

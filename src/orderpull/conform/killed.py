@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from orderpull import points
+from orderpull.failpoints import set_action
 from orderpull.pipeline import run
 from orderpull.settings import read_settings
 
@@ -20,7 +20,7 @@ def main(point: str, file: str) -> None:
         if point == name and left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    points.reached = die_there
+    set_action(die_there)
     run(read_settings(file))
 
 

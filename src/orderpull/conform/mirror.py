@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any, Unpack
 from urllib.parse import unquote, urlencode
 
-from orderpull.conform.asked import TOKEN_PARAM, Reader, packed, refused
-from orderpull.conform.desk import Desk
-from orderpull.conform.exporting import ExportDesk
-from orderpull.conform.placing import put
+from orderpull.conform.auth_server import Desk
+from orderpull.conform.bulk_export import ExportDesk
+from orderpull.conform.inverse import put
 from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
+from orderpull.conform.request_checks import TOKEN_PARAM, Reader, packed, refused
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Answer, Request
 from orderpull.simulator.platforms.base import (
@@ -29,11 +29,11 @@ from orderpull.simulator.platforms.base import (
 from orderpull.simulator.platforms.order import ASIDE, StoreOrder
 from orderpull.simulator.platforms.selecting import between
 from orderpull.simulator.platforms.store import Shape
-from orderpull.sources.blocks import ChildrenSpec, ErrorSpec, PagingSpec
-from orderpull.sources.expression import parse_path
-from orderpull.sources.mapping import ListPath
-from orderpull.sources.problems import BODY, HEADER
-from orderpull.sources.spec import Api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import ChildrenSpec, ErrorSpec, PagingSpec
+from orderpull.sources.spec.expression import parse_path
+from orderpull.sources.spec.order import ListPath
+from orderpull.sources.spec.validation import BODY, HEADER
 
 SIZE = 10
 """Orders on a page where the file leaves that to the server."""

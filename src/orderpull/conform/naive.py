@@ -11,12 +11,12 @@ from orderpull import clock
 from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
-from orderpull.sources.moving import Window
-from orderpull.sources.paging import Ask, page_size, walk
+from orderpull.sources.http.transport import Progress
+from orderpull.sources.paging.flows import Ask, page_size, walk
+from orderpull.sources.paging.incremental import Window
+from orderpull.sources.paging.page_info import PageReader
 from orderpull.sources.pull import Source
-from orderpull.sources.reading import PageReader
-from orderpull.sources.times import parse_time
-from orderpull.sources.transport import Progress
+from orderpull.sources.spec.times import parse_time
 
 
 @dataclass

@@ -6,12 +6,12 @@ from math import ceil
 from typing import Literal
 
 from orderpull.conform.mirror import Mirror
-from orderpull.conform.stage import Stage
+from orderpull.conform.target import Stage
 from orderpull.conform.trial import Trial
 from orderpull.pipeline import SourceResult
 from orderpull.simulator.platforms.movers import cancel, modify
 from orderpull.simulator.platforms.store import Store
-from orderpull.sources.expression import paths
+from orderpull.sources.spec.expression import paths
 
 Action = Callable[[Store], None]
 State = Literal["passed", "failed", "not tried"]

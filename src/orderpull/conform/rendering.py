@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from orderpull.conform.placing import ABSENT, OTHER, Places, places, put, truths
+from orderpull.conform.inverse import ABSENT, OTHER, Places, places, put, truths
 from orderpull.conform.values import Json, Steps, at, filled, holds, text, value_of
 from orderpull.simulator.platforms.order import ASIDE, State, StoreLine, StoreOrder
 from orderpull.simulator.platforms.times import Form, written
 from orderpull.simulator.truth import sku_key
-from orderpull.sources.expression import Expression, Path, parse_path
-from orderpull.sources.spec import Api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.expression import Expression, Path, parse_path
 
 if TYPE_CHECKING:
-    from orderpull.sources.mapping import Mapping
+    from orderpull.sources.spec.order import Mapping
 
 ADDRESS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
 FORMS: dict[str, Form] = {

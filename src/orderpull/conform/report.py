@@ -14,7 +14,7 @@ from rich.table import Table
 
 from orderpull.conform.cases import CASES, Case
 from orderpull.conform.outcome import Outcome
-from orderpull.conform.stage import MirrorStage, Stage
+from orderpull.conform.target import MirrorStage, Stage
 
 STYLES = {"passed": "green", "failed": "bold red", "not tried": "dim"}
 

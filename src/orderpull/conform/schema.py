@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from orderpull.sources import blocks, mapping
-from orderpull.sources.spec import Api
+from orderpull.sources.spec import blocks, order
+from orderpull.sources.spec.api import Api
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARAM = re.compile(r"^:param ([\w, ]+): (.*?)(?=^:param |\Z)", re.MULTILINE | re.DOTALL)
@@ -17,7 +17,7 @@ _PARAM = re.compile(r"^:param ([\w, ]+): (.*?)(?=^:param |\Z)", re.MULTILINE | r
 def api_schema() -> dict[str, Any]:
     """The schema of an API's ``.toml``, each key with what its docstring says."""
     (root,), parts = msgspec.json.schema_components([Api], ref_template="#/$defs/{name}")
-    structs: list[type[Struct]] = [Api, *_structs(blocks), *_structs(mapping)]
+    structs: list[type[Struct]] = [Api, *_structs(blocks), *_structs(order)]
     for struct in structs:
         if struct.__name__ in parts:
             _describe(parts[struct.__name__], struct)

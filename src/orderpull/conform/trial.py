@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import msgspec
 
-from orderpull.conform.stage import Stage, page_size
-from orderpull.conform.waits import NotedWaits
+from orderpull.conform.target import Stage, page_size
+from orderpull.conform.virtual_wait import NotedWaits
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
 from orderpull.simulator import Answer, Request, Simulator

@@ -7,7 +7,7 @@ be compared.
 from decimal import Decimal
 from typing import Any
 
-from orderpull.sources.expression import Call, Expression, Path, Step, Text
+from orderpull.sources.spec.expression import Call, Expression, Path, Step, Text
 
 Json = Any
 Steps = tuple[Step, ...]

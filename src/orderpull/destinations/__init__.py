@@ -26,11 +26,11 @@ def open_destination(
         return DuckdbDestination((folder / rest[1:]).absolute(), settings.lock_wait, zone)
     if separator and scheme in {"postgresql", "postgres"}:
         with _extra("postgres"):
-            from orderpull.destinations.postgres import postgres_destination
+            from orderpull.destinations.postgres.session import postgres_destination
         return postgres_destination(settings, zone)
     if separator and scheme == "redshift":
         with _extra("redshift"):
-            from orderpull.destinations.redshift import redshift_destination
+            from orderpull.destinations.redshift.session import redshift_destination
         return redshift_destination(settings, zone)
     raise SettingsError(
         f"destination.url is {without_password(settings.url)!r}: expected duckdb:///FILE, "

@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orderpull import clock, points
+from orderpull import clock
 from orderpull.destinations import ledger
-from orderpull.destinations.asking import answered, asked
-from orderpull.destinations.changes import DELETES, inserts, plan, span
-from orderpull.destinations.migrating import migrate, pending
+from orderpull.destinations.merge.changes import DELETES, inserts, plan, span
+from orderpull.destinations.merge.merge import KNOWN, judge
+from orderpull.destinations.merge.rollups import Summaries
+from orderpull.destinations.merge.stored import STANDING, Fetch, stage_vanished
+from orderpull.destinations.migrations import migrate, pending
 from orderpull.destinations.protocol import (
     MEMORY_LIMIT,
     Answer,
@@ -31,14 +33,13 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.snapshot import Snapshot
-from orderpull.destinations.stored import STANDING, Fetch, stage_vanished
-from orderpull.destinations.summing import Summaries
-from orderpull.destinations.verdict import KNOWN, judge
+from orderpull.destinations.user_query import answered, asked
 from orderpull.errors import (
     DestinationBusy,
     DestinationError,
     DestinationForeign,
 )
+from orderpull.failpoints import failpoint
 from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Column, Table
 
 if TYPE_CHECKING:
@@ -306,18 +307,18 @@ class DuckdbLoader:
             for table, query in inserts(batch.source, record.run, at, self.limits).items()
         }
         with _transaction(self.stage):
-            points.reached("load-begun")
+            failpoint("load-begun")
             self._summarise(batch.source, rows)
-            points.reached("summarised")
+            failpoint("summarised")
             self._delete(batch.source)
-            points.reached("rows-deleted")
+            failpoint("rows-deleted")
             for table in rows:
                 self.stage.execute(f"INSERT INTO {table.name} FROM new_{table.name}")
-            points.reached("rows-inserted")
+            failpoint("rows-inserted")
             self._assert_unique(batch.source)
             ledger.write_state(self._execute, batch.source, batch.state, at)
             ledger.write_run(self._execute, record)
-            points.reached("ledger-written")
+            failpoint("ledger-written")
 
     def record(self, record: RunRecord, state: SourceState) -> None:
         """Write a run's row and a source's state."""
@@ -384,7 +385,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("BEGIN")
     try:
         yield
-        points.reached("before-commit")
+        failpoint("before-commit")
         connection.execute("COMMIT")
     except BaseException as error:
         with suppress(duckdb.Error):
@@ -392,7 +393,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         if isinstance(error, duckdb.Error):
             raise _write_failed(error) from error
         raise
-    points.reached("committed")
+    failpoint("committed")
 
 
 def _not_answered(path: Path, error: duckdb.Error) -> DestinationError:

@@ -19,7 +19,7 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
-from orderpull.sources.times import parse_time
+from orderpull.sources.spec.times import parse_time
 
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[Any]], Rows]

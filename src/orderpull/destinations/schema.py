@@ -1,4 +1,4 @@
-"""DDL, and queries, in each warehouse's own words, from ``model.py`` and ``views.py``.
+"""DDL and queries in each warehouse's dialect, from ``model.py`` and ``answers/``.
 
 Imports SQLAlchemy, so it is itself imported only where tables are made or changed.
 """
@@ -12,6 +12,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from orderpull.answers.from_orders import metadata, view_selects
 from orderpull.destinations.protocol import Kind
 from orderpull.model import (
     DATA_TABLES,
@@ -23,7 +24,6 @@ from orderpull.model import (
     TABLES,
     Table,
 )
-from orderpull.views import metadata, view_selects
 
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),

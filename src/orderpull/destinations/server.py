@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orderpull.destinations.ledger import quoted
-from orderpull.destinations.migrating import migrate, pending
+from orderpull.destinations.loader import ServerLoader
+from orderpull.destinations.migrations import migrate, pending
 from orderpull.destinations.protocol import MEMORY_LIMIT, Loader, Reader
-from orderpull.destinations.server_loader import ServerLoader
-from orderpull.destinations.server_reader import ServerReader
+from orderpull.destinations.reader import ServerReader
 from orderpull.destinations.session import Session
 from orderpull.errors import DestinationError
 from orderpull.model import LEDGER_SCHEMA, TABLES

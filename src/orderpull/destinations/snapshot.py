@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from orderpull import points
 from orderpull.errors import DestinationError
+from orderpull.failpoints import failpoint
 
 WITHIN_RUN_SECONDS = 60.0
 FRESHNESS_BYTES_PER_SECOND = 1_000_000
@@ -57,7 +57,7 @@ class Snapshot:
             with attached() as connection:
                 if not self._behind(connection):
                     return
-                points.reached("before-snapshot")
+                failpoint("before-snapshot")
                 connection.execute("CHECKPOINT warehouse")
                 source = os.open(self.warehouse, os.O_RDONLY)
                 self._copy(source)
@@ -78,14 +78,14 @@ class Snapshot:
             os.fsync(target)
         finally:
             os.close(target)
-        points.reached("snapshot-copied")
+        failpoint("snapshot-copied")
         temporary.replace(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-        points.reached("snapshot-placed")
+        failpoint("snapshot-placed")
 
     def _behind(self, connection: duckdb.DuckDBPyConnection) -> bool:
         if not self.path.exists():

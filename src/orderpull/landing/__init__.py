@@ -34,7 +34,7 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
             "landing.url is on S3, and boto3, which talks to S3, is not installed.",
             "Install it: pip install 'orderpull[s3]'.",
         )
-    from orderpull.landing.s3 import landing_at
+    from orderpull.landing.s3.landing import landing_at
 
     return landing_at(settings)
 

@@ -27,8 +27,9 @@ from pathlib import Path
 
 import msgspec
 
-from orderpull import clock, points
+from orderpull import clock
 from orderpull.errors import LandingBusy, LandingError
+from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.draft import Draft, read_drafts
 from orderpull.landing.files import sync_folder, write_all
@@ -188,8 +189,8 @@ class SourceLanding(protocol.SourceLanding):
             path = self._month() / f"{meta.page:012d}{SUFFIX}"
             if path.exists():
                 raise FileExistsError(errno.EEXIST, f"page {meta.page} is there already")
-            self._replace(path, *encode(meta, body), reached=points.reached)
-        points.reached("page-landed")
+            self._replace(path, *encode(meta, body), reached=failpoint)
+        failpoint("page-landed")
 
     def note(self, name: str) -> bytes | None:
         """What was kept under *name* beside the pages; None if nothing was."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.normalize.walk import Steps, Walk, literal, shown_path
-from orderpull.sources.expression import Expression, paths
-from orderpull.sources.mapping import Mapping
+from orderpull.sources.spec.expression import Expression, paths
+from orderpull.sources.spec.order import Mapping
 
 _PARSED = (
     ("ordered_at", "time_invalid", "a time"),

@@ -45,7 +45,7 @@ _BODIES = {
         THEN (t AT TIME ZONE z) - INTERVAL 1 HOUR ELSE t AT TIME ZONE z END""",
     "shown_twice(t, z)": """CASE WHEN t IS NULL THEN false
         ELSE (first_shown(t, z) + INTERVAL 1 HOUR) AT TIME ZONE z = t END""",
-    # A local time; one that comes twice counts as the first hour's beginning (sources/times.py).
+    # A local time; one that occurs twice counts as the start of the first hour (spec/times.py).
     "local_time(t, z)": """CASE WHEN shown_twice(t, z) THEN first_shown(date_trunc('hour', t), z)
         ELSE first_shown(t, z) END AT TIME ZONE 'UTC'""",
     "known_local(t, z)": f"""CASE

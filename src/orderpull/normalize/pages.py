@@ -11,10 +11,10 @@ from msgspec import structs
 from orderpull.landing.page import PageMeta, divide
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
-from orderpull.sources.mapping import ListPath
-from orderpull.sources.reading import PageReader
-from orderpull.sources.spec import Api
-from orderpull.sources.tells import TellReader
+from orderpull.sources.paging.json_extract import TellReader
+from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.order import ListPath
 
 _KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

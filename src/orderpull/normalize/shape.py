@@ -18,7 +18,7 @@ from orderpull.normalize.numbers import NumberQuoter
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import ShapingSql
 from orderpull.normalize.staging import refuse_long, staging
-from orderpull.sources.spec import Api
+from orderpull.sources.spec.api import Api
 
 __all__ = ["Key", "Shaper", "Shapers", "StagedPage"]
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from orderpull.sources.expression import Step
+from orderpull.sources.spec.expression import Step
 
 Steps = tuple[Step, ...]
 

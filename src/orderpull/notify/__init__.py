@@ -20,6 +20,6 @@ def after_run(settings: "Settings", result: "RunResult", *, even_stopped: bool =
     """
     stopped = isinstance(result.error, Interrupted)
     if settings.notify.urls and (even_stopped or not stopped):
-        from orderpull.notify.telling import tell
+        from orderpull.notify.notifier import tell
 
         tell(settings, result)

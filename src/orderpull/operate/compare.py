@@ -183,7 +183,7 @@ def _rows_of(
     """Columns *names* of *table*, of one source, in byte order of *key*."""
     import sqlalchemy as sa
 
-    from orderpull.views import in_bytes, metadata
+    from orderpull.answers.from_orders import in_bytes, metadata
 
     columns = metadata(keys=False).tables[table.name].c
     types = {column.name: column.type for column in table.columns}

@@ -118,7 +118,7 @@ def _queries(
 def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull.views import in_bytes, metadata
+    from orderpull.answers.from_orders import in_bytes, metadata
 
     columns = metadata(keys=False).tables[table.name].c
     query = sa.select(*columns)
@@ -131,12 +131,14 @@ def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], di
 def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull import views
+    from orderpull.answers import from_orders
 
-    answer = getattr(views, name)(views.Filter(sources=tuple(sources))).subquery("answer")
+    answer = getattr(from_orders, name)(from_orders.Filter(sources=tuple(sources))).subquery(
+        "answer"
+    )
     query = sa.select(answer)
     if "country" in answer.c:
-        query = query.order_by(views.in_bytes(answer.c.country).nulls_last())
+        query = query.order_by(from_orders.in_bytes(answer.c.country).nulls_last())
     if "rank" in answer.c:
         query = query.order_by(answer.c.rank)
     return query, {column.name: _ANSWER_TYPES[column.name] for column in answer.c}

@@ -20,11 +20,11 @@ def listed(settings: Settings, source: str | None = None) -> list[dict[str, Any]
 
 
 def _read(settings: Settings, source: str | None, *, masked: bool) -> list[dict[str, Any]]:
-    from orderpull import views
+    from orderpull.answers import from_orders
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return reader.rows(views.rejects(source, masked=masked))
+        return reader.rows(from_orders.rejects(source, masked=masked))
 
 
 def whole(settings: Settings, key: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from orderpull.loading import PageLoader
 from orderpull.operate.compare import Comparison, compare
 from orderpull.pipeline import Listener, Pipeline, RunResult
 from orderpull.settings import Settings, parse_settings
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
 
 
 @dataclass

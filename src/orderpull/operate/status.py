@@ -7,9 +7,9 @@ from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
 from orderpull.loading import Waiting
-from orderpull.schedule.note import Desk, Standing
+from orderpull.schedule.state import Desk, Standing
 from orderpull.settings import Settings
-from orderpull.sources.spec import read_api
+from orderpull.sources.spec.api import read_api
 
 RUNS_SHOWN = 10
 
@@ -79,12 +79,12 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The last runs, and the open rejects by source and reason."""
-    from orderpull import views
+    from orderpull.answers import from_orders
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
-            rejects = reader.rows(views.rejects_by_reason(views.Filter()))
-            return reader.rows(views.runs(RUNS_SHOWN)), rejects
+            rejects = reader.rows(from_orders.rejects_by_reason(from_orders.Filter()))
+            return reader.rows(from_orders.runs(RUNS_SHOWN)), rejects
     except DestinationError:
         return [], []

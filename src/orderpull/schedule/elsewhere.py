@@ -2,7 +2,7 @@
 
 from orderpull import clock
 from orderpull.errors import UsageError
-from orderpull.schedule.rhythm import Cron, Every
+from orderpull.schedule.trigger import Cron, Every
 
 WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 MINUTES, HOURS, DAYS, MONTHS = range(60), range(24), range(1, 32), range(1, 13)

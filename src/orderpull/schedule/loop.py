@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from orderpull import clock, notify, pipeline
 from orderpull.errors import Interrupted, OrderpullError
 from orderpull.pipeline import RunResult
-from orderpull.schedule import note
+from orderpull.schedule import state
 from orderpull.schedule.plan import plan_of
-from orderpull.schedule.rhythm import Rhythm
+from orderpull.schedule.trigger import Rhythm
 from orderpull.settings import Settings
-from orderpull.sources.limits import Stop
+from orderpull.sources.http.limits import Stop
 
 
 class Schedule:
@@ -37,14 +37,14 @@ class Schedule:
         self._tell = tell
         self._stop = Stop()
         self._thread = threading.Thread(target=self._go, name="schedule")
-        self._desk = note.Desk(settings)
+        self._desk = state.Desk(settings)
         self._alone = ExitStack()
         self._next: datetime | None = clock.now()
 
     def start(self) -> None:
         """Begin. :raises ScheduleBusy: there is another schedule of these settings."""
         self._alone.enter_context(self._desk.alone())
-        self._note = note.fresh(str(self._rhythm), self._desk.read())
+        self._note = state.fresh(str(self._rhythm), self._desk.read())
         self._plan = plan_of(
             self._rhythm,
             self._settings.schedule.missed,
@@ -89,7 +89,7 @@ class Schedule:
             self._note.next = self._next
             self._desk.write(self._note)
             # Looked at again and again: clocks may be set meanwhile, and machines sleep.
-            self._stop.wait(min(left, note.BEAT_SECONDS))
+            self._stop.wait(min(left, state.BEAT_SECONDS))
         self._desk.write(self._note)
         return False
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from orderpull import clock
-from orderpull.schedule.rhythm import Cron, Every, Rhythm
+from orderpull.schedule.trigger import Cron, Every, Rhythm
 
 Missed = Literal["once", "skip"]
 """What becomes of times that passed while nothing could run: one run for all, or none."""

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from orderpull.schedule.elsewhere import as_cron, calendar
-from orderpull.schedule.rhythm import Cron, Every, Rhythm
+from orderpull.schedule.trigger import Cron, Every, Rhythm
 from orderpull.settings import DEFAULT_FILE, Settings
 
 SYSTEMD = """\

@@ -5,13 +5,13 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from orderpull.landing.page import Part, join
-from orderpull.sources.asking import Asking, Taken
-from orderpull.sources.blocks import ChildrenSpec, RequestSpec
 from orderpull.sources.endpoint import Endpoint
-from orderpull.sources.paging import Ask, follow, page_size, walk
+from orderpull.sources.fetch import Asking, Taken
+from orderpull.sources.paging.flows import Ask, follow, page_size, walk
+from orderpull.sources.paging.page_info import PageReader, Reading, Wanted
 from orderpull.sources.places import placed
-from orderpull.sources.problems import BODY
-from orderpull.sources.reading import PageReader, Reading, Wanted
+from orderpull.sources.spec.blocks import ChildrenSpec, RequestSpec
+from orderpull.sources.spec.validation import BODY
 
 
 class Children:

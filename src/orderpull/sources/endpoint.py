@@ -17,17 +17,17 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.settings import SourceSettings
-from orderpull.sources.authorization import Authorization
-from orderpull.sources.blocks import RequestSpec
-from orderpull.sources.limits import SharedLimits
-from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask, Params, page_size
+from orderpull.sources.http.auth import Authorization
+from orderpull.sources.http.limits import SharedLimits
+from orderpull.sources.http.transport import Answer, Client, Progress, Request, Send
+from orderpull.sources.paging.flows import Ask, Params, page_size
+from orderpull.sources.paging.incremental import plan
+from orderpull.sources.paging.page_info import PageReader, Reading
 from orderpull.sources.places import placed
-from orderpull.sources.problems import BODY
-from orderpull.sources.reading import PageReader, Reading
-from orderpull.sources.spec import Api
-from orderpull.sources.times import parse_time
-from orderpull.sources.transport import Answer, Client, Progress, Request, Send
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import RequestSpec
+from orderpull.sources.spec.times import parse_time
+from orderpull.sources.spec.validation import BODY
 
 OK = 200
 NO_CONTENT = 204

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from orderpull.sources.problems import BODY
+from orderpull.sources.spec.validation import BODY
 
 
 def placed(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

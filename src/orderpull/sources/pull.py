@@ -12,18 +12,18 @@ from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
 from orderpull.landing.page import Kind, PageMeta, Part, digest, join
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.asking import AskAgain, Asking, AskOnce, Pace, Taken
-from orderpull.sources.blocks import CursorSpec, ExportSpec
+from orderpull.sources.bulk_export import Export
 from orderpull.sources.children import Children
 from orderpull.sources.endpoint import OK, Endpoint
-from orderpull.sources.export import Export
-from orderpull.sources.forecast import Forecast, Left
-from orderpull.sources.limits import Stop
-from orderpull.sources.listing import listed
-from orderpull.sources.moving import plan
-from orderpull.sources.paging import Ask, Plan, follow, page_size
-from orderpull.sources.reading import Reading
-from orderpull.sources.times import earlier, parse_time
+from orderpull.sources.eta import Forecast, Left
+from orderpull.sources.fetch import AskAgain, Asking, AskOnce, Pace, Taken
+from orderpull.sources.http.limits import Stop
+from orderpull.sources.paging.flows import Ask, Plan, follow, page_size
+from orderpull.sources.paging.incremental import plan
+from orderpull.sources.paging.page_info import Reading
+from orderpull.sources.reconcile import listed
+from orderpull.sources.spec.blocks import CursorSpec, ExportSpec
+from orderpull.sources.spec.times import earlier, parse_time
 
 log = logging.getLogger("orderpull.pull")
 

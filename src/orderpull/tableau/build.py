@@ -14,8 +14,8 @@ from typing import Any
 
 from orderpull.errors import OrderpullError, SettingsError, UsageError
 from orderpull.settings import Settings
-from orderpull.tableau.checking import check
-from orderpull.tableau.places import EXTRACT, Live, live_place
+from orderpull.tableau.connection import EXTRACT, Live, live_place
+from orderpull.tableau.lint import check
 from orderpull.tableau.workbook import Target, workbook
 
 _CHUNK = 1 << 20

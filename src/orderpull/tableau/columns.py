@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 from orderpull.model import Table
 from orderpull.tableau.fields import Calculation, DataType, Field
-from orderpull.tableau.markup import code, element, text
 from orderpull.tableau.shapes import Pill
+from orderpull.tableau.xml import code, element, text
 
 _REMOTE_TYPES: dict[DataType, str] = {
     "string": "129",

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import DataSource
 from orderpull.tableau.description import COUNTRY, COUNTRY_FILTER, GROUND, PAPER, SHEETS
-from orderpull.tableau.markup import element, identity
 from orderpull.tableau.shapes import Dashboard, Sheet, Zone
 from orderpull.tableau.worksheet import formatted
+from orderpull.tableau.xml import element, identity
 
 _NAMES = frozenset(sheet.name for sheet in SHEETS)
 WHOLE = 100_000

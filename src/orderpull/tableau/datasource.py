@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
 from orderpull.tableau.columns import calculated, instance, object_id, record, stored
+from orderpull.tableau.connection import EXTRACT, Live
 from orderpull.tableau.description import COUNTRY
 from orderpull.tableau.fields import (
     CALCULATIONS,
@@ -19,9 +20,8 @@ from orderpull.tableau.fields import (
     TABLES,
     Field,
 )
-from orderpull.tableau.markup import code, element
-from orderpull.tableau.places import EXTRACT, Live
 from orderpull.tableau.shapes import Pill
+from orderpull.tableau.xml import code, element
 
 CAPTION = "Orders"
 ACTION_GROUP = "Action (Country)"

@@ -103,7 +103,7 @@ def _export(reader: "Reader", table: Table, folder: Path) -> Path:
 def _query(fields: Sequence[Field]) -> "tuple[sa.Select[tuple[object, ...]], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull.views import metadata
+    from orderpull.answers.from_orders import metadata
 
     table = metadata(keys=False).tables[fields[0].table.name]
     names = [field.column.name for field in fields]

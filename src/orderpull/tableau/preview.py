@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import sqlalchemy as sa
 
-from orderpull import views
+from orderpull.answers import from_orders
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import UsageError
@@ -39,8 +39,8 @@ from orderpull.tableau.description import (
     SHEETS,
     SKU,
 )
-from orderpull.tableau.markup import document, element, text
 from orderpull.tableau.shapes import Pill, Sheet, Text, Zone
+from orderpull.tableau.xml import document, element, text
 
 PADDING, ROW = 12, 24
 POINT = 4 / 3
@@ -76,7 +76,9 @@ def read(settings: Settings) -> Shown:
                 OVERALL_SHEET: [
                     _sold(row)
                     for row in _ranked(
-                        reader.rows(views.popular_sku(views.Filter(), OVERALL_SHEET.top))
+                        reader.rows(
+                            from_orders.popular_sku(from_orders.Filter(), OVERALL_SHEET.top)
+                        )
                     )
                 ],
             }
@@ -84,10 +86,10 @@ def read(settings: Settings) -> Shown:
 
 
 def _average(reader: Reader) -> Row:
-    everything = views.Filter()
-    average = reader.rows(views.average_items_per_order(everything))[0]
-    countries = reader.rows(views.sales_by_country(everything))
-    header = views.metadata(keys=False).tables["order_header"]
+    everything = from_orders.Filter()
+    average = reader.rows(from_orders.average_items_per_order(everything))[0]
+    countries = reader.rows(from_orders.sales_by_country(everything))
+    header = from_orders.metadata(keys=False).tables["order_header"]
     loaded = sa.select(sa.func.max(header.c.loaded_at).label("loaded")).where(header.c.counted)
     one = countries[0]["country"] or NO_COUNTRY if len(countries) == 1 else None
     return {
@@ -101,11 +103,12 @@ def _average(reader: Reader) -> Row:
 
 def _by_country(reader: Reader) -> list[Row]:
     """The country with the most items first, as the sheet sorts them."""
-    everything = views.Filter()
+    everything = from_orders.Filter()
     sales = {
-        row["country"]: row["items"] for row in reader.rows(views.sales_by_country(everything))
+        row["country"]: row["items"]
+        for row in reader.rows(from_orders.sales_by_country(everything))
     }
-    rows = reader.rows(views.popular_sku_by_country(everything, COUNTRY_SHEET.top))
+    rows = reader.rows(from_orders.popular_sku_by_country(everything, COUNTRY_SHEET.top))
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
     return [{COUNTRY: row["country"] or NO_COUNTRY} | _sold(row) for row in rows]
 

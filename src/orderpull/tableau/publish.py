@@ -11,7 +11,7 @@ import tableauserverclient as tsc
 from orderpull.errors import SettingsError, UsageError
 from orderpull.settings import Settings
 from orderpull.tableau.build import build
-from orderpull.tableau.places import Live, live_place
+from orderpull.tableau.connection import Live, live_place
 from orderpull.tableau.server import project, signed_in
 from orderpull.tableau.workbook import Target
 

@@ -14,8 +14,8 @@ from urllib3.filepost import encode_multipart_formdata
 
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.settings import Settings
-from orderpull.tableau.checking import packages
-from orderpull.tableau.checking.reading import Finding
+from orderpull.tableau.lint import packages
+from orderpull.tableau.lint.workbook import Finding
 from orderpull.tableau.server import signed_in
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from orderpull.tableau.connection import Live
 from orderpull.tableau.dashboard import actions, dashboard, windows
 from orderpull.tableau.datasource import DataSource
 from orderpull.tableau.description import DASHBOARD, SHEETS
-from orderpull.tableau.markup import document, element
-from orderpull.tableau.places import Live
 from orderpull.tableau.worksheet import worksheet
+from orderpull.tableau.xml import document, element
 
 Target = Literal["18.1", "2026.1"]
 """18.1: what Tableau itself saves, from 2020.2 to 2026.1, and opens. 2026.1: what Tableau's own

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
 from orderpull.tableau.description import COUNTRY
-from orderpull.tableau.markup import element, identity, text
 from orderpull.tableau.shapes import Pill, Sheet, Text
+from orderpull.tableau.xml import element, identity, text
 
 COUNTRY_GROUP = "3"
 """Sheets whose country filter has this number share one choice."""

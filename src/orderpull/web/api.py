@@ -20,9 +20,9 @@ from starlette.routing import Route
 from orderpull import __version__
 from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
-from orderpull.web import answers
-from orderpull.web.asking import Desk
+from orderpull.web import api_answers
 from orderpull.web.periods import PERIODS, STEPS
+from orderpull.web.queries import Desk
 from orderpull.web.question import (
     CHOICES_AT_MOST,
     CUSTOM,
@@ -82,7 +82,7 @@ SEARCH = Parameter("q", "Only SKUs that hold this text.", TEXT)
 SKU = Parameter("sku", "The SKU.", TEXT, required=True)
 STEP = Parameter("by", "The step; else one that fits.", one_of(*STEPS))
 MEASURE = Parameter("show", "What the rank is by.", one_of(*MEASURES))
-PAGE = Parameter("page", f"Which page of {answers.ROWS_AT_ONCE} rows.", whole(PAGE_AT_MOST, 1))
+PAGE = Parameter("page", f"Which page of {api_answers.ROWS_AT_ONCE} rows.", whole(PAGE_AT_MOST, 1))
 OF_PAGES = frozenset({"theme", "was", "every"})
 """What the pages' addresses may say too; it changes no answer."""
 
@@ -99,32 +99,44 @@ class Address:
 
 
 ADDRESSES = (
-    Address("totals", "Totals, and those before", answers.compared, answers.Compared),
-    Address("trend", "Orders and items by time", answers.trend, answers.Trend, (*CHOSEN, STEP)),
+    Address("totals", "Totals, and those before", api_answers.compared, api_answers.Compared),
     Address(
-        "countries", "Countries, ranked", answers.countries, answers.Countries, (*CHOSEN, MEASURE)
+        "trend", "Orders and items by time", api_answers.trend, api_answers.Trend, (*CHOSEN, STEP)
+    ),
+    Address(
+        "countries",
+        "Countries, ranked",
+        api_answers.countries,
+        api_answers.Countries,
+        (*CHOSEN, MEASURE),
     ),
     Address(
         "popular-skus",
         "Best-selling SKUs",
-        answers.popular_skus,
-        answers.PopularSkus,
+        api_answers.popular_skus,
+        api_answers.PopularSkus,
         (*CHOSEN, TOP, SEARCH),
     ),
     Address(
         "popular-skus-by-country",
         "Best-selling SKUs of each country",
-        answers.popular_skus_by_country,
-        answers.PopularSkusByCountry,
+        api_answers.popular_skus_by_country,
+        api_answers.PopularSkusByCountry,
         (*CHOSEN, TOP, SEARCH),
     ),
-    Address("skus", "All SKUs", answers.skus, answers.Skus, (*CHOSEN, SEARCH, PAGE)),
+    Address("skus", "All SKUs", api_answers.skus, api_answers.Skus, (*CHOSEN, SEARCH, PAGE)),
     Address(
-        "orders", "The orders with a SKU", answers.orders, answers.Orders, (SKU, *CHOSEN, PAGE)
+        "orders",
+        "The orders with a SKU",
+        api_answers.orders,
+        api_answers.Orders,
+        (SKU, *CHOSEN, PAGE),
     ),
-    Address("runs", "The last runs", answers.runs, answers.Runs, ()),
-    Address("rejects", "Open rejects", answers.rejects, answers.RejectsByReason, SOURCE),
-    Address("standing", "How fresh and how whole", answers.standing, answers.Standing, SOURCE),
+    Address("runs", "The last runs", api_answers.runs, api_answers.Runs, ()),
+    Address("rejects", "Open rejects", api_answers.rejects, api_answers.RejectsByReason, SOURCE),
+    Address(
+        "standing", "How fresh and how whole", api_answers.standing, api_answers.Standing, SOURCE
+    ),
 )
 """Everything under ``/api/``."""
 
@@ -197,7 +209,7 @@ def unlike(value: str, schema: Schema) -> bool:
 
 def description() -> Schema:
     """The API as OpenAPI 3.1."""
-    shapes: list[type[Struct]] = [*(address.answer for address in ADDRESSES), answers.Problem]
+    shapes: list[type[Struct]] = [*(address.answer for address in ADDRESSES), api_answers.Problem]
     references, schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )
@@ -221,7 +233,7 @@ def description() -> Schema:
 
 
 def _operation(address: Address, of: dict[type[Struct], Schema]) -> Schema:
-    problem = {"application/json": {"schema": of[answers.Problem]}}
+    problem = {"application/json": {"schema": of[api_answers.Problem]}}
     meanings = {
         "400": "A parameter is not known, or not what it may be.",
         "401": "Only who signs in is answered.",

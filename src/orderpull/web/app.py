@@ -20,22 +20,23 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from orderpull import clock, views
+from orderpull import clock
+from orderpull.answers import from_orders
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import DestinationError, OrderpullError, RightMissing, UsageError
 from orderpull.settings import Settings
-from orderpull.web import api, chart, standing
-from orderpull.web.asking import Desk, NextPull
+from orderpull.web import api, chart, freshness
+from orderpull.web.auth import Door
+from orderpull.web.csv_export import RUNS_SHOWN, TABLES, write_table
 from orderpull.web.formats import Formats, ago, locale_of
-from orderpull.web.guarding import FOR_PROGRAMS, Guard
+from orderpull.web.login import SignIn
 from orderpull.web.metrics import Measured, Metrics
 from orderpull.web.overview import Asked, read_overview
+from orderpull.web.queries import Desk, NextPull
 from orderpull.web.question import Question, read_question
 from orderpull.web.rendering import HERE, Renderer, until
+from orderpull.web.security import FOR_PROGRAMS, Guard
 from orderpull.web.sessions import Sessions
-from orderpull.web.signing import SignIn
-from orderpull.web.tables import RUNS_SHOWN, TABLES, write_table
-from orderpull.web.visitors import Door
 
 ROWS_SHOWN = 50
 CSV_IN_MEMORY = 4 << 20
@@ -103,7 +104,7 @@ class Pages:
 
         :raises RightMissing: the warehouse's user may not see what is asked.
         """
-        query = views.orders_with_sku_addressed if addressed else views.orders_with_sku
+        query = from_orders.orders_with_sku_addressed if addressed else from_orders.orders_with_sku
 
         def read(asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             offset = (question.page - 1) * ROWS_SHOWN
@@ -120,10 +121,10 @@ class Pages:
         question = _question(request)
 
         def read(asked: Asked) -> list[dict[str, Any]]:
-            return asked.reader.rows(views.runs(RUNS_SHOWN))
+            return asked.reader.rows(from_orders.runs(RUNS_SHOWN))
 
         runs = self.desk.ask("runs", question, read)
-        shown = {"runs": runs, "to_do": standing.TO_DO, "look": standing.LOOK}
+        shown = {"runs": runs, "to_do": freshness.TO_DO, "look": freshness.LOOK}
         return self._page(request, question, "runs.html", **shown)
 
     def csv(self, request: Request) -> Response:

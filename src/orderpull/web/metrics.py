@@ -24,12 +24,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orderpull import clock, views
+from orderpull import clock
+from orderpull.answers import from_orders
 from orderpull.errors import DestinationError
-from orderpull.web.asking import Desk
+from orderpull.web.freshness import Standing
 from orderpull.web.overview import Asked
+from orderpull.web.queries import Desk
 from orderpull.web.question import Question
-from orderpull.web.standing import Standing
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 RUNS_AT_MOST = 2**31 - 1
@@ -104,7 +105,7 @@ class Ledger(Collector):
 
 def read_losses(asked: Asked) -> dict[str, int]:
     """How many answers of each source may have been lost, in all its runs."""
-    runs = views.runs(RUNS_AT_MOST).subquery("runs")
+    runs = from_orders.runs(RUNS_AT_MOST).subquery("runs")
     lost = sa.cast(sa.func.sum(runs.c.possible_loss), sa.BigInteger).label("lost")
     rows = asked.reader.rows(sa.select(runs.c.source, lost).group_by(runs.c.source))
     return {row["source"]: row["lost"] or 0 for row in rows}

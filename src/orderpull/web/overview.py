@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orderpull.answers.choose import Answers, answers, kept
+from orderpull.answers.from_orders import Filter
+from orderpull.answers.from_rollups import Summaries
 from orderpull.destinations.protocol import Reader
-from orderpull.reports.answers import Answers, answers, kept
-from orderpull.summaries import Summaries
-from orderpull.views import Filter
 from orderpull.web.periods import Days, Step, fitting, summed
 from orderpull.web.question import Question
 

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+from orderpull.answers.from_orders import Filter
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
-from orderpull.views import Filter
 from orderpull.web.periods import PERIODS, STEPS, Days, before, named
 
 CUSTOM = "custom"

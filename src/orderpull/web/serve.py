@@ -12,7 +12,7 @@ from orderpull.errors import SettingsError, UsageError
 from orderpull.schedule.loop import Schedule
 from orderpull.settings import Settings
 from orderpull.web.app import application
-from orderpull.web.guarding import HEADERS_AT_MOST, is_loopback
+from orderpull.web.security import HEADERS_AT_MOST, is_loopback
 
 GRACE_SECONDS = 5
 CONNECTIONS_AT_MOST = 512

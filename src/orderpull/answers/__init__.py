@@ -1,0 +1,1 @@
+"""Answer: the three questions and all other reads, written once for every reader."""

@@ -1,0 +1,103 @@
+"""The file of all orders that the made-up server writes, where the API has such exports."""
+
+import json
+from collections.abc import Callable
+
+from orderpull.conform.inverse import put
+from orderpull.conform.rendering import cut_out
+from orderpull.conform.values import Json, at
+from orderpull.simulator import Answer, Request
+from orderpull.simulator.platforms.base import told
+from orderpull.simulator.platforms.order import StoreOrder
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import ExportSpec
+from orderpull.sources.spec.expression import parse_path
+from orderpull.sources.spec.order import ListPath
+
+FILE = "/conform/export.jsonl"
+RUNNING = "RUNNING"
+POLLS = 2
+"""How often a client asks in vain."""
+
+
+class ExportDesk:
+    """Writes one file.
+
+    :param writes: whether it does, or refuses.
+    :param found: the orders that a filter's text asks for.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        writes: bool,
+        document: Callable[[StoreOrder], Json],
+        found: Callable[[str], list[StoreOrder]],
+    ) -> None:
+        self.api = api
+        self.writes = writes
+        self._document = document
+        self._found = found
+        self._orders: list[StoreOrder] = []
+        self._polls = 0
+
+    def kind(self, request: Request) -> str | None:
+        """``submit``, ``poll`` or ``file``, if *request* is about the export."""
+        spec = self.api.export
+        if spec is None:
+            return None
+        if request.path == FILE:
+            return "file"
+        if request.path != self.api.request.path or not request.body:
+            return None
+        body = json.loads(request.body)
+        if self.api.request.body.items() <= body.items():
+            return None
+        if spec.submit.items() <= body.items():
+            return "submit"
+        return "poll" if spec.poll.items() <= body.items() else None
+
+    def answer(self, request: Request, kind: str) -> Answer:
+        """Answer a call about the export."""
+        spec = self.api.export
+        if spec is None or kind == "file":
+            return Answer(200, self._lines(spec), "application/jsonl") if spec else told(404, {})
+        body = json.loads(request.body)
+        return told(200, self._submitted(spec, body) if kind == "submit" else self._told(spec, body,
+                    f"http://{request.headers.get('host', '')}{FILE}"))  # fmt: skip
+
+    def _submitted(self, spec: ExportSpec, body: Json) -> Json:
+        answer: Json = {}
+        if not self.writes:
+            if spec.refused:
+                put(answer, parse_path(spec.refused).steps, "no exports here")
+            return answer
+        self._orders = self._found(str(at(body, parse_path(spec.filter[2:]).steps)))
+        self._polls = 0
+        put(answer, parse_path(spec.id).steps, "export-1")
+        return answer
+
+    def _told(self, spec: ExportSpec, body: Json, url: str) -> Json:
+        known = at(body, parse_path(spec.id_param[2:]).steps) == "export-1"
+        self._polls += 1
+        ready = self._polls > POLLS
+        answer: Json = {}
+        state = spec.done[0] if ready else RUNNING
+        put(answer, parse_path(spec.state).steps, state if known else spec.failed[0])
+        if ready and self._orders:
+            put(answer, parse_path(spec.url).steps, url)
+        if ready and spec.count:
+            put(answer, parse_path(spec.count).steps, str(len(self._orders)))
+        return answer
+
+    def _lines(self, spec: ExportSpec) -> bytes:
+        lines: list[Json] = []
+        into = ListPath.parse(spec.into)
+        for order in self._orders:
+            document = self._document(order)
+            elements = cut_out(document, into.steps, 0)
+            document.setdefault("id", str(order.key))
+            lines.append(document)
+            lines += [{**at(e, into.inner), spec.parent: document["id"]} for e in elements]
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

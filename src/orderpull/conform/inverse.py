@@ -1,0 +1,139 @@
+"""Expressions backwards: where a value has to stand so that an expression gives it.
+
+A value goes to the first path of its expression; for a condition words are sought that make it true
+or false.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from orderpull.conform.values import Json, Steps
+from orderpull.sources.spec.expression import Call, Expression, Path, Text, paths
+
+OTHER = "conform"
+"""A word that no file knows."""
+
+
+class _Absent:
+    """Nothing is to stand there."""
+
+
+ABSENT = _Absent()
+Places = Mapping[Steps, Json]
+"""What stands where in a document."""
+
+
+def put(document: Json, steps: Steps, value: Json) -> None:
+    """Write *value* at *steps* of *document*, making objects and lists on the way."""
+    here = document
+    for step, after in zip(steps, (*steps[1:], None), strict=True):
+        empty: Json = value if after is None else [] if isinstance(after, int) else {}
+        if isinstance(step, int):
+            here.extend([None] * (step + 1 - len(here)))
+            if here[step] is None or after is None:
+                here[step] = empty
+        elif after is None or here.get(step) is None:
+            here[step] = empty
+        here = here[step]
+
+
+def places(expression: Expression, value: Json, known: Places) -> Iterator[Places]:
+    """*known* with *value* placed so that *expression* gives it: each way there is."""
+    if isinstance(expression, Path):
+        yield from _at(expression.steps, value, known)
+    elif isinstance(expression, Call):
+        yield from _called(expression, value, known)
+
+
+def truths(condition: Expression, wanted: bool, known: Places, word: str) -> Iterator[Places]:  # noqa: FBT001
+    """*known* with what makes *condition* as *wanted*: each way there is.
+
+    :param word: what stands where anything may.
+    """
+    if not isinstance(condition, Call):
+        return
+    arguments = condition.arguments
+    if condition.function == "not":
+        yield from truths(arguments[0], not wanted, known, word)
+    elif condition.function in {"any", "all"}:
+        if wanted == (condition.function == "any"):
+            for each in arguments:
+                yield from truths(each, wanted, known, word)
+        else:
+            yield from _together(arguments, wanted, known, word)
+    elif condition.function == "present":
+        yield from places(arguments[0], word if wanted else ABSENT, known)
+    elif wanted:
+        for each in arguments[1:]:
+            if isinstance(each, Text):
+                yield from places(arguments[0], _told(each.value), known)
+    else:
+        yield from _unlike(arguments, known)
+
+
+def _together(
+    conditions: tuple[Expression, ...],
+    wanted: bool,  # noqa: FBT001
+    known: Places,
+    word: str,
+) -> Iterator[Places]:
+    if not conditions:
+        yield known
+        return
+    for way in truths(conditions[0], wanted, known, word):
+        yield from _together(conditions[1:], wanted, way, word)
+
+
+def _unlike(arguments: tuple[Expression, ...], known: Places) -> Iterator[Places]:
+    """Ways in which the first argument is none of the others; that it is not is proven later."""
+    words = {each.value.lower() for each in arguments[1:] if isinstance(each, Text)}
+    if words == {"true"}:
+        yield from places(arguments[0], False, known)  # noqa: FBT003
+    elif words == {"false"}:
+        yield from places(arguments[0], True, known)  # noqa: FBT003
+    yield known
+    yield from places(arguments[0], OTHER, known)
+
+
+def _called(call: Call, value: Json, known: Places) -> Iterator[Places]:
+    if call.function == "if":
+        condition, one, other = call.arguments
+        for wanted, branch in ((True, one), (False, other)):
+            for way in truths(condition, wanted, known, OTHER):
+                yield from places(branch, value, way)
+    elif value is ABSENT:
+        yield from _none(call, known)
+    else:
+        before = _before(call, value) if isinstance(value, str) else value
+        for argument in call.arguments:
+            if not isinstance(argument, Text):
+                yield from places(argument, before, known)
+
+
+def _before(call: Call, value: str) -> Json:
+    """What *call* makes *value* of, as an API would have it."""
+    if call.function == "minor":
+        moved = Decimal(value) * 10 ** int(getattr(call.arguments[1], "value", "0"))
+        return int(moved)
+    if call.function in {"lower", "upper"}:
+        return value.upper() if call.function == "lower" else value.lower()
+    return value
+
+
+def _none(call: Call, known: Places) -> Iterator[Places]:
+    """Nothing at any path of *call*, if nothing stands there yet."""
+    steps = [path.steps for path in paths(call)]
+    if all(known.get(each, ABSENT) is ABSENT for each in steps):
+        yield {**known, **dict.fromkeys(steps, ABSENT)}
+
+
+def _at(steps: Steps, value: Json, known: Places) -> Iterator[Places]:
+    if steps not in known:
+        yield {**known, steps: value}
+    elif known[steps] is value or known[steps] == value:
+        yield known
+
+
+def _told(word: str) -> Json:
+    """A word as JSON would have it: true and false are no texts."""
+    return {"true": True, "false": False}.get(word, word)

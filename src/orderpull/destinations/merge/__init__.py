@@ -1,0 +1,1 @@
+"""Merge: staged orders compared with stored orders, and what a batch changes."""

@@ -1,0 +1,109 @@
+"""What a judged batch takes out of a warehouse's tables, and what it puts in.
+
+All of it lies in the stage: the keys of :data:`DELETES` as temporary tables, the rows of
+:func:`inserts` as queries. A warehouse carries them over in its own way, in one transaction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from orderpull.destinations.ledger import plan_rejects, stage_pages
+from orderpull.destinations.merge.merge import prepare_rejects
+from orderpull.destinations.protocol import Batch, Judged
+from orderpull.model import (
+    LEDGER_PAGE,
+    LEDGER_REJECT,
+    ORDER_ADDRESS,
+    ORDER_HEADER,
+    ORDER_ITEM,
+    Column,
+    Table,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Rows of *table* that go: those of the batch's source whose *column* is in *keys*.
+
+    :param keys: a temporary table of the stage, with that one column.
+    """
+
+    table: Table
+    keys: str
+    column: str
+
+
+DELETES = (
+    Delete(ORDER_ADDRESS, "gone", "ordernumber"),
+    Delete(ORDER_ITEM, "gone", "ordernumber"),
+    Delete(ORDER_HEADER, "gone", "ordernumber"),
+    Delete(ORDER_HEADER, "touched", "ordernumber"),
+    Delete(LEDGER_REJECT, "gone_reject", "reject_key"),
+)
+
+# The rows of each table, in the order in which they are written; {source}, {run} and {at} are
+# literals.
+_ROWS = {
+    ORDER_ADDRESS: "SELECT *, {source} AS source FROM winner",
+    ORDER_ITEM: """SELECT ordernumber, item.sku AS sku, item.quantity AS quantity,
+                          {source} AS source
+                   FROM (SELECT ordernumber, unnest(items) AS item FROM winner)""",
+    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM winner
+                     UNION ALL BY NAME SELECT *, {source} AS source FROM touched""",
+    LEDGER_PAGE: """SELECT *, {source} AS source, {run} AS run, {at} AS loaded_at
+                    FROM loaded_page""",
+    LEDGER_REJECT: """SELECT *, {source} AS source, {run} AS run, {at} AS rejected_at
+                      FROM reject""",
+}
+
+
+def plan(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) -> None:
+    """Make the temporary tables that deletes and inserts are read from.
+
+    ``known_reject`` must be there: the stored rejects of the source (``ledger.KNOWN_REJECT``).
+    """
+    prepare_rejects(stage)
+    plan_rejects(stage)
+    stage_pages(stage, batch, judged)
+
+
+def span(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest time at which orders of the batch were placed."""
+    found = stage.execute(
+        """SELECT min(ordered_at), max(ordered_at)
+           FROM (SELECT ordered_at FROM winner UNION ALL SELECT ordered_at FROM known)"""
+    ).fetchone()
+    return found or (None, None)
+
+
+def inserts(source: str, run: int, at: datetime, limits: Mapping[str, int]) -> dict[Table, str]:
+    """For each table the query that gives its new rows, all columns in their order.
+
+    :param limits: bytes that columns take; the ledger's own texts are cut to them. (An order's
+        texts are never cut: an order with a longer one was rejected.)
+    """
+    literals = {
+        "source": "'" + source.replace("'", "''") + "'",
+        "run": f"{run}::BIGINT",
+        "at": f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'",
+    }
+    return {
+        table: f"SELECT {_columns(table, limits)} FROM ({rows.format(**literals)})"
+        for table, rows in _ROWS.items()
+    }
+
+
+def _columns(table: Table, limits: Mapping[str, int]) -> str:
+    cut = limits if table is LEDGER_REJECT else {}
+    return ", ".join(_column(column, cut.get(column.name)) for column in table.columns)
+
+
+def _column(column: Column, limit: int | None) -> str:
+    if limit is None:
+        return column.name
+    # A character has four bytes at most, so that none is cut in two.
+    short = f"CASE WHEN strlen({column.name}) <= {limit} THEN {column.name} "
+    return f"{short} ELSE left({column.name}, {limit // 4}) END AS {column.name}"

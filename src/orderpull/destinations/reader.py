@@ -1,0 +1,63 @@
+"""Reading what lies on a server, piece by piece."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from orderpull.destinations.protocol import MEMORY_LIMIT, Answer
+from orderpull.destinations.session import Session
+from orderpull.destinations.user_query import FETCHED_AT_ONCE, through_cursor
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class ServerReader:
+    """A database, open for reading."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
+        """The rows that *query* answers."""
+        from orderpull.destinations.schema import compiled
+
+        text, values = compiled(query, self.session.kind)
+        # SQLAlchemy's own kind of str is none where types are looked at closely.
+        names = [str(column.name) for column in query.selected_columns]
+        rows = self.session.execute(text, values)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def query(self, query: "sa.Select[Any] | str") -> Answer:
+        """What *query* finds, fetched from the server piece by piece."""
+        session = self.session
+        if isinstance(query, str):
+            return through_cursor(session.ask, query)
+        from orderpull.destinations.schema import literal
+
+        names = tuple(column.name for column in query.selected_columns)
+        return through_cursor(
+            lambda text: (names, session.execute(text)), literal(query, session.kind)
+        )
+
+    @contextmanager
+    def in_duckdb(
+        self, query: "sa.Select[Any]", types: Mapping[str, str]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """The rows, fetched into a DuckDB file that is removed afterwards."""
+        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
+            file = str(Path(folder) / "rows.duckdb")
+            with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
+                names = ", ".join(f"{name} {type_}" for name, type_ in types.items())
+                connection.execute(f"CREATE TABLE fetched ({names})")
+                unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
+                rows = self.query(query).rows
+                while some := list(islice(rows, FETCHED_AT_ONCE)):
+                    lists = [list(values) for values in zip(*some, strict=True)]
+                    connection.execute(f"INSERT INTO fetched SELECT {unnested}", lists)
+                yield connection, "SELECT * FROM fetched"

@@ -1,0 +1,1 @@
+"""Amazon Redshift, provisioned or Serverless, through redshift_connector."""

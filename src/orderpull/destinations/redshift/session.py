@@ -1,0 +1,243 @@
+"""Amazon Redshift, provisioned or Serverless, through redshift_connector.
+
+Rows go as Parquet, written by DuckDB, to a bucket, and from there by ``COPY`` with an IAM role into
+temporary tables. The transaction that writes begins with a lock on ``orderpull_lock``, a table that
+no reader asks for: Redshift's SNAPSHOT isolation alone lets two loaders both insert, and a lock on
+the orders' own tables would hold up whoever reads them.
+(https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html, r_LOCK.html)
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+from redshift_connector.error import Error, InterfaceError
+
+from orderpull.destinations.ledger import Rows
+from orderpull.destinations.protocol import Kind
+from orderpull.destinations.redshift.auth import Address, login
+from orderpull.destinations.redshift.connection import RedshiftConnection
+from orderpull.destinations.redshift.errors import (
+    load_refused,
+    lock_refused,
+    position_of,
+    readers_own,
+    refused,
+    said_to_reader,
+    unreachable,
+)
+from orderpull.destinations.redshift.stage import RedshiftStage, parquet
+from orderpull.destinations.server import ServerDestination
+from orderpull.destinations.user_query import Refused
+from orderpull.errors import DestinationError
+from orderpull.failpoints import failpoint
+from orderpull.model import SIZES, Column
+from orderpull.settings import DestinationSettings
+
+_TYPES = {
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "day": "DATE",
+    "money": "NUMERIC(19, 4)",
+}
+_MARGIN = 5.0
+"""Seconds that the connection waits beyond the server's own time-out for a statement."""
+
+
+def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
+    """The database at ``settings.url``.
+
+    :param zone: whose days the summaries have.
+    :raises SettingsError: the URL, or a setting that Redshift needs, is missing or wrong.
+    """
+    address = Address.parse(settings.url)
+    stage = RedshiftStage(settings)
+    where = f"Redshift at {address.host}:{address.port}/{address.database}"
+
+    def connect() -> RedshiftSession:
+        return RedshiftSession(settings, address, stage, where)
+
+    return ServerDestination(where, connect, SIZES, zone)
+
+
+class RedshiftSession:
+    """A connection to one database.
+
+    :param stage: where files for ``COPY`` are put.
+    :param where: the server and its database, as messages name them.
+    """
+
+    kind: Kind = "redshift"
+    enforces_keys = False
+
+    def __init__(
+        self, settings: DestinationSettings, address: Address, stage: RedshiftStage, where: str
+    ) -> None:
+        self.settings = settings
+        self.where = where
+        self.stage = stage
+        self.connection = self._connect(address)
+        self.files = stage.session()
+        self._patience(settings.timeout)
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Run *statement*, with ``?`` for each value."""
+        try:
+            return self._run(statement, values)
+        except Error as error:
+            raise refused(error, self.where, self.settings) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def upload(
+        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
+    ) -> int:
+        """Make the temporary table *name* of what *query* finds in the stage: PUT, then COPY."""
+        with parquet(stage, columns, query) as (rows, parts):
+            if not rows:
+                return 0
+            failpoint("before-put")
+            manifest = self.files.put(name, parts)
+            failpoint("put")
+        typed = ", ".join(f'"{column.name}" {_type(column)}' for column in columns)
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.execute(f"CREATE TEMP TABLE {name} ({typed})")
+        self._copy(name, manifest)
+        if (loaded := int(self.execute("SELECT pg_last_copy_count()")[0][0])) != rows:
+            raise DestinationError(
+                f"{self.where} loaded {loaded} of {rows} rows into {name}; nothing was changed.",
+                "Run again; if it stays so, compare the bucket's region with the cluster's.",
+            )
+        return rows
+
+    def ask(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+        """Run one *statement* of a reader's."""
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(statement)
+            names = tuple(str(column[0]) for column in cursor.description or ())
+            return names, [tuple(row) for row in cursor.fetchall()] if names else []
+        except InterfaceError as error:
+            raise refused(error, self.where, self.settings) from None
+        except Error as error:
+            if not readers_own(error):
+                raise refused(error, self.where, self.settings) from None
+            raise Refused(said_to_reader(error), position_of(error)) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction that holds ``orderpull_lock``, its first statement."""
+        self._patience(self.settings.lock_wait)
+        self.execute("BEGIN")
+        try:
+            self._lock()
+            self._patience(self.settings.timeout)
+            yield
+            failpoint("before-commit")
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(DestinationError):
+                self.execute("ROLLBACK")
+            with suppress(DestinationError):
+                self._patience(self.settings.timeout)
+            raise
+        finally:
+            # What is committed is not undone by a bucket that keeps its files: close tries again.
+            with suppress(DestinationError):
+                self.files.clear()
+        failpoint("committed")
+
+    def prepare(self) -> None:
+        """Make the table that is locked, and clear away what killed runs left in the bucket."""
+        if not self._has_lock():
+            try:
+                self.execute("CREATE TABLE IF NOT EXISTS orderpull_lock (held BOOLEAN)")
+            except DestinationError:
+                if not self._has_lock():  # another process may have made it at the same time
+                    raise
+        self.stage.sweep()
+
+    def close(self) -> None:
+        """Close the connection, and clear the bucket of this session's files."""
+        try:
+            self.files.clear()
+        finally:
+            self.connection.leave()
+
+    def _has_lock(self) -> bool:
+        found = self.execute(
+            "SELECT 1 FROM pg_tables "
+            "WHERE schemaname = current_schema() AND tablename = 'orderpull_lock'"
+        )
+        return bool(found)
+
+    def _run(self, statement: str, values: Sequence[Any]) -> Rows:
+        cursor = self.connection.cursor()
+        cursor.paramstyle = "qmark"
+        cursor.execute(statement, list(values) if values else None)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def _copy(self, name: str, manifest: str) -> None:
+        copy = (
+            f"COPY {name} FROM '{manifest}' IAM_ROLE '{self.settings.iam_role}' "
+            "FORMAT AS PARQUET MANIFEST"
+        )
+        try:
+            self._run(copy, ())
+        except Error as error:
+            if recorded := self._load_errors(name):
+                raise load_refused(recorded[0], name, self.where) from None
+            raise refused(error, self.where, self.settings) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _load_errors(self, name: str) -> Rows:
+        """What Redshift has recorded of this session's files for table *name*.
+
+        (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html)
+        """
+        try:
+            return self.execute(
+                "SELECT column_name, error_message, line_number FROM sys_load_error_detail "
+                "WHERE file_name LIKE ? ORDER BY line_number LIMIT 1",
+                [f"%{self.files.folder}{name}-%"],
+            )
+        except DestinationError:
+            return []
+
+    def _lock(self) -> None:
+        try:
+            self._run("LOCK orderpull_lock", ())
+        except Error as error:
+            raise lock_refused(error, self.where, self.settings) from None
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _patience(self, seconds: float) -> None:
+        """How long the server may take for a statement from now on."""
+        self.execute(f"SET statement_timeout TO {max(1, round(seconds * 1000))}")
+
+    def _connect(self, address: Address) -> RedshiftConnection:
+        settings = self.settings
+        who = login(address, settings)
+        try:
+            connection = RedshiftConnection(address, who, settings.connect_timeout)
+        except (Error, OSError) as error:
+            raise unreachable(error, self.where, who.user, settings) from None
+        connection.wait_for(max(settings.timeout, settings.lock_wait) + _MARGIN)
+        return connection
+
+    def _lost(self, error: OSError) -> DestinationError:
+        return DestinationError(
+            f"The connection to {self.where} was lost: {error.strerror or error}.",
+            "Nothing is half loaded; run again.",
+        )
+
+
+def _type(column: Column) -> str:
+    return f"VARCHAR({column.size})" if column.type == "text" else _TYPES[column.type]

@@ -1,0 +1,147 @@
+"""Where files lie for Redshift's ``COPY``: Parquet parts and a manifest, for as long as it reads.
+
+Each session puts its files below a name of its own and deletes them as soon as they are loaded.
+What a killed run leaves behind, the next one clears away once no ``COPY`` can be reading it.
+"""
+
+import json
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+
+import duckdb
+
+from orderpull.destinations.protocol import DUCKDB_TYPES
+from orderpull.errors import DestinationError, SettingsError
+from orderpull.model import Column
+from orderpull.s3 import Bucket, Store, Use
+from orderpull.settings import DestinationSettings
+
+PART_BYTES = "32MB"
+"""Size of a part, of which Redshift's slices load several at once."""
+
+ROWS_AT_ONCE = 50_000
+"""Rows after which a part's size is looked at."""
+
+_MARGIN = 60.0
+_OURS = re.compile(r"[0-9a-f]{32}-(\d+)/[a-z_]+(?:-\d{4}\.parquet|\.manifest)")
+_USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError)
+
+
+class RedshiftStage:
+    """The place that ``destination.stage`` names.
+
+    :raises SettingsError: it, or the role that may read there, is not set.
+    """
+
+    def __init__(self, settings: DestinationSettings) -> None:
+        scheme, _, rest = (settings.stage or "").partition("://")
+        name, _, prefix = rest.strip("/").partition("/")
+        if scheme != "s3" or not name:
+            raise SettingsError(
+                "Redshift is loaded from a bucket: destination.stage is missing or is not "
+                "s3://BUCKET/PREFIX.",
+                "Name a place in a bucket of the cluster's region; docs/redshift.md shows how.",
+            )
+        if not settings.iam_role:
+            raise SettingsError(
+                "Redshift reads the bucket with a role: destination.iam_role is missing.",
+                "Give the ARN of a role that is attached to the cluster or workgroup.",
+            )
+        store = Store(endpoint=settings.endpoint, region=settings.region)
+        prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self.bucket = Bucket(store, name, prefix, _USE)
+        self.leftover_after = settings.timeout + _MARGIN
+
+    def session(self) -> "StageFiles":
+        """Room for one session's files, whose name says when nobody can need them any more."""
+        return StageFiles(self.bucket, f"{uuid.uuid4().hex}-{ceil(self.leftover_after)}/")
+
+    def sweep(self) -> None:
+        """Delete what killed runs left, each once it is older than its own ``COPY`` may take.
+
+        Whatever else lies in that place is not ours, and is left alone.
+
+        :raises DestinationError: the bucket cannot be used.
+        """
+        self.bucket.reach()
+        found = ((_OURS.fullmatch(key), age) for key, age in self.bucket.ages())
+        self.bucket.delete_all([ours[0] for ours, age in found if ours and age > int(ours[1])])
+
+
+class StageFiles:
+    """The files of one session, in *folder* of *bucket*."""
+
+    def __init__(self, bucket: Bucket, folder: str) -> None:
+        self.bucket = bucket
+        self.folder = folder
+        self._put: list[str] = []
+
+    def put(self, name: str, parts: Sequence[Path]) -> str:
+        """Put *parts* and the manifest that lists them; the manifest's URL.
+
+        Parquet asks for ``content_length``; without ``mandatory`` a missing part would be passed
+        over. (https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html)
+        """
+        entries = []
+        for number, part in enumerate(parts):
+            data = part.read_bytes()
+            key = f"{self.folder}{name}-{number:04d}.parquet"
+            self._put_one(key, data)
+            entries.append(
+                {
+                    "url": self._url(key),
+                    "mandatory": True,
+                    "meta": {"content_length": len(data)},
+                }
+            )
+        manifest = f"{self.folder}{name}.manifest"
+        self._put_one(manifest, json.dumps({"entries": entries}).encode())
+        return self._url(manifest)
+
+    def clear(self) -> None:
+        """Delete what was put."""
+        self.bucket.delete_all(self._put)
+        self._put.clear()
+
+    def _put_one(self, key: str, data: bytes) -> None:
+        self._put.append(key)
+        self.bucket.put(key, data)
+
+    def _url(self, key: str) -> str:
+        return f"s3://{self.bucket.name}/{self.bucket.prefix}{key}"
+
+
+@contextmanager
+def parquet(
+    stage: duckdb.DuckDBPyConnection, columns: Sequence[Column], query: str
+) -> Iterator[tuple[int, list[Path]]]:
+    """What *query* finds, as Parquet files that last as long as the context; how many rows.
+
+    ``COPY`` takes columns by position alone, so that the files' own schema is compared first.
+    """
+    typed = ", ".join(f'"{c.name}"::{DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in columns)
+    with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
+        parts = Path(folder) / "parts"
+        # Snappy is what Redshift reads in any version; times are microseconds without a zone.
+        row = stage.execute(
+            f"COPY (SELECT {typed} FROM ({query})) TO '{parts}' "
+            f"(FORMAT parquet, COMPRESSION snappy, FILE_SIZE_BYTES '{PART_BYTES}', "
+            f"ROW_GROUP_SIZE {ROWS_AT_ONCE})"
+        ).fetchone()
+        files = sorted(parts.glob("*.parquet"))
+        for file in files:
+            _check(stage, file, columns)
+        yield (int(row[0]) if row else 0), files
+
+
+def _check(stage: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column]) -> None:
+    found = stage.execute(
+        f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet('{file}'))"
+    ).fetchall()
+    if found != [(column.name, DUCKDB_TYPES[column.type]) for column in columns]:
+        raise AssertionError(f"{file.name} has columns {found}")

@@ -1,0 +1,57 @@
+"""Report: the three answers, read from the destination that the settings name."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from orderpull.days import midnight
+from orderpull.destinations import open_destination
+from orderpull.errors import UsageError
+from orderpull.model import NO_COUNTRY
+from orderpull.settings import Settings
+
+if TYPE_CHECKING:
+    from orderpull.answers.report import Report
+
+
+def report(
+    settings: Settings,
+    *,
+    country: str | Sequence[str] = (),
+    source: Sequence[str] = (),
+    since: date | None = None,
+    until: date | None = None,
+    top: int = 10,
+) -> "Report":
+    """The three answers.
+
+    :param country: only orders to these countries; ``(no country)`` is the orders without one.
+    :param source: only orders of these sources.
+    :param since: only orders placed on this day (in ``report.timezone``) or later.
+    :param until: only orders placed before the end of this day.
+    :param top: how many SKUs, overall and for each country.
+    :raises DestinationError: there is nothing to read yet.
+    """
+    countries = (country,) if isinstance(country, str) else tuple(country)
+    for name in source:
+        settings.chosen((name,))
+    from orderpull.answers.from_orders import Filter
+    from orderpull.answers.report import build_report
+
+    zone = ZoneInfo(settings.report.timezone)
+    chosen = Filter(
+        countries=tuple(None if c == NO_COUNTRY else c.upper() for c in countries),
+        sources=tuple(source),
+        since=_midnight(since, zone),
+        until=_midnight(until + timedelta(days=1), zone) if until else None,
+    )
+    if since and until and since > until:
+        raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
+    with destination.reader() as reader:
+        return build_report(reader, zone, chosen, top)
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return midnight(day, zone) if day is not None else None

@@ -1,0 +1,1 @@
+"""HTTP to a source: transport, authentication, tokens, rate limits, downloads."""

@@ -1,0 +1,106 @@
+"""The call that brings a token, and what its answer tells."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from orderpull.settings import SourceSettings
+from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.paging.json_extract import TellReader
+from orderpull.sources.spec.blocks import TokenSpec
+from orderpull.sources.spec.validation import HEADER
+
+SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "user")
+"""Settings that may stand for ``{…}`` in headers and token calls."""
+
+
+def token_request(
+    spec: TokenSpec, path: str, grant: Mapping[str, str], settings: SourceSettings
+) -> Request:
+    """The request to *path* that asks for a token.
+
+    :param grant: the fields of the grant, as OAuth 2.0 has them.
+    """
+    if spec.body:
+        body = msgspec.json.encode(_deep(spec.body, settings))
+        return Request("POST", path, {"Content-Type": "application/json"}, body)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = {**grant, **{key: filled(text, settings) for key, text in spec.form.items()}}
+    if spec.scope and spec.grant != "authorization_code":
+        form["scope"] = spec.scope
+    if spec.grant != "login":
+        identity, secret = settings.client_id or "", settings.client_secret
+        if spec.client == "basic":
+            headers["Authorization"] = "Basic " + basic(f"{identity}:{secret or ''}")
+        else:
+            form["client_id"] = identity
+            form |= {"client_secret": secret} if secret else {}
+    return Request("POST", path, headers, urlencode(form).encode())
+
+
+def filled(text: str, settings: SourceSettings) -> str:
+    """*text*, with the settings that ``{…}`` in it stands for."""
+    for key in SECRETS:
+        text = text.replace(f"{{{key}}}", getattr(settings, key) or "")
+    return text
+
+
+def basic(pair: str) -> str:
+    """*pair* (``user:password``) as the header ``Authorization: Basic`` has it (RFC 7617)."""
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _deep(value: Any, settings: SourceSettings) -> Any:  # noqa: ANN401 - JSON
+    """*value* with its texts filled in."""
+    if isinstance(value, dict):
+        return {key: _deep(each, settings) for key, each in value.items()}
+    return filled(value, settings) if isinstance(value, str) else value
+
+
+class TokenAnswer:
+    """What the answer to a call for a token tells."""
+
+    def __init__(self, spec: TokenSpec, answer: Answer) -> None:
+        self._spec = spec
+        self._headers = answer.headers
+        paths = [spec.expires_in, spec.refresh_token, "error", "error_description", "message"]
+        if not spec.token.startswith(HEADER):
+            paths.append(spec.token)
+        self._told: dict[str, object] = {}
+        try:
+            told = TellReader(None, list(dict.fromkeys(paths))).decode(answer.body)
+            self._told = {path: told.at(path) for path in paths}
+        except msgspec.DecodeError:
+            pass
+
+    @property
+    def token(self) -> str | None:
+        """The token."""
+        if self._spec.token.startswith(HEADER):
+            return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
+        found = self._told.get(self._spec.token)
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def refresh_token(self) -> str | None:
+        """The next refresh token, if one came."""
+        found = self._told.get(self._spec.refresh_token)
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the token is good for, if that is said."""
+        found = self._told.get(self._spec.expires_in)
+        try:
+            return float(found) if isinstance(found, int | float | str) else None
+        except ValueError:
+            return None
+
+    @property
+    def error(self) -> str:
+        """What the API says is wrong."""
+        found = [self._told.get(key) for key in ("error", "error_description", "message")]
+        return "; ".join(text[:80] for text in found if isinstance(text, str))

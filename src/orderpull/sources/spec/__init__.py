@@ -1,0 +1,1 @@
+"""An API as its ``.toml`` describes it: blocks, order mapping, expressions, validation."""

@@ -1,0 +1,57 @@
+"""Python beside an API's ``.toml``, for what data cannot say.
+
+``hook = "my_shop.py"`` names a file beside the api file. It may have these functions, and nothing
+else of it is used::
+
+    def sign(request: orderpull.Request, secrets: dict[str, str]) -> orderpull.Request: ...
+    def page(body: bytes) -> bytes: ...
+
+``sign`` gets each request as it would be sent, and the source's secrets by the names of their
+settings; it returns the request to send. ``page`` makes JSON of a body as it came, such as XML; the
+body itself is what is kept, so that ``page`` has to answer the same for the same body for ever.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from orderpull.errors import ApiFileError
+from orderpull.sources.http.transport import Request
+
+Sign = Callable[[Request, dict[str, str]], Request]
+Page = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """The functions of a hook."""
+
+    sign: Sign | None = None
+    page: Page | None = None
+
+
+@cache
+def load_hook(file: str | None) -> Hook:
+    """The functions of *file*; none without one.
+
+    :raises ApiFileError: it cannot be loaded, or has neither function.
+    """
+    if file is None:
+        return Hook()
+    path = Path(file)
+    spec = importlib.util.spec_from_file_location(f"orderpull_hook_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ApiFileError(f"There is no hook {path}.", "It is a .py beside the api file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ApiFileError(
+            f"The hook {path.name} cannot be loaded: {type(error).__name__}: {error}."
+        ) from error
+    hook = Hook(getattr(module, "sign", None), getattr(module, "page", None))
+    if hook.sign is None and hook.page is None:
+        raise ApiFileError(f"The hook {path.name} has neither sign nor page.", "See docs/apis.md.")
+    return hook

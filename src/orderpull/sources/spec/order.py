@@ -1,0 +1,215 @@
+"""The ``[order]`` block of an API's ``.toml``: where an order's fields are."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+
+from orderpull.sources.spec.expression import (
+    Expression,
+    Path,
+    Step,
+    is_condition,
+    parse,
+    parse_path,
+    paths,
+)
+
+HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", "total", "channel")
+
+_OF_THE_ORDER = frozenset({"number", "id", "ordered_at", "modified_at", "total", "lines.sku"})
+"""What cannot be the same for every order."""
+
+
+class AddressSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[order.address]``: an expression for each column of ``order_address``."""
+
+    country: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    name: str | None = None
+    postalcode: str | None = None
+    stateprovince: str | None = None
+    city: str | None = None
+
+
+class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[order.lines]``: where the lines are in an order, and what is in a line.
+
+    :param path: like ``[records]`` ``path``, from the order down.
+    :param sku: expression, from the line down.
+    :param quantity: path, from the line down.
+    :param where: a condition, from the line down: true for what is sold.
+    """
+
+    path: str
+    sku: str
+    quantity: str
+    where: str | None = None
+
+
+class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[order]``: expressions for the columns of ``order_header``, from the order down.
+
+    :param where: a condition: true for what is an order at all, and no cart, draft or test.
+    :param time_format: how its times are written: as in ``[cursor]`` ``format``; ``iso``, ``naive``
+        and ``sql`` are told apart by themselves.
+    :param timezone: the zone that times without one are in.
+    """
+
+    number: str
+    lines: LinesSpec
+    address: AddressSpec = AddressSpec()
+    id: str | None = None
+    status: str | None = None
+    counted: str | None = None
+    ordered_at: str | None = None
+    modified_at: str | None = None
+    currency: str | None = None
+    total: str | None = None
+    channel: str | None = None
+    where: str | None = None
+    time_format: Literal["iso", "rfc2822", "unix", "unix_ms"] = "iso"
+    timezone: str = "UTC"
+
+
+class Misplaced(ValueError):
+    """What is wrong with an expression, and the key it stands under."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class ListPath:
+    """Where a list is, and where in each of its elements the thing is that counts."""
+
+    steps: tuple[str, ...]
+    inner: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "ListPath":
+        """The list path that *text* says. :raises ValueError: it is none."""
+        match = re.fullmatch(r"([^\[\]]+)(?:\[\](?:\.([^\[\]]+))?)?", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not the path of a list, such as data.edges[].node")
+        outer, inner = match.groups()
+        return cls(() if outer == "$" else keys(outer), keys(inner) if inner else ())
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """The keys of a path that has no index. :raises ValueError: it has one, or is no path."""
+    steps = parse_path(text).steps
+    if "$" in steps:
+        raise ValueError(f"{text!r}: '$' stands alone, or before []")
+    if not all(isinstance(step, str) for step in steps):
+        raise ValueError(f"{text!r} has an index where only keys may stand")
+    return tuple(str(step) for step in steps)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """The parsed expressions of ``[order]``: what the shaping SQL is generated from."""
+
+    number: Expression
+    id: Expression | None
+    header: dict[str, Expression]
+    counted: Expression | None
+    address: dict[str, Expression]
+    lines: ListPath
+    sku: Expression
+    quantity: Path
+    where: Expression | None = None
+    line_where: Expression | None = None
+
+    def of_order(self) -> Iterator[Expression]:
+        """Every expression that starts at the order."""
+        optional = (self.number, self.id, self.counted, self.where)
+        yield from (expression for expression in optional if expression is not None)
+        yield from self.header.values()
+        yield from self.address.values()
+
+
+def mapping_of(order: OrderSpec) -> Mapping:
+    """The parsed *order*. :raises Misplaced: it cannot be; the error knows the key."""
+    lines = order.lines
+    try:
+        ZoneInfo(order.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problem = f"{order.timezone!r} is not an IANA time zone"
+        raise Misplaced("order.timezone", problem) from None
+    quantity = _value("lines.quantity", lines.quantity)
+    if not isinstance(quantity, Path):
+        raise Misplaced("order.lines.quantity", "expected a path")
+    try:
+        line_path = ListPath.parse(lines.path)
+    except ValueError as error:
+        raise Misplaced("order.lines.path", str(error)) from None
+    if not line_path.steps:
+        raise Misplaced("order.lines.path", "'$' is the order itself")
+    mapping = Mapping(
+        number=_value("number", order.number),
+        id=_value("id", order.id) if order.id is not None else None,
+        header=_values(HEADER_FIELDS, order),
+        counted=_condition("counted", order.counted) if order.counted is not None else None,
+        address=_values(AddressSpec.__struct_fields__, order.address, "address."),
+        lines=line_path,
+        sku=_value("lines.sku", lines.sku),
+        quantity=quantity,
+        where=_condition("where", order.where) if order.where is not None else None,
+        line_where=_condition("lines.where", lines.where) if lines.where is not None else None,
+    )
+    _refuse_contradictions(mapping)
+    return mapping
+
+
+def _parsed(key: str, text: str) -> Expression:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise Misplaced(f"order.{key}", str(error)) from None
+
+
+def _condition(key: str, text: str) -> Expression:
+    expression = _parsed(key, text)
+    if not is_condition(expression):
+        raise Misplaced(f"order.{key}", f"{text!r} is not a condition")
+    return expression
+
+
+def _value(key: str, text: str) -> Expression:
+    expression = _parsed(key, text)
+    if is_condition(expression):
+        raise Misplaced(f"order.{key}", f"{text!r} is a condition")
+    if key in _OF_THE_ORDER and not list(paths(expression)):
+        raise Misplaced(f"order.{key}", f"{text!r} is the same for every order")
+    return expression
+
+
+def _values(fields: tuple[str, ...], block: Struct, prefix: str = "") -> dict[str, Expression]:
+    texts = {field: getattr(block, field) for field in fields}
+    return {f: _value(prefix + f, text) for f, text in texts.items() if text is not None}
+
+
+def _refuse_contradictions(mapping: Mapping) -> None:
+    """Refuse a place that is read as two kinds of JSON: every order would be rejected."""
+    lines = mapping.lines
+    of_order = [(path.steps, "a text") for e in mapping.of_order() for path in paths(e)]
+    said = (mapping.sku, *([mapping.line_where] if mapping.line_where else []))
+    of_line = [((*lines.inner, *p.steps), "a text") for each in said for p in paths(each)]
+    of_line.append(((*lines.inner, *mapping.quantity.steps), "a text"))
+    for key, leaves in (("", [*of_order, (lines.steps, "a list")]), (".lines", of_line)):
+        kinds: dict[tuple[Step, ...], str] = {}
+        for steps, leaf in leaves:
+            for depth in range(1, len(steps) + 1):
+                kind = leaf
+                if depth < len(steps):
+                    kind = "a list" if isinstance(steps[depth], int) else "an object"
+                if kinds.setdefault(steps[:depth], kind) != kind:
+                    place = ".".join(str(step) for step in steps[:depth])
+                    both = f"{kinds[steps[:depth]]} and as {kind}"
+                    raise Misplaced(f"order{key}", f"{place} is read as {both}")

@@ -1,0 +1,1 @@
+"""Show in the terminal: tables, progress and the report, with rich."""

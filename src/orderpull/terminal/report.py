@@ -1,0 +1,139 @@
+"""The three answers as a person reads them in a terminal."""
+
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orderpull.answers.report import Report
+from orderpull.model import NO_COUNTRY
+
+BAR_WIDTH = 24
+COUNTRIES_SHOWN = 12
+SKUS_SHOWN = 3
+
+
+def show(report: Report, console: Console, timezone: str, chosen: str = "") -> None:
+    """Print *report*.
+
+    :param timezone: of the times shown.
+    :param chosen: what was filtered by, in words.
+    """
+    console.print()
+    if not report.average["orders"]:
+        console.print(f"  No counted order with items{chosen}.", style="bold")
+        console.print(_freshness(report, timezone))
+        return
+    one_country = len({row["country"] for row in report.by_country}) == 1
+    parts: list[RenderableType] = [_average(report.average, chosen)]
+    parts.append(_top("Best-selling SKUs" + chosen, report.overall))
+    if not one_country:
+        parts.append(_countries(report.by_country))
+    parts.append(_freshness(report, timezone))
+    console.print(Group(*(Padding(part, (0, 0, 1, 2)) for part in parts)))
+
+
+def _average(average: dict[str, Any], chosen: str) -> Text:
+    return Text.assemble(
+        (f"{average['average']:,.2f}", "bold cyan"),
+        (" items per order on average", "bold"),
+        (escape(chosen), "bold"),
+        (f"   {average['quantity']:,} items in {average['orders']:,} orders", "dim"),
+    )
+
+
+def _top(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("SKU", overflow="fold")
+    table.add_column("items", justify="right")
+    table.add_column("")
+    table.add_column("orders", justify="right", style="dim")
+    most = max(row["quantity"] for row in rows) or 1
+    for row in rows:
+        table.add_row(
+            str(row["rank"]),
+            shown_sku(row["sku"]),
+            f"{row['quantity']:,}",
+            _bar(row["quantity"] / most),
+            f"{row['orders']:,}",
+        )
+    return table
+
+
+def _countries(rows: list[dict[str, Any]]) -> RenderableType:
+    table = Table(
+        title="Best-selling SKUs by country",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("country", no_wrap=True)
+    for rank in range(1, SKUS_SHOWN + 1):
+        table.add_column(f"#{rank}", overflow="ellipsis", no_wrap=True)
+    groups = [(country, list(group)) for country, group in groupby(rows, lambda r: r["country"])]
+    for country, group in groups[:COUNTRIES_SHOWN]:
+        cells = [
+            f"{shown_sku(row['sku'])} [dim]{row['quantity']:,}[/]" for row in group[:SKUS_SHOWN]
+        ]
+        table.add_row(escape(country or NO_COUNTRY), *cells)
+    more = len(groups) - COUNTRIES_SHOWN
+    if more <= 0:
+        return table
+    return Group(table, Text(f"… and {more} more countries; --country DE shows one.", style="dim"))
+
+
+def _bar(share: float) -> Text:
+    """A bar of eighths of a character."""
+    eighths = max(1, round(share * BAR_WIDTH * 8)) if share > 0 else 0
+    full, rest = divmod(eighths, 8)
+    return Text("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else ""), style="cyan")
+
+
+def shown_sku(sku: str) -> str:
+    """*sku* so that blanks at its ends and odd characters can be seen."""
+    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in sku)
+    quoted = f"'{text}'" if text != text.strip() else text
+    return escape(quoted)
+
+
+def _freshness(report: Report, timezone: str) -> Text:
+    text = Text(style="dim")
+    lines = [
+        f"{source}: last pulled {told(at, timezone)}" for source, at in report.last_pulled.items()
+    ]
+    if report.undated:
+        lines.append(f"{report.undated:,} orders have no date, so a date filter leaves them out.")
+    return text.append("\n".join(lines))
+
+
+def told(instant: datetime | None, timezone: str) -> str:
+    """*instant* (UTC) in *timezone*, and how long ago it was."""
+    if instant is None:
+        return "never to its end"
+    local = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
+    seconds = (datetime.now(UTC) - instant.replace(tzinfo=UTC)).total_seconds()
+    return f"{local:%Y-%m-%d %H:%M %Z} ({_ago(seconds)})"
+
+
+def _ago(seconds: float) -> str:
+    steps = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+    for length, unit in steps:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

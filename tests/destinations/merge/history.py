@@ -1,0 +1,344 @@
+"""Small histories of a shop, told to a real warehouse, and an oracle that judges them again.
+
+The oracle is plain Python over the whole history at once; it knows no batches and no SQL.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orderpull.destinations.ledger import quoted
+from orderpull.destinations.loader import ServerLoader
+from orderpull.destinations.protocol import Counts, Kind, Loader, RunRecord
+from orderpull.loading import PageLoader
+from orderpull.model import DATA_TABLES
+from orderpull.settings import SourceSettings
+from orderpull.sources.pull import Source
+from orderpull.sources.spec.api import Api, parse_api
+from tests.normalize.helpers import land, named_api, new_landing
+from tests.warehouses import warehouse
+
+if TYPE_CHECKING:
+    from orderpull.landing.local import SourceLanding
+
+TEA = """
+title = "Tea shop"
+[request]
+path = "/orders"
+[records]
+path = "orders"
+[order]
+id = "id"
+number = "no"
+ordered_at = "placed"
+modified_at = "changed"
+[order.address]
+name = "to"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "n"
+"""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One occurrence of an order in a page.
+
+    :param id: its id.
+    :param number: its number.
+    :param pieces: what tells contents apart.
+    :param placed: day on which it was placed; None: not told.
+    :param changed: day on which it was changed; None: not told.
+    :param bad: whether it cannot be shaped, though id and number can be read.
+    """
+
+    id: str
+    number: str
+    pieces: int = 1
+    placed: int | None = 0
+    changed: int | None = None
+    bad: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API serves it."""
+        return {
+            "id": self.id,
+            "no": self.number,
+            "placed": _day(self.placed),
+            "changed": _day(self.changed),
+            "to": "Ada",
+            "lines": [{"sku": "TEA", "n": "some" if self.bad else self.pieces}],
+        }
+
+    @property
+    def content(self) -> "Served":
+        """What of it is kept."""
+        return replace(self, bad=False)
+
+
+Page = Sequence[Served]
+
+
+def _day(day: int | None) -> str | None:
+    return None if day is None else (START + timedelta(days=day)).isoformat()
+
+
+class Shop:
+    """One source: its landing, its part of a warehouse."""
+
+    def __init__(
+        self,
+        folder: Path,
+        loader: Loader,
+        name: str = "shop",
+        api: Api | None = None,
+        **settings: Any,
+    ) -> None:
+        self.name = name
+        self.api = api or parse_api(TEA, "tea.toml")
+        if self.api.auth.kind != "none":
+            settings["token"] = "t"
+        if self.api.cursor:
+            settings["start"] = "2026-01-01"
+        self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
+        self.landing: SourceLanding = new_landing(folder, name)
+        self.loader = loader
+        self.pages = 0
+
+    def serve(self, *pages: Page) -> None:
+        """Land *pages*, and load nothing."""
+        for page in pages:
+            body = json.dumps({"orders": [served.as_json() for served in page]})
+            self.serve_body(body.encode())
+
+    def serve_body(self, body: bytes) -> None:
+        """Land one page as it is."""
+        self.pages += 1
+        land(self.landing, self.api, body, self.pages)
+
+    def load(self) -> Counts:
+        """Load what waits: what became of it."""
+        pages = self._loader("load")
+        for _ in pages.load():
+            pass
+        return pages.run.counts
+
+    def take(self, *pages: Page) -> Counts:
+        """Land *pages* and load them."""
+        self.serve(*pages)
+        return self.load()
+
+    def replay(self) -> int:
+        """Read every page again: how many orders changed."""
+        pages = self._loader("replay")
+        for _ in pages.replay():
+            pass
+        return pages.changed
+
+    def retry(self) -> None:
+        """Shape every reject again."""
+        self._loader("retry").retry(self.loader.rejects(self.name))
+
+    def _loader(self, command: Any) -> PageLoader:
+        source = Source(self.name, self.settings, self.api)
+        record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
+        return PageLoader(source, self.landing, self.loader, record)
+
+    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """Rows of *table* that are this shop's, in an order that is always the same."""
+        found = self._asked(f"SELECT {columns} FROM {table} WHERE source = ?")
+        return sorted(found, key=lambda row: [(value is None, str(value)) for value in row])
+
+    def orders(self) -> dict[str, tuple[str, int | None, int]]:
+        """For each id its number, its pieces and the page it stands by."""
+        rows = self._asked(
+            """SELECT order_id, h.ordernumber, i.quantity, page FROM order_header AS h
+               LEFT JOIN order_item AS i
+                    ON i.source = h.source AND i.ordernumber = h.ordernumber
+               WHERE h.source = ?"""
+        )
+        assert len(rows) == len({row[0] for row in rows})
+        return {row[0]: row[1:] for row in rows}
+
+    def _asked(self, query: str) -> list[tuple[Any, ...]]:
+        """What the warehouse answers, the shop's name the one value."""
+        if isinstance(self.loader, ServerLoader):
+            return self.loader.session.execute(query, [self.name])
+        return self.loader.stage.execute(query, [self.name]).fetchall()
+
+    def rejects(self) -> dict[str, tuple[str, str, int, int]]:
+        """For each id its number, the reason, the page and the place in it."""
+        found = self.loader.rejects(self.name)
+        assert len(found) == len({reject.reject_key for reject in found})
+        return {
+            r.order_id or r.reject_key: (r.ordernumber or "", r.reason, r.page, r.position)
+            for r in found
+        }
+
+    def checksum(self) -> list[list[tuple[Any, ...]]]:
+        """Everything in the tables but when and with which page it came; every reject."""
+        tables = [
+            self.rows(
+                table.name,
+                quoted(name for name in table.names if name not in {"page", "loaded_at"}),
+            )
+            for table in DATA_TABLES
+        ]
+        kept = ("reject_key", "ordernumber", "order_id", "reason", "message", "path", "raw")
+        return [*tables, self.rows("orderpull_reject", quoted(kept))]
+
+
+@contextmanager
+def held(kind: Kind, folder: Path) -> Iterator[Loader]:
+    """A fresh warehouse of *kind*, held for writing."""
+    with warehouse(kind, folder) as made:
+        destination = made.open()
+        destination.preflight()
+        with destination.loader() as loader:
+            yield loader
+
+
+def skubana() -> Api:
+    """An API without ids and without times."""
+    return named_api("skubana-assessment")
+
+
+@dataclass
+class Truth:
+    """What a warehouse must hold after a history.
+
+    :param orders: for each id its number, its pieces and its page.
+    :param rejects: for each id its number, the reason, its page and its place there.
+    """
+
+    orders: dict[str, tuple[str, int | None, int]] = field(default_factory=dict)
+    rejects: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
+
+
+Placed = tuple[int, int, Served]
+"""Page, position, what was served there."""
+
+
+def placed(pages: Iterable[Page]) -> list[Placed]:
+    """Every occurrence with its place."""
+    return [
+        (number, position, served)
+        for number, page in enumerate(pages, start=1)
+        for position, served in enumerate(page)
+    ]
+
+
+def truth(pages: Iterable[Page]) -> Truth:
+    """The newest version of each id; of two with one number, the one that was placed first."""
+    latest: dict[str, Placed] = {}
+    bad: dict[str, Placed] = {}
+    for occurrence in placed(pages):
+        served = occurrence[2]
+        if served.bad:
+            bad[served.id] = occurrence
+        elif served.id not in latest or _version(occurrence) > _version(latest[served.id]):
+            latest[served.id] = occurrence
+    found = Truth()
+    by_number = defaultdict(list)
+    for occurrence in latest.values():
+        by_number[occurrence[2].number].append(occurrence)
+    for number, claims in by_number.items():
+        keeper = min(claims, key=_claim)
+        for page, position, served in claims:
+            if (page, position) == keeper[:2]:
+                found.orders[served.id] = (number, served.pieces, page)
+            else:
+                found.rejects[served.id] = (number, "number_reused", page, position)
+    _add_bad(found, bad, latest)
+    return found
+
+
+def truth_first_stays(pages: Iterable[Page]) -> Truth:
+    """With ``on_change = "ignore"``: who comes first with an id and a number of his own."""
+    found = Truth()
+    bad: dict[str, Placed] = {}
+    latest: dict[str, Placed] = {}
+    numbers: set[str] = set()
+    for occurrence in placed(pages):
+        page, _, served = occurrence
+        if served.bad:
+            bad[served.id] = occurrence
+            continue
+        if served.id not in found.orders and served.number not in numbers:
+            found.orders[served.id] = (served.number, served.pieces, page)
+            numbers.add(served.number)
+        if served.id in found.orders:
+            latest[served.id] = occurrence
+    _add_bad(found, bad, latest)
+    return found
+
+
+def _add_bad(found: Truth, bad: dict[str, Placed], good: dict[str, Placed]) -> None:
+    """Add the rejects of *bad* versions, each id's latest, that none of *good* came after."""
+    for page, position, served in bad.values():
+        if served.id not in good or good[served.id][:2] < (page, position):
+            found.rejects[served.id] = (served.number, "quantity_invalid", page, position)
+
+
+def _version(occurrence: Placed) -> tuple[float, int, int]:
+    page, position, served = occurrence
+    return (float("-inf") if served.changed is None else served.changed, page, position)
+
+
+def _claim(occurrence: Placed) -> tuple[float, int, str]:
+    served = occurrence[2]
+    return (float("inf") if served.placed is None else served.placed, len(served.id), served.id)
+
+
+class Clerk:
+    """Judges occurrence by occurrence, as they come, for the counts."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Placed] = {}
+        self.pages: list[Page] = []
+
+    def take(self, *pages: Page) -> dict[str, int]:
+        """How many of *pages*' orders are inserted, updated, unchanged, stale, rejected."""
+        first = len(self.pages)
+        self.pages += pages
+        verdicts: dict[tuple[int, int], str] = {}
+        for occurrence in placed(self.pages):
+            page, position, served = occurrence
+            if page > first:
+                verdicts[page, position] = self._verdict(occurrence, served)
+        for place in self._losers():
+            if place in verdicts:
+                verdicts[place] = "rejected"
+        found = list(verdicts.values())
+        return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+    def _verdict(self, occurrence: Placed, served: Served) -> str:
+        if served.bad:
+            return "rejected"
+        before = self.kept.get(served.id)
+        if before is None or _version(occurrence) > _version(before):
+            self.kept[served.id] = occurrence
+        if before is None:
+            return "inserted"
+        if before[2].content == served.content:
+            return "unchanged"
+        return "updated" if _version(occurrence) > _version(before) else "stale"
+
+    def _losers(self) -> list[tuple[int, int]]:
+        by_number = defaultdict(list)
+        for occurrence in self.kept.values():
+            by_number[occurrence[2].number].append(occurrence)
+        return [
+            occurrence[:2]
+            for claims in by_number.values()
+            for occurrence in claims
+            if occurrence is not min(claims, key=_claim)
+        ]

@@ -1,0 +1,120 @@
+"""The newest version wins, whatever the order of arrival: random histories against an oracle."""
+
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from orderpull.destinations.protocol import Loader
+from tests.destinations.merge.history import (
+    Clerk,
+    Page,
+    Served,
+    Shop,
+    truth,
+    truth_first_stays,
+)
+
+some = settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink one takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+names = count()
+
+
+def shop(folder: Path, loader: Loader, **settings: Any) -> Shop:
+    return Shop(folder, loader, f"shop{next(names)}", **settings)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, renumbered: bool, bad: bool, reused: bool) -> list[list[Page]]:
+    """Loads of pages of the orders of some shops that have nothing to do with each other.
+
+    They are told to one source, so that one load tries them all.
+    """
+    shape = draw(st.lists(st.integers(1, 2), min_size=1, max_size=3))
+    shops = [_shop(draw, shop, renumbered=renumbered, bad=bad, reused=reused) for shop in "uvwxyz"]
+    return [
+        [[served for shop in shops for served in draw(shop)] for _ in range(pages)]
+        for pages in shape
+    ]
+
+
+def _shop(
+    draw: st.DrawFn, shop: str, *, renumbered: bool, bad: bool, reused: bool
+) -> st.SearchStrategy[list[Served]]:
+    """Pages of one shop."""
+    days = st.one_of(st.none(), st.integers(0, 3))
+    placed = {order: draw(days) for order in ("7", "8", "10")}
+    home = {order: draw(st.sampled_from("AB")) if reused else order for order in placed}
+    return st.lists(
+        st.sampled_from(sorted(placed)).flatmap(
+            lambda order: st.builds(
+                Served,
+                id=st.just(shop + order),
+                number=st.sampled_from("ABC" if renumbered else [home[order]]).map(shop.__add__),
+                pieces=st.integers(1, 2),
+                placed=st.just(placed[order]),
+                changed=days,
+                bad=st.booleans() if bad else st.just(value=False),
+            )
+        ),
+        max_size=3,
+    )
+
+
+def check(store: Shop, loads: list[list[Page]], clerk: Clerk | None = None) -> None:
+    """Take *loads* one by one; compare rows, rejects and counts with the oracle's."""
+    for pages in loads:
+        counts = asdict(store.take(*pages))
+        assert counts.pop("fetched") == sum(len(page) for page in pages) == sum(counts.values())
+        if clerk:
+            assert counts == clerk.take(*pages)
+    ignored = store.settings.on_change == "ignore"
+    whole = (truth_first_stays if ignored else truth)(page for pages in loads for page in pages)
+    assert store.orders() == whole.orders
+    assert store.rejects() == whole.rejects
+    before = store.checksum()
+    assert store.replay() == 0
+    assert store.checksum() == before
+
+
+@pytest.mark.slow
+@given(loads=histories(renumbered=False, bad=True, reused=False))
+@some
+def test_versions(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
+    """Rows, rejects and counts of a shop whose orders have numbers of their own."""
+    check(shop(tmp_path, loader), loads, Clerk())
+
+
+@pytest.mark.slow
+@given(loads=histories(renumbered=False, bad=False, reused=True))
+@some
+def test_reused(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
+    """Two ids with one number."""
+    check(shop(tmp_path, loader), loads, Clerk())
+
+
+@pytest.mark.slow
+@given(loads=histories(renumbered=True, bad=False, reused=True))
+@some
+def test_renumbered(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
+    """Orders that change their numbers, into numbers of others too.
+
+    Whom a number that has just become free goes to shows only after the load's own verdicts.
+    """
+    check(shop(tmp_path, loader), loads)
+
+
+@pytest.mark.slow
+@given(loads=histories(renumbered=True, bad=True, reused=True))
+@some
+def test_first_stays(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
+    """The same with on_change = "ignore"."""
+    check(shop(tmp_path, loader, on_change="ignore"), loads)
