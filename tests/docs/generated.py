@@ -31,7 +31,7 @@ ROOMS = {
     "schedule": "schedule",
     "notify": "notify",
     "operate": "operate demo.py",
-    "words": "__init__.py model.py errors.py failpoints.py clock.py days.py",
+    "words": "__init__.py model.py errors.py failpoints.py clock.py days.py sqltext.py",
     "run elsewhere": "aws",
     "simulate": "simulator",
     "conform": "conform",

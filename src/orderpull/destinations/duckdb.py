@@ -41,6 +41,7 @@ from orderpull.errors import (
 )
 from orderpull.failpoints import failpoint
 from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Column, Table
+from orderpull.sqltext import literal
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -152,11 +153,10 @@ class DuckdbDestination:
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
-        file = str(self.path).replace("'", "''")
         options = "TYPE duckdb"
         if not self.path.exists():
             options += f", STORAGE_VERSION '{STORAGE_VERSION}'"
-        attach = f"ATTACH '{file}' AS warehouse ({options})"
+        attach = f"ATTACH {literal(str(self.path))} AS warehouse ({options})"
         deadline = time.monotonic() + self.lock_wait
         while True:
             try:
@@ -235,19 +235,19 @@ class DuckdbReader:
         """What *query* finds; a person's own reads this file and nothing else."""
         if isinstance(query, str):
             return asked(self.connection, query)
-        from orderpull.destinations.schema import literal
+        from orderpull.destinations.schema import with_literals
 
-        return answered(self.connection.execute(literal(query, "duckdb")))
+        return answered(self.connection.execute(with_literals(query, "duckdb")))
 
     @contextmanager
     def in_duckdb(
         self, query: "sa.Select[Any]", types: Mapping[str, str]
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """The same query, its columns cast to *types*."""
-        from orderpull.destinations.schema import literal
+        from orderpull.destinations.schema import with_literals
 
         columns = ", ".join(f"{name}::{type_} AS {name}" for name, type_ in types.items())
-        yield self.connection, f"SELECT {columns} FROM ({literal(query, 'duckdb')})"
+        yield self.connection, f"SELECT {columns} FROM ({with_literals(query, 'duckdb')})"
 
 
 class DuckdbLoader:

@@ -16,7 +16,6 @@ from orderpull.destinations.schema import (
     MIGRATIONS,
     create_statements,
     qualified,
-    quoted_name,
 )
 from orderpull.errors import UsageError
 from orderpull.model import (
@@ -27,6 +26,7 @@ from orderpull.model import (
     TABLES,
     VIEWS,
 )
+from orderpull.sqltext import identifier, literal
 
 LOADER, READER, SCHEMA = "orders_loader", "orders_reader", "orders"
 """What they are called unless somebody says otherwise."""
@@ -100,8 +100,8 @@ def script(plan: Plan) -> str:
 
 
 def _on_postgresql(plan: Plan) -> Iterator[str]:
-    database, schema = quoted_name(plan.database), quoted_name(plan.schema)
-    loader, reader, owner = map(quoted_name, (plan.loader, plan.reader, plan.makes_tables))
+    database, schema = identifier(plan.database), identifier(plan.schema)
+    loader, reader, owner = map(identifier, (plan.loader, plan.reader, plan.makes_tables))
     yield f"""\
 -- Users, tables and rights of a warehouse, by orderpull {__version__} for PostgreSQL 14 or newer.
 -- An administrator runs it in the database {plan.database}, wholly: psql -v ON_ERROR_STOP=1 -f FILE
@@ -123,7 +123,7 @@ CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner};
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
 GRANT USAGE ON SCHEMA {schema} TO {loader}, {reader};"""
     for role in roles:
-        yield f"ALTER ROLE {quoted_name(role)} IN DATABASE {database} SET search_path = {schema};"
+        yield f"ALTER ROLE {identifier(role)} IN DATABASE {database} SET search_path = {schema};"
     yield f"""
 -- The tables, by their owner: made, or brought up to this version.
 SET LOCAL ROLE {owner};
@@ -134,8 +134,8 @@ SET LOCAL search_path = {schema};"""
 
 
 def _on_redshift(plan: Plan) -> Iterator[str]:
-    database, schema = quoted_name(plan.database), quoted_name(plan.schema)
-    loader, reader = quoted_name(plan.loader), quoted_name(plan.reader)
+    database, schema = identifier(plan.database), identifier(plan.schema)
+    loader, reader = identifier(plan.loader), identifier(plan.reader)
     yield f"""\
 -- Users, tables and rights of a warehouse, by orderpull {__version__} for Amazon Redshift.
 -- A superuser runs it in the database {plan.database}: psql -f FILE, or the query editor.
@@ -182,15 +182,15 @@ def _roles(plan: Plan, roles: Iterable[str]) -> Iterator[str]:
     for role in roles if plan.users else ():
         login = "NOLOGIN" if role == plan.owner else "LOGIN"
         yield f"""\
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) THEN
-        CREATE ROLE {quoted_name(role)} {login};
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}) THEN
+        CREATE ROLE {identifier(role)} {login};
     END IF;"""
     owner = plan.makes_tables
     yield f"""\
     -- An administrator who is no superuser must be a member to make tables for somebody.
-    IF current_user <> {_literal(owner)}
+    IF current_user <> {literal(owner)}
        AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        GRANT {quoted_name(owner)} TO CURRENT_USER;
+        GRANT {identifier(owner)} TO CURRENT_USER;
     END IF;"""
 
 
@@ -228,7 +228,7 @@ def _rights(plan: Plan) -> Iterator[str]:
     """What loader and reader may do with the tables, granted by their owner."""
     tables = [table.name for table in TABLES]
     if plan.owner:
-        loader = quoted_name(plan.loader)
+        loader = identifier(plan.loader)
         written = [name for name in tables if name != LEDGER_SCHEMA.name]
         yield "\n-- The loader reads, inserts and deletes; it can change and drop no table."
         yield f"REVOKE ALL ON\n{_listed(plan, tables)}\n    FROM {loader};"
@@ -236,7 +236,7 @@ def _rights(plan: Plan) -> Iterator[str]:
         yield f"GRANT INSERT, DELETE ON\n{_listed(plan, written)}\n    TO {loader};"
         yield f"GRANT UPDATE ON {qualified(plan.schema, SUMMARY_STATE.name)} TO {loader};"
     masks = {} if plan.names else MASKS
-    schema, reader = quoted_name(plan.schema), quoted_name(plan.reader)
+    schema, reader = identifier(plan.schema), identifier(plan.reader)
     what = "names and streets too" if plan.names else "all but names and streets"
     yield f"\n-- The reader: {what}. What it had before is taken back first."
     yield f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {reader};"
@@ -271,11 +271,7 @@ def _listed(plan: Plan, names: Iterable[str]) -> str:
 
 
 def _columns(names: Iterable[str]) -> str:
-    return ", ".join(map(quoted_name, names))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return ", ".join(map(identifier, names))
 
 
 def _tidy(statement: str) -> str:

@@ -38,11 +38,11 @@ class ServerReader:
         session = self.session
         if isinstance(query, str):
             return through_cursor(session.ask, query)
-        from orderpull.destinations.schema import literal
+        from orderpull.destinations.schema import with_literals
 
         names = tuple(column.name for column in query.selected_columns)
         return through_cursor(
-            lambda text: (names, session.execute(text)), literal(query, session.kind)
+            lambda text: (names, session.execute(text)), with_literals(query, session.kind)
         )
 
     @contextmanager

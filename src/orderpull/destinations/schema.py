@@ -24,6 +24,7 @@ from orderpull.model import (
     TABLES,
     Table,
 )
+from orderpull.sqltext import identifier
 
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
@@ -66,14 +67,9 @@ def create_statements(kind: Kind, schema: str | None = None) -> Iterator[str]:
             yield f"CREATE OR REPLACE VIEW {qualified(schema, name)} AS {text}"
 
 
-def quoted_name(name: str) -> str:
-    """*name* as an identifier, whatever letters are in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def qualified(schema: str, name: str) -> str:
     """*name* in *schema*, as an identifier."""
-    return f"{quoted_name(schema)}.{quoted_name(name)}"
+    return f"{identifier(schema)}.{identifier(name)}"
 
 
 def _within(kind: Kind, schema: str | None) -> dict[str, Any]:
@@ -118,7 +114,7 @@ def compiled(query: sa.Select[Any], kind: Kind) -> tuple[str, list[Any]]:
     return str(told), [told.params[name] for name in getattr(told, "positiontup", None) or ()]
 
 
-def literal(query: sa.Select[Any], kind: Kind) -> str:
+def with_literals(query: sa.Select[Any], kind: Kind) -> str:
     """The text of *query* for *kind*, its values written in it."""
     return str(query.compile(dialect=dialect_of(kind), compile_kwargs={"literal_binds": True}))
 

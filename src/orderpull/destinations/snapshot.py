@@ -14,6 +14,7 @@ import duckdb
 
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
+from orderpull.sqltext import literal
 
 WITHIN_RUN_SECONDS = 60.0
 FRESHNESS_BYTES_PER_SECOND = 1_000_000
@@ -90,9 +91,8 @@ class Snapshot:
     def _behind(self, connection: duckdb.DuckDBPyConnection) -> bool:
         if not self.path.exists():
             return True
-        file = str(self.path).replace("'", "''")
         try:
-            connection.execute(f"ATTACH '{file}' AS snapshot (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(str(self.path))} AS snapshot (READ_ONLY)")
         except duckdb.Error:
             return True
         try:

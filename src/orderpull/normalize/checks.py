@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orderpull.model import MAX_QUANTITY
-from orderpull.normalize.walk import Steps, Walk, literal, shown_path
+from orderpull.normalize.walk import Steps, Walk, shown_path
 from orderpull.sources.spec.expression import Expression, paths
 from orderpull.sources.spec.order import Mapping
+from orderpull.sqltext import literal
 
 _PARSED = (
     ("ordered_at", "time_invalid", "a time"),

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from orderpull.model import NO_SKU
 from orderpull.normalize.checks import LineChecks, OrderChecks, case
 from orderpull.normalize.salvage import Form
-from orderpull.normalize.walk import Steps, Walk, literal, shown_path
+from orderpull.normalize.walk import Steps, Walk, shown_path
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Expression, Path, Text, paths
 from orderpull.sources.spec.order import AddressSpec, ListPath, OrderSpec
+from orderpull.sqltext import literal
 
 ADDRESS = AddressSpec.__struct_fields__
 TIMES = ("ordered_at", "modified_at")

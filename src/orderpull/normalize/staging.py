@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from orderpull.model import MAX_QUANTITY
-from orderpull.normalize.walk import literal
+from orderpull.sqltext import literal
 
 _HASHED = (
     "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, channel, "

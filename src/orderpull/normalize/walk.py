@@ -8,13 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orderpull.sources.spec.expression import Step
+from orderpull.sqltext import literal
 
 Steps = tuple[Step, ...]
-
-
-def literal(text: str) -> str:
-    """*text* as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def shown_path(steps: Steps, start: str = "$") -> str:

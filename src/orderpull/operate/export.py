@@ -18,6 +18,7 @@ from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
 from orderpull.model import DATA_TABLES, VIEWS, Table
 from orderpull.settings import Settings
+from orderpull.sqltext import literal
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -148,11 +149,12 @@ def _write(
     reader: "Reader", query: "sa.Select[Any]", types: dict[str, str], file: Path, kind: Kind
 ) -> int:
     """Write what *query* finds to *file*, durably; how many rows."""
-    quoted = str(file).replace("'", "''")
     with reader.in_duckdb(query, types) as (connection, text):
         # What DuckDB knows of a column's values would decide whether the file lets it be NULL.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        told = connection.execute(f"COPY ({text}) TO '{quoted}' ({_OPTIONS[kind]})").fetchone()
+        told = connection.execute(
+            f"COPY ({text}) TO {literal(str(file))} ({_OPTIONS[kind]})"
+        ).fetchone()
     _sync(file)
     return int(told[0]) if told else 0
 

@@ -27,6 +27,7 @@ from orderpull.destinations import open_destination
 from orderpull.errors import OrderpullError
 from orderpull.model import Table
 from orderpull.settings import Settings
+from orderpull.sqltext import literal
 from orderpull.tableau.columns import object_id
 from orderpull.tableau.fields import FIELDS, PERSONAL, TABLES, DataType, Field
 
@@ -96,7 +97,7 @@ def _export(reader: "Reader", table: Table, folder: Path) -> Path:
     file = folder / f"{table.name}.parquet"
     query, types = _query(columns(table))
     with reader.in_duckdb(query, types) as (connection, text):
-        connection.execute(f"COPY ({text}) TO '{_quoted(file)}' (FORMAT parquet)")
+        connection.execute(f"COPY ({text}) TO {literal(str(file))} (FORMAT parquet)")
     return file
 
 
@@ -126,7 +127,7 @@ def _load(connection: Connection, table: Table, parquet: Path, *, beside_live: b
     stored = ", ".join(f'"{field.column.name}"' for field in columns(table))
     written = connection.execute_command(
         f"INSERT INTO {name} SELECT {stored} "  # noqa: S608 - names are the model's
-        f"FROM external('{_quoted(parquet)}', FORMAT => 'parquet')"
+        f"FROM external({literal(str(parquet))}, FORMAT => 'parquet')"
     )
     return int(written or 0)
 
@@ -141,10 +142,6 @@ def _hyper_type(data_type: DataType) -> SqlType:
         "datetime": SqlType.timestamp,
     }
     return types[data_type]()
-
-
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")
 
 
 @contextmanager

@@ -20,8 +20,8 @@ import redshift_connector
 from redshift_connector.core import Connection
 from redshift_connector.error import InterfaceError, ProgrammingError
 
-from tests.doubles.redshift.conftest import ROLE
 from tests.doubles.redshift import HangUp, RedshiftDouble, WireError, redshift_double
+from tests.doubles.redshift.conftest import ROLE
 from tests.doubles.redshift.grammar import unparsable
 from tests.servers import PostgresServer, aws_client, fresh_bucket, postgres_server, self_signed
 

@@ -22,6 +22,7 @@ from orderpull.model import (
     Column,
     Table,
 )
+from orderpull.sqltext import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def inserts(source: str, run: int, at: datetime, limits: Mapping[str, int]) -> d
         texts are never cut: an order with a longer one was rejected.)
     """
     literals = {
-        "source": "'" + source.replace("'", "''") + "'",
+        "source": literal(source),
         "run": f"{run}::BIGINT",
         "at": f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'",
     }

@@ -22,6 +22,7 @@ from orderpull.model import (
     SUMMARY_YEAR,
     Table,
 )
+from orderpull.sqltext import literal
 
 LARGE = 2**40
 """From so many pieces on, an order is a row by itself: sums of what is below fit a BIGINT."""
@@ -139,8 +140,10 @@ class Summaries:
             side = _side(day, "", "new_order_", which="")
             sides.append(side if new_items else side | {"item": _NO_ITEMS})
         if gone:
-            name = source.replace("'", "''")
-            which = f" AND h.source = '{name}' AND h.ordernumber IN (SELECT ordernumber FROM gone)"
+            which = (
+                f" AND h.source = {literal(source)}"
+                " AND h.ordernumber IN (SELECT ordernumber FROM gone)"
+            )
             sides.append(_side(day, "-", "order_", which))
         if sides:
             self._book(sides)
