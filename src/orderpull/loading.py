@@ -7,7 +7,7 @@ from itertools import groupby
 import duckdb
 import msgspec
 
-from orderpull.destinations.protocol import Batch, Judged, Loader, Reject, RunRecord, SourceState
+from orderpull.destinations.protocol import Batch, Loader, MergePlan, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, divide
@@ -191,7 +191,7 @@ class PageLoader:
             record=self.run.copy(),
             keep_address=self.source.settings.keep_address,
         )
-        judged = self.loader.judge(batch)
+        judged = self.loader.plan_merge(batch)
         self.shaper.fill_raw([*pages, *along])
         self._add_displaced(judged)
         failpoint("judged")
@@ -201,7 +201,7 @@ class PageLoader:
             batch.record.pages += len(pages)
             batch.record.counts.add(judged.counts)
         self.loader.apply(batch, judged)
-        self.run.become(batch.record)
+        self.run.assign(batch.record)
         self.state = batch.state
         self.changed += judged.counts.inserted + judged.counts.updated
         self.landing.let_go()
@@ -255,7 +255,7 @@ class PageLoader:
             return []
         return self.loader.rejects(self.source.name, "number_reused")
 
-    def _over_limit(self, judged: Judged) -> bool:
+    def _over_limit(self, judged: MergePlan) -> bool:
         """Whether a batch has more rejects than the limit, and a person accepts that."""
         counts, limit = judged.counts, self.source.settings.reject_limit
         if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
@@ -272,12 +272,12 @@ class PageLoader:
             "If that is right, run `orderpull load --accept-rejects`; else mend the api file.",
         )
 
-    def _add_displaced(self, judged: Judged) -> None:
+    def _add_displaced(self, judged: MergePlan) -> None:
         """Make rejects of stored orders that lose their number, from the page they came with.
 
         Where that page is gone from the landing, the reject has no text.
         """
-        for page, group in groupby(sorted(judged.displaced), key=lambda row: row[0]):
+        for page, group in groupby(sorted(judged.lost_number), key=lambda row: row[0]):
             orders = {order_id: number for _, order_id, number in group}
             places: dict[str, int] = {}
             raw: dict[int, str] = {}

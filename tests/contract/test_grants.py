@@ -19,7 +19,7 @@ from orderpull import Settings
 from orderpull.answers.from_orders import Filter, average_items_per_order, popular_sku
 from orderpull.cli import main
 from orderpull.destinations import open_destination
-from orderpull.destinations.grants import Plan, place_of, script
+from orderpull.destinations.grants import GrantPlan, parse_url, script
 from orderpull.destinations.protocol import Kind, Reader
 from orderpull.errors import UsageError
 from orderpull.model import MASKS, SCHEMA_VERSION, SUMMARY_TABLES, TABLES, VIEWS, Mask
@@ -359,8 +359,8 @@ def test_odd_names(place: Granted) -> None:
 def test_it_is_redshifts_sql_by_anothers_grammar() -> None:
     """Sqlfluff finds nothing to object to."""
     for plan in (
-        Plan("redshift", "dev", dedicated=True),
-        Plan("redshift", "dev", loader="IAMR:orders-loader", names=True),
+        GrantPlan("redshift", "dev", dedicated=True),
+        GrantPlan("redshift", "dev", loader="IAMR:orders-loader", names=True),
     ):
         found = statements(script(plan))
         assert len(found) > len(TABLES)
@@ -475,7 +475,7 @@ def test_a_column_that_nobody_decided_on_is_not_granted(monkeypatch: pytest.Monk
     """Not even by mistake: what is not said to be shown is not."""
     mask = MASKS["order_address"]
     monkeypatch.setitem(MASKS, "order_address", Mask(mask.shown[:-1], mask.hidden))
-    grants = [line for line in script(Plan("redshift", "dev")).splitlines() if "GRANT" in line]
+    grants = [line for line in script(GrantPlan("redshift", "dev")).splitlines() if "GRANT" in line]
     (granted_,) = (line for line in grants if "order_address" in line)
     assert '"source"' not in granted_
 
@@ -501,7 +501,7 @@ def test_a_column_that_nobody_decided_on_is_not_granted(monkeypatch: pytest.Monk
 )
 def test_names_that_are_none(words: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError) as told:
-        Plan(**{"kind": "postgresql", "database": "orders", **words})
+        GrantPlan(**{"kind": "postgresql", "database": "orders", **words})
     assert said in str(told.value)
 
 
@@ -518,7 +518,7 @@ def test_names_that_are_none(words: dict[str, Any], said: str) -> None:
     ],
 )
 def test_what_a_url_names(url: str, place: tuple[str, str, str]) -> None:
-    assert place_of(url) == place
+    assert parse_url(url) == place
 
 
 def test_it_takes_names_from_the_settings(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from orderpull import clock, load, pull, report
 from orderpull.destinations.loader import ServerLoader
-from orderpull.destinations.merge.rollups import Summaries
+from orderpull.destinations.merge.rollups import RollupWriter
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.redshift.session import RedshiftSession
 from orderpull.failpoints import set_action
@@ -103,7 +103,7 @@ def test_without_lock_and_ledger_two_loaders_duplicate(
     redshift.open().preflight()
     with redshift.open().loader():  # makes the summaries, which would be one more lock
         pass
-    monkeypatch.setattr(Summaries, "book", lambda *_, **__: None)
+    monkeypatch.setattr(RollupWriter, "apply_delta", lambda *_, **__: None)
     monkeypatch.setattr(RedshiftSession, "writing", unlocked)
     monkeypatch.setattr(ServerLoader, "_refuse_overtaken", lambda *_: None)
     monkeypatch.setattr("orderpull.pipeline.Pipeline.preflight", _learn_alone)

@@ -114,7 +114,7 @@ def test_a_thousand_random_changes(
 
     Whoever loses its number is taken out of the tables, as a deletion would.
     """
-    monkeypatch.setattr(rollups, "FOLD_FROM", 40)
+    monkeypatch.setattr(rollups, "COMPACT_FROM", 40)
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
@@ -135,7 +135,7 @@ def test_they_are_summed_up_now_and_then(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that rows stay few, however often something is sold."""
-    monkeypatch.setattr(rollups, "FOLD_FROM", 4)
+    monkeypatch.setattr(rollups, "COMPACT_FROM", 4)
     with warehouse(kind, tmp_path / "here") as place:
         destination = opened(place)
         destination.preflight()

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from orderpull.answers import from_orders
 from orderpull.destinations import open_destination
-from orderpull.destinations.protocol import Answer
+from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.operate import query as operate
 from orderpull.operate.shell import Shell, history, history_file
@@ -192,7 +192,7 @@ def test_a_reader_is_in_nobodys_way(tmp_path: Path) -> None:
 
 def drawn(columns: tuple[str, ...], rows: list[tuple[Any, ...]], width: int = 60, limit: int = 9) -> str:  # fmt: skip
     console = Console(width=width, file=io.StringIO(), highlight=False, force_terminal=True)
-    terminal.show_answer(Answer(columns, iter(rows)), console, limit)
+    terminal.show_answer(QueryResult(columns, iter(rows)), console, limit)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -263,7 +263,7 @@ class Typist:
             raise line
         return line
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: QueryResult) -> None:
         self.answers.append((answer.columns, list(answer.rows)))
 
     def at(self, home: House) -> "Typist":
@@ -303,7 +303,7 @@ def test_ctrl_c_gives_up_the_statement_alone(home: House, state: Path) -> None:
     """Even while its rows are being fetched."""
 
     class Impatient(Typist):
-        def show(self, answer: Answer) -> None:
+        def show(self, answer: QueryResult) -> None:
             next(answer.rows)
             if not self.answers:
                 self.answers.append(((), []))

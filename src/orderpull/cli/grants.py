@@ -37,13 +37,13 @@ def grants(
     """
     user = ""
     try:
-        from orderpull.destinations.grants import LOADER, Plan, place_of, script
+        from orderpull.destinations.grants import LOADER, GrantPlan, parse_url, script
 
         if kind is None:
-            kind, named, user = place_of(settings_in_force().destination.url)
+            kind, named, user = parse_url(settings_in_force().destination.url)
         else:
             named = "dev" if kind == "redshift" else "orders"
-        plan = Plan(kind, database or named, loader=loader or user or LOADER, **words)
+        plan = GrantPlan(kind, database or named, loader=loader or user or LOADER, **words)
         click.echo(script(plan), nl=False)
     except ModuleNotFoundError as error:
         raise UsageError(

@@ -17,7 +17,7 @@ from orderpull.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from orderpull.destinations.protocol import Answer
+    from orderpull.destinations.protocol import QueryResult
     from orderpull.settings import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -104,7 +104,7 @@ def _shell(settings: "Settings", limit: int) -> None:
 
     console = terminal.stdout()
 
-    def show(answer: "Answer") -> None:
+    def show(answer: "QueryResult") -> None:
         terminal.show_answer(answer, console, limit)
 
     Shell(settings, show, say, click.echo).talk()

@@ -16,24 +16,29 @@ import duckdb
 
 from orderpull import clock
 from orderpull.destinations import ledger
-from orderpull.destinations.merge.changes import DELETES, inserts, plan, span
-from orderpull.destinations.merge.merge import KNOWN, judge
-from orderpull.destinations.merge.rollups import Summaries
-from orderpull.destinations.merge.stored import STANDING, Fetch, stage_vanished
+from orderpull.destinations.merge.changes import (
+    DELETES,
+    insert_queries,
+    ordered_between,
+    stage_changes,
+)
+from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
+from orderpull.destinations.merge.rollups import RollupWriter
+from orderpull.destinations.merge.stored import NOT_DELETED, FetchStored, stage_vanished
 from orderpull.destinations.migrations import migrate, pending
 from orderpull.destinations.protocol import (
     MEMORY_LIMIT,
-    Answer,
     Batch,
-    Judged,
     Loader,
+    MergePlan,
+    QueryResult,
     Reader,
     Reject,
     RunRecord,
     SourceState,
 )
 from orderpull.destinations.snapshot import Snapshot
-from orderpull.destinations.user_query import answered, asked
+from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.errors import (
     DestinationBusy,
     DestinationError,
@@ -54,12 +59,12 @@ READING_MEMORY = "1GB"
 fit in half of it only by writing to the disk meanwhile (measured)."""
 
 # Two lookups instead of one with OR: each skips the blocks that hold none of what it looks for.
-_KNOWN = f"""
-CREATE OR REPLACE TEMP TABLE known AS
-SELECT {KNOWN} FROM order_header
+_STORED = f"""
+CREATE OR REPLACE TEMP TABLE stored_order AS
+SELECT {STORED_COLUMNS} FROM order_header
 WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order)
 UNION
-SELECT {KNOWN} FROM order_header
+SELECT {STORED_COLUMNS} FROM order_header
 WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
 
 _RETRY_SECONDS = 0.05
@@ -86,7 +91,7 @@ class DuckdbDestination:
     def __str__(self) -> str:
         return str(self.path)
 
-    def place(self) -> str:
+    def identity(self) -> str:
         """The file, links followed; a warehouse and its snapshot are one place."""
         path = self.path.resolve()
         return str(path.with_name(path.name.replace(".snapshot.duckdb", ".duckdb")))
@@ -102,7 +107,7 @@ class DuckdbDestination:
         with self._attached() as connection:
             self._ensure_schema(connection)
             loader = DuckdbLoader(connection, self.zone)
-            loader.ensure_summaries()
+            loader.ensure_rollups()
             yield loader
 
     @contextmanager
@@ -126,7 +131,7 @@ class DuckdbDestination:
         finally:
             connection.close()
 
-    def edition(self) -> Hashable:
+    def version(self) -> Hashable:
         """The snapshot's own identity: a new one is another file."""
         try:
             found = self.snapshot.path.stat()
@@ -229,15 +234,15 @@ class DuckdbReader:
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         except duckdb.Error as error:
-            raise _not_answered(self.path, error) from error
+            raise _not_to_result(self.path, error) from error
 
-    def query(self, query: "sa.Select[Any] | str") -> Answer:
+    def query(self, query: "sa.Select[Any] | str") -> QueryResult:
         """What *query* finds; a person's own reads this file and nothing else."""
         if isinstance(query, str):
-            return asked(self.connection, query)
+            return run_user_query(self.connection, query)
         from orderpull.destinations.schema import with_literals
 
-        return answered(self.connection.execute(with_literals(query, "duckdb")))
+        return to_result(self.connection.execute(with_literals(query, "duckdb")))
 
     @contextmanager
     def in_duckdb(
@@ -257,54 +262,54 @@ class DuckdbLoader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> None:
         self.stage = connection
-        self.summaries = Summaries(self._execute, zone)
+        self.rollups = RollupWriter(self._execute, zone)
 
-    def ensure_summaries(self) -> None:
-        """Make the summaries anew, if they are not there or have another zone's days."""
-        if not self.summaries.current():
+    def ensure_rollups(self) -> None:
+        """Make the rollups anew, if they are not there or have another zone's days."""
+        if not self.rollups.is_current():
             with _transaction(self.stage):
-                self.summaries.make()
+                self.rollups.rebuild()
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
         return ledger.read_state(self._execute, source)
 
-    def judge(self, batch: Batch) -> Judged:
+    def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged tables with what is stored."""
 
-        def create_known() -> None:
-            self.stage.execute(_KNOWN, [batch.source, batch.source])
+        def stage_stored() -> None:
+            self.stage.execute(_STORED, [batch.source, batch.source])
 
-        return judge(self.stage, batch, create_known, self._fetching(batch.source))
+        return plan_merge(self.stage, batch, stage_stored, self._fetching(batch.source))
 
     def stage_vanished(
         self, source: str, page: int, listed: Sequence[str], *, partial: bool
     ) -> tuple[int, int]:
         """Stage the stored orders of *source* that are not *listed*, as deleted."""
-        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE stored_id AS {STANDING}", [source])
+        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE stored_id AS {NOT_DELETED}", [source])
         return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
-    def _fetching(self, source: str) -> Fetch:
+    def _fetching(self, source: str) -> FetchStored:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:  # noqa: ARG001
             self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", [source])
 
         return fetch
 
-    def apply(self, batch: Batch, judged: Judged) -> None:
+    def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write everything of *batch*: one transaction."""
         self.stage.execute(
-            f"""CREATE OR REPLACE TEMP TABLE known_reject AS
-                SELECT {ledger.KNOWN_REJECT} FROM orderpull_reject WHERE source = ?""",
+            f"""CREATE OR REPLACE TEMP TABLE stored_reject AS
+                SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?""",
             [batch.source],
         )
-        plan(self.stage, batch, judged)
+        stage_changes(self.stage, batch, plan)
         at = clock.now()
         record = batch.record
         record.run = record.run or ledger.next_run(self._execute)
         record.batches += 1
         rows = {
             table: self._staged(f"new_{table.name}", query)
-            for table, query in inserts(batch.source, record.run, at, self.limits).items()
+            for table, query in insert_queries(batch.source, record.run, at, self.limits).items()
         }
         with _transaction(self.stage):
             failpoint("load-begun")
@@ -340,12 +345,12 @@ class DuckdbLoader:
         return self._count(name)
 
     def _summarise(self, source: str, rows: Mapping[Table, int]) -> None:
-        self.summaries.book(
+        self.rollups.apply_delta(
             source,
-            span(self.stage),
+            ordered_between(self.stage),
             new_orders=rows[ORDER_ADDRESS] > 0,
             new_items=rows[ORDER_ITEM] > 0,
-            gone=self._count("gone") > 0,
+            deletes=self._count("to_delete") > 0,
         )
 
     def _delete(self, source: str) -> None:
@@ -364,7 +369,7 @@ class DuckdbLoader:
             twice = self.stage.execute(
                 f"""SELECT count(*) FROM (
                         SELECT 1 FROM {table.name} WHERE source = ? AND ordernumber IN (
-                            SELECT ordernumber FROM winner UNION SELECT ordernumber FROM touched)
+                            SELECT ordernumber FROM to_write UNION SELECT ordernumber FROM to_touch)
                         GROUP BY {key} HAVING count(*) > 1)""",
                 [source],
             ).fetchone()
@@ -396,7 +401,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     failpoint("committed")
 
 
-def _not_answered(path: Path, error: duckdb.Error) -> DestinationError:
+def _not_to_result(path: Path, error: duckdb.Error) -> DestinationError:
     text = str(error).splitlines()[0].rstrip(".")
     hint = (
         "Ask for a shorter time."

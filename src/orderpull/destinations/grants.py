@@ -37,7 +37,7 @@ _EVERYBODY = {"public", "none"}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GrantPlan:
     """Who gets which rights, and where.
 
     :param schema: where the tables are. :param owner: PostgreSQL: who makes and owns them; None:
@@ -84,7 +84,7 @@ class Plan:
         return self.owner or self.loader
 
 
-def place_of(url: str) -> tuple[str, str, str]:
+def parse_url(url: str) -> tuple[str, str, str]:
     """Kind, database and user that *url* names; '' for what it does not."""
     parts = urlsplit(url)
     kind = "postgresql" if parts.scheme == "postgres" else parts.scheme
@@ -93,13 +93,13 @@ def place_of(url: str) -> tuple[str, str, str]:
     return kind, database, unquote(parts.username or "") or query.get("user", "")
 
 
-def script(plan: Plan) -> str:
+def script(plan: GrantPlan) -> str:
     """The script, as the server's own SQL; it may be run again at any time."""
     parts = _on_redshift(plan) if plan.kind == "redshift" else _on_postgresql(plan)
     return "\n".join(parts) + "\n"
 
 
-def _on_postgresql(plan: Plan) -> Iterator[str]:
+def _on_postgresql(plan: GrantPlan) -> Iterator[str]:
     database, schema = identifier(plan.database), identifier(plan.schema)
     loader, reader, owner = map(identifier, (plan.loader, plan.reader, plan.makes_tables))
     yield f"""\
@@ -133,7 +133,7 @@ SET LOCAL search_path = {schema};"""
     yield "\nCOMMIT;"
 
 
-def _on_redshift(plan: Plan) -> Iterator[str]:
+def _on_redshift(plan: GrantPlan) -> Iterator[str]:
     database, schema = identifier(plan.database), identifier(plan.schema)
     loader, reader = identifier(plan.loader), identifier(plan.reader)
     yield f"""\
@@ -177,7 +177,7 @@ FROM (SELECT max(version) AS version FROM {version}) AS known WHERE known.versio
     yield "\nCOMMIT;"
 
 
-def _roles(plan: Plan, roles: Iterable[str]) -> Iterator[str]:
+def _roles(plan: GrantPlan, roles: Iterable[str]) -> Iterator[str]:
     """PL/pgSQL that makes the *roles*, and lets who runs it act as the owner."""
     for role in roles if plan.users else ():
         login = "NOLOGIN" if role == plan.owner else "LOGIN"
@@ -224,7 +224,7 @@ def _tables_block() -> str:
     )
 
 
-def _rights(plan: Plan) -> Iterator[str]:
+def _rights(plan: GrantPlan) -> Iterator[str]:
     """What loader and reader may do with the tables, granted by their owner."""
     tables = [table.name for table in TABLES]
     if plan.owner:
@@ -266,7 +266,7 @@ def _check_name(what: str, name: str, longest: int) -> None:
         )
 
 
-def _listed(plan: Plan, names: Iterable[str]) -> str:
+def _listed(plan: GrantPlan, names: Iterable[str]) -> str:
     return ",\n".join(f"    {qualified(plan.schema, name)}" for name in names)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from orderpull.destinations.protocol import (
     DUCKDB_TYPES,
     Batch,
-    Judged,
+    MergePlan,
     Reject,
     RunRecord,
     SourceState,
@@ -25,7 +25,7 @@ Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[Any]], Rows]
 """Runs one statement with its values in the warehouse; returns its rows, if it has some."""
 
-KNOWN_REJECT = "order_id, ordernumber, reason, page, position, reject_key"
+REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"
 """What is asked of the stored rejects, to know which of them have loaded (:func:`plan_rejects`)."""
 
 
@@ -80,13 +80,13 @@ def read_rejects(execute: Execute, source: str | None, reason: str | None) -> li
     return [Reject(*row) for row in rows]
 
 
-def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) -> None:
+def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
     """Make ``loaded_page``: a row for each page of *batch* that is new to the ledger."""
     rows = [
         (
             meta.page, parse_time(meta.received_at), meta.sha256, meta.size, meta.state,
             meta.possible_loss,
-            *(getattr(judged.per_page[meta.page], name) for name in COUNTS),
+            *(getattr(plan.per_page[meta.page], name) for name in COUNTS),
         )
         for meta in (batch.pages if batch.counted else ())
     ]  # fmt: skip
@@ -98,33 +98,33 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) 
 
 
 def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Make ``gone_reject``, the keys of stored rejects to be taken out; trim ``reject``.
+    """Make ``reject_to_delete``, the keys of stored rejects to be taken out; trim ``reject``.
 
-    ``known_reject`` holds the stored rejects of the source. One has loaded when its own text was
+    ``stored_reject`` holds the stored rejects of the source. One has loaded when its own text was
     shaped now, or when a version of its order stands that came later in the landing. The same bad
     order met again is one row: its latest.
     """
     stage.execute(
-        """CREATE OR REPLACE TEMP TABLE gone_reject AS
-           SELECT reject_key FROM known_reject AS r WHERE
-               EXISTS (SELECT 1 FROM standing AS s WHERE s.order_id = r.order_id
+        """CREATE OR REPLACE TEMP TABLE reject_to_delete AS
+           SELECT reject_key FROM stored_reject AS r WHERE
+               EXISTS (SELECT 1 FROM current_version AS s WHERE s.order_id = r.order_id
                          AND (s.page, s.position) >= (r.page, r.position))
-               OR EXISTS (SELECT 1 FROM standing AS s WHERE r.order_id IS NULL
+               OR EXISTS (SELECT 1 FROM current_version AS s WHERE r.order_id IS NULL
                             AND s.ordernumber = r.ordernumber
                             AND (s.page, s.position) >= (r.page, r.position))
                OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
                             AND o.page = r.page AND o.position = r.position)"""
     )
     stage.execute(
-        """DELETE FROM reject USING known_reject AS r
+        """DELETE FROM reject USING stored_reject AS r
            WHERE reject.reject_key = r.reject_key
-             AND r.reject_key NOT IN (SELECT reject_key FROM gone_reject)
+             AND r.reject_key NOT IN (SELECT reject_key FROM reject_to_delete)
              AND (r.page, r.position) > (reject.page, reject.position)"""
     )
     stage.execute(
-        """INSERT INTO gone_reject
-           SELECT reject_key FROM reject SEMI JOIN known_reject USING (reject_key)
-           ANTI JOIN gone_reject USING (reject_key)"""
+        """INSERT INTO reject_to_delete
+           SELECT reject_key FROM reject SEMI JOIN stored_reject USING (reject_key)
+           ANTI JOIN reject_to_delete USING (reject_key)"""
     )
 
 

@@ -13,20 +13,25 @@ import duckdb
 from orderpull import clock
 from orderpull.destinations import ledger
 from orderpull.destinations.ledger import quoted
-from orderpull.destinations.merge.changes import DELETES, inserts, plan, span
-from orderpull.destinations.merge.merge import KNOWN, judge
-from orderpull.destinations.merge.rollups import Summaries
+from orderpull.destinations.merge.changes import (
+    DELETES,
+    insert_queries,
+    ordered_between,
+    stage_changes,
+)
+from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
+from orderpull.destinations.merge.rollups import RollupWriter
 from orderpull.destinations.merge.stored import (
-    KEY,
-    STANDING,
-    STANDING_COLUMNS,
-    Fetch,
+    ID_COLUMN,
+    NOT_DELETED,
+    NOT_DELETED_COLUMNS,
+    FetchStored,
     stage_vanished,
 )
 from orderpull.destinations.protocol import (
     DUCKDB_TYPES,
     Batch,
-    Judged,
+    MergePlan,
     Reject,
     RunRecord,
     SourceState,
@@ -46,7 +51,7 @@ from orderpull.model import (
 
 _KEY = [c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordernumber"}]
 _KEY_NAMES = ", ".join(column.name for column in _KEY)
-_OF_HEADER = ", ".join(f"h.{name}" for name in KNOWN.split(", "))
+_OF_HEADER = ", ".join(f"h.{name}" for name in STORED_COLUMNS.split(", "))
 
 # Two lookups by key instead of one with OR, which would read the whole table each time.
 _STORED = f"""
@@ -70,67 +75,67 @@ class ServerLoader:
         self.stage = stage
         self.session = session
         self.limits = limits
-        self.summaries = Summaries(session.execute, zone)
+        self.rollups = RollupWriter(session.execute, zone)
 
-    def ensure_summaries(self) -> None:
-        """Make the summaries anew, if they are not there or have another zone's days."""
-        if not self.summaries.current():
+    def ensure_rollups(self) -> None:
+        """Make the rollups anew, if they are not there or have another zone's days."""
+        if not self.rollups.is_current():
             with self.session.writing():
-                if not self.summaries.current():  # another process may have been first
-                    self.summaries.make()
+                if not self.rollups.is_current():  # another process may have been first
+                    self.rollups.rebuild()
 
     def state(self, source: str) -> SourceState:
         """What the ledger knows of *source*."""
         return ledger.read_state(self.session.execute, source)
 
-    def judge(self, batch: Batch) -> Judged:
+    def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged tables with what is stored."""
 
-        def create_known() -> None:
+        def stage_stored() -> None:
             rows: ledger.Rows = []
             if self._upload("staged_key", _KEY, f"SELECT {_KEY_NAMES} FROM staged_order"):
                 rows = self.session.execute(_STORED, [batch.source, batch.source])
-            self._stage("known", _columns_of(KNOWN, ORDER_HEADER), rows)
+            self._stage("stored_order", _columns_of(STORED_COLUMNS, ORDER_HEADER), rows)
 
-        return judge(self.stage, batch, create_known, self._fetching(batch.source))
+        return plan_merge(self.stage, batch, stage_stored, self._fetching(batch.source))
 
     def stage_vanished(
         self, source: str, page: int, listed: Sequence[str], *, partial: bool
     ) -> tuple[int, int]:
         """Stage the stored orders of *source* that are not *listed*, as deleted."""
-        self._stage("stored_id", STANDING_COLUMNS, self.session.execute(STANDING, [source]))
+        self._stage("stored_id", NOT_DELETED_COLUMNS, self.session.execute(NOT_DELETED, [source]))
         return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
-    def _fetching(self, source: str) -> Fetch:
+    def _fetching(self, source: str) -> FetchStored:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
-            self._upload(keys, KEY, f"SELECT order_id FROM {keys}")
+            self._upload(keys, ID_COLUMN, f"SELECT order_id FROM {keys}")
             self._stage(name, columns, self.session.execute(statement, [source]))
 
         return fetch
 
-    def apply(self, batch: Batch, judged: Judged) -> None:
+    def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write everything of *batch*: upload, then one transaction."""
         stored = self.session.execute(
-            f"SELECT {ledger.KNOWN_REJECT} FROM orderpull_reject WHERE source = ?", [batch.source]
+            f"SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?", [batch.source]
         )
-        self._stage("known_reject", _columns_of(ledger.KNOWN_REJECT, LEDGER_REJECT), stored)
-        plan(self.stage, batch, judged)
+        self._stage("stored_reject", _columns_of(ledger.REJECT_COLUMNS, LEDGER_REJECT), stored)
+        stage_changes(self.stage, batch, plan)
         at = clock.now()
         record = batch.record
         record.run = record.run or ledger.next_run(self.session.execute)
         record.batches += 1
         keys = self._upload_keys()
-        rows = self._upload_rows(inserts(batch.source, record.run, at, self.limits))
+        rows = self._upload_rows(insert_queries(batch.source, record.run, at, self.limits))
         failpoint("before-lock")
         with self.session.writing():
             failpoint("load-begun")
             self._refuse_overtaken(batch)
-            self.summaries.book(
+            self.rollups.apply_delta(
                 batch.source,
-                span(self.stage),
+                ordered_between(self.stage),
                 new_orders=ORDER_ADDRESS in rows,
                 new_items=ORDER_ITEM in rows,
-                gone="gone" in keys,
+                deletes="to_delete" in keys,
             )
             failpoint("summarised")
             self._delete(batch.source, keys)

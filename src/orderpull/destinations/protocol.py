@@ -91,10 +91,10 @@ class RunRecord:
         """The same once more, to be changed without changing this."""
         return replace(self, counts=replace(self.counts))
 
-    def become(self, other: "RunRecord") -> None:
-        """Say what *other* says."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(other, each.name))
+    def assign(self, other: "RunRecord") -> None:
+        """Set every field to the value of *other*."""
+        for field_ in fields(self):
+            setattr(self, field_.name, getattr(other, field_.name))
 
 
 @dataclass(slots=True)
@@ -136,13 +136,17 @@ class Reject:
     reject_key: str
 
 
-class Judged(Protocol):
-    """A batch that has been compared with what is stored, before its transaction."""
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """The decisions about a batch in numbers; its rows are temporary tables of the stage.
+
+    :param counts: orders by outcome. :param per_page: the same for each page of the batch.
+    :param lost_number: stored orders that lose their number: page, order_id, ordernumber.
+    """
 
     counts: Counts
     per_page: dict[int, Counts]
-    displaced: list[tuple[int, str, str]]
-    """Stored orders that lose their number: page, order_id, ordernumber."""
+    lost_number: list[tuple[int, str, str]]
 
 
 class Loader(Protocol):
@@ -167,11 +171,11 @@ class Loader(Protocol):
         """
         ...
 
-    def judge(self, batch: Batch) -> Judged:
-        """Compare the staged tables with what is stored; change nothing."""
+    def plan_merge(self, batch: Batch) -> MergePlan:
+        """Compare the staged orders with the stored orders; change nothing."""
         ...
 
-    def apply(self, batch: Batch, judged: Judged) -> None:
+    def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write rows, rejects, pages, cursor and counts in one transaction.
 
         :raises Overtaken: another loader wrote meanwhile; nothing was changed.
@@ -191,8 +195,8 @@ class Loader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a query finds.
+class QueryResult:
+    """The result of a query.
 
     :param columns: their names. :param rows: each row once, fetched as they are asked for.
     """
@@ -208,7 +212,7 @@ class Reader(Protocol):
         """The rows that *query* answers, each as a dict."""
         ...
 
-    def query(self, query: "sa.Select[Any] | str") -> Answer:
+    def query(self, query: "sa.Select[Any] | str") -> QueryResult:
         """What *query* finds; the text of a person's own may be wrong, and must only read.
 
         :raises UsageError: it is wrong, or would write; the message says where.
@@ -228,7 +232,7 @@ class Reader(Protocol):
 class Destination(Protocol):
     """A warehouse."""
 
-    def place(self) -> str:
+    def identity(self) -> str:
         """What tells it from every other, by whichever address it is reached.
 
         :raises DestinationError: it cannot be reached.
@@ -253,7 +257,7 @@ class Destination(Protocol):
         """
         ...
 
-    def edition(self) -> "Hashable | None":
+    def version(self) -> "Hashable | None":
         """What a reader that is opened now reads, if that is something which never changes.
 
         None: each reader sees what was last loaded when it is opened.

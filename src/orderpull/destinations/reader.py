@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orderpull.destinations.protocol import MEMORY_LIMIT, Answer
+from orderpull.destinations.protocol import MEMORY_LIMIT, QueryResult
 from orderpull.destinations.session import Session
-from orderpull.destinations.user_query import FETCHED_AT_ONCE, through_cursor
+from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,15 +33,15 @@ class ServerReader:
         rows = self.session.execute(text, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def query(self, query: "sa.Select[Any] | str") -> Answer:
+    def query(self, query: "sa.Select[Any] | str") -> QueryResult:
         """What *query* finds, fetched from the server piece by piece."""
         session = self.session
         if isinstance(query, str):
-            return through_cursor(session.ask, query)
+            return run_through_cursor(session.query_user, query)
         from orderpull.destinations.schema import with_literals
 
         names = tuple(column.name for column in query.selected_columns)
-        return through_cursor(
+        return run_through_cursor(
             lambda text: (names, session.execute(text)), with_literals(query, session.kind)
         )
 
@@ -57,7 +57,7 @@ class ServerReader:
                 connection.execute(f"CREATE TABLE fetched ({names})")
                 unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
                 rows = self.query(query).rows
-                while some := list(islice(rows, FETCHED_AT_ONCE)):
+                while some := list(islice(rows, FETCH_SIZE)):
                     lists = [list(values) for values in zip(*some, strict=True)]
                     connection.execute(f"INSERT INTO fetched SELECT {unnested}", lists)
                 yield connection, "SELECT * FROM fetched"

@@ -20,7 +20,7 @@ _STAGE: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": MEMORY_LIMIT,
 }
 
-_PLACE = {
+_IDENTITY = {
     "postgresql": "SELECT pg_postmaster_start_time()::text, current_database(), current_schema()",
     "redshift": "SELECT '{where}', current_database(), current_schema()",
 }
@@ -52,10 +52,10 @@ class ServerDestination:
     def __str__(self) -> str:
         return self.where
 
-    def place(self) -> str:
+    def identity(self) -> str:
         """What the server says that it is."""
         with self._session() as session:
-            found = session.execute(_PLACE[session.kind])
+            found = session.execute(_IDENTITY[session.kind])
         return " ".join(str(value) for value in found[0]).replace("{where}", self.where)
 
     def preflight(self) -> None:
@@ -71,7 +71,7 @@ class ServerDestination:
         with self._session() as session, duckdb.connect(":memory:", config=_STAGE) as stage:
             stage.execute("SET TimeZone = 'UTC'")
             loader = ServerLoader(stage, session, self.limits, self.zone)
-            loader.ensure_summaries()
+            loader.ensure_rollups()
             yield loader
 
     @contextmanager
@@ -86,7 +86,7 @@ class ServerDestination:
             with _one_instant(session):
                 yield ServerReader(session)
 
-    def edition(self) -> None:
+    def version(self) -> None:
         """None: readers see what was loaded as soon as it is."""
 
     def publish(self, *, finished: bool) -> None:

@@ -48,10 +48,10 @@ class Session(Protocol):
         """
         ...
 
-    def ask(self, statement: str) -> tuple[tuple[str, ...], ledger.Rows]:
+    def query_user(self, statement: str) -> tuple[tuple[str, ...], ledger.Rows]:
         """Run a reader's own single *statement*: the names of its columns, and its rows.
 
-        :raises Refused: the statement is wrong, or would write.
+        :raises StatementRejected: the statement is wrong, or would write.
         :raises DestinationError: the server is gone, or takes too long.
         """
         ...

@@ -1,6 +1,6 @@
-"""A reader's own SQL: one statement that only reads, its rows as they are asked for.
+"""A user's own SQL: one statement that only reads, its rows fetched in pieces.
 
-What is wrong with it is told in a sentence with line and column, and never quotes a row.
+An error becomes a sentence with line and column, which never quotes a row.
 """
 
 import json
@@ -13,185 +13,189 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from orderpull.destinations.protocol import Answer
+from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
 
-FETCHED_AT_ONCE = 1_000
-"""Rows; a Redshift of one node gives no more at a time."""
+FETCH_SIZE = 1_000
+"""Rows of one FETCH; a Redshift of one node allows no more."""
 
 READS = "Begin with SELECT, WITH, VALUES, TABLE or EXPLAIN."
 
-# No file, no other database, no variable of this process.
-_SHUT = (
+# The statement reaches no file, no other database and no variable of this process.
+_SANDBOX = (
     "SET errors_as_json = true",
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-_TAKEN = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_READING_TYPES = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _FIRST_WORD = re.compile(rf"{_COMMENTS}[\s(]*(\w*)", re.DOTALL)
 _THROUGH_CURSOR = {"SELECT", "WITH", "VALUES", "TABLE"}
-_AS_IT_IS = {"EXPLAIN", "SHOW"}
+_DIRECT = {"EXPLAIN", "SHOW"}
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
-Ask = Callable[[str], tuple[tuple[str, ...], list[tuple[Any, ...]]]]
-"""Runs one statement: the names of its columns, and its rows."""
+Page = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+"""Names of the columns, and some rows."""
+
+Run = Callable[[str], Page]
+"""Runs one statement on a server."""
 
 _numbers = count(1)
 
 
-class Refused(Exception):
-    """A server refuses a statement.
+class StatementRejected(Exception):
+    """A server rejects a statement.
 
-    :param said: why. :param position: where in the statement, in characters from 0.
+    :param reason: the server's message, without values of rows.
+    :param position: the place of the error in the statement, in characters from 0.
     """
 
-    def __init__(self, said: str, position: int | None) -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, reason: str, position: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.position = position
 
 
-def asked(connection: duckdb.DuckDBPyConnection, text: str) -> Answer:
-    """What the statement *text* finds in a DuckDB file that is open for reading.
+def run_user_query(connection: duckdb.DuckDBPyConnection, text: str) -> QueryResult:
+    """Run the statement *text* in a DuckDB file that is open for reading.
 
-    The connection reads nothing but that file from then on.
+    From then on the connection can read that file only.
 
-    :raises UsageError: it is wrong, or would write.
+    :raises UsageError: the statement is wrong, or would write.
     """
-    if not _is_shut(connection):
-        for statement in _SHUT:
+    if not _is_sandboxed(connection):
+        for statement in _SANDBOX:
             connection.execute(statement)
     try:
         statements = connection.extract_statements(text)
         if len(statements) != 1:
             raise _one_at_a_time(len(statements))
-        if statements[0].type not in _TAKEN:
-            raise _not_taken(statements[0].type.name)
-        answer = answered(_interruptibly(connection, lambda: connection.execute(statements[0])))
+        if statements[0].type not in _READING_TYPES:
+            raise _not_reading(statements[0].type.name)
+        result = to_result(_interruptibly(connection, lambda: connection.execute(statements[0])))
     except duckdb.Error as error:
-        raise _told(error, text) from None
-    return Answer(answer.columns, _telling(answer.rows, text))
+        raise _usage_error(error, text) from None
+    return QueryResult(result.columns, _rows_or_usage_error(result.rows, text))
 
 
-def answered(found: duckdb.DuckDBPyConnection) -> Answer:
-    """What a DuckDB connection has just been asked."""
-    return Answer(tuple(column[0] for column in found.description), _fetched(found))
+def to_result(executed: duckdb.DuckDBPyConnection) -> QueryResult:
+    """The result of the statement that the connection *executed* last."""
+    return QueryResult(tuple(column[0] for column in executed.description), _fetch_all(executed))
 
 
-def _fetched(found: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while rows := found.fetchmany(FETCHED_AT_ONCE):
+def _fetch_all(executed: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while rows := executed.fetchmany(FETCH_SIZE):
         yield from rows
 
 
-def _interruptibly(connection: duckdb.DuckDBPyConnection, do: Callable[[], Found]) -> Found:
-    """What *do* gives, given up at once at Ctrl-C, which DuckDB itself may hear late."""
+def _interruptibly(connection: duckdb.DuckDBPyConnection, call: Callable[[], T]) -> T:
+    """Return the result of *call*; Ctrl-C stops it at once, which DuckDB itself may notice late."""
     with ThreadPoolExecutor(1) as pool:
-        doing = pool.submit(do)
+        future = pool.submit(call)
         try:
-            return doing.result()
+            return future.result()
         except KeyboardInterrupt:
             connection.interrupt()
             raise
 
 
-def _telling(rows: Iterator[tuple[Any, ...]], text: str) -> Iterator[tuple[Any, ...]]:
-    """*rows*; an error on the way is told."""
+def _rows_or_usage_error(rows: Iterator[tuple[Any, ...]], text: str) -> Iterator[tuple[Any, ...]]:
+    """Yield *rows*; a DuckDB error on the way becomes a UsageError."""
     try:
         yield from rows
     except duckdb.Error as error:
-        raise _told(error, text) from None
+        raise _usage_error(error, text) from None
 
 
-def _is_shut(connection: duckdb.DuckDBPyConnection) -> bool:
+def _is_sandboxed(connection: duckdb.DuckDBPyConnection) -> bool:
     row = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
     return bool(row and row[0])
 
 
-def _told(error: duckdb.Error, text: str) -> UsageError:
-    """What DuckDB says of *text*; it counts in bytes."""
-    _, _, detail = str(error).partition(": ")
-    try:
-        told = json.loads(detail)
-        said, position = told["exception_message"], told.get("position")
-    except (json.JSONDecodeError, KeyError, TypeError):
-        said, position = str(error), None
-    said = said.partition("\n")[0]
-    if isinstance(error, duckdb.ConversionException):
-        said = re.sub(r"(string|value|type \w+ with value) .*?( to | can't |$)", r"\1\2", said)
+def _usage_error(error: duckdb.Error, text: str) -> UsageError:
+    """The sentence for DuckDB's *error*, whose positions count in bytes."""
     if isinstance(error, duckdb.PermissionException):
         return UsageError("Only the warehouse can be read here, no file beside it.")
-    at = None
-    if position is not None:
-        at = len(text.encode()[: int(position)].decode(errors="ignore"))
-    return wrong(said, text, at)
+    _, _, detail = str(error).partition(": ")
+    try:
+        fields = json.loads(detail)
+        reason, in_bytes = fields["exception_message"], fields.get("position")
+    except (json.JSONDecodeError, KeyError, TypeError):
+        reason, in_bytes = str(error), None
+    reason = reason.partition("\n")[0]
+    if isinstance(error, duckdb.ConversionException):
+        reason = re.sub(r"(string|value|type \w+ with value) .*?( to | can't |$)", r"\1\2", reason)
+    position = None
+    if in_bytes is not None:
+        position = len(text.encode()[: int(in_bytes)].decode(errors="ignore"))
+    return _sql_error(reason, text, position)
 
 
-def wrong(said: str, text: str, position: int | None) -> UsageError:
-    """The sentence about what is wrong with *text*. :param position: in characters from 0."""
-    place = ""
+def _sql_error(reason: str, text: str, position: int | None) -> UsageError:
+    """The error of the statement *text*. :param position: in characters from 0."""
+    where = ""
     if position is not None and 0 <= position <= len(text):
         before = text[:position]
-        place = f" (line {before.count(chr(10)) + 1}, column {position - before.rfind(chr(10))})"
-    return UsageError(f"The SQL is wrong{place}: {said.rstrip('!. ')}.")
+        where = f" (line {before.count(chr(10)) + 1}, column {position - before.rfind(chr(10))})"
+    return UsageError(f"The SQL is wrong{where}: {reason.rstrip('!. ')}.")
 
 
-def through_cursor(ask: Ask, text: str) -> Answer:
-    """What the statement *text* finds on a server, within the transaction that is open there.
+def run_through_cursor(run: Run, text: str) -> QueryResult:
+    """Run the statement *text* on a server, within the transaction that is open there.
 
-    :raises UsageError: it is wrong, or would write.
+    :raises UsageError: the statement is wrong, or would write.
     """
     text = re.sub(r"[\s;]+$", "", text)
-    found = _FIRST_WORD.match(text)
-    word = found[1].upper() if found else ""
+    match = _FIRST_WORD.match(text)
+    word = match[1].upper() if match else ""
     if not word:
         raise _one_at_a_time(0)
-    if word not in _THROUGH_CURSOR | _AS_IT_IS:
-        raise _not_taken(word[:20])
-    if word in _AS_IT_IS:
-        columns, rows = _asking(ask, "", text)
-        return Answer(columns, iter(rows))
-    # On a line of its own, so that a comment at the end of the text ends with it.
+    if word not in _THROUGH_CURSOR | _DIRECT:
+        raise _not_reading(word[:20])
+    if word in _DIRECT:
+        columns, rows = _run(run, "", text)
+        return QueryResult(columns, iter(rows))
     cursor = f"answer_{next(_numbers)}"
-    _asking(ask, f"DECLARE {cursor} CURSOR FOR\n", text)
-    columns, rows = _fetch(ask, cursor, text)
-    return Answer(columns, _rest(ask, cursor, text, rows))
+    _run(run, f"DECLARE {cursor} CURSOR FOR\n", text)
+    columns, rows = _fetch(run, cursor, text)
+    return QueryResult(columns, _rest(run, cursor, text, rows))
 
 
 def _rest(
-    ask: Ask, cursor: str, text: str, rows: list[tuple[Any, ...]]
+    run: Run, cursor: str, text: str, rows: list[tuple[Any, ...]]
 ) -> Iterator[tuple[Any, ...]]:
     try:
         while rows:
             yield from rows
-            rows = _fetch(ask, cursor, text)[1]
+            rows = _fetch(run, cursor, text)[1]
     finally:
-        with suppress(Refused, OrderpullError):
-            ask(f"CLOSE {cursor}")
+        with suppress(StatementRejected, OrderpullError):
+            run(f"CLOSE {cursor}")
 
 
-def _fetch(ask: Ask, cursor: str, text: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def _fetch(run: Run, cursor: str, text: str) -> Page:
     try:
-        return ask(f"FETCH FORWARD {FETCHED_AT_ONCE} FROM {cursor}")
-    except Refused as refused:
-        raise wrong(refused.said, text, None) from None
+        return run(f"FETCH FORWARD {FETCH_SIZE} FROM {cursor}")
+    except StatementRejected as error:
+        raise _sql_error(error.reason, text, None) from None
 
 
-def _asking(ask: Ask, before: str, text: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def _run(run: Run, before: str, text: str) -> Page:
+    """Run *text* with *before* in front of it; positions of errors are those in *text*."""
     try:
-        return ask(before + text)
-    except Refused as refused:
-        if "multiple commands" in refused.said:
+        return run(before + text)
+    except StatementRejected as error:
+        if "multiple commands" in error.reason:
             raise _one_at_a_time(2) from None
-        if "data-modifying" in refused.said or refused.said == "it would write":
+        if "data-modifying" in error.reason or error.reason == "it would write":
             raise UsageError("That would write, and is refused.", READS) from None
-        at = refused.position
-        raise wrong(refused.said, text, None if at is None else at - len(before)) from None
+        position = None if error.position is None else error.position - len(before)
+        raise _sql_error(error.reason, text, position) from None
 
 
-def _not_taken(word: str) -> UsageError:
+def _not_reading(word: str) -> UsageError:
     return UsageError(f"{word} is not taken here, where one only reads.", READS)
 
 

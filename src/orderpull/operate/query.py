@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 
 from orderpull import clock
 from orderpull.destinations import open_destination
-from orderpull.destinations.protocol import Answer
+from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import UsageError
 from orderpull.model import DATA_TABLES, LEDGER_TABLES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.settings import Settings
@@ -51,7 +51,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @contextmanager
-def asking(settings: Settings, text: str) -> Iterator[Answer]:
+def asking(settings: Settings, text: str) -> Iterator[QueryResult]:
     """What the statement *text* finds in the warehouse; its rows come as they are asked for.
 
     :raises UsageError: it is wrong, or would write. :raises DestinationError: nothing can be read.
@@ -59,7 +59,7 @@ def asking(settings: Settings, text: str) -> Iterator[Answer]:
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
         answer = reader.query(text)
-        yield Answer(told_apart(answer.columns), answer.rows)
+        yield QueryResult(told_apart(answer.columns), answer.rows)
 
 
 def told_apart(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def statements(text: str) -> tuple[list[str], str]:
     return found, text[begin:].lstrip()
 
 
-def write(answer: Answer, shape: Shape, out: TextIO, limit: int | None) -> bool:
+def write(answer: QueryResult, shape: Shape, out: TextIO, limit: int | None) -> bool:
     """Write *answer* to *out*, row by row; whether there are more rows than *limit*.
 
     What would steer a terminal is made visible for one, and for nothing else.

@@ -193,9 +193,9 @@ def _refuse_same(settings: Settings, target: Destination) -> None:
 
     :raises UsageError: both are the same. :raises DestinationError: the target is out of reach.
     """
-    there = target.place()
+    there = target.identity()
     try:
-        here = _origin(settings).place()
+        here = _origin(settings).identity()
     except (DestinationError, SettingsError):
         return
     if here == there:

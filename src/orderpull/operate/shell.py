@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from orderpull.destinations.protocol import Answer
+from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.operate.query import asking, columns_of, statements, tables
 from orderpull.settings import Settings
@@ -32,7 +32,7 @@ class Shell:
     def __init__(
         self,
         settings: Settings,
-        show: Callable[[Answer], None],
+        show: Callable[[QueryResult], None],
         tell: Callable[[OrderpullError], None],
         say: Callable[[str], None],
         *,
@@ -82,10 +82,10 @@ class Shell:
         if command != "\\d":
             raise UsageError(f"There is no command {command}.", HELP)
         if not names:
-            self.show(Answer(("name", "is"), iter(tables())))
+            self.show(QueryResult(("name", "is"), iter(tables())))
         for name in names:
             columns = columns_of(self.settings, name.rstrip(";"))
-            self.show(Answer(("column", "holds", "meaning"), iter(columns)))
+            self.show(QueryResult(("column", "holds", "meaning"), iter(columns)))
 
 
 def history_file() -> Path:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orderpull import clock
-from orderpull.destinations.protocol import Answer
+from orderpull.destinations.protocol import QueryResult
 from orderpull.model import COUNTS, LEDGER_REJECT
 from orderpull.operate.compare import Comparison, TableCompared
 from orderpull.operate.export import Written
@@ -235,7 +235,7 @@ def show_files(files: Sequence[Written], console: Console) -> None:
     console.print(table)
 
 
-def show_answer(answer: Answer, console: Console, limit: int) -> None:
+def show_answer(answer: QueryResult, console: Console, limit: int) -> None:
     """Print the first *limit* rows of *answer*: a table, or row by row if it is too wide."""
     rows = list(islice(answer.rows, limit))
     if not rows:

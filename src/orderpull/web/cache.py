@@ -90,7 +90,7 @@ class Warehouse:
 
     def read(self, read: Callable[[Reader], Found]) -> Found:
         """What *read* finds now."""
-        if self._destination.edition() is None:
+        if self._destination.version() is None:
             with self._few, self._destination.reader() as reader:
                 return read(reader)
         with self._reading:
@@ -102,7 +102,7 @@ class Warehouse:
 
     def _current(self) -> Reader:
         """A reader of the current edition: the one that is open, or a new one."""
-        edition = self._destination.edition()
+        edition = self._destination.version()
         if self._reader is None or self._reader[0] != edition:
             self._close()
             self._open = ExitStack()

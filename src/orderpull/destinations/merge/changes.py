@@ -1,7 +1,7 @@
 """What a judged batch takes out of a warehouse's tables, and what it puts in.
 
 All of it lies in the stage: the keys of :data:`DELETES` as temporary tables, the rows of
-:func:`inserts` as queries. A warehouse carries them over in its own way, in one transaction.
+:func:`insert_queries` as queries. A warehouse carries them over in its own way, in one transaction.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import duckdb
 
 from orderpull.destinations.ledger import plan_rejects, stage_pages
 from orderpull.destinations.merge.merge import prepare_rejects
-from orderpull.destinations.protocol import Batch, Judged
+from orderpull.destinations.protocol import Batch, MergePlan
 from orderpull.model import (
     LEDGER_PAGE,
     LEDGER_REJECT,
@@ -38,22 +38,22 @@ class Delete:
 
 
 DELETES = (
-    Delete(ORDER_ADDRESS, "gone", "ordernumber"),
-    Delete(ORDER_ITEM, "gone", "ordernumber"),
-    Delete(ORDER_HEADER, "gone", "ordernumber"),
-    Delete(ORDER_HEADER, "touched", "ordernumber"),
-    Delete(LEDGER_REJECT, "gone_reject", "reject_key"),
+    Delete(ORDER_ADDRESS, "to_delete", "ordernumber"),
+    Delete(ORDER_ITEM, "to_delete", "ordernumber"),
+    Delete(ORDER_HEADER, "to_delete", "ordernumber"),
+    Delete(ORDER_HEADER, "to_touch", "ordernumber"),
+    Delete(LEDGER_REJECT, "reject_to_delete", "reject_key"),
 )
 
 # The rows of each table, in the order in which they are written; {source}, {run} and {at} are
 # literals.
 _ROWS = {
-    ORDER_ADDRESS: "SELECT *, {source} AS source FROM winner",
+    ORDER_ADDRESS: "SELECT *, {source} AS source FROM to_write",
     ORDER_ITEM: """SELECT ordernumber, item.sku AS sku, item.quantity AS quantity,
                           {source} AS source
-                   FROM (SELECT ordernumber, unnest(items) AS item FROM winner)""",
-    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM winner
-                     UNION ALL BY NAME SELECT *, {source} AS source FROM touched""",
+                   FROM (SELECT ordernumber, unnest(items) AS item FROM to_write)""",
+    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM to_write
+                     UNION ALL BY NAME SELECT *, {source} AS source FROM to_touch""",
     LEDGER_PAGE: """SELECT *, {source} AS source, {run} AS run, {at} AS loaded_at
                     FROM loaded_page""",
     LEDGER_REJECT: """SELECT *, {source} AS source, {run} AS run, {at} AS rejected_at
@@ -61,26 +61,28 @@ _ROWS = {
 }
 
 
-def plan(stage: duckdb.DuckDBPyConnection, batch: Batch, judged: Judged) -> None:
+def stage_changes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
     """Make the temporary tables that deletes and inserts are read from.
 
-    ``known_reject`` must be there: the stored rejects of the source (``ledger.KNOWN_REJECT``).
+    ``stored_reject`` must be there: the stored rejects of the source (``ledger.REJECT_COLUMNS``).
     """
     prepare_rejects(stage)
     plan_rejects(stage)
-    stage_pages(stage, batch, judged)
+    stage_pages(stage, batch, plan)
 
 
-def span(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+def ordered_between(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
     """The earliest and the latest time at which orders of the batch were placed."""
     found = stage.execute(
         """SELECT min(ordered_at), max(ordered_at)
-           FROM (SELECT ordered_at FROM winner UNION ALL SELECT ordered_at FROM known)"""
+           FROM (SELECT ordered_at FROM to_write UNION ALL SELECT ordered_at FROM stored_order)"""
     ).fetchone()
     return found or (None, None)
 
 
-def inserts(source: str, run: int, at: datetime, limits: Mapping[str, int]) -> dict[Table, str]:
+def insert_queries(
+    source: str, run: int, at: datetime, limits: Mapping[str, int]
+) -> dict[Table, str]:
     """For each table the query that gives its new rows, all columns in their order.
 
     :param limits: bytes that columns take; the ledger's own texts are cut to them. (An order's

@@ -1,173 +1,169 @@
-"""What becomes of each staged order, judged against what is stored.
+"""Merge staged orders with stored orders: which version of an order wins, which order a number.
 
-The same for every warehouse: the destination says which stored orders are concerned (``known``),
-and the judgement is made here, in the stage. It leaves temporary tables:
+The rules are the same in every warehouse. A warehouse stages the stored orders that share an id or
+a number with a staged order (``stored_order``); the merge runs in the stage. It makes these
+temporary tables:
 
-``judged``    each occurrence of an order and its verdict
-``winner``    the orders to be written
-``touched``   orders whose stored content came again with a later page
-``gone``      numbers of stored orders to be taken out first
-``standing``  the version of each order that holds after this batch
-``displaced`` stored orders that lose their number to another order
-``reject``    the rejects to be written, each with its key (:func:`prepare_rejects`)
+``decision``         each occurrence of an order, with what the merge decides about it
+``to_write``         orders to insert
+``to_touch``         stored orders that came again, unchanged, with a later page
+``to_delete``        numbers of stored orders to delete before the inserts
+``current_version``  the version of each order that holds after this batch
+``lost_number``      stored orders that lose their number to another order
+``reject``           rejects to insert, each with its key (:func:`prepare_rejects`)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import duckdb
 
-from orderpull.destinations.merge.stored import DELETED, Fetch, keep_addresses
-from orderpull.destinations.protocol import Batch, Counts
+from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
+from orderpull.destinations.protocol import Batch, Counts, MergePlan
 from orderpull.model import SIZES
 
-KNOWN = "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at"
-"""What is asked of the stored orders that share an id or a number with a staged one."""
+STORED_COLUMNS = (
+    "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at"
+)
+"""Columns of ``stored_order``."""
 
-VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
-
-# A version: what was modified later is newer; without a time, or with the same, what was landed
-# later, then what stands later in the page. A stored order's place in its page is not known.
+# The version with the later modified_at is newer; without one, or with the same, the version on the
+# later page, then at the later position. A stored order's position in its page is unknown: -1.
 _VERSION = """{{'modified_at': coalesce(modified_at, TIMESTAMP '-infinity'), 'page': page,
                 'position': {position}, 'content_hash': content_hash}}"""
 
-# A stored order whose own page is read again, whole, is no version beside that page's: there it
-# stands once more, as today's mapping reads it.
+# Replay reads a whole page again. A stored order of that page is then not a version of its own: the
+# page holds the same order as today's mapping reads it.
 _READ_AGAIN = """(page, order_id) IN (
     SELECT (o.page, o.order_id) FROM staged_order AS o JOIN staged_page USING (page))"""
 
-# Most orders are met once and for the first time: only the others need comparing.
-_SEVERAL = """
-CREATE OR REPLACE TEMP TABLE several AS
+# Most orders occur once and are new: only the others are compared.
+_REPEATED_ID = """
+CREATE OR REPLACE TEMP TABLE repeated_id AS
 SELECT order_id FROM (
     SELECT order_id FROM staged_order
-    UNION ALL SELECT order_id FROM known WHERE order_id IN (SELECT order_id FROM staged_order))
+    UNION ALL
+    SELECT order_id FROM stored_order WHERE order_id IN (SELECT order_id FROM staged_order))
 GROUP BY order_id HAVING count(*) > 1"""
 
 _NEWEST_WINS = """
-CREATE OR REPLACE TEMP TABLE judged AS
+CREATE OR REPLACE TEMP TABLE decision AS
 WITH occurrence AS (
     SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
            {staged_version} AS version
-    FROM staged_order SEMI JOIN several USING (order_id)
+    FROM staged_order SEMI JOIN repeated_id USING (order_id)
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, content_hash, page, -1, true,
            CASE WHEN NOT {read_again} THEN {stored_version} END
-    FROM known SEMI JOIN several USING (order_id)),
+    FROM stored_order SEMI JOIN repeated_id USING (order_id)),
 compared AS (
     SELECT *,
-        max(version) OVER (PARTITION BY order_id) AS final,
+        max(version) OVER (PARTITION BY order_id) AS newest,
         max(version) OVER (PARTITION BY order_id ORDER BY stored DESC, page, position
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
         max(CASE WHEN stored THEN content_hash END) OVER (PARTITION BY order_id) AS stored_hash
     FROM occurrence)
 SELECT order_id, ordernumber, ordered_at, page, position, stored,
-    version IS NOT NULL AND version = final AS final, stored_hash,
+    version IS NOT NULL AND version = newest AS is_newest, stored_hash,
     CASE WHEN stored THEN NULL
          WHEN before IS NULL THEN 'inserted'
          WHEN before.content_hash = content_hash THEN 'unchanged'
          WHEN version < before THEN 'stale'
-         ELSE 'updated' END AS verdict,
-    version = final AND NOT stored AND (stored_hash IS NULL OR stored_hash <> content_hash) AS wins,
-    version = final AND NOT stored AND stored_hash = content_hash AS touches
+         ELSE 'updated' END AS outcome,
+    version = newest AND NOT stored AND (stored_hash IS NULL OR stored_hash <> content_hash)
+        AS is_written,
+    version = newest AND NOT stored AND stored_hash = content_hash AS is_touched
 FROM compared
 UNION ALL
 SELECT order_id, ordernumber, ordered_at, page, position, false, true, NULL, 'inserted', true, false
-FROM staged_order ANTI JOIN several USING (order_id)"""
+FROM staged_order ANTI JOIN repeated_id USING (order_id)"""
 
-# on_change = "ignore", as if the orders came one by one: each round lets those in that are the
-# first of their id and of their number; who shares either with them is known from then on.
-_NEWS = """
-CREATE OR REPLACE TEMP TABLE news AS
+# on_change = "ignore" decides as if the orders came one by one. Each round accepts the candidates
+# that are the first of their id and of their number, and drops those that share either with them.
+_CANDIDATE = """
+CREATE OR REPLACE TEMP TABLE candidate AS
 SELECT page, position, order_id, ordernumber FROM staged_order
-WHERE order_id NOT IN (SELECT order_id FROM known)
-  AND ordernumber NOT IN (SELECT ordernumber FROM known)"""
-_FIRST_OF_BOTH = """
-INSERT INTO first_come SELECT * FROM news
+WHERE order_id NOT IN (SELECT order_id FROM stored_order)
+  AND ordernumber NOT IN (SELECT ordernumber FROM stored_order)"""
+_ACCEPT_FIRST = """
+INSERT INTO accepted SELECT * FROM candidate
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY page, position) = 1
     AND row_number() OVER (PARTITION BY ordernumber ORDER BY page, position) = 1"""
-_KNOWN_NOW = """
-DELETE FROM news WHERE order_id IN (SELECT order_id FROM first_come)
-                    OR ordernumber IN (SELECT ordernumber FROM first_come)"""
-_FIRST_STAYS = """
-CREATE OR REPLACE TEMP TABLE judged AS
+_DROP_ACCEPTED = """
+DELETE FROM candidate WHERE order_id IN (SELECT order_id FROM accepted)
+                    OR ordernumber IN (SELECT ordernumber FROM accepted)"""
+_FIRST_WINS = """
+CREATE OR REPLACE TEMP TABLE decision AS
 SELECT s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
-    f.page IS NOT NULL AS final, NULL::VARCHAR AS stored_hash,
-    CASE WHEN f.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS verdict,
-    f.page IS NOT NULL AS wins, false AS touches
-FROM staged_order AS s LEFT JOIN first_come AS f USING (page, position)
+    a.page IS NOT NULL AS is_newest, NULL::VARCHAR AS stored_hash,
+    CASE WHEN a.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS outcome,
+    a.page IS NOT NULL AS is_written, false AS is_touched
+FROM staged_order AS s LEFT JOIN accepted AS a USING (page, position)
 UNION ALL
 SELECT order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false, false
-FROM known"""
-_LATEST_PLACES = """
-UPDATE standing SET page = latest.place.page, position = latest.place.position
-FROM (SELECT order_id, max({'page': page, 'position': position}) AS place
+FROM stored_order"""
+_LATEST_POSITION = """
+UPDATE current_version SET page = latest.at.page, position = latest.at.position
+FROM (SELECT order_id, max({'page': page, 'position': position}) AS at
       FROM staged_order GROUP BY order_id) AS latest
-WHERE standing.order_id = latest.order_id
-  AND latest.place > {'page': standing.page, 'position': standing.position}"""
+WHERE current_version.order_id = latest.order_id
+  AND latest.at > {'page': current_version.page, 'position': current_version.position}"""
 
-# Orders that are deleted at their source, as they stand after this batch.
-_DEAD = f"""
-CREATE OR REPLACE TEMP TABLE dead AS
+# Orders that are deleted at their source once this batch is loaded.
+_DELETED = f"""
+CREATE OR REPLACE TEMP TABLE deleted AS
 SELECT order_id FROM staged_order WHERE status = '{DELETED}' AND (page, position) IN
-    (SELECT (page, position) FROM judged WHERE final AND NOT stored)
+    (SELECT (page, position) FROM decision WHERE is_newest AND NOT stored)
 UNION
-SELECT order_id FROM known WHERE status = '{DELETED}'
-    AND order_id NOT IN (SELECT order_id FROM judged WHERE final AND NOT stored)"""
+SELECT order_id FROM stored_order WHERE status = '{DELETED}'
+    AND order_id NOT IN (SELECT order_id FROM decision WHERE is_newest AND NOT stored)"""
 
-# Of several orders with one number the one placed first keeps it, then the smaller id; numbers
-# written as texts of digits compare as numbers do. What is deleted gives its number up.
-_STANDING = """
-CREATE OR REPLACE TEMP TABLE standing AS
+# The order placed first owns its number, then the one with the smaller id (ids of digits compare as
+# numbers). An order that is deleted at its source gives its number up.
+_CURRENT_VERSION = """
+CREATE OR REPLACE TEMP TABLE current_version AS
 WITH latest AS (
-    SELECT order_id, ordernumber, ordered_at, page, position, stored FROM judged WHERE final
+    SELECT order_id, ordernumber, ordered_at, page, position, stored FROM decision WHERE is_newest
     UNION ALL
-    SELECT order_id, ordernumber, ordered_at, page, -1, true FROM known
-    WHERE order_id NOT IN (SELECT order_id FROM judged))
-SELECT latest.*, dead.order_id IS NOT NULL AS dead, row_number() OVER (
+    SELECT order_id, ordernumber, ordered_at, page, -1, true FROM stored_order
+    WHERE order_id NOT IN (SELECT order_id FROM decision))
+SELECT latest.*, deleted.order_id IS NOT NULL AS is_deleted, row_number() OVER (
     PARTITION BY ordernumber
-    ORDER BY dead.order_id IS NOT NULL, ordered_at NULLS LAST, length(latest.order_id),
-             latest.order_id) = 1 AS keeps
-FROM latest LEFT JOIN dead ON dead.order_id = latest.order_id"""
+    ORDER BY deleted.order_id IS NOT NULL, ordered_at NULLS LAST, length(latest.order_id),
+             latest.order_id) = 1 AS owns_number
+FROM latest LEFT JOIN deleted ON deleted.order_id = latest.order_id"""
 
 _REUSED = """
 INSERT INTO staged_reject
 SELECT page, position, ordernumber, order_id, 'number_reused',
        'another order has its number; tell them apart with the setting '
            || 'ordernumber = "{number}~{id}"', '$', NULL
-FROM standing WHERE NOT keeps AND NOT stored AND NOT dead"""
+FROM current_version WHERE NOT owns_number AND NOT stored AND NOT is_deleted"""
 
 
-# Keys are indexed, so that they may not be of any length.
-_BRIEF = f"""
-CREATE OR REPLACE TEMP MACRO brief(key) AS
+# Reject keys are indexed, so their length is limited.
+_SHORT_KEY = f"""
+CREATE OR REPLACE TEMP MACRO short_key(key) AS
     CASE WHEN strlen(key) <= {SIZES["order_id"]} THEN key ELSE 'md5 ' || md5(key) END"""
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What the judgement says in numbers; the rows are in the stage's tables."""
+def plan_merge(
+    stage: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    stage_stored: Callable[[], None],
+    fetch: FetchStored,
+) -> MergePlan:
+    """Decide about each staged order: insert, update, skip or reject.
 
-    counts: Counts
-    per_page: dict[int, Counts]
-    displaced: list[tuple[int, str, str]]
-
-
-def judge(
-    stage: duckdb.DuckDBPyConnection, batch: Batch, create_known: Callable[[], None], fetch: Fetch
-) -> Verdict:
-    """Judge the staged orders.
-
-    :param create_known: makes the temporary table ``known``, with the columns :data:`KNOWN`, of
-        the stored orders that share an id or a number with a staged one.
+    :param stage_stored: makes the temporary table ``stored_order``, with the columns
+        :data:`STORED_COLUMNS`, of the stored orders that share an id or a number with a staged one.
     :param fetch: fetches stored orders by key.
     """
     run = stage.execute
-    create_known()
+    stage_stored()
     if batch.ignore_changes:
-        _let_first_stay(stage)
+        _decide_first_wins(stage)
     else:
-        run(_SEVERAL)
+        run(_REPEATED_ID)
         run(
             _NEWEST_WINS.format(
                 staged_version=_VERSION.format(position="position"),
@@ -175,85 +171,86 @@ def judge(
                 read_again="false" if batch.counted else _READ_AGAIN,
             )
         )
-    run(_DEAD)
-    run(_STANDING)
+    run(_DELETED)
+    run(_CURRENT_VERSION)
     run(_REUSED)
-    run("""UPDATE judged SET verdict = 'rejected', wins = false, touches = false
-           WHERE (page, position) IN
-               (SELECT (page, position) FROM standing WHERE NOT keeps AND NOT stored)""")
-    run("""CREATE OR REPLACE TEMP TABLE displaced AS
-           SELECT page, order_id, ordernumber FROM standing
-           WHERE NOT keeps AND stored AND NOT dead""")
-    run("""CREATE OR REPLACE TEMP TABLE gone AS
-           SELECT DISTINCT ordernumber FROM known WHERE order_id IN (
-               SELECT order_id FROM judged WHERE wins
-               UNION ALL SELECT order_id FROM standing WHERE NOT keeps)""")
-    run("DELETE FROM standing WHERE NOT keeps")
-    run("""CREATE OR REPLACE TEMP TABLE winner AS
+    run("""UPDATE decision SET outcome = 'rejected', is_written = false, is_touched = false
+           WHERE (page, position) IN (SELECT (page, position) FROM current_version
+                                      WHERE NOT owns_number AND NOT stored)""")
+    run("""CREATE OR REPLACE TEMP TABLE lost_number AS
+           SELECT page, order_id, ordernumber FROM current_version
+           WHERE NOT owns_number AND stored AND NOT is_deleted""")
+    run("""CREATE OR REPLACE TEMP TABLE to_delete AS
+           SELECT DISTINCT ordernumber FROM stored_order WHERE order_id IN (
+               SELECT order_id FROM decision WHERE is_written
+               UNION ALL SELECT order_id FROM current_version WHERE NOT owns_number)""")
+    run("DELETE FROM current_version WHERE NOT owns_number")
+    run("""CREATE OR REPLACE TEMP TABLE to_write AS
            SELECT * FROM staged_order WHERE (page, position) IN
-               (SELECT (page, position) FROM judged WHERE wins)""")
-    run("""CREATE OR REPLACE TEMP TABLE touched AS
-           SELECT s.*, k.loaded_at FROM staged_order AS s JOIN known AS k USING (order_id)
-           WHERE (s.page, s.position) IN (SELECT (page, position) FROM judged WHERE touches)
+               (SELECT (page, position) FROM decision WHERE is_written)""")
+    run("""CREATE OR REPLACE TEMP TABLE to_touch AS
+           SELECT s.*, k.loaded_at FROM staged_order AS s JOIN stored_order AS k USING (order_id)
+           WHERE (s.page, s.position) IN (SELECT (page, position) FROM decision WHERE is_touched)
              AND k.page <> s.page""")
     if batch.keep_address:
         keep_addresses(stage, fetch)
     if batch.ignore_changes:
-        run(_LATEST_PLACES)
+        run(_LATEST_POSITION)
     if not batch.counted:
-        # Read again, an order is what it does to the tables, not the first or second of its page.
-        run("""UPDATE judged SET verdict = CASE WHEN wins AND stored_hash IS NULL THEN 'inserted'
-                   WHEN wins THEN 'updated' WHEN final THEN 'unchanged' ELSE 'stale' END
-               WHERE verdict <> 'rejected'""")
-    return _counted(stage, batch)
+        # An order read again counts as what it does to the tables, not by its turn in the page.
+        run("""UPDATE decision SET outcome = CASE
+                   WHEN is_written AND stored_hash IS NULL THEN 'inserted'
+                   WHEN is_written THEN 'updated' WHEN is_newest THEN 'unchanged' ELSE 'stale' END
+               WHERE outcome <> 'rejected'""")
+    return _count_outcomes(stage, batch)
 
 
-def _let_first_stay(stage: duckdb.DuckDBPyConnection) -> None:
-    """Judge by ``on_change = "ignore"``."""
-    stage.execute(_NEWS)
-    stage.execute("CREATE OR REPLACE TEMP TABLE first_come AS FROM news LIMIT 0")
-    while (come := stage.execute(_FIRST_OF_BOTH).fetchone()) and come[0]:
-        stage.execute(_KNOWN_NOW)
-    stage.execute(_FIRST_STAYS)
+def _decide_first_wins(stage: duckdb.DuckDBPyConnection) -> None:
+    """Make ``decision`` by the rule of ``on_change = "ignore"``."""
+    stage.execute(_CANDIDATE)
+    stage.execute("CREATE OR REPLACE TEMP TABLE accepted AS FROM candidate LIMIT 0")
+    while (added := stage.execute(_ACCEPT_FIRST).fetchone()) and added[0]:
+        stage.execute(_DROP_ACCEPTED)
+    stage.execute(_FIRST_WINS)
 
 
-def _counted(stage: duckdb.DuckDBPyConnection, batch: Batch) -> Verdict:
+def _count_outcomes(stage: duckdb.DuckDBPyConnection, batch: Batch) -> MergePlan:
     per_page = {page.page: Counts() for page in batch.pages}
-    for page, verdict, number in stage.execute(
-        """SELECT page, verdict, count(*) FROM judged
-           WHERE verdict IS NOT NULL AND verdict <> 'rejected' GROUP BY ALL
+    for page, outcome, number in stage.execute(
+        """SELECT page, outcome, count(*) FROM decision
+           WHERE outcome IS NOT NULL AND outcome <> 'rejected' GROUP BY ALL
            UNION ALL SELECT page, 'rejected', count(*) FROM staged_reject GROUP BY page"""
     ).fetchall():
         if page in per_page:
             counts = per_page[page]
-            setattr(counts, verdict, getattr(counts, verdict) + number)
+            setattr(counts, outcome, getattr(counts, outcome) + number)
             counts.fetched += number
     total = Counts()
     for counts in per_page.values():
         total.add(counts)
-    displaced = stage.execute("SELECT page, order_id, ordernumber FROM displaced").fetchall()
-    return Verdict(total, per_page, displaced)
+    lost_number = stage.execute("SELECT page, order_id, ordernumber FROM lost_number").fetchall()
+    return MergePlan(total, per_page, lost_number)
 
 
 def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Give each staged reject its key, and keep of each key just the last.
+    """Make ``reject``: the staged rejects, each with its key, the last one of each key.
 
-    An order that waits for its number is another thing than a bad version of it.
+    An order that waits for its number and a bad version of the same order have different keys.
     """
-    stage.execute(_BRIEF)
+    stage.execute(_SHORT_KEY)
     stage.execute("""
         CREATE OR REPLACE TEMP TABLE reject AS
         SELECT * FROM (
             SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
-                   || coalesce('id ' || brief(order_id), 'number ' || brief(ordernumber),
+                   || coalesce('id ' || short_key(order_id), 'number ' || short_key(ordernumber),
                                'raw ' || md5(raw)) AS reject_key
             FROM staged_reject)
         QUALIFY row_number() OVER (PARTITION BY reject_key
                                    ORDER BY page DESC, position DESC) = 1""")
-    # What came later in the landing and stands makes an earlier bad version of itself moot.
+    # Drop a reject if a later version of the same order was loaded.
     stage.execute("""
-        DELETE FROM reject USING standing AS s
-        WHERE (reject.order_id = s.order_id
-               OR (reject.order_id IS NULL AND reject.ordernumber = s.ordernumber))
+        DELETE FROM reject USING current_version AS v
+        WHERE (reject.order_id = v.order_id
+               OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
           AND reject.reason <> 'number_reused'
-          AND (s.page, s.position) > (reject.page, reject.position)""")
+          AND (v.page, v.position) > (reject.page, reject.position)""")

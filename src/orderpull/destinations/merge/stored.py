@@ -13,7 +13,7 @@ from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
 DELETED = "deleted at source"
 """The status of an order that the API lists no more."""
 
-Fetch = Callable[[str, str, str, Sequence[Column]], None]
+FetchStored = Callable[[str, str, str, Sequence[Column]], None]
 """Makes the temporary table NAME of the stage, of what STATEMENT finds by the table KEYS: name,
 keys, statement, columns."""
 
@@ -25,7 +25,7 @@ _ID = next(c for c in ORDER_HEADER.columns if c.name == "order_id")
 _ITEM = [c for c in ORDER_ITEM.columns if c.name in {"sku", "quantity"}]
 _ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
 
-KEY = (_ID,)
+ID_COLUMN = (_ID,)
 """The columns of a table of keys."""
 
 _NAMED = "h.source = ? AND h.order_id IN (SELECT order_id FROM {keys})"
@@ -34,11 +34,11 @@ _ORDERS = f"SELECT {_HEADS}, {_PLACES} FROM {_ADDRESSED} WHERE {_NAMED}"
 _ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
-STANDING = f"""SELECT h.order_id, h.ordered_at, h.page FROM order_header AS h
+NOT_DELETED = f"""SELECT h.order_id, h.ordered_at, h.page FROM order_header AS h
 WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
 """The stored orders that are not known to have vanished."""
 
-STANDING_COLUMNS = tuple(
+NOT_DELETED_COLUMNS = tuple(
     c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordered_at", "page"}
 )
 
@@ -46,7 +46,7 @@ _NO_ADDRESS = "name IS NULL AND line1 IS NULL AND line2 IS NULL"
 _BLANK = f"""CREATE OR REPLACE TEMP TABLE blank AS
 SELECT order_id, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
                   'position': position}} AS version
-FROM winner WHERE {_NO_ADDRESS}"""
+FROM to_write WHERE {_NO_ADDRESS}"""
 # The newest of its earlier versions with one, where that is newer than what is stored.
 _EARLIER = f"""CREATE OR REPLACE TEMP TABLE earlier AS
 SELECT order_id, {", ".join(c.name for c in _PLACE)} FROM (
@@ -55,12 +55,12 @@ SELECT order_id, {", ".join(c.name for c in _PLACE)} FROM (
 WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
     SELECT 1 FROM blank WHERE blank.order_id = s.order_id AND blank.version > s.version)
   AND NOT EXISTS (
-    SELECT 1 FROM known WHERE known.order_id = s.order_id AND s.version <
-        {{'modified_at': coalesce(known.modified_at, '-infinity'), 'page': known.page,
+    SELECT 1 FROM stored_order WHERE stored_order.order_id = s.order_id AND s.version <
+        {{'modified_at': coalesce(stored_order.modified_at, '-infinity'), 'page': stored_order.page,
          'position': -1}})
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY version DESC) = 1"""
-_KEPT = ", ".join(f"{c.name} = coalesce(winner.{c.name}, kept.{c.name})" for c in _PLACE)
-_KEEP = f"UPDATE winner SET {_KEPT} FROM {{kept}} AS kept WHERE winner.order_id = kept.order_id"
+_KEPT = ", ".join(f"{c.name} = coalesce(to_write.{c.name}, kept.{c.name})" for c in _PLACE)
+_KEEP = f"UPDATE to_write SET {_KEPT} FROM {{kept}} AS kept WHERE to_write.order_id = kept.order_id"
 
 # What is listed no more, but for what came with this page or after it.
 _VANISHED = """CREATE OR REPLACE TEMP TABLE vanished AS
@@ -79,7 +79,7 @@ FROM vanished_order LEFT JOIN (
     FROM vanished_item GROUP BY order_id) AS lines USING (order_id)"""
 
 
-def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
+def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None:
     """Give orders whose address came blank the one that came before, or the one that is stored."""
     stage.execute(_BLANK)
     if not _count(stage, "blank"):
@@ -87,7 +87,7 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
     stage.execute(_EARLIER)
     stage.execute(_KEEP.format(kept="earlier"))
     stage.execute("CREATE OR REPLACE TEMP TABLE stored_blank AS "
-                  "SELECT order_id FROM blank SEMI JOIN known USING (order_id) "
+                  "SELECT order_id FROM blank SEMI JOIN stored_order USING (order_id) "
                   "ANTI JOIN earlier USING (order_id)")  # fmt: skip
     if _count(stage, "stored_blank"):
         keys = "stored_blank"
@@ -97,7 +97,7 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: Fetch) -> None:
 
 def stage_vanished(
     stage: duckdb.DuckDBPyConnection,
-    fetch: Fetch,
+    fetch: FetchStored,
     page: int,
     listed: Sequence[str],
     *,
@@ -105,7 +105,7 @@ def stage_vanished(
 ) -> tuple[int, int]:
     """Stage the stored orders that the API lists no more, as deleted.
 
-    The tables ``stored_id`` (:data:`STANDING`) and ``staged_order`` must be there.
+    The tables ``stored_id`` (:data:`NOT_DELETED`) and ``staged_order`` must be there.
 
     :param page: the page that the list came with.
     :param listed: ids of the orders that are listed.

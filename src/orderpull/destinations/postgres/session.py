@@ -25,7 +25,7 @@ from orderpull.destinations.postgres.errors import (
 )
 from orderpull.destinations.protocol import Kind
 from orderpull.destinations.server import ServerDestination
-from orderpull.destinations.user_query import Refused
+from orderpull.destinations.user_query import StatementRejected
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.model import KEY_TEXTS, SIZES, Column
@@ -115,7 +115,7 @@ class PostgresSession:
         file.unlink()
         return rows
 
-    def ask(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+    def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
         """Run one *statement*: prepared, so that the server takes no second one along with it."""
         try:
             found = self.connection.execute(statement, prepare=True)
@@ -124,7 +124,7 @@ class PostgresSession:
         except InsufficientPrivilege as error:
             raise refused(error, self.where, self.settings) from None
         except READERS_OWN as error:
-            raise Refused(said_to_reader(error), _position(error)) from None
+            raise StatementRejected(said_to_reader(error), _position(error)) from None
         except psycopg.Error as error:
             raise refused(error, self.where, self.settings) from None
 

@@ -30,7 +30,7 @@ from orderpull.destinations.redshift.errors import (
 )
 from orderpull.destinations.redshift.stage import RedshiftStage, parquet
 from orderpull.destinations.server import ServerDestination
-from orderpull.destinations.user_query import Refused
+from orderpull.destinations.user_query import StatementRejected
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
 from orderpull.model import SIZES, Column
@@ -81,7 +81,7 @@ class RedshiftSession:
         self.stage = stage
         self.connection = self._connect(address)
         self.files = stage.session()
-        self._patience(settings.timeout)
+        self._set_statement_timeout(settings.timeout)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value."""
@@ -113,7 +113,7 @@ class RedshiftSession:
             )
         return rows
 
-    def ask(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+    def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
         """Run one *statement* of a reader's."""
         cursor = self.connection.cursor()
         try:
@@ -125,18 +125,18 @@ class RedshiftSession:
         except Error as error:
             if not readers_own(error):
                 raise refused(error, self.where, self.settings) from None
-            raise Refused(said_to_reader(error), position_of(error)) from None
+            raise StatementRejected(said_to_reader(error), position_of(error)) from None
         except OSError as error:
             raise self._lost(error) from None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction that holds ``orderpull_lock``, its first statement."""
-        self._patience(self.settings.lock_wait)
+        self._set_statement_timeout(self.settings.lock_wait)
         self.execute("BEGIN")
         try:
             self._lock()
-            self._patience(self.settings.timeout)
+            self._set_statement_timeout(self.settings.timeout)
             yield
             failpoint("before-commit")
             self.execute("COMMIT")
@@ -144,7 +144,7 @@ class RedshiftSession:
             with suppress(DestinationError):
                 self.execute("ROLLBACK")
             with suppress(DestinationError):
-                self._patience(self.settings.timeout)
+                self._set_statement_timeout(self.settings.timeout)
             raise
         finally:
             # What is committed is not undone by a bucket that keeps its files: close tries again.
@@ -218,8 +218,8 @@ class RedshiftSession:
         except OSError as error:
             raise self._lost(error) from None
 
-    def _patience(self, seconds: float) -> None:
-        """How long the server may take for a statement from now on."""
+    def _set_statement_timeout(self, seconds: float) -> None:
+        """Limit the time of each statement from now on."""
         self.execute(f"SET statement_timeout TO {max(1, round(seconds * 1000))}")
 
     def _connect(self, address: Address) -> RedshiftConnection:
