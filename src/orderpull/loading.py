@@ -7,7 +7,8 @@ from itertools import groupby
 import duckdb
 import msgspec
 
-from orderpull.destinations.protocol import Batch, Loader, MergePlan, Reject, RunRecord, SourceState
+from orderpull.destinations.loader import Loader
+from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, divide

@@ -91,6 +91,11 @@ class Table:
         """The column names, in order."""
         return tuple(column.name for column in self.columns)
 
+    def pick(self, names: str) -> tuple[Column, ...]:
+        """The columns that *names* lists, separated by commas."""
+        by_name = {column.name: column for column in self.columns}
+        return tuple(by_name[name.strip()] for name in names.split(","))
+
 
 def _table(name: str, key: str, *columns: tuple[str, Type, str]) -> Table:
     return Table(name, tuple(Column(*column) for column in columns), tuple(key.split()))

@@ -13,7 +13,8 @@ from functools import partial
 
 from orderpull import clock
 from orderpull.destinations import open_destination
-from orderpull.destinations.protocol import Command, Counts, Destination, Loader, RunRecord
+from orderpull.destinations.loader import Loader
+from orderpull.destinations.protocol import Command, Counts, Destination, RunRecord
 from orderpull.errors import (
     DestinationError,
     Interrupted,

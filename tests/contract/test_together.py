@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orderpull import clock, load, pull, report
-from orderpull.destinations.loader import ServerLoader
+from orderpull.destinations.loader import Loader
 from orderpull.destinations.merge.rollups import RollupWriter
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.redshift.session import RedshiftSession
@@ -105,7 +105,7 @@ def test_without_lock_and_ledger_two_loaders_duplicate(
         pass
     monkeypatch.setattr(RollupWriter, "apply_delta", lambda *_, **__: None)
     monkeypatch.setattr(RedshiftSession, "writing", unlocked)
-    monkeypatch.setattr(ServerLoader, "_refuse_overtaken", lambda *_: None)
+    monkeypatch.setattr(Loader, "_refuse_overtaken", lambda *_: None)
     monkeypatch.setattr("orderpull.pipeline.Pipeline.preflight", _learn_alone)
     at_once(lambda: load(settings), lambda: load(settings))
     ((rows, orders),) = redshift.query(

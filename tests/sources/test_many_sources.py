@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orderpull import pipeline
-from orderpull.destinations.duckdb import DuckdbLoader
+from orderpull.destinations.loader import Loader
 from orderpull.errors import DestinationError
 from orderpull.landing.local import SourceLanding
 from orderpull.pulling import AT_ONCE, THREADS
@@ -185,7 +185,7 @@ def test_a_destination_that_fails_meanwhile_ends_the_pulls(
             raise DestinationError("The disk of the warehouse is full.", "Make room.")
 
         changed.setattr(pipeline, "LOAD_WITHIN_SECONDS", 0.3)
-        changed.setattr(DuckdbLoader, "apply", fails)
+        changed.setattr(Loader, "apply", fails)
         result = shop.run()
         assert result.exit_code == 1
         assert "What was pulled waits in the landing." in str(result.error)

@@ -14,38 +14,16 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orderpull import clock
 from orderpull.destinations import ledger
-from orderpull.destinations.merge.changes import (
-    DELETES,
-    insert_queries,
-    ordered_between,
-    stage_changes,
-)
-from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
-from orderpull.destinations.merge.rollups import RollupWriter
-from orderpull.destinations.merge.stored import NOT_DELETED, FetchStored, stage_vanished
-from orderpull.destinations.migrations import migrate, pending
-from orderpull.destinations.protocol import (
-    MEMORY_LIMIT,
-    Batch,
-    Loader,
-    MergePlan,
-    QueryResult,
-    Reader,
-    Reject,
-    RunRecord,
-    SourceState,
-)
+from orderpull.destinations.loader import Loader
+from orderpull.destinations.migrations import ensure_schema
+from orderpull.destinations.protocol import Kind, QueryResult, Reader
 from orderpull.destinations.snapshot import Snapshot
+from orderpull.destinations.stage import Stage, count_rows
 from orderpull.destinations.user_query import run_user_query, to_result
-from orderpull.errors import (
-    DestinationBusy,
-    DestinationError,
-    DestinationForeign,
-)
+from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
 from orderpull.failpoints import failpoint
-from orderpull.model import DATA_TABLES, ORDER_ADDRESS, ORDER_ITEM, Column, Table
+from orderpull.model import Column
 from orderpull.sqltext import literal
 
 if TYPE_CHECKING:
@@ -58,20 +36,71 @@ READING_MEMORY = "1GB"
 """What a reader takes at most. The answers of ten million orders, asked of the orders themselves,
 fit in half of it only by writing to the disk meanwhile (measured)."""
 
-# Two lookups instead of one with OR: each skips the blocks that hold none of what it looks for.
-_STORED = f"""
-CREATE OR REPLACE TEMP TABLE stored_order AS
-SELECT {STORED_COLUMNS} FROM order_header
-WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order)
-UNION
-SELECT {STORED_COLUMNS} FROM order_header
-WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
-
 _RETRY_SECONDS = 0.05
-_STAGE: dict[str, str | bool | int | float | list[str]] = {
-    "preserve_insertion_order": False,
-    "memory_limit": MEMORY_LIMIT,
-}
+_NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+_TABLE_NAMES = "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
+
+
+class DuckdbSession:
+    """The file, attached to the stage for writing: stage and warehouse are one connection.
+
+    :param connection: the stage, with the file attached as ``warehouse``.
+    :param where: the file, as messages name it.
+    """
+
+    kind: Kind = "duckdb"
+    enforces_keys = False
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, where: str) -> None:
+        self.connection = connection
+        self.where = where
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> ledger.Rows:
+        """Run *statement*, with ``?`` for each value; return its rows."""
+        return self.connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction; the file's lock keeps other loaders out."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+            failpoint("before-commit")
+            self.connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
+            if isinstance(error, duckdb.Error):
+                raise _write_failed(error) from error
+            raise
+        failpoint("committed")
+
+    def upload(
+        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
+    ) -> int:
+        """Make the temporary table *name* from *query*; count its rows."""
+        del columns
+        stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+        return count_rows(stage, name)
+
+    def upload_keys(
+        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column]
+    ) -> int:
+        """Count the rows of the table *name*, which the warehouse can read as it is."""
+        del columns
+        return count_rows(stage, name)
+
+    def fetch(
+        self,
+        stage: duckdb.DuckDBPyConnection,
+        name: str,
+        columns: Sequence[Column],
+        statement: str,
+        values: Sequence[Any],
+    ) -> None:
+        """Make the temporary table *name* from the rows of *statement*."""
+        del columns
+        stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", values)
 
 
 class DuckdbDestination:
@@ -87,6 +116,7 @@ class DuckdbDestination:
         self.zone = zone
         self.lock_wait = lock_wait
         self.snapshot = Snapshot(path)
+        self._stage = Stage()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -99,14 +129,13 @@ class DuckdbDestination:
     def preflight(self) -> None:
         """Open the file for writing, and create or migrate its tables."""
         with self._attached() as connection:
-            self._ensure_schema(connection)
+            self._open_session(connection)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
-        """Hold the file for writing."""
+        """Open the file for writing; its lock keeps every other process out."""
         with self._attached() as connection:
-            self._ensure_schema(connection)
-            loader = DuckdbLoader(connection, self.zone)
+            loader = Loader(self._open_session(connection), connection, _NO_LIMITS, self.zone)
             loader.ensure_rollups()
             yield loader
 
@@ -145,16 +174,22 @@ class DuckdbDestination:
             return
         self.snapshot.make(self._attached)
 
+    def close(self) -> None:
+        """Close the stage; it opens again when it is needed."""
+        self._stage.close()
+
     @contextmanager
     def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that stages in memory, with the file attached as ``warehouse``."""
-        connection = duckdb.connect(":memory:", config=_STAGE)
+        """The stage, with the file attached as ``warehouse``: only so long is the file locked."""
+        connection = self._stage.connection
         try:
-            connection.execute("SET TimeZone = 'UTC'")
             self._attach(connection)
             yield connection
-        finally:
-            connection.close()
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except BaseException:
+            self._stage.close()  # which detaches in any case
+            raise
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
@@ -205,17 +240,11 @@ class DuckdbDestination:
             "Check destination.url and the file's rights.",
         )
 
-    def _ensure_schema(self, connection: duckdb.DuckDBPyConnection) -> None:
-        def execute(statement: str, values: Sequence[Any]) -> ledger.Rows:
-            return connection.execute(statement, values).fetchall()
-
-        names = execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'", []
-        )
-        statements = pending(execute, [name for (name,) in names], "duckdb", str(self.path))
-        if statements:
-            with _transaction(connection):
-                migrate(execute, statements)
+    def _open_session(self, connection: duckdb.DuckDBPyConnection) -> DuckdbSession:
+        """A session with the attached file, its tables created or migrated."""
+        session = DuckdbSession(connection, str(self.path))
+        ensure_schema(session, _TABLE_NAMES)
+        return session
 
 
 class DuckdbReader:
@@ -234,7 +263,7 @@ class DuckdbReader:
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         except duckdb.Error as error:
-            raise _not_to_result(self.path, error) from error
+            raise _read_failed(self.path, error) from error
 
     def query(self, query: "sa.Select[Any] | str") -> QueryResult:
         """What *query* finds; a person's own reads this file and nothing else."""
@@ -255,153 +284,7 @@ class DuckdbReader:
         yield self.connection, f"SELECT {columns} FROM ({with_literals(query, 'duckdb')})"
 
 
-class DuckdbLoader:
-    """The file, held for writing; the stage is the same connection's temporary tables."""
-
-    limits: Mapping[str, int] = MappingProxyType({})
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> None:
-        self.stage = connection
-        self.rollups = RollupWriter(self._execute, zone)
-
-    def ensure_rollups(self) -> None:
-        """Make the rollups anew, if they are not there or have another zone's days."""
-        if not self.rollups.is_current():
-            with _transaction(self.stage):
-                self.rollups.rebuild()
-
-    def state(self, source: str) -> SourceState:
-        """What the ledger knows of *source*."""
-        return ledger.read_state(self._execute, source)
-
-    def plan_merge(self, batch: Batch) -> MergePlan:
-        """Compare the staged tables with what is stored."""
-
-        def stage_stored() -> None:
-            self.stage.execute(_STORED, [batch.source, batch.source])
-
-        return plan_merge(self.stage, batch, stage_stored, self._fetching(batch.source))
-
-    def stage_vanished(
-        self, source: str, page: int, listed: Sequence[str], *, partial: bool
-    ) -> tuple[int, int]:
-        """Stage the stored orders of *source* that are not *listed*, as deleted."""
-        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE stored_id AS {NOT_DELETED}", [source])
-        return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
-
-    def _fetching(self, source: str) -> FetchStored:
-        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:  # noqa: ARG001
-            self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", [source])
-
-        return fetch
-
-    def apply(self, batch: Batch, plan: MergePlan) -> None:
-        """Write everything of *batch*: one transaction."""
-        self.stage.execute(
-            f"""CREATE OR REPLACE TEMP TABLE stored_reject AS
-                SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?""",
-            [batch.source],
-        )
-        stage_changes(self.stage, batch, plan)
-        at = clock.now()
-        record = batch.record
-        record.run = record.run or ledger.next_run(self._execute)
-        record.batches += 1
-        rows = {
-            table: self._staged(f"new_{table.name}", query)
-            for table, query in insert_queries(batch.source, record.run, at, self.limits).items()
-        }
-        with _transaction(self.stage):
-            failpoint("load-begun")
-            self._summarise(batch.source, rows)
-            failpoint("summarised")
-            self._delete(batch.source)
-            failpoint("rows-deleted")
-            for table in rows:
-                self.stage.execute(f"INSERT INTO {table.name} FROM new_{table.name}")
-            failpoint("rows-inserted")
-            self._assert_unique(batch.source)
-            ledger.write_state(self._execute, batch.source, batch.state, at)
-            ledger.write_run(self._execute, record)
-            failpoint("ledger-written")
-
-    def record(self, record: RunRecord, state: SourceState) -> None:
-        """Write a run's row and a source's state."""
-        record.run = record.run or ledger.next_run(self._execute)
-        with _transaction(self.stage):
-            ledger.write_run(self._execute, record)
-            ledger.write_state(self._execute, record.source, state, clock.now())
-
-    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
-        """The open rejects."""
-        return ledger.read_rejects(self._execute, source, reason)
-
-    def _execute(self, statement: str, values: Sequence[Any]) -> ledger.Rows:
-        return self.stage.execute(statement, values).fetchall()
-
-    def _staged(self, name: str, query: str) -> int:
-        """Make the temporary table *name* of what *query* finds; how many rows."""
-        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-        return self._count(name)
-
-    def _summarise(self, source: str, rows: Mapping[Table, int]) -> None:
-        self.rollups.apply_delta(
-            source,
-            ordered_between(self.stage),
-            new_orders=rows[ORDER_ADDRESS] > 0,
-            new_items=rows[ORDER_ITEM] > 0,
-            deletes=self._count("to_delete") > 0,
-        )
-
-    def _delete(self, source: str) -> None:
-        for delete in DELETES:
-            if self._count(delete.keys):
-                self.stage.execute(
-                    f"DELETE FROM {delete.table.name} AS t USING {delete.keys} AS k "
-                    f"WHERE t.source = ? AND t.{delete.column} = k.{delete.column}",
-                    [source],
-                )
-
-    def _assert_unique(self, source: str) -> None:
-        """Fail, and so roll back, if a key that was written stands twice."""
-        for table in DATA_TABLES:
-            key = ", ".join(name for name in table.key if name != "source")
-            twice = self.stage.execute(
-                f"""SELECT count(*) FROM (
-                        SELECT 1 FROM {table.name} WHERE source = ? AND ordernumber IN (
-                            SELECT ordernumber FROM to_write UNION SELECT ordernumber FROM to_touch)
-                        GROUP BY {key} HAVING count(*) > 1)""",
-                [source],
-            ).fetchone()
-            if twice and twice[0]:
-                raise DestinationError(
-                    f"{table.name} would hold {twice[0]} orders of {source!r} twice; "
-                    "nothing was loaded.",
-                    "Something else wrote to the warehouse; run `orderpull replay` into a new one.",
-                )
-
-    def _count(self, table: str) -> int:
-        row = self.stage.execute(f"SELECT count(*) FROM {table}").fetchone()
-        return int(row[0]) if row else 0
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-        failpoint("before-commit")
-        connection.execute("COMMIT")
-    except BaseException as error:
-        with suppress(duckdb.Error):
-            connection.execute("ROLLBACK")
-        if isinstance(error, duckdb.Error):
-            raise _write_failed(error) from error
-        raise
-    failpoint("committed")
-
-
-def _not_to_result(path: Path, error: duckdb.Error) -> DestinationError:
+def _read_failed(path: Path, error: duckdb.Error) -> DestinationError:
     text = str(error).splitlines()[0].rstrip(".")
     hint = (
         "Ask for a shorter time."

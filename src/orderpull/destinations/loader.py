@@ -1,8 +1,8 @@
-"""Loading into a server: judged here, uploaded, and written in one transaction under a lock.
+"""Load batches into a warehouse: merge in the stage, upload, write in one transaction.
 
-What is stored of the staged orders is fetched by key and judged in the stage, before the lock. In
-the transaction the ledger says whether another loader has written since; if so, nothing is changed,
-and what is left to do is judged anew.
+The stored orders that a batch concerns are fetched and merged before the transaction. Several
+loaders may work on a server at once. Within the transaction, under the loaders' lock, the ledger
+shows whether another loader has written since; then nothing is changed, and the caller starts over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,15 +28,9 @@ from orderpull.destinations.merge.stored import (
     FetchStored,
     stage_vanished,
 )
-from orderpull.destinations.protocol import (
-    DUCKDB_TYPES,
-    Batch,
-    MergePlan,
-    Reject,
-    RunRecord,
-    SourceState,
-)
+from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.destinations.session import Session
+from orderpull.destinations.stage import stage_rows
 from orderpull.errors import DestinationError, Overtaken
 from orderpull.failpoints import failpoint
 from orderpull.model import (
@@ -49,83 +43,91 @@ from orderpull.model import (
     Table,
 )
 
-_KEY = [c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordernumber"}]
-_KEY_NAMES = ", ".join(column.name for column in _KEY)
-_OF_HEADER = ", ".join(f"h.{name}" for name in STORED_COLUMNS.split(", "))
-
-# Two lookups by key instead of one with OR, which would read the whole table each time.
+# Two lookups instead of one with OR, which would read the whole table each time.
 _STORED = f"""
-SELECT {_OF_HEADER} FROM order_header AS h
-WHERE h.source = ? AND h.order_id IN (SELECT order_id FROM staged_key)
+SELECT {STORED_COLUMNS} FROM order_header
+WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order)
 UNION
-SELECT {_OF_HEADER} FROM order_header AS h
-WHERE h.source = ? AND h.ordernumber IN (SELECT ordernumber FROM staged_key)"""
+SELECT {STORED_COLUMNS} FROM order_header
+WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
 
 
-class ServerLoader:
-    """A database, connected for writing; the stage is a DuckDB in memory."""
+class Loader:
+    """A warehouse, open for writing.
+
+    :param stage: where orders are shaped and merged, in temporary tables.
+    :param limits: bytes in UTF-8 that columns hold, where their length is limited.
+    :param zone: time zone of the rollups' days.
+    """
 
     def __init__(
         self,
-        stage: duckdb.DuckDBPyConnection,
         session: Session,
+        stage: duckdb.DuckDBPyConnection,
         limits: Mapping[str, int],
         zone: ZoneInfo,
     ) -> None:
-        self.stage = stage
         self.session = session
+        self.stage = stage
         self.limits = limits
         self.rollups = RollupWriter(session.execute, zone)
 
     def ensure_rollups(self) -> None:
-        """Make the rollups anew, if they are not there or have another zone's days."""
+        """Rebuild the rollups if there are none, or if they have another zone's days."""
         if not self.rollups.is_current():
             with self.session.writing():
                 if not self.rollups.is_current():  # another process may have been first
                     self.rollups.rebuild()
 
     def state(self, source: str) -> SourceState:
-        """What the ledger knows of *source*."""
+        """The ledger's state of *source*."""
         return ledger.read_state(self.session.execute, source)
 
-    def plan_merge(self, batch: Batch) -> MergePlan:
-        """Compare the staged tables with what is stored."""
-
-        def stage_stored() -> None:
-            rows: ledger.Rows = []
-            if self._upload("staged_key", _KEY, f"SELECT {_KEY_NAMES} FROM staged_order"):
-                rows = self.session.execute(_STORED, [batch.source, batch.source])
-            self._stage("stored_order", _columns_of(STORED_COLUMNS, ORDER_HEADER), rows)
-
-        return plan_merge(self.stage, batch, stage_stored, self._fetching(batch.source))
+    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
+        """The open rejects, in the order of their pages."""
+        return ledger.read_rejects(self.session.execute, source, reason)
 
     def stage_vanished(
         self, source: str, page: int, listed: Sequence[str], *, partial: bool
     ) -> tuple[int, int]:
-        """Stage the stored orders of *source* that are not *listed*, as deleted."""
-        self._stage("stored_id", NOT_DELETED_COLUMNS, self.session.execute(NOT_DELETED, [source]))
+        """Stage the stored orders of *source* that are not among the *listed* ids, as deleted.
+
+        :param page: the page of the list; orders of later pages stay.
+        :param partial: the list may leave old orders out; these stay.
+        :return: the numbers of vanished and of stored orders.
+        """
+        self.session.fetch(self.stage, "stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
         return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
-    def _fetching(self, source: str) -> FetchStored:
-        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
-            self._upload(keys, ID_COLUMN, f"SELECT order_id FROM {keys}")
-            self._stage(name, columns, self.session.execute(statement, [source]))
-
-        return fetch
+    def plan_merge(self, batch: Batch) -> MergePlan:
+        """Compare the staged orders with the stored orders; change nothing."""
+        columns = ORDER_HEADER.pick(STORED_COLUMNS)
+        if self._upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
+            values = [batch.source, batch.source]
+            self.session.fetch(self.stage, "stored_order", columns, _STORED, values)
+        else:
+            stage_rows(self.stage, "stored_order", columns, [])
+        return plan_merge(self.stage, batch, self._fetching(batch.source))
 
     def apply(self, batch: Batch, plan: MergePlan) -> None:
-        """Write everything of *batch*: upload, then one transaction."""
-        stored = self.session.execute(
-            f"SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?", [batch.source]
+        """Write rows, rejects, pages, cursor and counts in one transaction.
+
+        :raises Overtaken: another loader has written meanwhile; nothing was changed.
+        """
+        self.session.fetch(
+            self.stage,
+            "stored_reject",
+            LEDGER_REJECT.pick(ledger.REJECT_COLUMNS),
+            f"SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?",
+            [batch.source],
         )
-        self._stage("stored_reject", _columns_of(ledger.REJECT_COLUMNS, LEDGER_REJECT), stored)
         stage_changes(self.stage, batch, plan)
         at = clock.now()
         record = batch.record
         record.run = record.run or ledger.next_run(self.session.execute)
         record.batches += 1
-        keys = self._upload_keys()
-        rows = self._upload_rows(insert_queries(batch.source, record.run, at, self.limits))
+        keys = self._upload_deletes()
+        tables = self._upload_rows(insert_queries(batch.source, record.run, at, self.limits))
         failpoint("before-lock")
         with self.session.writing():
             failpoint("load-begun")
@@ -133,23 +135,26 @@ class ServerLoader:
             self.rollups.apply_delta(
                 batch.source,
                 ordered_between(self.stage),
-                new_orders=ORDER_ADDRESS in rows,
-                new_items=ORDER_ITEM in rows,
+                new_orders=ORDER_ADDRESS in tables,
+                new_items=ORDER_ITEM in tables,
                 deletes="to_delete" in keys,
             )
             failpoint("summarised")
             self._delete(batch.source, keys)
             failpoint("rows-deleted")
-            self._insert(rows)
+            self._insert(tables)
             failpoint("rows-inserted")
             if not self.session.enforces_keys:
-                self._assert_unique(batch.source, rows)
+                self._assert_unique(batch.source, tables)
             ledger.write_state(self.session.execute, batch.source, batch.state, at)
             ledger.write_run(self.session.execute, record)
             failpoint("ledger-written")
 
     def record(self, record: RunRecord, state: SourceState) -> None:
-        """Write a run's row, and a source's state unless another loader wrote meanwhile."""
+        """Write a run's row and a source's state in a transaction of their own.
+
+        If another loader has written meanwhile, its state stays.
+        """
         execute = self.session.execute
         with self.session.writing():
             record.run = record.run or ledger.next_run(execute)
@@ -157,34 +162,33 @@ class ServerLoader:
             if self.state(record.source).loads + 1 == state.loads:
                 ledger.write_state(execute, record.source, state, clock.now())
 
-    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
-        """The open rejects."""
-        return ledger.read_rejects(self.session.execute, source, reason)
+    def _fetching(self, source: str) -> FetchStored:
+        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
+            self._upload_keys(keys, ID_COLUMN)
+            self.session.fetch(self.stage, name, columns, statement, [source])
 
-    def _upload(self, name: str, columns: Sequence[Column], query: str) -> int:
+        return fetch
+
+    def _upload_keys(self, name: str, columns: Sequence[Column]) -> int:
         failpoint("before-copy")
-        rows = self.session.upload(self.stage, name, columns, query)
+        rows = self.session.upload_keys(self.stage, name, columns)
         failpoint("copied")
         return rows
 
-    def _upload_keys(self) -> set[str]:
-        """The key tables of the stage that are not empty, uploaded."""
-        uploaded = set()
-        for delete in DELETES:
-            column = next(c for c in delete.table.columns if c.name == delete.column)
-            if delete.keys not in uploaded and self._upload(
-                delete.keys, [column], f"SELECT DISTINCT {column.name} FROM {delete.keys}"
-            ):
-                uploaded.add(delete.keys)
-        return uploaded
+    def _upload_deletes(self) -> set[str]:
+        """Upload the keys of the rows to delete; return the names of the tables with rows."""
+        columns = {delete.keys: delete.table.pick(delete.column) for delete in DELETES}
+        return {name for name, column in columns.items() if self._upload_keys(name, column)}
 
     def _upload_rows(self, queries: Mapping[Table, str]) -> list[Table]:
-        """The tables that get new rows, these uploaded."""
-        return [
-            table
-            for table, query in queries.items()
-            if self._upload(f"new_{table.name}", table.columns, query)
-        ]
+        """Upload new rows; return the tables that have some."""
+        tables = []
+        for table, query in queries.items():
+            failpoint("before-copy")
+            if self.session.upload(self.stage, f"new_{table.name}", table.columns, query):
+                tables.append(table)
+            failpoint("copied")
+        return tables
 
     def _refuse_overtaken(self, batch: Batch) -> None:
         if self.state(batch.source).loads + 1 != batch.state.loads:
@@ -212,33 +216,21 @@ class ServerLoader:
             )
 
     def _assert_unique(self, source: str, written: Sequence[Table]) -> None:
-        """Fail, and so roll back, if a key that was written stands twice."""
+        """Fail, and so roll back, if two rows have a key that was written."""
         for table in DATA_TABLES:
             if table not in written:
                 continue
             key = quoted(table.key)
-            twice = self.session.execute(
+            repeated = self.session.execute(
                 f"SELECT count(*) FROM (SELECT {key} FROM {table.name} WHERE source = ? "
                 f"AND ordernumber IN (SELECT ordernumber FROM new_{table.name}) "
-                f"GROUP BY {key} HAVING count(*) > 1) AS twice",
+                f"GROUP BY {key} HAVING count(*) > 1) AS repeated",
                 [source],
             )[0][0]
-            if twice:
+            if repeated:
                 raise DestinationError(
-                    f"{table.name} would hold {twice} orders of {source!r} twice; "
+                    f"{table.name} would hold {repeated} orders of {source!r} twice; "
                     "nothing was loaded.",
                     "Something else wrote to these tables; `orderpull replay --into` makes them "
                     "anew.",
                 )
-
-    def _stage(self, name: str, columns: Sequence[Column], rows: ledger.Rows) -> None:
-        """Make the temporary table *name* of the stage."""
-        lists = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in columns]
-        unnested = ", ".join(f"unnest(?::{DUCKDB_TYPES[c.type]}[]) AS {c.name}" for c in columns)
-        self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {unnested}", lists)
-
-
-def _columns_of(names: str, table: Table) -> list[Column]:
-    """The columns of *table* that *names* says, in its order."""
-    known = {column.name: column for column in table.columns}
-    return [known[name] for name in names.split(", ")]

@@ -1,51 +1,56 @@
-"""Whether a warehouse's tables are those of this orderpull, and what makes them so."""
-
-from collections.abc import Iterable
+"""Create the tables of a warehouse, or migrate them to this orderpull's schema version."""
 
 from orderpull import __version__, clock
-from orderpull.destinations.ledger import Execute
-from orderpull.destinations.protocol import Kind
+from orderpull.destinations.session import Session
 from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS
 
 _OURS = {table.name for table in TABLES}.union(VIEWS)
 
 
-def pending(execute: Execute, names: Iterable[str], kind: Kind, where: str) -> list[str]:
-    """The statements that make or migrate the tables; none if they are as they should be.
+def pending(session: Session, table_names: str) -> list[str]:
+    """The statements that create or migrate the tables; empty if the tables are up to date.
 
-    :param names: the tables and views that are there.
-    :param where: the warehouse, as messages name it.
-    :raises SchemaTooNew: a newer orderpull made them.
-    :raises DestinationForeign: some by our names are there that we did not make.
+    :param table_names: query for the names of the tables and views that exist.
+    :raises SchemaTooNew: a newer orderpull made the tables.
+    :raises DestinationForeign: something else made tables with our names.
     """
-    version = _version(execute, set(names), where)
+    names = {str(name) for (name,) in session.execute(table_names)}
+    version = _version(session, names)
     if version == SCHEMA_VERSION:
         return []
     from orderpull.destinations import schema
 
     if version is None:
-        return list(schema.create_statements(kind))
-    return list(schema.migrate_statements(version, kind))
+        return list(schema.create_statements(session.kind))
+    return list(schema.migrate_statements(version, session.kind))
 
 
-def migrate(execute: Execute, statements: Iterable[str]) -> None:
-    """Run *statements* and note the version, in a transaction that the caller holds."""
-    for statement in statements:
-        execute(statement, [])
-    execute(
-        "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
-        [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
-    )
+def ensure_schema(session: Session, table_names: str) -> None:
+    """Create or migrate the tables, and record the version, in one transaction.
+
+    :param table_names: query for the names of the tables and views that exist.
+    """
+    if not pending(session, table_names):
+        return
+    with session.writing():
+        statements = pending(session, table_names)  # another process may have been first
+        for statement in statements:
+            session.execute(statement)
+        if statements:
+            session.execute(
+                "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
+                [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
+            )
 
 
-def _version(execute: Execute, names: set[str], where: str) -> int | None:
-    """The schema version; None if there is none of our tables."""
+def _version(session: Session, names: set[str]) -> int | None:
+    """The schema version; None if none of our tables exists."""
     if "orderpull_schema" in names:
-        version = execute("SELECT max(version) FROM orderpull_schema", [])[0][0]
+        version = session.execute("SELECT max(version) FROM orderpull_schema")[0][0]
         if version is not None and version > SCHEMA_VERSION:
             raise SchemaTooNew(
-                f"{where} has schema version {version}; this orderpull knows up to "
+                f"{session.where} has schema version {version}; this orderpull knows up to "
                 f"{SCHEMA_VERSION}.",
                 "Update orderpull; nothing was changed.",
             )
@@ -54,7 +59,7 @@ def _version(execute: Execute, names: set[str], where: str) -> int | None:
     taken = sorted(names & _OURS)
     if taken:
         raise DestinationForeign(
-            f"{where} already has tables named {', '.join(taken)}, not made by orderpull.",
+            f"{session.where} already has tables named {', '.join(taken)}, not made by orderpull.",
             "Choose another place in destination.url; this one was not touched.",
         )
     return None

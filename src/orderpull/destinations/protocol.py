@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import duckdb
     import sqlalchemy as sa
 
+    from orderpull.destinations.loader import Loader
     from orderpull.landing.page import PageMeta
 
 Kind = Literal["duckdb", "postgresql", "redshift"]
@@ -149,51 +150,6 @@ class MergePlan:
     lost_number: list[tuple[int, str, str]]
 
 
-class Loader(Protocol):
-    """A destination, held for writing."""
-
-    stage: "duckdb.DuckDBPyConnection"
-    limits: "Mapping[str, int]"
-    """Bytes in UTF-8 that columns take, where they take no text of any length."""
-
-    def state(self, source: str) -> SourceState:
-        """What the ledger knows of *source*."""
-        ...
-
-    def stage_vanished(
-        self, source: str, page: int, listed: "Sequence[str]", *, partial: bool
-    ) -> tuple[int, int]:
-        """Stage the stored orders of *source* that are not among the *listed* ids, as deleted.
-
-        :param page: the page that the list came with; what came later stays.
-        :param partial: whether the list may leave old orders out; these stay.
-        :return: how many vanished, and how many were stored.
-        """
-        ...
-
-    def plan_merge(self, batch: Batch) -> MergePlan:
-        """Compare the staged orders with the stored orders; change nothing."""
-        ...
-
-    def apply(self, batch: Batch, plan: MergePlan) -> None:
-        """Write rows, rejects, pages, cursor and counts in one transaction.
-
-        :raises Overtaken: another loader wrote meanwhile; nothing was changed.
-        """
-        ...
-
-    def record(self, record: RunRecord, state: SourceState) -> None:
-        """Write a run's row and a source's state in a transaction of their own.
-
-        If another loader wrote meanwhile, its state stands.
-        """
-        ...
-
-    def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
-        """The open rejects, in the order of their pages."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class QueryResult:
     """The result of a query.
@@ -246,7 +202,7 @@ class Destination(Protocol):
         """
         ...
 
-    def loader(self) -> AbstractContextManager[Loader]:
+    def loader(self) -> "AbstractContextManager[Loader]":
         """Hold it for writing. :raises DestinationError: it cannot be held."""
         ...
 
@@ -269,4 +225,8 @@ class Destination(Protocol):
 
         :param finished: whether the run is at its end; within one, not more than once a minute.
         """
+        ...
+
+    def close(self) -> None:
+        """Free what is kept between two loads of a run."""
         ...

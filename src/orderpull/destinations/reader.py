@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from orderpull.destinations.protocol import MEMORY_LIMIT, QueryResult
-from orderpull.destinations.session import Session
+from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ServerReader:
     """A database, open for reading."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ServerSession) -> None:
         self.session = session
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:

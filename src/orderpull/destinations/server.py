@@ -7,18 +7,14 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orderpull.destinations.ledger import quoted
-from orderpull.destinations.loader import ServerLoader
-from orderpull.destinations.migrations import migrate, pending
-from orderpull.destinations.protocol import MEMORY_LIMIT, Loader, Reader
+from orderpull.destinations.loader import Loader
+from orderpull.destinations.migrations import ensure_schema, pending
+from orderpull.destinations.protocol import Reader
 from orderpull.destinations.reader import ServerReader
-from orderpull.destinations.session import Session
+from orderpull.destinations.session import ServerSession
+from orderpull.destinations.stage import Stage
 from orderpull.errors import DestinationError
 from orderpull.model import LEDGER_SCHEMA, TABLES
-
-_STAGE: dict[str, str | bool | int | float | list[str]] = {
-    "preserve_insertion_order": False,
-    "memory_limit": MEMORY_LIMIT,
-}
 
 _IDENTITY = {
     "postgresql": "SELECT pg_postmaster_start_time()::text, current_database(), current_schema()",
@@ -26,6 +22,12 @@ _IDENTITY = {
 }
 """What tells a server, a database and a schema from every other."""
 
+
+# The tables and views of the session's schema; information_schema would leave out those on which
+# this user has no right.
+_TABLE_NAMES = """
+SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
 
 # Redshift's transactions see one instant in any case.
 _READING = {
@@ -42,12 +44,17 @@ class ServerDestination:
     """
 
     def __init__(
-        self, where: str, connect: Callable[[], Session], limits: Mapping[str, int], zone: ZoneInfo
+        self,
+        where: str,
+        connect: Callable[[], ServerSession],
+        limits: Mapping[str, int],
+        zone: ZoneInfo,
     ) -> None:
         self.where = where
         self.connect = connect
         self.limits = limits
         self.zone = zone
+        self._stage = Stage()
 
     def __str__(self) -> str:
         return self.where
@@ -62,15 +69,14 @@ class ServerDestination:
         """Connect, create or migrate the tables, and prove that they can be written."""
         with self._session() as session:
             session.prepare()
-            self._ensure_schema(session)
+            ensure_schema(session, _TABLE_NAMES)
             _try_writing(session)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
         """Connect for writing; many may at once."""
-        with self._session() as session, duckdb.connect(":memory:", config=_STAGE) as stage:
-            stage.execute("SET TimeZone = 'UTC'")
-            loader = ServerLoader(stage, session, self.limits, self.zone)
+        with self._session() as session:
+            loader = Loader(session, self._stage.connection, self.limits, self.zone)
             loader.ensure_rollups()
             yield loader
 
@@ -78,7 +84,7 @@ class ServerDestination:
     def reader(self) -> Iterator[Reader]:
         """Connect for reading."""
         with self._session() as session:
-            if pending(session.execute, _names(session), session.kind, session.where):
+            if pending(session, _TABLE_NAMES):
                 raise DestinationError(
                     f"There is nothing to read yet: {session.where} has no orders.",
                     "Run `orderpull run` first.",
@@ -92,36 +98,21 @@ class ServerDestination:
     def publish(self, *, finished: bool) -> None:
         """Nothing: readers see what was loaded as soon as it is."""
 
+    def close(self) -> None:
+        """Close the stage; it opens again when it is needed."""
+        self._stage.close()
+
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def _session(self) -> Iterator[ServerSession]:
         session = self.connect()
         try:
             yield session
         finally:
             session.close()
 
-    def _ensure_schema(self, session: Session) -> None:
-        def statements() -> list[str]:
-            return pending(session.execute, _names(session), session.kind, session.where)
-
-        if statements():
-            with session.writing():
-                if todo := statements():  # another process may have been first
-                    migrate(session.execute, todo)
-
-
-def _names(session: Session) -> list[str]:
-    """The tables and views of the schema that this session works in."""
-    # information_schema would leave out what this user has no right to.
-    rows = session.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() "
-        "UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
-    )
-    return [str(row[0]) for row in rows]
-
 
 @contextmanager
-def _one_instant(session: Session) -> Iterator[None]:
+def _one_instant(session: ServerSession) -> Iterator[None]:
     """A transaction that sees one instant of the database, and in which nothing can be written."""
     session.execute(_READING[session.kind])
     try:
@@ -131,7 +122,7 @@ def _one_instant(session: Session) -> Iterator[None]:
             session.execute("ROLLBACK")
 
 
-def _try_writing(session: Session) -> None:
+def _try_writing(session: ServerSession) -> None:
     """Do to each table what a load does to it, with no row.
 
     :raises DestinationError: the server refuses one of these.

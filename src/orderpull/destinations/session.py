@@ -1,4 +1,4 @@
-"""A connection to a server, as what is common to PostgreSQL and Redshift needs it."""
+"""Sessions: connections to a warehouse, with all that differs between the three."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -6,50 +6,77 @@ from typing import Any, Protocol
 
 import duckdb
 
-from orderpull.destinations import ledger
+from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
+from orderpull.destinations.stage import stage_rows
 from orderpull.model import Column
 
 
 class Session(Protocol):
-    """A connection to a server."""
+    """A connection to a warehouse, as the loader uses it.
+
+    Temporary tables carry rows between the stage and the warehouse. A table has the same name on
+    both sides; in DuckDB both sides are one connection.
+    """
 
     kind: Kind
     where: str
-    """The server and its database, as messages name them."""
+    """The warehouse, as messages name it."""
 
     enforces_keys: bool
-    """Whether the server itself refuses a row that stands twice."""
+    """True if the warehouse rejects a second row with the same key."""
 
-    def prepare(self) -> None:
-        """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
-        ...
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> ledger.Rows:
-        """Run *statement*, ``?`` for each value; its rows, if it has some.
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Run *statement*, with ``?`` for each value; return its rows, if it has any.
 
         :raises DestinationError: the server refused it, or is gone.
+        """
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """A transaction that overlaps no other loader's.
+
+        :raises DestinationBusy: another loader's took too long.
         """
         ...
 
     def upload(
         self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
     ) -> int:
-        """Make the temporary table *name* of what *query* finds in the stage; how many rows.
+        """Make the warehouse's temporary table *name* from the stage's *query*; count its rows.
 
         A table without rows need not be made.
         """
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
-        """A transaction that no other loader's overlaps.
+    def upload_keys(
+        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column]
+    ) -> int:
+        """Make *columns* of the stage's table *name* readable in the warehouse; count its rows."""
+        names = ", ".join(column.name for column in columns)
+        return self.upload(stage, name, columns, f"SELECT DISTINCT {names} FROM {name}")
 
-        :raises DestinationBusy: another loader's took too long.
-        """
+    def fetch(
+        self,
+        stage: duckdb.DuckDBPyConnection,
+        name: str,
+        columns: Sequence[Column],
+        statement: str,
+        values: Sequence[Any],
+    ) -> None:
+        """Make the stage's temporary table *name* from the rows of the warehouse's *statement*."""
+        stage_rows(stage, name, columns, self.execute(statement, values))
+
+
+class ServerSession(Session, Protocol):
+    """A connection to a server."""
+
+    def prepare(self) -> None:
+        """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
         ...
 
-    def query_user(self, statement: str) -> tuple[tuple[str, ...], ledger.Rows]:
-        """Run a reader's own single *statement*: the names of its columns, and its rows.
+    def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
+        """Run a user's own single *statement*: the names of its columns, and its rows.
 
         :raises StatementRejected: the statement is wrong, or would write.
         :raises DestinationError: the server is gone, or takes too long.
@@ -57,5 +84,5 @@ class Session(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the server, and of all that was made for this session alone."""
+        """Close the connection, and remove all that was made for this session alone."""
         ...

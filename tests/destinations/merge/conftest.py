@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orderpull.destinations.protocol import Loader
+from orderpull.destinations.loader import Loader
 from tests.destinations.merge.history import held
 from tests.warehouses import KINDS
 

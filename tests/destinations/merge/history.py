@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orderpull.destinations.ledger import quoted
-from orderpull.destinations.loader import ServerLoader
-from orderpull.destinations.protocol import Counts, Kind, Loader, RunRecord
+from orderpull.destinations.loader import Loader
+from orderpull.destinations.protocol import Counts, Kind, RunRecord
 from orderpull.loading import PageLoader
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings
@@ -170,9 +170,7 @@ class Shop:
 
     def _asked(self, query: str) -> list[tuple[Any, ...]]:
         """What the warehouse answers, the shop's name the one value."""
-        if isinstance(self.loader, ServerLoader):
-            return self.loader.session.execute(query, [self.name])
-        return self.loader.stage.execute(query, [self.name]).fetchall()
+        return self.loader.session.execute(query, [self.name])
 
     def rejects(self) -> dict[str, tuple[str, str, int, int]]:
         """For each id its number, the reason, the page and the place in it."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from orderpull.destinations.protocol import Loader
+from orderpull.destinations.loader import Loader
 from tests.destinations.merge.history import (
     Clerk,
     Page,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orderpull.destinations.protocol import Loader
+from orderpull.destinations.loader import Loader
 from orderpull.sources.spec.api import Api, parse_api
 from tests.destinations.merge.history import TEA, Served, Shop
 

@@ -13,8 +13,6 @@ temporary tables:
 ``reject``           rejects to insert, each with its key (:func:`prepare_rejects`)
 """
 
-from collections.abc import Callable
-
 import duckdb
 
 from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
@@ -146,20 +144,15 @@ CREATE OR REPLACE TEMP MACRO short_key(key) AS
     CASE WHEN strlen(key) <= {SIZES["order_id"]} THEN key ELSE 'md5 ' || md5(key) END"""
 
 
-def plan_merge(
-    stage: duckdb.DuckDBPyConnection,
-    batch: Batch,
-    stage_stored: Callable[[], None],
-    fetch: FetchStored,
-) -> MergePlan:
+def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStored) -> MergePlan:
     """Decide about each staged order: insert, update, skip or reject.
 
-    :param stage_stored: makes the temporary table ``stored_order``, with the columns
-        :data:`STORED_COLUMNS`, of the stored orders that share an id or a number with a staged one.
-    :param fetch: fetches stored orders by key.
+    The temporary table ``stored_order`` must be there, with the columns :data:`STORED_COLUMNS`: the
+    stored orders that share an id or a number with a staged one.
+
+    :param fetch: fetches more of stored orders, by key.
     """
     run = stage.execute
-    stage_stored()
     if batch.ignore_changes:
         _decide_first_wins(stage)
     else:

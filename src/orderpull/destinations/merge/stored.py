@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import duckdb
 
+from orderpull.destinations.stage import count_rows
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
 
 DELETED = "deleted at source"
@@ -82,14 +83,14 @@ FROM vanished_order LEFT JOIN (
 def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None:
     """Give orders whose address came blank the one that came before, or the one that is stored."""
     stage.execute(_BLANK)
-    if not _count(stage, "blank"):
+    if not count_rows(stage, "blank"):
         return
     stage.execute(_EARLIER)
     stage.execute(_KEEP.format(kept="earlier"))
     stage.execute("CREATE OR REPLACE TEMP TABLE stored_blank AS "
                   "SELECT order_id FROM blank SEMI JOIN stored_order USING (order_id) "
                   "ANTI JOIN earlier USING (order_id)")  # fmt: skip
-    if _count(stage, "stored_blank"):
+    if count_rows(stage, "stored_blank"):
         keys = "stored_blank"
         fetch("kept", keys, _ADDRESSES.format(keys=keys), [_ID, *_PLACE])
         stage.execute(_KEEP.format(kept="kept"))
@@ -117,14 +118,9 @@ def stage_vanished(
         [list(listed)],
     )
     stage.execute(_VANISHED + (_NOT_OUT_OF_SIGHT if partial else ""), [page])
-    if gone := _count(stage, "vanished"):
+    if gone := count_rows(stage, "vanished"):
         fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_PLACE])
         fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [_ID, *_ITEM])
         stage.execute("ALTER TABLE vanished_order DROP COLUMN page")
         stage.execute(_STAGE_VANISHED, [page])
-    return gone, _count(stage, "stored_id")
-
-
-def _count(stage: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = stage.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+    return gone, count_rows(stage, "stored_id")

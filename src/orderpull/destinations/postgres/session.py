@@ -25,6 +25,7 @@ from orderpull.destinations.postgres.errors import (
 )
 from orderpull.destinations.protocol import Kind
 from orderpull.destinations.server import ServerDestination
+from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import StatementRejected
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
@@ -70,7 +71,7 @@ def postgres_destination(settings: DestinationSettings, zone: ZoneInfo) -> Serve
     return ServerDestination(where, lambda: PostgresSession(settings, given, where), LIMITS, zone)
 
 
-class PostgresSession:
+class PostgresSession(ServerSession):
     """A connection to one database.
 
     :param given: what the URL says, by libpq's names.

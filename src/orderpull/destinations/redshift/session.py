@@ -30,6 +30,7 @@ from orderpull.destinations.redshift.errors import (
 )
 from orderpull.destinations.redshift.stage import RedshiftStage, parquet
 from orderpull.destinations.server import ServerDestination
+from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import StatementRejected
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
@@ -63,7 +64,7 @@ def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> Serve
     return ServerDestination(where, connect, SIZES, zone)
 
 
-class RedshiftSession:
+class RedshiftSession(ServerSession):
     """A connection to one database.
 
     :param stage: where files for ``COPY`` are put.
