@@ -2,7 +2,6 @@
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,40 +11,20 @@ from orderpull.cli import main as orderpull
 from orderpull.model import DATA_TABLES, LEDGER_REJECT, SIZES, TABLES, Table
 from orderpull.simulator import FAULTS
 from orderpull.sources.spec.expression import CONDITIONS, FUNCTIONS
+from tests.docs.picture import PICTURE, ROOMS, svg
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "src" / "orderpull"
 WIDTH = 78
-ROOMS = {
-    "command line": "cli __main__.py terminal logs.py",
-    "settings": "settings.py s3.py",
-    "story": "pipeline.py pulling.py loading.py",
-    "ask": "sources",
-    "keep": "landing",
-    "shape": "normalize",
-    "load": "destinations",
-    "answer": "answers",
-    "show": "web",
-    "tableau": "tableau",
-    "schedule": "schedule",
-    "notify": "notify",
-    "operate": "operate demo.py",
-    "words": "__init__.py model.py errors.py failpoints.py clock.py days.py sqltext.py",
-    "run elsewhere": "aws",
-    "simulate": "simulator",
-    "conform": "conform",
-}
-"""Which files stand in which part of ``docs/architecture.md``."""
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def blocks() -> dict[str, str]:
     """Each generated part by its name, as it stands between the markers."""
     parts = {"functions": _functions(), "faults": _faults(), "sizes": _sizes()}
-    parts["layers"] = _layers()
+    parts["rooms"] = _rooms()
     parts |= {f"table {table.name}": _columns(table) for table in TABLES}
-    parts |= {f"files {room}": _files(where.split()) for room, where in ROOMS.items()}
     for path, text in helps(orderpull, ()):
         parts[" ".join(("help", *path))] = f"```text\n{text}\n```\n"
     return parts
@@ -96,38 +75,20 @@ def _sizes() -> str:
     return "\n".join(("| bytes | columns |", "| --- | --- |", *rows, ""))
 
 
-def modules(where: list[str]) -> list[Path]:
-    """The files of the package at these places."""
-    found: list[Path] = []
-    for name in where:
-        path = PACKAGE / name
-        inside = [*path.rglob("*.py"), *path.rglob("*.toml")]
-        found += sorted(inside) if path.is_dir() else [path]
-    return found
+def _rooms() -> str:
+    rows = [f"| `{place}` | {_first_sentence(PACKAGE / place)} |" for place in map(_place, ROOMS)]
+    return "\n".join(("| room | does |", "| --- | --- |", *rows, ""))
 
 
-def _files(where: list[str]) -> str:
-    rows = [
-        f"| `{path.relative_to(PACKAGE).as_posix()}` | {sentence} |"
-        for path in modules(where)
-        if (sentence := _first_sentence(path))
-    ]
-    return "\n".join(("| file | is |", "| --- | --- |", *rows, ""))
+def _place(room: str) -> str:
+    return f"{room}/" if (PACKAGE / room).is_dir() else f"{room}.py"
 
 
 def _first_sentence(path: Path) -> str:
-    """What a file says of itself in its first line."""
-    if path.suffix == ".toml":
-        return str(tomllib.loads(path.read_text("utf-8"))["title"])
-    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    """Read the first sentence of the docstring of a module or package."""
+    file = path / "__init__.py" if path.is_dir() else path
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     return docstring.partition("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
-
-
-def _layers() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    (rooms,) = (c for c in project["tool"]["importlinter"]["contracts"] if c["id"] == "rooms")
-    there = re.compile(r"\(\w+\) \| ")
-    return "\n".join(("```text", *(there.sub("", layer) for layer in rooms["layers"]), "```", ""))
 
 
 def _functions() -> str:
@@ -152,6 +113,7 @@ def write() -> None:
     """Write every generated part of the docs anew."""
     for file in sorted(DOCS.glob("*.md")):
         file.write_text(filled(file.read_text("utf-8")), encoding="utf-8")
+    PICTURE.write_text(svg(), encoding="utf-8")
 
 
 if __name__ == "__main__":
