@@ -10,8 +10,11 @@ from orderpull.operate.rejects import listed
 from orderpull.operate.report import report
 from orderpull.settings import Settings, parse_settings
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.terminal import console as terminal
-from orderpull.terminal.report import show
+from orderpull.terminal.console import stdout
+from orderpull.terminal.progress import show_progress
+from orderpull.terminal.report import show_report
+from orderpull.terminal.runs import show_result
+from orderpull.terminal.tables import show_rejects
 
 MALFORMED = 7
 SEED = 7
@@ -28,7 +31,7 @@ base_url = "{url}"
 
 def show_demo(folder: Path | None, orders: int) -> int:
     """Run the demo in *folder*, tell it on stdout, and return the exit code."""
-    console = terminal.stdout()
+    console = stdout()
     home = _home(folder)
     shop = SkubanaAssessment(orders=orders, seed=SEED, per_call=100, malformed=MALFORMED)
     console.print(
@@ -41,18 +44,18 @@ def show_demo(folder: Path | None, orders: int) -> int:
             "[bold]2.[/] orderpull run: each answer is on the disk before it is read, "
             "then all are loaded."
         )
-        with terminal.watching() as listener:
+        with show_progress() as listener:
             result = pipeline.run(settings, listener=listener)
     if not result.ok:
-        terminal.show_result(result, console)
+        show_result(result, console)
         raise next(e for e in (result.error, result.sources["demo"].error) if e is not None)
-    terminal.show_result(result, console)
+    show_result(result, console)
     console.print("[bold]3.[/] orderpull report:")
-    show(report(settings), console, settings.report.timezone)
+    show_report(report(settings), console, settings.report.timezone)
     console.print(
         "[bold]4.[/] orderpull rejects list: nothing is dropped, and nothing bad stops the good."
     )
-    terminal.show_rejects(listed(settings), console)
+    show_rejects(listed(settings), console)
     _next(home, console)
     return 0
 

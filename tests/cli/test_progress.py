@@ -17,7 +17,7 @@ from orderpull.sources.eta import Forecast, Left
 from orderpull.sources.http.limits import RateLimit
 from orderpull.sources.paging.page_info import Reading
 from orderpull.sources.pull import Pulled
-from orderpull.terminal.console import SHOWN, ProgressListener
+from orderpull.terminal.progress import MAX_LINES, ProgressListener
 from tests.sources.multi_shop import Street, shops
 
 
@@ -56,7 +56,7 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
     listener.begins(names)
     for name in names:
         listener.pulled(name, Pulled(pages=[1], orders=5))
-        assert len(lines(progress)) <= SHOWN + 1
+        assert len(lines(progress)) <= MAX_LINES + 1
     assert lines(progress)[0] == "0 of 200 sources are read to their end"
     for name in names[:197]:
         listener.ended(name, Pulled())

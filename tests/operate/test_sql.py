@@ -20,7 +20,7 @@ from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
 from orderpull.operate import query as operate
 from orderpull.operate.shell import Shell, history, history_file
-from orderpull.terminal import console as terminal
+from orderpull.terminal.tables import show_answer
 from tests.operate.home import KINDS, NUMBERS, House, house
 
 BREAKING = """SELECT 1 AS n, '' AS empty, NULL AS nothing, 'a"b' AS quote, 'x,y' AS comma,
@@ -192,7 +192,7 @@ def test_a_reader_is_in_nobodys_way(tmp_path: Path) -> None:
 
 def drawn(columns: tuple[str, ...], rows: list[tuple[Any, ...]], width: int = 60, limit: int = 9) -> str:  # fmt: skip
     console = Console(width=width, file=io.StringIO(), highlight=False, force_terminal=True)
-    terminal.show_answer(QueryResult(columns, iter(rows)), console, limit)
+    show_answer(QueryResult(columns, iter(rows)), console, limit)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -8,17 +8,25 @@ from typing import Any
 import click
 
 from orderpull import __version__
+from orderpull.cli.check import check
+from orderpull.cli.config import config
 from orderpull.cli.conform import conform
+from orderpull.cli.demo import demo
+from orderpull.cli.export import export
 from orderpull.cli.grants import grants
-from orderpull.cli.init import check, config, demo, init
+from orderpull.cli.init import init
 from orderpull.cli.login import login
+from orderpull.cli.password import password
 from orderpull.cli.rejects import rejects
-from orderpull.cli.report import export, report, sql
-from orderpull.cli.run import load, pull, replay, run, status
+from orderpull.cli.replay import replay
+from orderpull.cli.report import report
+from orderpull.cli.run import load, pull, run
 from orderpull.cli.schedule import schedule
-from orderpull.cli.serve import password, serve
+from orderpull.cli.serve import serve
 from orderpull.cli.shared import Commands
 from orderpull.cli.simulate import simulate
+from orderpull.cli.sql import sql
+from orderpull.cli.status import status
 from orderpull.cli.tableau import tableau
 
 

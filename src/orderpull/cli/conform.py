@@ -1,4 +1,4 @@
-"""Try an API's file on a server made of it."""
+"""The command ``orderpull conform``."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orderpull.cli.shared import json_option
+from orderpull.cli.shared import json_option, print_json
 
 
 @click.command()
@@ -34,14 +34,14 @@ def conform(file: str | None, *, as_json: bool, schema: bool) -> None:
     if file is None:
         raise click.UsageError("Name an API file, or a built-in API.")
     from orderpull.conform import report
-    from orderpull.terminal import console
+    from orderpull.terminal.console import stderr, stdout
 
-    with console.stderr().status("") as status:
-        found = report.conform(
+    with stderr().status("") as status:
+        outcome = report.conform(
             file, Path.cwd(), lambda case: status.update(f"{case.name}: {case.sentence}")
         )
     if as_json:
-        click.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        print_json(outcome.as_json())
     else:
-        report.show(found, console.stdout())
-    sys.exit(0 if found.ok else 1)
+        report.show(outcome, stdout())
+    sys.exit(0 if outcome.ok else 1)

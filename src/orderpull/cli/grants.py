@@ -1,11 +1,10 @@
-"""Let loaders and readers in: users and rights, as a script for an administrator."""
+"""The command ``orderpull grants``."""
 
 from typing import Any
 
 import click
 
-from orderpull.cli.shared import settings_in_force
-from orderpull.errors import UsageError
+from orderpull.cli.shared import extra_needed, settings_in_force
 
 
 @click.command()
@@ -27,7 +26,7 @@ def grants(
     kind: Any,  # noqa: ANN401
     database: str | None,
     loader: str | None,
-    **words: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Print the SQL that makes users, tables and rights; run nothing.
 
@@ -36,17 +35,12 @@ def grants(
     any time, and must be after an update that changes the tables.
     """
     user = ""
-    try:
+    with extra_needed("redshift"):
         from orderpull.destinations.grants import LOADER, GrantPlan, parse_url, script
 
         if kind is None:
             kind, named, user = parse_url(settings_in_force().destination.url)
         else:
             named = "dev" if kind == "redshift" else "orders"
-        plan = GrantPlan(kind, database or named, loader=loader or user or LOADER, **words)
+        plan = GrantPlan(kind, database or named, loader=loader or user or LOADER, **options)
         click.echo(script(plan), nl=False)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"This needs the Python package {error.name}, which is not installed.",
-            "Run: pip install 'orderpull[redshift]'.",
-        ) from None

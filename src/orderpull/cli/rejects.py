@@ -1,43 +1,42 @@
-"""Orders that could not be loaded: which they are, and what became of them."""
-
-import json
+"""The commands ``orderpull rejects list``, ``show`` and ``retry``."""
 
 import click
 
 from orderpull.cli.shared import (
     Commands,
-    end,
-    iso,
+    exit_with,
     json_option,
+    print_json,
     settings_in_force,
 )
 
 
 @click.group(cls=Commands)
 def rejects() -> None:
-    """Orders that could not be shaped: kept whole, with the reason."""
+    """List, show and retry orders that could not be loaded."""
 
 
 @rejects.command("list")
 @click.argument("source", required=False)
 @json_option
 def rejects_list(source: str | None, *, as_json: bool) -> None:
-    """The open rejects and what is wrong with them."""
+    """List the open rejects and what is wrong with each."""
     from orderpull.operate import rejects as operate
 
     rows = operate.listed(settings_in_force(), source)
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, default=iso))
+        print_json(rows)
         return
-    from orderpull.terminal import console
+    from orderpull.terminal.console import stdout
+    from orderpull.terminal.tables import show_rejects
 
-    console.show_rejects(rows, console.stdout())
+    show_rejects(rows, stdout())
 
 
 @rejects.command("show")
 @click.argument("reject", metavar="REJECT")
 def rejects_show(reject: str) -> None:
-    """One reject whole, with its order's text as received."""
+    """Show one reject, with the order as received."""
     from orderpull.operate import rejects as operate
 
     row = operate.whole(settings_in_force(), reject)
@@ -51,7 +50,7 @@ def rejects_show(reject: str) -> None:
 @click.argument("reject", nargs=-1, metavar="[REJECT]...")
 @json_option
 def rejects_retry(reject: tuple[str, ...], *, as_json: bool) -> None:
-    """Shape rejects again, under today's API file and settings."""
+    """Load rejects again, under today's API file and settings."""
     from orderpull.operate import rejects as operate
 
-    end(operate.retry(settings_in_force(), reject), as_json=as_json)
+    exit_with(operate.retry(settings_in_force(), reject), as_json=as_json)

@@ -1,27 +1,24 @@
-"""Run by itself: a schedule of our own, or units for systemd and cron."""
+"""The command ``orderpull schedule``."""
 
-import signal
 import sys
 from typing import Literal
 
 import click
 
-from orderpull.cli.shared import saying, settings_in_force
+from orderpull.cli.shared import error_printer, settings_in_force, stop_on_signal
 
 
 @click.command()
-@click.option("--every", metavar="LENGTH", help="Now, and then every LENGTH: 30s, 5m, 2h, 1d.")
-@click.option(
-    "--cron", metavar="TIMES", help='At these times, in cron\'s five fields: "*/5 6-22 * * *".'
-)
+@click.option("--every", metavar="LENGTH", help="Run now, then every LENGTH: 30s, 5m, 2h, 1d.")
+@click.option("--cron", metavar="TIMES", help='Run at these times, as in cron: "*/5 6-22 * * *".')
 @click.option(
     "--print",
     "unit",
     type=click.Choice(["systemd", "cron"]),
-    help="Run nothing; print what makes systemd or cron run it.",
+    help="Print the configuration for systemd or cron, and run nothing.",
 )
 def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron"] | None) -> None:
-    """Run all sources by itself, again and again, until it is told to end."""
+    """Run all sources again and again, until it is stopped."""
     from orderpull.schedule import trigger, units
     from orderpull.schedule.loop import Schedule
 
@@ -30,19 +27,15 @@ def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron
     if unit:
         click.echo(units.printed(unit, settings, chosen), nl=False)
         return
-    running = Schedule(settings, chosen, saying())
-
-    def stop(number: int, _: object) -> None:
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_DFL)
-        click.echo("Stopping after the page in hand; once more ends at once.", err=True)
-        stopped_by.append(number)
-        running.stop(number)
-
+    loop = Schedule(settings, chosen, error_printer())
     stopped_by: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    running.start()
+
+    def stop(number: int) -> None:
+        stopped_by.append(number)
+        loop.stop(number)
+
+    stop_on_signal(stop)
+    loop.start()
     click.echo(f"Running {chosen} - Ctrl-C ends it.", err=True)
-    running.wait()
+    loop.wait()
     sys.exit(128 + stopped_by[0] if stopped_by else 1)

@@ -1,4 +1,4 @@
-"""What the commands share: errors told in sentences, settings, stopping, options."""
+"""Parts of several commands: errors, settings, signals, output and options."""
 
 import json
 import logging
@@ -12,40 +12,35 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from orderpull.errors import OrderpullError
+from orderpull.errors import OrderpullError, UsageError
 
 if TYPE_CHECKING:
-    from orderpull.pipeline import RunResult
+    from orderpull.pipeline import Listener, RunResult
     from orderpull.settings import Settings
     from orderpull.sources.http.limits import Stop
 
 
 class Commands(click.Group):
-    """The commands, with our errors told in sentences."""
+    """A group of commands that prints our errors as sentences, without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The commands in the order of the work."""
+        """List the commands in the order in which they were added."""
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command; end with the error's exit code."""
+        """Run the command; exit with the error's exit code if it fails."""
         try:
             return super().invoke(ctx)
         except OrderpullError as error:
-            say(error)
+            print_error(error)
             sys.exit(error.exit_code)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
 
 
-def machine_logs() -> bool:
-    """Whether log lines are JSON, for machines."""
-    return bool(click.get_current_context().find_root().params.get("log_format") == "json")
-
-
 def settings_in_force() -> "Settings":
-    """The settings of ``--config``, or of the working folder.
+    """Read the settings of ``--config`` or of the working folder.
 
     :raises SettingsError: they are missing or wrong.
     """
@@ -54,9 +49,9 @@ def settings_in_force() -> "Settings":
     return read_settings(click.get_current_context().obj)
 
 
-def say(error: OrderpullError) -> None:
-    """Tell *error* in a sentence, or as a log line where logs are for machines."""
-    if machine_logs():
+def print_error(error: OrderpullError) -> None:
+    """Print *error* and its hint to stderr; with ``--log-format json`` as a log line."""
+    if click.get_current_context().find_root().params.get("log_format") == "json":
         logging.getLogger("orderpull").error(error.message, extra={"hint": error.hint})
         return
     click.secho(f"orderpull: {error.message}", fg="red", err=True)
@@ -64,31 +59,65 @@ def say(error: OrderpullError) -> None:
         click.echo(f"  → {error.hint}", err=True)
 
 
-def saying() -> Callable[[OrderpullError], None]:
-    """:func:`say`, for a thread that knows nothing of the command."""
+def error_printer() -> Callable[[OrderpullError], None]:
+    """Return :func:`print_error` for use in another thread."""
     context = click.get_current_context()
 
-    def tell(error: OrderpullError) -> None:
+    def print_in_context(error: OrderpullError) -> None:
         with context.scope(cleanup=False):
-            say(error)
+            print_error(error)
 
-    return tell
+    return print_in_context
+
+
+def print_json(value: object) -> None:
+    """Print *value* as JSON on one line; times as ISO 8601."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_as_json))
+
+
+def _as_json(value: object) -> str:
+    from orderpull import clock
+
+    return clock.iso(value) if isinstance(value, datetime) else str(value)
+
+
+@contextmanager
+def extra_needed(extra: str) -> Iterator[None]:
+    """Name the *extra* to install if an import inside the block fails.
+
+    :raises UsageError: a package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"This needs the Python package {error.name}, which is not installed.",
+            f"Run: pip install 'orderpull[{extra}]'.",
+        ) from None
+
+
+def stop_on_signal(stop: Callable[[int], None]) -> dict[int, Any]:
+    """Call *stop* on the first SIGINT or SIGTERM; a second signal ends the process at once.
+
+    :return: the signal handlers that were in force before.
+    """
+
+    def handle(number: int, _: object) -> None:
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_DFL)
+        click.echo("Stopping after the page in hand; press Ctrl-C again to end at once.", err=True)
+        stop(number)
+
+    return {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 @contextmanager
 def stoppable() -> Iterator["Stop"]:
-    """Turn the first SIGINT or SIGTERM into a clean stop, and let the second end the process."""
+    """Yield a stop that the first SIGINT or SIGTERM sets; restore the handlers at the end."""
     from orderpull.sources.http.limits import Stop
 
     stop = Stop()
-
-    def ask(number: int, _: object) -> None:
-        stop.ask(number)
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_DFL)
-        click.echo("Stopping after the page in hand; once more ends at once.", err=True)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = stop_on_signal(stop.ask)
     try:
         yield stop
     finally:
@@ -96,42 +125,38 @@ def stoppable() -> Iterator["Stop"]:
             signal.signal(number, handler)
 
 
-def end(result: "RunResult", *, as_json: bool) -> NoReturn:
-    """Print what a run did, and end with its exit code."""
-    if as_json:
-        click.echo(json.dumps(result.as_json(), ensure_ascii=False))
-    else:
-        from orderpull.terminal import console
+@contextmanager
+def watched() -> Iterator[tuple["Stop", "Listener"]]:
+    """Yield a :func:`stoppable` stop and a listener that shows the progress of a run."""
+    from orderpull.terminal.progress import show_progress
 
-        console.show_result(result, console.stdout())
+    with stoppable() as stop, show_progress() as listener:
+        yield stop, listener
+
+
+def exit_with(result: "RunResult", *, as_json: bool) -> NoReturn:
+    """Print the result of a run, then its errors; exit with its exit code."""
+    if as_json:
+        print_json(result.as_json())
+    else:
+        from orderpull.terminal.console import stdout
+        from orderpull.terminal.runs import show_result
+
+        show_result(result, stdout())
     if result.error is not None:
-        say(result.error)
+        print_error(result.error)
     for source in result.sources.values():
         if source.error is not None:
-            say(source.error)
+            print_error(source.error)
     sys.exit(result.exit_code)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-
-
-json_option_of_rows = click.option(
-    "--json", "as_json", is_flag=True, help="A JSON list with an object for each row."
-)
-
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 sources_argument = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-
 
 accept_option = click.option(
     "--accept-rejects",
     is_flag=True,
-    help="Load also where more orders are rejected than reject_limit.",
+    help="Load even if more orders are rejected than reject_limit allows.",
 )
-
-
-def iso(value: object) -> str:
-    """A value that JSON has no word for: times as ISO 8601."""
-    from orderpull import clock
-
-    return clock.iso(value) if isinstance(value, datetime) else str(value)

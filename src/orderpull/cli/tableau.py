@@ -1,15 +1,12 @@
-"""Answer in Tableau: the workbook, made, looked at, checked, published."""
+"""The commands ``orderpull tableau build``, ``preview``, ``validate``, ``publish``, ``refresh``."""
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderpull.cli.shared import json_option, settings_in_force
+from orderpull.cli.shared import extra_needed, json_option, print_json, settings_in_force
 from orderpull.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,18 +28,6 @@ live_option = click.option(
     help="Ask the warehouse each time, or bring its orders along; as the warehouse allows.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace a file that is there.")
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Import what only the extra `tableau` brings."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"This needs the Python package {error.name}, which is not installed.",
-            "Run: pip install 'orderpull[tableau]'.",
-        ) from None
 
 
 @click.group()
@@ -74,7 +59,7 @@ def build(
     extract = None if live is None else not live
     made = make(settings_in_force(), file, extract=extract, target=target, names=names, force=force)
     if as_json:
-        click.echo(json.dumps(made.as_json(), ensure_ascii=False))
+        print_json(made.as_json())
         return
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in made.rows.items())
     asks = f"asks {made.live.host}" if made.live and not made.rows else f"brings {rows}"
@@ -109,12 +94,12 @@ def validate(file: Path, *, server: bool, as_json: bool) -> None:
 
     found = check_file(file)
     if server:
-        with _extra():
+        with extra_needed("tableau"):
             from orderpull.tableau.validate import validate_on_server
         found += validate_on_server(settings_in_force(), file)
     if as_json:
         rows = [{"kind": f.kind, "place": f.place, "sentence": f.sentence} for f in found]
-        click.echo(json.dumps({"file": str(file), "findings": rows}, ensure_ascii=False))
+        print_json({"file": str(file), "findings": rows})
     else:
         for finding in found:
             click.echo(str(finding))
@@ -158,7 +143,7 @@ def publish(
     """
     if file is not None and live is not None:
         raise UsageError("FILE is live or not as it is.", "Leave out --live or --extract.")
-    with _extra():
+    with extra_needed("tableau"):
         from orderpull.tableau.publish import publish as put
     done = put(
         settings_in_force(),
@@ -177,7 +162,7 @@ def publish(
 @json_option
 def refresh(*, target: Any, embed: bool, as_json: bool) -> None:  # noqa: ANN401
     """Publish it anew, with an extract of now."""
-    with _extra():
+    with extra_needed("tableau"):
         from orderpull.tableau.publish import publish as put
     credentials: Any = "embed" if embed else "prompt"
     done = put(
@@ -192,7 +177,7 @@ def refresh(*, target: Any, embed: bool, as_json: bool) -> None:  # noqa: ANN401
 
 def _tell(done: "Published", *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(done.as_json(), ensure_ascii=False))
+        print_json(done.as_json())
         return
     where = f" {done.url}" if done.url else ""
     click.echo(f"{done.name} is in the project {done.project}: {done.size:,} bytes.{where}")

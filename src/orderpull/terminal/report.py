@@ -1,11 +1,8 @@
 """The three answers as a person reads them in a terminal."""
 
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -14,13 +11,14 @@ from rich.text import Text
 
 from orderpull.answers.report import Report
 from orderpull.model import NO_COUNTRY
+from orderpull.terminal.console import new_table, with_age
 
 BAR_WIDTH = 24
 COUNTRIES_SHOWN = 12
 SKUS_SHOWN = 3
 
 
-def show(report: Report, console: Console, timezone: str, chosen: str = "") -> None:
+def show_report(report: Report, console: Console, timezone: str, chosen: str = "") -> None:
     """Print *report*.
 
     :param timezone: of the times shown.
@@ -50,13 +48,7 @@ def _average(average: dict[str, Any], chosen: str) -> Text:
 
 
 def _top(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = new_table(escape(title))
     table.add_column("#", justify="right", style="dim")
     table.add_column("SKU", overflow="fold")
     table.add_column("items", justify="right")
@@ -75,13 +67,7 @@ def _top(title: str, rows: list[dict[str, Any]]) -> Table:
 
 
 def _countries(rows: list[dict[str, Any]]) -> RenderableType:
-    table = Table(
-        title="Best-selling SKUs by country",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = new_table("Best-selling SKUs by country")
     table.add_column("country", no_wrap=True)
     for rank in range(1, SKUS_SHOWN + 1):
         table.add_column(f"#{rank}", overflow="ellipsis", no_wrap=True)
@@ -114,26 +100,9 @@ def shown_sku(sku: str) -> str:
 def _freshness(report: Report, timezone: str) -> Text:
     text = Text(style="dim")
     lines = [
-        f"{source}: last pulled {told(at, timezone)}" for source, at in report.last_pulled.items()
+        f"{source}: last pulled {with_age(pulled_at, timezone)}"
+        for source, pulled_at in report.last_pulled.items()
     ]
     if report.undated:
         lines.append(f"{report.undated:,} orders have no date, so a date filter leaves them out.")
     return text.append("\n".join(lines))
-
-
-def told(instant: datetime | None, timezone: str) -> str:
-    """*instant* (UTC) in *timezone*, and how long ago it was."""
-    if instant is None:
-        return "never to its end"
-    local = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
-    seconds = (datetime.now(UTC) - instant.replace(tzinfo=UTC)).total_seconds()
-    return f"{local:%Y-%m-%d %H:%M %Z} ({_ago(seconds)})"
-
-
-def _ago(seconds: float) -> str:
-    steps = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-    for length, unit in steps:
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"

@@ -1,0 +1,185 @@
+"""The results of runs and replays, and the status, as tables and sentences."""
+
+import json
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from orderpull import clock
+from orderpull.model import COUNTS, LEDGER_REJECT
+from orderpull.operate.compare import Comparison, TableCompared
+from orderpull.operate.query import visible
+from orderpull.operate.replay import Rebuilt
+from orderpull.operate.status import Status
+from orderpull.pipeline import RunResult
+from orderpull.schedule.state import Note, Standing
+from orderpull.settings import without_password
+from orderpull.terminal.console import new_table, with_age
+
+CHECKSUM_DIGITS = 12
+"""Digits of a checksum that are shown."""
+
+MIN_SIGNAL_CODE = 128
+"""Exit codes above this are 128 + the number of a signal."""
+
+
+def show_result(result: RunResult, console: Console) -> None:
+    """Print what a run did."""
+    if any(source.pages or source.counts.fetched for source in result.sources.values()):
+        console.print(_counts(result))
+    elif result.error is None and not any(s.error for s in result.sources.values()):
+        console.print("Nothing new.")
+    for name, source in result.sources.items():
+        if source.waiting:
+            console.print(f"{escape(name)}: {source.waiting} landed pages wait to be loaded.")
+        rejected = source.counts.rejected
+        if rejected:
+            what = "1 order was" if rejected == 1 else f"{rejected} orders were"
+            console.print(f"{escape(name)}: {what} rejected; `orderpull rejects list` says why.")
+
+
+def _counts(result: RunResult) -> Table:
+    table = new_table()
+    table.add_column("source", no_wrap=True)
+    for name in ("pages", *COUNTS):
+        table.add_column(name, justify="right")
+    for name, source in result.sources.items():
+        counts = [getattr(source.counts, count) for count in COUNTS]
+        cells = [f"{number:,}" if number else "[dim]0[/]" for number in (source.pages, *counts)]
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
+    """Print what was loaded into another warehouse, and how the two compare.
+
+    :param url: of the other warehouse, as a person gave it.
+    """
+    if rebuilt.errors or any(source.pages for source in rebuilt.result.sources.values()):
+        show_result(rebuilt.result, console)
+    else:
+        console.print(Text(f"{rebuilt.target} had loaded every landed page already."))
+    if rebuilt.lossy:
+        answers = "1 answer" if rebuilt.lossy == 1 else f"{rebuilt.lossy} answers"
+        console.print(f"{answers} came incomplete when pulled: orders may be lost with that.")
+    compared = rebuilt.compared
+    if compared is None:
+        console.print(Text(rebuilt.uncompared or "Nothing was compared."))
+    else:
+        _show_comparison(compared, rebuilt.target, console)
+    if rebuilt.exit_code == 0:
+        console.print(
+            Text("To use the new one, change one line of orderpull.toml, in [destination]:")
+        )
+        console.print(Text(f"  url = {json.dumps(without_password(url), ensure_ascii=False)}"))
+
+
+def _show_comparison(compared: Comparison, target: str, console: Console) -> None:
+    for lacking in compared.lacking:
+        for pages, side in ((lacking.origin, "This warehouse"), (lacking.target, target)):
+            if pages:
+                text = f"{side} has not loaded these pages of {lacking.source}: {pages}."
+                console.print(Text(text, style="red"))
+    if compared.lacking:
+        console.print(
+            "So nothing was compared. What waits in the landing, `orderpull load` brings in; then "
+            "run the same again."
+        )
+        return
+    console.print(_compared(compared))
+    for each in compared.tables:
+        if not each.equal:
+            console.print(Text(_difference(each), style="red"))
+    console.print(
+        Text("Both warehouses hold the same.", style="bold")
+        if compared.equal
+        else "The two differ. If the api file or the settings have changed since they were loaded, "
+        "run `orderpull replay` first, then the same again."
+    )
+
+
+def _difference(table: TableCompared) -> str:
+    rows = "1 row differs" if table.differing == 1 else f"{table.differing:,} rows differ"
+    called = "order" if table.table != LEDGER_REJECT.name else "reject"
+    named = ", ".join(visible(name) for name in table.named)
+    more = ", …" if table.more else ""
+    return f"{table.table} of {table.source}: {rows} ({called} {named}{more})."
+
+
+def _compared(compared: Comparison) -> Table:
+    table = new_table()
+    for column in ("source", "table", "rows", "checksum"):
+        table.add_column(column, justify="right" if column == "rows" else "left", no_wrap=True)
+    for each in compared.tables:
+        sides = (each.origin, each.target)
+        rows = dict.fromkeys(f"{side.rows:,}" for side in sides)
+        checksums = dict.fromkeys(side.sha256[:CHECKSUM_DIGITS] for side in sides)
+        cells = (escape(each.source), each.table, " ≠ ".join(rows), " ≠ ".join(checksums))
+        table.add_row(*cells, style="" if each.equal else "red")
+    return table
+
+
+def show_status(status: Status, console: Console, timezone: str) -> None:
+    """Print *status*."""
+    for name, source in status.sources.items():
+        console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
+        if source.rejects:
+            console.print(f"  {source.rejects} rejects are open: `orderpull rejects list`.")
+    if status.schedule:
+        console.print(Text(_schedule(status.schedule, timezone)))
+    if not status.runs:
+        console.print("No run has been recorded yet.")
+        return
+    table = new_table("Last runs")
+    for column in ("run", "source", "began", "fetched", "new", "changed", "rejected", "went"):
+        right = column in {"run", "fetched", "new", "changed", "rejected"}
+        table.add_column(column, justify="right" if right else "left")
+    for run in status.runs:
+        table.add_row(
+            str(run["run"]), escape(run["source"]), with_age(run["started_at"], timezone),
+            f"{run['fetched']:,}", f"{run['inserted']:,}", f"{run['updated']:,}",
+            f"{run['rejected']:,}", _went(run),
+        )  # fmt: skip
+    console.print(table)
+    for run in status.runs:
+        if run["error"]:
+            console.print(f"Run {run['run']}: [red]{escape(run['error'])}[/]")
+
+
+def _schedule(standing: Standing, timezone: str) -> str:
+    """The schedule in a sentence or three."""
+    note = standing.note
+    age = partial(with_age, timezone=timezone)
+    if standing.silent(clock.now()):
+        parts = [f"pid {note.pid} has said nothing since {age(note.beat)}: it may hang"]
+    elif standing.running:
+        parts = [f"running (pid {note.pid}, since {age(note.since)})"]
+    else:
+        parts = [f"not running; last heard of {age(note.beat)}"]
+    if standing.running and note.next is None and note.began:
+        parts.append(f"A run goes on since {age(note.began)}")
+    elif note.began:
+        parts.append(f"Last run {age(note.began)}, {_ended(note)}")
+    if standing.running and note.next:
+        parts.append(f"Next run {age(note.next)}")
+    return f"Schedule, {note.rhythm}: {'. '.join(parts)}."
+
+
+def _ended(note: Note) -> str:
+    if note.exit_code is None or note.ended is None:
+        return "not finished"
+    if note.exit_code > MIN_SIGNAL_CODE:
+        return "stopped as asked"
+    return "well" if note.exit_code == 0 else f"exit {note.exit_code}"
+
+
+def _went(run: dict[str, Any]) -> str:
+    if run["error"] or run["possible_loss"]:
+        return "[red]possible loss[/]" if run["possible_loss"] else "[red]stopped[/]"
+    if run["finished_at"] is None:
+        return "[yellow]not finished[/]"
+    return f"well ({run['command']})" + (", rejects accepted" if run["accepted_rejects"] else "")
