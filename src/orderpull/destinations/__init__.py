@@ -1,4 +1,4 @@
-"""Load: staged orders into a warehouse, one file for each kind behind one small protocol."""
+"""Load staged orders into a warehouse: DuckDB, PostgreSQL or Redshift, behind one protocol."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from orderpull.settings import DestinationSettings, without_password
 def open_destination(
     settings: DestinationSettings, folder: Path, timezone: str = "UTC"
 ) -> Destination:
-    """The destination at ``settings.url``; a relative file is looked for in *folder*.
+    """The destination at ``settings.url``; a relative path is a file in *folder*.
 
-    :param timezone: IANA name: whose days the summaries have that a loader keeps.
-    :raises SettingsError: the URL is of a kind that is not known.
+    :param timezone: IANA name of the time zone of the rollups' days.
+    :raises SettingsError: the URL names no kind of warehouse that orderpull knows.
     """
     zone = ZoneInfo(timezone)
     scheme, separator, rest = settings.url.partition("://")
@@ -41,7 +41,7 @@ def open_destination(
 
 @contextmanager
 def _extra(name: str) -> Iterator[None]:
-    """Import what only that extra brings."""
+    """Turn a failed import of the extra *name* into a SettingsError."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
 """DuckDB, embedded: the default warehouse, one file beside ``orderpull.toml``.
 
-The file's lock is held only while something is loaded. Readers never open it: they open the
-snapshot (``snapshot.py``), so nobody waits for anybody.
+The file is locked only while a load is going on. Readers open the snapshot (``snapshot.py``)
+instead, so readers and loaders never wait for each other.
 """
 
 import time
@@ -33,8 +33,8 @@ STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
 READING_MEMORY = "1GB"
-"""What a reader takes at most. The answers of ten million orders, asked of the orders themselves,
-fit in half of it only by writing to the disk meanwhile (measured)."""
+"""Memory limit of a reader. With half of it, the three answers over ten million orders have to
+write to the disk (measured)."""
 
 _RETRY_SECONDS = 0.05
 _NO_LIMITS: Mapping[str, int] = MappingProxyType({})
@@ -108,7 +108,7 @@ class DuckdbDestination:
 
     :param path: the file.
     :param lock_wait: seconds to wait while another process holds it.
-    :param zone: whose days the summaries have.
+    :param zone: time zone of the rollups' days.
     """
 
     def __init__(self, path: Path, lock_wait: float, zone: ZoneInfo) -> None:
@@ -122,7 +122,7 @@ class DuckdbDestination:
         return str(self.path)
 
     def identity(self) -> str:
-        """The file, links followed; a warehouse and its snapshot are one place."""
+        """The path, links resolved; a warehouse and its snapshot have the same one."""
         path = self.path.resolve()
         return str(path.with_name(path.name.replace(".snapshot.duckdb", ".duckdb")))
 
@@ -154,22 +154,22 @@ class DuckdbDestination:
         try:
             connection.execute(f"SET memory_limit = '{READING_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
-            # It would be written among the rows: Python without a script counts as interactive.
+            # Else DuckDB prints the bar among the rows: Python without a script is interactive.
             connection.execute("SET enable_progress_bar = false")
             yield DuckdbReader(connection, self.snapshot.path)
         finally:
             connection.close()
 
     def version(self) -> Hashable:
-        """The snapshot's own identity: a new one is another file."""
+        """The identity of the snapshot's file; each new snapshot is another file."""
         try:
-            found = self.snapshot.path.stat()
+            status = self.snapshot.path.stat()
         except OSError:
             return ()
-        return found.st_dev, found.st_ino, found.st_mtime_ns
+        return status.st_dev, status.st_ino, status.st_mtime_ns
 
     def publish(self, *, finished: bool) -> None:
-        """Copy the file to the snapshot, if that is behind."""
+        """Copy the file to the snapshot, if the snapshot is behind."""
         if not self.snapshot.due(finished=finished):
             return
         self.snapshot.make(self._attached)
@@ -180,7 +180,7 @@ class DuckdbDestination:
 
     @contextmanager
     def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The stage, with the file attached as ``warehouse``: only so long is the file locked."""
+        """The stage, with the file attached as ``warehouse``; the file is locked meanwhile."""
         connection = self._stage.connection
         try:
             self._attach(connection)
@@ -203,7 +203,7 @@ class DuckdbDestination:
                 connection.execute(attach)
             except duckdb.Error as error:
                 if "lock" not in str(error) or time.monotonic() >= deadline:
-                    raise self._told(error) from None
+                    raise self._open_failed(error) from None
             else:
                 connection.execute("USE warehouse")
                 return
@@ -220,7 +220,7 @@ class DuckdbDestination:
                 "Make it, or change destination.url.",
             )
 
-    def _told(self, error: duckdb.Error) -> DestinationError:
+    def _open_failed(self, error: duckdb.Error) -> DestinationError:
         text = str(error)
         if "lock" in text:
             holder = text.partition("held in ")[2].partition(". ")[0] or "another process"
@@ -255,18 +255,18 @@ class DuckdbReader:
         self.path = path
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
-        """The rows that *query* answers."""
+        """The rows of *query*, each as a dict."""
         from orderpull.destinations.schema import compiled
 
         try:
-            found = self.connection.execute(*compiled(query, "duckdb"))
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            executed = self.connection.execute(*compiled(query, "duckdb"))
+            names = [column[0] for column in executed.description]
+            return [dict(zip(names, row, strict=True)) for row in executed.fetchall()]
         except duckdb.Error as error:
             raise _read_failed(self.path, error) from error
 
     def query(self, query: "sa.Select[Any] | str") -> QueryResult:
-        """What *query* finds; a person's own reads this file and nothing else."""
+        """Run *query*; a user's own SQL can read this file only."""
         if isinstance(query, str):
             return run_user_query(self.connection, query)
         from orderpull.destinations.schema import with_literals
@@ -277,7 +277,7 @@ class DuckdbReader:
     def in_duckdb(
         self, query: "sa.Select[Any]", types: Mapping[str, str]
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-        """The same query, its columns cast to *types*."""
+        """This connection, and *query* with its columns cast to *types*."""
         from orderpull.destinations.schema import with_literals
 
         columns = ", ".join(f"{name}::{type_} AS {name}" for name, type_ in types.items())

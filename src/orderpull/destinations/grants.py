@@ -1,8 +1,8 @@
-"""Grants: the script that makes a warehouse's users, its tables, and each user's rights.
+"""Grants: the script that creates a warehouse's users and tables, and grants each user its rights.
 
-It is made from ``model.py``, so that no table and no column can be forgotten. An administrator runs
-it; nothing here does. The loader owns the tables, or reads, inserts and deletes where somebody else
-owns them. The reader selects from all of them, but for the columns in which there are people.
+The script is generated from ``model.py``, so it contains every table and column. An administrator
+runs it; orderpull never does. The loader owns the tables; if another role owns them, it selects,
+inserts and deletes. The reader selects from all tables, except the columns with personal data.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,22 +29,23 @@ from orderpull.model import (
 from orderpull.sqltext import identifier, literal
 
 LOADER, READER, SCHEMA = "orders_loader", "orders_reader", "orders"
-"""What they are called unless somebody says otherwise."""
+"""Default names."""
 
 _LONGEST: dict[Kind, int] = {"postgresql": 63, "redshift": 127}
 _EVERYBODY = {"public", "none"}
-"""Names that the servers take for everybody and nobody, even where they are quoted."""
+"""Names that mean everybody and nobody to the servers, even in quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantPlan:
-    """Who gets which rights, and where.
+    """The roles and their rights in one database.
 
-    :param schema: where the tables are. :param owner: PostgreSQL: who makes and owns them; None:
-        the loader. :param names: whether the reader sees names and streets.
-    :param users: whether the users are made. :param dedicated: whether all others are shut out of
-        the database.
-    :raises UsageError: a name is none, or stands for two.
+    :param schema: schema of the tables.
+    :param owner: PostgreSQL: the role that creates and owns the tables; None: the loader.
+    :param names: the reader sees names and streets.
+    :param users: create the users.
+    :param dedicated: take the rights in the database from all other roles.
+    :raises UsageError: a name is invalid, or two roles have the same name.
     """
 
     kind: Kind
@@ -80,12 +81,12 @@ class GrantPlan:
 
     @property
     def makes_tables(self) -> str:
-        """Who makes and owns the tables."""
+        """The role that creates and owns the tables."""
         return self.owner or self.loader
 
 
 def parse_url(url: str) -> tuple[str, str, str]:
-    """Kind, database and user that *url* names; '' for what it does not."""
+    """Kind, database and user in *url*; '' for each part that is missing."""
     parts = urlsplit(url)
     kind = "postgresql" if parts.scheme == "postgres" else parts.scheme
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -94,7 +95,7 @@ def parse_url(url: str) -> tuple[str, str, str]:
 
 
 def script(plan: GrantPlan) -> str:
-    """The script, as the server's own SQL; it may be run again at any time."""
+    """The script in the server's own SQL; it may be run again at any time."""
     parts = _on_redshift(plan) if plan.kind == "redshift" else _on_postgresql(plan)
     return "\n".join(parts) + "\n"
 
@@ -178,7 +179,7 @@ FROM (SELECT max(version) AS version FROM {version}) AS known WHERE known.versio
 
 
 def _roles(plan: GrantPlan, roles: Iterable[str]) -> Iterator[str]:
-    """PL/pgSQL that makes the *roles*, and lets who runs it act as the owner."""
+    """PL/pgSQL that creates the *roles*, and makes the administrator a member of the owner."""
     for role in roles if plan.users else ():
         login = "NOLOGIN" if role == plan.owner else "LOGIN"
         yield f"""\
@@ -195,7 +196,7 @@ def _roles(plan: GrantPlan, roles: Iterable[str]) -> Iterator[str]:
 
 
 def _tables_block() -> str:
-    """PL/pgSQL that makes the tables, or takes them from an older version to this one."""
+    """PL/pgSQL that creates the tables, or migrates them to this version."""
     migrations = "\n".join(
         f"        IF there < {version} THEN\n"
         f"{_indented(MIGRATIONS[version]('postgresql'), 12)}\n"
@@ -225,7 +226,7 @@ def _tables_block() -> str:
 
 
 def _rights(plan: GrantPlan) -> Iterator[str]:
-    """What loader and reader may do with the tables, granted by their owner."""
+    """The rights of loader and reader on the tables, granted by their owner."""
     tables = [table.name for table in TABLES]
     if plan.owner:
         loader = identifier(plan.loader)
@@ -253,9 +254,11 @@ def _rights(plan: GrantPlan) -> Iterator[str]:
 
 
 def _check_name(what: str, name: str, longest: int) -> None:
-    """Whether a server could have something of that *name*.
+    """Refuse a *name* that is empty, too long, or not printable.
 
-    Every name is quoted; what cannot be printed could still end a comment, or a person's patience.
+    Every name is quoted, but an unprintable one could still end a comment of the script.
+
+    :raises UsageError: the name is refused.
     """
     if not name:
         raise UsageError(f"The {what} has no name.", f"Give one with --{what}.")
@@ -275,7 +278,7 @@ def _columns(names: Iterable[str]) -> str:
 
 
 def _tidy(statement: str) -> str:
-    """*statement* without tabs, which a terminal completes, and blanks at the ends of lines."""
+    """*statement* without tabs, which psql would complete, and blanks at line ends."""
     return "\n".join(line.rstrip() for line in statement.expandtabs(4).splitlines())
 
 
@@ -284,7 +287,7 @@ def _indented(statements: Iterable[str], blanks: int) -> str:
 
 
 def _block(body: str, declare: str = "") -> str:
-    """A block of PL/pgSQL, in quotes that do not occur in it."""
+    """A block of PL/pgSQL, in dollar quotes that do not occur in it."""
     quote = "$orderpull$"
     while quote in body:
         quote = f"{quote[:-1]}_$"

@@ -1,4 +1,4 @@
-"""The ledger's rows, written in the data's own transaction.
+"""The ledger's rows, written in the transaction that writes the orders.
 
 The statements are plain enough for every warehouse; ``?`` marks a value.
 """
@@ -23,19 +23,19 @@ from orderpull.sources.spec.times import parse_time
 
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[Any]], Rows]
-"""Runs one statement with its values in the warehouse; returns its rows, if it has some."""
+"""Runs one statement with its values in the warehouse; returns its rows, if it has any."""
 
 REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"
-"""What is asked of the stored rejects, to know which of them have loaded (:func:`plan_rejects`)."""
+"""Columns of ``stored_reject``, which :func:`plan_rejects` reads."""
 
 
 def next_run(execute: Execute) -> int:
-    """The number that the next run gets."""
+    """The number of the next run."""
     return int(execute("SELECT coalesce(max(run), 0) + 1 FROM orderpull_run", [])[0][0])
 
 
 def write_run(execute: Execute, record: RunRecord) -> None:
-    """Write *record* over what stands of it."""
+    """Write *record* in place of its stored row."""
     execute("DELETE FROM orderpull_run WHERE run = ? AND source = ?", [record.run, record.source])
     counts = [getattr(record.counts, name) for name in COUNTS]
     row = [
@@ -47,7 +47,7 @@ def write_run(execute: Execute, record: RunRecord) -> None:
 
 
 def read_state(execute: Execute, source: str) -> SourceState:
-    """What is known of *source*."""
+    """The stored state of *source*; the default if no load has written it."""
     rows = execute(
         "SELECT landing, loaded_through, gaps, cursor, loads FROM orderpull_cursor "
         "WHERE source = ?",
@@ -61,7 +61,7 @@ def read_state(execute: Execute, source: str) -> SourceState:
 
 
 def write_state(execute: Execute, source: str, state: SourceState, at: datetime) -> None:
-    """Write what is known of *source* over what stands of it."""
+    """Write *state* in place of the stored state of *source*."""
     execute("DELETE FROM orderpull_cursor WHERE source = ?", [source])
     gaps = msgspec.json.encode(state.gaps).decode()
     row = [source, state.landing, state.loaded_through, gaps, state.cursor, at, state.loads]
@@ -70,12 +70,12 @@ def write_state(execute: Execute, source: str, state: SourceState, at: datetime)
 
 def read_rejects(execute: Execute, source: str | None, reason: str | None) -> list[Reject]:
     """The open rejects of *source*, or of all; of *reason*, or of any."""
-    wanted = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]
-    where = " AND ".join(f"{name} = ?" for name, _ in wanted) or "1 = 1"
+    filters = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]
+    where = " AND ".join(f"{name} = ?" for name, _ in filters) or "1 = 1"
     rows = execute(
         f"SELECT {quoted(LEDGER_REJECT.names)} FROM orderpull_reject WHERE {where} "
         "ORDER BY source, page, position",
-        [value for _, value in wanted],
+        [value for _, value in filters],
     )
     return [Reject(*row) for row in rows]
 
@@ -98,11 +98,11 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan)
 
 
 def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Make ``reject_to_delete``, the keys of stored rejects to be taken out; trim ``reject``.
+    """Make ``reject_to_delete``, the keys of stored rejects to delete; trim ``reject``.
 
-    ``stored_reject`` holds the stored rejects of the source. One has loaded when its own text was
-    shaped now, or when a version of its order stands that came later in the landing. The same bad
-    order met again is one row: its latest.
+    ``stored_reject`` holds the stored rejects of the source. A stored reject is resolved if its own
+    text could be shaped now, or if a later version of its order was loaded. Of a bad order that
+    came several times the latest row is kept.
     """
     stage.execute(
         """CREATE OR REPLACE TEMP TABLE reject_to_delete AS
@@ -129,7 +129,7 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Column *names*, quoted, with commas: some are words of some warehouse's own ("raw")."""
+    """Column *names*, quoted, with commas: "raw" for example is a keyword of Redshift."""
     return ", ".join(f'"{name}"' for name in names)
 
 

@@ -73,7 +73,7 @@ class Loader:
         self.rollups = RollupWriter(session.execute, zone)
 
     def ensure_rollups(self) -> None:
-        """Rebuild the rollups if there are none, or if they have another zone's days."""
+        """Rebuild the rollups if they are missing, or have another zone's days."""
         if not self.rollups.is_current():
             with self.session.writing():
                 if not self.rollups.is_current():  # another process may have been first

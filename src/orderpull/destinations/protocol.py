@@ -1,4 +1,4 @@
-"""What a destination is to the pipeline, and what passes between them."""
+"""The protocol of a destination, and the data that pass between it and the pipeline."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ Kind = Literal["duckdb", "postgresql", "redshift"]
 """The warehouses."""
 
 MEMORY_LIMIT = "512MB"
-"""What a DuckDB of ours takes at most; above it, it writes to the disk."""
+"""Memory limit of each DuckDB of a load; above it, DuckDB writes to the disk."""
 
 DUCKDB_TYPES = {
     "text": "VARCHAR",
@@ -31,20 +31,21 @@ DUCKDB_TYPES = {
     "day": "DATE",
     "money": "DECIMAL(19,4)",
 }
-"""What DuckDB calls the model's types."""
+"""DuckDB's names of the model's types."""
 
 Command = Literal["run", "load", "replay", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What the ledger knows of a source.
+    """The ledger's state of a source.
 
-    :param landing: identity of the landing whose pages are loaded; '' if none is.
+    :param landing: identity of the landing whose pages are loaded; '' before the first load.
     :param loaded_through: the highest page loaded.
-    :param gaps: pages below it that still wait.
-    :param cursor: how far an incremental API has been read.
-    :param loads: transactions so far; who writes the next one must have seen all of them.
+    :param gaps: lower pages that still wait.
+    :param cursor: the cursor up to which an incremental API has been read.
+    :param loads: number of committed transactions (optimistic lock): a loader commits only if this
+        is still the number it read.
     """
 
     landing: str = ""
@@ -56,7 +57,7 @@ class SourceState:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of orders: fetched = the sum of the other five."""
+    """Numbers of orders by outcome; ``fetched`` is the sum of the other five."""
 
     fetched: int = 0
     inserted: int = 0
@@ -66,14 +67,14 @@ class Counts:
     rejected: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Add *other* to these."""
+        """Add the counts of *other*."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(slots=True)
 class RunRecord:
-    """One source's part in one run, as ``orderpull_run`` keeps it. :param run: 0: not begun."""
+    """One source's row in ``orderpull_run``. :param run: number of the run; 0 before it has one."""
 
     source: str
     command: Command
@@ -89,7 +90,7 @@ class RunRecord:
     error: str | None = None
 
     def copy(self) -> "RunRecord":
-        """The same once more, to be changed without changing this."""
+        """Return an independent copy."""
         return replace(self, counts=replace(self.counts))
 
     def assign(self, other: "RunRecord") -> None:
@@ -100,14 +101,14 @@ class RunRecord:
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction loads: the staged tables of the stage, and what goes to the ledger.
+    """Everything that one transaction loads, beside the staged tables.
 
-    :param pages: the pages staged.
-    :param counted: whether the pages are new to the ledger; a page read again counts nothing.
+    :param pages: the staged pages.
+    :param counted: the pages are new to the ledger; a page read again is not counted.
     :param ignore_changes: ``on_change = "ignore"``.
-    :param keep_address: an address that comes blank does not replace the stored one.
-    :param state: what the ledger says of the source once this batch is in.
-    :param record: what it says of the run.
+    :param keep_address: a blank address does not replace the stored one.
+    :param state: the source's state after this batch.
+    :param record: the run's row after this batch.
     """
 
     source: str
@@ -154,7 +155,7 @@ class MergePlan:
 class QueryResult:
     """The result of a query.
 
-    :param columns: their names. :param rows: each row once, fetched as they are asked for.
+    :param columns: names of the columns. :param rows: the rows, fetched while they are read.
     """
 
     columns: tuple[str, ...]
@@ -162,25 +163,25 @@ class QueryResult:
 
 
 class Reader(Protocol):
-    """A destination, open for reading: all that is asked of it is of one instant."""
+    """A warehouse, open for reading; all queries see the same instant."""
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
-        """The rows that *query* answers, each as a dict."""
+        """The rows of *query*, each as a dict."""
         ...
 
     def query(self, query: "sa.Select[Any] | str") -> QueryResult:
-        """What *query* finds; the text of a person's own may be wrong, and must only read.
+        """Run *query*; a text is a user's own SQL, which must only read.
 
-        :raises UsageError: it is wrong, or would write; the message says where.
+        :raises UsageError: the SQL is wrong, or would write; the message says where.
         """
         ...
 
     def in_duckdb(
         self, query: "sa.Select[Any]", types: "Mapping[str, str]"
     ) -> "AbstractContextManager[tuple[duckdb.DuckDBPyConnection, str]]":
-        """What *query* finds as a query of a DuckDB connection, in the same order.
+        """A DuckDB connection, and a query there that has the rows of *query* in their order.
 
-        :param types: DuckDB's type for each column.
+        :param types: DuckDB's type of each column.
         """
         ...
 
@@ -189,44 +190,44 @@ class Destination(Protocol):
     """A warehouse."""
 
     def identity(self) -> str:
-        """What tells it from every other, by whichever address it is reached.
+        """A text that is the same for each address of this warehouse, and for no other warehouse.
 
-        :raises DestinationError: it cannot be reached.
+        :raises DestinationError: the warehouse cannot be reached.
         """
         ...
 
     def preflight(self) -> None:
-        """Prove that it can be written now; create or migrate its tables.
+        """Prove that the warehouse can be written now; create or migrate its tables.
 
-        :raises DestinationError: it cannot; the message says why.
+        :raises DestinationError: it cannot be written; the message says why.
         """
         ...
 
     def loader(self) -> "AbstractContextManager[Loader]":
-        """Hold it for writing. :raises DestinationError: it cannot be held."""
+        """Open the warehouse for writing. :raises DestinationError: it cannot be opened."""
         ...
 
     def reader(self) -> AbstractContextManager[Reader]:
-        """Open it for reading, never in the way of a loader.
+        """Open the warehouse for reading; a reader never blocks a loader.
 
         :raises DestinationError: there is nothing to read yet.
         """
         ...
 
     def version(self) -> "Hashable | None":
-        """What a reader that is opened now reads, if that is something which never changes.
+        """The version of the snapshot that a reader opened now would read.
 
-        None: each reader sees what was last loaded when it is opened.
+        None: there are no snapshots; a reader sees the last load before it was opened.
         """
         ...
 
     def publish(self, *, finished: bool) -> None:
-        """Show readers what was loaded, if they are behind.
+        """Renew the readers' snapshot, if it is behind the warehouse.
 
-        :param finished: whether the run is at its end; within one, not more than once a minute.
+        :param finished: the run is at its end. Within a run this happens once a minute at most.
         """
         ...
 
     def close(self) -> None:
-        """Free what is kept between two loads of a run."""
+        """Free the stage, which is kept between the loads of a run."""
         ...

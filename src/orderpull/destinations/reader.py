@@ -1,4 +1,4 @@
-"""Reading what lies on a server, piece by piece."""
+"""Read from a server, in pieces of bounded size."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,17 +24,17 @@ class ServerReader:
         self.session = session
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
-        """The rows that *query* answers."""
+        """The rows of *query*, each as a dict."""
         from orderpull.destinations.schema import compiled
 
         text, values = compiled(query, self.session.kind)
-        # SQLAlchemy's own kind of str is none where types are looked at closely.
+        # SQLAlchemy's names are a subclass of str, which strict encoders refuse.
         names = [str(column.name) for column in query.selected_columns]
         rows = self.session.execute(text, values)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def query(self, query: "sa.Select[Any] | str") -> QueryResult:
-        """What *query* finds, fetched from the server piece by piece."""
+        """Run *query*; its rows are fetched while they are read."""
         session = self.session
         if isinstance(query, str):
             return run_through_cursor(session.query_user, query)
@@ -49,7 +49,7 @@ class ServerReader:
     def in_duckdb(
         self, query: "sa.Select[Any]", types: Mapping[str, str]
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-        """The rows, fetched into a DuckDB file that is removed afterwards."""
+        """A temporary DuckDB file with the rows, and the query that reads them."""
         with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
             file = str(Path(folder) / "rows.duckdb")
             with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:

@@ -28,16 +28,15 @@ from orderpull.sqltext import identifier
 
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
-    3: lambda kind: _tables_made(kind, SUMMARY_TABLES, missing=True),
+    3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True),
 }
-"""For each schema version the statements that lead to it from the one before. The summaries are
-filled by the next load (``summing.py``). On Redshift the script of ``grants.py`` may have made a
-table before."""
+"""Statements that lead to each schema version from the version before. The next load fills the
+rollups. On Redshift the script of ``grants.py`` may have made a table before."""
 
 
 @cache
 def dialect_of(kind: Kind) -> Dialect:
-    """How *kind* says things. DuckDB speaks PostgreSQL's SQL; its parameters are numbered."""
+    """SQLAlchemy's dialect of *kind*. DuckDB has PostgreSQL's SQL, with numbered parameters."""
     if kind == "redshift":
         from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector
 
@@ -48,16 +47,16 @@ def dialect_of(kind: Kind) -> Dialect:
 
 
 def create_statements(kind: Kind, schema: str | None = None) -> Iterator[str]:
-    """Everything that makes an empty database one of ours.
+    """The statements that create tables and views in an empty database.
 
-    :param schema: which all of it is in, by name, and made where it is not there yet; None: in the
-        session's own schema, where nothing by these names is.
+    :param schema: qualify every name with this schema and use IF NOT EXISTS. None: unqualified
+        names, in a schema without these tables.
 
-    Keys are enforced by PostgreSQL and declared for Redshift's planner, which does not enforce
-    them. DuckDB has none: its key index costs 2.4 times the CPU and 8 times the disk (measured);
-    there rows are unique by construction, and each load asserts it.
+    PostgreSQL enforces keys; Redshift's planner uses them without enforcing them. In DuckDB a key
+    index costs 2.4 times the CPU and 8 times the disk (measured), so the tables have no keys there:
+    each load asserts that the rows it wrote are unique.
     """
-    yield from _tables_made(kind, TABLES, schema)
+    yield from _create_tables(kind, TABLES, schema)
     compiling = {"compile_kwargs": {"literal_binds": True}, **_within(kind, schema)}
     for name, query in view_selects().items():
         text = query.compile(**compiling)
@@ -68,29 +67,29 @@ def create_statements(kind: Kind, schema: str | None = None) -> Iterator[str]:
 
 
 def qualified(schema: str, name: str) -> str:
-    """*name* in *schema*, as an identifier."""
+    """*name* in *schema*, both quoted."""
     return f"{identifier(schema)}.{identifier(name)}"
 
 
 def _within(kind: Kind, schema: str | None) -> dict[str, Any]:
-    """How SQLAlchemy is told to write for *kind*, with the name of *schema* before each table's."""
+    """SQLAlchemy's options for *kind*, with *schema* before the name of each table."""
     if schema is None:
         return {"dialect": dialect_of(kind)}
     named = {"schema_translate_map": {None: schema}, "render_schema_translate": True}
     return {"dialect": dialect_of(kind), **named}
 
 
-def _tables_made(
-    kind: Kind, wanted: Iterable[Table], schema: str | None = None, *, missing: bool = False
+def _create_tables(
+    kind: Kind, created: Iterable[Table], schema: str | None = None, *, missing: bool = False
 ) -> Iterator[str]:
-    """What makes the *wanted* tables and their indexes.
+    """The statements that create the tables *created* and their indexes.
 
-    :param missing: only those that are not there yet.
+    :param missing: create only the tables that do not exist yet.
     """
     compiling = _within(kind, schema)
     missing = missing or schema is not None
     tables = metadata(keys=kind != "duckdb", sizes=kind == "redshift")
-    names = {table.name for table in wanted}
+    names = {table.name for table in created}
     if kind == "redshift":
         _distribute(tables)
     if kind == "postgresql":
@@ -103,24 +102,24 @@ def _tables_made(
 
 
 def migrate_statements(version: int, kind: Kind) -> Iterator[str]:
-    """What leads from schema *version* to this orderpull's."""
+    """The statements that lead from schema *version* to this orderpull's version."""
     for next_version in range(version + 1, SCHEMA_VERSION + 1):
         yield from MIGRATIONS[next_version](kind)
 
 
 def compiled(query: sa.Select[Any], kind: Kind) -> tuple[str, list[Any]]:
     """The text of *query* for *kind*, and its values in their order."""
-    told = query.compile(dialect=dialect_of(kind), compile_kwargs={"render_postcompile": True})
-    return str(told), [told.params[name] for name in getattr(told, "positiontup", None) or ()]
+    text = query.compile(dialect=dialect_of(kind), compile_kwargs={"render_postcompile": True})
+    return str(text), [text.params[name] for name in getattr(text, "positiontup", None) or ()]
 
 
 def with_literals(query: sa.Select[Any], kind: Kind) -> str:
-    """The text of *query* for *kind*, its values written in it."""
+    """The text of *query* for *kind*, with its values as literals."""
     return str(query.compile(dialect=dialect_of(kind), compile_kwargs={"literal_binds": True}))
 
 
 def _distribute(tables: sa.MetaData) -> None:
-    """An order's rows lie on one node, sorted by their key, so that joining them moves nothing."""
+    """Put an order's rows on one node, sorted by key, so that a join moves no rows."""
     for table in DATA_TABLES:
         options = tables.tables[table.name].dialect_options["redshift"]
         options["diststyle"] = "KEY"
@@ -129,9 +128,9 @@ def _distribute(tables: sa.MetaData) -> None:
 
 
 def _index(tables: sa.MetaData) -> None:
-    """What PostgreSQL finds rows by, beside their keys.
+    """Add PostgreSQL's indexes, beside those of the keys.
 
-    Lines come in the order of their days, so that an index of blocks tells where a day's are.
+    Rollup lines are inserted in the order of their days, so a block range index finds a day.
     """
     header = tables.tables[ORDER_HEADER.name].c
     sa.Index("order_header_order_id", header.source, header.order_id, unique=True)

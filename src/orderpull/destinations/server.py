@@ -1,4 +1,4 @@
-"""A warehouse on a server, which many may load at once: what PostgreSQL and Redshift share."""
+"""A warehouse on a server, PostgreSQL or Redshift; several loaders may work on it at once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +20,7 @@ _IDENTITY = {
     "postgresql": "SELECT pg_postmaster_start_time()::text, current_database(), current_schema()",
     "redshift": "SELECT '{where}', current_database(), current_schema()",
 }
-"""What tells a server, a database and a schema from every other."""
+"""Queries for the identity of a server, a database and a schema."""
 
 
 # The tables and views of the session's schema; information_schema would leave out those on which
@@ -39,8 +39,8 @@ _READING = {
 class ServerDestination:
     """A database on a server.
 
-    :param connect: connects anew. :param limits: bytes that columns take.
-    :param zone: whose days the summaries have.
+    :param connect: opens a connection. :param limits: bytes that columns hold.
+    :param zone: time zone of the rollups' days.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class ServerDestination:
         return self.where
 
     def identity(self) -> str:
-        """What the server says that it is."""
+        """The server's own description of itself."""
         with self._session() as session:
-            found = session.execute(_IDENTITY[session.kind])
-        return " ".join(str(value) for value in found[0]).replace("{where}", self.where)
+            rows = session.execute(_IDENTITY[session.kind])
+        return " ".join(str(value) for value in rows[0]).replace("{where}", self.where)
 
     def preflight(self) -> None:
         """Connect, create or migrate the tables, and prove that they can be written."""
@@ -74,7 +74,7 @@ class ServerDestination:
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
-        """Connect for writing; many may at once."""
+        """Connect for writing."""
         with self._session() as session:
             loader = Loader(session, self._stage.connection, self.limits, self.zone)
             loader.ensure_rollups()
@@ -93,10 +93,10 @@ class ServerDestination:
                 yield ServerReader(session)
 
     def version(self) -> None:
-        """None: readers see what was loaded as soon as it is."""
+        """None: a reader sees each load as soon as it is committed."""
 
     def publish(self, *, finished: bool) -> None:
-        """Nothing: readers see what was loaded as soon as it is."""
+        """Do nothing: readers see each load as soon as it is committed."""
 
     def close(self) -> None:
         """Close the stage; it opens again when it is needed."""
@@ -113,7 +113,7 @@ class ServerDestination:
 
 @contextmanager
 def _one_instant(session: ServerSession) -> Iterator[None]:
-    """A transaction that sees one instant of the database, and in which nothing can be written."""
+    """A read-only transaction that sees one instant of the database."""
     session.execute(_READING[session.kind])
     try:
         yield
@@ -123,14 +123,14 @@ def _one_instant(session: ServerSession) -> Iterator[None]:
 
 
 def _try_writing(session: ServerSession) -> None:
-    """Do to each table what a load does to it, with no row.
+    """Run each kind of statement of a load on each table, without changing a row.
 
-    :raises DestinationError: the server refuses one of these.
+    :raises DestinationError: the server refuses a statement.
     """
     for table in TABLES:
         names = quoted(table.names)
         session.execute(f"SELECT {names} FROM {table.name} WHERE 1 = 0")
-        if table is LEDGER_SCHEMA:  # only who migrates writes there
+        if table is LEDGER_SCHEMA:  # written by migrations alone
             continue
         session.execute(f"DELETE FROM {table.name} WHERE 1 = 0")
         session.execute(

@@ -1,7 +1,7 @@
-"""What readers of a DuckDB warehouse open: a byte copy, put in place atomically.
+"""The snapshot that readers of a DuckDB warehouse open: a byte copy, renamed into place atomically.
 
 A reader of the warehouse itself, even a read-only one, would lock every loader out. The snapshot's
-name never changes, so any tool can open it; a reader that has it open keeps what it opened.
+name never changes, so any tool can open it. A reader that has it open keeps the file it opened.
 """
 
 import os
@@ -18,14 +18,13 @@ from orderpull.sqltext import literal
 
 WITHIN_RUN_SECONDS = 60.0
 FRESHNESS_BYTES_PER_SECOND = 1_000_000
-"""A snapshot that lacks no order and no failure, only when the source was last asked, is renewed so
-often that the copying stays below this rate: a small one at each run, one of 500 MB about every
-nine minutes."""
+"""Limit on copying if the snapshot lacks just the time of the last request, no order, no failure.
+A small snapshot is renewed at each run, a snapshot of 500 MB about every nine minutes."""
 
 _CHUNK = 16 << 20
 _LAST_RUN = """SELECT run, max(batches), max(finished_at) FROM {0}.orderpull_run
                GROUP BY run ORDER BY run DESC LIMIT 1"""
-_NEWS = """SELECT coalesce(sum(batches), 0), count(error), coalesce(sum(possible_loss), 0)
+_PROGRESS = """SELECT coalesce(sum(batches), 0), count(error), coalesce(sum(possible_loss), 0)
            FROM {0}.orderpull_run"""
 
 
@@ -37,7 +36,7 @@ class Snapshot:
         self.path = warehouse.with_suffix(".snapshot.duckdb")
 
     def due(self, *, finished: bool) -> bool:
-        """Whether it may be time for a new one; within a run at most once a minute."""
+        """True if a new snapshot may be made now; within a run at most once a minute."""
         if not self.warehouse.exists():
             return False
         return finished or self._age() >= WITHIN_RUN_SECONDS
@@ -45,14 +44,14 @@ class Snapshot:
     def make(
         self, attached: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     ) -> None:
-        """Copy the warehouse, if the snapshot is behind it.
+        """Copy the warehouse, if the snapshot is behind.
 
-        :param attached: opens the warehouse for writing, as ``warehouse``, which keeps every other
-            writer out while the bytes are copied.
-        :raises DestinationError: the copy cannot be written; the snapshot before it stays.
+        :param attached: attaches the warehouse as ``warehouse``; its lock keeps every other writer
+            out while the bytes are copied.
+        :raises DestinationError: the copy cannot be written; the old snapshot stays.
         """
-        # The source descriptor is closed after the connection: closing any descriptor of a file
-        # gives up all of the process's locks on it (POSIX), DuckDB's among them.
+        # Close the source descriptor after detaching: closing any descriptor of a file gives up
+        # all of the process's locks on it (POSIX), DuckDB's among them.
         source = -1
         try:
             with attached() as connection:
@@ -96,13 +95,15 @@ class Snapshot:
         except duckdb.Error:
             return True
         try:
-            if _read(connection, _NEWS, "warehouse") != _read(connection, _NEWS, "snapshot"):
+            if _read(connection, _PROGRESS, "warehouse") != _read(
+                connection, _PROGRESS, "snapshot"
+            ):
                 return True
             same = _read(connection, _LAST_RUN, "warehouse") == _read(
                 connection, _LAST_RUN, "snapshot"
             )
-            patience = self.path.stat().st_size / FRESHNESS_BYTES_PER_SECOND
-            return not same and self._age() >= patience
+            interval = self.path.stat().st_size / FRESHNESS_BYTES_PER_SECOND
+            return not same and self._age() >= interval
         except duckdb.Error:
             return True
         finally:
@@ -120,16 +121,16 @@ def _read(connection: duckdb.DuckDBPyConnection, query: str, database: str) -> o
 
 
 def _copy_bytes(source: int, target: int) -> None:
-    """Copy a whole file; where the file system can, without moving a byte."""
+    """Copy a whole file, within the file system where it can (copy_file_range)."""
     size = os.fstat(source).st_size
     done = 0
     in_kernel = hasattr(os, "copy_file_range")
     while done < size:
-        wanted = min(_CHUNK, size - done)
+        length = min(_CHUNK, size - done)
         if in_kernel:
             try:
-                done += os.copy_file_range(source, target, wanted, done, done)
+                done += os.copy_file_range(source, target, length, done, done)
             except OSError:
                 in_kernel = False
         else:
-            done += os.pwrite(target, os.pread(source, wanted, done), done)
+            done += os.pwrite(target, os.pread(source, length, done), done)

@@ -1,1 +1,1 @@
-"""Merge: staged orders compared with stored orders, and what a batch changes."""
+"""Merge: compare staged orders with stored orders, and change tables and rollups accordingly."""

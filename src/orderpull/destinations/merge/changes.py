@@ -1,7 +1,7 @@
-"""What a judged batch takes out of a warehouse's tables, and what it puts in.
+"""The rows that a merged batch deletes from a warehouse's tables, and the rows that it inserts.
 
-All of it lies in the stage: the keys of :data:`DELETES` as temporary tables, the rows of
-:func:`insert_queries` as queries. A warehouse carries them over in its own way, in one transaction.
+Keys of rows to delete (:data:`DELETES`) are temporary tables of the stage, new rows are queries
+(:func:`insert_queries`). The loader uploads both and applies them in one transaction.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ from orderpull.sqltext import literal
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Rows of *table* that go: those of the batch's source whose *column* is in *keys*.
+    """Delete the rows of *table*, of the batch's source, whose *column* is in the table *keys*.
 
-    :param keys: a temporary table of the stage, with that one column.
+    :param keys: a temporary table of the stage.
     """
 
     table: Table
@@ -45,8 +45,7 @@ DELETES = (
     Delete(LEDGER_REJECT, "reject_to_delete", "reject_key"),
 )
 
-# The rows of each table, in the order in which they are written; {source}, {run} and {at} are
-# literals.
+# New rows of each table, in the order of writing; {source}, {run} and {at} are literals.
 _ROWS = {
     ORDER_ADDRESS: "SELECT *, {source} AS source FROM to_write",
     ORDER_ITEM: """SELECT ordernumber, item.sku AS sku, item.quantity AS quantity,
@@ -62,7 +61,7 @@ _ROWS = {
 
 
 def stage_changes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
-    """Make the temporary tables that deletes and inserts are read from.
+    """Make the temporary tables of deletes and inserts.
 
     ``stored_reject`` must be there: the stored rejects of the source (``ledger.REJECT_COLUMNS``).
     """
@@ -72,21 +71,21 @@ def stage_changes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePla
 
 
 def ordered_between(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
-    """The earliest and the latest time at which orders of the batch were placed."""
-    found = stage.execute(
+    """The earliest and the latest ``ordered_at`` of the batch's orders, new and stored."""
+    row = stage.execute(
         """SELECT min(ordered_at), max(ordered_at)
            FROM (SELECT ordered_at FROM to_write UNION ALL SELECT ordered_at FROM stored_order)"""
     ).fetchone()
-    return found or (None, None)
+    return row or (None, None)
 
 
 def insert_queries(
     source: str, run: int, at: datetime, limits: Mapping[str, int]
 ) -> dict[Table, str]:
-    """For each table the query that gives its new rows, all columns in their order.
+    """The query for the new rows of each table, with all columns in their order.
 
-    :param limits: bytes that columns take; the ledger's own texts are cut to them. (An order's
-        texts are never cut: an order with a longer one was rejected.)
+    :param limits: bytes that columns hold. Texts of the ledger are cut to them; texts of an order
+        never are, because an order with a longer text was rejected.
     """
     literals = {
         "source": literal(source),
@@ -107,6 +106,6 @@ def _columns(table: Table, limits: Mapping[str, int]) -> str:
 def _column(column: Column, limit: int | None) -> str:
     if limit is None:
         return column.name
-    # A character has four bytes at most, so that none is cut in two.
+    # A character has four bytes at most, so no character is cut in two.
     short = f"CASE WHEN strlen({column.name}) <= {limit} THEN {column.name} "
     return f"{short} ELSE left({column.name}, {limit // 4}) END AS {column.name}"

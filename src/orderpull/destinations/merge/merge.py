@@ -4,13 +4,13 @@ The rules are the same in every warehouse. A warehouse stages the stored orders 
 a number with a staged order (``stored_order``); the merge runs in the stage. It makes these
 temporary tables:
 
-``decision``         each occurrence of an order, with what the merge decides about it
-``to_write``         orders to insert
-``to_touch``         stored orders that came again, unchanged, with a later page
-``to_delete``        numbers of stored orders to delete before the inserts
-``current_version``  the version of each order that holds after this batch
-``lost_number``      stored orders that lose their number to another order
-``reject``           rejects to insert, each with its key (:func:`prepare_rejects`)
+- ``decision``: each occurrence of an order, with its outcome
+- ``to_write``: orders to insert
+- ``to_touch``: stored orders that came again, unchanged, with a later page
+- ``to_delete``: numbers of stored orders to delete before the inserts
+- ``current_version``: the version of each order after this batch
+- ``lost_number``: stored orders that lose their number to another order
+- ``reject``: rejects to insert, each with its key (:func:`prepare_rejects`)
 """
 
 import duckdb

@@ -1,6 +1,6 @@
-"""What PostgreSQL and libpq say, in sentences for a person.
+"""Sentences for the errors of PostgreSQL and libpq.
 
-Never a message's details: they quote rows, and with them names and addresses.
+A message's details are left out: they quote rows, and with them names and addresses.
 """
 
 import re
@@ -12,7 +12,7 @@ from psycopg import errors as pg
 from orderpull.errors import DestinationBusy, DestinationError, RightMissing
 from orderpull.settings import DestinationSettings
 
-# libpq says only in a text why there is no connection: a sign in it, the problem, what to check.
+# libpq gives its reason as a text only: a part of the text, the problem, what to check.
 _UNREACHABLE = (
     ("could not translate host name", "the name {host} is not known", "the host"),
     ("failed to resolve host", "the name {host} is not known", "the host"),
@@ -27,12 +27,12 @@ _UNREACHABLE = (
     ("certificate verify failed", "its certificate is not trusted", "sslmode and sslrootcert"),
     ("does not support SSL", "it speaks no TLS, and sslmode asks for it", "sslmode in the URL"),
     ("server closed the connection", "it hung up", "that PostgreSQL listens at that port"),
-    ("does not exist", "{said}", "database and user"),
-    ("permission denied for database", "{said}", "that user's right to CONNECT"),
-    ("", "{said}", "destination.url"),
+    ("does not exist", "{reason}", "database and user"),
+    ("permission denied for database", "{reason}", "that user's right to CONNECT"),
+    ("", "{reason}", "destination.url"),
 )
 
-# What the server refuses: the kind of error, what happened, what to do.
+# Errors of the server: type, sentence, hint.
 _REFUSED: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     (
         pg.ReadOnlySqlTransaction,
@@ -51,85 +51,85 @@ _REFUSED: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     ),
     (
         pg.DiskFull,
-        "{where} has no room: {said}.",
+        "{where} has no room: {reason}.",
         "Make room there, then run again; nothing is half loaded.",
     ),
     (
         pg.OperationalError,
-        "The connection to {where} was lost: {said}.",
+        "The connection to {where} was lost: {reason}.",
         "Nothing is half loaded; run again.",
     ),
     (
         psycopg.Error,
-        "{where} refuses: {said}.",
+        "{where} refuses: {reason}.",
         "Its log says more; nothing is half loaded.",
     ),
 )
 
-READERS_OWN = (
+STATEMENT_ERRORS = (
     psycopg.ProgrammingError,
     psycopg.DataError,
     psycopg.NotSupportedError,
     pg.ReadOnlySqlTransaction,
     pg.NoActiveSqlTransaction,
 )
-"""Errors that are in the statement of somebody who reads, not in the server."""
+"""Errors of a user's own statement, not of the server."""
 
 
-def said_to_reader(error: psycopg.Error) -> str:
-    """What is wrong with a reader's statement; values of rows are left out."""
+def reason_for_user(error: psycopg.Error) -> str:
+    """The reason why a user's statement failed, without values of rows."""
     if isinstance(error, pg.ReadOnlySqlTransaction):
         return "it would write"
-    said = (error.diag.message_primary or first_line(error)).rstrip(".")
-    return re.split(": [\"']", said)[0] if isinstance(error, psycopg.DataError) else said
+    reason = (error.diag.message_primary or first_line(error)).rstrip(".")
+    return re.split(": [\"']", reason)[0] if isinstance(error, psycopg.DataError) else reason
 
 
 def unreachable(
-    error: psycopg.Error, where: str, given: dict[str, Any], settings: DestinationSettings
+    error: psycopg.Error, where: str, options: dict[str, Any], settings: DestinationSettings
 ) -> DestinationError:
-    """Why there is no connection to *where*, which *given* names by libpq's words."""
-    words = {
-        "host": given.get("host", "localhost"),
-        "user": given.get("user", "this user"),
+    """The error that there is no connection to *where*. :param options: of libpq."""
+    values = {
+        "host": options.get("host", "localhost"),
+        "user": options.get("user", "this user"),
         "seconds": settings.connect_timeout,
-        "said": _after_fatal(str(error)),
+        "reason": _after_fatal(str(error)),
     }
     problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in str(error))
     return DestinationError(
-        f"{where} cannot be used: {problem.format(**words)}.", f"Check {check}."
+        f"{where} cannot be used: {problem.format(**values)}.", f"Check {check}."
     )
 
 
 def refused(error: psycopg.Error, where: str, settings: DestinationSettings) -> DestinationError:
-    """Why *where* did not do what it was asked to."""
+    """The error that *where* refused a statement."""
     if isinstance(error, pg.LockNotAvailable):
         return DestinationBusy(
             f"Another program held {where} for longer than {settings.lock_wait:g} s.",
             "Let it finish, or raise destination.lock_wait.",
         )
-    said = (error.diag.message_primary or first_line(error)).rstrip(".")
+    reason = (error.diag.message_primary or first_line(error)).rstrip(".")
     if isinstance(error, pg.InsufficientPrivilege):
         return RightMissing(
-            f"{where} refuses: {said}.",
+            f"{where} refuses: {reason}.",
             "Grant it as docs/postgres.md shows: `orderpull grants` prints the script.",
         )
-    words = {
+    values = {
         "where": where,
-        "said": said,
+        "reason": reason,
         "seconds": settings.timeout,
         "constraint": error.diag.constraint_name,
     }
     message, hint = next((m, h) for kind, m, h in _REFUSED if isinstance(error, kind))
-    return DestinationError(message.format(**words), hint)
+    return DestinationError(message.format(**values), hint)
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what *error* says."""
+    """The first line of the message of *error*."""
     return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
 
 
 def _after_fatal(text: str) -> str:
-    """The server's own words in a message of libpq's."""
+    """The server's own message within a message of libpq's."""
     lines = text.strip().splitlines() or ["no reason given"]
     line = next((line for line in lines if "FATAL:" in line), lines[0])
     return line.rpartition("FATAL:")[2].strip().rstrip(".")

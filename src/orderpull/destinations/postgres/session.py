@@ -1,6 +1,6 @@
 """PostgreSQL 14 or newer, through psycopg.
 
-Rows go as CSV, written by DuckDB, through ``COPY`` into temporary tables of the session.
+DuckDB writes rows as CSV; ``COPY`` loads them into temporary tables of the session.
 """
 
 import tempfile
@@ -17,10 +17,10 @@ from psycopg.errors import InsufficientPrivilege
 
 from orderpull.destinations.ledger import Rows, quoted
 from orderpull.destinations.postgres.errors import (
-    READERS_OWN,
+    STATEMENT_ERRORS,
     first_line,
+    reason_for_user,
     refused,
-    said_to_reader,
     unreachable,
 )
 from orderpull.destinations.protocol import Kind
@@ -33,10 +33,10 @@ from orderpull.model import KEY_TEXTS, SIZES, Column
 from orderpull.settings import DestinationSettings
 
 OLDEST = 140000
-"""The oldest server version that is tried, as PostgreSQL numbers them."""
+"""The oldest supported version, as PostgreSQL numbers them."""
 
 LIMITS = {name: SIZES[name] for name in KEY_TEXTS}
-"""A row of a B-tree index has 2,704 bytes at most; other texts may be of any length."""
+"""Bytes that keys hold: a row of a B-tree index has 2,704 bytes. Other texts have no limit."""
 
 _TYPES = {
     "text": "text",
@@ -48,65 +48,69 @@ _TYPES = {
 }
 _CHUNK = 1 << 18
 _DEAD_AFTER = 60
-"""Seconds after which a server that acknowledges nothing is given up."""
+"""Seconds without an acknowledgement after which the connection counts as lost."""
 
 
 def postgres_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
     """The database at ``settings.url``.
 
-    :param zone: whose days the summaries have.
+    :param zone: time zone of the rollups' days.
     :raises SettingsError: the URL cannot be read.
     """
     try:
-        given = conninfo_to_dict(settings.url)
+        options = conninfo_to_dict(settings.url)
     except psycopg.ProgrammingError as error:
         raise SettingsError(
             f"destination.url cannot be read: {first_line(error)}.",
             "For example postgresql://user@host:5432/database.",
         ) from None
     where = (
-        f"PostgreSQL at {given.get('host', 'localhost')}:{given.get('port', 5432)}"
-        f"/{given.get('dbname', given.get('user', ''))}"
+        f"PostgreSQL at {options.get('host', 'localhost')}:{options.get('port', 5432)}"
+        f"/{options.get('dbname', options.get('user', ''))}"
     )
-    return ServerDestination(where, lambda: PostgresSession(settings, given, where), LIMITS, zone)
+    return ServerDestination(where, lambda: PostgresSession(settings, options, where), LIMITS, zone)
 
 
 class PostgresSession(ServerSession):
     """A connection to one database.
 
-    :param given: what the URL says, by libpq's names.
+    :param options: libpq's connection options, from the URL.
     :param where: the server and its database, as messages name them.
     """
 
     kind: Kind = "postgresql"
     enforces_keys = True
 
-    def __init__(self, settings: DestinationSettings, given: dict[str, Any], where: str) -> None:
+    def __init__(self, settings: DestinationSettings, options: dict[str, Any], where: str) -> None:
         self.settings = settings
         self.where = where
-        self.connection = self._connect(given)
+        self.connection = self._connect(options)
         self.folder = tempfile.TemporaryDirectory(prefix="orderpull-")
 
     def prepare(self) -> None:
-        """Nothing: an advisory lock needs no table."""
+        """Do nothing: an advisory lock needs no table."""
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value."""
-        with self._told():
-            found = self.connection.execute(_marked(statement, values), values or None)
-            return found.fetchall() if found.description else []
+        with self._translated_errors():
+            cursor = self.connection.execute(_with_marks(statement, values), values or None)
+            return cursor.fetchall() if cursor.description else []
 
     def upload(
         self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
     ) -> int:
-        """Make the temporary table *name* of what *query* finds in the stage."""
+        """Make the temporary table *name* from the stage's *query*; count its rows."""
         file = Path(self.folder.name) / f"{name}.csv"
         rows = _write_csv(stage, file, columns, query)
         if not rows:
             return 0
         typed = ", ".join(f'"{column.name}" {_TYPES[column.type]}' for column in columns)
         copy = f"COPY {name} ({quoted(c.name for c in columns)}) FROM STDIN (FORMAT csv)"
-        with self._told(), self.connection.transaction(), self.connection.cursor() as cursor:
+        with (
+            self._translated_errors(),
+            self.connection.transaction(),
+            self.connection.cursor() as cursor,
+        ):
             cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({typed})")
             cursor.execute(f"TRUNCATE {name}")
             with cursor.copy(copy) as into, file.open("rb") as csv:
@@ -117,22 +121,22 @@ class PostgresSession(ServerSession):
         return rows
 
     def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
-        """Run one *statement*: prepared, so that the server takes no second one along with it."""
+        """Run *statement* prepared: PostgreSQL then rejects several commands in one string."""
         try:
-            found = self.connection.execute(statement, prepare=True)
-            names = tuple(column.name for column in found.description or ())
-            return names, found.fetchall() if found.description else []
+            cursor = self.connection.execute(statement, prepare=True)
+            names = tuple(column.name for column in cursor.description or ())
+            return names, cursor.fetchall() if cursor.description else []
         except InsufficientPrivilege as error:
             raise refused(error, self.where, self.settings) from None
-        except READERS_OWN as error:
-            raise StatementRejected(said_to_reader(error), _position(error)) from None
+        except STATEMENT_ERRORS as error:
+            raise StatementRejected(reason_for_user(error), _position(error)) from None
         except psycopg.Error as error:
             raise refused(error, self.where, self.settings) from None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction; an advisory lock keeps other loaders out and readers in."""
-        with self._told(), self.connection.transaction():
+        with self._translated_errors(), self.connection.transaction():
             self.connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext('orderpull'), hashtext(current_schema()))"
             )
@@ -146,7 +150,7 @@ class PostgresSession(ServerSession):
             self.connection.close()
         self.folder.cleanup()
 
-    def _connect(self, given: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
+    def _connect(self, options: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
         settings = self.settings
         defaults: dict[str, Any] = {
             "application_name": "orderpull",
@@ -158,9 +162,9 @@ class PostgresSession(ServerSession):
         if settings.password is not None:
             defaults["password"] = settings.password
         try:
-            connection = psycopg.connect(make_conninfo(**(defaults | given)), autocommit=True)
+            connection = psycopg.connect(make_conninfo(**(defaults | options)), autocommit=True)
         except psycopg.Error as error:
-            raise unreachable(error, self.where, given, settings) from None
+            raise unreachable(error, self.where, options, settings) from None
         if connection.info.server_version < OLDEST:
             version = connection.info.server_version // 10000
             connection.close()
@@ -176,8 +180,8 @@ class PostgresSession(ServerSession):
         return connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn the server's errors into sentences; never its details, they quote rows."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn the server's errors into sentences, without details, which quote rows."""
         try:
             yield
         except psycopg.Error as error:
@@ -185,28 +189,27 @@ class PostgresSession(ServerSession):
 
 
 def _position(error: psycopg.Error) -> int | None:
-    """Where in the statement it is, in characters from 0."""
+    """The position of the error in the statement, in characters from 0."""
     position = error.diag.statement_position
     return int(position) - 1 if position else None
 
 
-def _marked(statement: str, values: Sequence[Any]) -> str:
-    """*statement* with psycopg's marks for values."""
+def _with_marks(statement: str, values: Sequence[Any]) -> str:
+    """*statement* with psycopg's ``%s`` for each value."""
     return statement.replace("%", "%%").replace("?", "%s") if values else statement
 
 
 def _write_csv(
     stage: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column], query: str
 ) -> int:
-    r"""Write what *query* finds as PostgreSQL reads CSV; how many rows.
+    r"""Write the rows of *query* as PostgreSQL reads CSV; count them.
 
-    NULL is nothing, an empty text is ``""``; a text is always quoted, so that ``\.`` alone on a
-    line is no end of the data.
+    NULL is an empty field, an empty text is ``""``. Texts are always quoted, because ``\.`` alone
+    on a line would end the data.
     """
     texts = ", ".join(column.name for column in columns if column.type == "text")
     quote = f", FORCE_QUOTE ({texts})" if texts else ""
-    told = stage.execute(
+    row = stage.execute(
         f"COPY ({query}) TO '{file}' (FORMAT csv, HEADER false, NULLSTR ''{quote})"
-    )
-    row = told.fetchone()
+    ).fetchone()
     return int(row[0]) if row else 0

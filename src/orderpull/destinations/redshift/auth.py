@@ -1,4 +1,4 @@
-"""How one logs in to Redshift: a password, temporary credentials of IAM, or a kept secret."""
+"""Log in to Redshift: by a password, temporary IAM credentials, or a secret of Secrets Manager."""
 
 import json
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from orderpull.settings import DestinationSettings
 
 PORT = 5439
 CREDENTIAL_SECONDS = 900
-"""How long temporary credentials let one log in; the shortest that AWS gives."""
+"""Lifetime of temporary credentials; the shortest that AWS offers."""
 
 _TLS = ("verify-full", "verify-ca", "disable")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What ``redshift://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`` says.
+    """The parts of ``redshift://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…``.
 
     :param sslmode: ``verify-full``, ``verify-ca`` or ``disable``.
     """
@@ -63,20 +63,20 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in, and with what."""
+    """A user and its password."""
 
     user: str
     password: str
 
 
 def login(address: Address, settings: DestinationSettings) -> Login:
-    """What ``destination.auth`` says.
+    """The login that ``destination.auth`` chooses.
 
     :raises SettingsError: a setting that it needs is missing.
-    :raises DestinationError: AWS does not give the credentials.
+    :raises DestinationError: AWS refuses the credentials.
     """
     if settings.auth == "secret":
-        return _kept(_needed(settings, "secret_arn"), settings)
+        return _from_secret(_required(settings, "secret_arn"), settings)
     if settings.auth == "iam":
         return _temporary(address, settings)
     password = settings.password or address.password
@@ -92,27 +92,27 @@ def login(address: Address, settings: DestinationSettings) -> Login:
 def _temporary(address: Address, settings: DestinationSettings) -> Login:
     """GetCredentials of Serverless, or GetClusterCredentials of a provisioned cluster."""
     if settings.workgroup:
-        got = _ask(
+        response = _call_aws(
             settings, "redshift-serverless", "get_credentials",
             workgroupName=settings.workgroup, dbName=address.database,
             durationSeconds=CREDENTIAL_SECONDS,
         )  # fmt: skip
-        return Login(got["dbUser"], got["dbPassword"])
+        return Login(response["dbUser"], response["dbPassword"])
     if not address.user:
         raise _wrong("it names no user, and GetClusterCredentials asks for one")
-    got = _ask(
+    response = _call_aws(
         settings, "redshift", "get_cluster_credentials",
-        ClusterIdentifier=_needed(settings, "cluster"), DbUser=address.user,
+        ClusterIdentifier=_required(settings, "cluster"), DbUser=address.user,
         DbName=address.database, DurationSeconds=CREDENTIAL_SECONDS, AutoCreate=False,
     )  # fmt: skip
-    return Login(got["DbUser"], got["DbPassword"])
+    return Login(response["DbUser"], response["DbPassword"])
 
 
-def _kept(arn: str, settings: DestinationSettings) -> Login:
-    """What Redshift and its console keep in Secrets Manager: JSON with username and password."""
-    got = _ask(settings, "secretsmanager", "get_secret_value", SecretId=arn)
+def _from_secret(arn: str, settings: DestinationSettings) -> Login:
+    """The login in a secret as Redshift makes it: JSON with username and password."""
+    response = _call_aws(settings, "secretsmanager", "get_secret_value", SecretId=arn)
     try:
-        secret = json.loads(got["SecretString"])
+        secret = json.loads(response["SecretString"])
         return Login(str(secret["username"]), str(secret["password"]))
     except (KeyError, TypeError, ValueError):
         raise DestinationError(
@@ -121,29 +121,31 @@ def _kept(arn: str, settings: DestinationSettings) -> Login:
         ) from None
 
 
-def _ask(settings: DestinationSettings, service: str, action: str, **words: object) -> Any:  # noqa: ANN401 - boto3 has no types
+def _call_aws(
+    settings: DestinationSettings, service: str, action: str, **parameters: object
+) -> Any:  # noqa: ANN401 - boto3 has no types
     seconds = settings.connect_timeout
     config = Config(
         connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 3}
     )
-    asked = f"AWS was asked for the login ({service} {action.replace('_', ' ')})"
+    request = f"AWS was asked for the login ({service} {action.replace('_', ' ')})"
     try:
         session = boto3.Session(region_name=settings.region)
-        return getattr(session.client(service, config=config), action)(**words)
+        return getattr(session.client(service, config=config), action)(**parameters)
     except boto.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise DestinationError(
-            f"{asked} and refused: {code}.",
+            f"{request} and refused: {code}.",
             "docs/redshift.md names the rights that it needs, and the settings.",
         ) from None
     except boto.BotoCoreError as error:
         raise DestinationError(
-            f"{asked} and there is no answer: {type(error).__name__}.",
+            f"{request} and there is no answer: {type(error).__name__}.",
             "Check region, credentials (as AWS's programs find them) and network.",
         ) from None
 
 
-def _needed(settings: DestinationSettings, key: str) -> str:
+def _required(settings: DestinationSettings, key: str) -> str:
     value = getattr(settings, key)
     if not value:
         also = " or destination.workgroup" if key == "cluster" else ""

@@ -1,4 +1,4 @@
-"""The driver's connection, with what redshift_connector leaves to chance: time-outs and sockets."""
+"""The driver's connection, with time-outs and sockets that redshift_connector neglects."""
 
 import os
 from contextlib import suppress
@@ -11,10 +11,10 @@ from orderpull.destinations.redshift.auth import Address, Login
 
 
 class RedshiftConnection(Connection):
-    """A connection that commits each statement, unless a transaction is begun.
+    """A connection that commits each statement outside a transaction.
 
-    :param seconds: how long connecting may take, each wait of it.
-    :raises Error: it cannot be made. :raises OSError: the same.
+    :param seconds: time limit of each wait while connecting.
+    :raises Error: connecting failed. :raises OSError: the same.
     """
 
     def __init__(self, address: Address, who: Login, seconds: float) -> None:
@@ -32,23 +32,23 @@ class RedshiftConnection(Connection):
                 application_name="orderpull",
             )
         except BaseException:
-            self._let_go()
+            self._close_socket()
             raise
         self.autocommit = True
 
     def wait_for(self, seconds: float) -> None:
-        """How long a statement is waited for from now on: the driver knows one time-out for all."""
+        """Set the time limit of each wait from now on: the driver has one time-out for all."""
         self._usock.settimeout(seconds)
 
     def leave(self) -> None:
-        """Say goodbye, if anybody still listens, and close the socket."""
+        """End the session, if the server still listens, and close the socket."""
         with suppress(Error, OSError):
             self.close()
-        self._let_go()
+        self._close_socket()
 
-    def _let_go(self) -> None:
-        # The driver closes nothing where connecting fails, and not all where the other side hung
-        # up; its garbage would hold the socket open for as long as the error is remembered.
+    def _close_socket(self) -> None:
+        # The driver leaves the socket open if connecting fails or the server hangs up, for as long
+        # as the error, and with it the connection, is referenced.
         wire = getattr(self, "_usock", None)
         if wire is not None and wire.fileno() >= 0:
             with suppress(OSError):

@@ -1,6 +1,6 @@
-"""What Redshift and its driver say, in sentences for a person.
+"""Sentences for the errors of Redshift and its driver.
 
-Never a value of a row: it may be somebody's name or address.
+Values of rows are left out: they may be names and addresses.
 """
 
 import re
@@ -14,11 +14,10 @@ from orderpull.settings import DestinationSettings
 _CANCELED = "57014"
 _NO_RIGHT = "42501"
 
-# What Redshift says where a transaction's isolation would be violated: the number, and no SQLSTATE
-# of its own. (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html)
+# Redshift's message for a violated isolation has a number of its own, but no SQLSTATE of its own. (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html)
 _CONFLICT = re.compile(r"(ERROR: *)?1023\b|.*[Ss]erializable isolation violation")
 
-# SQLSTATE, or a part of the message: what happened, what to do.
+# SQLSTATE or part of the message, sentence, hint.
 _REFUSED = (
     ("25006", "{where} is read-only.", "Name a cluster or workgroup that can be written."),
     (
@@ -26,7 +25,7 @@ _REFUSED = (
         "{where} took longer than {seconds:g} s for one statement.",
         "Raise destination.timeout, or see what keeps it busy.",
     ),
-    ("53100", "{where} has no room: {said}.", "Make room there, then run again."),
+    ("53100", "{where} has no room: {reason}.", "Make room there, then run again."),
     (
         "UnauthorizedException",
         "{where} may not use the role {role}.",
@@ -39,10 +38,10 @@ _REFUSED = (
     ),
     (
         "Access",
-        "{where} may not read {stage} with the role {role}: {said}.",
+        "{where} may not read {stage} with the role {role}: {reason}.",
         "Give the role s3:GetObject and s3:ListBucket there; docs/redshift.md shows how.",
     ),
-    ("", "{where} refuses: {said}.", "Nothing is half loaded; docs/redshift.md may help."),
+    ("", "{where} refuses: {reason}.", "Nothing is half loaded; docs/redshift.md may help."),
 )
 
 _UNREACHABLE = (
@@ -57,33 +56,33 @@ _UNREACHABLE = (
     ("No address associated", "the name is not known", "the host"),
     ("password authentication failed", "it refused the password of {user}", "user and password"),
     ("28P01", "it refused the password of {user}", "user and password"),
-    ("28000", "it lets {user} not in: {said}", "user, password and database"),
-    ("3D000", "{said}", "the database in destination.url"),
-    ("", "{said}", "destination.url"),
+    ("28000", "it lets {user} not in: {reason}", "user, password and database"),
+    ("3D000", "{reason}", "the database in destination.url"),
+    ("", "{reason}", "destination.url"),
 )
 
 
 def code_of(error: Exception) -> str:
-    """The SQLSTATE of *error*; '' if the server gave none."""
+    """The SQLSTATE of *error*; '' without one."""
     return str(_fields(error).get("C", ""))
 
 
-def readers_own(error: Exception) -> bool:
-    """Whether *error* is in the statement of somebody who reads, not in the server."""
+def is_statement_error(error: Exception) -> bool:
+    """True if the user's own statement is wrong, not the server."""
     code = code_of(error)
     return code != _NO_RIGHT and code[:2] in {"0A", "21", "22", "25", "34", "42"}
 
 
-def said_to_reader(error: Exception) -> str:
-    """What is wrong with a reader's statement; values of rows are left out."""
+def reason_for_user(error: Exception) -> str:
+    """The reason why a user's statement failed, without values of rows."""
     if code_of(error) == "25006":
         return "it would write"
-    said = _said(error)
-    return re.split(": [\"']", said)[0] if code_of(error).startswith("22") else said
+    reason = _reason(error)
+    return re.split(": [\"']", reason)[0] if code_of(error).startswith("22") else reason
 
 
 def position_of(error: Exception) -> int | None:
-    """Where in the statement it is, in characters from 0."""
+    """The position of the error in the statement, in characters from 0."""
     position = str(_fields(error).get("P", ""))
     return int(position) - 1 if position.isdigit() else None
 
@@ -91,47 +90,47 @@ def position_of(error: Exception) -> int | None:
 def unreachable(
     error: Exception, where: str, user: str, settings: DestinationSettings
 ) -> DestinationError:
-    """Why there is no connection to *where*."""
-    words = {"seconds": settings.connect_timeout, "user": user, "said": _said(error)}
-    signs = f"{code_of(error)} {error!r} {error.__cause__!r}"
-    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in signs)
+    """The error that there is no connection to *where*."""
+    values = {"seconds": settings.connect_timeout, "user": user, "reason": _reason(error)}
+    text = f"{code_of(error)} {error!r} {error.__cause__!r}"
+    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in text)
     return DestinationError(
-        f"{where} cannot be used: {problem.format(**words)}.", f"Check {check}."
+        f"{where} cannot be used: {problem.format(**values)}.", f"Check {check}."
     )
 
 
 def refused(error: Exception, where: str, settings: DestinationSettings) -> DestinationError:
-    """Why *where* did not do what it was asked to."""
+    """The error that *where* refused a statement."""
     if isinstance(error, InterfaceError):
         return DestinationError(
-            f"The connection to {where} was lost: {_said(error)}.",
+            f"The connection to {where} was lost: {_reason(error)}.",
             "Nothing is half loaded; run again.",
         )
-    said = _said(error)
-    # The wording for who gets no SQLSTATE: which code a real Redshift sends is not verified.
-    if code_of(error) == _NO_RIGHT or said.startswith("permission denied"):
+    reason = _reason(error)
+    # The message counts, too: the SQLSTATE of a real Redshift is not verified.
+    if code_of(error) == _NO_RIGHT or reason.startswith("permission denied"):
         return RightMissing(
-            f"{where} refuses: {said}.",
+            f"{where} refuses: {reason}.",
             "Grant it as docs/redshift.md shows: `orderpull grants` prints the script.",
         )
-    words = {
+    values = {
         "where": where,
-        "said": said,
+        "reason": reason,
         "seconds": settings.timeout,
         "role": settings.iam_role,
         "stage": settings.stage,
     }
-    if _CONFLICT.match(said) or code_of(error) == "40001":
+    if _CONFLICT.match(reason) or code_of(error) == "40001":
         return Overtaken(
             f"Another program wrote to {where} at the same time; nothing was changed.", "Run again."
         )
-    signs = f"{code_of(error)} {said}"
-    message, hint = next((m, h) for sign, m, h in _REFUSED if sign in signs)
-    return DestinationError(message.format(**words), hint)
+    text = f"{code_of(error)} {reason}"
+    message, hint = next((m, h) for sign, m, h in _REFUSED if sign in text)
+    return DestinationError(message.format(**values), hint)
 
 
 def lock_refused(error: Exception, where: str, settings: DestinationSettings) -> DestinationError:
-    """Why the lock was not given."""
+    """The error that the lock was not granted."""
     if code_of(error) != _CANCELED:
         return refused(error, where, settings)
     return DestinationBusy(
@@ -141,7 +140,7 @@ def lock_refused(error: Exception, where: str, settings: DestinationSettings) ->
 
 
 def load_refused(load_error: Sequence[object], table: str, where: str) -> DestinationError:
-    """Why ``COPY`` into *table* failed: column, message and line of what Redshift has recorded."""
+    """The error that ``COPY`` failed. :param load_error: Redshift's column, message and line."""
     column, message, line = (str(value).strip() for value in load_error)
     return DestinationError(
         f"{where} refused row {line} of {table}, column {column}: {message.rstrip('.')}.",
@@ -150,11 +149,13 @@ def load_refused(load_error: Sequence[object], table: str, where: str) -> Destin
 
 
 def _fields(error: Exception) -> dict[str, object]:
-    """The fields of a message of the server's, by their letters in the protocol."""
+    """The fields of the server's message, by their letters in the protocol."""
     first = error.args[0] if error.args else None
     return first if isinstance(first, dict) else {}
 
 
-def _said(error: Exception) -> str:
-    told = _fields(error).get("M") or " ".join(str(a) for a in error.args) or type(error).__name__
-    return (str(told).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+def _reason(error: Exception) -> str:
+    message = (
+        _fields(error).get("M") or " ".join(str(a) for a in error.args) or type(error).__name__
+    )
+    return (str(message).strip().splitlines() or ["no reason given"])[0].rstrip(".")

@@ -1,9 +1,9 @@
 """Amazon Redshift, provisioned or Serverless, through redshift_connector.
 
-Rows go as Parquet, written by DuckDB, to a bucket, and from there by ``COPY`` with an IAM role into
-temporary tables. The transaction that writes begins with a lock on ``orderpull_lock``, a table that
-no reader asks for: Redshift's SNAPSHOT isolation alone lets two loaders both insert, and a lock on
-the orders' own tables would hold up whoever reads them.
+DuckDB writes rows as Parquet to a bucket; ``COPY`` loads them with an IAM role into temporary
+tables. The writing transaction begins with a lock on ``orderpull_lock``, a table that no reader
+uses. Without a lock, Redshift's SNAPSHOT isolation lets two loaders both insert; a lock on the
+orders' own tables would block readers.
 (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html, r_LOCK.html)
 """
 
@@ -20,12 +20,12 @@ from orderpull.destinations.protocol import Kind
 from orderpull.destinations.redshift.auth import Address, login
 from orderpull.destinations.redshift.connection import RedshiftConnection
 from orderpull.destinations.redshift.errors import (
+    is_statement_error,
     load_refused,
     lock_refused,
     position_of,
-    readers_own,
+    reason_for_user,
     refused,
-    said_to_reader,
     unreachable,
 )
 from orderpull.destinations.redshift.stage import RedshiftStage, parquet
@@ -45,13 +45,13 @@ _TYPES = {
     "money": "NUMERIC(19, 4)",
 }
 _MARGIN = 5.0
-"""Seconds that the connection waits beyond the server's own time-out for a statement."""
+"""Seconds that the connection waits longer than the server's time limit of a statement."""
 
 
 def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
     """The database at ``settings.url``.
 
-    :param zone: whose days the summaries have.
+    :param zone: time zone of the rollups' days.
     :raises SettingsError: the URL, or a setting that Redshift needs, is missing or wrong.
     """
     address = Address.parse(settings.url)
@@ -67,7 +67,7 @@ def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> Serve
 class RedshiftSession(ServerSession):
     """A connection to one database.
 
-    :param stage: where files for ``COPY`` are put.
+    :param stage: the bucket for the files of ``COPY``.
     :param where: the server and its database, as messages name them.
     """
 
@@ -96,7 +96,7 @@ class RedshiftSession(ServerSession):
     def upload(
         self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
     ) -> int:
-        """Make the temporary table *name* of what *query* finds in the stage: PUT, then COPY."""
+        """Make the temporary table *name* from *query*, by PUT and COPY; count its rows."""
         with parquet(stage, columns, query) as (rows, parts):
             if not rows:
                 return 0
@@ -115,7 +115,7 @@ class RedshiftSession(ServerSession):
         return rows
 
     def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
-        """Run one *statement* of a reader's."""
+        """Run a user's own single *statement*."""
         cursor = self.connection.cursor()
         try:
             cursor.execute(statement)
@@ -124,9 +124,9 @@ class RedshiftSession(ServerSession):
         except InterfaceError as error:
             raise refused(error, self.where, self.settings) from None
         except Error as error:
-            if not readers_own(error):
+            if not is_statement_error(error):
                 raise refused(error, self.where, self.settings) from None
-            raise StatementRejected(said_to_reader(error), position_of(error)) from None
+            raise StatementRejected(reason_for_user(error), position_of(error)) from None
         except OSError as error:
             raise self._lost(error) from None
 
@@ -148,13 +148,13 @@ class RedshiftSession(ServerSession):
                 self._set_statement_timeout(self.settings.timeout)
             raise
         finally:
-            # What is committed is not undone by a bucket that keeps its files: close tries again.
+            # The load is committed even if the bucket refuses the deletion: close() tries again.
             with suppress(DestinationError):
                 self.files.clear()
         failpoint("committed")
 
     def prepare(self) -> None:
-        """Make the table that is locked, and clear away what killed runs left in the bucket."""
+        """Create the table of the lock, and delete files of killed runs from the bucket."""
         if not self._has_lock():
             try:
                 self.execute("CREATE TABLE IF NOT EXISTS orderpull_lock (held BOOLEAN)")
@@ -164,18 +164,18 @@ class RedshiftSession(ServerSession):
         self.stage.sweep()
 
     def close(self) -> None:
-        """Close the connection, and clear the bucket of this session's files."""
+        """Close the connection, and delete this session's files from the bucket."""
         try:
             self.files.clear()
         finally:
             self.connection.leave()
 
     def _has_lock(self) -> bool:
-        found = self.execute(
+        rows = self.execute(
             "SELECT 1 FROM pg_tables "
             "WHERE schemaname = current_schema() AND tablename = 'orderpull_lock'"
         )
-        return bool(found)
+        return bool(rows)
 
     def _run(self, statement: str, values: Sequence[Any]) -> Rows:
         cursor = self.connection.cursor()
@@ -198,7 +198,7 @@ class RedshiftSession(ServerSession):
             raise self._lost(error) from None
 
     def _load_errors(self, name: str) -> Rows:
-        """What Redshift has recorded of this session's files for table *name*.
+        """Redshift's records of load errors in this session's files for table *name*.
 
         (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html)
         """

@@ -1,7 +1,7 @@
-"""Where files lie for Redshift's ``COPY``: Parquet parts and a manifest, for as long as it reads.
+"""Files for Redshift's ``COPY`` in a bucket: Parquet parts and a manifest.
 
-Each session puts its files below a name of its own and deletes them as soon as they are loaded.
-What a killed run leaves behind, the next one clears away once no ``COPY`` can be reading it.
+Each session puts its files into a folder of its own and deletes them as soon as they are loaded.
+The next run deletes the files of a killed run, once no ``COPY`` can be reading them.
 """
 
 import json
@@ -22,10 +22,10 @@ from orderpull.s3 import Bucket, Store, Use
 from orderpull.settings import DestinationSettings
 
 PART_BYTES = "32MB"
-"""Size of a part, of which Redshift's slices load several at once."""
+"""Size of a part; Redshift's slices load several parts at once."""
 
 ROWS_AT_ONCE = 50_000
-"""Rows after which a part's size is looked at."""
+"""Rows of a row group, after which DuckDB checks the size of the part."""
 
 _MARGIN = 60.0
 _OURS = re.compile(r"[0-9a-f]{32}-(\d+)/[a-z_]+(?:-\d{4}\.parquet|\.manifest)")
@@ -33,9 +33,9 @@ _USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", 
 
 
 class RedshiftStage:
-    """The place that ``destination.stage`` names.
+    """The bucket and prefix of ``destination.stage``.
 
-    :raises SettingsError: it, or the role that may read there, is not set.
+    :raises SettingsError: the stage, or the role that may read there, is not set.
     """
 
     def __init__(self, settings: DestinationSettings) -> None:
@@ -58,19 +58,19 @@ class RedshiftStage:
         self.leftover_after = settings.timeout + _MARGIN
 
     def session(self) -> "StageFiles":
-        """Room for one session's files, whose name says when nobody can need them any more."""
+        """A folder for a new session, with the seconds after which its files are unused."""
         return StageFiles(self.bucket, f"{uuid.uuid4().hex}-{ceil(self.leftover_after)}/")
 
     def sweep(self) -> None:
-        """Delete what killed runs left, each once it is older than its own ``COPY`` may take.
+        """Delete files of killed runs that are older than their own ``COPY`` may take.
 
-        Whatever else lies in that place is not ours, and is left alone.
+        Other files in that place are left alone.
 
         :raises DestinationError: the bucket cannot be used.
         """
         self.bucket.reach()
-        found = ((_OURS.fullmatch(key), age) for key, age in self.bucket.ages())
-        self.bucket.delete_all([ours[0] for ours, age in found if ours and age > int(ours[1])])
+        matches = ((_OURS.fullmatch(key), age) for key, age in self.bucket.ages())
+        self.bucket.delete_all([ours[0] for ours, age in matches if ours and age > int(ours[1])])
 
 
 class StageFiles:
@@ -82,10 +82,10 @@ class StageFiles:
         self._put: list[str] = []
 
     def put(self, name: str, parts: Sequence[Path]) -> str:
-        """Put *parts* and the manifest that lists them; the manifest's URL.
+        """Put *parts* and the manifest that lists them; return the manifest's URL.
 
-        Parquet asks for ``content_length``; without ``mandatory`` a missing part would be passed
-        over. (https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html)
+        Parquet requires ``content_length``; without ``mandatory`` Redshift skips a missing part.
+        (https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html)
         """
         entries = []
         for number, part in enumerate(parts):
@@ -104,7 +104,7 @@ class StageFiles:
         return self._url(manifest)
 
     def clear(self) -> None:
-        """Delete what was put."""
+        """Delete all files that were put."""
         self.bucket.delete_all(self._put)
         self._put.clear()
 
@@ -120,9 +120,9 @@ class StageFiles:
 def parquet(
     stage: duckdb.DuckDBPyConnection, columns: Sequence[Column], query: str
 ) -> Iterator[tuple[int, list[Path]]]:
-    """What *query* finds, as Parquet files that last as long as the context; how many rows.
+    """The rows of *query* as Parquet files, removed after the context; their number and the files.
 
-    ``COPY`` takes columns by position alone, so that the files' own schema is compared first.
+    ``COPY`` matches columns by position alone, so the files' schema is compared first.
     """
     typed = ", ".join(f'"{c.name}"::{DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in columns)
     with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
@@ -140,8 +140,8 @@ def parquet(
 
 
 def _check(stage: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column]) -> None:
-    found = stage.execute(
+    schema = stage.execute(
         f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet('{file}'))"
     ).fetchall()
-    if found != [(column.name, DUCKDB_TYPES[column.type]) for column in columns]:
-        raise AssertionError(f"{file.name} has columns {found}")
+    if schema != [(column.name, DUCKDB_TYPES[column.type]) for column in columns]:
+        raise AssertionError(f"{file.name} has columns {schema}")
