@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from orderpull.schedule.plan import Missed, Plan, plan_of
-from orderpull.schedule.trigger import Cron, Rhythm
+from orderpull.schedule.trigger import Cron, Trigger
 
 
 def utc(text: str, zone: str = "UTC") -> datetime:
@@ -48,7 +48,7 @@ class Run:
 
     def __init__(
         self,
-        rhythm: Rhythm,
+        trigger: Trigger,
         clocks: Clocks | None = None,
         *,
         missed: Missed = "once",
@@ -57,7 +57,7 @@ class Run:
         last: datetime | None = None,
     ) -> None:
         self.clocks = clocks or Clocks()
-        self.plan: Plan = plan_of(rhythm, missed, jitter, self.clocks, last)
+        self.plan: Plan = plan_of(trigger, missed, jitter, self.clocks, last)
         self.takes = takes
         self.begun: list[datetime] = []
         self.elapsed: list[float] = []

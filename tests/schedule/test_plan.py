@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from orderpull.schedule.plan import GRACE, spread
-from orderpull.schedule.trigger import Every, Rhythm
+from orderpull.schedule.plan import GRACE, random_jitter
+from orderpull.schedule.trigger import Every, Trigger
 from tests.schedule.clocks import Clocks, Run, cron, utc
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -35,19 +35,19 @@ def test_cron_runs_at_its_times() -> None:
     assert run.times == ["00:15", "00:30", "00:45", "01:00", "01:15", "01:30", "01:45", "02:00"]
 
 
-@pytest.mark.parametrize("rhythm", [FIVE, cron("*/5 * * * *")], ids=str)
-def test_runs_that_take_too_long_do_not_pile_up(rhythm: Rhythm) -> None:
+@pytest.mark.parametrize("trigger", [FIVE, cron("*/5 * * * *")], ids=str)
+def test_runs_that_take_too_long_do_not_pile_up(trigger: Trigger) -> None:
     """Each takes seven minutes: one after the other, none for each time that passed."""
-    run = Run(rhythm, takes=7 * 60)
+    run = Run(trigger, takes=7 * 60)
     run.go_on(DAY)
     assert all(late - early >= 7 * 60 for early, late in pairwise(run.elapsed))
     assert len(run.begun) == pytest.approx(DAY / (7 * 60), abs=2)
 
 
-@pytest.mark.parametrize("rhythm", [FIVE, cron("*/5 * * * *")], ids=str)
-def test_one_long_run_is_followed_by_one(rhythm: Rhythm) -> None:
+@pytest.mark.parametrize("trigger", [FIVE, cron("*/5 * * * *")], ids=str)
+def test_one_long_run_is_followed_by_one(trigger: Trigger) -> None:
     """After 52 minutes one run at once; then all goes on as before."""
-    run = Run(rhythm, Clocks("2026-06-01 00:00:00"), takes=52 * 60)
+    run = Run(trigger, Clocks("2026-06-01 00:00:00"), takes=52 * 60)
     run.go_on(301)
     first = len(run.begun)
     run.takes = 1
@@ -56,10 +56,10 @@ def test_one_long_run_is_followed_by_one(rhythm: Rhythm) -> None:
     assert run.begun[first] - run.begun[first - 1] == timedelta(minutes=52)
 
 
-@pytest.mark.parametrize("rhythm", [FIVE, cron("*/5 * * * *")], ids=str)
-def test_missed_runs_may_be_skipped(rhythm: Rhythm) -> None:
+@pytest.mark.parametrize("trigger", [FIVE, cron("*/5 * * * *")], ids=str)
+def test_missed_runs_may_be_skipped(trigger: Trigger) -> None:
     """After 52 minutes of one run, the next one waits for its time."""
-    run = Run(rhythm, Clocks("2026-06-01 00:00:00"), takes=52 * 60, missed="skip")
+    run = Run(trigger, Clocks("2026-06-01 00:00:00"), takes=52 * 60, missed="skip")
     run.go_on(301)
     first = len(run.begun)
     run.takes = 1
@@ -177,7 +177,7 @@ def test_jitter_puts_off_and_does_not_add_up() -> None:
 
 
 def test_what_is_spread_stays_small() -> None:
-    assert all(0 <= spread(10, 30) <= 0.5 for _ in range(100))
-    assert all(0 <= spread(DAY, 30) <= 30 for _ in range(100))
-    assert spread(DAY, 0) == 0
+    assert all(0 <= random_jitter(10, 30) <= 0.5 for _ in range(100))
+    assert all(0 <= random_jitter(DAY, 30) <= 30 for _ in range(100))
+    assert random_jitter(DAY, 0) == 0
     assert timedelta(seconds=30) < GRACE, "a run put off by chance would count as missed"

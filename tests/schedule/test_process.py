@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orderpull.schedule.state import Desk
+from orderpull.schedule.state import StateFile
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT, marked
 from tests.shops import rows, shop_settings
@@ -221,11 +221,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     """What a power failure may leave of it."""
     settings = shop_settings(tmp_path, "http://127.0.0.1:9")
-    assert Desk(settings).standing() is None
+    assert StateFile(settings).status() is None
     (tmp_path / ".orderpull").mkdir()
     for text in ("", "{", '{"pid": "x"}'):
         (tmp_path / ".orderpull" / "schedule.json").write_text(text)
-        assert Desk(settings).standing() is None
+        assert StateFile(settings).status() is None
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,18 @@ import pytest
 
 from orderpull import parse_settings
 from orderpull.errors import SettingsError, UsageError
-from orderpull.schedule.trigger import Cron, Every, chosen
+from orderpull.schedule.trigger import Cron, Every, trigger_of
 from tests.schedule.clocks import cron, utc
 
 BERLIN = "Europe/Berlin"
 
 
-def after(rhythm: Cron, begin: str, number: int) -> list[str]:
+def after(trigger: Cron, begin: str, number: int) -> list[str]:
     """The first times after *begin*, which is local, as local times with their offset."""
-    instant, found = utc(begin, rhythm.zone.key), []
+    instant, found = utc(begin, trigger.zone.key), []
     for _ in range(number):
-        instant = rhythm.after(instant)
-        local = instant.replace(tzinfo=ZoneInfo("UTC")).astimezone(rhythm.zone)
+        instant = trigger.after(instant)
+        local = instant.replace(tzinfo=ZoneInfo("UTC")).astimezone(trigger.zone)
         found.append(f"{local:%m-%d %H:%M%z}")
     return found
 
@@ -52,32 +52,32 @@ def test_frequent_runs_just_go_on_when_clocks_change(begin: str) -> None:
 def test_every_instant_has_one_next_time() -> None:
     """It is later, and nothing lies between: for each minute of the days when clocks change."""
     for expression in ("30 2 * * *", "*/20 * * * *", "0 1-4 * * *", "15,45 2 * * *"):
-        rhythm = cron(expression, BERLIN)
+        trigger = cron(expression, BERLIN)
         for day in ("2026-03-29 00:00", "2026-10-25 00:00"):
             begin = utc(day, BERLIN)
             instants = [begin + timedelta(minutes=each) for each in range(6 * 60)]
-            found = [rhythm.after(each) for each in instants]
+            found = [trigger.after(each) for each in instants]
             assert found == sorted(found)
             assert all(late > early for early, late in zip(instants, found, strict=True))
 
 
 def test_cron_is_read_in_its_own_zone_or_the_reports() -> None:
     text = '[report]\ntimezone = "Europe/Berlin"\n[schedule]\ncron = "0 6 * * *"\n'
-    assert str(chosen(parse_settings(text))) == 'cron "0 6 * * *" (Europe/Berlin)'
+    assert str(trigger_of(parse_settings(text))) == 'cron "0 6 * * *" (Europe/Berlin)'
     own = parse_settings(text + 'timezone = "Asia/Tokyo"\n')
-    assert after(_cron(chosen(own)), "2026-06-01 00:00", 1) == ["06-01 06:00+0900"]
+    assert after(_cron(trigger_of(own)), "2026-06-01 00:00", 1) == ["06-01 06:00+0900"]
 
 
-def _cron(rhythm: Every | Cron) -> Cron:
-    assert isinstance(rhythm, Cron)
-    return rhythm
+def _cron(trigger: Every | Cron) -> Cron:
+    assert isinstance(trigger, Cron)
+    return trigger
 
 
 def test_the_command_goes_before_the_settings() -> None:
     settings = parse_settings('[schedule]\nevery = "1h"\n')
-    assert str(chosen(settings)) == "every 1h"
-    assert str(chosen(settings, cron="0 6 * * *")) == 'cron "0 6 * * *" (UTC)'
-    assert str(chosen(settings, every="90m")) == "every 90m"
+    assert str(trigger_of(settings)) == "every 1h"
+    assert str(trigger_of(settings, cron="0 6 * * *")) == 'cron "0 6 * * *" (UTC)'
+    assert str(trigger_of(settings, every="90m")) == "every 90m"
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_what_is_no_cron_expression(expression: str) -> None:
 
 def test_none_or_two_rhythms_are_refused() -> None:
     with pytest.raises(UsageError, match="Nothing says how often"):
-        chosen(parse_settings(""))
+        trigger_of(parse_settings(""))
     with pytest.raises(UsageError, match="not both"):
-        chosen(parse_settings(""), every="5m", cron="* * * * *")
+        trigger_of(parse_settings(""), every="5m", cron="* * * * *")
     with pytest.raises(UsageError, match="no length of time"):
-        chosen(parse_settings(""), every="often")
+        trigger_of(parse_settings(""), every="often")
 
 
 @pytest.mark.parametrize(

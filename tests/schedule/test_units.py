@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from orderpull import Settings, read_settings
-from orderpull.schedule.elsewhere import as_cron, calendar
-from orderpull.schedule.trigger import Cron, Every, Rhythm
-from orderpull.schedule.units import crontab, printed, systemd
+from orderpull.schedule.trigger import Cron, Every, Trigger
+from orderpull.schedule.units import cron_times, crontab, on_calendar, systemd, unit_text
 from tests.schedule.clocks import cron
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -47,11 +46,11 @@ def keys(text: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
-@pytest.mark.parametrize("rhythm", [Every(timedelta(minutes=5)), *map(cron, EXPRESSIONS)], ids=str)
-def test_systemd_takes_the_units(tmp_path: Path, rhythm: Rhythm) -> None:
+@pytest.mark.parametrize("trigger", [Every(timedelta(minutes=5)), *map(cron, EXPRESSIONS)], ids=str)
+def test_systemd_takes_the_units(tmp_path: Path, trigger: Trigger) -> None:
     """`systemd-analyze verify` finds nothing, not even to warn of."""
     settings = settings_in(tmp_path / "with blank & 100% $HOME")
-    for name, text in files(systemd(settings, rhythm)).items():
+    for name, text in files(systemd(settings, trigger)).items():
         (tmp_path / name).write_text(text)
     units = [str(tmp_path / f"orderpull.{kind}") for kind in ("service", "timer")]
     done = subprocess.run(
@@ -78,18 +77,18 @@ def test_systemd_would_find_what_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_systemd_has_the_same_times(expression: str) -> None:
     """The next twenty times of a cron expression are those of its OnCalendar lines."""
-    rhythm = cron(expression)
+    trigger = cron(expression)
     begin = datetime(2026, 6, 1, 0, 0, 30)
     ours, instant = [], begin
     for _ in range(20):
-        instant = rhythm.after(instant)
+        instant = trigger.after(instant)
         ours.append(instant)
-    assert sorted(theirs(rhythm, begin))[:20] == ours
+    assert sorted(theirs(trigger, begin))[:20] == ours
 
 
-def theirs(rhythm: Cron, begin: datetime) -> set[datetime]:
+def theirs(trigger: Cron, begin: datetime) -> set[datetime]:
     found = set()
-    for line in calendar(rhythm):
+    for line in on_calendar(trigger):
         done = subprocess.run(
             [str(ANALYZE), "calendar", "--iterations=20", f"--base-time={begin:%Y-%m-%d %H:%M:%S} UTC",
              f"{line} UTC"],
@@ -127,7 +126,7 @@ def test_with_a_bucket_what_is_in_flight_outlives_the_process(tmp_path: Path) ->
 @pytest.mark.parametrize(("missed", "persistent"), [("once", "true"), ("skip", "false")])
 def test_missed_runs_are_told_to_systemd(tmp_path: Path, missed: str, persistent: str) -> None:
     settings = settings_in(tmp_path, f'[schedule]\nmissed = "{missed}"\njitter = 7\n')
-    timer = keys(files(printed("systemd", settings, cron("0 2 * * *")))["orderpull.timer"])
+    timer = keys(files(unit_text("systemd", settings, cron("0 2 * * *")))["orderpull.timer"])
     assert timer["Persistent"] == persistent
     assert timer["RandomizedDelaySec"] == "7s"
     assert timer["OnCalendar"] == "*-*-* 02:00:00 UTC"
@@ -175,7 +174,7 @@ def test_the_command_of_the_crontab_runs(tmp_path: Path, monkeypatch: pytest.Mon
 )  # fmt: skip
 def test_a_length_as_crons_times(length: timedelta, times: str) -> None:
     """Runs at these times are as far apart as was asked, over midnight too."""
-    assert as_cron(Every(length)) == times
-    rhythm, instant = cron(times), datetime.now(UTC).replace(tzinfo=None)
-    found = [instant := rhythm.after(instant) for _ in range(30)]
+    assert cron_times(Every(length)) == times
+    trigger, instant = cron(times), datetime.now(UTC).replace(tzinfo=None)
+    found = [instant := trigger.after(instant) for _ in range(30)]
     assert {late - early for early, late in pairwise(found)} == {length}

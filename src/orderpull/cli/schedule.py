@@ -19,15 +19,16 @@ from orderpull.cli.shared import error_printer, settings_in_force, stop_on_signa
 )
 def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron"] | None) -> None:
     """Run all sources again and again, until it is stopped."""
-    from orderpull.schedule import trigger, units
     from orderpull.schedule.loop import Schedule
+    from orderpull.schedule.trigger import trigger_of
+    from orderpull.schedule.units import unit_text
 
     settings = settings_in_force()
-    chosen = trigger.chosen(settings, every, cron)
+    trigger = trigger_of(settings, every, cron)
     if unit:
-        click.echo(units.printed(unit, settings, chosen), nl=False)
+        click.echo(unit_text(unit, settings, trigger), nl=False)
         return
-    loop = Schedule(settings, chosen, error_printer())
+    loop = Schedule(settings, trigger, error_printer())
     stopped_by: list[int] = []
 
     def stop(number: int) -> None:
@@ -36,6 +37,6 @@ def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron
 
     stop_on_signal(stop)
     loop.start()
-    click.echo(f"Running {chosen} - Ctrl-C ends it.", err=True)
+    click.echo(f"Running {trigger} - Ctrl-C ends it.", err=True)
     loop.wait()
     sys.exit(128 + stopped_by[0] if stopped_by else 1)

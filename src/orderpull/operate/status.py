@@ -7,7 +7,7 @@ from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
 from orderpull.loading import Waiting
-from orderpull.schedule.state import Desk, Standing
+from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
 from orderpull.sources.spec.api import read_api
 
@@ -30,7 +30,7 @@ class Status:
 
     runs: list[dict[str, Any]]
     sources: dict[str, SourceStatus]
-    schedule: Standing | None = None
+    schedule: ScheduleStatus | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As ``status --json`` shows it."""
@@ -66,7 +66,7 @@ def status(settings: Settings) -> Status:
             steps.append("keep what a killed process left (possible loss)")
         steps.append(_pull(api.consume_once, cursor, source.start, has_cursor=bool(api.cursor)))
         sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps))
-    return Status(runs, sources, Desk(settings).standing())
+    return Status(runs, sources, StateFile(settings).status())
 
 
 def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_cursor: bool) -> str:  # noqa: FBT001

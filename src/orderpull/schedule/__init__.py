@@ -1,1 +1,1 @@
-"""Schedule: runs by themselves, one at a time, on any machine."""
+"""Schedule: repeat runs by a trigger, one at a time, on any machine."""

@@ -1,7 +1,7 @@
-"""The loop: waits until a run is due, runs, tells how it went, and waits again.
+"""Loop of the schedule: wait until a run is due, run, notify, repeat.
 
-It goes on in a thread of its own: alone in a process, or beside the pages. The pages read the
-warehouse's snapshot and the loader holds the warehouse, so neither waits for the other.
+The loop has its own thread, either alone in a process or beside the pages. The pages read the
+warehouse's snapshot while a run loads, so that neither blocks the other.
 """
 
 import threading
@@ -12,100 +12,105 @@ from datetime import datetime, timedelta
 from orderpull import clock, notify, pipeline
 from orderpull.errors import Interrupted, OrderpullError
 from orderpull.pipeline import RunResult
-from orderpull.schedule import state
 from orderpull.schedule.plan import plan_of
-from orderpull.schedule.trigger import Rhythm
+from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
+from orderpull.schedule.trigger import Trigger
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import Stop
 
 
 class Schedule:
-    """Runs all sources in a *rhythm*, one run at a time, in a thread of its own.
+    """Run all sources at each time of a *trigger*, one run at a time, in a background thread.
 
-    A run that takes longer than the time to the next one is followed by one more at once, or by
-    none, as ``schedule.missed`` says; never by as many as were missed.
+    If a run lasts beyond the next time, ``schedule.missed`` decides: one run follows at once, or
+    the schedule waits for the time after.
 
-    :param tell: is told what failed; the next run tries again.
+    :param on_error: is called with each error of a run; the next run tries again.
     """
 
     def __init__(
-        self, settings: Settings, rhythm: Rhythm, tell: Callable[[OrderpullError], None]
+        self, settings: Settings, trigger: Trigger, on_error: Callable[[OrderpullError], None]
     ) -> None:
         settings.chosen()
         self._settings = settings
-        self._rhythm = rhythm
-        self._tell = tell
+        self._trigger = trigger
+        self._on_error = on_error
         self._stop = Stop()
-        self._thread = threading.Thread(target=self._go, name="schedule")
-        self._desk = state.Desk(settings)
-        self._alone = ExitStack()
+        self._thread = threading.Thread(target=self._loop, name="schedule")
+        self._file = StateFile(settings)
+        self._lock = ExitStack()
         self._next: datetime | None = clock.now()
 
     def start(self) -> None:
-        """Begin. :raises ScheduleBusy: there is another schedule of these settings."""
-        self._alone.enter_context(self._desk.alone())
-        self._note = state.fresh(str(self._rhythm), self._desk.read())
+        """Start the thread.
+
+        :raises ScheduleBusy: another schedule of these settings runs.
+        :raises ScheduleError: the schedule's folder cannot be written.
+        """
+        self._lock.enter_context(self._file.lock())
+        self._state = initial_state(str(self._trigger), self._file.read())
         self._plan = plan_of(
-            self._rhythm,
+            self._trigger,
             self._settings.schedule.missed,
             self._settings.schedule.jitter,
-            last=self._note.began,
+            last=self._state.began,
         )
         self._thread.start()
 
     def next_pull(self) -> datetime | None:
-        """When the next run begins (UTC); past, while one goes on."""
+        """Return the start of the next run (UTC); during a run, the start of that run."""
         return self._next
 
     def stop(self, signal: int) -> None:
-        """Ask for the end; a run that goes on ends after the page in hand."""
+        """Request the end; a run in progress ends after its current page."""
         self._stop.ask(signal)
 
     def wait(self) -> None:
-        """Wait until the run that goes on has ended."""
-        # The system may hand a signal to any thread, and DuckDB has some; what is to be done about
-        # it is done by this one, when it next wakes.
+        """Block until the thread has ended."""
+        # Only the main thread runs Python's signal handlers, and only while it executes bytecode.
+        # Another thread (DuckDB has some) may receive the signal: so this one wakes every second.
         while self._thread.is_alive():
             self._thread.join(1.0)
 
-    def _go(self) -> None:
-        with self._alone:
-            while self._is_due():
+    def _loop(self) -> None:
+        with self._lock:
+            while self._wait_until_due():
                 self._plan.begin()
-                self._note.began, self._note.ended, self._note.next = clock.now(), None, None
-                self._desk.write(self._note)
+                self._state.began, self._state.ended = clock.now(), None
+                self._state.next = None
+                self._file.write(self._state)
                 result = self._run()
                 self._plan.end()
-                self._note.ended, self._note.exit_code = clock.now(), result.exit_code
+                self._state.ended, self._state.exit_code = clock.now(), result.exit_code
                 notify.after_run(self._settings, result)
 
-    def _is_due(self) -> bool:
-        """Wait until a run is due; false if a stop was asked for instead."""
+    def _wait_until_due(self) -> bool:
+        """Wait until a run is due; return False if a stop was requested instead."""
         while not self._stop.asked:
             left = self._plan.left()
             self._next = clock.now() + timedelta(seconds=max(0.0, left))
             if left <= 0:
                 return True
-            self._note.next = self._next
-            self._desk.write(self._note)
-            # Looked at again and again: clocks may be set meanwhile, and machines sleep.
-            self._stop.wait(min(left, state.BEAT_SECONDS))
-        self._desk.write(self._note)
+            self._state.next = self._next
+            self._file.write(self._state)
+            # Read the clocks again at each heartbeat: they may be set, and machines sleep.
+            self._stop.wait(min(left, HEARTBEAT_SECONDS))
+        self._file.write(self._state)
         return False
 
     def _run(self) -> RunResult:
-        """One run; whatever goes wrong is told, and does not end the schedule."""
+        """Run once. Every error is reported, and the schedule continues."""
         try:
             result = pipeline.run(self._settings, stop=self._stop)
         except OrderpullError as error:
             result = RunResult(error=error)
         except Exception as error:  # noqa: BLE001 - the pages go on, and so does the next run
-            told = OrderpullError(
+            failure = OrderpullError(
                 f"A scheduled run failed: {type(error).__name__}.",
                 "It is tried again; `orderpull run -v` shows where.",
             )
-            result = RunResult(error=told)
+            result = RunResult(error=failure)
         for each in (result.error, *(source.error for source in result.sources.values())):
             if each is not None and not isinstance(each, Interrupted):
-                self._tell(each)
+                self._on_error(each)
         return result

@@ -1,7 +1,7 @@
-"""When the next run is due: though clocks are set, machines sleep, and runs take long.
+"""Due time of the next run, robust against set clocks, sleeping machines and long runs.
 
-Two clocks are read. One is the wall clock, which cron's times are about and which somebody may set.
-The other only counts the seconds that pass, also while the machine sleeps.
+Two clocks are read. Cron's times refer to the wall clock, which may be set. The other clock counts
+elapsed seconds, including those while the machine sleeps.
 """
 
 import random
@@ -9,56 +9,58 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from orderpull import clock
-from orderpull.schedule.trigger import Cron, Every, Rhythm
+from orderpull.schedule.trigger import Cron, Every, Trigger
 
 Missed = Literal["once", "skip"]
-"""What becomes of times that passed while nothing could run: one run for all, or none."""
+"""Policy for missed times: one run for all of them, or skip them."""
 
 GRACE = timedelta(seconds=60)
-"""A run that begins no later than this was not missed."""
+"""A run that begins within this time after its due time is not missed."""
 
 SET_BACK = timedelta(seconds=0.5)
-SHARE = 0.05
-"""Of the distance between two runs: what they may be spread by."""
+"""A wall clock that moves back further than this was set."""
+
+JITTER_SHARE = 0.05
+"""Highest jitter as a share of the interval between two runs."""
 
 
 class Clocks(Protocol):
-    """The two clocks; tests have others."""
+    """Wall clock and elapsed time; tests replace both."""
 
     def wall(self) -> datetime:
-        """The time of day in UTC, without zone."""
+        """Return the wall clock in UTC, without zone."""
         ...
 
     def elapsed(self) -> float:
-        """Seconds since some instant; they are never set, and go on while the machine sleeps."""
+        """Return a monotonic count of seconds that includes sleep of the machine."""
         ...
 
 
 class RealClocks:
-    """This machine's clocks."""
+    """Clocks of this machine."""
 
     wall = staticmethod(clock.now)
     elapsed = staticmethod(clock.elapsed)
 
 
 class Plan(Protocol):
-    """When the next run is due."""
+    """Due time of the next run."""
 
     def left(self) -> float:
-        """Seconds until then; zero or less: now."""
+        """Return the seconds until the next run; zero or less if the run is due."""
         ...
 
     def begin(self) -> None:
-        """A run begins."""
+        """Record that a run begins."""
         ...
 
     def end(self) -> None:
-        """It has ended: look for the next time."""
+        """Record that the run has ended, and choose the next due time."""
         ...
 
 
 class EveryPlan:
-    """Runs that begin a length of time apart; the wall clock has no say in it."""
+    """Plan of an interval between run starts, measured in elapsed time."""
 
     def __init__(self, every: Every, missed: Missed, jitter: float, clocks: Clocks) -> None:
         self._length = every.length.total_seconds()
@@ -68,30 +70,30 @@ class EveryPlan:
         self._due = self._began = clocks.elapsed()
 
     def left(self) -> float:
-        """Seconds until the next run is due."""
+        """Return the seconds until the next run."""
         return self._due - self._clocks.elapsed()
 
     def begin(self) -> None:
-        """A run begins."""
+        """Record that a run begins."""
         self._began = self._clocks.elapsed()
 
     def end(self) -> None:
-        """It has ended; if that took too long, the next one is due at once, or skipped."""
+        """Choose the next due time; after a long run that is now, or the next one ahead."""
         self._due = self._began + self._length
         late = self._clocks.elapsed() - self._due
         if self._missed == "skip" and late > GRACE.total_seconds():
             self._due += (late // self._length + 1) * self._length
-        self._due += spread(self._length, self._jitter)
+        self._due += random_jitter(self._length, self._jitter)
 
 
 class CronPlan:
-    """Runs at cron's times by the wall clock.
+    """Plan of cron's times on the wall clock.
 
-    A clock that is set forward brings one run for all times in between. One that is set back
-    repeats a time only if, since the last run, half of the distance between two runs has really
-    passed: so frequent runs just go on, and the one of tonight does not come twice.
+    If the clock is set forward, one run stands for all times in between. If the clock is set back,
+    a time is repeated only after half of the interval has really elapsed since the last run. So
+    frequent runs continue, and a nightly run does not come twice.
 
-    :param last: when the last run began, as far as that is known.
+    :param last: start of the last run, if known.
     """
 
     def __init__(
@@ -103,69 +105,74 @@ class CronPlan:
         self._clocks = clocks
         self._seen = now = clocks.wall()
         self._done: datetime | None = None
-        self._done_at = 0.0
-        missing = missed == "once" and last is not None and cron.after(last) <= now
-        self._due = now if missing else cron.after(now)
-        self._spread = timedelta(seconds=0 if missing else self._drawn())
+        self._done_elapsed = 0.0
+        catch_up = missed == "once" and last is not None and cron.after(last) <= now
+        self._due = now if catch_up else cron.after(now)
+        self._delay = timedelta() if catch_up else self._random_delay()
 
     def left(self) -> float:
-        """Seconds until the next run is due."""
+        """Return the seconds until the next run."""
         now = self._clocks.wall()
         if now < self._seen - SET_BACK:
-            self._plan(self._not_done(now))
-        elif self._missed == "skip" and now > self._due + self._spread + GRACE:
-            self._plan(self._cron.after(now))
+            self._set_due(self._next_not_done(now))
+        elif self._missed == "skip" and now > self._due + self._delay + GRACE:
+            self._set_due(self._cron.after(now))
         self._seen = now
-        return (self._due + self._spread - now).total_seconds()
+        return (self._due + self._delay - now).total_seconds()
 
     def begin(self) -> None:
-        """A run begins; it is the run of all times until now."""
+        """Record that a run begins, which stands for all times until now."""
         self._done = max(self._due, self._clocks.wall())
-        self._done_at = self._clocks.elapsed()
+        self._done_elapsed = self._clocks.elapsed()
 
     def end(self) -> None:
-        """It has ended; times that passed meanwhile are one run at once, or skipped."""
-        self._plan(self._cron.after(self._done or self._due))
+        """Choose the next due time; times that passed during the run are one run, or skipped."""
+        self._set_due(self._cron.after(self._done or self._due))
 
-    def _plan(self, due: datetime) -> None:
+    def _set_due(self, due: datetime) -> None:
         self._due = due
-        self._spread = timedelta(seconds=self._drawn())
+        self._delay = self._random_delay()
 
-    def _drawn(self) -> float:
-        return spread(self._distance(self._due), self._jitter)
+    def _random_delay(self) -> timedelta:
+        return timedelta(seconds=random_jitter(self._interval(self._due), self._jitter))
 
-    def _distance(self, due: datetime) -> float:
-        """Seconds between *due* and the time after it."""
+    def _interval(self, due: datetime) -> float:
+        """Return the seconds between *due* and the time after it."""
         return (self._cron.after(due) - due).total_seconds()
 
-    def _not_done(self, now: datetime) -> datetime:
-        """The next time after *now*, which was set back, that is not the run that was."""
+    def _next_not_done(self, now: datetime) -> datetime:
+        """Return the first time after *now* that has not run yet, after the clock was set back."""
         due = self._cron.after(now)
         while self._done is not None and due <= self._done:
-            passed = self._clocks.elapsed() - self._done_at + (due - now).total_seconds()
-            if passed >= self._distance(due) / 2:
+            passed = self._clocks.elapsed() - self._done_elapsed + (due - now).total_seconds()
+            if passed >= self._interval(due) / 2:
                 break
             due = self._cron.after(due)
         return due
 
 
-def spread(distance: float, most: float) -> float:
-    """Seconds by which a run is put off, so that many machines do not ask an API at once for ever.
+def random_jitter(interval: float, most: float) -> float:
+    """Return a random delay in seconds, so that many machines do not call an API at one instant.
 
-    :param distance: seconds between two runs. :param most: seconds at most.
+    :param interval: seconds between two runs.
+    :param most: highest delay in seconds.
     """
-    return random.uniform(0, min(distance * SHARE, most))  # noqa: S311 - jitter is no secret
+    return random.uniform(0, min(interval * JITTER_SHARE, most))  # noqa: S311 - no secret
 
 
 def plan_of(
-    rhythm: Rhythm,
+    trigger: Trigger,
     missed: Missed = "once",
     jitter: float = 30.0,
     clocks: Clocks | None = None,
     last: datetime | None = None,
 ) -> Plan:
-    """The plan of a *rhythm*. :param jitter: seconds by which runs are put off at most."""
-    real = clocks or RealClocks()
-    if isinstance(rhythm, Every):
-        return EveryPlan(rhythm, missed, jitter, real)
-    return CronPlan(rhythm, missed, jitter, real, last)
+    """Return the plan of a *trigger*.
+
+    :param jitter: highest random delay of a run in seconds.
+    :param last: start of the last run, if known.
+    """
+    clocks = clocks or RealClocks()
+    if isinstance(trigger, Every):
+        return EveryPlan(trigger, missed, jitter, clocks)
+    return CronPlan(trigger, missed, jitter, clocks, last)

@@ -1,11 +1,11 @@
-"""What a schedule keeps on the disk: a lock, so that there is one, and a note on how it does.
+"""State of a schedule on disk: a lock file, so that one schedule runs, and a state file.
 
 ::
 
     <folder>/schedule.lock     held while a schedule runs
-    <folder>/schedule.json     how it does; written anew every half minute
+    <folder>/schedule.json     state of the schedule, rewritten every 30 seconds
 
-``<folder>`` is ``schedule.folder`` of the settings, ``.orderpull`` beside them.
+``<folder>`` is ``schedule.folder`` of the settings, by default ``.orderpull`` beside them.
 """
 
 import logging
@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,49 +23,50 @@ from orderpull.errors import ScheduleBusy, ScheduleError
 from orderpull.landing.lock import Held, held, is_held
 from orderpull.settings import Settings
 
-LOCK, NOTE = "schedule.lock", "schedule.json"
-BEAT_SECONDS = 30.0
-SILENT = timedelta(minutes=3)
-"""A schedule that waits and has written nothing for so long does not run any more."""
+LOCK_FILE, STATE_FILE = "schedule.lock", "schedule.json"
+HEARTBEAT_SECONDS = 30.0
+STALLED_AFTER = timedelta(minutes=3)
+"""A waiting schedule without a heartbeat for this long has stalled."""
 
 
-class Note(Struct):
-    """How a schedule does. Times are UTC, without zone.
+class ScheduleState(Struct, rename={"heartbeat": "beat", "trigger": "rhythm"}):
+    """State of a schedule. Times are UTC, without zone.
 
-    :ivar since: when it was started.
-    :ivar rhythm: how often it runs, in words.
-    :ivar beat: when this was written.
-    :ivar next: when the next run begins; None while one goes on.
-    :ivar began: when the last run began. :ivar ended: when it ended; None while it goes on.
-    :ivar exit_code: of the last run that ended.
+    :ivar since: start of the schedule.
+    :ivar trigger: the trigger as text.
+    :ivar heartbeat: time of the last write.
+    :ivar next: start of the next run; None during a run.
+    :ivar began: start of the last run.
+    :ivar ended: end of the last run; None during a run.
+    :ivar exit_code: exit code of the last run that ended.
     """
 
     pid: int
     since: datetime
-    rhythm: str
-    beat: datetime
+    trigger: str
+    heartbeat: datetime
     next: datetime | None = None
     began: datetime | None = None
     ended: datetime | None = None
     exit_code: int | None = None
 
 
-class Desk:
-    """The folder where a schedule keeps lock and note."""
+class StateFile:
+    """Lock file and state file of a schedule, in one folder."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.folder / settings.schedule.folder
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only schedule of these settings on this machine.
+    def lock(self) -> Iterator[None]:
+        """Hold the lock: one schedule of these settings runs on this machine.
 
-        :raises ScheduleBusy: there is another one.
+        :raises ScheduleBusy: another schedule holds the lock.
         :raises ScheduleError: the folder cannot be written.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with held(self.folder / LOCK):
+            with held(self.folder / LOCK_FILE):
                 yield
         except Held as holder:
             raise ScheduleBusy(
@@ -79,72 +79,71 @@ class Desk:
                 "Give it the right to write there, or set folder in [schedule].",
             ) from None
 
-    def read(self) -> Note | None:
-        """The last note; None if there is none that can be read."""
+    def read(self) -> ScheduleState | None:
+        """Return the last state; None if the file is missing or unreadable."""
         try:
-            return msgspec.json.decode((self.folder / NOTE).read_bytes(), type=Note)
+            return msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=ScheduleState)
         except (OSError, msgspec.DecodeError):
             return None
 
-    def write(self, note: Note) -> None:
-        """Put *note* in the place of the last one. What goes wrong is logged: runs matter more."""
-        note.beat = clock.now()
-        temporary = self.folder / f"{NOTE}.tmp"
+    def write(self, state: ScheduleState) -> None:
+        """Replace the state file. An error is logged, because runs matter more than their state."""
+        state.heartbeat = clock.now()
+        temporary = self.folder / f"{STATE_FILE}.tmp"
         try:
-            temporary.write_bytes(msgspec.json.encode(note))
-            temporary.replace(self.folder / NOTE)
+            temporary.write_bytes(msgspec.json.encode(state))
+            temporary.replace(self.folder / STATE_FILE)
         except OSError as error:
             logging.getLogger("orderpull.schedule").warning(
-                "the schedule's note cannot be written: %s", error.strerror
+                "the schedule's state cannot be written: %s", error.strerror
             )
 
-    def standing(self) -> "Standing | None":
-        """How the schedule does now; None if there never was one."""
-        note = self.read()
-        if note is None:
+    def status(self) -> "ScheduleStatus | None":
+        """Return the schedule's status; None if no schedule ever ran here."""
+        state = self.read()
+        if state is None:
             return None
         try:
-            return Standing(is_held(self.folder / LOCK), note)
+            return ScheduleStatus(is_held(self.folder / LOCK_FILE), state)
         except OSError:
-            return Standing(running=False, note=note)
+            return ScheduleStatus(running=False, state=state)
 
 
-class Standing(Struct, frozen=True):
-    """A schedule as others see it. :param running: whether its process is there."""
+class ScheduleStatus(Struct, frozen=True):
+    """Status of a schedule, seen from another process.
+
+    :param running: True while a process holds the schedule's lock.
+    """
 
     running: bool
-    note: Note
+    state: ScheduleState
 
     def as_json(self) -> dict[str, Any]:
-        """As ``status --json`` shows it."""
-        note = self.note
+        """Return the object that ``status --json`` prints."""
+        state = self.state
         return {
             "running": self.running,
-            "pid": note.pid if self.running else None,
-            "since": note.since if self.running else None,
-            "rhythm": note.rhythm,
-            "last_began": note.began,
-            "last_ended": note.ended,
-            "last_exit_code": note.exit_code,
-            "next": note.next if self.running else None,
-            "heard_of": note.beat,
+            "pid": state.pid if self.running else None,
+            "since": state.since if self.running else None,
+            "rhythm": state.trigger,
+            "last_began": state.began,
+            "last_ended": state.ended,
+            "last_exit_code": state.exit_code,
+            "next": state.next if self.running else None,
+            "heard_of": state.heartbeat,
         }
 
-    def silent(self, now: datetime) -> bool:
-        """Whether it is there, waits, and yet has said nothing for too long."""
-        pulling = self.note.next is None
-        return self.running and not pulling and now - self.note.beat > SILENT
+    def is_stalled(self, now: datetime) -> bool:
+        """Return True if the schedule runs, waits, and has missed its heartbeats."""
+        waiting = self.state.next is not None
+        return self.running and waiting and now - self.state.heartbeat > STALLED_AFTER
 
 
-def fresh(rhythm: str, before: Note | None) -> Note:
-    """The note of a schedule that begins. :param before: that of the one before it."""
+def initial_state(trigger: str, previous: ScheduleState | None) -> ScheduleState:
+    """Return the state of a schedule that starts, with the last run of the *previous* one."""
     now = clock.now()
-    note = Note(os.getpid(), now, rhythm, now)
-    if before:
-        note.began, note.ended, note.exit_code = before.began, before.ended, before.exit_code
-    return note
-
-
-def folder_of(settings: Settings) -> Path:
-    """Where a schedule of these settings keeps what it has to remember."""
-    return Desk(settings).folder
+    state = ScheduleState(os.getpid(), now, trigger, now)
+    if previous:
+        state.began, state.ended = previous.began, previous.ended
+        state.exit_code = previous.exit_code
+    return state

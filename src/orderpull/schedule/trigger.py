@@ -1,4 +1,4 @@
-"""How often to run: a length of time between runs, or times of day as cron writes them."""
+"""Triggers of runs: an interval between runs, or times of day as a cron expression."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from cronsim import CronSim
 
 FIELDS = 5
-"""Of a cron expression: minute, hour, day of the month, month, day of the week."""
+"""Fields of a cron expression: minute, hour, day of the month, month, day of the week."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """Runs begin *length* apart, the first one at once."""
+    """Start a run every *length*, the first one at once."""
 
     length: timedelta
 
@@ -28,11 +28,11 @@ class Every:
 
 @dataclass(frozen=True)
 class Cron:
-    """Runs begin at the times of a cron *expression* in *zone*.
+    """Start a run at each time of a cron *expression* in *zone*.
 
-    When clocks change, it is as with Debian's cron (man 8 cron): times at fixed minutes and hours
-    that do not exist are run when the gap is over, and those that exist twice are run once; where
-    minute or hour begins with ``*``, runs just go on.
+    Daylight saving time works as in Debian's cron (man 8 cron). A fixed time that does not exist
+    runs after the gap; a fixed time that exists twice runs once. If minute or hour begins with
+    ``*``, runs continue through the change.
 
     :raises UsageError: the expression is wrong, or names no day that exists.
     """
@@ -43,43 +43,43 @@ class Cron:
     def __post_init__(self) -> None:
         from cronsim import CronSimError
 
-        told = f"{self.expression!r} is no cron expression"
+        message = f"{self.expression!r} is no cron expression"
         hint = 'Five fields, for example "*/5 6-22 * * *": minute, hour, day, month, weekday.'
         if len(self.expression.split()) != FIELDS:
-            raise UsageError(f"{told}: it has not five fields.", hint)
+            raise UsageError(f"{message}: it has not five fields.", hint)
         try:
             self.after(clock.now())
         except CronSimError as error:
-            raise UsageError(f"{told}: {str(error).lower()}.", hint) from None
+            raise UsageError(f"{message}: {str(error).lower()}.", hint) from None
         except StopIteration:
-            raise UsageError(f"{told}: it names no day that exists.", hint) from None
+            raise UsageError(f"{message}: it names no day that exists.", hint) from None
 
     def __str__(self) -> str:
         return f'cron "{self.expression}" ({self.zone.key})'
 
     def after(self, instant: datetime) -> datetime:
-        """The first of its times after *instant*; both UTC, without zone."""
+        """Return the first time after *instant*; both are UTC, without zone."""
         times = self.times(instant)
         while True:
-            found = next(times).astimezone(UTC).replace(tzinfo=None)
-            # In the hour that exists twice, cronsim begins again with the first.
-            if found > instant:
-                return found
+            time = next(times).astimezone(UTC).replace(tzinfo=None)
+            # In the hour that exists twice, cronsim starts again with the first one.
+            if time > instant:
+                return time
 
     def times(self, instant: datetime) -> "CronSim":
-        """Its times after *instant*, in its zone, as cronsim finds them."""
+        """Return an iterator over the times after *instant*, in the expression's zone."""
         from cronsim import CronSim
 
         return CronSim(self.expression, instant.replace(tzinfo=UTC).astimezone(self.zone))
 
 
-Rhythm = Every | Cron
+Trigger = Every | Cron
 
 
-def chosen(settings: Settings, every: str | None = None, cron: str | None = None) -> Rhythm:
-    """The rhythm that is asked for, or else that of ``[schedule]``.
+def trigger_of(settings: Settings, every: str | None = None, cron: str | None = None) -> Trigger:
+    """Return the trigger of the command line, or else of ``[schedule]``.
 
-    :raises UsageError: there is none, there are two, or it is wrong.
+    :raises UsageError: no trigger is set, both are, or the one set is wrong.
     """
     if not every and not cron:
         every, cron = settings.schedule.every, settings.schedule.cron

@@ -16,7 +16,7 @@ from orderpull.operate.query import visible
 from orderpull.operate.replay import Rebuilt
 from orderpull.operate.status import Status
 from orderpull.pipeline import RunResult
-from orderpull.schedule.state import Note, Standing
+from orderpull.schedule.state import ScheduleState, ScheduleStatus
 from orderpull.settings import without_password
 from orderpull.terminal.console import new_table, with_age
 
@@ -150,31 +150,31 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
             console.print(f"Run {run['run']}: [red]{escape(run['error'])}[/]")
 
 
-def _schedule(standing: Standing, timezone: str) -> str:
+def _schedule(status: ScheduleStatus, timezone: str) -> str:
     """The schedule in a sentence or three."""
-    note = standing.note
+    state = status.state
     age = partial(with_age, timezone=timezone)
-    if standing.silent(clock.now()):
-        parts = [f"pid {note.pid} has said nothing since {age(note.beat)}: it may hang"]
-    elif standing.running:
-        parts = [f"running (pid {note.pid}, since {age(note.since)})"]
+    if status.is_stalled(clock.now()):
+        parts = [f"pid {state.pid} has sent no heartbeat since {age(state.heartbeat)}: it may hang"]
+    elif status.running:
+        parts = [f"running (pid {state.pid}, since {age(state.since)})"]
     else:
-        parts = [f"not running; last heard of {age(note.beat)}"]
-    if standing.running and note.next is None and note.began:
-        parts.append(f"A run goes on since {age(note.began)}")
-    elif note.began:
-        parts.append(f"Last run {age(note.began)}, {_ended(note)}")
-    if standing.running and note.next:
-        parts.append(f"Next run {age(note.next)}")
-    return f"Schedule, {note.rhythm}: {'. '.join(parts)}."
+        parts = [f"not running; last heard of {age(state.heartbeat)}"]
+    if status.running and state.next is None and state.began:
+        parts.append(f"A run goes on since {age(state.began)}")
+    elif state.began:
+        parts.append(f"Last run {age(state.began)}, {_ended(state)}")
+    if status.running and state.next:
+        parts.append(f"Next run {age(state.next)}")
+    return f"Schedule, {state.trigger}: {'. '.join(parts)}."
 
 
-def _ended(note: Note) -> str:
-    if note.exit_code is None or note.ended is None:
+def _ended(state: ScheduleState) -> str:
+    if state.exit_code is None or state.ended is None:
         return "not finished"
-    if note.exit_code > MIN_SIGNAL_CODE:
+    if state.exit_code > MIN_SIGNAL_CODE:
         return "stopped as asked"
-    return "well" if note.exit_code == 0 else f"exit {note.exit_code}"
+    return "well" if state.exit_code == 0 else f"exit {state.exit_code}"
 
 
 def _went(run: dict[str, Any]) -> str:
