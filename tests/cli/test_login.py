@@ -17,8 +17,8 @@ import pytest
 from orderpull.errors import OrderpullError, SettingsError, SourceRefused
 from orderpull.operate.login import Back, Login, Waiting
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms import CLIENT_ID, CLIENT_SECRET
-from orderpull.simulator.platforms.extensiv import Extensiv
+from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET
+from tests.platforms.extensiv import Extensiv
 from tests.sources.shop import Shop
 from tests.sources.signing import shapes
 

@@ -12,7 +12,7 @@ from orderpull import pipeline
 from orderpull.errors import SourceBusy
 from orderpull.pipeline import SourceResult
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms.generic import Generic
+from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.eta import Forecast, Left
 from orderpull.sources.http.limits import RateLimit
 from orderpull.sources.paging.page_info import Reading

@@ -8,9 +8,9 @@ from typing import Any
 
 from orderpull.conform.target import AGO
 from orderpull.conform.virtual_wait import NotedWaits
-from orderpull.simulator import platform
-from orderpull.simulator.platforms.base import Platform
-from orderpull.simulator.platforms.order import StoreOrder
+from orderpull.simulator.shop.base import Platform
+from orderpull.simulator.shop.generic import Generic, Paging
+from orderpull.simulator.shop.order import StoreOrder
 from orderpull.sources.spec.api import Api, parse_api
 
 FILE = """\
@@ -77,7 +77,7 @@ class GenericStage:
     """
 
     folder: Path
-    paging: str
+    paging: Paging
     cursor: str = ""
     order: str = ""
     switches: Mapping[str, Any] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class GenericStage:
     def open(self, waits: NotedWaits, **switches: Any) -> Platform:
         now = datetime.now(UTC).replace(microsecond=0) - AGO
         common = {"now": now, "step": 0.1, **self.switches, **switches}
-        return platform("generic", paging=self.paging, **common)
+        return Generic(paging=self.paging, **common)
 
     def truth(self, shop: Platform) -> dict[str, Any]:
         return shop.truth()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orderpull.conform.virtual_wait import NotedWaits
 from orderpull.simulator import Answer, Request, SkubanaAssessment
-from orderpull.simulator.platforms.base import Platform
-from orderpull.simulator.platforms.order import StoreOrder
 from orderpull.simulator.profile import json_answer
+from orderpull.simulator.shop.base import Platform
+from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.truth import address_columns, sku_key
 from orderpull.sources.spec.api import Api, read_api
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from orderpull.conform.cases import CASES
 from orderpull.conform.report import Report, conform_on
-from orderpull.conform.target import PLATFORM_STAGES, MirrorStage, Stage
+from orderpull.conform.target import MirrorStage, Stage
 from orderpull.sources.spec.api import built_in
 from tests.conform.once import OnceStage
+from tests.conform.platform_stages import PLATFORM_STAGES
 from tests.docs.markdown import ROOT, rows
 
 DOCS = ROOT / "docs" / "apis.md"

@@ -14,8 +14,9 @@ import pytest
 from orderpull.conform import trial as trials
 from orderpull.conform.naive import NaiveClient
 from orderpull.conform.trial import Trial, trial
-from orderpull.simulator.platforms.movers import commit_late, delete, insert, modify
-from orderpull.simulator.platforms.store import Store
+from orderpull.simulator.shop.generic import Paging
+from orderpull.simulator.shop.movers import commit_late, delete, insert, modify
+from orderpull.simulator.shop.store import Store
 from tests.conform.generic import PAGINGS, GenericStage
 
 ORDERS = 1000
@@ -37,7 +38,7 @@ def scene(changed: int) -> dict[int, list[Move]]:
     }
 
 
-def stage(folder: Path, paging: str, strategy: str) -> GenericStage:
+def stage(folder: Path, paging: Paging, strategy: str) -> GenericStage:
     """The platform, sorted as *strategy* needs it."""
     cursor = f'precision = "s"\nstrategy = "{strategy}"'
     return GenericStage(folder, paging, cursor, switches={"sort": STRATEGIES[strategy]})
@@ -47,7 +48,7 @@ def stage(folder: Path, paging: str, strategy: str) -> GenericStage:
 @pytest.mark.parametrize("changed", [7, 70])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("paging", PAGINGS)
-def test_no_order_is_lost(paging: str, strategy: str, changed: int, tmp_path: Path) -> None:
+def test_no_order_is_lost(paging: Paging, strategy: str, changed: int, tmp_path: Path) -> None:
     """One run while they move, one afterwards: every order is held as it is now."""
     with trial(stage(tmp_path, paging, strategy), orders=ORDERS, moves=scene(changed)) as t:
         assert t.run().error is None
@@ -60,7 +61,7 @@ def test_no_order_is_lost(paging: str, strategy: str, changed: int, tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", [7, 70])
 @pytest.mark.parametrize("paging", sorted(COUNTED))
-def test_a_plain_walk_loses_them(paging: str, changed: int, tmp_path: Path) -> None:
+def test_a_plain_walk_loses_them(paging: Paging, changed: int, tmp_path: Path) -> None:
     """The same, page after page: at least as many orders as moved are never seen as they are."""
     with trial(stage(tmp_path, paging, "reseek"), orders=ORDERS, moves=scene(changed)) as t:
         client = NaiveClient(t)

@@ -18,7 +18,7 @@ from orderpull.simulator import (
     rate_or_count,
     switch,
 )
-from orderpull.simulator.platforms.generic import Generic
+from orderpull.simulator.shop.generic import Generic
 
 from .client import get
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 PROGRAM = """
 import sys
 from pathlib import Path
-from orderpull.simulator import serve_forever
+from orderpull.simulator import SkubanaAssessment, serve_forever
 folder = Path(sys.argv[1])
 ended = serve_forever(
-    orders=30, per_call=10, seed=4, malformed=2, faults=["404@2"],
+    SkubanaAssessment(orders=30, per_call=10, seed=4, malformed=2), faults=["404@2"],
     log=folder / "calls.jsonl", truth=folder / "truth.json",
     on_ready=lambda url: print(url, flush=True),
     on_call=lambda call: print(call.number, call.status, flush=True),
@@ -72,8 +72,8 @@ def test_profiles_by_name(tmp_path: Path) -> None:
     (tmp_path / "page-1.request.json").write_text('{"method":"GET","path":"/"}')
     (tmp_path / "page-1.json").write_text("{}")
     assert isinstance(make_profile("replay", folder=tmp_path), Replay)
-    with pytest.raises(ValueError, match="there are skubana-assessment, replay"):
-        make_profile("shopfy")
+    with pytest.raises(ValueError, match="there are skubana-assessment, generic, replay"):
+        make_profile("shopify")
     with pytest.raises(ValueError, match="needs the folder"):
         make_profile("replay")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from orderpull.simulator.platforms.generic import Generic
 from orderpull.simulator.profile import Answer, Request
+from orderpull.simulator.shop.generic import Generic
 from tests.sources.shop import Shop
 from tests.sources.signing import WAYS
 

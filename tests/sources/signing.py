@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from orderpull.simulator.platforms import (
+from orderpull.simulator.shop import (
     CLIENT_ID,
     CLIENT_SECRET,
     PASSWORD,
@@ -16,6 +16,7 @@ from orderpull.simulator.platforms import (
     TOKEN,
     USER,
 )
+from orderpull.simulator.shop.generic_auth import Auth
 from tests.sources.shop import Shop
 
 API = """
@@ -74,7 +75,7 @@ ENVIRONMENT = {
 class Way:
     """One way of signing in. :param auth: what the platform calls it."""
 
-    auth: str
+    auth: Auth
     api: str = ""
     settings: str = ""
     got: bool = False

@@ -9,7 +9,8 @@ from urllib.parse import quote_plus
 import pytest
 
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms import CLIENT_SECRET, PASSWORD, TOKEN, platform
+from orderpull.simulator.shop import CLIENT_SECRET, PASSWORD, TOKEN
+from orderpull.simulator.shop.generic import Generic
 from tests.docs.markdown import ROOT
 from tests.sources import wire
 from tests.sources.shop import Shop
@@ -50,7 +51,7 @@ def test_no_secret_is_told(tmp_path: Path, way: Way) -> None:
     (tmp_path / "ill").mkdir()
     said = {}
     for folder, faults in (("well", []), ("ill", FAULTS)):
-        profile = platform("generic", auth=way.auth, orders=60, expires_after=3)
+        profile = Generic(auth=way.auth, orders=60, expires_after=3)
         with Simulator(profile, faults) as simulator:
             way.shop(tmp_path / folder, simulator.url, "page_size = 10\ntimeout = 5")
             code, out = orderpull(

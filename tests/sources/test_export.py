@@ -11,11 +11,13 @@ from orderpull import pipeline, read_settings
 from orderpull.landing.protocol import SourceLanding
 from orderpull.pipeline import SourceResult
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms import TOKEN, platform, shopify_bulk
-from orderpull.simulator.platforms.graphql import GraphQLError
-from orderpull.simulator.platforms.shopify_bulk import BulkDesk, BulkOperation
+from orderpull.simulator.shop import TOKEN
 from orderpull.sources import bulk_export, pull
 from orderpull.sources.bulk_export import EXPORT
+from tests.platforms import shopify_bulk
+from tests.platforms.graphql import GraphQLError
+from tests.platforms.registry import platform
+from tests.platforms.shopify_bulk import BulkDesk, BulkOperation
 from tests.shops import rows
 
 ORDERS = 150

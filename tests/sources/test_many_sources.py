@@ -17,8 +17,8 @@ from orderpull.landing.local import SourceLanding
 from orderpull.pulling import AT_ONCE, THREADS
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms import TOKEN
-from orderpull.simulator.platforms.generic import Generic
+from orderpull.simulator.shop import TOKEN
+from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http.limits import Stop
 from tests.docs.markdown import ROOT
 from tests.sources.multi_shop import Street, shops

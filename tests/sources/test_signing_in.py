@@ -10,8 +10,8 @@ import pytest
 from orderpull.errors import SettingsError, SourceRefused
 from orderpull.operate.check import check
 from orderpull.simulator import Simulator
-from orderpull.simulator.platforms import REFRESH_TOKEN, platform
-from orderpull.simulator.platforms.generic import Generic
+from orderpull.simulator.shop import REFRESH_TOKEN
+from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http import auth
 from tests.docs.markdown import ROOT
 from tests.sources.shop import Shop
@@ -42,7 +42,7 @@ def exact(shop: Shop, truth: dict[str, Any]) -> None:
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_each_way(tmp_path: Path, way: Way) -> None:
     """In the middle of the pull the token is taken no more, where it was got by a call."""
-    profile = platform("generic", auth=way.auth, orders=ORDERS, expires_after=3)
+    profile = Generic(auth=way.auth, orders=ORDERS, expires_after=3)
     with Simulator(profile) as simulator:
         shop = way.shop(tmp_path, simulator.url)
         assert shop.run_one().error is None
@@ -62,7 +62,7 @@ def test_wrong_secrets_are_told_once(
     """One call, one sentence that names the settings; nothing is tried again."""
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, "wr0ng-s3cret")
-    with Simulator(platform("generic", auth=way.auth, orders=ORDERS)) as simulator:
+    with Simulator(Generic(auth=way.auth, orders=ORDERS)) as simulator:
         error = way.shop(tmp_path, simulator.url).pull().error
     assert isinstance(error, SourceRefused)
     assert "wr0ng" not in str(error)
@@ -75,7 +75,7 @@ def test_wrong_secrets_are_told_once(
 @pytest.mark.parametrize("name", [name for name, way in WAYS.items() if way.got])
 def test_a_token_that_is_never_taken_is_renewed_once(tmp_path: Path, name: str) -> None:
     way = WAYS[name]
-    profile = platform("generic", auth=way.auth, orders=ORDERS, expires_after=0)
+    profile = Generic(auth=way.auth, orders=ORDERS, expires_after=0)
     with Simulator(profile) as simulator:
         error = way.shop(tmp_path, simulator.url).pull().error
     assert isinstance(error, SourceRefused)
@@ -101,7 +101,7 @@ def _ten_seconds_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("way", ["client in the form", "refresh"])
 def test_a_token_is_renewed_before_it_runs_out(tmp_path: Path, way: str) -> None:
     """It lasts 95 seconds, of which each call takes ten: no call comes too late."""
-    profile = platform("generic", auth=WAYS[way].auth, orders=260, step=10.0, lifetime=95.0)
+    profile = Generic(auth=WAYS[way].auth, orders=260, step=10.0, lifetime=95.0)
     with Simulator(profile) as simulator:
         shop = WAYS[way].shop(tmp_path, simulator.url)
         assert shop.run_one().error is None
@@ -114,7 +114,7 @@ def test_a_server_that_does_not_say_how_long(tmp_path: Path) -> None:
     """``lifetime`` of the api file stands in; without it the token is used until it is refused."""
     api = WAYS["client in the form"].api
     way = Way("oauth2-client", api, WAYS["client in the form"].settings)
-    profile = platform("generic", auth=way.auth, orders=ORDERS, lifetime=None)
+    profile = Generic(auth=way.auth, orders=ORDERS, lifetime=None)
     with Simulator(profile) as simulator:
         assert way.shop(tmp_path, simulator.url).pull().error is None
     assert profile.calls["token"] == 1
@@ -125,7 +125,7 @@ def test_a_server_that_does_not_say_how_long(tmp_path: Path) -> None:
 
 def test_a_refresh_token_is_replaced_with_each_use(tmp_path: Path) -> None:
     """The next runs go on with what was kept; a token that is still good is used again."""
-    profile = platform("generic", auth=REFRESH.auth, orders=ORDERS, expires_after=12)
+    profile = Generic(auth=REFRESH.auth, orders=ORDERS, expires_after=12)
     with Simulator(profile) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         for _ in range(6):
@@ -137,7 +137,7 @@ def test_tokens_are_kept_for_who_has_the_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another client_secret, or another refresh_token: what was kept is of no use."""
-    profile = platform("generic", auth=REFRESH.auth, orders=5)
+    profile = Generic(auth=REFRESH.auth, orders=5)
     with Simulator(profile) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         assert shop.pull().error is None
@@ -161,7 +161,7 @@ def test_tokens_are_kept_for_who_has_the_secret(
 
 def test_what_is_kept_cannot_be_read_or_made_by_others(tmp_path: Path) -> None:
     """Whatever stands in the file instead: it is as if nothing was kept."""
-    with Simulator(platform("generic", auth=REFRESH.auth, orders=5)) as simulator:
+    with Simulator(Generic(auth=REFRESH.auth, orders=5)) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         assert shop.pull().error is None
         for data in (b"", b"{}", b"\0" * 100, (shop.landing().note("token") or b"")[:-1]):
@@ -200,7 +200,7 @@ def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
 @pytest.mark.parametrize("fault", ["reset-body@1", "truncated@1", "503@1"])
 def test_an_answer_that_is_lost_on_the_way(tmp_path: Path, fault: str) -> None:
     """The platform has replaced the token, and nobody knows by what."""
-    with Simulator(platform("generic", auth=REFRESH.auth, orders=5), [fault]) as simulator:
+    with Simulator(Generic(auth=REFRESH.auth, orders=5), [fault]) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         errors = [shop.pull().error for _ in range(3)]
     assert all("was lost" in str(error) for error in errors[1:])
@@ -208,7 +208,7 @@ def test_an_answer_that_is_lost_on_the_way(tmp_path: Path, fault: str) -> None:
 
 
 def test_an_answer_that_says_to_come_later_costs_no_token(tmp_path: Path) -> None:
-    profile = platform("generic", auth=REFRESH.auth, orders=5)
+    profile = Generic(auth=REFRESH.auth, orders=5)
     with Simulator(profile, ["429:retry-after=0@1", "429@2"]) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         assert shop.run_one().error is None
@@ -229,7 +229,7 @@ def test_a_check_keeps_the_successor(tmp_path: Path) -> None:
 
 
 def test_a_check_renews_a_token_that_is_taken_no_more(tmp_path: Path) -> None:
-    profile = platform("generic", auth=REFRESH.auth, orders=5, expires_after=1)
+    profile = Generic(auth=REFRESH.auth, orders=5, expires_after=1)
     with Simulator(profile) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         assert [check(shop.settings).exit_code for _ in range(3)] == [0, 0, 0]
@@ -238,7 +238,7 @@ def test_a_check_renews_a_token_that_is_taken_no_more(tmp_path: Path) -> None:
 
 def test_a_check_leaves_tokens_to_who_pulls(tmp_path: Path) -> None:
     """Two processes that renew one token would take it from each other."""
-    profile = platform("generic", auth=REFRESH.auth, orders=5)
+    profile = Generic(auth=REFRESH.auth, orders=5)
     with Simulator(profile) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
         shop.landing().prepare()
@@ -251,7 +251,7 @@ def test_a_check_leaves_tokens_to_who_pulls(tmp_path: Path) -> None:
 
 def test_a_secret_to_encrypt_with_is_missed_before_anything_is_asked(tmp_path: Path) -> None:
     way = Way(REFRESH.auth, REFRESH.api, 'client_id = "${SHOP_CLIENT}"')
-    with Simulator(platform("generic", auth=REFRESH.auth, orders=5)) as simulator:
+    with Simulator(Generic(auth=REFRESH.auth, orders=5)) as simulator:
         shop = way.shop(tmp_path, simulator.url)
         with pytest.raises(SettingsError, match="or refresh_token to get one"):
             shop.run()
@@ -263,7 +263,7 @@ def test_without_the_package_nothing_is_asked(
 ) -> None:
     """The sentence names the extra."""
     monkeypatch.setitem(__import__("sys").modules, "cryptography.fernet", None)
-    with Simulator(platform("generic", auth=REFRESH.auth, orders=5)) as simulator:
+    with Simulator(Generic(auth=REFRESH.auth, orders=5)) as simulator:
         result = REFRESH.shop(tmp_path, simulator.url).run()
     assert result.exit_code == 2
     assert "pip install 'orderpull[oauth]'" in str(result.error)

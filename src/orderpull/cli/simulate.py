@@ -12,8 +12,8 @@ import click
     "--profile",
     default="skubana-assessment",
     show_default=True,
-    help="skubana-assessment; a shop that can be asked again: extensiv, generic, medusa, shopify, "
-    "shopify-rest, vendure or woocommerce; or replay: recorded answers.",
+    help="skubana-assessment: hands out each order once; generic: a shop whose orders change and "
+    "can be requested again; replay: recorded responses.",
 )
 @click.option(
     "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one."
@@ -25,7 +25,7 @@ import click
     "--switch",
     multiple=True,
     metavar="NAME=VALUE",
-    help="For shops that can be asked again, such as expires_after=3.",
+    help="For generic: a switch of its own, such as paging=cursor.",
 )
 @click.option("--endless", is_flag=True, help="New orders for ever.")
 @click.option(
@@ -61,10 +61,17 @@ import click
 )
 def simulate(
     *,
-    fault: tuple[str, ...],
-    malformed: str,
+    profile: str,
+    folder: Path | None,
+    token: str | None,
     switch: tuple[str, ...],
-    **options: Any,  # noqa: ANN401
+    malformed: str,
+    fault: tuple[str, ...],
+    port: int,
+    latency: float,
+    log: Path | None,
+    truth: Path | None,
+    **shop: Any,  # noqa: ANN401
 ) -> None:
     """An orders API on 127.0.0.1, to try and to test against."""
     from orderpull import simulator
@@ -74,13 +81,23 @@ def simulate(
             click.echo(f"{name:<16} {'consumes' if kind.consumed else 'keeps':<9} {kind.sentence}")
         return
     try:
-        number = simulator.serve_forever(
-            faults=fault,
-            malformed=simulator.rate_or_count(malformed),
+        made = simulator.make_profile(
+            profile,
+            folder=folder,
+            token=token,
             switches={"live": True, **dict(map(simulator.switch, switch))},
+            malformed=simulator.rate_or_count(malformed),
+            **shop,
+        )
+        number = simulator.serve_forever(
+            made,
+            port=port,
+            faults=fault,
+            latency=latency,
+            log=log,
+            truth=truth,
             on_ready=lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
             on_call=lambda call: click.echo(f"{call.method} {call.path} {call.status or ''}"),
-            **options,
         )
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None

@@ -10,7 +10,7 @@ import msgspec
 from orderpull.conform.inverse import put
 from orderpull.conform.values import Json
 from orderpull.simulator import Answer, Request
-from orderpull.simulator.platforms import (
+from orderpull.simulator.shop import (
     CLIENT_ID,
     CLIENT_SECRET,
     PASSWORD,
@@ -18,7 +18,7 @@ from orderpull.simulator.platforms import (
     TOKEN,
     USER,
 )
-from orderpull.simulator.platforms.base import told
+from orderpull.simulator.shop.base import told
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path

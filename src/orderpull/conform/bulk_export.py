@@ -7,8 +7,8 @@ from orderpull.conform.inverse import put
 from orderpull.conform.rendering import cut_out
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Answer, Request
-from orderpull.simulator.platforms.base import told
-from orderpull.simulator.platforms.order import StoreOrder
+from orderpull.simulator.shop.base import told
+from orderpull.simulator.shop.order import StoreOrder
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ExportSpec
 from orderpull.sources.spec.expression import parse_path

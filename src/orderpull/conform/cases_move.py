@@ -21,7 +21,7 @@ from orderpull.conform.outcome import (
 from orderpull.conform.target import Stage
 from orderpull.conform.trial import trial
 from orderpull.errors import OrderpullError
-from orderpull.simulator.platforms.movers import (
+from orderpull.simulator.shop.movers import (
     cancel,
     commit_late,
     delete,

@@ -21,12 +21,12 @@ from orderpull.conform.outcome import (
 )
 from orderpull.conform.target import Stage
 from orderpull.conform.trial import trial
-from orderpull.simulator.platforms.movers import (
+from orderpull.simulator.shop.movers import (
     cancel,
     edit_number,
     insert,
 )
-from orderpull.simulator.platforms.oddities import LONG
+from orderpull.simulator.shop.oddities import LONG
 
 
 def full_pull(stage: Stage) -> Outcome:

@@ -18,7 +18,7 @@ from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, pl
 from orderpull.conform.request_checks import TOKEN_PARAM, Reader, packed, refused
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Answer, Request
-from orderpull.simulator.platforms.base import (
+from orderpull.simulator.shop.base import (
     Common,
     Kind,
     Platform,
@@ -26,9 +26,9 @@ from orderpull.simulator.platforms.base import (
     told,
     whole_number,
 )
-from orderpull.simulator.platforms.order import ASIDE, StoreOrder
-from orderpull.simulator.platforms.selecting import between
-from orderpull.simulator.platforms.store import Shape
+from orderpull.simulator.shop.order import ASIDE, StoreOrder
+from orderpull.simulator.shop.selecting import between
+from orderpull.simulator.shop.store import Shape
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ChildrenSpec, ErrorSpec, PagingSpec
 from orderpull.sources.spec.expression import parse_path

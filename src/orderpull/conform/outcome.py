@@ -9,8 +9,8 @@ from orderpull.conform.mirror import Mirror
 from orderpull.conform.target import Stage
 from orderpull.conform.trial import Trial
 from orderpull.pipeline import SourceResult
-from orderpull.simulator.platforms.movers import cancel, modify
-from orderpull.simulator.platforms.store import Store
+from orderpull.simulator.shop.movers import cancel, modify
+from orderpull.simulator.shop.store import Store
 from orderpull.sources.spec.expression import paths
 
 Action = Callable[[Store], None]

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from orderpull.conform.inverse import ABSENT, OTHER, Places, places, put, truths
 from orderpull.conform.values import Json, Steps, at, filled, holds, text, value_of
-from orderpull.simulator.platforms.order import ASIDE, State, StoreLine, StoreOrder
-from orderpull.simulator.platforms.times import Form, written
+from orderpull.simulator.shop.order import ASIDE, State, StoreLine, StoreOrder
+from orderpull.simulator.shop.times import Form, written
 from orderpull.simulator.truth import sku_key
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Expression, Path, parse_path

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Request
-from orderpull.simulator.platforms.base import RefusedError
-from orderpull.simulator.platforms.times import Form, read, zone
+from orderpull.simulator.shop.base import RefusedError
+from orderpull.simulator.shop.times import Form, read, zone
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import CursorSpec, PagingSpec, RequestSpec
 from orderpull.sources.spec.expression import parse_path

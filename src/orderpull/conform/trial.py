@@ -18,7 +18,7 @@ from orderpull.conform.virtual_wait import NotedWaits
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
 from orderpull.simulator import Answer, Request, Simulator
-from orderpull.simulator.platforms.base import Platform
+from orderpull.simulator.shop.base import Platform
 
 SOURCE = "shop"
 COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")

@@ -4,32 +4,33 @@
         ...  # pull from simulator.url
     simulator.truth()  # what a correct warehouse must hold of all that was handed out
 
-Shops on the platforms that sellers use, whose orders change, are in `platforms`.
+`Generic` is a shop whose orders change and can be requested again; `shop` holds what such shops
+are made of.
 
-It stands alone: it imports nothing else of the project, so that it can bear witness against it.
+The simulator imports nothing else of the project, so that it is an independent witness.
 """
 
 from .calls import Call
 from .damaged import DAMAGED, Damage
 from .faults import FAULTS, Fault
 from .malformed import MALFORMED, Malformed
-from .platforms import PLATFORMS, platform
 from .profile import Answer, Profile, Request
 from .replay import Replay
 from .serve import PROFILES, make_profile, rate_or_count, serve_forever, switch
 from .server import Simulator
+from .shop.generic import Generic
 from .skubana import SkubanaAssessment
 
 __all__ = [
     "DAMAGED",
     "FAULTS",
     "MALFORMED",
-    "PLATFORMS",
     "PROFILES",
     "Answer",
     "Call",
     "Damage",
     "Fault",
+    "Generic",
     "Malformed",
     "Profile",
     "Replay",
@@ -37,7 +38,6 @@ __all__ = [
     "Simulator",
     "SkubanaAssessment",
     "make_profile",
-    "platform",
     "rate_or_count",
     "serve_forever",
     "switch",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from .platforms import PLATFORMS, platform
 from .replay import Replay
 from .server import Simulator
+from .shop.generic import Generic
 from .skubana import SkubanaAssessment
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .places import CountryStyle
     from .profile import Profile
 
-PROFILES = (SkubanaAssessment.name, Replay.name, *PLATFORMS)
+PROFILES = (SkubanaAssessment.name, Generic.name, Replay.name)
+"""The names of all profiles."""
 
 
 class Shop(TypedDict, total=False):
@@ -46,24 +47,29 @@ def make_profile(
 ) -> Profile:
     """Return the profile of this name (one of PROFILES).
 
-    `folder` (required) and `token` are for `replay`, the shop for `skubana-assessment`; on a
-    platform only its `orders` and `seed` matter, and `switches` are the platform's own. What is for
-    another profile is ignored. ValueError for an unknown name or switch, or a value that does not
-    fit.
+    `folder` (required) and `token` belong to `replay`, `shop` to `skubana-assessment`. `generic`
+    reads `orders` and `seed` of `shop`, and `switches` of its own. Arguments of another profile are
+    ignored. ValueError for an unknown name or switch, or a value out of range.
     """
-    if name in PLATFORMS:
-        try:
-            made = {"orders": shop.get("orders", 200), "seed": shop.get("seed", 1)}
-            return platform(name, **{**made, **(switches or {})})
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-    if name == SkubanaAssessment.name:
-        return SkubanaAssessment(**shop)
-    if name != Replay.name:
-        raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
-    if folder is None:
-        raise ValueError("the profile replay needs the folder of the recording")
-    return Replay(folder, token=token)
+    match name:
+        case SkubanaAssessment.name:
+            return SkubanaAssessment(**shop)
+        case Generic.name:
+            return _generic(shop, switches or {})
+        case Replay.name:
+            if folder is None:
+                raise ValueError("the profile replay needs the folder of the recording")
+            return Replay(folder, token=token)
+    raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+
+
+def _generic(shop: Shop, switches: Mapping[str, Any]) -> Generic:
+    try:
+        return Generic(
+            **{"orders": shop.get("orders", 200), "seed": shop.get("seed", 1), **switches}
+        )
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def switch(text: str) -> tuple[str, object]:
@@ -88,30 +94,25 @@ def rate_or_count(text: str) -> float:
     return int(text) if text.strip().isdecimal() else float(text)
 
 
-def serve_forever(  # noqa: PLR0913 - one argument a switch
-    profile: str = SkubanaAssessment.name,
+def serve_forever(
+    profile: Profile,
     *,
     port: int = 0,
-    folder: Path | None = None,
-    token: str | None = None,
-    switches: Mapping[str, object] | None = None,
     faults: Iterable[str] = (),
     latency: float = 0.0,
     log: Path | None = None,
     truth: Path | None = None,
     on_ready: Callable[[str], None] | None = None,
     on_call: Callable[[Call], None] | None = None,
-    **shop: Unpack[Shop],
 ) -> int:
-    """Simulate until SIGINT or SIGTERM, and return that signal's number; for the main thread only.
+    """Serve `profile` until SIGINT or SIGTERM and return that signal's number.
 
-    `on_ready` is given the base address once it answers, `on_call` each request before its answer
-    goes out. The rest is as in make_profile and Simulator, and so are the errors: ValueError and
-    OSError.
+    Works in the main thread only. `on_ready` receives the base address once it can be called,
+    `on_call` each request before its response goes out. The other arguments, ValueError and OSError
+    are those of Simulator.
     """
-    made = make_profile(profile, folder=folder, token=token, switches=switches, **shop)
     simulator = Simulator(
-        made, faults, port=port, log=log, truth=truth, latency=latency, gate=on_call
+        profile, faults, port=port, log=log, truth=truth, latency=latency, gate=on_call
     )
     received: list[int] = []
     over = threading.Event()

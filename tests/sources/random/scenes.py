@@ -19,12 +19,12 @@ from orderpull.landing.local import SourceLanding
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import ShapingSql
 from orderpull.settings import SourceSettings
-from orderpull.simulator.platforms import movers
-from orderpull.simulator.platforms.generic import Generic
-from orderpull.simulator.platforms.order import StoreOrder
-from orderpull.simulator.platforms.store import Store
-from orderpull.simulator.platforms.times import Form
 from orderpull.simulator.profile import Request as Asked
+from orderpull.simulator.shop import movers
+from orderpull.simulator.shop.generic import Generic
+from orderpull.simulator.shop.order import StoreOrder
+from orderpull.simulator.shop.store import Store
+from orderpull.simulator.shop.times import Form
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.transport import Answer, Progress, Request
 from orderpull.sources.pull import Pulled, Source, Start

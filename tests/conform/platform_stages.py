@@ -1,0 +1,83 @@
+"""The named platforms as targets of the conformance cases: they know nothing of the API files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orderpull.conform.target import EXPIRES_AFTER, shop_switches
+from orderpull.conform.virtual_wait import NotedWaits
+from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, PASSWORD, TOKEN, USER
+from orderpull.simulator.shop.base import Platform
+from orderpull.simulator.shop.order import StoreOrder
+from orderpull.sources.spec.api import Api, read_api
+from tests.platforms.registry import platform
+
+
+@dataclass(frozen=True)
+class PlatformStage:
+    """A platform of the simulator, which knows nothing of the file.
+
+    :param lets_in: the settings that let a source in.
+    :param renewable: instead of those, where tokens run out; None: they never do.
+    :param switches: of the platform, for every trial; and further ones, where tokens run out.
+    :param by_key: whether the file knows orders by a number that is not the platform's own id.
+    """
+
+    name: str
+    lets_in: Mapping[str, str]
+    renewable: Mapping[str, str] | None = None
+    switches: Mapping[str, Any] = field(default_factory=dict)
+    expiry: Mapping[str, Any] = field(default_factory=dict)
+    by_key: bool = False
+
+    @property
+    def api(self) -> Api:
+        """The built-in file of the same name."""
+        return read_api(self.name, Path())
+
+    @property
+    def file(self) -> str:
+        """The file, as the settings name it."""
+        return self.name
+
+    def credentials(self) -> Mapping[str, str]:
+        """The settings that let a source in."""
+        return self.renewable or self.lets_in
+
+    def expiring(self) -> Mapping[str, Any] | None:
+        """Switches with which a token runs out midway; None where it never does."""
+        if self.renewable is None:
+            return None
+        return {"expires_after": EXPIRES_AFTER, **self.expiry}
+
+    def open(self, waits: NotedWaits, **switches: Any) -> Platform:
+        """A shop with these switches. Its clock is its own, and goes on when it refuses."""
+        return platform(self.name, **shop_switches({**self.switches, **switches}))
+
+    def truth(self, shop: Platform) -> dict[str, Any]:
+        """What a correct warehouse holds of *shop*, by the ids that the file reads."""
+        return shop.truth(lambda order: self.name_of(shop, order))
+
+    def name_of(self, shop: Platform, order: StoreOrder) -> str:
+        """The id that the file reads of *order*."""
+        return str(order.key) if self.by_key else shop.store.id(order)
+
+
+_CLIENT = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+_TOKEN = {"token": TOKEN}
+
+PLATFORM_STAGES = {
+    stage.name: stage
+    for stage in (
+        PlatformStage("extensiv", _TOKEN),
+        PlatformStage("medusa", _TOKEN, {"user": USER, "password": PASSWORD}),
+        PlatformStage(
+            "shopify", _TOKEN, _CLIENT, {"bulk_fails": True}, {"permanent": False}, by_key=True
+        ),
+        PlatformStage("shopify-rest", _TOKEN, _CLIENT, {}, {"permanent": False}),
+        PlatformStage("vendure", _TOKEN, {"user": USER, "password": PASSWORD}),
+        PlatformStage("woocommerce", {"token": f"{CLIENT_ID}:{CLIENT_SECRET}"}),
+    )
+}
+"""The platforms that there is both a built-in file and a simulated server of."""

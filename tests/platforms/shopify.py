@@ -1,0 +1,248 @@
+"""The platform `shopify`: the Admin GraphQL API of a Shopify shop, orders paged or in bulk."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Unpack
+
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, told
+from orderpull.simulator.shop.selecting import SORTS, after, packed
+from orderpull.simulator.shop.store import Shape
+from tests.platforms.graphql import GraphQLError, asked, check, chosen
+from tests.platforms.shopify_access import TOKEN_PATH, Access
+from tests.platforms.shopify_bulk import BulkDesk
+from tests.platforms.shopify_connection import WRONG_CURSOR, cursor_of, page_size
+from tests.platforms.shopify_connection import told as connected
+from tests.platforms.shopify_cost import Bucket, actual_cost, requested_cost
+from tests.platforms.shopify_order import FIRST_ID, gid, rendered
+from tests.platforms.shopify_schema import SCHEMA
+from tests.platforms.shopify_search import search
+
+if TYPE_CHECKING:
+    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.shop.order import StoreOrder
+    from tests.platforms.graphql import Operation
+
+PATH = re.compile(r"/admin/api/(\d{4}-\d{2}|unstable)/graphql\.json")
+FILE = re.compile(r"/bulk/(\d+)\.jsonl")
+SORT_KEYS = {
+    "UPDATED_AT": SORTS["modified"],
+    "CREATED_AT": SORTS["created"],
+    "PROCESSED_AT": SORTS["created"],
+    "ID": SORTS["id"],
+    "ORDER_NUMBER": SORTS["id"],
+}
+SHOP = {
+    "id": gid("Shop", 1),
+    "name": "Shop",
+    "myshopifyDomain": "shop.myshopify.test",
+    "ianaTimezone": "America/New_York",
+    "currencyCode": "USD",
+}
+
+
+class Shopify(Platform):
+    """`POST /admin/api/2026-10/graphql.json` answers queries for orders and runs bulk operations.
+
+    Only the chosen fields are answered. Errors have HTTP 200, but for a bad token. Too dear a query
+    is refused, and one that finds too few points in the bucket is told so; then the clock goes on
+    for as long as a client must wait. Test orders are in the list. A bulk operation tells the shop
+    as it was when it began; it goes one state on each time it is asked about.
+    """
+
+    name = "shopify"
+
+    def __init__(
+        self,
+        *,
+        read_all_orders: bool = True,
+        permanent: bool = True,
+        expires_after: int | None = None,
+        bucket: float = 2000,
+        restored: float = 100,
+        most_points: int = 1000,
+        deepest: int = 25_000,
+        bulk_polls: int = 2,
+        bulk_fails: bool = False,
+        bulk_at_once: int = 5,
+        **common: Unpack[Common],
+    ) -> None:
+        """Describe the shop.
+
+        Without `read_all_orders` only the last 60 days can be seen. TOKEN is taken if there are
+        `permanent` tokens; those of POST /admin/oauth/access_token last a day, or `expires_after`
+        calls. `bucket` points are `restored` at so many a second; a query may need `most_points`.
+        No list can be paged beyond `deepest` orders. A bulk operation runs for `bulk_polls`
+        questions and then ends, or `bulk_fails`; `bulk_at_once` run together.
+        """
+        self.shape = Shape(
+            number=lambda n: f"#{1000 + n}",
+            identify=lambda key: gid("Order", key),
+            first_key=FIRST_ID,
+            aside=("test",),
+        )
+        super().__init__(**common)
+        self._access = Access(
+            self.clock,
+            expires_after=expires_after,
+            read_all_orders=read_all_orders,
+            permanent=permanent,
+        )
+        self._bucket = Bucket(self.clock, bucket, restored)
+        self._most_points = most_points
+        self._deepest = deepest
+        self._bulk = BulkDesk(
+            self.clock, self._to_run, polls=bulk_polls, fails=bulk_fails, at_once=bulk_at_once
+        )
+
+    def kind(self, request: Request) -> Kind:
+        """Return what the request is for, by the first field that it asks for."""
+        if request.path == TOKEN_PATH:
+            return "token"
+        if FILE.fullmatch(request.path):
+            return "bulk"
+        try:
+            field = asked(request).fields[0]
+        except (GraphQLError, IndexError):
+            return "other"
+        if "bulkoperation" in field.name.lower() or "BulkOperation" in str(field.arguments):
+            return "bulk"
+        kinds: dict[str, Kind] = {"orders": "list", "order": "child", "node": "child"}
+        return kinds.get(field.name, "child" if field.name == "nodes" else "other")
+
+    def reply(self, request: Request) -> Answer:
+        """Answer a request."""
+        if request.path == TOKEN_PATH:
+            return self._access.grant(request)
+        file = FILE.fullmatch(request.path)
+        if file:
+            return self._bulk.file(int(file[1]))
+        if not PATH.fullmatch(request.path) or request.method != "POST":
+            raise RefusedError(404, {"errors": "Not Found"})
+        self._access.require(request)
+        try:
+            operation = asked(request)
+            check(operation.fields, SCHEMA, operation.kind.capitalize())
+            return self._paid(operation, request.headers.get("host", ""))
+        except GraphQLError as error:
+            return told(200, {"errors": [_error(str(error), error.code)]})
+
+    def too_many(self) -> Answer:
+        """Refuse for want of points, with HTTP 200: there are 100 too few."""
+        status = {**self._bucket.status(), "currentlyAvailable": 12}
+        return _throttled(12 + int(self._bucket.restored), status)
+
+    # ----------------------------------------------------------------------------------- a request
+
+    def _paid(self, operation: Operation, host: str) -> Answer:
+        """Answer an operation if there are points enough, and take them."""
+        requested = requested_cost(operation.fields, operation.kind.capitalize())
+        if requested > self._most_points:
+            message = (
+                f"Query cost is {requested}, which exceeds the single query max cost limit "
+                f"({self._most_points})."
+            )
+            error = _error(message, "MAX_COST_EXCEEDED")
+            error["extensions"] |= {"cost": requested, "maxCost": self._most_points}
+            return told(200, {"errors": [error]})
+        if requested > self._bucket.points:
+            answer = _throttled(requested, self._bucket.status())
+            self.clock.advance(self._bucket.wait(requested))
+            return answer
+        given: list[StoreOrder] = []
+        warnings: list[dict[str, Any]] = []
+        root = self._root(given, warnings, host)
+        data = chosen(root, operation.fields)
+        actual = min(actual_cost(data), requested) if operation.kind == "query" else requested
+        self._bucket.spend(actual)
+        cost = {
+            "requestedQueryCost": requested,
+            "actualQueryCost": actual,
+            "throttleStatus": self._bucket.status(),
+        }
+        extensions = {"cost": cost, **({"search": warnings} if warnings else {})}
+        body = {"data": data, "extensions": extensions}
+        lists = any(field.name == "orders" for field in operation.fields)
+        return self.listing(given, body) if lists else told(200, body)
+
+    def _root(
+        self, given: list[StoreOrder], warnings: list[dict[str, Any]], host: str
+    ) -> dict[str, Any]:
+        def orders(**arguments: Any) -> dict[str, Any]:
+            page, cursors, more = self._orders(arguments, warnings)
+            given.extend(page)
+            before = arguments.get("after") is not None
+            return connected([rendered(o) for o in page], cursors, more=more, before=before)
+
+        def node(id: object = None) -> dict[str, Any] | None:  # noqa: A002 - the API's name
+            told_of = self._bulk.polled(str(id), host)
+            if told_of is not None:
+                return told_of
+            seen = self._access.visible(self.store)
+            return next((rendered(order) for order in seen if self.store.id(order) == id), None)
+
+        return {
+            "orders": orders,
+            "order": node,
+            "node": node,
+            "nodes": lambda ids: [node(one) for one in ids],
+            "shop": SHOP,
+            "currentAppInstallation": {
+                "id": gid("AppInstallation", 1),
+                "accessScopes": [{"handle": scope} for scope in self._access.scopes],
+            },
+            "bulkOperation": node,
+            **self._bulk.root(host),
+        }
+
+    def _orders(
+        self, arguments: dict[str, Any], warnings: list[dict[str, Any]]
+    ) -> tuple[list[StoreOrder], list[str], bool]:
+        """Return the orders of a page, a cursor for each, and whether more follow."""
+        size = page_size(arguments)
+        found = self._found(arguments, warnings)
+        sort = arguments.get("sortKey") or "PROCESSED_AT"
+        key, descending = SORT_KEYS[sort], bool(arguments.get("reverse"))
+        if arguments.get("after") is not None:
+            cursor = cursor_of(arguments["after"])
+            if cursor.get("sort") != sort:
+                raise GraphQLError(WRONG_CURSOR, "BAD_REQUEST")
+            last = (cursor["last_value"], cursor["last_id"])
+            every, found = found, after(found, key, last, descending=descending)
+            if len(every) - len(found) + size > self._deepest:
+                message = f"Lists cannot be paged beyond {self._deepest} objects: narrow the query."
+                raise GraphQLError(message, "BAD_REQUEST")
+        page = found[:size]
+        cursors = [
+            packed({"last_id": order.key, "last_value": key(order)[0], "sort": sort})
+            for order in page
+        ]
+        return page, cursors, len(found) > size
+
+    def _found(self, arguments: dict[str, Any], warnings: list[dict[str, Any]]) -> list[StoreOrder]:
+        sort = arguments.get("sortKey") or "PROCESSED_AT"
+        if sort not in SORT_KEYS:
+            raise GraphQLError(
+                f"sortKey {sort!r} has an invalid value", "argumentLiteralsIncompatible"
+            )
+        searched = search(arguments.get("query"))
+        if searched.warnings:
+            told_of = {"path": ["orders"], "query": arguments.get("query")}
+            warnings.append({**told_of, "warnings": searched.warnings})
+        found = [order for order in self._access.visible(self.store) if searched.fits(order)]
+        return sorted(found, key=SORT_KEYS[sort], reverse=bool(arguments.get("reverse")))
+
+    def _to_run(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the orders that a bulk operation finds."""
+        found = self._found(arguments, [])
+        self.store.note_served(found)
+        return [rendered(order) for order in found]
+
+
+def _error(message: str, code: str | None) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code or "BAD_REQUEST"}}
+
+
+def _throttled(requested: int, status: dict[str, float]) -> Answer:
+    cost = {"requestedQueryCost": requested, "actualQueryCost": None, "throttleStatus": status}
+    return told(200, {"errors": [_error("Throttled", "THROTTLED")], "extensions": {"cost": cost}})

@@ -1,0 +1,120 @@
+"""An order as Shopify's two Admin APIs tell it, with all its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orderpull.simulator.places import COUNTRIES
+from orderpull.simulator.shop.base import money, split_name
+from orderpull.simulator.shop.times import iso
+from tests.platforms.shopify_connection import connection
+
+if TYPE_CHECKING:
+    from orderpull.simulator.shop.order import StoreLine, StoreOrder
+
+FIRST_ID = 450_789_469
+COUNTRY_NAMES = {country.code: country.name for country in COUNTRIES}
+
+
+def gid(kind: str, key: int) -> str:
+    """Return an id such as gid://shopify/Order/450789469."""
+    return f"gid://shopify/{kind}/{key}"
+
+
+def province_name(code: str | None) -> str | None:
+    """Return a province's name by what stands for its code."""
+    return code and f"Province of {code}"
+
+
+def country_name(code: str | None) -> str | None:
+    """Return a country's English name, or what is given."""
+    return COUNTRY_NAMES.get(code or "", code)
+
+
+def rendered(order: StoreOrder) -> dict[str, Any]:
+    """Return an order with all the fields that GraphQL can choose."""
+    cancelled = order.state == "cancelled"
+    total = _money_set(order.cents, order.currency)
+    current = sum(line.cents * line.current for line in order.lines)
+    return {
+        "__typename": "Order",
+        "id": gid("Order", order.key),
+        "legacyResourceId": str(order.key),
+        "name": order.number,
+        "number": order.key - FIRST_ID + 1001,
+        "createdAt": iso(order.created, "s"),
+        "updatedAt": iso(order.modified, "s"),
+        "processedAt": iso(order.created, "s"),
+        "cancelledAt": iso(order.modified, "s") if cancelled else None,
+        "cancelReason": "CUSTOMER" if cancelled else None,
+        "closedAt": iso(order.modified, "s") if order.closed else None,
+        "closed": order.closed,
+        "test": order.state == "test",
+        "confirmed": True,
+        "edited": any(line.current != line.quantity for line in order.lines),
+        "currencyCode": order.currency,
+        "email": "somebody@mail.test",
+        "note": None,
+        "tags": [],
+        "displayFinancialStatus": "PARTIALLY_REFUNDED" if order.refunded else "PAID",
+        "displayFulfillmentStatus": "FULFILLED" if order.closed else "UNFULFILLED",
+        "sourceName": "web",
+        "totalPriceSet": total,
+        "subtotalPriceSet": total,
+        "currentTotalPriceSet": _money_set(current, order.currency),
+        "shippingAddress": _address(order),
+        "billingAddress": None,
+        "lineItems": lambda **arguments: connection(
+            [line_item(line, order.currency) for line in order.lines], arguments
+        ),
+    }
+
+
+def line_item(line: StoreLine, currency: str) -> dict[str, Any]:
+    """Return a line with all the fields that GraphQL can choose."""
+    price = _money_set(line.cents, currency)
+    variant = {"id": gid("ProductVariant", line.key % 500 + 1), "sku": line.sku}
+    return {
+        "__typename": "LineItem",
+        "id": gid("LineItem", line.key),
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "currentQuantity": line.current,
+        "title": "Étui",
+        "name": "Étui - black",
+        "vendor": "Shop",
+        "requiresShipping": True,
+        "isGiftCard": False,
+        "originalUnitPriceSet": price,
+        "discountedUnitPriceSet": price,
+        "variant": variant if line.sku is not None else None,
+    }
+
+
+def _money_set(cents: int, currency: str) -> dict[str, Any]:
+    amount = {"amount": money(cents), "currencyCode": currency}
+    return {"shopMoney": amount, "presentmentMoney": amount}
+
+
+def _address(order: StoreOrder) -> dict[str, Any] | None:
+    address = order.address
+    if address is None:
+        return None
+    first, last = split_name(address.name)
+    return {
+        "__typename": "MailingAddress",
+        "id": gid("MailingAddress", order.key),
+        "name": address.name,
+        "firstName": first,
+        "lastName": last,
+        "company": None,
+        "address1": address.line1,
+        "address2": address.line2,
+        "city": order.city,
+        "province": province_name(address.stateprovince),
+        "provinceCode": address.stateprovince,
+        "zip": address.postalcode,
+        "country": country_name(address.country),
+        "countryCodeV2": address.country,
+        "phone": None,
+    }

@@ -1,0 +1,58 @@
+"""Asks a platform without a network, and counts its orders a second time from its JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from orderpull.simulator.profile import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderpull.simulator.shop.base import Platform
+
+
+def ask(
+    shop: Platform,
+    path: str,
+    query: Mapping[str, object] | None = None,
+    *,
+    method: str = "GET",
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request. A body that is a dict goes as JSON, a text as a form."""
+    target = f"{path}?{urlencode(query)}" if query else path
+    given = {"host": "shop.test"} | {k.lower(): v for k, v in (headers or {}).items()}
+    if isinstance(body, str):
+        return shop.answer(Request(method, target, given, body.encode()))
+    sent = b"" if body is None else json.dumps(body).encode()
+    given |= {"content-type": "application/json"} if sent else {}
+    return shop.answer(Request(method, target, given, sent))
+
+
+def got(answer: Answer, status: int = 200) -> Any:
+    """The JSON of an answer that must have this status."""
+    assert answer.status == status, answer.body
+    return json.loads(answer.body)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def items(lines: list[tuple[str | None, int]]) -> dict[str, int]:
+    """Pieces by SKU, as the tables have them."""
+    found: dict[str, int] = {}
+    for sku, pieces in lines:
+        key = sku if sku and sku.strip() else "(no sku)"
+        found[key] = found.get(key, 0) + pieces
+    return found
+
+
+def blank(text: str | None) -> str | None:
+    """A text, or None for a blank one."""
+    return text if text and text.strip() else None
