@@ -115,8 +115,11 @@ def fresh_database(server: PostgresServer, template: str = "template0") -> str:
 @cache
 def s3_server() -> str:
     """The endpoint URL of this process' S3; moto's other services answer there, too."""
+    from moto import backends
     from moto.server import ThreadedMotoServer
 
+    modules = list(backends.list_of_moto_modules())  # else moto lists its folder at each request
+    backends.list_of_moto_modules = lambda: modules
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else each request is a line on stderr
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

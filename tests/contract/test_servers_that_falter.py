@@ -123,7 +123,7 @@ def test_a_postgresql_whose_commit_is_cut_off(tmp_path: Path) -> None:
                 )
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(failpoints, "reached", cut)
+            patched.setattr(failpoints, "_action", cut)
             assert load(settings).exit_code == 2
         assert server.query("SELECT count(*) FROM order_header") == [(0,)]
         assert load(settings).ok

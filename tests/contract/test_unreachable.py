@@ -161,7 +161,7 @@ def test_a_server_that_goes_away_after_the_pull(server: Warehouse) -> None:
     with Simulator(shop) as simulator:
         settings = server.settings(simulator.url)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(failpoints, "reached", _hang_up(server))
+            patched.setattr(failpoints, "_action", _hang_up(server))
             exit_code, message = told(settings)
         assert exit_code == 1
         assert "The connection to" in message

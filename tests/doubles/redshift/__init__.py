@@ -36,8 +36,8 @@ PostgreSQL's; a simple query holds one statement; parsing, types and functions a
 where no rule here says otherwise.
 """
 
-from tests.doubles.redshift.server import RedshiftDouble, redshift_double
+from tests.doubles.redshift.server import RedshiftDouble, Template, redshift_double
 from tests.doubles.redshift.session import HangUp
 from tests.doubles.redshift.wire import WireError
 
-__all__ = ["HangUp", "RedshiftDouble", "WireError", "redshift_double"]
+__all__ = ["HangUp", "RedshiftDouble", "Template", "WireError", "redshift_double"]

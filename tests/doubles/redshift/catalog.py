@@ -73,23 +73,22 @@ CREATE SCHEMA redshift;
 GRANT USAGE ON SCHEMA redshift TO PUBLIC;
 CREATE FUNCTION redshift.give_types() RETURNS event_trigger LANGUAGE plpgsql AS $$
 DECLARE
-  made record; col record; bytes integer; wanted text; old text;
+  made record; col record; bytes integer; wanted text; old text; changes text[];
 BEGIN
   IF coalesce(current_setting('redshift.giving_types', true), '') = 'on' THEN RETURN; END IF;
   PERFORM set_config('redshift.giving_types', 'on', true);
   FOR made IN SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
               WHERE object_type IN ('table', 'table column') LOOP
+    changes := '{}';
     FOR col IN SELECT a.attname, a.attnum, a.atttypmod, t.typname,
                       format_type(a.atttypid, a.atttypmod) AS type
                FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
                WHERE a.attrelid = made.objid AND a.attnum > 0 AND NOT a.attisdropped LOOP
       IF col.typname = 'text' OR (col.typname = 'varchar' AND col.atttypmod = -1) THEN
         bytes := CASE tg_tag WHEN 'CREATE TABLE AS' THEN 65535 ELSE 256 END;
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE varchar(%s)',
-                       made.objid::regclass, col.attname, bytes);
+        changes := changes || format('ALTER COLUMN %I TYPE varchar(%s)', col.attname, bytes);
       ELSIF col.typname = 'numeric' AND col.atttypmod = -1 AND tg_tag <> 'CREATE TABLE AS' THEN
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE numeric(18, 0)',
-                       made.objid::regclass, col.attname);
+        changes := changes || format('ALTER COLUMN %I TYPE numeric(18, 0)', col.attname);
       ELSIF col.typname NOT IN ('int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'bool',
                                 'bpchar', 'varchar', 'date', 'time', 'timetz', 'timestamp',
                                 'timestamptz') THEN
@@ -115,15 +114,18 @@ BEGIN
         FOR old IN SELECT conname FROM pg_constraint
                    WHERE conrelid = made.objid AND conname <> wanted
                      AND conname LIKE format('redshift\\_%s\\_%%', col.attnum) LOOP
-          EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', made.objid::regclass, old);
+          changes := changes || format('DROP CONSTRAINT %I', old);
         END LOOP;
         IF NOT EXISTS (SELECT FROM pg_constraint
                        WHERE conrelid = made.objid AND conname = wanted) THEN
-          EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (octet_length(%I) <= %s)',
-                         made.objid::regclass, wanted, col.attname, bytes);
+          changes := changes || format('ADD CONSTRAINT %I CHECK (octet_length(%I) <= %s)',
+                                       wanted, col.attname, bytes);
         END IF;
       END IF;
     END LOOP;
+    IF changes <> '{}' THEN
+      EXECUTE format('ALTER TABLE %s %s', made.objid::regclass, array_to_string(changes, ', '));
+    END IF;
   END LOOP;
   PERFORM set_config('redshift.giving_types', 'off', true);
 END $$;

@@ -9,6 +9,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import psycopg
 
@@ -35,6 +38,14 @@ from tests.servers import Certificate, PostgresServer, aws_client, fresh_databas
 
 _users = itertools.count(1)
 _LOGIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Template:
+    """A database of a double that others may copy, and the user who owns its tables."""
+
+    database: str
+    owner: str
 
 
 class RedshiftDouble:
@@ -75,12 +86,19 @@ class RedshiftDouble:
         self.host, self.port = self._listener.getsockname()
         self._start(self._accept)
 
-    def fresh_database(self) -> str:
-        """The name of a new, empty database that belongs to :attr:`user`."""
-        name = fresh_database(self.postgres, self._template)
-        with self.postgres.connect() as connection:
+    def fresh_database(self, copied: Template | None = None) -> str:
+        """The name of a new database that belongs to :attr:`user`, empty or *copied*."""
+        name = fresh_database(self.postgres, copied.database if copied else self._template)
+        with self.postgres.connect(name) as connection:
             connection.execute(f'ALTER DATABASE {name} OWNER TO "{self.user}"'.encode())
+            if copied:
+                connection.execute(f'REASSIGN OWNED BY "{copied.owner}" TO "{self.user}"'.encode())
         return name
+
+    @cached_property
+    def _s3(self) -> Any:
+        """One client for all COPYs: to make one takes longer than a COPY."""
+        return aws_client("s3", self._s3_endpoint)
 
     def record(self, statement: str) -> None:
         """Note that a client sent *statement*."""
@@ -93,9 +111,7 @@ class RedshiftDouble:
         """Do a COPY; the number of its rows and its own. :raises WireError: it failed."""
         number = next(self._queries)
         try:
-            rows = Copying(copy, aws_client("s3", self._s3_endpoint), self.roles, cancelled).run(
-                backend
-            )
+            rows = Copying(copy, self._s3, self.roles, cancelled).run(backend)
         except Unloadable as error:
             self._note_load_error(copy, database, number, error)
             raise WireError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tests.doubles.redshift.copy_statement import CopyStatement, read_copy
 from tests.doubles.redshift.refuse import OURS, refuse
@@ -36,6 +37,7 @@ class Statement:
     """Whether it asks for the last COPY or query."""
 
 
+@lru_cache(maxsize=1024)
 def translate(text: str) -> Statement:
     """What *text* is.
 
