@@ -128,8 +128,9 @@ def s3_server() -> str:
     return f"http://{host}:{port}"
 
 
+@cache
 def aws_client(service: str, endpoint: str) -> Any:
-    """A boto3 client of *service* at *endpoint*, with keys that mean nothing."""
+    """A boto3 client of *service* at *endpoint*, with keys that mean nothing; made once."""
     import boto3
 
     return boto3.client(service, endpoint_url=endpoint, **KEYS)

@@ -5,6 +5,8 @@ that ends the process with SIGKILL, so that each claim of durability is tried at
 is about. (The technique is that of FreeBSD's ``fail(9)`` and of MongoDB's fail points.)
 """
 
+import os
+import signal
 from collections.abc import Callable
 
 FAILPOINTS = (
@@ -57,3 +59,16 @@ def set_action(action: Callable[[str], None] | None) -> Callable[[str], None] | 
     global _action
     before, _action = _action, action
     return before
+
+
+def kill_at(point: str, count: int = 1) -> None:
+    """End this process with SIGKILL at the *count*-th time that it reaches *point*."""
+    left = count
+
+    def count_down(reached: str) -> None:
+        nonlocal left
+        left -= reached == point
+        if reached == point and left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    set_action(count_down)

@@ -5,7 +5,6 @@ What runs in it is told of it as a function is: by its environment alone.
 
 import json
 import os
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -112,8 +111,8 @@ class AwsAccount:
 
     def doomed(self, point: str, times: int = 1) -> Function:
         """One that is killed at *point*."""
-        command = [sys.executable, str(HERE / "killed.py"), f"{point}:{times}"]
-        return Function(self.folder, self.environment("killed"), command)
+        environment = self.environment("killed")
+        return Function(self.folder, environment, kill_at=f"{point}:{times}")
 
     def queue(self, name: str, **attributes: str) -> str:
         """The URL of a new FIFO queue."""

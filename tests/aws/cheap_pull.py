@@ -1,6 +1,6 @@
 """Amazon's runtime and the real handler, whose pull asks each shop once and lands nothing.
 
-So hundreds of sources go through the real queue in seconds. Usage: python lightly.py HANDLER
+So hundreds of sources go through the real queue in seconds. Usage: python cheap_pull.py HANDLER
 """
 
 import sys

@@ -7,15 +7,16 @@ returned or raised. (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.h
 import json
 import queue
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, Self
+from typing import IO, Any, Self
+
+from tests.processes import Process, start
 
 HERE = Path(__file__).parent
 HANDLER = "orderpull.aws.handler.handler"
@@ -58,12 +59,16 @@ class Invocation:
 class Function:
     """One execution environment: a process that serves one event after the other.
 
-    :param command: what starts the runtime, before the name of the handler.
+    :param program: the runtime, as Python's arguments, before the name of the handler.
+    :param kill_at: ``POINT:N``: SIGKILL at the N-th time that this fail point is reached.
+    :param python: another Python than that of the tests.
     """
 
     folder: Path
     environment: Mapping[str, str]
-    command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "awslambdaric"])
+    program: tuple[str, ...] = ("-m", "awslambdaric")
+    kill_at: str = ""
+    python: str = ""
 
     def __enter__(self) -> Self:
         self._events: queue.Queue[tuple[str, bytes, float]] = queue.Queue()
@@ -74,20 +79,23 @@ class Function:
         self._log = self.folder / f"log-{uuid.uuid4().hex}"
         self._read = 0
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*self.command, HANDLER],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                env={
-                    **self.environment,
-                    "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
-                    "AWS_LAMBDA_FUNCTION_NAME": "orderpull",
-                    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
-                    "AWS_LAMBDA_FUNCTION_VERSION": "1",
-                },
-            )
+            self.process = self._start(log)
         return self
+
+    def _start(self, log: IO[bytes]) -> "subprocess.Popen[bytes] | Process":
+        program = (*self.program, HANDLER)
+        environment = {
+            **self.environment,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": "orderpull",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+            "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        }
+        if self.python:
+            return subprocess.Popen(
+                [self.python, *program], cwd=self.folder, stdout=log, stderr=log, env=environment
+            )
+        return start(*program, cwd=self.folder, env=environment, log=log, kill_at=self.kill_at)
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()

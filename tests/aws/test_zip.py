@@ -79,8 +79,8 @@ def test_the_zip_runs_the_handler_where_nothing_else_is(
         environment = account.environment(
             PYTHONPATH=f"{runtime}:{code}", LAMBDA_TASK_ROOT=str(code)
         )
-        command = [str(tmp_path / "empty" / "bin" / "python"), "-m", "awslambdaric"]
-        with Function(tmp_path, environment, command) as function:
+        python = str(tmp_path / "empty" / "bin" / "python")
+        with Function(tmp_path, environment, python=python) as function:
             answer = function.invoke({"do": "run"})
         assert answer.ok, answer.lines
         account.settled(simulator).check(0)

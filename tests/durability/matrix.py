@@ -1,11 +1,8 @@
 """What the kill tests share: a shop, processes to be killed in it, and the account at the end."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +12,11 @@ import duckdb
 
 from orderpull.landing.local import SourceLanding
 from orderpull.simulator import Simulator
+from tests.processes import Process, start
 
-HERE = Path(__file__).parent
+BATCH_ORDERS = 200
+"""Orders of a batch: so few that a run over eight pages has several batches."""
+
 SETTINGS = """\
 [sources.shop]
 api = "skubana-assessment"
@@ -60,19 +60,14 @@ class Shop:
         settings = SETTINGS.format(url=simulator.url, more=more)
         (folder / "orderpull.toml").write_text(settings, encoding="utf-8")
 
-    def start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a program of this folder here, with *arguments*."""
-        return subprocess.Popen(
-            [sys.executable, str(HERE / program), *arguments],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "ORDERPULL_TEST_BATCH": "100"},
-        )
+    def start(self, *program: str, kill_at: str = "") -> Process:
+        """Start ``orderpull run`` in the folder, or another *program*, as Python's arguments."""
+        arguments = program or ("-m", "orderpull", "run")
+        return start(*arguments, cwd=self.folder, kill_at=kill_at, batch=BATCH_ORDERS)
 
-    def killed_at(self, point: str, time_: int, program: str = "killed.py") -> bool:
+    def killed_at(self, point: str, time_: int, *program: str) -> bool:
         """Run until *point* is reached the *time_*-th time; whether it was."""
-        process = self.start(program, f"{point}:{time_}", "run")
+        process = self.start(*program, kill_at=f"{point}:{time_}")
         _, errors = process.communicate(timeout=120)
         assert process.returncode in {-signal.SIGKILL, 0, 1}, errors.decode()
         return process.returncode == -signal.SIGKILL
@@ -80,7 +75,7 @@ class Shop:
     def killed_after(self, seconds: float) -> bool:
         """Kill so long after the run's first connection; whether it was still running."""
         before = self.simulator.connections
-        process = self.start("killed.py", "nowhere:1", "run")
+        process = self.start()
         while self.simulator.connections == before and process.poll() is None:
             time.sleep(0.002)
         time.sleep(seconds)
@@ -90,7 +85,7 @@ class Shop:
 
     def run(self) -> int:
         """Run plainly; the exit code."""
-        process = self.start("killed.py", "nowhere:1", "run")
+        process = self.start()
         _, errors = process.communicate(timeout=120)
         assert process.returncode in {0, 1}, errors.decode()
         return process.returncode

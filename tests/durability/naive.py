@@ -1,36 +1,24 @@
 """The script that orderpull began as, in short: pull everything, then insert what is new.
 
-Usage: python naive.py POINT:N run - killed at the same points, as far as it has them.
+It passes the fail points that it has, so that it can be killed where orderpull is killed.
 """
 
 import json
-import os
-import signal
-import sys
 import tomllib
 import urllib.request
 from pathlib import Path
 
 import duckdb
 
-name, _, times = sys.argv[1].partition(":")
-left = int(times)
-
-
-def reached(point: str) -> None:
-    global left  # noqa: PLW0603 - one process, one countdown
-    left -= point == name
-    if point == name and left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
+from orderpull.failpoints import failpoint
 
 url = tomllib.loads(Path("orderpull.toml").read_text())["sources"]["shop"]["base_url"]
 orders: list[dict] = []
 while True:
-    reached("before-request")
+    failpoint("before-request")
     with urllib.request.urlopen(url.rstrip("/") + "/orders") as answer:
         page = json.load(answer)
-    reached("after-response")
+    failpoint("after-response")
     if not page:
         break
     orders += page
@@ -47,9 +35,9 @@ connection.execute(
     "source VARCHAR)"
 )
 for index, order in enumerate(orders):
-    reached("load-begun")
+    failpoint("load-begun")
     number = order["orderNumber"]
     connection.execute("INSERT INTO order_header VALUES (?, 'shop')", [number])
     if index % 100 == 0:
-        reached("rows-inserted")
-reached("committed")
+        failpoint("rows-inserted")
+failpoint("committed")

@@ -13,6 +13,7 @@ from tests.rollup_oracle import differing
 pytestmark = pytest.mark.slow
 
 ORDERS, PER_CALL = 480, 60
+NAIVE = str(Path(__file__).parent / "naive.py")
 TWICE = {"request-sent", "page-half-written", "page-renamed", "rows-deleted", "before-commit"}
 """Points that are also tried at a later time than the first."""
 
@@ -77,8 +78,8 @@ def test_a_naive_loader_fails_the_same_matrix(
     """The account finds what a script that pulls first and loads later loses."""
     with Simulator(shop()) as simulator:
         here = Shop(tmp_path, simulator)
-        assert here.killed_at(point, time, "naive.py")
-        process = here.start("naive.py", "nowhere:1", "run")
+        assert here.killed_at(point, time, NAIVE)
+        process = here.start(NAIVE)
         process.communicate(timeout=120)
         assert process.returncode == 0
         account = here.account()

@@ -157,10 +157,10 @@ def test_two_that_run_at_once_ask_once(
 
     with Simulator(shop(), gate=gate) as simulator:
         here = S3Shop(tmp_path, simulator, bucket)
-        first = here.start("killed.py", "nowhere:1", "run")
+        first = here.start()
         assert asked.wait(60)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-        second = here.start("killed.py", "nowhere:1", "run")
+        second = here.start()
         _, errors = second.communicate(timeout=60)
         assert second.returncode == 1
         assert f"Another orderpull (pid {first.pid} on " in errors.decode()

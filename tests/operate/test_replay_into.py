@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ from orderpull.landing.local import SourceLanding
 from orderpull.model import DATA_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.operate.home import House, history, house
+from tests.processes import start
 from tests.servers import postgres_server
 from tests.shops import rows, shop_settings
 from tests.warehouses import Warehouse, warehouse
 
-KILLED = Path(__file__).parents[1] / "durability" / "killed.py"
 WAYS = [
     ("duckdb", "postgresql"),
     ("postgresql", "duckdb"),
@@ -233,12 +231,10 @@ def test_killed_half_way(kind: Any, point: str, tmp_path: Path) -> None:
         home = House(folder, there)
         home.call("run")
         calls = len(simulator.calls)
-        arguments = [sys.executable, str(KILLED), point, "replay", "--into", url_of(there)]
-        killed = subprocess.run(
-            arguments, cwd=folder, capture_output=True, check=False, timeout=120,
-            env={**os.environ, "ORDERPULL_TEST_BATCH": "100"},
-        )  # fmt: skip
-        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        arguments = ("-m", "orderpull", "replay", "--into", url_of(there))
+        killed = start(*arguments, cwd=folder, kill_at=point, batch=100)
+        _, errors = killed.communicate(timeout=120)
+        assert killed.returncode == -signal.SIGKILL, errors.decode()
         told = json.loads(home.call("replay", "--into", url_of(there), "--json").stdout)
         assert told["equal"] is True
         ((pages,),) = rows(folder, "SELECT count(*) FROM orderpull_page")
