@@ -36,7 +36,7 @@ def test_a_run_that_fails_is_told_once_whatever_machine_runs_next(
     begun, ended = post.bodies()
     assert begun.startswith("shop: failure. ")
     assert "401" in begun
-    assert ended.startswith("shop: runs go well again (wrong since 2")
+    assert ended.startswith("shop: runs succeed again (problem since 2")
     assert account.keys("raw/.orderpull/") == ["raw/.orderpull/notified.json"]
     assert SECRET not in begun + ended
 
@@ -83,7 +83,7 @@ def test_the_loader_tells_what_went_wrong_with_the_workers(account: AwsAccount, 
     (ended,) = post.bodies()
     assert begun.startswith("shop: failure. ")
     assert "401" in begun
-    assert ended.startswith("shop: runs go well again")
+    assert ended.startswith("shop: runs succeed again")
 
 
 def test_what_workers_read_to_the_end_the_ledger_knows(account: AwsAccount) -> None:

@@ -28,7 +28,7 @@ from orderpull.errors import (
 )
 from orderpull.landing.lock import alone
 from orderpull.notify import alert_state
-from orderpull.notify.alerts import ENOUGH
+from orderpull.notify.alerts import MIN_ORDERS
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.schedule.loop import Schedule
 from orderpull.schedule.trigger import Every
@@ -86,9 +86,9 @@ def test_a_failure_is_told_once_and_so_is_its_end(settings: Settings, post: Post
     assert post.take() == []
     notify.after_run(settings, well())
     (letter,) = post.take()
-    assert letter["title"] == "orderpull: well again"
+    assert letter["title"] == "orderpull: recovered"
     assert letter["type"] == "success"
-    assert letter["message"].startswith("shop: runs go well again (wrong since 2")
+    assert letter["message"].startswith("shop: runs succeed again (problem since 2")
     notify.after_run(settings, well())
     assert post.take() == []
     notify.after_run(settings, failed())
@@ -100,13 +100,13 @@ def test_possible_loss_is_told_for_what_it_is(settings: Settings, post: Post) ->
     lost = failed(PossibleLoss("Orders may be lost."), lost=1)
     notify.after_run(settings, lost)
     assert post.bodies() == [
-        "shop: possible loss. Orders may be lost with 1 answer of the API. Compare with the shop."
+        "shop: possible loss. Orders may be lost with 1 response of the API. Compare with the shop."
     ]
     notify.after_run(settings, lost)
     assert post.bodies() == []
     notify.after_run(settings, well())
     (body,) = post.bodies()
-    assert "still has to be looked for" in body
+    assert "still look for the missing orders" in body
 
 
 def test_a_run_that_fails_as_a_whole_says_nothing_of_the_sources(
@@ -119,9 +119,9 @@ def test_a_run_that_fails_as_a_whole_says_nothing_of_the_sources(
     notify.after_run(settings, locked)
     assert post.bodies() == ["failure. The warehouse is locked."]
     notify.after_run(settings, failed())
-    assert [body.partition(" (")[0] for body in post.bodies()] == ["runs go well again"]
+    assert [body.partition(" (")[0] for body in post.bodies()] == ["runs succeed again"]
     notify.after_run(settings, well())
-    assert [body.partition(" (")[0] for body in post.bodies()] == ["shop: runs go well again"]
+    assert [body.partition(" (")[0] for body in post.bodies()] == ["shop: runs succeed again"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_rejects_go_when_good_orders_come(tmp_path: Path, post: Post) -> None:
 
 
 def test_few_orders_say_nothing_of_a_share(tmp_path: Path, post: Post) -> None:
-    assert ENOUGH > 10
+    assert MIN_ORDERS > 10
     with Simulator(SkubanaAssessment(orders=10, seed=9, malformed=5)) as simulator:
         settings = notified(tmp_path, post, url=simulator.url)
         notify.after_run(settings, pipeline.run(settings))
@@ -284,7 +284,7 @@ def test_one_of_two_is_enough(tmp_path: Path, post: Post, caplog: pytest.LogCapt
         notify.after_run(settings, failed())
     assert len(post.take()) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "notification 1 of 3 (not understood) was not sent",
+        "notification 1 of 3 (invalid address) was not sent",
         "notification 2 of 3 (JSON) was not sent",
     ]
     notify.after_run(settings, failed())
@@ -341,7 +341,7 @@ def test_without_a_memory_it_is_told_all_the_same(
             notify.after_run(settings, result)
     assert [letter["type"] for letter in post.take()] == ["warning", "success"]
     assert "cannot be read: File exists" in caplog.text
-    assert "cannot be remembered: Not a directory" in caplog.text
+    assert "cannot be saved: Not a directory" in caplog.text
 
 
 def test_that_the_bucket_is_away_is_told(tmp_path: Path, post: Post) -> None:
@@ -386,7 +386,7 @@ def test_with_a_bucket_it_is_remembered_there(tmp_path: Path, post: Post) -> Non
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         settings = notified(tmp_path / name, post, landing)
-        assert isinstance(alert_state.open_memory(settings), alert_state.LandingMemory)
+        assert isinstance(alert_state.open_store(settings), alert_state.LandingStore)
         notify.after_run(settings, failed())
         assert not (tmp_path / name / ".orderpull").exists()
     assert len(post.take()) == 1
@@ -452,6 +452,6 @@ def test_check_reads_the_addresses_and_sends_nothing(
         shop_settings(tmp_path, simulator.url, '[notify]\nurls = ["nonsense://hush-hush"]\n')
         wrong = CliRunner().invoke(main, ["check"])
     assert wrong.exit_code == 2
-    assert "apprise does not understand address 1 of 1" in wrong.output
+    assert "apprise cannot parse address 1 of 1" in wrong.output
     assert "hush-hush" not in wrong.output
     assert post.paths == []

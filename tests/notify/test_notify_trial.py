@@ -36,7 +36,7 @@ def test_each_address_is_tried_by_itself(tmp_path: Path) -> None:
     told = [each for each in json.loads(done.stdout)["checks"] if "notification" in each["check"]]
     assert [each["ok"] for each in told] == [True, False, False]
     assert told[0]["check"].startswith("notification 1 of 3 (")
-    assert "not understood" in told[2]["check"]
+    assert "invalid address" in told[2]["check"]
     assert "hush-hush" not in done.output
 
 

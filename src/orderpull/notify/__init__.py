@@ -1,4 +1,4 @@
-"""Notify: tell people when something begins to go wrong, and when it is well again."""
+"""Notify: send an alert when something begins to go wrong, and another when it has recovered."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def after_run(settings: "Settings", result: "RunResult", *, even_stopped: bool = False) -> None:
-    """Tell what has begun to be wrong, and what is well again, since the last run.
+    """Send the alerts that a run opens or closes.
 
-    What goes wrong here is logged and fails no run. Where nobody is to be told, nothing is read and
-    nothing is loaded.
+    Errors are logged, because they must not fail the run. Without ``notify.urls`` nothing is
+    imported and nothing is read.
 
-    :param even_stopped: tell what failed also where the run was stopped. Where a person did that,
-        it says nothing.
+    :param even_stopped: notify after an interrupted run, too. Where a person interrupts runs, such
+        a run sends nothing.
     """
     stopped = isinstance(result.error, Interrupted)
     if settings.notify.urls and (even_stopped or not stopped):
-        from orderpull.notify.notifier import tell
+        from orderpull.notify.notifier import notify
 
-        tell(settings, result)
+        notify(settings, result)

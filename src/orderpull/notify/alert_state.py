@@ -1,7 +1,7 @@
-"""What was told, so that nothing is told twice: beside the settings, or with a landing on S3.
+"""State of alerts, so that each is sent once: beside the settings, or in the landing on S3.
 
-On a machine it is ``notified.json`` in ``schedule.folder``. Where the landing is a bucket it is
-kept there, as ``<landing>/.orderpull/notified.json``: the next run may be on another machine.
+On a local disk the state is ``notified.json`` in ``schedule.folder``. With an S3 landing it is
+``<landing>/.orderpull/notified.json``, because the next run may be on another machine.
 """
 
 import os
@@ -21,76 +21,80 @@ from orderpull.landing.protocol import SourceLanding
 from orderpull.settings import Settings
 
 NAME = "notified.json"
-OURS = ".orderpull"
-"""Where it is in a bucket; no source can be called that."""
+RESERVED_SOURCE = ".orderpull"
+"""Folder of the state in an S3 landing. No source can have this name."""
 
 
-class Open(Struct):
-    """A trouble that was seen and has not gone. Times are UTC.
+class OpenAlert(Struct, rename={"sent": "told"}):
+    """An alert that is open. Times are UTC.
 
-    :param since: when it was first seen.
-    :param runs: in how many runs in a row.
-    :param told: whether a message was sent.
+    :param since: when the alert opened.
+    :param runs: consecutive runs with the alert.
+    :param sent: True once a message was sent.
     """
 
     since: datetime
     runs: int = 1
-    told: bool = False
+    sent: bool = False
 
 
-class Remembered(Struct):
-    """All that is remembered.
+class AlertState(Struct):
+    """State of all alerts.
 
-    :param open: troubles by their keys. :param since: when each source was first heard of.
+    :param open: open alerts by key.
+    :param since: when each source was first seen.
     """
 
-    open: dict[str, Open] = {}
+    open: dict[str, OpenAlert] = {}
     since: dict[str, datetime] = {}
 
 
-class Memory(Protocol):
-    """Where it is kept."""
+class AlertStore(Protocol):
+    """Storage of an alert state."""
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only one here who tells."""
+    def lock(self) -> Iterator[None]:
+        """Keep other processes of this machine from notifying at the same time."""
         yield
 
-    def read(self) -> Remembered:
-        """What was kept; nothing, if that cannot be understood."""
+    def load(self) -> AlertState:
+        """Return the stored state; an empty one if the stored one cannot be parsed."""
         ...
 
-    def keep(self, remembered: Remembered) -> None:
-        """Keep it, wholly or not at all."""
+    def save(self, state: AlertState) -> None:
+        """Store *state* atomically."""
         ...
 
 
-class FolderMemory(Memory):
-    """It is kept in a *folder* of this machine. :raises OSError: that cannot be used."""
+class FolderStore(AlertStore):
+    """Store in a local *folder*.
+
+    :raises OSError: the folder cannot be used.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only one on this machine who tells."""
+    def lock(self) -> Iterator[None]:
+        """Hold the lock of the folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone(self.folder):
             yield
 
-    def read(self) -> Remembered:
-        """What was kept."""
+    def load(self) -> AlertState:
+        """Read the file."""
         try:
-            return _understood((self.folder / NAME).read_bytes())
+            return _parse((self.folder / NAME).read_bytes())
         except FileNotFoundError:
-            return Remembered()
+            return AlertState()
 
-    def keep(self, remembered: Remembered) -> None:
-        """Keep it, durably."""
+    def save(self, state: AlertState) -> None:
+        """Replace the file durably."""
         temporary = self.folder / f"{NAME}.tmp"
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            write_all(file, msgspec.json.encode(remembered))
+            write_all(file, msgspec.json.encode(state))
             os.fsync(file)
         finally:
             os.close(file)
@@ -98,36 +102,35 @@ class FolderMemory(Memory):
         sync_folder(self.folder)
 
 
-class LandingMemory(Memory):
-    """It is kept with a landing. :raises LandingError: that cannot be used."""
+class LandingStore(AlertStore):
+    """Store in a landing, without a lock: two machines at one instant may send the same alert.
+
+    :raises LandingError: the landing cannot be used.
+    """
 
     def __init__(self, landing: SourceLanding) -> None:
         self.landing = landing
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Two machines that tell at the same instant may tell the same."""
-        yield
-
-    def read(self) -> Remembered:
-        """What was kept."""
+    def load(self) -> AlertState:
+        """Read the note of the landing."""
         data = self.landing.note(NAME)
-        return Remembered() if data is None else _understood(data)
+        return AlertState() if data is None else _parse(data)
 
-    def keep(self, remembered: Remembered) -> None:
-        """Keep it."""
-        self.landing.keep_note(NAME, msgspec.json.encode(remembered))
+    def save(self, state: AlertState) -> None:
+        """Write the note of the landing."""
+        self.landing.keep_note(NAME, msgspec.json.encode(state))
 
 
-def open_memory(settings: Settings) -> Memory:
-    """Where these settings keep it."""
+def open_store(settings: Settings) -> AlertStore:
+    """Open the store of these settings."""
     if settings.landing.url.startswith("s3://"):
-        return LandingMemory(open_landing(settings.landing, settings.folder).source(OURS))
-    return FolderMemory(settings.folder / settings.schedule.folder)
+        landing = open_landing(settings.landing, settings.folder)
+        return LandingStore(landing.source(RESERVED_SOURCE))
+    return FolderStore(settings.folder / settings.schedule.folder)
 
 
-def _understood(data: bytes) -> Remembered:
+def _parse(data: bytes) -> AlertState:
     try:
-        return msgspec.json.decode(data, type=Remembered)
+        return msgspec.json.decode(data, type=AlertState)
     except msgspec.DecodeError:
-        return Remembered()
+        return AlertState()

@@ -1,4 +1,4 @@
-"""What can be wrong with a source, and what one run says of it: it is, it is not, or nothing."""
+"""Alerts that a run and the ledger raise or clear."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,63 +21,65 @@ from orderpull.settings import Settings
 
 Kind = Literal["failure", "possible loss", "staleness", "rejects"]
 
-WHOLE = ""
-"""Stands for the source where the whole run is meant. No source is called that."""
+WHOLE_RUN = ""
+"""Source of an alert on the whole run. No source has this name."""
 
 DAY = timedelta(days=1)
-ENOUGH = 20
-"""Orders that came within a day; of fewer, a share says nothing."""
+MIN_ORDERS = 20
+"""Orders of a day from which on the share of rejects is evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that may be wrong with a source.
+class Alert:
+    """Result of one check of a source.
 
-    :param wrong: the sentence that says what is; None: it is well.
+    :param problem: sentence about the problem; None if the check passed.
     """
 
     kind: Kind
     source: str
-    wrong: str | None
+    problem: str | None
 
     @property
     def key(self) -> str:
-        """What tells it from all others."""
+        """Key of the alert in the state."""
         return f"{self.kind}/{self.source}"
 
 
-def of_run(result: RunResult) -> Iterator[Trouble]:
-    """What a run says by itself: what failed, and what may be lost.
+def of_run(result: RunResult) -> Iterator[Alert]:
+    """Yield the alerts of a run: failures and possible losses.
 
-    That a run was stopped is no failure; of its sources only those that failed say something.
+    An interruption is no failure. If the run failed as a whole, only its failed sources count,
+    because the others were not finished.
     """
     stopped = isinstance(result.error, Interrupted)
-    yield Trouble("failure", WHOLE, None if stopped else _told(result.error))
+    yield Alert("failure", WHOLE_RUN, None if stopped else _text(result.error))
     for name, source in result.sources.items():
-        if result.error is None or source.error is not None or _failed_to_pull(source):
+        if result.error is None or source.error is not None or _pull_failure(source):
             yield from _of_source(name, source)
 
 
-def _of_source(name: str, source: SourceResult) -> Iterator[Trouble]:
+def _of_source(name: str, source: SourceResult) -> Iterator[Alert]:
     if isinstance(source.error, LandingBusy):
-        return  # Another run pulls it, and will say how that went.
+        return  # Another run pulls this source and will raise its alerts.
     lost = source.possible_loss
-    answers = "1 answer" if lost == 1 else f"{lost} answers"
-    loss = f"Orders may be lost with {answers} of the API. Compare with the shop." if lost else None
-    yield Trouble("possible loss", name, loss)
+    responses = "1 response" if lost == 1 else f"{lost} responses"
+    problem = f"Orders may be lost with {responses} of the API. Compare with the shop."
+    yield Alert("possible loss", name, problem if lost else None)
     if not isinstance(source.error, PossibleLoss):
-        yield Trouble("failure", name, _told(source.error) or _failed_to_pull(source))
+        yield Alert("failure", name, _text(source.error) or _pull_failure(source))
 
 
-def _failed_to_pull(source: SourceResult) -> str | None:
-    """What the landing says was wrong with the last pull: a run that only loads did none itself."""
+def _pull_failure(source: SourceResult) -> str | None:
+    """Return the error of the last pull from the landing, for runs that only load."""
     return source.last_pull.failed if source.last_pull else None
 
 
-def of_ledger(settings: Settings, since: dict[str, datetime], now: datetime) -> list[Trouble]:
-    """What the ledger says: how long ago each source was read, and what was rejected in a day.
+def of_ledger(settings: Settings, since: dict[str, datetime], now: datetime) -> list[Alert]:
+    """Return the alerts of the ledger: staleness, and the share of rejects within a day.
 
-    :param since: when each source was first heard of; one that was never read is stale from there.
+    :param since: when each source was first seen. The age of a source that was never read starts
+        there.
     """
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
@@ -86,35 +88,37 @@ def of_ledger(settings: Settings, since: dict[str, datetime], now: datetime) -> 
                 row["source"]: row["pulled_at"]
                 for row in reader.rows(from_orders.last_pulled(Filter()))
             }
-            counted = reader.rows(from_orders.counted_since(now - DAY))
+            counts = reader.rows(from_orders.counted_since(now - DAY))
     except DestinationError:
         return []
-    stale = clock.duration(settings.notify.stale)
-    found = [_stale(name, pulled.get(name), since[name], now, stale) for name in settings.sources]
-    for row in counted:
-        if row["source"] in settings.sources and row["fetched"] >= ENOUGH:
-            found += _rejects(row["source"], row["rejected"], row["fetched"], settings)
-    return found
+    limit = clock.duration(settings.notify.stale)
+    alerts = [
+        _staleness(name, pulled.get(name), since[name], now, limit) for name in settings.sources
+    ]
+    for row in counts:
+        if row["source"] in settings.sources and row["fetched"] >= MIN_ORDERS:
+            alerts += _rejects(row["source"], row["rejected"], row["fetched"], settings)
+    return alerts
 
 
-def _stale(
-    name: str, pulled: datetime | None, since: datetime, now: datetime, most: timedelta
-) -> Trouble:
-    if now - (pulled or since) <= most:
-        return Trouble("staleness", name, None)
-    told = f"since {clock.minute(pulled)}" if pulled else "yet"
-    return Trouble("staleness", name, f"It has not been read to its end {told}.")
+def _staleness(
+    name: str, pulled: datetime | None, since: datetime, now: datetime, limit: timedelta
+) -> Alert:
+    if now - (pulled or since) <= limit:
+        return Alert("staleness", name, None)
+    last = f"since {clock.minute(pulled)}" if pulled else "yet"
+    return Alert("staleness", name, f"It has not been read to its end {last}.")
 
 
-def _rejects(name: str, rejected: int, fetched: int, settings: Settings) -> Iterator[Trouble]:
-    """It is too much above the limit, and well again from half of it: no message for each wave."""
+def _rejects(name: str, rejected: int, fetched: int, settings: Settings) -> Iterator[Alert]:
+    """Yield an alert above the limit, and its end at half of the limit, so that it cannot flap."""
     limit, share = settings.notify.rejects, rejected / fetched
     if share > limit:
-        told = f"{rejected:,} of {fetched:,} orders within a day were rejected."
-        yield Trouble("rejects", name, f"{told} `orderpull rejects list` says why.")
+        problem = f"{rejected:,} of {fetched:,} orders within a day were rejected."
+        yield Alert("rejects", name, f"{problem} `orderpull rejects list` says why.")
     elif share <= limit / 2:
-        yield Trouble("rejects", name, None)
+        yield Alert("rejects", name, None)
 
 
-def _told(error: OrderpullError | None) -> str | None:
+def _text(error: OrderpullError | None) -> str | None:
     return str(error) if error is not None else None

@@ -1,4 +1,4 @@
-"""After a run: what is new is told in one message, and remembered."""
+"""Notifier: after a run, send the new alerts and the recoveries in one message."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -10,122 +10,120 @@ from pathlib import Path
 from orderpull import clock
 from orderpull.errors import LandingError, OrderpullError
 from orderpull.notify import alerts
-from orderpull.notify.alert_state import Open, Remembered, open_memory
-from orderpull.notify.alerts import WHOLE, Trouble
+from orderpull.notify.alert_state import AlertState, OpenAlert, open_store
+from orderpull.notify.alerts import WHOLE_RUN, Alert
 from orderpull.notify.sending import Message, send
 from orderpull.pipeline import RunResult
 from orderpull.settings import Settings
 
-_AGAIN = {
-    "failure": "runs go well again",
-    "possible loss": "no further answer was lost; what may be missing still has to be looked for",
+_RECOVERIES = {
+    "failure": "runs succeed again",
+    "possible loss": "no further response was lost; still look for the missing orders",
     "staleness": "it has been read to its end",
     "rejects": "few orders are rejected again",
 }
 
+_log = logging.getLogger("orderpull.notify")
+_last_states: dict[Path | None, AlertState] = {}
+"""Last state of this process by settings file, for stores that cannot be read."""
 
-_known: dict[Path | None, Remembered] = {}
-"""What this process has told, for each settings file."""
+
+class _NotSent(Exception):
+    """No address took the message; the next run sends it."""
 
 
-def tell(settings: Settings, result: RunResult) -> None:
-    """Tell what is new in *result*, and in the ledger. Nothing is raised: what fails is logged."""
-    log = logging.getLogger("orderpull.notify")
+def notify(settings: Settings, result: RunResult) -> None:
+    """Send what changed with *result* and in the ledger. Every error is logged."""
     try:
-        with _remembering(settings, log) as remembered:
-            _tell(settings, result, remembered, log)
+        with _alert_state(settings) as state:
+            _notify(settings, result, state)
     except OrderpullError as error:
-        log.warning("nobody was notified: %s", error.message)
-    except Exception as error:  # noqa: BLE001 - a run that went well stays one
-        log.warning("nobody was notified: %s", type(error).__name__)
-
-
-class _NotTold(Exception):
-    """Nobody could be sent the message: the next run tells it."""
+        _log.warning("no notification was sent: %s", error.message)
+    except Exception as error:  # noqa: BLE001 - a run that succeeded must not fail here
+        _log.warning("no notification was sent: %s", type(error).__name__)
 
 
 @contextmanager
-def _remembering(settings: Settings, log: logging.Logger) -> Iterator[Remembered]:
-    """What was told, to be changed, and kept afterwards unless nothing could be told.
+def _alert_state(settings: Settings) -> Iterator[AlertState]:
+    """Yield the state to be changed, and save it unless the message could not be sent.
 
-    If it cannot be read or kept, this process goes by what it knows itself: better that another one
-    tells something again than that nobody hears that the bucket is away.
+    If the store fails, this process uses its own last state. Another process may then repeat an
+    alert, which is better than silence about the failing store.
     """
-    memory = open_memory(settings)
-    with ExitStack() as alone:
+    store = open_store(settings)
+    with ExitStack() as lock:
         try:
-            alone.enter_context(memory.alone())
-            remembered = memory.read()
+            lock.enter_context(store.lock())
+            state = store.load()
         except (OSError, LandingError) as error:
-            log.warning("what was notified before cannot be read: %s", _why(error))
-            remembered = deepcopy(_known.get(settings.file, Remembered()))
+            _log.warning("the state of alerts cannot be read: %s", _reason(error))
+            state = deepcopy(_last_states.get(settings.file, AlertState()))
         try:
-            yield remembered
-        except _NotTold:
+            yield state
+        except _NotSent:
             return
-        _known[settings.file] = deepcopy(remembered)
+        _last_states[settings.file] = deepcopy(state)
         try:
-            memory.keep(remembered)
+            store.save(state)
         except (OSError, LandingError) as error:
-            log.warning("what was notified cannot be remembered: %s", _why(error))
+            _log.warning("the state of alerts cannot be saved: %s", _reason(error))
 
 
-def _why(error: OSError | LandingError) -> str:
+def _reason(error: OSError | LandingError) -> str:
     if isinstance(error, LandingError):
         return error.message
     return error.strerror or type(error).__name__
 
 
-def _tell(
-    settings: Settings, result: RunResult, remembered: Remembered, log: logging.Logger
-) -> None:
+def _notify(settings: Settings, result: RunResult, state: AlertState) -> None:
     now = clock.now()
-    before = remembered.open.copy()
+    before = state.open.copy()
     for name in settings.sources:
-        remembered.since.setdefault(name, now)
-    seen = list(alerts.of_run(result))
-    seen += alerts.of_ledger(settings, remembered.since, now)
-    begun, ended = compared(remembered, seen, now, settings)
-    if begun or ended:
-        message = message_of(settings, begun, [(each, before[each.key]) for each in ended])
-        if not send(settings, message, log):
-            raise _NotTold
+        state.since.setdefault(name, now)
+    current = [*alerts.of_run(result), *alerts.of_ledger(settings, state.since, now)]
+    opened, closed = update(state, current, now, settings.notify.failures)
+    if opened or closed:
+        message = message_of(settings, opened, [(each, before[each.key]) for each in closed])
+        if not send(settings, message, _log):
+            raise _NotSent
 
 
-def compared(
-    remembered: Remembered, seen: Iterable[Trouble], now: datetime, settings: Settings
-) -> tuple[list[Trouble], list[Trouble]]:
-    """What has to be told: what is wrong and was not told yet, and what is well and was told.
+def update(
+    state: AlertState, current: Iterable[Alert], now: datetime, failures: int
+) -> tuple[list[Alert], list[Alert]]:
+    """Apply the *current* alerts to *state*.
 
-    :param remembered: is changed to what is remembered once that is told.
+    :param failures: consecutive failed runs before a failure is sent.
+    :returns: alerts to send, and sent alerts that have recovered.
     """
-    begun, ended = [], []
-    for trouble in seen:
-        known = remembered.open.pop(trouble.key, None)
-        if trouble.wrong is None:
-            if known and known.told:
-                ended.append(trouble)
+    opened, closed = [], []
+    for alert in current:
+        previous = state.open.pop(alert.key, None)
+        if alert.problem is None:
+            if previous and previous.sent:
+                closed.append(alert)
             continue
-        known = Open(known.since, known.runs + 1, known.told) if known else Open(now)
-        remembered.open[trouble.key] = known
-        patience = settings.notify.failures if trouble.kind == "failure" else 1
-        if not known.told and known.runs >= patience:
-            known.told = True
-            begun.append(trouble)
-    return begun, ended
+        entry = OpenAlert(now)
+        if previous:
+            entry = OpenAlert(previous.since, previous.runs + 1, previous.sent)
+        state.open[alert.key] = entry
+        if not entry.sent and entry.runs >= (failures if alert.kind == "failure" else 1):
+            entry.sent = True
+            opened.append(alert)
+    return opened, closed
 
 
 def message_of(
-    settings: Settings, begun: list[Trouble], ended: list[tuple[Trouble, Open]]
+    settings: Settings, opened: list[Alert], closed: list[tuple[Alert, OpenAlert]]
 ) -> Message:
-    """The message that says so, without anything secret."""
-    lines = [f"{_whose(each)}{each.kind}. {each.wrong}" for each in begun]
-    for each, known in ended:
-        since = f"(wrong since {clock.minute(known.since)})"
-        lines.append(f"{_whose(each)}{_AGAIN[each.kind]} {since}.")
-    what = ", ".join(dict.fromkeys(each.kind for each in begun)) or "well again"
-    return Message(f"{settings.notify.name}: {what}", "\n".join(lines), good=not begun)
+    """Return the message about *opened* and *closed* alerts."""
+    lines = [f"{_prefix(each)}{each.kind}. {each.problem}" for each in opened]
+    for each, entry in closed:
+        since = f"(problem since {clock.minute(entry.since)})"
+        lines.append(f"{_prefix(each)}{_RECOVERIES[each.kind]} {since}.")
+    subject = ", ".join(dict.fromkeys(each.kind for each in opened)) or "recovered"
+    return Message(f"{settings.notify.name}: {subject}", "\n".join(lines), good=not opened)
 
 
-def _whose(trouble: Trouble) -> str:
-    return "" if trouble.source == WHOLE else f"{trouble.source}: "
+def _prefix(alert: Alert) -> str:
+    return "" if alert.source == WHOLE_RUN else f"{alert.source}: "

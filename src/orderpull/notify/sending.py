@@ -1,4 +1,4 @@
-"""Sending a message: mail, chat, webhooks and some hundred others, through apprise."""
+"""Sending of messages by mail, chat, webhook and many other ways, with apprise."""
 
 import logging
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from orderpull.settings import SECRET_KEYS, Settings, without_password
 if TYPE_CHECKING:
     import apprise
 
-HIDDEN = "•••"
+REDACTED = "•••"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told. :param good: whether it is good news."""
+    """A message. :param good: True for good news."""
 
     title: str
     body: str
@@ -23,8 +23,9 @@ class Message:
 
 
 def send(settings: Settings, message: Message, log: logging.Logger) -> bool:
-    """Send *message* to all; whether anybody got it. Who did not is logged, by kind alone.
+    """Send *message* to all addresses, and log each failed one by its kind.
 
+    :returns: True if at least one address took the message.
     :raises SettingsError: apprise is not installed.
     """
     sent = send_each(settings, message)
@@ -35,43 +36,44 @@ def send(settings: Settings, message: Message, log: logging.Logger) -> bool:
 
 
 def send_each(settings: Settings, message: Message) -> list[tuple[str, bool]]:
-    """Send *message* to all; of each address the kind, in apprise's words, and whether it took it.
+    """Send *message* to all addresses.
 
+    :returns: for each address apprise's name of its kind, and True if the message was taken.
     :raises SettingsError: apprise is not installed.
     """
-    places = places_of(settings)
+    addresses = addresses_of(settings)
     from apprise import NotifyFormat, NotifyType
 
     kind = NotifyType.SUCCESS if message.good else NotifyType.WARNING
-    title, body = (without_secrets(text, settings) for text in (message.title, message.body))
+    title, body = (redact(text, settings) for text in (message.title, message.body))
     sent = []
-    for place in places:
+    for address in addresses:
         try:
-            done = place is not None and place.notify(
+            done = address is not None and address.notify(
                 body=body, title=title, notify_type=kind, body_format=NotifyFormat.TEXT
             )
-        except Exception:  # noqa: BLE001 - the others are told all the same
+        except Exception:  # noqa: BLE001 - the other addresses still get the message
             done = False
-        sent.append((str(place.service_name) if place else "not understood", bool(done)))
+        sent.append((str(address.service_name) if address else "invalid address", bool(done)))
     return sent
 
 
 def check(settings: Settings) -> None:
-    """Prove that apprise understands all addresses; send nothing.
+    """Check that apprise can parse all addresses; send nothing.
 
-    :raises SettingsError: it does not, or is not installed.
+    :raises SettingsError: an address is invalid, or apprise is not installed.
     """
-    places = places_of(settings)
-    if None in places:
-        number = places.index(None) + 1
+    addresses = addresses_of(settings)
+    if None in addresses:
+        number = addresses.index(None) + 1
         raise SettingsError(
-            f"notify.urls: apprise does not understand address {number} of {len(places)}.",
-            "docs/schedule.md shows how they are written.",
+            f"notify.urls: apprise cannot parse address {number} of {len(addresses)}.",
+            "docs/schedule.md shows the format of addresses.",
         )
 
 
-def places_of(settings: Settings) -> "list[apprise.NotifyBase | None]":
-    """Where messages go; None for each address that apprise does not understand.
+def addresses_of(settings: Settings) -> "list[apprise.NotifyBase | None]":
+    """Return the addresses; None for each one that apprise cannot parse.
 
     :raises SettingsError: apprise is not installed.
     """
@@ -82,12 +84,12 @@ def places_of(settings: Settings) -> "list[apprise.NotifyBase | None]":
             f"Notifications need the Python package {error.name}, which is not installed.",
             "Run: pip install 'orderpull[notify]'.",
         ) from None
-    _quiet()
+    _silence_apprise()
     return [apprise.Apprise.instantiate(url) for url in settings.notify.urls]
 
 
-def without_secrets(text: str, settings: Settings) -> str:
-    """*text* without any secret of the settings. No message should hold one; now none does."""
+def redact(text: str, settings: Settings) -> str:
+    """Return *text* without the secrets of the settings."""
     secrets: list[str] = list(settings.notify.urls)
     blocks: list[Any] = [
         settings.destination, settings.web, settings.tableau, *settings.sources.values()
@@ -95,12 +97,12 @@ def without_secrets(text: str, settings: Settings) -> str:
     for block in blocks:
         secrets += [getattr(block, key) for key in SECRET_KEYS & {*block.__struct_fields__}]
     for secret in filter(None, secrets):
-        text = text.replace(secret, HIDDEN)
+        text = text.replace(secret, REDACTED)
     return without_password(text)
 
 
-def _quiet() -> None:
-    """Keep apprise's own log away: it names hosts and quotes servers; ours says what is known."""
+def _silence_apprise() -> None:
+    """Turn apprise's log off, because it contains hosts and responses of servers."""
     logger = logging.getLogger("apprise")
     logger.handlers[:] = [logging.NullHandler()]
     logger.propagate = False
