@@ -68,7 +68,7 @@ def test_settings_from_parameter_store_or_secrets_manager(kind: str, account: Aw
             refused = function.invoke({"do": "run"})
     assert not refused.ok
     assert refused.answer["errorType"] == "SettingsError"
-    assert "AWS does not give the" in refused.answer["errorMessage"]
+    assert "AWS does not return the" in refused.answer["errorMessage"]
     assert "NotFound" in refused.answer["errorMessage"]
 
 
@@ -186,7 +186,7 @@ def test_an_event_that_is_not_known(account: AwsAccount) -> None:
         assert (
             "Known: run, dispatch, load." in function.invoke({"do": "fly"}).answer["errorMessage"]
         )
-        assert "says no tick" in function.invoke({"do": "dispatch"}).answer["errorMessage"]
+        assert "has no tick" in function.invoke({"do": "dispatch"}).answer["errorMessage"]
 
 
 def test_secrets_are_a_json_object(account: AwsAccount, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Run elsewhere: on AWS Lambda, a thin shell around the pipeline."""
+"""AWS Lambda: run the pipeline as a function, alone or with one message for each source."""

@@ -1,4 +1,4 @@
-"""How long a function may pull and load, so that it ends by itself before it is killed."""
+"""Deadlines of a function, so that it ends by itself before Lambda kills it."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,45 +11,48 @@ from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
 
 LOAD_SHARE, LOAD_SECONDS = 0.4, 180.0
-"""What is kept for the batch in hand and its commit: a share of the time, and at most so long."""
+"""Reserve for the current batch and its commit: a share of the time, and its upper limit."""
 
 END_SECONDS = 5.0
-"""What is kept at the end for lease, notes, messages and metrics."""
+"""Reserve at the end for lease, notes, messages and metrics."""
 
 
 class Context(Protocol):
-    """What Lambda hands to a handler, as far as it is asked here."""
+    """Lambda's context, as far as orderpull uses it."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda kills the function."""
+        """Return the milliseconds until Lambda kills the function."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The seconds that a function has left."""
+    """Remaining time of a function, in seconds."""
 
     seconds: float
 
     @classmethod
     def of(cls, context: Context) -> "Remaining":
-        """What Lambda says."""
+        """Read the remaining time from Lambda's context."""
         return cls(context.get_remaining_time_in_millis() / 1000)
 
     @property
     def to_load(self) -> float:
-        """Seconds after which no further batch is begun."""
+        """Seconds in which a new batch may begin."""
         return self.seconds - min(LOAD_SECONDS, LOAD_SHARE * self.seconds)
 
     def to_run(self, sources: Iterable[SourceSettings]) -> float:
-        """Seconds after which a function that also loads sends no further request.
+        """Return the seconds in which a function that also loads may send a request.
 
-        :raises SettingsError: there is no time for a request that takes as long as it may.
+        :raises SettingsError: the time is too short for the longest request.
         """
         return self._less_a_request(self.to_load, sources)
 
     def to_pull(self, sources: Iterable[SourceSettings]) -> float:
-        """The same for a function that only pulls."""
+        """Return the seconds in which a function that only pulls may send a request.
+
+        :raises SettingsError: the time is too short for the longest request.
+        """
         return self._less_a_request(self.seconds - END_SECONDS, sources)
 
     def _less_a_request(self, seconds: float, sources: Iterable[SourceSettings]) -> float:
@@ -57,15 +60,15 @@ class Remaining:
         if seconds <= request:
             raise SettingsError(
                 f"The function has {self.seconds:.0f} s. That is too short for a request of "
-                f"{request:g} s and what comes after it, so nothing was asked.",
+                f"{request:g} s and its load, so no request was sent.",
                 "Raise the function's time-out, or lower sources.NAME.timeout.",
             )
         return seconds - request
 
 
 @contextmanager
-def stopping_after(seconds: float) -> Iterator[Stop]:
-    """A stop that is asked for once *seconds* are over."""
+def stop_after(seconds: float) -> Iterator[Stop]:
+    """Yield a stop that is requested after *seconds*."""
     stop = Stop()
     timer = threading.Timer(max(0.0, seconds), stop.ask, [0])
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""How long ago the sources were read to their end, as the notes beside their pages say."""
+"""Age of the sources' data, from the last pulls in the landing."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ from orderpull.landing.last_pull import LastPull
 
 
 def stale_seconds(pulls: Iterable[LastPull | None]) -> float:
-    """Seconds since every source had been read to its end.
+    """Return the age in seconds of the source that was read to its end the longest time ago.
 
-    :param pulls: the last pull of each. One that was never read to its end counts from when that
-        was first tried; one never tried, not at all.
+    :param pulls: last pull of each source. The age of a source that was never read to its end
+        starts at its first pull; a source without a pull has no age.
     """
     times = [pull.read_at or pull.since for pull in pulls if pull is not None]
     now = clock.now()

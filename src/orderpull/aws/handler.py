@@ -1,16 +1,16 @@
-"""The handler of the function: ``orderpull.aws.handler.handler``.
+"""Handler of the function: ``orderpull.aws.handler.handler``.
 
 ==============================================  =================================================
-event                                           what it does
+event                                           action
 ==============================================  =================================================
-``{"do": "run"}``, or none                      pull and load, as ``orderpull run``
-``{"do": "dispatch", "tick": "…"}``             a message for each source, for the workers
-messages of that queue                          pull these sources into the landing, load nothing
-``{"do": "load"}``                              load what waits, of all sources one after the other
+``{"do": "run"}``, or ``{}``                     pull and load, as ``orderpull run``
+``{"do": "dispatch", "tick": "…"}``             send one message for each source to the queue
+messages of that queue                          pull these sources into the landing
+``{"do": "load"}``                              load the pending pages of all sources in turn
 ==============================================  =================================================
 
-``"sources": ["shop"]`` names some of them. What fails as a whole is raised, so that Lambda counts
-it as an error; a source that fails is a metric, and the others go on.
+``"sources": ["shop"]`` selects sources. A failure of the whole invocation is raised, so that Lambda
+counts an error. A source that fails is counted in a metric, and the others continue.
 """
 
 import os
@@ -21,11 +21,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from orderpull import notify, pipeline
-from orderpull.aws.deadline import Remaining, stopping_after
-from orderpull.aws.fanout import apart, dispatch, pull_queued
+from orderpull.aws.deadline import Remaining, stop_after
+from orderpull.aws.fanout import dispatch, pull_queued, split_readable
 from orderpull.aws.freshness import stale_seconds
-from orderpull.aws.metrics import count, log, metrics, tell_age, tell_loaded
-from orderpull.aws.settings_source import settings_in_force
+from orderpull.aws.metrics import count, log, metrics, record_age, record_load
+from orderpull.aws.settings_source import load_settings
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, last_pull
@@ -33,93 +33,94 @@ from orderpull.loading import Waiting
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import Settings
 
-LOADED_TOGETHER = 25
-"""Sources that are loaded through one connection, before the time that is left is looked at."""
+LOAD_GROUP = 25
+"""Sources loaded through one connection. The remaining time is checked between groups."""
 
 Event = Mapping[str, Any]
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 
 @log.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: Event, context: LambdaContext) -> Answer:
-    """Do what *event* says. :raises OrderpullError: nothing of it could be done."""
+def handler(event: Event, context: LambdaContext) -> Response:
+    """Handle *event*.
+
+    :raises OrderpullError: the whole invocation failed.
+    """
     _leave_read_only_folder()
     try:
-        answer = _do(event, Remaining.of(context))
+        response = _do(event, Remaining.of(context))
     except Exception as error:
         count("FailedRuns", 1)
         if isinstance(error, OrderpullError):
             log.error(error.message, extra={"kind": type(error).__name__, "hint": error.hint})
         raise
     count("FailedRuns", 0)
-    return answer
+    return response
 
 
-def _do(event: Event, remaining: Remaining) -> Answer:
-    settings = settings_in_force()
+def _do(event: Event, remaining: Remaining) -> Response:
+    settings = load_settings()
     if "Records" in event:
         return pull_queued(settings, event["Records"], remaining)
-    if (wanted := str(event.get("do", "run"))) == "dispatch":
+    if (task := str(event.get("do", "run"))) == "dispatch":
         return dispatch(_chosen(settings, event), event.get("tick"))
     tasks: dict[str, Callable[[Settings, list[str], Remaining], RunResult]] = {
         "run": run, "load": load
     }  # fmt: skip
-    if wanted not in tasks:
-        raise UsageError(
-            f"The event asks to {wanted!r}, which is not known.", "Known: run, dispatch, load."
-        )
+    if task not in tasks:
+        raise UsageError(f"The event's task {task!r} is unknown.", "Use run, dispatch or load.")
     try:
-        result = tasks[wanted](settings, _chosen(settings, event), remaining)
+        result = tasks[task](settings, _chosen(settings, event), remaining)
     except OrderpullError as error:
         result = RunResult(error=error)
-    tell_loaded(result)
+    record_load(result)
     notify.after_run(settings, result, even_stopped=True)
-    tell_age(stale_seconds(_last_pulls(settings, result)))
+    record_age(stale_seconds(_last_pulls(settings, result)))
     if result.error and not isinstance(result.error, Interrupted):
         raise result.error
     return result.as_json() | {"ok": not _needs_a_person(result)}
 
 
 def run(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
-    """Pull until it is time to load, load, and leave the rest to the next invocation."""
-    with stopping_after(remaining.to_run(settings.chosen(tuple(names)).values())) as stop:
+    """Pull until it is time to load, then load. The next invocation continues."""
+    with stop_after(remaining.to_run(settings.chosen(tuple(names)).values())) as stop:
         work = Pipeline(settings, names, stop=stop)
         return work.timed(work.run)
 
 
 def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
-    """Load what waits, source after source, and leave the rest to the next invocation.
+    """Load the pending pages, source after source. The next invocation continues.
 
-    The sources with pages that wait come first, so that none is put off for ever.
+    Sources with pending pages come first, so that each one gets its turn.
     """
-    readable, unreadable = apart(settings, names)
-    done = RunResult({name: SourceResult(error=error) for name, error in unreadable.items()})
-    names = _waiting_first(settings, readable)
-    with stopping_after(remaining.to_load) as stop:
-        for first in range(0, len(names), LOADED_TOGETHER):
+    readable, unreadable = split_readable(settings, names)
+    total = RunResult({name: SourceResult(error=error) for name, error in unreadable.items()})
+    names = _pending_first(settings, readable)
+    with stop_after(remaining.to_load) as stop:
+        for first in range(0, len(names), LOAD_GROUP):
             if stop.asked:
-                done.error = Interrupted(stop.signal)
+                total.error = Interrupted(stop.signal)
                 break
-            result = pipeline.load(settings, names[first : first + LOADED_TOGETHER], stop=stop)
-            done.sources |= result.sources
-            done.seconds += result.seconds
-            done.error = result.error
+            result = pipeline.load(settings, names[first : first + LOAD_GROUP], stop=stop)
+            total.sources |= result.sources
+            total.seconds += result.seconds
+            total.error = result.error
             if result.error:
                 break
-    return done
+    return total
 
 
 def _last_pulls(settings: Settings, result: RunResult) -> Iterator[LastPull | None]:
-    """The last pull of each source; the landing is asked where *result* does not know it."""
+    """Yield the last pull of each source, from *result* or else from the landing."""
     landing = open_landing(settings.landing, settings.folder)
     for name in settings.chosen():
-        known = result.sources[name].last_pull if name in result.sources else None
-        yield known or last_pull(landing.source(name))
+        last = result.sources[name].last_pull if name in result.sources else None
+        yield last or last_pull(landing.source(name))
 
 
-def _waiting_first(settings: Settings, names: list[str]) -> list[str]:
-    if len(names) <= LOADED_TOGETHER:
+def _pending_first(settings: Settings, names: list[str]) -> list[str]:
+    if len(names) <= LOAD_GROUP:
         return names
     landing = open_landing(settings.landing, settings.folder)
     return sorted(names, key=lambda name: not Waiting(landing.source(name)).pages())
@@ -130,11 +131,11 @@ def _chosen(settings: Settings, event: Event) -> list[str]:
 
 
 def _needs_a_person(result: RunResult) -> bool:
-    """Whether anything but the time that was up ended it."""
+    """Return True if a source failed or may have lost orders."""
     return any(source.error or source.possible_loss for source in result.sources.values())
 
 
 def _leave_read_only_folder() -> None:
-    """DuckDB puts what memory does not hold into the working folder, and Lambda's is read only."""
+    """Change to a writable folder: DuckDB spills there, and Lambda's code folder is read-only."""
     if not os.access(".", os.W_OK):
         os.chdir(tempfile.gettempdir())

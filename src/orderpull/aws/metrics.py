@@ -1,7 +1,7 @@
-"""What a function tells CloudWatch: logs as JSON, one line each, and metrics within them (EMF).
+"""Logs and metrics of a function: JSON lines for CloudWatch, with metrics in them (EMF).
 
-Metrics carry no source's name: each name would be one more metric to pay for. What became of each
-source stands in a log line of its own.
+Metrics have no dimension for the source, because CloudWatch charges for each combination. The
+result of each source is a log line.
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html)
 """
 
@@ -17,8 +17,8 @@ log = Logger(service="orderpull", utc=True)
 metrics = Metrics(namespace=NAMESPACE)
 
 
-def passes(error: OrderpullError | None) -> bool:
-    """Whether *error* is no more than a matter of time: the next tick goes on."""
+def is_transient(error: OrderpullError | None) -> bool:
+    """Return True if the next tick can continue after *error* without help."""
     return isinstance(error, SourceBusy | LandingBusy)
 
 
@@ -27,21 +27,23 @@ def count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
     metrics.add_metric(name, unit, value)
 
 
-def tell_pulled(result: RunResult) -> None:
-    """What a pull did: metrics over all its sources, and a log line for each."""
+def record_pull(result: RunResult) -> None:
+    """Record a pull: metrics over all sources, and a log line for each."""
     sources = result.sources
     count("Pages", sum(source.pages for source in sources.values()))
     count("FailedSources", sum(_failed(source) for source in sources.values()))
-    _tell_each(sources)
+    for name, source in sources.items():
+        write = log.error if _failed(source) else log.info
+        write("source", extra={"source": name, "result": source.as_json()})
 
 
-def tell_loaded(result: RunResult) -> None:
-    """What a load did, alone or after a pull.
+def record_load(result: RunResult) -> None:
+    """Record a load, alone or after a pull.
 
-    Possible loss and rejects are counted here alone: each page that may stand for a loss is loaded
-    once, however many pulls saw it.
+    Only a load counts possible losses and rejects: several pulls may see a page with a possible
+    loss, but a page is loaded once.
     """
-    tell_pulled(result)
+    record_pull(result)
     sources = result.sources.values()
     count("Orders", sum(source.counts.fetched for source in sources))
     count("Rejects", sum(source.counts.rejected for source in sources))
@@ -49,16 +51,10 @@ def tell_loaded(result: RunResult) -> None:
     count("Waiting", sum(source.waiting for source in sources))
 
 
-def tell_age(seconds: float) -> None:
-    """How long ago every source had been read to its end."""
+def record_age(seconds: float) -> None:
+    """Record the age of the source that was read to its end the longest time ago."""
     count("StaleSeconds", seconds, MetricUnit.Seconds)
 
 
 def _failed(source: SourceResult) -> bool:
-    return source.error is not None and not passes(source.error)
-
-
-def _tell_each(sources: dict[str, SourceResult]) -> None:
-    for name, source in sources.items():
-        tell = log.error if _failed(source) else log.info
-        tell("source", extra={"source": name, "result": source.as_json()})
+    return source.error is not None and not is_transient(source.error)

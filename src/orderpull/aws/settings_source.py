@@ -1,12 +1,12 @@
-"""Where a function's settings come from: its environment, Parameter Store, or Secrets Manager.
+"""Settings of a function, from its environment, Parameter Store, or Secrets Manager.
 
 ======================  =====================================================================
-``ORDERPULL_SETTINGS``  the text of ``orderpull.toml``; or where it is, ``ssm:NAME`` or
+``ORDERPULL_SETTINGS``  text of ``orderpull.toml``, or its location: ``ssm:NAME`` or
                         ``secret:NAME``
-``ORDERPULL_SECRETS``   optional: a secret, a JSON object of names and texts for ``${NAME}``
+``ORDERPULL_SECRETS``   optional: name of a secret, a JSON object with values for ``${NAME}``
 ======================  =====================================================================
 
-What AWS keeps is asked for again after five minutes, so that a secret may be changed.
+Values from AWS are cached for five minutes. A changed secret is used after that.
 """
 
 import json
@@ -26,56 +26,56 @@ from orderpull.settings import DEFAULT_FILE, Settings, parse_settings
 
 SETTINGS, SECRETS = "ORDERPULL_SETTINGS", "ORDERPULL_SECRETS"
 
-KEPT_SECONDS = 300
-"""How long what AWS said is taken for true."""
+CACHE_SECONDS = 300
+"""Seconds for which values from AWS are cached."""
 
 
-def settings_in_force() -> Settings:
-    """The settings of this function; relative paths in them start where its code is.
+def load_settings() -> Settings:
+    """Load the settings of this function. Relative paths start at the folder of its code.
 
-    :raises SettingsError: they are missing or wrong, or name a place that does not outlast a
-        function.
+    :raises SettingsError: the settings are missing or wrong, or a URL names the function's own
+        disk, which does not outlast it.
     """
-    _bring_secrets()
+    _export_secrets()
     folder = Path(os.environ.get("LAMBDA_TASK_ROOT", Path.cwd()))
     settings = parse_settings(_text(), folder / DEFAULT_FILE)
     if not settings.landing.url.startswith("s3://"):
         raise SettingsError(
-            "landing.url is a folder, and a function's folders go when it ends: pages would be "
-            "lost with them.",
+            "landing.url is a folder. A function's folders are deleted when it ends, and the pages "
+            "with them.",
             "Set landing.url to s3://BUCKET/PREFIX.",
         )
     if settings.destination.url.startswith("duckdb:"):
         raise SettingsError(
-            "destination.url is a file, and a function's files go when it ends.",
-            "Name a PostgreSQL or a Redshift.",
+            "destination.url is a file. A function's files are deleted when it ends.",
+            "Set it to a PostgreSQL or Redshift database.",
         )
     return settings
 
 
 def _text() -> str:
-    given = os.environ.get(SETTINGS, "")
-    if not given.strip():
+    value = os.environ.get(SETTINGS, "")
+    if not value.strip():
         raise SettingsError(
             f"The environment variable {SETTINGS} is not set.",
-            "Give it the text of orderpull.toml, or ssm:NAME or secret:NAME.",
+            "Set it to the text of orderpull.toml, or to ssm:NAME or secret:NAME.",
         )
-    kind, _, name = given.partition(":")
+    kind, _, name = value.partition(":")
     if kind == "ssm":
-        return _asked(f"parameter {name}", name, _parameter)
+        return _fetch(f"parameter {name}", name, _parameter)
     if kind == "secret":
-        return _asked(f"secret {name}", name, _secret)
-    return given
+        return _fetch(f"secret {name}", name, _secret)
+    return value
 
 
-def _bring_secrets() -> None:
-    """Put the texts of the secret where ``${NAME}`` is read from: this process' environment."""
+def _export_secrets() -> None:
+    """Copy the secret's values to the environment, where ``${NAME}`` is read from."""
     name = os.environ.get(SECRETS, "")
     if not name:
         return
     try:
-        texts = json.loads(_asked(f"secret {name}", name, _secret))
-        os.environ.update({str(key): str(text) for key, text in texts.items()})
+        values = json.loads(_fetch(f"secret {name}", name, _secret))
+        os.environ.update({str(key): str(value) for key, value in values.items()})
     except (ValueError, AttributeError):
         raise SettingsError(
             f"The secret of {SECRETS} is not a JSON object of names and texts.",
@@ -83,21 +83,21 @@ def _bring_secrets() -> None:
         ) from None
 
 
-def _asked(what: str, name: str, ask: Callable[[str], Any]) -> str:
+def _fetch(label: str, name: str, fetch: Callable[[str], Any]) -> str:
     try:
-        return str(ask(name))
+        return str(fetch(name))
     except (GetParameterError, TransformParameterError) as error:
         cause = getattr(error.__cause__ or error.__context__, "response", {})
-        code = cause.get("Error", {}).get("Code", "no answer")
+        code = cause.get("Error", {}).get("Code", "no response")
         raise SettingsError(
-            f"AWS does not give the {what}: {code}.",
+            f"AWS does not return the {label}: {code}.",
             "Check its name, and that the function's role may read it.",
         ) from None
 
 
 def _parameter(name: str) -> str:
-    return str(parameters.get_parameter(name, decrypt=True, max_age=KEPT_SECONDS))
+    return str(parameters.get_parameter(name, decrypt=True, max_age=CACHE_SECONDS))
 
 
 def _secret(name: str) -> str:
-    return str(parameters.get_secret(name, max_age=KEPT_SECONDS))
+    return str(parameters.get_secret(name, max_age=CACHE_SECONDS))
