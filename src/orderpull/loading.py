@@ -11,7 +11,7 @@ from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
-from orderpull.landing.page import PageMeta, divide
+from orderpull.landing.page import PageMeta, split_parts
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.shape import Key, Shaper, Shapers, StagedPage
 from orderpull.sources.pull import Source
@@ -165,8 +165,8 @@ class PageLoader:
             yield batch
 
     def _staged(self, meta: PageMeta) -> StagedPage:
-        number = meta.page
-        return StagedPage(meta, self.landing.file(number), lambda: self.landing.read(number)[1])
+        file = self.landing.local_copy(meta.page)
+        return StagedPage(meta, file, lambda: self.landing.read(meta.page)[1])
 
     def _load(
         self,
@@ -205,14 +205,14 @@ class PageLoader:
         self.run.assign(batch.record)
         self.state = batch.state
         self.changed += judged.counts.inserted + judged.counts.updated
-        self.landing.let_go()
+        self.landing.release()
 
     def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
         """Stage the orders that the list in *page* has no more.
 
         :raises RejectLimitExceeded: they are too many to be believed.
         """
-        ids = Ids(self.source.api).of(divide(page.meta, page.body()))
+        ids = Ids(self.source.api).of(split_parts(page.meta, page.body()))
         spec = self.source.api.reconcile
         gone, stored = self.loader.stage_vanished(
             self.source.name, page.meta.page, ids, partial=spec is not None and spec.partial

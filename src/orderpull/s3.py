@@ -30,7 +30,7 @@ _CONFLICT_TRIES = 5
 _SERVER_ERROR = 500
 _DELETED_AT_ONCE = 1000
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
-_UNMET = frozenset({"PreconditionFailed", "412"})
+_PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 _NO_RANGE = frozenset({"InvalidRange", "416"})
 _NOT_KNOWN = frozenset(
@@ -42,7 +42,7 @@ _NOT_ALLOWED = frozenset(
 )
 
 
-class Unmet(Exception):
+class PreconditionFailed(Exception):
     """A put under a condition: the object is there already, or is not what it was."""
 
 
@@ -60,7 +60,7 @@ class Object:
     age: float
 
 
-class Store:
+class S3Client:
     """Where buckets are, and how boto3 talks to it.
 
     :param endpoint: its address; None: Amazon's own S3.
@@ -106,7 +106,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ErrorContext:
     """What a bucket is used for, so that its faults are told in those words.
 
     :param name: "The landing".
@@ -126,27 +126,27 @@ class Use:
 class Bucket:
     """The objects of bucket *name* below *prefix*; keys are given without it.
 
-    Every method raises the error of *use* where the bucket does not do what it is asked.
+    Every method raises the error of *context* where the bucket does not do what it is asked.
     """
 
-    def __init__(self, store: Store, name: str, prefix: str, use: Use) -> None:
+    def __init__(self, s3: S3Client, name: str, prefix: str, context: ErrorContext) -> None:
         self.name = name
         self.prefix = prefix
-        self.use = use
-        self._store = store
+        self.context = context
+        self._s3 = s3
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
-    def below(self, folder: str) -> "Bucket":
+    def subfolder(self, folder: str) -> "Bucket":
         """The objects in *folder* alone."""
-        return Bucket(self._store, self.name, self.prefix + folder, self.use)
+        return Bucket(self._s3, self.name, self.prefix + folder, self.context)
 
     def reach(self) -> None:
         """Ask for something small, patient for seconds only."""
         timeouts = {"connect_timeout": FIRST_SECONDS, "read_timeout": FIRST_SECONDS}
         with self._told("list"):
-            self._store.new_client(FIRST_TRIES, **timeouts).list_objects_v2(
+            self._s3.new_client(FIRST_TRIES, **timeouts).list_objects_v2(
                 Bucket=self.name, Prefix=self.prefix, MaxKeys=1
             )
 
@@ -156,7 +156,7 @@ class Bucket:
         with self._told("read"):
             for tried in range(1, TRIES + 1):
                 try:
-                    got = self._store.client.get_object(
+                    got = self._s3.client.get_object(
                         Bucket=self.name, Key=self.prefix + key, **asked
                     )
                     return _object(got, got["Body"].read())
@@ -180,32 +180,35 @@ class Bucket:
         """Put an object, over another if there is one; its etag."""
         return self._put(key, data, metadata, {})
 
-    def put_new(self, key: str, data: bytes, **metadata: str) -> str:
-        """Put an object where there is none; its etag. :raises Unmet: there is one."""
+    def create(self, key: str, data: bytes, **metadata: str) -> str:
+        """Put an object where there is none; its etag. :raises PreconditionFailed: there is one."""
         return self._put(key, data, metadata, {"IfNoneMatch": "*"})
 
-    def put_over(self, key: str, data: bytes, etag: str) -> str:
-        """Put an object over that with *etag*; its etag. :raises Unmet: another is there."""
+    def replace(self, key: str, data: bytes, etag: str) -> str:
+        """Put an object over the one with *etag*, and return its etag.
+
+        :raises PreconditionFailed: the object there has another etag.
+        """
         return self._put(key, data, {}, {"IfMatch": etag})
 
     def delete(self, key: str) -> None:
         """Delete the object *key*, if it is there."""
         with self._told("delete"):
-            self._store.client.delete_object(Bucket=self.name, Key=self.prefix + key)
+            self._s3.client.delete_object(Bucket=self.name, Key=self.prefix + key)
 
     def delete_all(self, keys: Sequence[str]) -> None:
         """Delete the objects *keys*, as many as S3 takes at once."""
         for first in range(0, len(keys), _DELETED_AT_ONCE):
             some = [{"Key": self.prefix + key} for key in keys[first : first + _DELETED_AT_ONCE]]
             with self._told("delete"):
-                answer = self._store.client.delete_objects(
+                answer = self._s3.client.delete_objects(
                     Bucket=self.name, Delete={"Objects": some, "Quiet": True}
                 )
             if refused := answer.get("Errors"):
                 raise self._error(
                     f"it kept {len(refused)} objects that were to be deleted "
                     f"({refused[0].get('Code', 'no reason given')})",
-                    f"{self.use.guide} names the rights needed.",
+                    f"{self.context.guide} names the rights needed.",
                 )
 
     def names(self, folder: str, after: str = "", *, at_once: int = 1000) -> Iterator[str]:
@@ -242,7 +245,7 @@ class Bucket:
             asked["StartAfter"] = self.prefix + folder + after
         while True:
             with self._told("list"):
-                answer = self._store.client.list_objects_v2(Bucket=self.name, **asked)
+                answer = self._s3.client.list_objects_v2(Bucket=self.name, **asked)
             yield answer
             if not answer.get("IsTruncated"):
                 return
@@ -254,32 +257,35 @@ class Bucket:
         sha256 = hashlib.sha256(data).hexdigest()
         asked = {
             "Bucket": self.name, "Key": self.prefix + key, "Body": data,
-            "Metadata": dict(metadata) | {"sha256": sha256}, **self._store.encryption, **condition,
+            "Metadata": dict(metadata) | {"sha256": sha256}, **self._s3.encryption, **condition,
         }  # fmt: skip
         with self._told("write"):
             for tried in range(1, _CONFLICT_TRIES + 1):
                 try:
-                    return str(self._store.client.put_object(**asked)["ETag"])
+                    return str(self._s3.client.put_object(**asked)["ETag"])
                 except boto.ClientError as error:
                     if _code(error) in _CONFLICT and tried < _CONFLICT_TRIES:
                         time.sleep(0.1 * 2**tried)
-                    elif condition and _code(error) in _UNMET | _MISSING:
-                        return self._arrived(key, sha256)
+                    elif condition and _code(error) in _PRECONDITION_FAILED | _MISSING:
+                        return self._confirm_own_write(key, sha256)
                     else:
                         raise
         raise AssertionError
 
-    def _arrived(self, key: str, sha256: str) -> str:
-        """The etag of our own first attempt, whose answer we missed. :raises Unmet: it is not."""
+    def _confirm_own_write(self, key: str, sha256: str) -> str:
+        """Return the etag of our own first attempt, whose response was lost.
+
+        :raises PreconditionFailed: another process wrote the object.
+        """
         found = self._head(key)
         if found is None or found["Metadata"].get("sha256") != sha256:
-            raise Unmet(key)
+            raise PreconditionFailed(key)
         return str(found["ETag"])
 
     def _head(self, key: str) -> dict[str, Any] | None:
         with self._told("read"):
             try:
-                found: dict[str, Any] = self._store.client.head_object(
+                found: dict[str, Any] = self._s3.client.head_object(
                     Bucket=self.name, Key=self.prefix + key
                 )
             except boto.ClientError as error:
@@ -305,7 +311,7 @@ class Bucket:
             ) from error
         except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
             raise self._error(
-                self._silent(error), f"Check {self.use.block}.endpoint and the network."
+                self._silent(error), f"Check {self.context.block}.endpoint and the network."
             ) from (error)
         except boto.BotoCoreError as error:
             raise self._error(
@@ -313,7 +319,7 @@ class Bucket:
             ) from error
 
     def _silent(self, error: Exception) -> str:
-        at = self._store.endpoint or "S3"
+        at = self._s3.endpoint or "S3"
         if isinstance(error, boto.SSLError):
             return f"the certificate of {at} is not trusted"
         if isinstance(error, boto.ReadTimeoutError):
@@ -326,7 +332,8 @@ class Bucket:
         code = _code(error)
         if code == "NoSuchBucket":
             return self._error(
-                f"there is no bucket {self.name!r}", f"Check {self.use.url}, or make the bucket."
+                f"there is no bucket {self.name!r}",
+                f"Check {self.context.url}, or make the bucket.",
             )
         if code in _NOT_KNOWN:
             return self._error(
@@ -336,12 +343,12 @@ class Bucket:
         if code in _NOT_ALLOWED:
             return self._error(
                 f"the credentials may not {what} there",
-                f"{self.use.guide} names the rights needed.",
+                f"{self.context.guide} names the rights needed.",
             )
         if code.startswith("KMS."):
             return self._error(
                 f"the encryption key cannot be used ({code})",
-                f"Check {self.use.block}.kms_key, and the rights on that key.",
+                f"Check {self.context.block}.kms_key, and the rights on that key.",
             )
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         tries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) + 1
@@ -350,11 +357,11 @@ class Bucket:
             f"it answered {status} {code} when asked to {what}{again}",
             "Run again later."
             if status >= _SERVER_ERROR
-            else f"Check {self.use.url}, region and endpoint.",
+            else f"Check {self.context.url}, region and endpoint.",
         )
 
     def _error(self, why: str, hint: str) -> OrderpullError:
-        return self.use.error(f"{self.use.name} {self} cannot be used: {why}.", hint)
+        return self.context.error(f"{self.context.name} {self} cannot be used: {why}.", hint)
 
 
 def _object(got: Mapping[str, Any], data: bytes) -> Object:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.simulator import Simulator
 from tests.processes import Process, start
 
@@ -111,7 +111,7 @@ class Shop:
     def account(self) -> Account:
         """Compare the warehouse with the truth."""
         calls = [tuple(map(str, call.orders)) for call in self.simulator.calls if call.consumed]
-        landed = _landed(SourceLanding(self.folder / "landing" / "shop", "shop"))
+        landed = _landed(LocalSourceLanding(self.folder / "landing" / "shop", "shop"))
         missing = [numbers for numbers in calls if numbers and numbers not in landed]
         rows = self.rows()
         held = {row["ordernumber"] for row in rows["order_header"]}
@@ -165,7 +165,7 @@ def _shaped(rows: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     return shaped
 
 
-def _landed(landing: SourceLanding) -> set[tuple[str, ...]]:
+def _landed(landing: LocalSourceLanding) -> set[tuple[str, ...]]:
     """The order numbers of each landed page that is whole."""
     found = set()
     for page in landing.pages():

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from orderpull import loading, read_settings, run
 from orderpull.cli import main
 from orderpull.failpoints import LANDING_POINTS
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.pipeline import Listener, SourceResult
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
@@ -58,14 +58,14 @@ class S3Shop(Shop):
         assert [copied.meta(page).page for page in copied.pages()] == copied.pages()
         return super().account()
 
-    def copied(self) -> SourceLanding:
+    def copied(self) -> LocalSourceLanding:
         """The bucket's objects as files: a landing in a folder, without another word."""
         top = self.folder / "landing" / "shop"
         for key in self.bucket.keys():  # noqa: SIM118 - no dict
             path = top / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self.bucket.get(key))
-        return SourceLanding(top, "shop")
+        return LocalSourceLanding(top, "shop")
 
     def let_lease_run_out(self) -> None:
         """As if the time of a lease had gone by."""

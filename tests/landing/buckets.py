@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import boto3
 from moto.s3.models import s3_backends
 
-from orderpull.landing.s3.landing import USE, SourceLanding, store_of
+from orderpull.landing.s3.landing import ERROR_CONTEXT, S3SourceLanding, client_for
 from orderpull.s3 import Bucket
 from orderpull.settings import LandingSettings
 
@@ -48,10 +48,12 @@ class TestBucket:
         settings = {"url": f"s3://{self.name}/raw", "endpoint": self.url, **more}
         return "[landing]\n" + "".join(f'{key} = "{value}"\n' for key, value in settings.items())
 
-    def landing(self, source: str = "shop", **more: Any) -> SourceLanding:
+    def landing(self, source: str = "shop", **more: Any) -> S3SourceLanding:
         """A landing of one source, opened anew."""
-        bucket = Bucket(store_of(self.settings(**more)), self.name, f"raw/{source}/", USE)
-        return SourceLanding(bucket, source)
+        bucket = Bucket(
+            client_for(self.settings(**more)), self.name, f"raw/{source}/", ERROR_CONTEXT
+        )
+        return S3SourceLanding(bucket, source)
 
     def keys(self, prefix: str = "raw/shop/") -> list[str]:
         """The keys below *prefix*, without it."""

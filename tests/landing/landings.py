@@ -40,7 +40,7 @@ class FolderPlace(Place):
         self._folder = folder / "landing"
 
     def open(self, name: str = "shop") -> SourceLanding:
-        landing = local.SourceLanding(self._folder / name, name)
+        landing = local.LocalSourceLanding(self._folder / name, name)
         landing.prepare()
         return landing
 

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.landing import protocol
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
 
 BODY = b'[{"orderNumber": "A-1"}, {"orderNumber": "\xc3\x84-2"}]'
 
 
-def new_landing(folder: Path, name: str = "shop") -> SourceLanding:
+def new_landing(folder: Path, name: str = "shop") -> LocalSourceLanding:
     """An empty landing of source *name* below *folder*."""
-    landing = SourceLanding(folder / "landing" / name, name)
+    landing = LocalSourceLanding(folder / "landing" / name, name)
     landing.prepare()
     return landing
 
@@ -34,7 +34,10 @@ def meta(page: int, body: bytes = BODY, **more: object) -> PageMeta:
 
 
 def land(
-    landing: protocol.SourceLanding, body: bytes = BODY, page: int | None = None, **more: object
+    landing: protocol.SourceLanding,
+    body: bytes = BODY,
+    page: int | None = None,
+    **more: object,
 ) -> PageMeta:
     """Land *body*, under the next number unless *page* is given."""
     made = meta(landing.next_page() if page is None else page, body, **more)
@@ -42,6 +45,6 @@ def land(
     return made
 
 
-def leftovers(landing: SourceLanding) -> list[str]:
+def leftovers(landing: LocalSourceLanding) -> list[str]:
     """Names of what lies in the folder of unfinished things."""
     return sorted(path.name for path in (landing.folder / "in-flight").iterdir())

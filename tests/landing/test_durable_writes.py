@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import LandingError
-from orderpull.landing.local import Landing
+from orderpull.landing.local import LocalLanding
 from tests.landing.full_disk import mounted, unwritable
 from tests.landing.landings import Place
 from tests.landing.pages import BODY, land, leftovers, meta, new_landing
@@ -60,7 +60,7 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_next_step(
         recorder = Recorder(patch)
         land(landing)
     page = "000000000001.json.zst"
-    month = landing.file(1).parent.name
+    month = landing.local_copy(1).parent.name
     assert recorder.calls == [
         ("fsync", "shop"),  # the new month's name
         ("write", f"{page}.tmp"),
@@ -129,12 +129,12 @@ def test_a_write_that_takes_less_than_it_is_given_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:7]))
         land(landing)
-        draft = landing.draft(2, "GET http://shop.test/orders")
+        draft = landing.begin_request(2, "GET http://shop.test/orders")
         draft.answered(200)
         draft.write(BODY)
         draft.close()
     assert landing.read(1)[1] == BODY
-    (found,) = landing.drafts()
+    (found,) = landing.requests_in_flight()
     assert (found.request, found.status, found.body) == ("GET http://shop.test/orders", 200, BODY)
 
 
@@ -154,7 +154,7 @@ def test_a_device_in_the_way_is_told() -> None:
 
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     """A folder without the right to write is refused before anything is asked."""
-    landing = Landing(tmp_path / "landing")
+    landing = LocalLanding(tmp_path / "landing")
     landing.check("shop")
     with unwritable(tmp_path / "landing" / "shop" / "in-flight"):
         refused(tmp_path / "landing", "Operation not permitted", "Permission denied")
@@ -163,7 +163,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
 
 def test_a_read_only_file_system_is_told(tmp_path: Path) -> None:
     """A read-only mount is refused before anything is asked."""
-    Landing(tmp_path / "landing").check("shop")
+    LocalLanding(tmp_path / "landing").check("shop")
     with mounted(tmp_path / "landing", "--bind", str(tmp_path / "landing")) as folder:
         remount = ["mount", "-o", "remount,bind,ro", str(folder)]
         subprocess.run(remount, check=True, capture_output=True)
@@ -194,16 +194,16 @@ def test_a_draft_takes_its_room_before_the_request_goes_out(tmp_path: Path) -> N
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=256k", "none") as disk:
         landing = new_landing(disk)
         with pytest.raises(LandingError, match="No space left on device"):
-            landing.draft(1, "GET http://shop.test/orders", room=1 << 20)
+            landing.begin_request(1, "GET http://shop.test/orders", reserve=1 << 20)
         assert leftovers(landing) == []
-        draft = landing.draft(1, "GET http://shop.test/orders", room=100_000)
+        draft = landing.begin_request(1, "GET http://shop.test/orders", reserve=100_000)
         filler = disk / "filler"
         with pytest.raises(OSError, match="No space"):
             filler.write_bytes(bytes(1 << 20))
         draft.answered(200)
         draft.write(b"x" * 99_000)
         draft.close()
-        assert landing.drafts()[0].body == b"x" * 99_000
+        assert landing.requests_in_flight()[0].body == b"x" * 99_000
 
 
 def test_a_limit_on_file_size_is_told(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_damaged_file_of_the_landing_itself_is_told(place: Place) -> None:
 def refused(folder: Path, *words: str) -> None:
     """The landing in *folder* is refused with a sentence that says one of these *words*."""
     with pytest.raises(LandingError) as caught:
-        Landing(folder).check("shop")
+        LocalLanding(folder).check("shop")
     assert any(word in caught.value.message for word in words), caught.value.message
     assert f"The landing of source 'shop' in {folder}" in caught.value.message
     assert "Check the folder and its rights" in caught.value.hint

@@ -109,7 +109,7 @@ def test_pages_that_come_while_it_loads_wait_with_their_time(
             if point == "before-normalize":
                 keep_last_pull(part_of(settings), LATER)
 
-        monkeypatch.setattr(failpoints, "reached", meanwhile)
+        monkeypatch.setattr(failpoints, "_action", meanwhile)
         pipeline.load(settings)
     assert noted(settings).read_at == LATER
     assert pulled_at(tmp_path) == [first]

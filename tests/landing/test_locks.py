@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import LandingBusy
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from tests.landing.landings import Place
 from tests.landing.pages import leftovers, new_landing
 
 HOLD = """
 import sys
 from pathlib import Path
-from orderpull.landing.local import SourceLanding
-landing = SourceLanding(Path(sys.argv[1]), "shop")
+from orderpull.landing.local import LocalSourceLanding
+landing = LocalSourceLanding(Path(sys.argv[1]), "shop")
 with landing.pulling():
     print("held", flush=True)
     sys.stdin.read()
@@ -28,8 +28,8 @@ with landing.pulling():
 PREPARE = """
 import sys
 from pathlib import Path
-from orderpull.landing.local import SourceLanding
-landing = SourceLanding(Path(sys.argv[1]), "shop")
+from orderpull.landing.local import LocalSourceLanding
+landing = LocalSourceLanding(Path(sys.argv[1]), "shop")
 print("ready", flush=True)
 sys.stdin.readline()
 landing.prepare()
@@ -65,7 +65,7 @@ def test_a_second_puller_is_told_who_the_first_is(tmp_path: Path) -> None:
         assert landing.being_pulled()
         with pytest.raises(LandingBusy, match=rf"\(pid {holder.pid}\).*'shop'"), landing.pulling():
             raise AssertionError("two pull at once")
-        other = SourceLanding(landing.folder.parent / "other", "other")
+        other = LocalSourceLanding(landing.folder.parent / "other", "other")
         other.prepare()
         with other.pulling():
             pass  # another source is not concerned
@@ -122,5 +122,5 @@ def test_two_that_begin_at_once_agree_on_one_identity(tmp_path: Path) -> None:
             process.stdin.write("go\n")
             process.stdin.flush()
         told = {said(one), said(two)}
-    assert told == {SourceLanding(folder, "shop").identity}
-    assert leftovers(SourceLanding(folder, "shop")) == []
+    assert told == {LocalSourceLanding(folder, "shop").identity}
+    assert leftovers(LocalSourceLanding(folder, "shop")) == []

@@ -47,7 +47,7 @@ def test_zstd_reads_the_body_alone(place: Place) -> None:
         pytest.skip("there is no zstd program here")
     landing = place.open()
     land(landing)
-    done = subprocess.run([program, "-dc", landing.file(1)], capture_output=True, check=True)
+    done = subprocess.run([program, "-dc", landing.local_copy(1)], capture_output=True, check=True)
     assert done.stdout == BODY
 
 
@@ -60,7 +60,7 @@ def test_duckdb_reads_the_orders_as_they_are(place: Place, orders: int) -> None:
     land(landing, body, orders=orders)
     rows = duckdb.execute(
         "SELECT json FROM read_json_objects(?, format = 'array', maximum_object_size = 16777216)",
-        [str(landing.file(1))],
+        [str(landing.local_copy(1))],
     ).fetchall()
     assert [row[0] for row in rows] == texts
 

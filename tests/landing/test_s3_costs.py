@@ -14,7 +14,7 @@ import pytest
 from orderpull import clock, pipeline, read_settings
 from orderpull.errors import LandingError
 from orderpull.landing.s3.landing import landing_at
-from orderpull.landing.s3.local_cache import Scratch
+from orderpull.landing.s3.local_cache import LocalCache
 from orderpull.pipeline import RunResult
 from tests.aws.shops import many_shops
 from tests.docs.markdown import ROOT, rows, section
@@ -30,7 +30,7 @@ from orderpull.landing import open_landing
 from orderpull.settings import LandingSettings
 from pathlib import Path
 landing = open_landing(LandingSettings(url=sys.argv[1], endpoint=sys.argv[2]), Path()).source("shop")
-print(landing.file(1), flush=True)
+print(landing.local_copy(1), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -106,7 +106,7 @@ def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
         land(landing)
         with landing.pulling():
             calls()
-            draft = landing.draft(2, "GET http://shop.test/orders")
+            draft = landing.begin_request(2, "GET http://shop.test/orders")
             land(landing, page=2)
             draft.discard()
             assert calls() == told("a page of a consume-once API")
@@ -118,7 +118,7 @@ def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
             pass
         assert calls() == told("a lease")
         landing.meta(2)
-        landing.file(2)
+        landing.local_copy(2)
         landing.read(2)
         assert calls() == told("reading a page")
 
@@ -160,12 +160,12 @@ def test_copies_go_once_they_are_let_go(bucket: TestBucket, tmp_path: Path) -> N
         land(landing)
     with Line(bucket.url) as line:
         far = bucket.landing(endpoint=line.url)
-        files = [far.file(page) for page in (1, 2, 3)]
+        files = [far.local_copy(page) for page in (1, 2, 3)]
         assert [far.read(page)[1] for page in (1, 2, 3)] == [BODY] * 3
         pages = [asked for asked in line.asked if ".json.zst" in asked.path]
     assert len(pages) == 3
     assert [file.read_bytes() for file in files] == [place.get(place.name_of(n)) for n in (1, 2, 3)]
-    far.let_go()
+    far.release()
     assert left(tmp_path) == []
     folder = files[0].parent
     del far
@@ -176,7 +176,7 @@ def test_what_a_killed_process_copied_is_taken_away(bucket: TestBucket, tmp_path
     """The next process that reads pages clears up; one that lives keeps its own."""
     landing = S3Place(bucket).open()
     land(landing)
-    mine = landing.file(1)
+    mine = landing.local_copy(1)
     done = subprocess.run(
         [sys.executable, "-c", COPY, bucket.settings().url, bucket.url],
         env=environment(tmp_path / "cache"),
@@ -187,10 +187,10 @@ def test_what_a_killed_process_copied_is_taken_away(bucket: TestBucket, tmp_path
     dead = Path(done.stdout.strip())
     assert dead.exists()
     other = bucket.landing()
-    other.file(1)
+    other.local_copy(1)
     assert not dead.exists()
     assert mine.exists()
-    other.let_go()
+    other.release()
 
 
 def left(folder: Path) -> list[str]:
@@ -202,7 +202,7 @@ def test_answers_under_way_are_for_one_user_only(
     bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They hold names and addresses: nobody else may look into the folder."""
-    S3Place(bucket).open().draft(1, "GET http://shop.test/orders").close()
+    S3Place(bucket).open().begin_request(1, "GET http://shop.test/orders").close()
     top = tmp_path / "cache" / "orderpull"
     assert stat.S_IMODE(top.stat().st_mode) == 0o700
     (draft,) = top.rglob("*.part")
@@ -218,7 +218,7 @@ def test_without_a_cache_folder_the_temporary_one_serves(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    scratch = Scratch("shop")
+    scratch = LocalCache("shop")
     scratch.prepare()
     assert scratch.in_flight == tmp_path / "tmp" / f"orderpull-{os.getuid()}" / "shop" / "in-flight"
 
@@ -238,7 +238,7 @@ def test_no_place_at_all_is_told(
 def test_a_page_of_a_month_that_another_process_began_is_found(
     bucket: TestBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Months that were listed are listed anew where a page is not in the last of them."""
+    """PageIndex that were listed are listed anew where a page is not in the last of them."""
     place = S3Place(bucket)
     puller, loader = place.open(), place.open()
     for month in (1, 2, 3):

@@ -11,7 +11,7 @@ import pytest
 from orderpull import s3 as bucket_module
 from orderpull.errors import CorruptPage, LandingBusy, LandingError, SettingsError
 from orderpull.landing import open_landing
-from orderpull.landing.s3.landing import SourceLanding
+from orderpull.landing.s3.landing import S3SourceLanding
 from orderpull.settings import LandingSettings
 from tests.doubles.faulty_s3 import Asked, Fault, Line, once, put_of
 from tests.landing.buckets import CREDENTIALS, TestBucket
@@ -35,7 +35,7 @@ def no_wait(*_: object) -> float:
     return 0.0
 
 
-def opened(bucket: TestBucket, line: Line) -> SourceLanding:
+def opened(bucket: TestBucket, line: Line) -> S3SourceLanding:
     """A landing that is reached over *line*."""
     landing = bucket.landing(endpoint=line.url)
     landing.prepare()
@@ -103,7 +103,7 @@ def test_no_put_is_without_its_condition(bucket: TestBucket, line: Line) -> None
     """Each page and each note of a request in flight goes out under If-None-Match."""
     landing = opened(bucket, line)
     with landing.pulling():
-        draft = landing.draft(1, REQUEST)
+        draft = landing.begin_request(1, REQUEST)
         land(landing)
         draft.discard()
     with landing.pulling():
@@ -146,7 +146,7 @@ def test_a_copy_that_is_not_what_was_landed_is_refused(bucket: TestBucket) -> No
     (key,) = (key for key in bucket.keys() if key.endswith(".zst"))  # noqa: SIM118 - no dict
     bucket.put(key, bucket.get(key)[:-1] + b"?")
     with pytest.raises(CorruptPage):
-        landing.file(1)
+        landing.local_copy(1)
 
 
 # ------------------------------------------------------------------------------------ preflight
@@ -306,7 +306,7 @@ def test_encryption_is_asked_for_with_every_put(
     landing = bucket.landing(endpoint=line.url, sse=sse, kms_key=kms_key)
     landing.prepare()
     with landing.pulling():
-        landing.draft(1, REQUEST).close()
+        landing.begin_request(1, REQUEST).close()
         land(landing)
         landing.keep_cursor("x", 1)
     head = "x-amz-server-side-encryption"

@@ -15,7 +15,7 @@ import pytest
 
 from orderpull.errors import LandingBusy
 from orderpull.landing.s3 import lease
-from orderpull.landing.s3.landing import SourceLanding
+from orderpull.landing.s3.landing import S3SourceLanding
 from tests.doubles.faulty_s3 import Line
 from tests.landing.buckets import TestBucket, environment
 from tests.landing.pages import BODY, land, meta
@@ -64,7 +64,7 @@ def on_machine(cache: Path) -> Iterator[None]:
         os.environ["XDG_CACHE_HOME"] = before
 
 
-def landing_on(bucket: TestBucket, cache: Path) -> SourceLanding:
+def landing_on(bucket: TestBucket, cache: Path) -> S3SourceLanding:
     """The landing, opened on the machine whose cache is *cache*."""
     with on_machine(cache):
         landing = bucket.landing()
@@ -161,11 +161,11 @@ def test_who_lost_the_lease_asks_for_nothing_more(
     landing = bucket.landing()
     landing.prepare()
     with landing.pulling():
-        landing.draft(1, REQUEST).discard()
+        landing.begin_request(1, REQUEST).discard()
         kept = msgspec.json.decode(bucket.get(".lock"))
         bucket.put(".lock", msgspec.json.encode({**kept, "pull": "another", "host": "there"}))
         with pytest.raises(LandingBusy, match="too slow to renew its right"):
-            landing.draft(1, REQUEST)
+            landing.begin_request(1, REQUEST)
     assert bucket.in_flight() == []
     assert msgspec.json.decode(bucket.get(".lock"))["pull"] == "another"
 
@@ -180,8 +180,8 @@ def test_of_many_that_begin_at_once_one_pulls(bucket: TestBucket, tmp_path: Path
     one_at_a_time, begin, end = threading.Lock(), threading.Barrier(4), threading.Barrier(4)
     told: list[str] = []
 
-    def try_it(landing: SourceLanding) -> None:
-        client = landing.bucket._store.client
+    def try_it(landing: S3SourceLanding) -> None:
+        client = landing.bucket._s3.client
         put = client.put_object
 
         def alone(**asked: object) -> object:
@@ -209,9 +209,9 @@ def test_of_many_that_begin_at_once_one_pulls(bucket: TestBucket, tmp_path: Path
 # ------------------------------------------------------------------------------------ adoption
 
 
-def leave(landing: SourceLanding, page: int, status: int, body: bytes) -> None:
+def leave(landing: S3SourceLanding, page: int, status: int, body: bytes) -> None:
     """Leave what a kill leaves after so much of an answer."""
-    draft = landing.draft(page, REQUEST)
+    draft = landing.begin_request(page, REQUEST)
     if status:
         draft.answered(status)
         draft.write(body)
@@ -225,24 +225,28 @@ def test_this_machine_has_the_bytes_another_only_the_note(
     here = landing_on(bucket, tmp_path / "here")
     leave(here, 1, 200, BODY)
     again, there = landing_on(bucket, tmp_path / "here"), landing_on(bucket, tmp_path / "there")
-    (found,), (noted,) = again.drafts(), there.drafts()
+    (found,), (noted,) = again.requests_in_flight(), there.requests_in_flight()
     assert (found.page, found.request, found.status, found.body) == (1, REQUEST, 200, BODY)
     assert (noted.page, noted.request, noted.status, noted.body) == (1, REQUEST, 0, b"")
     assert bucket.in_flight() == ["000000000001.part"]
     found.discard()
-    assert (bucket.in_flight(), again.drafts(), there.drafts()) == ([], [], [])
+    assert (bucket.in_flight(), again.requests_in_flight(), there.requests_in_flight()) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_what_was_never_sent_is_no_draft(bucket: TestBucket, tmp_path: Path) -> None:
     """Killed between the note here and the note in the bucket: nothing was asked."""
     here = landing_on(bucket, tmp_path / "here")
     leave(here, 1, 0, b"")
-    (only,) = here.drafts()
+    (only,) = here.requests_in_flight()
     assert only.status == 0
     bucket.client.delete_object(
         Bucket=bucket.name, Key="raw/shop/in-flight/000000000001.part"
     )  # as if it had not come to that
-    assert landing_on(bucket, tmp_path / "here").drafts() == []
+    assert landing_on(bucket, tmp_path / "here").requests_in_flight() == []
 
 
 def test_bytes_whose_number_is_taken_meanwhile_become_the_next_page(
@@ -251,28 +255,28 @@ def test_bytes_whose_number_is_taken_meanwhile_become_the_next_page(
     """Another machine gave a killed process' answer up; the one that has its bytes keeps them."""
     here, there = landing_on(bucket, tmp_path / "here"), landing_on(bucket, tmp_path / "there")
     leave(here, 1, 200, BODY)
-    (noted,) = there.drafts()
+    (noted,) = there.requests_in_flight()
     there.land(meta(1, b"", state="damaged", orders=0, possible_loss=True), b"")
     noted.discard()
     land(there, b"[]", page=2)
     again = landing_on(bucket, tmp_path / "here")
     for _ in range(2):  # looking at it changes nothing
-        (found,) = again.drafts()
+        (found,) = again.requests_in_flight()
         assert (found.page, found.body) == (3, BODY)
     again.land(meta(3), BODY)
-    (landed,) = landing_on(bucket, tmp_path / "here").drafts()
+    (landed,) = landing_on(bucket, tmp_path / "here").requests_in_flight()
     assert landed.page < again.next_page()  # killed right then: known to be landed
     landed.discard()
-    assert (again.drafts(), again.pages(), bucket.in_flight()) == ([], [1, 2, 3], [])
+    assert (again.requests_in_flight(), again.pages(), bucket.in_flight()) == ([], [1, 2, 3], [])
 
 
 def test_two_that_ask_at_once_are_told_before_they_ask(bucket: TestBucket, tmp_path: Path) -> None:
     """Even without a lease no two requests for one page are in flight."""
     here, there = landing_on(bucket, tmp_path / "here"), landing_on(bucket, tmp_path / "there")
-    draft = here.draft(1, REQUEST)
+    draft = here.begin_request(1, REQUEST)
     with pytest.raises(LandingBusy, match=r"has page 1 of .* in flight"):
-        there.draft(1, REQUEST)
+        there.begin_request(1, REQUEST)
     assert bucket.in_flight() == ["000000000001.part"]
     draft.discard()
-    there.draft(1, REQUEST).discard()
+    there.begin_request(1, REQUEST).discard()
     assert bucket.in_flight() == []

@@ -50,13 +50,13 @@ def test_the_policy_in_the_docs_is_enough_and_all_of_it_is_used(bucket: TestBuck
         opened.check("shop")
         landing = opened.source("shop")
         with landing.pulling():
-            draft = landing.draft(landing.next_page(), "GET http://shop.test/orders")
-            assert landing.drafts()
+            draft = landing.begin_request(landing.next_page(), "GET http://shop.test/orders")
+            assert landing.requests_in_flight()
             land(landing)
             draft.discard()
         landing.keep_cursor("2026-11-22", 1)
         assert landing.newest_cursor(None, 0) == "2026-11-22"
-        assert landing.file(1).exists()
+        assert landing.local_copy(1).exists()
         assert not landing.has(2)
         asked = list(line.asked)
     statements = policy()

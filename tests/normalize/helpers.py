@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from orderpull.landing import protocol
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.shape import Key, Shaper, StagedPage
 from orderpull.sources.paging.page_info import PageReader
@@ -62,9 +62,9 @@ def land(
     return meta
 
 
-def new_landing(folder: Path, name: str = "shop") -> SourceLanding:
+def new_landing(folder: Path, name: str = "shop") -> LocalSourceLanding:
     """An empty landing of source *name* below *folder*."""
-    landing = SourceLanding(folder / name, name)
+    landing = LocalSourceLanding(folder / name, name)
     landing.prepare()
     return landing
 
@@ -98,7 +98,9 @@ class Workbench:
 
     def _staged(self, meta: PageMeta) -> StagedPage:
         number = meta.page
-        return StagedPage(meta, self.landing.file(number), lambda: self.landing.read(number)[1])
+        return StagedPage(
+            meta, self.landing.local_copy(number), lambda: self.landing.read(number)[1]
+        )
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         cursor = self.connection.execute(f"SELECT * FROM {table} ORDER BY page, position")

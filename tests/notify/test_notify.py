@@ -26,7 +26,7 @@ from orderpull.errors import (
     PossibleLoss,
     SourceUnreachable,
 )
-from orderpull.landing.lock import alone
+from orderpull.landing.lock import folder_lock
 from orderpull.notify import alert_state
 from orderpull.notify.alerts import MIN_ORDERS
 from orderpull.pipeline import RunResult, SourceResult
@@ -368,7 +368,7 @@ def test_two_that_end_at_once_tell_it_once(settings: Settings, post: Post) -> No
     """A run by hand beside the schedule: who comes second sees what the first has told."""
     (settings.folder / ".orderpull").mkdir()
     both = [threading.Thread(target=notify.after_run, args=(settings, failed())) for _ in range(2)]
-    with alone(settings.folder / ".orderpull"):
+    with folder_lock(settings.folder / ".orderpull"):
         for each in both:
             each.start()
     for each in both:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orderpull import loading
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.model import DATA_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.operate.home import House, history, house
@@ -137,7 +137,7 @@ def test_pages_that_one_side_lacks(tmp_path: Path) -> None:
         assert "load 2 landed pages" in home.call("status").stdout
         home.call("load", "--accept-rejects")
         home.call("replay", "--into", "duckdb:///new.duckdb")
-        SourceLanding(home.folder / "landing" / "shop", "shop").file(2).unlink()
+        LocalSourceLanding(home.folder / "landing" / "shop", "shop").local_copy(2).unlink()
         shown = home.call("replay", "--into", "duckdb:///newer.duckdb", code=1).stdout
         assert "newer.duckdb has not loaded these pages of shop: 2." in shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.transport import Answer, Progress, Request
@@ -39,7 +39,7 @@ class Asked:
         given = {"base_url": "https://shop.test", "start": "2026-01-01", **settings}
         self.requests: list[Request] = []
         self.say = say
-        self.landing = SourceLanding(folder / "landing", "shop")
+        self.landing = LocalSourceLanding(folder / "landing", "shop")
         self.landing.prepare()
         self.stop = Waits()
         self.api = parse_api(text, "test.toml")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from orderpull import clock
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.transport import Answer, Progress, Request
@@ -182,7 +182,7 @@ class Reader:
             max_pages=max_pages,
         )
         self.source = Source("shop", settings, parse_api(text, "moving.toml"), send=shop.send)
-        self.landing = SourceLanding(folder / "landing" / "shop", "shop")
+        self.landing = LocalSourceLanding(folder / "landing" / "shop", "shop")
         self.landing.prepare()
 
     def pull(self) -> Pulled:

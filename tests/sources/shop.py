@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from orderpull import pipeline
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings, parse_settings
@@ -102,8 +102,8 @@ class Shop:
         landing.prepare()
         return self.source(name).pull(landing, Start(), stop or Stop())
 
-    def landing(self, name: str = "shop") -> SourceLanding:
-        return SourceLanding(self.folder / "landing" / name, name)
+    def landing(self, name: str = "shop") -> LocalSourceLanding:
+        return LocalSourceLanding(self.folder / "landing" / name, name)
 
     def pages(self, name: str = "shop") -> list[PageMeta]:
         """The metadata of all landed pages."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orderpull.landing.page import divide
+from orderpull.landing.page import split_parts
 from orderpull.normalize.shape import Shaper, StagedPage
 from orderpull.sources.http.transport import Answer, Request
 from tests.normalize.helpers import Workbench
@@ -101,7 +101,9 @@ def nested(request: Request) -> object:
 def staged(asked: Asked, number: int) -> StagedPage:
     """A landed page, to be shaped."""
     landing = asked.landing
-    return StagedPage(landing.meta(number), landing.file(number), lambda: landing.read(number)[1])
+    return StagedPage(
+        landing.meta(number), landing.local_copy(number), lambda: landing.read(number)[1]
+    )
 
 
 def items_of(bench: Workbench, asked: Asked) -> dict[str, dict[str, int]]:
@@ -131,7 +133,7 @@ def test_lines_beyond_a_nested_page_are_asked_for(tmp_path: Path, bench: Workben
         "D": dict.fromkeys(SKUS[:3], 1),
     }
     meta, body = asked.landing.read(1)
-    answers = divide(meta, body)
+    answers = split_parts(meta, body)
     assert [json.loads(answer) for answer in answers] == [
         nested(each) for each in asked.requests[:3]
     ]

@@ -13,7 +13,7 @@ import pytest
 from orderpull import pipeline
 from orderpull.destinations.loader import Loader
 from orderpull.errors import DestinationError
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.pulling import AT_ONCE, THREADS
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
@@ -50,7 +50,7 @@ def held(shop: Shop) -> set[tuple[str, str, int]]:
 
 def loaded(shop: Shop, name: str) -> bool:
     """Whether what was pulled of *name* is loaded, and its pull has ended."""
-    landing = SourceLanding(shop.folder / "landing" / name, name)
+    landing = LocalSourceLanding(shop.folder / "landing" / name, name)
     note = landing.note("loaded.json") or b""
     return (
         landing.note("read.json") is not None

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import DestinationError, LandingBusy, LandingError, PossibleLoss
-from orderpull.landing.draft import Draft
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.inflight import InFlightRequest
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources import fetch
 from orderpull.sources.http.limits import Stop
@@ -35,7 +35,7 @@ class OneSource:
     """A consume-once source without a network, and its landing."""
 
     def __init__(self, folder: Path, *answers: Answer) -> None:
-        self.landing = SourceLanding(folder / "landing" / "shop", "shop")
+        self.landing = LocalSourceLanding(folder / "landing" / "shop", "shop")
         self.landing.prepare()
         self.answers = list(answers)
         settings = SourceSettings(api="skubana-assessment", base_url=URL)
@@ -59,7 +59,7 @@ class OneSource:
 
     def leave(self, status: int, body: bytes, *, page: int = 1, room: int = 0) -> Path:
         """Leave what a kill leaves after so much of an answer."""
-        draft = self.landing.draft(page, ASKED, room)
+        draft = self.landing.begin_request(page, ASKED, room)
         if status:
             draft.answered(status)
             draft.write(body)
@@ -183,7 +183,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_answer_in_flight(
     """The page cannot be landed, exit 1 or 2 - and the next run finds all of it in its draft."""
     one = OneSource(tmp_path, Answer(200, {}, BODY))
     with monkeypatch.context() as patch:
-        patch.setattr(SourceLanding, "land", full)
+        patch.setattr(LocalSourceLanding, "land", full)
         with pytest.raises(LandingError, match="No space"):
             one.pull()
     assert one.bodies() == []
@@ -203,7 +203,7 @@ def test_a_draft_that_cannot_be_written_does_not_spoil_the_answer(
 
     with Wire([answer(BODY), answer(b"[]")]) as wire:
         shop = Shop.at(tmp_path, wire.url)
-        monkeypatch.setattr(Draft, step, no_space)
+        monkeypatch.setattr(InFlightRequest, step, no_space)
         pulled = shop.pull()
     assert (pulled.error, pulled.possible_loss) == (None, [])
     assert (shop.bodies(), shop.in_flight()) == ([BODY], [])
@@ -225,16 +225,16 @@ def test_numbers_are_given_under_the_lock(tmp_path: Path, monkeypatch: pytest.Mo
     """A pull that starts while another ends goes on after its pages, never over them."""
     first, second = OneSource(tmp_path, Answer(200, {}, BODY)), OneSource(tmp_path)
     second.answers.append(Answer(200, {}, OTHER))
-    pulling = SourceLanding.pulling
+    pulling = LocalSourceLanding.pulling
 
     @contextmanager
-    def just_missed(landing: SourceLanding) -> Iterator[None]:
-        monkeypatch.setattr(SourceLanding, "pulling", pulling)
+    def just_missed(landing: LocalSourceLanding) -> Iterator[None]:
+        monkeypatch.setattr(LocalSourceLanding, "pulling", pulling)
         assert first.pull().pages == [1]
         with pulling(landing):
             yield
 
-    monkeypatch.setattr(SourceLanding, "pulling", just_missed)
+    monkeypatch.setattr(LocalSourceLanding, "pulling", just_missed)
     assert second.pull().pages == [2]
     assert first.bodies() == [BODY, OTHER]
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.model import TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.sources.medusa import Medusa
@@ -49,7 +49,7 @@ def everything_written(folder: Path) -> dict[str, bytes]:
     """Every file below *folder*; landed pages and warehouses unpacked too."""
     found = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for source in (folder / "landing").iterdir():
-        landing = SourceLanding(source, source.name)
+        landing = LocalSourceLanding(source, source.name)
         for page in landing.pages():
             meta, body = landing.read(page)
             found[f"{source.name} page {page}"] = repr(meta).encode() + body

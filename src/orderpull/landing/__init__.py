@@ -40,7 +40,7 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
 
 
 def _folder(settings: LandingSettings, folder: Path) -> "Landing":
-    from orderpull.landing.local import Landing
+    from orderpull.landing.local import LocalLanding
 
     for key in _ONLY_S3:
         if getattr(settings, key) is not None:
@@ -48,4 +48,4 @@ def _folder(settings: LandingSettings, folder: Path) -> "Landing":
                 f"landing.{key} is set, and landing.url is a folder.",
                 f"Take landing.{key} out, or set landing.url to s3://BUCKET/PREFIX.",
             )
-    return Landing((folder / settings.url).absolute())
+    return LocalLanding((folder / settings.url).absolute())

@@ -31,18 +31,18 @@ from orderpull import clock
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
-from orderpull.landing.draft import Draft, read_drafts
 from orderpull.landing.files import sync_folder, write_all
-from orderpull.landing.lock import Held, alone, held, is_held
+from orderpull.landing.inflight import InFlightRequest, read_requests
+from orderpull.landing.lock import LockHeld, file_lock, folder_lock, is_locked
 from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, own
+from orderpull.landing.protocol import IDENTITY, check_number
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _PAGE = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _META_BYTES = 65_536
 
 
-class Landing(protocol.Landing):
+class LocalLanding(protocol.Landing):
     """All sources' pages below one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -51,9 +51,9 @@ class Landing(protocol.Landing):
     def __str__(self) -> str:
         return str(self.folder)
 
-    def source(self, name: str) -> "SourceLanding":
+    def source(self, name: str) -> "LocalSourceLanding":
         """The part of the landing that one source has."""
-        return SourceLanding(self.folder / name, name)
+        return LocalSourceLanding(self.folder / name, name)
 
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be kept now.
@@ -63,7 +63,7 @@ class Landing(protocol.Landing):
         self.source(name).prepare()
 
 
-class SourceLanding(protocol.SourceLanding):
+class LocalSourceLanding(protocol.SourceLanding):
     """One source's pages."""
 
     def __init__(self, folder: Path, source: str) -> None:
@@ -83,7 +83,7 @@ class SourceLanding(protocol.SourceLanding):
             with tempfile.TemporaryFile(dir=self._in_flight, buffering=0) as probe:
                 probe.write(b"orderpull was here\n")
                 os.fsync(probe.fileno())
-            with alone(self.folder):
+            with folder_lock(self.folder):
                 if not (self.folder / IDENTITY).exists():
                     identity = msgspec.json.encode({"id": uuid.uuid4().hex})
                     self._replace(self.folder / IDENTITY, identity)
@@ -97,8 +97,8 @@ class SourceLanding(protocol.SourceLanding):
         with ExitStack() as stack:
             with self._told():
                 try:
-                    stack.enter_context(held(self.folder / ".lock"))
-                except Held as holder:
+                    stack.enter_context(file_lock(self.folder / ".lock"))
+                except LockHeld as holder:
                     raise LandingBusy(
                         f"Another orderpull (pid {holder.pid}) is pulling source {self.name!r} "
                         f"into {self.folder}.",
@@ -109,7 +109,7 @@ class SourceLanding(protocol.SourceLanding):
     def being_pulled(self) -> bool:
         """Whether a process is pulling this source now."""
         with self._told():
-            return is_held(self.folder / ".lock")
+            return is_locked(self.folder / ".lock")
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
@@ -129,7 +129,7 @@ class SourceLanding(protocol.SourceLanding):
                 return max(max(numbers) + 1, at_least)
         return at_least
 
-    def file(self, page: int) -> Path:
+    def local_copy(self, page: int) -> Path:
         """The file of landed page number *page*. :raises LandingError: it is not there."""
         for month in reversed(self._months()):
             path = month / f"{page:012d}{SUFFIX}"
@@ -140,7 +140,7 @@ class SourceLanding(protocol.SourceLanding):
             "Restore it from a backup of the landing.",
         )
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """The files are the landing's own: they stay."""
 
     def has(self, page: int) -> bool:
@@ -153,32 +153,32 @@ class SourceLanding(protocol.SourceLanding):
 
         :raises CorruptPage: its bytes are not those that were landed.
         """
-        path = self.file(page)
+        path = self.local_copy(page)
         with self._told():
             data = path.read_bytes()
         meta, body = decode(data, str(path))
-        return own(meta, page, str(path)), body
+        return check_number(meta, page, str(path)), body
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
-        path = self.file(page)
+        path = self.local_copy(page)
         with self._told(), path.open("rb") as file:
             data = file.read(_META_BYTES)
-        return own(decode_meta(data, str(path))[0], page, str(path))
+        return check_number(decode_meta(data, str(path))[0], page, str(path))
 
-    def draft(self, page: int, request: str, room: int = 0) -> Draft:
+    def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Note that *request* is about to be sent, to become *page*.
 
-        :param room: bytes that the answer may need; they are taken from the disk now.
+        :param reserve: bytes that the answer may need; they are taken from the disk now.
         :raises LandingError: they are not there.
         """
         with self._told():
-            return Draft.begin(self._in_flight / f"{page:012d}.part", request, room)
+            return InFlightRequest.begin(self._in_flight / f"{page:012d}.part", request, reserve)
 
-    def drafts(self) -> list[Draft]:
+    def requests_in_flight(self) -> list[InFlightRequest]:
         """What a kill left behind: requests whose answer did not become a page."""
         with self._told():
-            return read_drafts(self._in_flight)
+            return read_requests(self._in_flight)
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Keep a page. When this returns, its bytes are on the disk.

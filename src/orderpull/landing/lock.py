@@ -11,7 +11,7 @@ _TRIES = 5
 _SECONDS = 0.05
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another process holds the lock. :param pid: its process id, as far as it is known."""
 
     def __init__(self, pid: str) -> None:
@@ -20,16 +20,16 @@ class Held(Exception):
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock *path*, and write this process's id into it.
 
-    :raises Held: another process holds it.
+    :raises LockHeld: another process holds it.
     :raises OSError: the file cannot be used.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _got(file):
-            raise Held(os.pread(file, 20, 0).decode(errors="replace").strip() or "unknown")
+        if not _lock(file):
+            raise LockHeld(os.pread(file, 20, 0).decode(errors="replace").strip() or "unknown")
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -37,7 +37,7 @@ def held(path: Path) -> Iterator[None]:
         os.close(file)
 
 
-def is_held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a process holds the lock *path* now. :raises OSError: that cannot be told."""
     try:
         file = os.open(path, os.O_RDWR)
@@ -53,7 +53,7 @@ def is_held(path: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Be the only process in here, waiting for another to leave; *folder* itself is the lock."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -63,7 +63,7 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _got(file: int) -> bool:
+def _lock(file: int) -> bool:
     """Whether this process got the lock; one who only looks at it is waited for."""
     for tried in range(_TRIES):
         try:

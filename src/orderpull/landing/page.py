@@ -78,12 +78,12 @@ class PageMeta(Struct, frozen=True):
     cursor_after: str | None = None
 
 
-def join(bodies: Sequence[bytes]) -> bytes:
+def join_parts(bodies: Sequence[bytes]) -> bytes:
     """Several answers as the body of one page."""
     return b"\n".join(bodies)
 
 
-def divide(meta: PageMeta, body: bytes) -> list[bytes]:
+def split_parts(meta: PageMeta, body: bytes) -> list[bytes]:
     """The answers that a page with parts is made of."""
     answers, at = [], 0
     for part in meta.parts:
@@ -110,11 +110,11 @@ def decode_meta(data: bytes, where: str) -> tuple[PageMeta, int]:
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] != _SKIPPABLE or len(data) < end:
-        raise CorruptPage(f"{where} is not a landed page.", restore(where))
+        raise CorruptPage(f"{where} is not a landed page.", restore_hint(where))
     try:
         return msgspec.json.decode(data[8:end], type=PageMeta), end
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise CorruptPage(f"{where}: its metadata cannot be read.", restore(where)) from None
+        raise CorruptPage(f"{where}: its metadata cannot be read.", restore_hint(where)) from None
 
 
 def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
@@ -126,12 +126,14 @@ def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
     try:
         body = zstd.decompress(data[start:])
     except zstd.ZstdError as error:
-        raise CorruptPage(f"{where} cannot be decompressed ({error}).", restore(where)) from None
+        message = f"{where} cannot be decompressed ({error})."
+        raise CorruptPage(message, restore_hint(where)) from None
     if digest(body) != meta.sha256:
-        raise CorruptPage(f"{where} is not what was landed: its sha256 differs.", restore(where))
+        message = f"{where} is not what was landed: its sha256 differs."
+        raise CorruptPage(message, restore_hint(where))
     return meta, body
 
 
-def restore(where: object) -> str:
+def restore_hint(where: object) -> str:
     """What to do about a file of the landing, *where*, that was changed."""
     return f"Restore {Path(str(where)).name} from a backup; what came before it is loaded."

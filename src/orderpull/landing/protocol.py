@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from orderpull.errors import CorruptPage, LandingError
-from orderpull.landing.draft import Draft
-from orderpull.landing.page import PageMeta, restore
+from orderpull.landing.inflight import InFlightRequest
+from orderpull.landing.page import PageMeta, restore_hint
 
 IDENTITY, CURSOR, LOADED = "landing.json", "cursor.json", "loaded.json"
 """The notes that lie beside a source's pages."""
@@ -69,15 +69,15 @@ class SourceLanding(Protocol):
         """The number that the next page gets: one above the newest, never from the clock."""
         ...
 
-    def file(self, page: int) -> Path:
-        """A file with landed page number *page*, until :meth:`let_go`.
+    def local_copy(self, page: int) -> Path:
+        """A file with landed page number *page*, until :meth:`release`.
 
         :raises LandingError: the page is not there.
         """
         ...
 
-    def let_go(self) -> None:
-        """The files that :meth:`file` gave are needed no more."""
+    def release(self) -> None:
+        """The files that :meth:`local_copy` gave are needed no more."""
         ...
 
     def has(self, page: int) -> bool:
@@ -95,15 +95,15 @@ class SourceLanding(Protocol):
         """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
         ...
 
-    def draft(self, page: int, request: str, room: int = 0) -> Draft:
+    def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Note that *request* is about to be sent, to become *page*.
 
-        :param room: bytes that the answer may need; they are taken from the disk now.
+        :param reserve: bytes that the answer may need; they are taken from the disk now.
         :raises LandingError: it could not be noted durably, or they are not there.
         """
         ...
 
-    def drafts(self) -> list[Draft]:
+    def requests_in_flight(self) -> list[InFlightRequest]:
         """What a kill left behind: requests whose answer did not become a page."""
         ...
 
@@ -168,14 +168,14 @@ class SourceLanding(Protocol):
 
     def _unreadable(self, name: str) -> LandingError:
         where = f"{self}/{name}"
-        return LandingError(f"{where} cannot be read.", restore(where))
+        return LandingError(f"{where} cannot be read.", restore_hint(where))
 
 
-def own(meta: PageMeta, page: int, where: str) -> PageMeta:
+def check_number(meta: PageMeta, page: int, where: str) -> PageMeta:
     """*meta*, if it is that of *page*: a file that was copied over another is found out.
 
     :raises CorruptPage: it is another's; *where* names the file.
     """
     if meta.page != page:
-        raise CorruptPage(f"{where} is page {meta.page}, not page {page}.", restore(where))
+        raise CorruptPage(f"{where} is page {meta.page}, not page {page}.", restore_hint(where))
     return meta

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from orderpull.landing.page import PageMeta, divide
+from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
 from orderpull.sources.paging.json_extract import TellReader
@@ -86,7 +86,7 @@ class PageTexts:
 
     def _put_together(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The orders of a page of several answers, each with what was asked for it."""
-        first, *answers = divide(page.meta, body)
+        first, *answers = split_parts(page.meta, body)
         answers = [self._reader.json(answer) for answer in answers]
         inner = replace(page, meta=structs.replace(page.meta, parts=[]))
         pieces = self.pieces(inner, first)
@@ -142,7 +142,7 @@ class PageTexts:
         if page.meta.kind == "export":
             return False
         if page.meta.parts:
-            body = divide(page.meta, body)[0]
+            body = split_parts(page.meta, body)[0]
         body = self._json(body)
         return page.meta.state == "whole" and repeats(body, self._form.path)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from orderpull.landing import open_landing
 from orderpull.landing.files import sync_folder, write_all
-from orderpull.landing.lock import alone
+from orderpull.landing.lock import folder_lock
 from orderpull.landing.protocol import SourceLanding
 from orderpull.settings import Settings
 
@@ -79,7 +79,7 @@ class FolderStore(AlertStore):
     def lock(self) -> Iterator[None]:
         """Hold the lock of the folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(self.folder):
+        with folder_lock(self.folder):
             yield
 
     def load(self) -> AlertState:

@@ -55,7 +55,7 @@ def status(settings: Settings) -> Status:
     for name, source in settings.chosen().items():
         part = landing.source(name)
         waiting = len(Waiting(part).pages())
-        drafts = 0 if part.being_pulled() else len(part.drafts())
+        drafts = 0 if part.being_pulled() else len(part.requests_in_flight())
         api = read_api(source.api, settings.folder)
         cursor = part.newest_cursor(None, 0) if api.cursor else None
         open_ = sum(row["rejects"] for row in rejects if row["source"] == name)

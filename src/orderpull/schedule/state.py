@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from orderpull import clock
 from orderpull.errors import ScheduleBusy, ScheduleError
-from orderpull.landing.lock import Held, held, is_held
+from orderpull.landing.lock import LockHeld, file_lock, is_locked
 from orderpull.settings import Settings
 
 LOCK_FILE, STATE_FILE = "schedule.lock", "schedule.json"
@@ -66,9 +66,9 @@ class StateFile:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with held(self.folder / LOCK_FILE):
+            with file_lock(self.folder / LOCK_FILE):
                 yield
-        except Held as holder:
+        except LockHeld as holder:
             raise ScheduleBusy(
                 f"Another schedule (pid {holder.pid}) runs with these settings.",
                 "Let that one run, or end it first.",
@@ -104,7 +104,7 @@ class StateFile:
         if state is None:
             return None
         try:
-            return ScheduleStatus(is_held(self.folder / LOCK_FILE), state)
+            return ScheduleStatus(is_locked(self.folder / LOCK_FILE), state)
         except OSError:
             return ScheduleStatus(running=False, state=state)
 

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from orderpull.landing.page import Part, join
+from orderpull.landing.page import Part, join_parts
 from orderpull.sources.endpoint import Endpoint
 from orderpull.sources.fetch import Asking, Taken
 from orderpull.sources.paging.flows import Ask, follow, page_size, walk
@@ -35,7 +35,7 @@ class Children:
             for answer in self._answers(wanted, page):
                 bodies.append(answer)
                 parts.append(Part(len(answer), wanted.position, wanted.children))
-        return join(bodies), parts
+        return join_parts(bodies), parts
 
     def _answers(self, wanted: Wanted, page: int) -> list[bytes]:
         """The pages of one list, as received; one that only repeats the page before it is none."""

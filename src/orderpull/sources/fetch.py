@@ -21,7 +21,7 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.failpoints import failpoint
-from orderpull.landing.draft import Draft
+from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import Endpoint, how, read_answer, well
 from orderpull.sources.http.limits import Stop, asked_wait, backoff, points_wait
@@ -56,7 +56,7 @@ class Taken:
     request: str
     answer: Answer
     reading: Reading
-    draft: Draft | None = None
+    draft: InFlightRequest | None = None
     loss: bool = False
     error: SourceError | None = None
 
@@ -216,7 +216,7 @@ class AskOnce:
             tried += 1
             self.pace.turn()
             signed = self.endpoint.signed(request)
-            draft = self.landing.draft(page, self.endpoint.told(request), self.room)
+            draft = self.landing.begin_request(page, self.endpoint.told(request), self.room)
             failpoint("before-request")
             wait: float | None = None
             try:
@@ -225,7 +225,7 @@ class AskOnce:
                 error: SourceError = unreachable
             else:
                 failpoint("after-response")
-                draft.arrived()
+                draft.mark_complete()
                 if answer.status not in NOT_CONSUMED:
                     self.room = max(self.room, 2 * len(answer.body))
                     return self._taken(draft, answer)
@@ -238,7 +238,7 @@ class AskOnce:
                     continue
             self.pace.again(error, wait, tried)
 
-    def adopt(self, draft: Draft) -> Taken | None:
+    def adopt(self, draft: InFlightRequest) -> Taken | None:
         """What a request that a kill left in flight brought; None if certainly nothing."""
         if draft.status in NOT_CONSUMED:
             return None
@@ -254,7 +254,7 @@ class AskOnce:
         )
         return taken
 
-    def _taken(self, draft: Draft, answer: Answer) -> Taken:
+    def _taken(self, draft: InFlightRequest, answer: Answer) -> Taken:
         """What *answer* is: orders, something else in whole JSON, or a possible loss."""
         reading = self.reader.read(answer.body)
         taken = Taken(draft.request, answer, reading, draft)
@@ -277,8 +277,8 @@ class _Noted(Progress):
     page may yet find its place. The draft ends there then, without a hole.
     """
 
-    def __init__(self, draft: Draft) -> None:
-        self.draft: Draft | None = draft
+    def __init__(self, draft: InFlightRequest) -> None:
+        self.draft: InFlightRequest | None = draft
 
     def answered(self, status: int) -> None:
         failpoint("request-sent")
@@ -287,7 +287,7 @@ class _Noted(Progress):
     def write(self, chunk: bytes) -> None:
         self._note(lambda draft: draft.write(chunk))
 
-    def _note(self, note: Callable[[Draft], None]) -> None:
+    def _note(self, note: Callable[[InFlightRequest], None]) -> None:
         if self.draft is None:
             return
         try:

@@ -10,7 +10,7 @@ import msgspec
 
 from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
-from orderpull.landing.page import Kind, PageMeta, Part, digest, join
+from orderpull.landing.page import Kind, PageMeta, Part, digest, join_parts
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.bulk_export import Export
 from orderpull.sources.children import Children
@@ -195,7 +195,7 @@ class _Pull:
         """List all orders and keep that, so that the loader finds those that vanished."""
         answers = listed(self.source, self.asking, self.next_page)
         bodies = [each.answer.body for each in answers]
-        self._keep_body("listing", join(bodies), [Part(len(each)) for each in bodies])
+        self._keep_body("listing", join_parts(bodies), [Part(len(each)) for each in bodies])
         self._keep_time(LISTED)
 
     def _keep_body(
@@ -380,7 +380,7 @@ class _Pull:
 
         :raises PossibleLoss: orders may be lost with it.
         """
-        for draft in self.landing.drafts():
+        for draft in self.landing.requests_in_flight():
             landed = draft.page < self.next_page
             taken = None if landed else once.adopt(draft)
             if taken is None:

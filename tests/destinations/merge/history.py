@@ -24,7 +24,7 @@ from tests.normalize.helpers import land, named_api, new_landing
 from tests.warehouses import warehouse
 
 if TYPE_CHECKING:
-    from orderpull.landing.local import SourceLanding
+    from orderpull.landing.local import LocalSourceLanding
 
 TEA = """
 title = "Tea shop"
@@ -109,7 +109,7 @@ class Shop:
         if self.api.cursor:
             settings["start"] = "2026-01-01"
         self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
-        self.landing: SourceLanding = new_landing(folder, name)
+        self.landing: LocalSourceLanding = new_landing(folder, name)
         self.loader = loader
         self.pages = 0
 

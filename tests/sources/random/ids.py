@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 
 API = """
 title = "Odd shop"
@@ -34,7 +34,7 @@ def order(number: int) -> dict[str, Any]:
     return {"id": number, "changed": f"2026-01-01T00:00:{number:02d}", "lines": []}
 
 
-def ids(landing: SourceLanding) -> set[Any]:
+def ids(landing: LocalSourceLanding) -> set[Any]:
     """The ids of all landed orders."""
     bodies = (landing.read(page)[1] for page in landing.pages())
     return {each["id"] for body in bodies for each in json.loads(body)["orders"]}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orderpull import clock, failpoints
-from orderpull.landing.local import SourceLanding
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import ShapingSql
 from orderpull.settings import SourceSettings
@@ -198,7 +198,7 @@ class Trial:
             **scene.switches,
         )
         self._together()
-        self.landing = SourceLanding(folder / "landing", "shop")
+        self.landing = LocalSourceLanding(folder / "landing", "shop")
         self.landing.prepare()
         self.settings = SourceSettings(
             api="any.toml",
@@ -209,7 +209,7 @@ class Trial:
         self.calls = 0
         self.moving = False
         patch.setattr(clock, "now", lambda: self.shop.clock.now.replace(tzinfo=None))
-        patch.setattr(failpoints, "reached", self._reached)
+        patch.setattr(failpoints, "_action", self._reached)
         patch.setattr(Stop, "wait", lambda *_: False)
 
     def _together(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orderpull.errors import SourceBroken, SourceUnexpected, SourceUnstable
-from orderpull.landing.page import divide
+from orderpull.landing.page import split_parts
 from orderpull.sources.http.transport import Answer, Request
 from orderpull.sources.pull import Pulled
 from orderpull.sources.reconcile import Ids
@@ -56,7 +56,7 @@ def pulled(folder: Path, say: Callable[[Request], Any]) -> tuple[Pulled, list[st
     for number in source.landing.pages():
         meta, body = source.landing.read(number)
         if meta.kind == "listing":
-            return result, Ids(source.api).of(divide(meta, body))
+            return result, Ids(source.api).of(split_parts(meta, body))
     return result, None
 
 

@@ -18,7 +18,7 @@ import duckdb
 from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import Column
-from orderpull.s3 import Bucket, Store, Use
+from orderpull.s3 import Bucket, ErrorContext, S3Client
 from orderpull.settings import DestinationSettings
 
 PART_BYTES = "32MB"
@@ -29,7 +29,9 @@ ROWS_AT_ONCE = 50_000
 
 _MARGIN = 60.0
 _OURS = re.compile(r"[0-9a-f]{32}-(\d+)/[a-z_]+(?:-\d{4}\.parquet|\.manifest)")
-_USE = Use("The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError)
+_ERROR_CONTEXT = ErrorContext(
+    "The stage", "destination", "destination.stage", "docs/redshift.md", DestinationError
+)
 
 
 class RedshiftStage:
@@ -52,9 +54,9 @@ class RedshiftStage:
                 "Redshift reads the bucket with a role: destination.iam_role is missing.",
                 "Give the ARN of a role that is attached to the cluster or workgroup.",
             )
-        store = Store(endpoint=settings.endpoint, region=settings.region)
+        store = S3Client(endpoint=settings.endpoint, region=settings.region)
         prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self.bucket = Bucket(store, name, prefix, _USE)
+        self.bucket = Bucket(store, name, prefix, _ERROR_CONTEXT)
         self.leftover_after = settings.timeout + _MARGIN
 
     def session(self) -> "StageFiles":

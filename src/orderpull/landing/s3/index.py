@@ -18,7 +18,7 @@ _FEW_NAMES = 10
 Found = TypeVar("Found")
 
 
-class Months:
+class PageIndex:
     """The months of one source's pages. What was listed once is remembered as long as it helps."""
 
     def __init__(self, bucket: Bucket) -> None:
@@ -29,8 +29,8 @@ class Months:
     def pages(self, after: int) -> list[int]:
         """Numbers of the pages above *after*, ascending.
 
-        Months are asked from the newest back, each for what comes after that number, until nothing
-        older can be missing: the cost follows what is found.
+        Months are listed from the newest back, each for keys after that number, until no older
+        page can be missing. The cost follows the number of new pages.
         """
         found: list[int] = []
         for month in reversed(self._read()):

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.failpoints import failpoint
-from orderpull.landing.draft import Draft, first_line, parse_draft, read_drafts
-from orderpull.s3 import Bucket, Unmet
+from orderpull.landing.inflight import InFlightRequest, first_line, parse_request, read_requests
+from orderpull.s3 import Bucket, PreconditionFailed
 
 FOLDER = "in-flight/"
 
 
-class InFlight:
+class InFlightStore:
     """One source's requests in flight.
 
     :param here: the folder of this machine for them.
@@ -32,19 +32,19 @@ class InFlight:
         self._here = here
         self._pull = pull
         self._landed_by = landed_by
-        self._drafts: dict[int, Draft] = {}
+        self._drafts: dict[int, InFlightRequest] = {}
 
-    def begin(self, page: int, request: str, room: int) -> Draft:
+    def begin(self, page: int, request: str, reserve: int) -> InFlightRequest:
         """Note that *request* is about to be sent: here, then in the bucket.
 
         :raises OSError: there is no *room* here.
         :raises LandingBusy: another process has such a request in flight.
         """
-        draft = Draft.begin(self._here / _name(page), request, room, self._pull)
+        draft = InFlightRequest.begin(self._here / _name(page), request, reserve, self._pull)
         failpoint("noted-here")
         try:
-            self._bucket.put_new(FOLDER + _name(page), first_line(request, self._pull))
-        except Unmet:
+            self._bucket.create(FOLDER + _name(page), first_line(request, self._pull))
+        except PreconditionFailed:
             draft.discard()
             raise LandingBusy(
                 f"Another orderpull has page {page} of {self._bucket} in flight.",
@@ -56,7 +56,7 @@ class InFlight:
         failpoint("noted")
         return self._known(draft)
 
-    def found(self, next_page: Callable[[], int]) -> list[Draft]:
+    def found(self, next_page: Callable[[], int]) -> list[InFlightRequest]:
         """What a kill left, by page number; with the bytes that had arrived, if they are here.
 
         Bytes whose number somebody else has used meanwhile get one above all others.
@@ -68,9 +68,9 @@ class InFlight:
         for draft in noted.values():
             draft.pull = ""  # without its bytes it is no answer of that pull
         # Nothing came of one without status; the bucket knows whether it was sent.
-        here = [draft for draft in read_drafts(self._here) if draft.status]
+        here = [draft for draft in read_requests(self._here) if draft.status]
         new = next_page() if here else 0
-        late: list[Draft] = []
+        late: list[InFlightRequest] = []
         for draft in here:
             same = pulls.get(draft.page, draft.pull) == draft.pull
             if same and (draft.page >= new or self._landed_by(draft.page) == draft.pull):
@@ -91,13 +91,13 @@ class InFlight:
         if page in self._drafts:
             self._drafts[page].discard()
 
-    def _noted(self) -> list[Draft]:
+    def _noted(self) -> list[InFlightRequest]:
         """The requests in flight as the bucket knows them: without any answer."""
         names = [name for name in self._bucket.names(FOLDER) if name.endswith(".part")]
         found = ((name, self._bucket.get(FOLDER + name)) for name in names)
-        return [parse_draft(self._here / name, got.data) for name, got in found if got]
+        return [parse_request(self._here / name, got.data) for name, got in found if got]
 
-    def _known(self, draft: Draft) -> Draft:
+    def _known(self, draft: InFlightRequest) -> InFlightRequest:
         """*draft*; once it is discarded, its note in the bucket goes, too."""
 
         def forget() -> None:
@@ -105,7 +105,7 @@ class InFlight:
             with suppress(LandingError):  # the next run finds that out, too
                 self._bucket.delete(FOLDER + _name(draft.page))
 
-        draft.forget = forget
+        draft.on_discard = forget
         self._drafts[draft.page] = draft
         return draft
 
@@ -114,7 +114,7 @@ def _name(page: int) -> str:
     return f"{page:012d}.part"
 
 
-def _renumbered(draft: Draft, page: int) -> Draft:
+def _renumbered(draft: InFlightRequest, page: int) -> InFlightRequest:
     """*draft* under another number, its file too."""
     path = draft.path.with_name(_name(page))
     draft.path.rename(path)

@@ -25,18 +25,20 @@ import msgspec
 from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
-from orderpull.landing.draft import Draft
-from orderpull.landing.lock import Held, held, is_held
+from orderpull.landing.inflight import InFlightRequest
+from orderpull.landing.lock import LockHeld, file_lock, is_locked
 from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, own
-from orderpull.landing.s3.index import Months
-from orderpull.landing.s3.inflight import FOLDER, InFlight
+from orderpull.landing.protocol import IDENTITY, check_number
+from orderpull.landing.s3.index import PageIndex
+from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
-from orderpull.landing.s3.local_cache import PageFiles, Scratch
-from orderpull.s3 import Bucket, Object, Store, Unmet, Use
+from orderpull.landing.s3.local_cache import LocalCache, PageCopies
+from orderpull.s3 import Bucket, ErrorContext, Object, PreconditionFailed, S3Client
 from orderpull.settings import LandingSettings
 
-USE = Use("The landing", "landing", "landing.url", "docs/landing.md", LandingError)
+ERROR_CONTEXT = ErrorContext(
+    "The landing", "landing", "landing.url", "docs/landing.md", LandingError
+)
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
 _LOCK = ".lock"
@@ -44,7 +46,7 @@ _FIRST_BYTES = 8192
 _NUMBER_TRIES = 10
 
 
-def landing_at(settings: LandingSettings) -> "Landing":
+def landing_at(settings: LandingSettings) -> "S3Landing":
     """The landing at ``settings.url``, of which nothing is asked yet.
 
     :raises SettingsError: the URL, or what belongs to it, is wrong.
@@ -67,29 +69,29 @@ def landing_at(settings: LandingSettings) -> "Landing":
             "For example https://minio.example.com:9000.",
         )
     prefix = (match[2] or "").strip("/")
-    return Landing(match[1], f"{prefix}/" if prefix else "", settings)
+    return S3Landing(match[1], f"{prefix}/" if prefix else "", settings)
 
 
-def store_of(settings: LandingSettings) -> Store:
+def client_for(settings: LandingSettings) -> S3Client:
     """Where the bucket is that *settings* name."""
-    return Store(settings.endpoint, settings.region, settings.sse, settings.kms_key)
+    return S3Client(settings.endpoint, settings.region, settings.sse, settings.kms_key)
 
 
-class Landing(protocol.Landing):
+class S3Landing(protocol.Landing):
     """All sources' pages below one prefix of one bucket."""
 
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
-        self._bucket = Bucket(store_of(settings), bucket, prefix, USE)
-        self._sources: dict[str, SourceLanding] = {}
+        self._bucket = Bucket(client_for(settings), bucket, prefix, ERROR_CONTEXT)
+        self._sources: dict[str, S3SourceLanding] = {}
         self._proven = False
 
     def __str__(self) -> str:
         return str(self._bucket)
 
-    def source(self, name: str) -> "SourceLanding":
+    def source(self, name: str) -> "S3SourceLanding":
         """The part of the landing that one source has; always the same."""
         if name not in self._sources:
-            self._sources[name] = SourceLanding(self._bucket.below(f"{name}/"), name)
+            self._sources[name] = S3SourceLanding(self._bucket.subfolder(f"{name}/"), name)
         return self._sources[name]
 
     def check(self, name: str) -> None:
@@ -106,7 +108,7 @@ class Landing(protocol.Landing):
         self.source(name).begin()
 
 
-class SourceLanding(protocol.SourceLanding):
+class S3SourceLanding(protocol.SourceLanding):
     """One source's pages."""
 
     def __init__(self, bucket: Bucket, source: str) -> None:
@@ -116,7 +118,7 @@ class SourceLanding(protocol.SourceLanding):
         self._lease: Lease | None = None
         self._identity = ""
         self._at_least = 1
-        self._months = Months(bucket)
+        self._index = PageIndex(bucket)
 
     def __str__(self) -> str:
         return str(self.bucket)
@@ -143,11 +145,11 @@ class SourceLanding(protocol.SourceLanding):
         :raises LandingError: that fails.
         """
         if not self.identity:
-            with suppress(Unmet):  # another was first: then it is that one
+            with suppress(PreconditionFailed):  # another was first: then it is that one
                 data = msgspec.json.encode({"id": uuid.uuid4().hex})
-                self.bucket.put_new(IDENTITY, data)
+                self.bucket.create(IDENTITY, data)
         with self._told():
-            self._scratch.prepare()
+            self._cache.prepare()
 
     @property
     def identity(self) -> str:
@@ -166,10 +168,10 @@ class SourceLanding(protocol.SourceLanding):
         """
         with ExitStack() as stack:
             with self._told():
-                self._scratch.prepare()
+                self._cache.prepare()
                 try:
-                    stack.enter_context(held(self._scratch.lock))
-                except Held as holder:
+                    stack.enter_context(file_lock(self._cache.lock))
+                except LockHeld as holder:
                     raise LandingBusy(
                         f"Another orderpull (pid {holder.pid}) is pulling source {self.name!r} "
                         f"into {self}.",
@@ -189,11 +191,11 @@ class SourceLanding(protocol.SourceLanding):
         if not self.identity:
             return False
         with self._told():
-            return is_held(self._scratch.lock) or self._new_lease().holder() is not None
+            return is_locked(self._cache.lock) or self._new_lease().holder() is not None
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
-        return self._months.pages(after)
+        return self._index.pages(after)
 
     def next_page(self, at_least: int = 1) -> int:
         """The number that the next page gets: one above the newest, never from the clock."""
@@ -201,31 +203,31 @@ class SourceLanding(protocol.SourceLanding):
         newer = self.pages(after=at_least - 1)
         return newer[-1] + 1 if newer else at_least
 
-    def file(self, page: int) -> Path:
-        """A copy of landed page number *page* on this machine, hash checked, until :meth:`let_go`.
+    def local_copy(self, page: int) -> Path:
+        """A copy of landed page number *page* on this machine, hash checked, until :meth:`release`.
 
         :raises LandingError: the page is not there.
         :raises CorruptPage: its bytes are not those that were landed.
         """
         with self._told():
-            path = self._files.file(f"{page:012d}{SUFFIX}")
+            path = self._copies.path(f"{page:012d}{SUFFIX}")
             if path.exists():
                 return path
         data, where = self._got(page)
-        own(decode(data, where)[0], page, where)
+        check_number(decode(data, where)[0], page, where)
         with self._told():
             path.write_bytes(data)
         return path
 
-    def let_go(self) -> None:
-        """The copies that :meth:`file` made are needed no more."""
-        if "_files" in vars(self):
+    def release(self) -> None:
+        """The copies that :meth:`local_copy` made are needed no more."""
+        if "_copies" in vars(self):
             with self._told():
-                self._files.clear()
+                self._copies.clear()
 
     def has(self, page: int) -> bool:
         """Whether landed page number *page* is still here."""
-        return self._months.find(page, self.bucket.metadata) is not None
+        return self._index.find(page, self.bucket.metadata) is not None
 
     def read(self, page: int) -> tuple[PageMeta, bytes]:
         """Metadata and body of page number *page*, its hash checked.
@@ -234,7 +236,7 @@ class SourceLanding(protocol.SourceLanding):
         """
         data, where = self._got(page)
         meta, body = decode(data, where)
-        return own(meta, page, where), body
+        return check_number(meta, page, where), body
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
@@ -242,21 +244,21 @@ class SourceLanding(protocol.SourceLanding):
         end = 8 + int.from_bytes(data[4:8], "little")
         if len(data) == _FIRST_BYTES < end:
             data, where = self._got(page, end)
-        return own(decode_meta(data, where)[0], page, where)
+        return check_number(decode_meta(data, where)[0], page, where)
 
-    def draft(self, page: int, request: str, room: int = 0) -> Draft:
+    def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Note that *request* is about to be sent, to become *page*: here, then in the bucket.
 
-        :param room: bytes that the answer may need; they are taken from the disk now.
+        :param reserve: bytes that the answer may need; they are taken from the disk now.
         :raises LandingError: they are not there, or the bucket did not take the note.
         :raises LandingBusy: another process has such a request in flight.
         """
         if self._lease:
             self._lease.check()
         with self._told():
-            return self._in_flight.begin(page, request, room)
+            return self._in_flight.begin(page, request, reserve)
 
-    def drafts(self) -> list[Draft]:
+    def requests_in_flight(self) -> list[InFlightRequest]:
         """What a kill left behind: requests whose answer did not become a page.
 
         Where the process ran on this machine, with the bytes that had arrived. Bytes whose page
@@ -302,9 +304,9 @@ class SourceLanding(protocol.SourceLanding):
         if self.bucket.get(key) is None:
             raise self._error("what was put there is not there")
         with self._refused():
-            self.bucket.put_new(key, b"orderpull was here twice\n")
+            self.bucket.create(key, b"orderpull was here twice\n")
         with self._refused():
-            self.bucket.put_over(key, b"orderpull was here twice\n", _other(etag))
+            self.bucket.replace(key, b"orderpull was here twice\n", _other(etag))
         self.bucket.delete(key)
 
     @contextmanager
@@ -312,7 +314,7 @@ class SourceLanding(protocol.SourceLanding):
         """What is tried here must not go well: without conditions a page could be lost."""
         try:
             yield
-        except Unmet:
+        except PreconditionFailed:
             return
         raise self._error(
             "it writes over objects although If-None-Match and If-Match forbid it",
@@ -326,8 +328,8 @@ class SourceLanding(protocol.SourceLanding):
         for _ in range(_NUMBER_TRIES):
             data = b"".join(encode(msgspec.structs.replace(meta, page=page), body))
             try:
-                self.bucket.put_new(self._months.key_of_new(page), data, pull=pull)
-            except Unmet:
+                self.bucket.create(self._index.key_of_new(page), data, pull=pull)
+            except PreconditionFailed:
                 page = self.next_page(page + 1)
             else:
                 return page
@@ -339,8 +341,8 @@ class SourceLanding(protocol.SourceLanding):
         :raises LandingError: it is not there.
         """
         where = f"{self}/{page:012d}{SUFFIX}"
-        if first is None and "_files" in vars(self):
-            path = self._files.file(f"{page:012d}{SUFFIX}")
+        if first is None and "_copies" in vars(self):
+            path = self._copies.path(f"{page:012d}{SUFFIX}")
             with self._told():
                 if path.exists():
                     return path.read_bytes(), where
@@ -350,7 +352,7 @@ class SourceLanding(protocol.SourceLanding):
             where = f"{self}/{key}"
             return self.bucket.get(key, first)
 
-        found = self._months.find(page, get)
+        found = self._index.find(page, get)
         if found is None:
             raise LandingError(
                 f"Page {page} of source {self.name!r} is not in {self}.",
@@ -359,24 +361,24 @@ class SourceLanding(protocol.SourceLanding):
         return found.data, where
 
     @cached_property
-    def _scratch(self) -> Scratch:
-        return Scratch(self.identity)
+    def _cache(self) -> LocalCache:
+        return LocalCache(self.identity)
 
     @cached_property
-    def _in_flight(self) -> InFlight:
-        return InFlight(self.bucket, self._scratch.in_flight, self._pull, self._landed_by)
+    def _in_flight(self) -> InFlightStore:
+        return InFlightStore(self.bucket, self._cache.in_flight, self._pull, self._landed_by)
 
     def _landed_by(self, page: int) -> str | None:
         """Which pull landed *page*; None if it is not there."""
-        said = self._months.find(page, self.bucket.metadata)
+        said = self._index.find(page, self.bucket.metadata)
         return None if said is None else said.get("pull", "")
 
     @cached_property
-    def _files(self) -> PageFiles:
-        return PageFiles(self._scratch)
+    def _copies(self) -> PageCopies:
+        return PageCopies(self._cache)
 
     def _new_lease(self) -> Lease:
-        owner = self._scratch.owner
+        owner = self._cache.owner
         return Lease(self.bucket, _LOCK, source=self.name, owner=owner, pull=self._pull)
 
     def _error(self, why: str, hint: str = "Run again later.") -> LandingError:

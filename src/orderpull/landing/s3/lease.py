@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from orderpull.errors import LandingBusy, LandingError
-from orderpull.s3 import Bucket, Unmet
+from orderpull.s3 import Bucket, PreconditionFailed
 
 log = logging.getLogger("orderpull.landing")
 
@@ -49,7 +49,7 @@ class Lease:
     """The lease at *key* of *bucket*, as one pull sees it.
 
     :param source: the source's name, for messages.
-    :param owner: as in :attr:`Scratch.owner`: whoever asks must hold that folder's lock.
+    :param owner: as in :attr:`LocalCache.owner`: whoever asks must hold that folder's lock.
     :param pull: a name for this pull.
     """
 
@@ -104,11 +104,11 @@ class Lease:
         data = msgspec.json.encode(self._mine)
         try:
             self._etag = (
-                self._bucket.put_over(self._key, data, etag)
+                self._bucket.replace(self._key, data, etag)
                 if etag
-                else self._bucket.put_new(self._key, data)
+                else self._bucket.create(self._key, data)
             )
-        except Unmet:
+        except PreconditionFailed:
             raise self._busy(self._look()[0] or "which came first") from None
         self._renewed_at = began
 
@@ -132,8 +132,8 @@ class Lease:
         self._mine.renewed += 1
         try:
             data = msgspec.json.encode(self._mine)
-            self._etag = self._bucket.put_over(self._key, data, self._etag)
-        except Unmet:
+            self._etag = self._bucket.replace(self._key, data, self._etag)
+        except PreconditionFailed:
             self._lost = True
         except LandingError as error:
             log.warning("source=%s lease not renewed: %s", self._source, error.message)
@@ -152,8 +152,8 @@ class Lease:
             return
         self._mine.owner = ""
         try:
-            self._bucket.put_over(self._key, msgspec.json.encode(self._mine), self._etag)
-        except (Unmet, LandingError) as error:
+            self._bucket.replace(self._key, msgspec.json.encode(self._mine), self._etag)
+        except (PreconditionFailed, LandingError) as error:
             log.warning("source=%s lease not given back: %s", self._source, error)
 
     def _busy(self, holder: str) -> LandingBusy:

@@ -21,12 +21,12 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-from orderpull.landing.lock import alone
+from orderpull.landing.lock import folder_lock
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Scratch:
+class LocalCache:
     """The part of it that one landing of one source has.
 
     :param identity: of that landing.
@@ -59,7 +59,7 @@ class Scratch:
         the same one once the machine was started anew.
         """
         file = self.root / "machine"
-        with alone(self.root):
+        with folder_lock(self.root):
             if not file.exists():
                 file.write_text(uuid.uuid4().hex, encoding="ascii")
             name = file.read_text(encoding="ascii")
@@ -67,23 +67,23 @@ class Scratch:
         return f"{name}/{boot}/{self.root.stat().st_dev}"
 
 
-class PageFiles:
+class PageCopies:
     """A folder with the pages that this process reads now; it goes with the process.
 
     One that was killed leaves it; the next process that makes its own takes that away.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
-        scratch.prepare()
-        with alone(scratch.folder):
-            for left in scratch.folder.glob("pages-*"):
+    def __init__(self, cache: LocalCache) -> None:
+        cache.prepare()
+        with folder_lock(cache.folder):
+            for left in cache.folder.glob("pages-*"):
                 _remove_if_left(left)
-            self.folder = Path(tempfile.mkdtemp(prefix="pages-", dir=scratch.folder))
+            self.folder = Path(tempfile.mkdtemp(prefix="pages-", dir=cache.folder))
             self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         weakref.finalize(self, _remove, self.folder, self._lock)
 
-    def file(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
         """The file for a page, there or not."""
         return self.folder / name
 

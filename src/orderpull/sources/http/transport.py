@@ -54,7 +54,7 @@ class Answer:
 
 
 class Progress:
-    """Is told how an exchange goes, as it goes. A consume-once pull keeps a :class:`Draft`."""
+    """Is told how an exchange goes. A consume-once pull keeps an :class:`InFlightRequest`."""
 
     def answered(self, status: int) -> None:
         """The status line and the headers have arrived."""

@@ -16,7 +16,7 @@ from orderpull.landing.files import sync_folder, write_all
 
 
 @dataclass
-class Draft:
+class InFlightRequest:
     """One request in flight.
 
     :param path: its file.
@@ -25,7 +25,7 @@ class Draft:
     :param status: the answer's HTTP status; 0 until there is one.
     :param body: the bytes that had arrived, for a draft found after a kill.
     :param pull: by what a landing that is shared by machines knows the pull again.
-    :param forget: what else is to go once the request is forgotten.
+    :param on_discard: what else is to go once the request is forgotten.
     """
 
     path: Path
@@ -34,21 +34,21 @@ class Draft:
     status: int = 0
     body: bytes = b""
     pull: str = ""
-    forget: Callable[[], None] = field(default=lambda: None, repr=False)
+    on_discard: Callable[[], None] = field(default=lambda: None, repr=False)
     _file: int = field(default=-1, repr=False)
 
     @classmethod
-    def begin(cls, path: Path, request: str, room: int = 0, pull: str = "") -> "Draft":
+    def begin(cls, path: Path, request: str, reserve: int = 0, pull: str = "") -> "InFlightRequest":
         """Make the file durable, so that even a loss of power shows that a request was sent.
 
-        :param room: bytes to take from the disk before the request is sent, so that a disk that
+        :param reserve: bytes to take from the disk before the request is sent, so that a disk that
             fills up meanwhile still has room for the answer.
         :raises OSError: the file cannot be made, or the room is not there; no file is left then.
         """
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             write_all(file, first_line(request, pull))
-            _reserve(file, room)
+            _reserve(file, reserve)
             os.fsync(file)
             sync_folder(path.parent)
         except BaseException:
@@ -65,8 +65,8 @@ class Draft:
         """Keep *chunk* of the body as it arrives: it outlives the process from now on."""
         write_all(self._file, chunk)
 
-    def arrived(self) -> None:
-        """The body has ended: give back what is left of the room, the page needs it."""
+    def mark_complete(self) -> None:
+        """The body has ended: give back what is left of the reserve, the page needs it."""
         with suppress(OSError):  # what is left reads as zeros, and those are known
             os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_CUR))
 
@@ -81,14 +81,14 @@ class Draft:
         self.close()
         with suppress(OSError):  # the next run finds that out, too
             self.path.unlink()
-        self.forget()
+        self.on_discard()
 
 
-def read_drafts(folder: Path) -> list[Draft]:
+def read_requests(folder: Path) -> list[InFlightRequest]:
     """The drafts that a kill left in *folder*, oldest first."""
     if not folder.is_dir():
         return []
-    return [parse_draft(path, path.read_bytes()) for path in sorted(folder.glob("*.part"))]
+    return [parse_request(path, path.read_bytes()) for path in sorted(folder.glob("*.part"))]
 
 
 def first_line(request: str, pull: str) -> bytes:
@@ -97,11 +97,11 @@ def first_line(request: str, pull: str) -> bytes:
     return msgspec.json.encode(told) + b"\n"
 
 
-def parse_draft(path: Path, data: bytes) -> Draft:
+def parse_request(path: Path, data: bytes) -> InFlightRequest:
     """The draft that *path* holds as *data*; any end of it may be missing."""
     request, _, rest = data.rstrip(b"\0").partition(b"\n")
     status, newline, body = rest.partition(b"\n")
-    return Draft(
+    return InFlightRequest(
         path,
         int(path.stem),
         request=_field(request, "request", "?"),
@@ -111,10 +111,10 @@ def parse_draft(path: Path, data: bytes) -> Draft:
     )
 
 
-def _reserve(file: int, room: int) -> None:
-    """Take *room* bytes after those written; they read as zeros until they are written."""
-    if room and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), room)
+def _reserve(file: int, reserve: int) -> None:
+    """Take *reserve* bytes after those written; they read as zeros until they are written."""
+    if reserve and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), reserve)
 
 
 def _field(line: bytes, key: str, default: str) -> str:
