@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orderpull import pipeline
-from orderpull.operate.rejects import listed
+from orderpull.operate.rejects import open_rejects
 from orderpull.operate.report import report
 from orderpull.settings import Settings, parse_settings
 from orderpull.simulator import Simulator, SkubanaAssessment
@@ -55,7 +55,7 @@ def show_demo(folder: Path | None, orders: int) -> int:
     console.print(
         "[bold]4.[/] orderpull rejects list: nothing is dropped, and nothing bad stops the good."
     )
-    show_rejects(listed(settings), console)
+    show_rejects(open_rejects(settings), console)
     _next(home, console)
     return 0
 

@@ -188,7 +188,7 @@ def test_init_writes_settings_that_work(here: Path) -> None:
         call("init", "--source", "shop", "--api", "skubana-assessment", "--base-url", simulator.url,
              "--token-variable", "", "--start", "")  # fmt: skip
         call("run")
-    assert "is there already" in call("init", "--source", "s", "--api", "medusa", "--base-url",
+    assert "exists already" in call("init", "--source", "s", "--api", "medusa", "--base-url",
                                       "http://x", "--token-variable", "T", "--start", "2026-01-01",
                                       code=2).stderr  # fmt: skip
     asked = CliRunner().invoke(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orderpull.errors import OrderpullError, SettingsError, SourceRefused
-from orderpull.operate.login import Back, Login, Waiting
+from orderpull.operate.login import CallbackServer, Login, RedirectUri
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET
 from tests.platforms.extensiv import Extensiv
@@ -25,7 +25,7 @@ from tests.sources.signing import shapes
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-BACK = Back("https://shop.test/back", None)
+REDIRECT_URI = RedirectUri("https://shop.test/back", None)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -118,7 +118,7 @@ def test_who_agrees_lets_the_next_run_in(tmp_path: Path, account: Simulator) -> 
         code, told = said(process)
     assert (code, status) == (0, 200)
     assert "Signed in" in page
-    assert "Its token is kept in" in told
+    assert "Its token is stored in" in told
     result = shop.run_one()
     assert result.error is None
     sold = {order["number"] for order in account.truth()["orders"].values()}
@@ -159,13 +159,13 @@ def test_a_registered_address_of_this_machine_is_waited_at(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     login = shop_of(tmp_path, account)
-    with Waiting(Back.of(f"http://localhost:{port}/signed/in", 0)) as waiting:
-        begun_here = Login(login.settings, "shop", waiting.back)
-        assert begun_here.back == f"http://localhost:{port}/signed/in"
-        waiting._finish = begun_here.finish
+    with CallbackServer(RedirectUri.of(f"http://localhost:{port}/signed/in", 0)) as server:
+        begun_here = Login(login.settings, "shop", server.redirect_uri)
+        assert begun_here.redirect_uri == f"http://localhost:{port}/signed/in"
+        server._finish = begun_here.finish
         assert visited(f"http://127.0.0.1:{port}/favicon.ico")[0] == 404
         assert visited(agreed(begun_here.url).replace("localhost", "127.0.0.1"))[0] == 200
-        waiting.wait(begun_here, 20)
+        server.wait(begun_here, 20)
     assert login.pull().error is None
 
 
@@ -175,14 +175,14 @@ def test_signing_in_again_replaces_the_token(tmp_path: Path) -> None:
     with Simulator(profile) as account:
         shop = shop_of(tmp_path, account)
         for _ in range(2):
-            login = Login(shop.settings, "shop", BACK)
+            login = Login(shop.settings, "shop", REDIRECT_URI)
             login.finish(agreed(login.url))
             error = shop.pull().error
             assert isinstance(error, SourceRefused)
             assert "its token is taken no more; somebody has to allow the access" in error.message
             assert error.hint == "Run `orderpull login shop`."
         profile._tokens._expires_after = None
-        login = Login(shop.settings, "shop", BACK)
+        login = Login(shop.settings, "shop", REDIRECT_URI)
         login.finish(agreed(login.url))
         assert shop.pull().error is None
 
@@ -211,8 +211,8 @@ def test_without_a_login_no_order_is_asked_for(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (("state=", "state=x"), "its state is another one"),
-        (("state=", "nostate="), "its state is another one"),
+        (("state=", "state=x"), "its state differs"),
+        (("state=", "nostate="), "its state differs"),
         (("code=", "error=access_denied&nocode="), "was not allowed: access_denied"),
         (("code=", "nocode="), "was not allowed: no code came back"),
         (("code=", "code=x"), "400: invalid_grant"),
@@ -223,7 +223,7 @@ def test_what_comes_back_is_not_as_it_should(
 ) -> None:
     """One sentence, exit 1, and nothing is kept; no code and no state is repeated."""
     shop = shop_of(tmp_path, account)
-    login = Login(shop.settings, "shop", BACK)
+    login = Login(shop.settings, "shop", REDIRECT_URI)
     address = agreed(login.url)
     with pytest.raises(SourceRefused) as found:
         login.finish(address.replace(*change))
@@ -241,11 +241,11 @@ def test_a_wrong_state_in_the_browser(tmp_path: Path, account: Simulator) -> Non
         code, told = said(process)
     assert (status, code) == (400, 1)
     assert "That did not work" in page
-    assert "is not of this login" in told
+    assert "does not belong to this login" in told
 
 
 def test_a_wrong_secret_of_the_app(tmp_path: Path, account: Simulator) -> None:
-    login = Login(shop_of(tmp_path, account, "wrong-s3cret").settings, "shop", BACK)
+    login = Login(shop_of(tmp_path, account, "wrong-s3cret").settings, "shop", REDIRECT_URI)
     with pytest.raises(SourceRefused, match="gave no token \\(401: invalid_client\\)") as found:
         login.finish(agreed(login.url))
     assert "client_secret" in found.value.hint
@@ -256,7 +256,7 @@ def test_nobody_comes(tmp_path: Path, account: Simulator) -> None:
     with begun(tmp_path, "--timeout", "1") as (process, _):
         code, told = said(process)
     assert code == 1
-    assert "Nobody allowed the access to source 'shop' within 1 s." in told
+    assert "Nobody allowed access to source 'shop' within 1 s." in told
 
 
 def test_somebody_gives_up(tmp_path: Path, account: Simulator) -> None:
@@ -269,8 +269,8 @@ def test_somebody_gives_up(tmp_path: Path, account: Simulator) -> None:
 def test_a_port_that_is_in_use(tmp_path: Path, account: Simulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"Port {port} .* cannot be listened at"):
-            Waiting(Back.of(None, port))
+        with pytest.raises(SettingsError, match=f"Cannot listen on port {port} "):
+            CallbackServer(RedirectUri.of(None, port))
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_a_port_that_is_in_use(tmp_path: Path, account: Simulator) -> None:
 )
 def test_an_address_that_no_browser_goes_to(uri: str) -> None:
     with pytest.raises(SettingsError, match="--redirect-uri"):
-        Back.of(uri, 0)
+        RedirectUri.of(uri, 0)
 
 
 @pytest.mark.parametrize(
     ("api", "more", "problem"),
     [
-        ("skubana-assessment", "", "takes a token, or needs none"),
+        ("skubana-assessment", "", "needs a token at most"),
         ("medusa", 'user = "a"\npassword = "b"\nstart = "2020-01-01"', "signs in by itself"),
         ("extensiv", 'token = "abc"\nstart = "2020-01-01"', "has a token"),
         ("extensiv", 'client_id = "abc"\nstart = "2020-01-01"', "client_secret"),
@@ -294,14 +294,14 @@ def test_a_source_without_such_a_login(tmp_path: Path, api: str, more: str, prob
     """One sentence, exit 2, before anything is shown."""
     shop = Shop.at(tmp_path, "https://shop.test", more, api=api)
     with pytest.raises(SettingsError, match=problem):
-        Login(shop.settings, "shop", BACK)
+        Login(shop.settings, "shop", REDIRECT_URI)
 
 
 def test_a_landing_that_cannot_be_written(tmp_path: Path, account: Simulator) -> None:
     """That is found before anybody is asked to allow anything."""
     (tmp_path / "landing").write_text("no folder")
     with pytest.raises(OrderpullError, match="cannot be used") as found:
-        Login(shop_of(tmp_path, account).settings, "shop", BACK)
+        Login(shop_of(tmp_path, account).settings, "shop", REDIRECT_URI)
     assert found.value.exit_code == 2
     assert not account.requests
 

@@ -147,7 +147,7 @@ def test_only_one_source(home: House, tmp_path: Path) -> None:
 def test_an_unknown_table(home: House, tmp_path: Path) -> None:
     told = home.call("export", str(tmp_path), "--tables", "order_itm", code=2).stderr
     assert "order_itm" in told
-    assert "Known: order_address" in told
+    assert "Tables and answers: order_address" in told
 
 
 def test_every_warehouse_gives_the_same_answers(tmp_path: Path) -> None:

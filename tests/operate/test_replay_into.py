@@ -195,7 +195,7 @@ def test_too_many_rejects_stop_it_until_they_are_accepted(tmp_path: Path) -> Non
         shop_settings(tmp_path, simulator.url)
         home.call("run", "--accept-rejects")
     stopped = home.call("replay", "--into", "duckdb:///new.duckdb", code=1)
-    assert "run the same again with --accept-rejects" in stopped.stderr
+    assert "run the same command with --accept-rejects" in stopped.stderr
     assert "nothing was compared" in stopped.stdout
     assert "change one line" not in stopped.stdout
     shown = home.call("replay", "--into", "duckdb:///new.duckdb", "--accept-rejects").stdout

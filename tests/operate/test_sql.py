@@ -183,7 +183,7 @@ def test_all_that_is_asked_is_of_one_instant(tmp_path: Path) -> None:
 def test_a_reader_is_in_nobodys_way(tmp_path: Path) -> None:
     with (
         house("duckdb", tmp_path / "a") as home,
-        operate.asking(home.settings(), "SELECT * FROM order_item") as answer,
+        operate.run_query(home.settings(), "SELECT * FROM order_item") as answer,
     ):
         next(answer.rows)
         with duckdb.connect(str(home.folder / "orders.duckdb")) as writer:
@@ -244,7 +244,7 @@ def test_where_statements_end(text: str, complete: list[str], rest: str) -> None
 
 
 def test_two_columns_of_one_name() -> None:
-    assert operate.told_apart(("a", "a", "b", "a")) == ("a", "a_2", "b", "a_3")
+    assert operate.unique_names(("a", "a", "b", "a")) == ("a", "a_2", "b", "a_3")
 
 
 class Typist:
@@ -270,7 +270,7 @@ class Typist:
         shell = Shell(
             home.settings(), self.show, self.errors.append, lambda _: None, read=self.read
         )
-        shell.talk()
+        shell.run()
         return self
 
 
@@ -316,7 +316,7 @@ def test_ctrl_c_gives_up_the_statement_alone(home: House, state: Path) -> None:
 
 def test_every_column_of_the_answers_has_a_meaning(home: House, state: Path) -> None:
     for name in ("average_items_per_order", "popular_sku_by_country", "popular_sku"):
-        assert all(all(row) for row in operate.columns_of(home.settings(), name))
+        assert all(all(row) for row in operate.describe(home.settings(), name))
 
 
 def test_history_is_kept_for_its_owner_alone(state: Path) -> None:

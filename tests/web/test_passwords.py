@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.errors import SettingsError
-from orderpull.operate.setup import in_force
+from orderpull.operate.setup import with_origins
 from orderpull.web import login_throttle, sessions
 from orderpull.web.login_throttle import Patience
 from orderpull.web.passwords import hashed, matches
@@ -52,8 +52,8 @@ def test_the_command_prints_a_line_that_lets_in() -> None:
     assert PASSWORD not in told.output
     settings = parse_settings("[web]\n" + told.stdout)
     assert matches(PASSWORD, settings.web.password_hash or "")
-    assert PASSWORD not in str(in_force(settings))
-    assert ("web.password_hash", "•••") in [row[:2] for row in in_force(settings)]
+    assert PASSWORD not in str(with_origins(settings))
+    assert ("web.password_hash", "•••") in [row[:2] for row in with_origins(settings)]
     short = CliRunner().invoke(main, ["password"], input="short\nshort\n")
     assert (short.exit_code, short.stdout) == (2, "")
     unlike = CliRunner().invoke(main, ["password"], input="one password\nanother one\n")

@@ -1,4 +1,4 @@
-"""Sign in: let a person allow the access to an API."""
+"""The command ``orderpull login``."""
 
 import os
 import sys
@@ -12,18 +12,16 @@ from orderpull.cli.shared import settings_in_force
 @click.option(
     "--redirect-uri",
     metavar="URL",
-    help="Where the API sends the browser back to, as registered with the app.",
+    help="Redirect URI, as registered with the app.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="Of this machine, to wait at; without it any that is free.",
+    help="Port of this machine for the redirect; any free port by default.",
 )
-@click.option("--paste", is_flag=True, help="The browser runs on another machine: ask for its URL.")
-@click.option(
-    "--browser/--no-browser", default=True, help="Whether a browser is opened, where there is one."
-)
+@click.option("--paste", is_flag=True, help="Ask for the URL, for a browser on another machine.")
+@click.option("--browser/--no-browser", default=True, help="Open a browser, if there is one.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
@@ -41,47 +39,47 @@ def login(
     paste: bool,
     browser: bool,
 ) -> None:
-    """Allow the access to an API in a browser, and keep the token that it gives.
+    """Allow access to an API in a browser, and store its token.
 
-    For APIs that give a token to who agrees in a browser, such as Extensiv. The token is kept in
-    the landing, encrypted with client_secret, and is never shown.
+    For APIs such as Extensiv that hand out a token after a person agrees in a browser. The token is
+    stored in the landing, encrypted with client_secret, and is never shown.
     """
-    from orderpull.operate.login import Back, Login, Waiting
+    from orderpull.operate.login import CallbackServer, Login, RedirectUri
 
     settings = settings_in_force()
-    back = Back.of(redirect_uri, port)
+    uri = RedirectUri.of(redirect_uri, port)
     try:
-        if paste or back.port is None:
-            begun = Login(settings, source, back.elsewhere)
+        if paste or uri.port is None:
+            begun = Login(settings, source, uri.for_paste)
             click.echo(f"Open this page, and allow the access:\n\n  {begun.url}\n")
-            click.echo("The browser then goes to an address that may not load. That is well.")
+            click.echo("The browser then goes to an address that may not load. That is expected.")
             begun.finish(_pasted())
         else:
-            Login(settings, source, back)  # before a port is taken: is there anything to do?
-            with Waiting(back) as waiting:
-                begun = Login(settings, source, waiting.back)
+            Login(settings, source, uri)  # checks the settings before a port is taken
+            with CallbackServer(uri) as server:
+                begun = Login(settings, source, server.redirect_uri)
                 click.echo(f"Open this page, and allow the access:\n\n  {begun.url}\n")
-                if browser and _desktop():
+                if browser and _has_desktop():
                     click.launch(begun.url)
-                waiting.wait(begun, timeout)
+                server.wait(begun, timeout)
     except (KeyboardInterrupt, click.Abort):
         click.echo(err=True)
         sys.exit(130)
     click.echo(
-        f"Source {source!r} may be read now. Its token is kept in {begun.landing}, encrypted. "
+        f"Source {source!r} can be read now. Its token is stored in {begun.landing}, encrypted. "
         "Next: orderpull check"
     )
 
 
 def _pasted() -> str:
-    """What somebody pastes; it holds a code, so that it is not shown."""
+    """Read the pasted URL, without showing it: it contains a code."""
     if not sys.stdin.isatty():
         return sys.stdin.readline()
     return str(click.prompt("Paste that address here; it is not shown", hide_input=True))
 
 
-def _desktop() -> bool:
-    """Whether a browser would open a window of its own, and not take this terminal."""
+def _has_desktop() -> bool:
+    """Return whether a browser would open its own window instead of using this terminal."""
     if sys.platform in {"win32", "darwin"}:
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

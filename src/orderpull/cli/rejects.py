@@ -23,7 +23,7 @@ def rejects_list(source: str | None, *, as_json: bool) -> None:
     """List the open rejects and what is wrong with each."""
     from orderpull.operate import rejects as operate
 
-    rows = operate.listed(settings_in_force(), source)
+    rows = operate.open_rejects(settings_in_force(), source)
     if as_json:
         print_json(rows)
         return
@@ -39,7 +39,7 @@ def rejects_show(reject: str) -> None:
     """Show one reject, with the order as received."""
     from orderpull.operate import rejects as operate
 
-    row = operate.whole(settings_in_force(), reject)
+    row = operate.find_with_text(settings_in_force(), reject)
     for key, value in row.items():
         if key not in {"raw", "reject_key"}:
             click.echo(f"{key:<12} {'' if value is None else value}")

@@ -35,15 +35,15 @@ def sql(query: str | None, limit: int | None, *, as_csv: bool, as_json: bool) ->
 
     settings = settings_in_force()
     as_csv = as_csv or not sys.stdout.isatty()
-    shape = operate.JSON if as_json else operate.CSV if as_csv else None
+    output = operate.JSON if as_json else operate.CSV if as_csv else None
     if query is None and sys.stdin.isatty():
-        _start_shell(settings, limit or operate.SHOWN)
+        _start_shell(settings, limit or operate.DEFAULT_ROWS)
         return
     text = sys.stdin.read() if query in {None, "-"} else query or ""
-    with operate.asking(settings, text) as answer:
-        if shape is None:
-            show_answer(answer, stdout(), limit or operate.SHOWN)
-        elif operate.write(answer, shape, sys.stdout, limit):
+    with operate.run_query(settings, text) as answer:
+        if output is None:
+            show_answer(answer, stdout(), limit or operate.DEFAULT_ROWS)
+        elif operate.write(answer, output, sys.stdout, limit):
             click.echo(f"There are more than {limit:,} rows.", err=True)
 
 
@@ -57,4 +57,4 @@ def _start_shell(settings: "Settings", limit: int) -> None:
     def show(answer: "QueryResult") -> None:
         show_answer(answer, console, limit)
 
-    Shell(settings, show, print_error, click.echo).talk()
+    Shell(settings, show, print_error, click.echo).run()

@@ -1,4 +1,4 @@
-"""Check: preflight alone, told step by step."""
+"""Check everything that a run needs, and report each step."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -15,7 +15,7 @@ from orderpull.sources.pull import Source
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried. :param error: what is wrong with it, if anything."""
+    """One check and its result. :param error: None if the check passed."""
 
     what: str
     error: OrderpullError | None = None
@@ -23,17 +23,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that was tried."""
+    """The results of all checks."""
 
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0: a run could begin; else the exit code it would have."""
+        """The exit code: 0 if a run can start, else the one that the run would have."""
         return max((f.error.exit_code for f in self.findings if f.error), default=0)
 
     def as_json(self) -> dict[str, Any]:
-        """As ``check --json`` shows it."""
+        """Return the object that ``check --json`` prints."""
         return {
             "ok": self.exit_code == 0,
             "checks": [
@@ -44,46 +44,49 @@ class Findings:
 
 
 def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = False) -> Findings:
-    """Try everything that a run needs.
+    """Check settings, warehouse, landing, sources and notifications.
 
-    An ordinary API is asked for one page; of a consume-once API only name, port and TLS are tried.
+    An ordinary API gets a request for one page. For a consume-once API, only DNS, port and TLS are
+    checked, because a page would be consumed.
 
-    :param notify: send a test message to everybody who is to be notified.
-    :raises UsageError: *notify*, and nobody is.
+    :param notify: send a test message to every address.
+    :raises UsageError: *notify* is true, but no address is configured.
     """
     if notify and not settings.notify.urls:
         raise UsageError(
-            "notify.urls names nobody, so that no test message can be sent.",
-            "docs/schedule.md shows how addresses are written.",
+            "notify.urls is empty, so no test message can be sent.",
+            "docs/schedule.md shows how to write addresses.",
         )
-    found = Findings()
+    results = Findings()
     pipeline = Pipeline(settings, sources)
-    found.findings.append(Finding(f"settings: {settings.file}"))
+    results.findings.append(Finding(f"settings: {settings.file}"))
     try:
         pipeline.preflight()
     except OrderpullError as error:
-        found.findings.append(Finding("warehouse and landing", error))
-        return found
-    found.findings.append(Finding(f"warehouse: {pipeline.destination}"))
-    found.findings.append(Finding(f"landing: {pipeline.landing}"))
+        results.findings.append(Finding("warehouse and landing", error))
+        return results
+    results.findings.append(Finding(f"warehouse: {pipeline.destination}"))
+    results.findings.append(Finding(f"landing: {pipeline.landing}"))
     for name, source in pipeline.sources.items():
         where = f"source {name}: {source.where}"
         try:
-            found.findings.append(Finding(f"{where} ({_tried(source, pipeline.part(name))})"))
+            results.findings.append(
+                Finding(f"{where} ({_try_source(source, pipeline.part(name))})")
+            )
         except OrderpullError as error:
-            found.findings.append(Finding(where, error))
+            results.findings.append(Finding(where, error))
     if settings.notify.urls:
-        found.findings.extend(_test_messages(settings) if notify else [_notifications(settings)])
-    return found
+        results.findings.extend(_test_messages(settings) if notify else [_notifications(settings)])
+    return results
 
 
-def _tried(source: Source, landing: SourceLanding) -> str:
-    """How *source* does. :raises OrderpullError: it cannot be pulled."""
+def _try_source(source: Source, landing: SourceLanding) -> str:
+    """Connect to *source* and describe the result. :raises OrderpullError: it cannot be pulled."""
     source.reach()
     if source.api.consume_once:
         return "reached; no orders asked for"
     try:
-        # Who asks may get a token that has to be kept: that is for one process at a time.
+        # The request may renew a token, which only one process at a time may store.
         with landing.pulling() if source.authorization.keeps else nullcontext():
             source.try_once()
     except LandingBusy:
@@ -92,7 +95,7 @@ def _tried(source: Source, landing: SourceLanding) -> str:
 
 
 def _notifications(settings: Settings) -> Finding:
-    """Whether messages could be sent, as far as their addresses are understood; none is sent."""
+    """Parse the addresses for notifications, without sending a message."""
     number = len(settings.notify.urls)
     addresses = "1 address" if number == 1 else f"{number} addresses"
     try:
@@ -103,18 +106,18 @@ def _notifications(settings: Settings) -> Finding:
 
 
 def _test_messages(settings: Settings) -> Iterator[Finding]:
-    """A message to each address, and whether it was taken; by kind alone: addresses are secret."""
-    told = "This is a test of orderpull's notifications. Nothing is wrong."
-    message = sending.Message(f"{settings.notify.name}: test", told, good=True)
+    """Send a test message to each address. Findings name its kind only: addresses are secret."""
+    text = "This is a test of orderpull's notifications. Nothing is wrong."
+    message = sending.Message(f"{settings.notify.name}: test", text, good=True)
     try:
         sent = sending.send_each(settings, message)
     except OrderpullError as error:
         yield Finding("notifications", error)
         return
-    for number, (name, done) in enumerate(sent, start=1):
+    for number, (name, ok) in enumerate(sent, start=1):
         what = f"notification {number} of {len(sent)} ({name})"
-        if done:
+        if ok:
             yield Finding(f"{what}: test message sent")
         else:
             hint = "Check its address in notify.urls, and the network."
-            yield Finding(what, OrderpullError(f"The {what} was not taken.", hint))
+            yield Finding(what, OrderpullError(f"The {what} was not accepted.", hint))

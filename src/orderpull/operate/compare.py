@@ -1,8 +1,7 @@
-"""Compare: whether two warehouses hold the same, row by row in the order of their keys.
+"""Compare two warehouses row by row, in the byte order of the keys.
 
-Both sides are read once, in byte order of the keys, and never held whole: memory does not grow with
-the tables. What a row holds is written in one canonical way, so that every kind of warehouse gives
-the same checksum for the same rows.
+Both sides are streamed, so memory does not grow with the tables. Each row is encoded in one
+canonical form, so every kind of warehouse gives the same checksum for the same rows.
 """
 
 import hashlib
@@ -18,8 +17,8 @@ from orderpull.model import DATA_TABLES, LEDGER_PAGE, LEDGER_REJECT, Column, Tab
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-NAMED = 5
-"""How many of the differing orders are named."""
+MAX_NAMES = 5
+"""Differing rows that are named for each table."""
 
 _NOT_COMPARED = {"loaded_at"}
 _OF_REJECT = ("reject_key", "page", "position", "reason")
@@ -30,19 +29,19 @@ Pair = tuple[Row | None, Row | None]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one warehouse holds of one table and source. :param sha256: over all rows."""
+    """The rows of one table and source in one warehouse. :param sha256: checksum of all rows."""
 
     rows: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class TableCompared:
+class TableComparison:
     """One table of one source in both warehouses.
 
-    :param differing: rows that one side lacks, or that are not the same.
-    :param named: the first few of them: order numbers; of rejects ``PAGE:POSITION``.
-    :param more: whether there are others.
+    :param differing: number of rows that differ, or exist on one side only.
+    :param named: names of the first of these rows: order numbers, for rejects ``PAGE:POSITION``.
+    :param more: whether further rows differ.
     """
 
     source: str
@@ -55,11 +54,11 @@ class TableCompared:
 
     @property
     def equal(self) -> bool:
-        """Whether both sides hold the same."""
+        """True if both sides hold the same rows."""
         return self.origin == self.target
 
     def as_json(self) -> dict[str, Any]:
-        """As ``replay --into --json`` shows it."""
+        """Return the object that ``replay --into --json`` prints."""
         return {
             "source": self.source,
             "table": self.table,
@@ -73,8 +72,8 @@ class TableCompared:
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
-    """Loaded pages of a source that only the other warehouse has, as ranges: ``3-7, 9``."""
+class MissingPages:
+    """Pages of a source that one warehouse has not loaded, as ranges: ``3-7, 9``."""
 
     source: str
     origin: str
@@ -83,25 +82,25 @@ class Lacking:
 
 @dataclass(slots=True)
 class Comparison:
-    """Two warehouses side by side: where they have not loaded the same pages, nothing but that."""
+    """The comparison of two warehouses. :param tables: empty if *missing* is not."""
 
-    lacking: list[Lacking] = field(default_factory=list)
-    tables: list[TableCompared] = field(default_factory=list)
+    missing: list[MissingPages] = field(default_factory=list)
+    tables: list[TableComparison] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
-        """Whether both have loaded the same pages and hold the same."""
-        return not self.lacking and all(table.equal for table in self.tables)
+        """True if both have loaded the same pages and hold the same rows."""
+        return not self.missing and all(table.equal for table in self.tables)
 
 
 def compare(origin: Reader, target: Reader, sources: Sequence[str]) -> Comparison:
-    """Compare all that two warehouses hold of *sources*: the data, and the open rejects."""
-    found = Comparison()
+    """Compare the data and the open rejects of *sources* in two warehouses."""
+    comparison = Comparison()
     for source in sources:
-        if lacking := _pages(origin, target, source):
-            found.lacking.append(lacking)
-    if not found.lacking:
-        found.tables = [
+        if missing := _pages(origin, target, source):
+            comparison.missing.append(missing)
+    if not comparison.missing:
+        comparison.tables = [
             compared
             for source in sources
             for compared in (
@@ -109,11 +108,11 @@ def compare(origin: Reader, target: Reader, sources: Sequence[str]) -> Compariso
                 _rejects(origin, target, source),
             )
         ]
-    return found
+    return comparison
 
 
 def canonical(row: Row, columns: Sequence[Column]) -> bytes:
-    """*row* as bytes that no other row has: NULL is not '', 1.5 is 1.50, times are UTC."""
+    """Encode *row* unambiguously: NULL differs from '', 1.5 equals 1.50, times are UTC."""
     return b"".join(map(_canonical, row, columns))
 
 
@@ -131,23 +130,23 @@ def _canonical(value: Any, column: Column) -> bytes:  # noqa: ANN401 - a value o
     return b"%d:%b" % (len(encoded), encoded)
 
 
-def _table(table: Table, origin: Reader, target: Reader, source: str) -> TableCompared:
+def _table(table: Table, origin: Reader, target: Reader, source: str) -> TableComparison:
     columns = [column for column in table.columns if column.name not in _NOT_COMPARED]
     key = [name for name in table.key if name != "source"]
-    shown = _Shown(table, columns, key, lambda row: str(row[0]))
-    return _compared(shown, origin, target, source)
+    part = _ComparedTable(table, columns, key, lambda row: str(row[0]))
+    return _compared(part, origin, target, source)
 
 
-def _rejects(origin: Reader, target: Reader, source: str) -> TableCompared:
-    known = {column.name: column for column in LEDGER_REJECT.columns}
-    columns = [known[name] for name in _OF_REJECT]
-    shown = _Shown(LEDGER_REJECT, columns, ["reject_key"], lambda row: f"{row[1]}:{row[2]}")
-    return _compared(shown, origin, target, source)
+def _rejects(origin: Reader, target: Reader, source: str) -> TableComparison:
+    by_name = {column.name: column for column in LEDGER_REJECT.columns}
+    columns = [by_name[name] for name in _OF_REJECT]
+    part = _ComparedTable(LEDGER_REJECT, columns, ["reject_key"], lambda row: f"{row[1]}:{row[2]}")
+    return _compared(part, origin, target, source)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """What of a table is compared, by which key, and how a row is called."""
+class _ComparedTable:
+    """The compared columns of a table, its key, and the function that names a row."""
 
     table: Table
     columns: Sequence[Column]
@@ -155,32 +154,32 @@ class _Shown:
     name: Callable[[Row], str]
 
 
-def _compared(shown: _Shown, origin: Reader, target: Reader, source: str) -> TableCompared:
-    columns, names = shown.columns, [column.name for column in shown.columns]
-    query = _rows_of(shown.table, names, shown.key, source)
+def _compared(part: _ComparedTable, origin: Reader, target: Reader, source: str) -> TableComparison:
+    columns, names = part.columns, [column.name for column in part.columns]
+    query = _rows_of(part.table, names, part.key, source)
     hashes, counts = (hashlib.sha256(), hashlib.sha256()), [0, 0]
     differing, named, more = 0, list[str](), False
-    rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, shown.key))
+    rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, part.key))
     for pair in rows:
-        told = [None if row is None else canonical(row, columns) for row in pair]
-        for side, row in enumerate(told):
+        encoded = [None if row is None else canonical(row, columns) for row in pair]
+        for side, row in enumerate(encoded):
             if row is not None:
                 hashes[side].update(row)
                 counts[side] += 1
-        if told[0] != told[1]:
+        if encoded[0] != encoded[1]:
             differing += 1
-            called = shown.name(pair[0] or pair[1] or ())
-            if called not in named and len(named) < NAMED:
-                named.append(called)
-            more = more or called not in named
+            name = part.name(pair[0] or pair[1] or ())
+            if name not in named and len(named) < MAX_NAMES:
+                named.append(name)
+            more = more or name not in named
     ours, theirs = (Side(n, h.hexdigest()) for n, h in zip(counts, hashes, strict=True))
-    return TableCompared(source, shown.table.name, ours, theirs, differing, tuple(named), more)
+    return TableComparison(source, part.table.name, ours, theirs, differing, tuple(named), more)
 
 
 def _rows_of(
     table: Table, names: Sequence[str], key: Sequence[str], source: str
 ) -> "sa.Select[Any]":
-    """Columns *names* of *table*, of one source, in byte order of *key*."""
+    """Select the columns *names* of *table* for one source, in byte order of *key*."""
     import sqlalchemy as sa
 
     from orderpull.answers.from_orders import in_bytes, metadata
@@ -193,14 +192,17 @@ def _rows_of(
 
 
 def _key(names: Sequence[str], key: Sequence[str]) -> Callable[[Row], Row]:
-    places = [names.index(name) for name in key]
-    return lambda row: tuple(row[place] for place in places)
+    positions = [names.index(name) for name in key]
+    return lambda row: tuple(row[position] for position in positions)
 
 
 def _merged(
     origin: Iterator[Row], target: Iterator[Row], key: Callable[[Row], Row]
 ) -> Iterator[Pair]:
-    """The rows of both sides, those of one key together. Texts in byte order are in str's order."""
+    """Merge the sorted rows of both sides into pairs with one key.
+
+    UTF-8 text in byte order has the order of Python's ``str``.
+    """
     one, other = next(origin, None), next(target, None)
     while one is not None or other is not None:
         if other is None or (one is not None and key(one) < key(other)):
@@ -214,8 +216,8 @@ def _merged(
             one, other = next(origin, None), next(target, None)
 
 
-def _pages(origin: Reader, target: Reader, source: str) -> Lacking | None:
-    """The pages that one of the two has not loaded, or not with the same bytes; None if none."""
+def _pages(origin: Reader, target: Reader, source: str) -> MissingPages | None:
+    """Return the pages that one side has not loaded with the same bytes; None if both have all."""
     names = ("page", "sha256")
     query = _rows_of(LEDGER_PAGE, names, ("page",), source)
     ranges: tuple[list[list[int]], list[list[int]]] = ([], [])
@@ -228,7 +230,7 @@ def _pages(origin: Reader, target: Reader, source: str) -> Lacking | None:
             _extend(ranges[1], one[0])
     if not any(ranges):
         return None
-    return Lacking(source, *(", ".join(map(_range, each)) for each in ranges))
+    return MissingPages(source, *(", ".join(map(_range, each)) for each in ranges))
 
 
 def _extend(ranges: list[list[int]], page: int) -> None:

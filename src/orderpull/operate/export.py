@@ -1,7 +1,7 @@
-"""Export: the tables of orders as Parquet or CSV files, all of one instant.
+"""Export tables as Parquet or CSV files, all from one snapshot of the warehouse.
 
-Rows stand in the order of their keys, so that the same orders give the same bytes. A file appears
-under its name when it is whole and durable, and all of them appear together at the end.
+Rows are sorted by key, so the same orders give the same bytes. The files are written under
+temporary names, synced to disk, and renamed together at the end.
 """
 
 import os
@@ -42,15 +42,15 @@ _ANSWER_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written. :param size: in bytes."""
+class WrittenFile:
+    """A file written by :func:`export`. :param size: in bytes."""
 
     file: Path
     rows: int
     size: int
 
     def as_json(self) -> dict[str, Any]:
-        """As ``export --json`` shows it."""
+        """Return the object that ``export --json`` prints."""
         return {"file": str(self.file), "rows": self.rows, "bytes": self.size}
 
 
@@ -63,52 +63,53 @@ def export(
     tables: Sequence[str] = (),
     answers: bool = False,
     force: bool = False,
-) -> list[Written]:
+) -> list[WrittenFile]:
     """Write tables into *folder*, one file each.
 
-    :param sources: only the orders of these; all that the warehouse has if none is named.
-    :param tables: only these tables and answers; the tables of orders if none is named.
-    :param answers: write the three answers, too.
-    :param force: replace files that are there.
-    :raises UsageError: a name is unknown, a file is there, or the folder cannot be written.
+    :param sources: export only orders of these sources; empty for all.
+    :param tables: export only these tables and answers; empty for all tables of orders.
+    :param answers: also write the three answers.
+    :param force: replace existing files.
+    :raises UsageError: a name is unknown, a file exists, or the folder is not writable.
     """
     if sources:
         settings.chosen(sources)
     queries = _queries(_names(tables, answers=answers), sources)
     files = {name: folder / f"{name}.{kind}" for name in queries}
-    there = [file.name for file in files.values() if file.exists()]
-    if there and not force:
+    existing = [file.name for file in files.values() if file.exists()]
+    if existing and not force:
         raise UsageError(
-            f"{folder} already has {', '.join(there)}.", "Use --force to replace what is there."
+            f"{folder} already has {', '.join(existing)}.", "Use --force to replace files."
         )
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
-    with _told(folder), destination.reader() as reader:
+    with _os_errors(folder), destination.reader() as reader:
         folder.mkdir(parents=True, exist_ok=True)
         with _temporary(files) as temporary:
             rows = {name: _write(reader, *queries[name], temporary[name], kind) for name in queries}
             for name, file in files.items():
                 temporary[name].replace(file)
         _sync(folder)
-        return [Written(file, rows[name], file.stat().st_size) for name, file in files.items()]
+        return [WrittenFile(file, rows[name], file.stat().st_size) for name, file in files.items()]
 
 
 def _names(tables: Sequence[str], *, answers: bool) -> list[str]:
-    """What to write, in the order of the model."""
+    """Return the names of the tables and answers to write, in the order of the model."""
     data = [table.name for table in DATA_TABLES]
-    known = [*data, *VIEWS]
+    all_names = [*data, *VIEWS]
     for name in tables:
-        if name not in known:
+        if name not in all_names:
             raise UsageError(
-                f"There is no table {name!r} to export.", f"Known: {', '.join(known)}."
+                f"There is no table {name!r} to export.",
+                f"Tables and answers: {', '.join(all_names)}.",
             )
-    wanted = {*(tables or data), *(VIEWS if answers else ())}
-    return [name for name in known if name in wanted]
+    selected = {*(tables or data), *(VIEWS if answers else ())}
+    return [name for name in all_names if name in selected]
 
 
 def _queries(
     names: Sequence[str], sources: Sequence[str]
 ) -> "dict[str, tuple[sa.Select[Any], dict[str, str]]]":
-    """For each table its query and DuckDB's types of its columns."""
+    """Return for each table its query, and the DuckDB types of its columns."""
     tables = {table.name: table for table in DATA_TABLES}
     return {
         name: _of_table(tables[name], sources) if name in tables else _of_answer(name, sources)
@@ -148,20 +149,20 @@ def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict
 def _write(
     reader: "Reader", query: "sa.Select[Any]", types: dict[str, str], file: Path, kind: Kind
 ) -> int:
-    """Write what *query* finds to *file*, durably; how many rows."""
+    """Write the rows of *query* to *file*, sync it to disk, and return their number."""
     with reader.in_duckdb(query, types) as (connection, text):
-        # What DuckDB knows of a column's values would decide whether the file lets it be NULL.
+        # With statistics, DuckDB would mark columns without NULLs as required in the file.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        told = connection.execute(
+        row = connection.execute(
             f"COPY ({text}) TO {literal(str(file))} ({_OPTIONS[kind]})"
         ).fetchone()
     _sync(file)
-    return int(told[0]) if told else 0
+    return int(row[0]) if row else 0
 
 
 @contextmanager
 def _temporary(files: dict[str, Path]) -> Iterator[dict[str, Path]]:
-    """Names for files that are not whole yet; those that are left at the end are removed."""
+    """Yield temporary names for *files*; remove the leftovers at the end."""
     temporary = {
         name: file.with_name(f".{file.name}.{os.getpid()}.tmp") for name, file in files.items()
     }
@@ -181,8 +182,8 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a sentence."""
+def _os_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into a :class:`UsageError`."""
     try:
         yield
     except OSError as error:
@@ -191,8 +192,8 @@ def _told(folder: Path) -> Iterator[None]:
         raise _not_written(folder, str(error).splitlines()[0].rstrip(".")) from None
 
 
-def _not_written(folder: Path, said: str) -> UsageError:
+def _not_written(folder: Path, reason: str) -> UsageError:
     return UsageError(
-        f"{folder} could not be written: {said}.",
-        "Make room there or mend its rights; no file under its own name is half written.",
+        f"{folder} could not be written: {reason}.",
+        "Free disk space or change its permissions; no file was replaced by half of another.",
     )

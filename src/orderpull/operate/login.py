@@ -1,7 +1,7 @@
-"""Login: a person allows the access in a browser, and the token that comes of it is kept.
+"""Login by OAuth 2.0's authorization code (RFC 6749, 4.1): a person allows access in a browser.
 
-The authorization code of OAuth 2.0 (RFC 6749, 4.1). The browser is sent back to this machine
-(RFC 8252, 7.3), or its last address is pasted where the browser runs elsewhere.
+A callback server on this machine receives the browser's redirect (RFC 8252, 7.3). If the browser
+runs on another machine, the person pastes the URL of the redirect.
 """
 
 import hmac
@@ -24,37 +24,37 @@ from orderpull.sources.spec.api import read_api
 HOST = "127.0.0.1"
 LOOPBACK = frozenset({HOST, "localhost"})
 PATH = "/callback"
-PASTED = 8765
-"""The port in the address that is pasted, where nothing listens, and no other was named."""
+PASTE_PORT = 8765
+"""Default port of the redirect URI if the URL is pasted; nothing listens on it."""
 
-LOOK = 0.2
-"""Seconds between two looks at whether the browser came back, or somebody pressed Ctrl-C."""
+POLL_SECONDS = 0.2
+"""Seconds between two checks for the redirect; Ctrl-C takes effect as quickly."""
 
 _SILENT_SECONDS = 10.0
-_WORDS = 120
-"""Characters of an API's own words that are told."""
+MAX_ERROR_LENGTH = 120
+"""Characters of an API's error text that are shown."""
 
-_TOLD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>orderpull</title>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>orderpull</title>
 <body style="font: 1.1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
 <h1 style="font-size: 1.4rem">{}</h1><p>{}</p></body></html>"""
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
-    """Where the API sends the browser back to, as it is registered with the app.
+class RedirectUri:
+    """The URI to which the API redirects the browser, as registered with the app.
 
-    :param uri: the redirect URI.
-    :param port: of this machine, where it is waited for; None if the URI is of another machine.
+    :param uri: may contain ``{port}``, for a port that is known later.
+    :param port: port of the callback server on this machine; None if the URI names another machine.
     """
 
     uri: str
     port: int | None
 
     @classmethod
-    def of(cls, uri: str | None, port: int) -> "Back":
-        """*uri*, or one of this machine with *port*; 0 stands for any that is free.
+    def of(cls, uri: str | None, port: int) -> "RedirectUri":
+        """Parse *uri*; without one, use a URI of this machine with *port* (0: any free port).
 
-        :raises SettingsError: *uri* is no address that a browser could be sent to.
+        :raises SettingsError: *uri* is not an HTTP URL that a browser can be redirected to.
         """
         if uri is None:
             return cls(f"http://{HOST}:{{port}}{PATH}", port)
@@ -65,26 +65,25 @@ class Back:
             parts, own = urlsplit(""), None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
             raise SettingsError(
-                f"--redirect-uri {uri!r} is no address that a browser is sent back to.",
-                "Give the one that is registered with the app, such as http://127.0.0.1:8765/.",
+                f"--redirect-uri {uri!r} is not a URL that a browser can be sent to.",
+                "Use the one that is registered with the app, such as http://127.0.0.1:8765/.",
             )
-        here = parts.scheme == "http" and parts.hostname in LOOPBACK
-        return cls(uri, (own or 80) if here else None)
+        is_local = parts.scheme == "http" and parts.hostname in LOOPBACK
+        return cls(uri, (own or 80) if is_local else None)
 
     @property
-    def elsewhere(self) -> "Back":
-        """The same, where nobody waits: the address is pasted."""
-        return Back(self.uri.replace("{port}", str(self.port or PASTED)), None)
+    def for_paste(self) -> "RedirectUri":
+        """The same URI without a callback server: the person pastes the URL."""
+        return RedirectUri(self.uri.replace("{port}", str(self.port or PASTE_PORT)), None)
 
 
 class Login:
-    """The login of one source, under way.
+    """One login of one source.
 
-    :param back: where the browser is sent back to.
-    :raises OrderpullError: the source knows no such login, or its token could not be kept.
+    :raises OrderpullError: the source has no such login, or its landing cannot store the token.
     """
 
-    def __init__(self, settings: Settings, name: str, back: Back) -> None:
+    def __init__(self, settings: Settings, name: str, redirect_uri: RedirectUri) -> None:
         source = settings.chosen((name,))[name]
         api = read_api(source.api, settings.folder)
         self.name = name
@@ -94,71 +93,74 @@ class Login:
         self.landing = open_landing(settings.landing, settings.folder).source(name)
         self.landing.prepare()
         self.authorization.keep_in(self.landing)
-        self.back = back.uri
+        self.redirect_uri = redirect_uri.uri
         self._state = secrets.token_urlsafe(24)
 
     @property
     def url(self) -> str:
-        """Where a person allows the access."""
-        return self.authorization.authorize_url(self.back, self._state)
+        """The page on which a person allows access."""
+        return self.authorization.authorize_url(self.redirect_uri, self._state)
 
     def finish(self, url: str) -> None:
-        """Take the address that the browser was sent back to, and keep the token that it brings.
+        """Exchange the code in the redirect's *url* for a token, and store the token.
 
-        :raises SourceRefused: the access was not allowed, or the address is not of this login.
-        :raises SourceError: the API gave no token.
-        :raises LandingError: it could not be kept.
+        :raises SourceRefused: access was not allowed, or *url* belongs to another login.
+        :raises SourceError: the API returned no token.
+        :raises LandingError: the token could not be stored.
         """
         query = {key: values[0] for key, values in parse_qs(urlsplit(url.strip()).query).items()}
         if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()):
             raise SourceRefused(
-                "The address that came back is not of this login: its state is another one.",
+                "The URL does not belong to this login: its state differs.",
                 f"Run `orderpull login {self.name}` again, and use the page that it opens.",
             )
         if "code" not in query:
             error = query.get("error_description") or query.get("error") or "no code came back"
-            told = "".join(c for c in error[:_WORDS] if c.isprintable())
+            text = "".join(c for c in error[:MAX_ERROR_LENGTH] if c.isprintable())
             raise SourceRefused(
-                f"The access to source {self.name!r} was not allowed: {told}.",
-                "Allow it there, as a user who may; then run the same again.",
+                f"Access to source {self.name!r} was not allowed: {text}.",
+                "Allow it as a user who may do so; then run the same command again.",
             )
         try:
             with self.landing.pulling():
-                self.authorization.got_by(query["code"], self.back)
+                self.authorization.got_by(query["code"], self.redirect_uri)
         except SourceError as error:
             raise self.endpoint.named(error) from None
 
     def _check(self) -> None:
-        """Whether there is anything to log in to. :raises SettingsError: there is not."""
+        """Check that the source has a login. :raises SettingsError: it has not."""
         spec, source = self.authorization.spec, self.endpoint.settings
         where = f"[sources.{self.name}]"
         if source.token is not None:
             raise SettingsError(
-                f"{where} has a token, which is all that its API needs.", "There is no login to do."
+                f"{where} has a token, which is all its API needs.", "No login is needed."
             )
         if spec.token is None or spec.token.grant != "authorization_code":
-            how = "signs in by itself" if spec.token else "takes a token, or needs none"
-            raise SettingsError(f"{where} {how}.", "There is no login to do.")
+            how = "signs in by itself" if spec.token else "needs a token at most"
+            raise SettingsError(f"{where} {how}.", "No login is needed.")
 
 
-class Waiting:
-    """Waits on this machine for the browser to be sent back.
+class CallbackServer:
+    """The HTTP server on this machine that receives the browser's redirect.
 
-    :param back: where to; a port that is in use is told.
+    :raises SettingsError: the port is in use.
     """
 
-    def __init__(self, back: Back) -> None:
+    def __init__(self, redirect_uri: RedirectUri) -> None:
         self._ended = threading.Event()
         self._once = threading.Lock()
-        self._came = False
+        self._received = False
         self._error: OrderpullError | None = None
         self._finish: Callable[[str], None] | None = None
-        self._server = _listen(back.port or 0, self._answer, self._told)
-        self.back = Back(back.uri.replace("{port}", str(self._server.server_port)), back.port)
-        self._path = urlsplit(self.back.uri).path or "/"
+        self._server = _listen(redirect_uri.port or 0, self._answer, self._page_sent)
+        uri = redirect_uri.uri.replace("{port}", str(self._server.server_port))
+        self.redirect_uri = RedirectUri(uri, redirect_uri.port)
+        self._path = urlsplit(uri).path or "/"
 
     def __enter__(self) -> Self:
-        thread = threading.Thread(target=self._server.serve_forever, args=(LOOK,), daemon=True)
+        thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
+        )
         thread.start()
         return self
 
@@ -174,52 +176,52 @@ class Waiting:
     def wait(self, login: Login, seconds: float) -> None:
         """Wait until *login* is finished.
 
-        :raises SourceRefused: nobody came within *seconds*.
-        :raises OrderpullError: it went as :meth:`Login.finish` says.
+        :raises SourceRefused: no redirect arrived within *seconds*.
+        :raises OrderpullError: :meth:`Login.finish` failed.
         """
         self._finish = login.finish
         until = time.monotonic() + seconds
-        while not self._ended.wait(LOOK):
+        while not self._ended.wait(POLL_SECONDS):
             if time.monotonic() > until:
                 raise SourceRefused(
-                    f"Nobody allowed the access to source {login.name!r} within {seconds:g} s.",
-                    f"Run `orderpull login {login.name}` again; --paste where the browser runs on "
+                    f"Nobody allowed access to source {login.name!r} within {seconds:g} s.",
+                    f"Run `orderpull login {login.name}` again; add --paste if the browser runs on "
                     "another machine.",
                 )
         if self._error is not None:
             raise self._error
 
     def _answer(self, target: str) -> tuple[int, str]:
-        """Status and page for a browser that asks for *target*."""
+        """Return the status and the page for a request of *target*."""
         if urlsplit(target).path != self._path or self._finish is None:
-            return 404, _TOLD.format("Not here", "Nothing is waited for at this address.")
+            return 404, _PAGE.format("Not found", "Nothing is expected at this address.")
         with self._once:
-            if not self._came:
-                self._came = True
+            if not self._received:
+                self._received = True
                 try:
                     self._finish(target)
                 except OrderpullError as error:
                     self._error = error
         if self._error is not None:
-            return 400, _TOLD.format("That did not work", "orderpull says why in its terminal.")
-        return 200, _TOLD.format("Signed in", "You can close this page; orderpull goes on.")
+            return 400, _PAGE.format("That did not work", "The terminal shows the reason.")
+        return 200, _PAGE.format("Signed in", "You can close this page; orderpull goes on.")
 
-    def _told(self) -> None:
-        """A browser has its page."""
-        if self._came:
+    def _page_sent(self) -> None:
+        """End the wait once the browser has its page."""
+        if self._received:
             self._ended.set()
 
 
 def _listen(
-    port: int, answer: Callable[[str], tuple[int, str]], told: Callable[[], None]
+    port: int, answer: Callable[[str], tuple[int, str]], on_page_sent: Callable[[], None]
 ) -> ThreadingHTTPServer:
-    """A server on this machine alone.
+    """Start listening on this machine's loopback address.
 
-    :param answer: is told what is asked for, and gives status and page.
-    :param told: is called once a page was sent.
+    :param answer: returns status and page for a request target.
+    :param on_page_sent: is called after each page is sent.
     """
 
-    class Asked(BaseHTTPRequestHandler):
+    class _CallbackHandler(BaseHTTPRequestHandler):
         timeout = _SILENT_SECONDS
 
         def do_GET(self) -> None:
@@ -236,17 +238,17 @@ def _listen(
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-            told()
+            on_page_sent()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: the code stands in the address."""
+            """Log nothing, because the URL contains the code."""
 
     try:
-        server = ThreadingHTTPServer((HOST, port), Asked)
+        server = ThreadingHTTPServer((HOST, port), _CallbackHandler)
     except OSError as error:
         raise SettingsError(
-            f"Port {port} of this machine cannot be listened at: {error.strerror}.",
-            "Close what uses it, or give another --port.",
+            f"Cannot listen on port {port} of this machine: {error.strerror}.",
+            "Close the program that uses it, or choose another --port.",
         ) from None
     server.daemon_threads = True
     return server

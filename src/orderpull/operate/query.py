@@ -1,4 +1,4 @@
-"""Query: the warehouse asked in SQL of one's own, read only, and what it answers as CSV or JSON."""
+"""Run a user's SQL on the warehouse, read only, and write the result as CSV or JSON."""
 
 import json
 import math
@@ -18,12 +18,12 @@ from orderpull.errors import UsageError
 from orderpull.model import DATA_TABLES, LEDGER_TABLES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.settings import Settings
 
-SHOWN = 1000
-"""Rows that a terminal is given, unless somebody asks for more."""
+DEFAULT_ROWS = 1000
+"""Rows shown on a terminal without --limit."""
 
-Shape = Literal["csv", "json"]
-CSV: Shape = "csv"
-JSON: Shape = "json"
+OutputFormat = Literal["csv", "json"]
+CSV: OutputFormat = "csv"
+JSON: OutputFormat = "json"
 
 VIEW_COLUMNS = {
     "average": ("number", "pieces per order, over counted orders with items"),
@@ -33,9 +33,9 @@ VIEW_COLUMNS = {
     "orders": ("integer", "in how many orders"),
     "rank": ("integer", "1 is what sells best; by country: within it"),
 }
-"""What the answers' columns hold and mean."""
+"""Type and meaning of each column of the answers."""
 
-# A text in quotes, a comment, or the end of a statement; a quote or comment that is not closed.
+# A quoted text, a comment or the end of a statement; `open`: a quote or comment without its end.
 _PARTS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
         | (?P<open>['"]|/\*) | (?P<end>;)""",
@@ -51,19 +51,20 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @contextmanager
-def asking(settings: Settings, text: str) -> Iterator[QueryResult]:
-    """What the statement *text* finds in the warehouse; its rows come as they are asked for.
+def run_query(settings: Settings, text: str) -> Iterator[QueryResult]:
+    """Run the statement *text* and yield its result, whose rows are fetched while they are read.
 
-    :raises UsageError: it is wrong, or would write. :raises DestinationError: nothing can be read.
+    :raises UsageError: the statement is wrong, or would write.
+    :raises DestinationError: the warehouse cannot be read.
     """
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
         answer = reader.query(text)
-        yield QueryResult(told_apart(answer.columns), answer.rows)
+        yield QueryResult(unique_names(answer.columns), answer.rows)
 
 
-def told_apart(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """*columns*, with a number added where two have one name: ``a``, ``a_2``."""
+def unique_names(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Add a number to repeated names in *columns*: ``a``, ``a_2``."""
     names: list[str] = []
     for column in columns:
         name, number = column, 1
@@ -75,33 +76,33 @@ def told_apart(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def statements(text: str) -> tuple[list[str], str]:
-    """The statements in *text* that a ``;`` ends, and what is left after them."""
-    found, begin = [], 0
+    """Split *text* into the statements that end with ``;``, and the rest."""
+    complete, begin = [], 0
     for part in _PARTS.finditer(text):
         if part["open"]:
             break
         if part["end"]:
             statement = text[begin : part.start()].strip()
-            found += [statement] if statement else []
+            complete += [statement] if statement else []
             begin = part.end()
-    return found, text[begin:].lstrip()
+    return complete, text[begin:].lstrip()
 
 
-def write(answer: QueryResult, shape: Shape, out: TextIO, limit: int | None) -> bool:
-    """Write *answer* to *out*, row by row; whether there are more rows than *limit*.
+def write(answer: QueryResult, output: OutputFormat, out: TextIO, limit: int | None) -> bool:
+    """Write *answer* to *out*, row by row; return True if it has more rows than *limit*.
 
-    What would steer a terminal is made visible for one, and for nothing else.
+    On a terminal, control characters are escaped; files and pipes get them unchanged.
     """
     rows = answer.rows if limit is None else islice(answer.rows, limit)
-    if shape == CSV:
+    if output == CSV:
         _write_csv(answer.columns, rows, out)
     else:
         _write_json(answer.columns, rows, out)
     return limit is not None and next(answer.rows, None) is not None
 
 
-def text_of(value: object) -> str:
-    """*value*, not NULL, as a text: decimals in full, times as ISO 8601, bytes in hex."""
+def as_text(value: object) -> str:
+    """Convert *value*, not NULL, to text: decimals in full, times as ISO 8601, bytes in hex."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -116,9 +117,9 @@ def text_of(value: object) -> str:
 
 
 def visible(text: str) -> str:
-    r"""*text* with what is unseen or would steer a terminal as ``\n``, ``\x1b``, ``\u202e``.
+    r"""Escape invisible and control characters of *text*: ``\n``, ``\x1b``, ``\u202e``.
 
-    What joins letters and emoji stays.
+    Joiners of letters and emoji stay.
     """
     return text if text.isprintable() else "".join(map(_visible, text))
 
@@ -131,23 +132,23 @@ def _visible(char: str) -> str:
 
 
 def tables() -> list[tuple[str, str]]:
-    """Each table and view, and which of these it is."""
+    """List each table and view with its kind."""
     kinds = {"table": DATA_TABLES, "ledger": LEDGER_TABLES, "summary": SUMMARY_TABLES}
-    listed = [(table.name, kind) for kind, found in kinds.items() for table in found]
-    return [*listed, *((name, "answer") for name in VIEWS)]
+    rows = [(table.name, kind) for kind, tables in kinds.items() for table in tables]
+    return [*rows, *((name, "answer") for name in VIEWS)]
 
 
-def columns_of(settings: Settings, name: str) -> list[tuple[str, str, str]]:
-    """The columns of the table or view *name*: name, what it holds, meaning.
+def describe(settings: Settings, name: str) -> list[tuple[str, str, str]]:
+    """Describe the columns of the table or view *name*: name, type, meaning.
 
-    :raises UsageError: there is none of that name.
+    :raises UsageError: no table or view has that name.
     """
     for table in TABLES:
         if table.name == name:
             return [(column.name, column.type, column.meaning) for column in table.columns]
     if name not in VIEWS:
         raise UsageError(f"There is no table or view {name!r}.", r"\d lists them.")
-    with asking(settings, f"SELECT * FROM {name} LIMIT 0") as answer:
+    with run_query(settings, f"SELECT * FROM {name} LIMIT 0") as answer:
         return [(column, *VIEW_COLUMNS[column]) for column in answer.columns]
 
 
@@ -158,10 +159,10 @@ def _write_csv(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: T
 
 
 def _csv(value: object) -> str:
-    """*value* as a field of CSV: NULL is nothing, an empty text is ``""``."""
+    """Format *value* as a CSV field: NULL is empty, an empty text is ``""``."""
     if value is None:
         return ""
-    text = text_of(value)
+    text = as_text(value)
     if text and not any(char in text for char in ',"\r\n') and text == text.strip():
         return text
     return '"' + text.replace('"', '""') + '"'
@@ -182,7 +183,7 @@ def _write_json(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: 
 
 
 def _json(value: object) -> str:
-    """*value* as JSON: decimals are numbers with all their digits, what is no number is null."""
+    """Format *value* as JSON: decimals keep all digits, NaN and infinity become null."""
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else "null"
     if isinstance(value, float):
@@ -193,5 +194,5 @@ def _json(value: object) -> str:
         return "[" + ", ".join(map(_json, value)) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_json(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
-    text = json.dumps(text_of(value), ensure_ascii=False)
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = json.dumps(as_text(value), ensure_ascii=False)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

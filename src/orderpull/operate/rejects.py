@@ -1,4 +1,4 @@
-"""Rejects: what could not be shaped, kept whole; looked at, and tried again."""
+"""List and show rejects (orders that could not be loaded), and load them again."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from orderpull.pipeline import Pipeline, RunResult
 from orderpull.settings import Settings
 
 
-def listed(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
-    """The open rejects, oldest page first; what the user may not see of them is None."""
+def open_rejects(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
+    """Read the open rejects, oldest page first; columns without read permission are None."""
     if source:
         settings.chosen((source,))
     try:
@@ -27,52 +27,53 @@ def _read(settings: Settings, source: str | None, *, masked: bool) -> list[dict[
         return reader.rows(from_orders.rejects(source, masked=masked))
 
 
-def whole(settings: Settings, key: str) -> dict[str, Any]:
-    """The reject called *key*, with its order's text as received.
+def find_with_text(settings: Settings, key: str) -> dict[str, Any]:
+    """Find the reject called *key*, with its order's text as received.
 
-    :raises UsageError: there is none, or more than one. :raises RightMissing: the warehouse's user
-        may not see the text.
+    :raises UsageError: no reject matches, or several do.
+    :raises RightMissing: the warehouse's user may not read the text.
     """
-    row = chosen(settings, key)
+    row = find(settings, key)
     if row["raw"] is None:
         raise RightMissing(
             f"{name_of(row)} was rejected as {row['reason']} at {row['path']}; what was received "
             "may not be seen by this user of the warehouse.",
-            "Look as the loader does, or have it granted: `orderpull grants --names`.",
+            "Use the loader's login, or have the right granted: `orderpull grants --names`.",
         )
     return row
 
 
-def chosen(settings: Settings, key: str) -> dict[str, Any]:
-    """The reject called *key*: ``PAGE:POSITION``, with the source in front if there are several.
+def find(settings: Settings, key: str) -> dict[str, Any]:
+    """Find the reject called *key*: ``PAGE:POSITION`` or ``SOURCE:PAGE:POSITION``.
 
-    :raises UsageError: there is none, or more than one.
+    :raises UsageError: no reject matches, or several do.
     """
-    found = [row for row in listed(settings) if key in {name_of(row), name_of(row, short=True)}]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(name_of(row) for row in found)
+    rows = open_rejects(settings)
+    matches = [row for row in rows if key in {name_of(row), name_of(row, short=True)}]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(name_of(row) for row in matches)
         raise UsageError(f"Several sources have a reject {key}.", f"Name one: {names}.")
     raise UsageError(f"There is no reject {key!r}.", "`orderpull rejects list` shows them.")
 
 
 def name_of(row: dict[str, Any], *, short: bool = False) -> str:
-    """What a reject is called on the command line."""
-    place = f"{row['page']}:{row['position']}"
-    return place if short else f"{row['source']}:{place}"
+    """Return the name of a reject on the command line."""
+    name = f"{row['page']}:{row['position']}"
+    return name if short else f"{row['source']}:{name}"
 
 
 def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
-    """Shape rejects again, under today's API file and settings; ask no API.
+    """Load rejects again, under today's API file and settings, without an API request.
 
-    :param keys: only these; all if none is named.
+    :param keys: names of rejects; empty for all.
     """
-    wanted = {name_of(chosen(settings, key)) for key in keys}
-    sources = {name.partition(":")[0] for name in wanted}
+    names = {name_of(find(settings, key)) for key in keys}
+    sources = {name.partition(":")[0] for name in names}
     pipeline = Pipeline(settings, sources, command="retry")
 
-    def again() -> None:
+    def retry_all() -> None:
         pipeline.preflight()
         with pipeline.destination.loader() as loader:
             for name, source in pipeline.sources.items():
@@ -80,15 +81,15 @@ def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
                 pages = PageLoader(source, pipeline.part(name), loader, record)
                 pages.accept_rejects = True
                 before = loader.rejects(name)
-                again = [
-                    r for r in before if not wanted or f"{name}:{r.page}:{r.position}" in wanted
+                retried = [
+                    r for r in before if not names or f"{name}:{r.page}:{r.position}" in names
                 ]
-                pages.retry(again)
+                pages.retry(retried)
                 after = {(r.page, r.position) for r in loader.rejects(name)}
-                result.counts.fetched = len(again)
-                result.counts.rejected = sum((r.page, r.position) in after for r in again)
+                result.counts.fetched = len(retried)
+                result.counts.rejected = sum((r.page, r.position) in after for r in retried)
                 result.counts.inserted = result.counts.fetched - result.counts.rejected
                 pipeline.finish(name, loader, pages)
         pipeline.destination.publish(finished=True)
 
-    return pipeline.timed(again)
+    return pipeline.timed(retry_all)

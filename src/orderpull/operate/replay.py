@@ -1,8 +1,8 @@
-"""Replay: every landed page once more through today's API file and settings; asks no API.
+"""Replay: load every landed page again, under today's API file and settings.
 
-A page that is loaded already counts nothing; what changes is what a mended mapping reads anew. Into
-another warehouse, all pages are loaded that its own ledger does not know yet; then the two are
-compared.
+The landing is the only input; no API gets a request. Pages that were loaded before are not counted
+again; only rows that the API file now maps differently change. A replay into another warehouse
+loads the pages that its ledger lacks, and then compares the two.
 """
 
 import json
@@ -35,7 +35,7 @@ from orderpull.sources.http.limits import Stop
 
 @dataclass
 class Replayed:
-    """What a replay did, for each source: pages read again, orders whose rows changed."""
+    """The result of a replay: pages read and orders changed, by source."""
 
     result: RunResult
     pages: dict[str, int] = field(default_factory=dict)
@@ -47,17 +47,17 @@ def replay(
     sources: tuple[str, ...] = (),
     *,
     accept_rejects: bool = False,
-    told: Callable[[str, int], None] = lambda _source, _pages: None,
+    on_batch: Callable[[str, int], None] = lambda _source, _pages: None,
 ) -> Replayed:
-    """Load what waits, then read all landed pages again.
+    """Load the waiting pages, then load all landed pages again.
 
-    :param told: is called after each batch with the source and how many pages were read.
+    :param on_batch: called after each batch with the source and its number of pages so far.
     """
     pipeline = Pipeline(settings, sources, command="replay")
     pipeline.accept_rejects = accept_rejects
     replayed = Replayed(pipeline.result)
 
-    def again() -> None:
+    def replay_all() -> None:
         pipeline.load()
         with pipeline.destination.loader() as loader:
             for name, source in pipeline.sources.items():
@@ -66,23 +66,23 @@ def replay(
                 replayed.pages[name] = 0
                 for count in pages.replay():
                     replayed.pages[name] += count
-                    told(name, replayed.pages[name])
+                    on_batch(name, replayed.pages[name])
                 replayed.changed[name] = pages.changed
                 pipeline.finish(name, loader, pages)
         pipeline.destination.publish(finished=True)
 
-    pipeline.timed(again)
+    pipeline.timed(replay_all)
     return replayed
 
 
 @dataclass
 class Rebuilt:
-    """Another warehouse, rebuilt from the landing.
+    """The result of loading the landing into another warehouse.
 
-    :param target: where it is, for a person.
-    :param result: what was loaded into it.
-    :param compared: how it compares with the warehouse of the settings.
-    :param uncompared: why nothing was compared, in a sentence.
+    :param target: description of the other warehouse.
+    :param result: counts and errors of the load.
+    :param compared: comparison with the warehouse of the settings.
+    :param uncompared: the reason, as a sentence, if nothing was compared.
     """
 
     target: str
@@ -92,36 +92,36 @@ class Rebuilt:
 
     @property
     def lossy(self) -> int:
-        """Answers that were incomplete when they were pulled: no fault of this load."""
+        """Number of responses that were incomplete when pulled; not an error of this load."""
         return sum(source.possible_loss for source in self.result.sources.values())
 
     @property
     def errors(self) -> list[OrderpullError]:
-        """What kept pages from being loaded."""
-        found = (self.result.error, *(source.error for source in self.result.sources.values()))
-        return [each for each in found if each and not isinstance(each, PossibleLoss)]
+        """The errors that stopped the load."""
+        errors = (self.result.error, *(source.error for source in self.result.sources.values()))
+        return [each for each in errors if each and not isinstance(each, PossibleLoss)]
 
     @property
     def exit_code(self) -> int:
-        """0: all is loaded, and the same as far as it could be compared; 1: it is not."""
+        """The exit code: 0 if all is loaded and no difference was found."""
         if self.errors:
             return max(error.exit_code for error in self.errors)
         return 0 if self.compared is None or self.compared.equal else 1
 
     def as_json(self) -> dict[str, Any]:
-        """As ``replay --into --json`` shows it."""
-        told = self.result.as_json()
+        """Return the object that ``replay --into --json`` prints."""
+        result = self.result.as_json()
         compared = self.compared
-        lacking = {
+        missing = {
             each.source: {"origin": each.origin, "target": each.target}
-            for each in (compared.lacking if compared else ())
+            for each in (compared.missing if compared else ())
         }
-        return told | {
+        return result | {
             "ok": self.exit_code == 0,
             "target": self.target,
             "equal": compared.equal if compared else None,
             "uncompared": self.uncompared or None,
-            "lacking": lacking,
+            "lacking": missing,
             "tables": [table.as_json() for table in compared.tables] if compared else [],
         }
 
@@ -137,31 +137,32 @@ def replay_into(
 ) -> Rebuilt:
     """Load every landed page into the warehouse at *url*, and compare it with that of *settings*.
 
-    What the other warehouse has loaded already it does not load again, so that a killed replay goes
-    on where it was.
+    Pages that the other warehouse has loaded are skipped, so a killed replay continues where it
+    stopped.
 
-    :param url: as ``destination.url``; the other settings of the destination hold for it too.
-    :raises UsageError: it is the same warehouse. :raises LandingError: there is no page.
+    :param url: like ``destination.url``; the other settings of the destination apply to it too.
+    :raises UsageError: *url* is the warehouse of *settings*.
+    :raises LandingError: the landing has no page.
     """
-    there = _elsewhere(settings, url)
-    pipeline = Pipeline(there, sources, stop=stop, listener=listener, command="replay")
+    target = _with_destination(settings, url)
+    pipeline = Pipeline(target, sources, stop=stop, listener=listener, command="replay")
     _refuse_same(settings, pipeline.destination)
     _refuse_empty(pipeline)
     pipeline.accept_rejects = accept_rejects
-    pipeline.landing = cast("Landing", _Unnoted(pipeline.landing))
+    pipeline.landing = cast("Landing", _DetachedLanding(pipeline.landing))
     rebuilt = Rebuilt(str(pipeline.destination), pipeline.timed(pipeline.load))
     for error in rebuilt.errors:
         if isinstance(error, RejectLimitExceeded):
-            error.hint = "If that is right, run the same again with --accept-rejects."
+            error.hint = "If that is right, run the same command with --accept-rejects."
     if rebuilt.errors:
-        rebuilt.uncompared = "Not all is loaded, so nothing was compared."
+        rebuilt.uncompared = "Nothing was compared, because not all pages were loaded."
     else:
         _compare(rebuilt, settings, pipeline)
     return rebuilt
 
 
 def _compare(rebuilt: Rebuilt, settings: Settings, pipeline: Pipeline) -> None:
-    """Compare what was rebuilt with the warehouse of *settings*, if that can be opened."""
+    """Compare the rebuilt warehouse with the one of *settings*, if that can be opened."""
     with ExitStack() as opened:
         try:
             ours = opened.enter_context(_origin(settings).reader())
@@ -173,12 +174,13 @@ def _compare(rebuilt: Rebuilt, settings: Settings, pipeline: Pipeline) -> None:
             rebuilt.compared = compare(ours, theirs, list(pipeline.sources))
         except DestinationError as error:
             error.exit_code = 1
-            error.hint = f"All is loaded; run the same again to compare. {error.hint}".strip()
+            hint = f"All pages are loaded; run the same command again to compare. {error.hint}"
+            error.hint = hint.strip()
             rebuilt.result.error = error
 
 
-def _elsewhere(settings: Settings, url: str) -> Settings:
-    """*settings* with another ``destination.url``, read as the file's would be."""
+def _with_destination(settings: Settings, url: str) -> Settings:
+    """Return *settings* with ``destination.url`` = *url*, parsed like the settings file."""
     read = parse_settings(f"[destination]\nurl = {json.dumps(url)}\n", Path("--into"))
     destination = msgspec.structs.replace(settings.destination, url=read.destination.url)
     return msgspec.structs.replace(settings, destination=destination)
@@ -189,19 +191,19 @@ def _origin(settings: Settings) -> Destination:
 
 
 def _refuse_same(settings: Settings, target: Destination) -> None:
-    """Refuse to rebuild a warehouse upon itself.
+    """Refuse to load a warehouse into itself.
 
-    :raises UsageError: both are the same. :raises DestinationError: the target is out of reach.
+    :raises UsageError: both are the same. :raises DestinationError: the target cannot be reached.
     """
-    there = target.identity()
+    target_identity = target.identity()
     try:
-        here = _origin(settings).identity()
+        identity = _origin(settings).identity()
     except (DestinationError, SettingsError):
         return
-    if here == there:
+    if identity == target_identity:
         raise UsageError(
             f"{target} is the warehouse that orderpull.toml names.",
-            "Name another; `orderpull replay` alone reads the pages again into this one.",
+            "Name another one; `orderpull replay` without --into reloads this one.",
         )
 
 
@@ -210,50 +212,51 @@ def _refuse_empty(pipeline: Pipeline) -> None:
         raise LandingError(
             f"{pipeline.landing} holds no page of {', '.join(pipeline.sources)}: there is nothing "
             "to rebuild from.",
-            "Check landing.url; give the landing back from where it is backed up.",
+            "Check landing.url, or restore the landing from its backup.",
         )
 
 
-class _Unnoted:
-    """A landing in which nothing is noted of what another warehouse has loaded."""
+class _DetachedLanding:
+    """A landing that is not changed by loads into another warehouse."""
 
     def __init__(self, landing: Landing) -> None:
         self._landing = landing
-        self._parts: dict[str, SourceLanding] = {}
+        self._sources: dict[str, SourceLanding] = {}
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the landing has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the landing
         return getattr(self._landing, name)
 
     def __str__(self) -> str:
         return str(self._landing)
 
     def source(self, name: str) -> SourceLanding:
-        """The part of the landing that one source has."""
-        if name not in self._parts:
-            self._parts[name] = cast("SourceLanding", _UnnotedSource(self._landing.source(name)))
-        return self._parts[name]
+        """Return the landing of source *name*."""
+        if name not in self._sources:
+            detached = _DetachedSourceLanding(self._landing.source(name))
+            self._sources[name] = cast("SourceLanding", detached)
+        return self._sources[name]
 
 
-class _UnnotedSource:
-    """One source's pages; the note of what is loaded is kept here alone."""
+class _DetachedSourceLanding:
+    """The landing of one source, with ``loaded.json`` kept in memory."""
 
-    def __init__(self, part: SourceLanding) -> None:
-        self._part = part
+    def __init__(self, landing: SourceLanding) -> None:
+        self._landing = landing
         self._loaded: bytes | None = None
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the part has
-        return getattr(self._part, name)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the landing
+        return getattr(self._landing, name)
 
     def __str__(self) -> str:
-        return str(self._part)
+        return str(self._landing)
 
     def note(self, name: str) -> bytes | None:
-        """What was kept under *name*."""
-        return self._loaded if name == LOADED else self._part.note(name)
+        """Read the note *name*."""
+        return self._loaded if name == LOADED else self._landing.note(name)
 
     def keep_note(self, name: str, data: bytes) -> None:
-        """Keep *data* under *name*."""
+        """Write the note *name*."""
         if name == LOADED:
             self._loaded = data
         else:
-            self._part.keep_note(name, data)
+            self._landing.keep_note(name, data)

@@ -1,4 +1,4 @@
-"""Report: the three answers, read from the destination that the settings name."""
+"""Report: read the three answers from the warehouse."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -24,14 +24,14 @@ def report(
     until: date | None = None,
     top: int = 10,
 ) -> "Report":
-    """The three answers.
+    """Read the three answers.
 
-    :param country: only orders to these countries; ``(no country)`` is the orders without one.
+    :param country: only orders to these countries; ``(no country)`` selects orders without one.
     :param source: only orders of these sources.
     :param since: only orders placed on this day (in ``report.timezone``) or later.
     :param until: only orders placed before the end of this day.
-    :param top: how many SKUs, overall and for each country.
-    :raises DestinationError: there is nothing to read yet.
+    :param top: number of SKUs, overall and for each country.
+    :raises DestinationError: the warehouse cannot be read, or no run has loaded it yet.
     """
     countries = (country,) if isinstance(country, str) else tuple(country)
     for name in source:

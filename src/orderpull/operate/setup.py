@@ -1,4 +1,4 @@
-"""``orderpull.toml``: written by asking, and shown with where each value comes from."""
+"""Write ``orderpull.toml``, and list every setting with its origin."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ timezone = "{timezone}"
 [sources.{source}]
 api = "{api}"
 base_url = "{base_url}"
-{token}{start}{advised}# "ignore": the first version of an order stays.
+{token}{start}{suggestions}# "ignore": the first version of an order stays.
 # on_change = "update"
 # Requests per second at most; 0.2 is one in five seconds.
 # rate = 1
@@ -51,11 +51,11 @@ def settings_text(
     timezone: str,
     folder: Path,
 ) -> str:
-    """The text of a commented ``orderpull.toml``.
+    """Return the text of a commented ``orderpull.toml``.
 
-    :param token_variable: the environment variable that holds the token; None for none.
-    :param folder: that the path of an api file begins at.
-    :raises ApiFileError: there is no such API, or its file is wrong.
+    :param token_variable: the environment variable that holds the token; None: no token.
+    :param folder: the folder to which the path of an API file is relative.
+    :raises ApiFileError: the API is unknown, or its file is wrong.
     """
     spec = read_api(api, folder)
     token = f'token = "${{{token_variable}}}"\n' if token_variable else _credentials(spec, source)
@@ -64,7 +64,7 @@ def settings_text(
     )
     return TEMPLATE.format(
         source=source, api=api, base_url=base_url, token=token, start=first,
-        advised=_advised(spec), destination=destination, timezone=timezone,
+        suggestions=_suggestions(spec), destination=destination, timezone=timezone,
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ _NEEDED = {
 
 
 def _credentials(api: Api, source: str) -> str:
-    """The lines with what lets the source in, each from an environment variable."""
+    """Return the lines of the credentials, each read from an environment variable."""
     if api.auth.kind == "none" or api.auth.optional:
         return ""
     prefix = re.sub(r"[^A-Z0-9_]", "_", source.upper())
@@ -90,15 +90,15 @@ def _credentials(api: Api, source: str) -> str:
     return "".join(lines)
 
 
-def _advised(api: Api) -> str:
-    """What is worth setting for *api*, commented out."""
+def _suggestions(api: Api) -> str:
+    """Return commented lines of settings that are useful for *api*."""
     if api.cursor is None:
         return ""
-    listed = (
+    reconcile = (
         '# Find orders that were deleted, by listing all of them this often.\n# reconcile = "7d"\n'
     )
     return (
-        (listed if api.reconcile else "")
+        (reconcile if api.reconcile else "")
         + "# Read all again after so many days, for changes that the API does not show.\n"
         "# full_reread_days = 30\n"
     )
@@ -107,39 +107,39 @@ def _advised(api: Api) -> str:
 def write_settings(path: Path, text: str, *, force: bool) -> None:
     """Write *text* to *path*.
 
-    :raises SettingsError: the file is there and *force* is not given, or *text* is wrong.
+    :raises SettingsError: the file exists and *force* is false, or *text* is wrong.
     """
     parse_settings(re.sub(r"\$\{\w+\}", "x", text), path)
     if path.exists() and not force:
-        raise SettingsError(f"{path.name} is there already.", "Use --force to write over it.")
+        raise SettingsError(f"{path.name} exists already.", "Use --force to replace it.")
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def in_force(settings: Settings) -> list[tuple[str, object, str]]:
-    """Every setting: key, value (secrets masked), and where it comes from."""
+def with_origins(settings: Settings) -> list[tuple[str, object, str]]:
+    """List every setting: key, value (secrets masked), origin."""
     text = settings.file.read_text(encoding="utf-8") if settings.file else ""
-    given = tomllib.loads(text)
+    tables = tomllib.loads(text)
     rows: list[tuple[str, object, str]] = []
     for block in ("destination", "landing", "report", "web", "tableau", "schedule", "notify"):
-        rows += _block(getattr(settings, block), given.get(block, {}), f"{block}.", {})
+        rows += _block(getattr(settings, block), tables.get(block, {}), f"{block}.", {})
     for name, source in settings.sources.items():
         api = read_api(source.api, settings.folder)
-        table = given.get("sources", {}).get(name, {})
+        table = tables.get("sources", {}).get(name, {})
         rows += _block(source, table, f"sources.{name}.", _from_api(api))
     return rows
 
 
 def _block(
-    block: msgspec.Struct, given: dict[str, Any], prefix: str, defaults: dict[str, object]
+    block: msgspec.Struct, table: dict[str, Any], prefix: str, defaults: dict[str, object]
 ) -> list[tuple[str, object, str]]:
     rows = []
     for key in block.__struct_fields__:
         value = getattr(block, key)
-        if key in given:
-            variables = _variables(given[key])
+        if key in table:
+            variables = _variables(table[key])
             origin = f"environment ({variables})" if variables else "orderpull.toml"
         elif value is None and defaults.get(key) is not None:
             value, origin = defaults[key], "api file"
@@ -149,11 +149,11 @@ def _block(
     return rows
 
 
-def _variables(given: object) -> str:
-    """What of *given* comes from the environment: a text as it is, of a list the names alone."""
-    if isinstance(given, str):
-        return given if "${" in given else ""
-    texts = given if isinstance(given, list) else []
+def _variables(raw: object) -> str:
+    """Return a text of the settings file that uses variables; of a list, the variables' names."""
+    if isinstance(raw, str):
+        return raw if "${" in raw else ""
+    texts = raw if isinstance(raw, list) else []
     return ", ".join(name for each in texts for name in re.findall(r"\$\{\w+\}", str(each)))
 
 

@@ -1,7 +1,7 @@
-r"""Shell: SQL typed at a terminal, over as many lines as it takes, each statement ended by ``;``.
+r"""An SQL shell: statements over any number of lines, each ended by ``;``.
 
 ``\d`` lists tables and answers, ``\d NAME`` the columns of one, ``\q`` or Ctrl-D ends, Ctrl-C
-gives up the statement and nothing else. Each statement reads the warehouse as it is by then.
+cancels the statement. Each statement reads the current state of the warehouse.
 """
 
 import os
@@ -11,92 +11,92 @@ from pathlib import Path
 
 from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
-from orderpull.operate.query import asking, columns_of, statements, tables
+from orderpull.operate.query import describe, run_query, statements, tables
 from orderpull.settings import Settings
 
 PROMPT, MORE = "orderpull> ", "      ...> "
 HELP = r"End a statement with ; - \d lists tables, \d NAME columns, \q ends."
-KEPT = 1000
-"""Lines of history."""
+HISTORY_LINES = 1000
+"""Lines kept in the history file."""
 
 _ENDS = {"\\q", "exit", "quit", "exit;", "quit;"}
 
 
 class Shell:
-    """A dialogue.
+    """A session of the shell.
 
-    :param show: draws what a statement found. :param tell: tells what is wrong.
-    :param say: prints a line. :param read: asks for a line, with a prompt.
+    :param show: prints a result. :param print_error: prints an error.
+    :param echo: prints a line. :param read: reads a line after a prompt.
     """
 
     def __init__(
         self,
         settings: Settings,
         show: Callable[[QueryResult], None],
-        tell: Callable[[OrderpullError], None],
-        say: Callable[[str], None],
+        print_error: Callable[[OrderpullError], None],
+        echo: Callable[[str], None],
         *,
         read: Callable[[str], str] = input,
     ) -> None:
         self.settings = settings
         self.show = show
-        self.tell = tell
-        self.say = say
+        self.print_error = print_error
+        self.echo = echo
         self.read = read
         self._begun = ""
 
-    def talk(self) -> None:
-        """Take lines until somebody ends it."""
-        self.say(HELP)
+    def run(self) -> None:
+        """Read and execute lines until the user ends the session."""
+        self.echo(HELP)
         with history():
             while True:
                 try:
                     line = self.read(MORE if self._begun else PROMPT)
                 except EOFError:
-                    self.say("")
+                    self.echo("")
                     return
                 except KeyboardInterrupt:
-                    self.say("")
+                    self.echo("")
                     self._begun = ""
                     continue
                 if not self._begun and line.strip() in _ENDS:
                     return
-                self._take(line)
+                self._execute(line)
 
-    def _take(self, line: str) -> None:
+    def _execute(self, line: str) -> None:
         try:
             if not self._begun and line.lstrip().startswith("\\"):
-                self._describe(line.split())
+                self._run_command(line.split())
                 return
             complete, self._begun = statements(f"{self._begun}{line}\n")
             for statement in complete:
-                with asking(self.settings, statement) as answer:
+                with run_query(self.settings, statement) as answer:
                     self.show(answer)
         except OrderpullError as error:
-            self.tell(error)
+            self.print_error(error)
         except KeyboardInterrupt:
-            self.say("\nCancelled.")
+            self.echo("\nCancelled.")
 
-    def _describe(self, words: list[str]) -> None:
-        command, *names = words
+    def _run_command(self, parts: list[str]) -> None:
+        command, *names = parts
         if command != "\\d":
             raise UsageError(f"There is no command {command}.", HELP)
         if not names:
             self.show(QueryResult(("name", "is"), iter(tables())))
         for name in names:
-            columns = columns_of(self.settings, name.rstrip(";"))
+            columns = describe(self.settings, name.rstrip(";"))
             self.show(QueryResult(("column", "holds", "meaning"), iter(columns)))
 
 
 def history_file() -> Path:
-    """Where typed lines are kept: below the XDG state folder."""
+    """Return the history file, in the XDG state folder."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "orderpull" / "sql_history"
 
 
 @contextmanager
 def history() -> Iterator[None]:
-    """Remember the lines that are typed, where this Python can; nobody else may read them."""
+    """Load and save typed lines, if Python has readline; only the user can read the file."""
     try:
         import readline
     except ModuleNotFoundError:
@@ -105,7 +105,7 @@ def history() -> Iterator[None]:
     file = history_file()
     with suppress(OSError):
         readline.read_history_file(file)
-    readline.set_history_length(KEPT)
+    readline.set_history_length(HISTORY_LINES)
     try:
         yield
     finally:

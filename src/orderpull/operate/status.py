@@ -1,4 +1,4 @@
-"""Status: what ran, what waits, and what the next run will do; asks nobody and locks nothing."""
+"""Status: the last runs, the waiting pages and the next run; without API requests or locks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,13 @@ RUNS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """One source: pages that wait, requests that a kill left in flight, and what comes next."""
+    """The status of one source.
+
+    :param waiting: landed pages that are not loaded.
+    :param in_flight: requests whose process was killed.
+    :param rejects: open rejects.
+    :param next: the next run, as a sentence.
+    """
 
     waiting: int
     in_flight: int
@@ -26,14 +32,14 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The last runs, newest first, each source, and the schedule, if there ever was one."""
+    """The last runs, newest first, the sources, and the schedule if one was ever started."""
 
     runs: list[dict[str, Any]]
     sources: dict[str, SourceStatus]
     schedule: ScheduleStatus | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As ``status --json`` shows it."""
+        """Return the object that ``status --json`` prints."""
         sources = {
             name: {
                 "waiting": s.waiting,
@@ -48,7 +54,7 @@ class Status:
 
 
 def status(settings: Settings) -> Status:
-    """What is known without asking any API."""
+    """Read the status from the landing, the warehouse and the schedule's state file."""
     landing = open_landing(settings.landing, settings.folder)
     runs, rejects = _ledger(settings)
     sources = {}
@@ -78,7 +84,7 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The last runs, and the open rejects by source and reason."""
+    """Read the last runs, and the open rejects by source and reason."""
     from orderpull.answers import from_orders
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orderpull import clock
 from orderpull.model import COUNTS, LEDGER_REJECT
-from orderpull.operate.compare import Comparison, TableCompared
+from orderpull.operate.compare import Comparison, TableComparison
 from orderpull.operate.query import visible
 from orderpull.operate.replay import Rebuilt
 from orderpull.operate.status import Status
@@ -79,12 +79,12 @@ def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
 
 
 def _show_comparison(compared: Comparison, target: str, console: Console) -> None:
-    for lacking in compared.lacking:
-        for pages, side in ((lacking.origin, "This warehouse"), (lacking.target, target)):
+    for missing in compared.missing:
+        for pages, side in ((missing.origin, "This warehouse"), (missing.target, target)):
             if pages:
-                text = f"{side} has not loaded these pages of {lacking.source}: {pages}."
+                text = f"{side} has not loaded these pages of {missing.source}: {pages}."
                 console.print(Text(text, style="red"))
-    if compared.lacking:
+    if compared.missing:
         console.print(
             "So nothing was compared. What waits in the landing, `orderpull load` brings in; then "
             "run the same again."
@@ -102,7 +102,7 @@ def _show_comparison(compared: Comparison, target: str, console: Console) -> Non
     )
 
 
-def _difference(table: TableCompared) -> str:
+def _difference(table: TableComparison) -> str:
     rows = "1 row differs" if table.differing == 1 else f"{table.differing:,} rows differ"
     called = "order" if table.table != LEDGER_REJECT.name else "reject"
     named = ", ".join(visible(name) for name in table.named)

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orderpull.destinations.protocol import QueryResult
-from orderpull.operate.export import Written
-from orderpull.operate.query import text_of, visible
+from orderpull.operate.export import WrittenFile
+from orderpull.operate.query import as_text, visible
 from orderpull.operate.rejects import name_of
 from orderpull.terminal.console import new_table
 
@@ -21,7 +21,7 @@ UNLIMITED_WIDTH = 10_000
 """Columns of a screen that fits any row."""
 
 
-def show_files(files: Sequence[Written], console: Console) -> None:
+def show_files(files: Sequence[WrittenFile], console: Console) -> None:
     """Print which files were written."""
     table = new_table()
     table.add_column("file", overflow="fold")
@@ -75,7 +75,7 @@ def _cell(value: object) -> Text:
     """*value* as it can be seen: NULL apart from a text, and no text steers the terminal."""
     if value is None:
         return Text("NULL", style="dim")
-    text = visible(text_of(value))
+    text = visible(as_text(value))
     return Text(text) if text else Text("''", style="dim")
 
 
