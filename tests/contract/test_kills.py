@@ -62,7 +62,7 @@ def test_killed_at_a_point(
 ) -> None:
     """Nothing is lost and nothing stands twice; nothing of the killed run stays in the bucket."""
     shop = SkubanaAssessment(orders=ORDERS, per_call=PER_CALL, seed=11, versions=0.3)
-    with warehouse(kind, tmp_path / "here") as place, Simulator(shop) as simulator:
+    with warehouse(kind, tmp_path / "here", prepared=True) as place, Simulator(shop) as simulator:
         here = ServerShop(place, simulator)
         assert here.killed_at(point, time), f"{point} was not reached {time} times"
         left = place.staged()

@@ -13,25 +13,9 @@ from orderpull.landing import open_landing
 from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec.api import read_api
+from tests.contract.stored import stored_orders
 from tests.normalize.helpers import land
 from tests.warehouses import Warehouse
-
-
-def held(place: Warehouse) -> dict[str, dict[str, Any]]:
-    """Each order as the simulator's truth writes it; fails where one stands twice."""
-    shaped: dict[str, dict[str, Any]] = {}
-    names = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
-    for number, *values in place.query(
-        f"SELECT ordernumber, {', '.join(names)} FROM order_address"
-    ):
-        assert number not in shaped
-        shaped[number] = {**dict(zip(names, values, strict=True)), "items": {}}
-    for number, sku, quantity in place.query("SELECT ordernumber, sku, quantity FROM order_item"):
-        assert sku not in shaped[number]["items"]
-        shaped[number]["items"][sku] = quantity
-    headers = [row[0] for row in place.query("SELECT ordernumber FROM order_header")]
-    assert sorted(headers) == sorted(shaped)
-    return shaped
 
 
 def ledger(place: Warehouse, table: str) -> list[tuple[Any, ...]]:
@@ -39,6 +23,7 @@ def ledger(place: Warehouse, table: str) -> list[tuple[Any, ...]]:
     return place.query(f"SELECT {', '.join(COUNTS)} FROM {table}")
 
 
+@pytest.mark.blank
 def test_the_tables_are_those_of_the_model(place: Warehouse) -> None:
     """Every table has the model's columns in the model's order; the views are there."""
     place.open().preflight()
@@ -52,6 +37,7 @@ def test_the_tables_are_those_of_the_model(place: Warehouse) -> None:
         place.query(f"SELECT * FROM {view}")
 
 
+@pytest.mark.blank
 def test_two_that_set_up_at_once(server: Warehouse) -> None:
     """Both go well, and the tables are made once."""
     errors: list[BaseException] = []
@@ -82,7 +68,7 @@ def test_a_run_loads_exactly_what_was_handed_out(
         result = run(settings)
         truth = simulator.truth()
         assert result.error is None
-        assert held(place) == truth["orders"]
+        assert stored_orders(place) == truth["orders"]
         counts = result.sources["shop"].counts
         assert counts.fetched == len([o for c in simulator.calls for o in c.orders])
         told = tuple(getattr(counts, name) for name in COUNTS)
@@ -94,7 +80,7 @@ def test_a_run_loads_exactly_what_was_handed_out(
         assert rejects > 0
         _compare_answers(settings, truth["orders"])
         again = run(settings).sources["shop"].counts
-        assert (again.fetched, held(place)) == (0, truth["orders"])
+        assert (again.fetched, stored_orders(place)) == (0, truth["orders"])
 
 
 def _compare_answers(settings: Any, orders: dict[str, dict[str, Any]]) -> None:
@@ -118,7 +104,7 @@ def test_what_was_pulled_waits_for_the_load(place: Warehouse) -> None:
         assert pull(settings).sources["shop"].waiting == 4
         assert load(settings).sources["shop"].counts.inserted == 120
         assert load(settings).sources["shop"].counts.fetched == 0
-        assert held(place) == simulator.truth()["orders"]
+        assert stored_orders(place) == simulator.truth()["orders"]
 
 
 NOWHERE = "http://127.0.0.1:9"
@@ -213,7 +199,7 @@ def test_a_text_that_is_too_long_is_a_reject(place: Warehouse) -> None:
         )
         for name in named
     ]
-    assert len(held(place)) == 6 - len(named)
+    assert len(stored_orders(place)) == 6 - len(named)
 
 
 def test_a_reject_longer_than_its_column_is_kept(place: Warehouse) -> None:
@@ -263,7 +249,7 @@ def test_an_older_schema_is_migrated(place: Warehouse) -> None:
         place.query("UPDATE orderpull_schema SET version = 1, made_by = 'older'")
         assert run(settings).ok
         assert run(settings).ok
-        assert held(place) == simulator.truth()["orders"]
+        assert stored_orders(place) == simulator.truth()["orders"]
     versions = place.query("SELECT version FROM orderpull_schema ORDER BY 1")
     assert versions == [(1,), (SCHEMA_VERSION,)]
     ((loads,),) = place.query("SELECT loads FROM orderpull_cursor")
@@ -288,6 +274,7 @@ def test_a_newer_schema_is_left_alone(place: Warehouse) -> None:
         place.open().preflight()
 
 
+@pytest.mark.blank
 def test_tables_of_somebody_else_are_left_alone(place: Warehouse) -> None:
     """It names them, and makes none beside them."""
     place.query("CREATE TABLE order_item (a INTEGER)")
@@ -308,7 +295,7 @@ def test_a_batch_of_rejects_stops_before_it_commits(place: Warehouse) -> None:
         assert result.exit_code == 1
         assert place.query("SELECT count(*) FROM order_header") == [(0,)]
         assert load(settings, accept_rejects=True).error is None
-        assert held(place) == simulator.truth()["orders"]
+        assert stored_orders(place) == simulator.truth()["orders"]
 
 
 def test_times_are_utc_whatever_the_server_thinks(place: Warehouse) -> None:

@@ -17,7 +17,7 @@ from orderpull.model import ORDER_HEADER
 from orderpull.operate.replay import replay
 from orderpull.s3 import Bucket
 from orderpull.simulator import Simulator, SkubanaAssessment
-from tests.contract.test_loading import held
+from tests.contract.stored import stored_orders
 from tests.doubles.redshift import WireError
 from tests.doubles.redshift.grammar import unparsable
 from tests.servers import aws_client, s3_server
@@ -26,6 +26,7 @@ from tests.warehouses import Warehouse
 SHOP: dict[str, Any] = {"orders": 90, "per_call": 30, "seed": 3, "versions": 0.3}
 
 
+@pytest.mark.blank
 def test_every_statement_is_redshifts_sql_by_anothers_grammar(redshift: Warehouse) -> None:
     """Setting up, loading, replaying, reading, verifying: sqlfluff finds nothing to object to."""
     with Simulator(SkubanaAssessment(**SHOP, malformed=0.05)) as simulator:
@@ -80,7 +81,7 @@ def test_a_bucket_that_keeps_its_files_for_a_while(
     monkeypatch.setattr(Bucket, "delete_all", fail_once)
     with Simulator(SkubanaAssessment(**SHOP)) as simulator:
         assert run(redshift.settings(simulator.url)).ok
-        assert held(redshift) == simulator.truth()["orders"]
+        assert stored_orders(redshift) == simulator.truth()["orders"]
     assert failed
     assert redshift.staged() == []
 
@@ -100,7 +101,7 @@ def test_large_tables_go_in_parts(redshift: Warehouse, monkeypatch: pytest.Monke
     monkeypatch.setattr(stage.StageFiles, "put", counting)
     with Simulator(SkubanaAssessment(orders=6000, per_call=2000, seed=3)) as simulator:
         assert run(redshift.settings(simulator.url)).ok
-        assert held(redshift) == simulator.truth()["orders"]
+        assert stored_orders(redshift) == simulator.truth()["orders"]
     assert max(parts) > 1
 
 
@@ -154,6 +155,7 @@ def test_login_by_iam_to_a_provisioned_cluster(aws: Warehouse) -> None:
     destination.preflight()
 
 
+@pytest.mark.blank
 def test_login_by_iam_to_serverless(aws: Warehouse) -> None:
     """GetCredentials of the workgroup."""
     assert aws.double is not None

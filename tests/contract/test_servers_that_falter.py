@@ -13,7 +13,7 @@ from orderpull.destinations.redshift.errors import refused
 from orderpull.errors import Overtaken
 from orderpull.settings import DestinationSettings
 from orderpull.simulator import Simulator, SkubanaAssessment
-from tests.contract.test_loading import held
+from tests.contract.stored import stored_orders
 from tests.doubles.redshift import HangUp, WireError
 from tests.servers import fresh_database, postgres_server, self_signed
 from tests.warehouses import Warehouse, warehouse
@@ -45,7 +45,7 @@ def test_a_table_that_somebody_locks(server: Warehouse) -> None:
         assert result.exit_code == 2
         assert "longer than" in str(result.error)
         assert load(settings).ok
-        assert held(server) == simulator.truth()["orders"]
+        assert stored_orders(server) == simulator.truth()["orders"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -68,7 +68,7 @@ def test_a_commit_whose_answer_is_lost(when: str, redshift: Warehouse) -> None:
         assert "The connection to Redshift" in str(result.error)
         redshift.double.gate = redshift.double.gate_after = None
         assert load(settings).ok
-        assert held(redshift) == simulator.truth()["orders"]
+        assert stored_orders(redshift) == simulator.truth()["orders"]
     ((inserted,),) = redshift.query("SELECT sum(inserted) FROM orderpull_page")
     assert inserted == 60
 
@@ -93,7 +93,7 @@ def test_a_conflict_that_is_no_loaders_is_told(redshift: Warehouse) -> None:
         assert (result.exit_code, len(tried)) == (2, 1)
         redshift.double.gate = None
         assert load(settings).ok
-        assert held(redshift) == simulator.truth()["orders"]
+        assert stored_orders(redshift) == simulator.truth()["orders"]
 
 
 def test_a_number_in_a_message_is_no_conflict() -> None:
@@ -127,7 +127,7 @@ def test_a_postgresql_whose_commit_is_cut_off(tmp_path: Path) -> None:
             assert load(settings).exit_code == 2
         assert server.query("SELECT count(*) FROM order_header") == [(0,)]
         assert load(settings).ok
-        assert held(server) == simulator.truth()["orders"]
+        assert stored_orders(server) == simulator.truth()["orders"]
 
 
 def test_postgresql_with_verified_tls(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from orderpull.destinations.redshift.session import RedshiftSession
 from orderpull.failpoints import set_action
 from orderpull.operate.replay import replay
 from orderpull.simulator import Simulator, SkubanaAssessment
-from tests.contract.test_loading import held
+from tests.contract.stored import stored_orders
 from tests.warehouses import Warehouse
 
 ORDERS, PER_CALL = 400, 50
@@ -78,7 +78,7 @@ def test_two_loaders_at_once(
     with meeting_before_the_lock(2):
         results = at_once(lambda: load(settings), lambda: load(settings))
     assert [result.exit_code for result in results] == [0, 0], results
-    assert held(server) == truth
+    assert stored_orders(server) == truth
     assert sum(result.sources["shop"].counts.inserted for result in results) == ORDERS
     runs = server.query("SELECT sum(fetched), sum(inserted), sum(pages) FROM orderpull_run")
     assert [tuple(map(int, row)) for row in runs] == [(ORDERS, ORDERS, ORDERS // PER_CALL)]
@@ -190,7 +190,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
         loading.join(120)
         set_action(kept)
     assert seen[0].ok
-    assert held(server) == truth
+    assert stored_orders(server) == truth
 
 
 def test_readers_all_the_while(server: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

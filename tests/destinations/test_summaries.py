@@ -18,7 +18,7 @@ from orderpull.destinations.protocol import Destination, Kind
 from orderpull.model import SUMMARY_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec.api import parse_api
-from tests.destinations.merge.history import Shop
+from tests.destinations.merge.history import History
 from tests.rollup_oracle import differing, recount, summaries
 from tests.warehouses import KINDS, Warehouse, warehouse
 
@@ -101,7 +101,7 @@ def changes(count: int, seed: int) -> Iterator[list[dict[str, Any]]]:
     yield page
 
 
-def take(shop: Shop, orders: list[dict[str, Any]]) -> None:
+def take(shop: History, orders: list[dict[str, Any]]) -> None:
     """Land one page of *orders* and load it."""
     shop.serve_body(json.dumps({"orders": orders}).encode())
     shop.load()
@@ -118,7 +118,7 @@ def test_a_thousand_random_changes(
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
-        shop = Shop(tmp_path, loader, "random", api=parse_api(API, "shop.toml"))
+        shop = History(tmp_path, loader, "random", api=parse_api(API, "shop.toml"))
         for page in changes(1000, seed=5):
             take(shop, page)
         counts = shop.rows("orderpull_run", "updated, rejected")
@@ -140,7 +140,7 @@ def test_they_are_summed_up_now_and_then(
         destination = opened(place)
         destination.preflight()
         with destination.loader() as loader:
-            shop = Shop(tmp_path, loader, "few", api=parse_api(API, "shop.toml"))
+            shop = History(tmp_path, loader, "few", api=parse_api(API, "shop.toml"))
             for number in range(14):
                 line = {"sku": "PEN", "n": 1}
                 take(shop, [{"id": str(number), "no": str(number), "lines": [line]}])
@@ -155,7 +155,7 @@ def test_what_comes_again_adds_no_row(made: Warehouse, tmp_path: Path) -> None:
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
-        shop = Shop(tmp_path, loader, "again", api=parse_api(API, "shop.toml"))
+        shop = History(tmp_path, loader, "again", api=parse_api(API, "shop.toml"))
         paid = {
             "id": "1", "no": "1", "status": "paid", "country": "DE", "changed": TURNS.isoformat(),
             "lines": [{"sku": "PEN", "n": 2}],
@@ -175,7 +175,7 @@ def test_what_nothing_is_left_of_is_not_answered(made: Warehouse, tmp_path: Path
     pen, ink = {"sku": "PEN", "n": 1}, {"sku": "INK", "n": 1}
     later = {"changed": (TURNS + timedelta(1)).isoformat()}
     with destination.loader() as loader:
-        shop = Shop(tmp_path, loader, "moved", api=parse_api(API, "shop.toml"))
+        shop = History(tmp_path, loader, "moved", api=parse_api(API, "shop.toml"))
         take(shop, [{**bought, "country": "DE", "lines": [pen, ink]}])
         take(shop, [{**bought, **later, "country": "FR", "lines": [pen]}])
     destination.publish(finished=True)
@@ -197,7 +197,7 @@ def test_quantities_that_no_sum_can_hold_are_loaded(made: Warehouse, tmp_path: P
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
-        shop = Shop(tmp_path, loader, "huge", api=parse_api(API, "shop.toml"))
+        shop = History(tmp_path, loader, "huge", api=parse_api(API, "shop.toml"))
         line = {"sku": "PEN", "n": 2**53}
         orders = [{"id": f"{n}", "no": f"{n}", "lines": [line]} for n in range(2000)]
         take(shop, orders)
@@ -209,7 +209,7 @@ def test_other_days_are_counted_anew(made: Warehouse, tmp_path: Path) -> None:
     """Where ``report.timezone`` is another, days begin at other times."""
     opened(made).preflight()
     with opened(made).loader() as loader:
-        shop = Shop(tmp_path, loader, "zones", api=parse_api(API, "shop.toml"))
+        shop = History(tmp_path, loader, "zones", api=parse_api(API, "shop.toml"))
         for page in changes(100, seed=8):
             take(shop, page)
     before = summaries(made.query)["day"]
@@ -229,7 +229,7 @@ def test_a_loader_with_other_days_came_between(kind: Kind, tmp_path: Path) -> No
         opened(place).preflight()
         pages = list(changes(120, seed=9))
         with opened(place).loader() as loader:
-            shop = Shop(tmp_path, loader, "between", api=parse_api(API, "shop.toml"))
+            shop = History(tmp_path, loader, "between", api=parse_api(API, "shop.toml"))
             for page in pages[:2]:
                 take(shop, page)
             with opened(place, "Pacific/Auckland").loader():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER
-from tests.destinations.merge.history import Shop, held
+from tests.destinations.merge.history import History, open_loader
 from tests.normalize.golden import Case, Setup, cases
 from tests.normalize.helpers import Workbench
 
@@ -66,10 +66,10 @@ def test_rows(case: Case, shaped: dict[str, Found]) -> None:
 def test_rows_in_a_warehouse(tmp_path: Path, shaped: dict[str, Found]) -> None:
     """What is staged is what stands in the three tables after a load."""
     some = [case for case in CASES if case.setup.api and "{id}" not in case.setup.ordernumber]
-    with held("duckdb", tmp_path) as loader:
+    with open_loader("duckdb", tmp_path) as loader:
         for name in {case.setup.api for case in some}:
             api = Setup(api=name).read_api()
-            store = Shop(tmp_path, loader, name, api, reject_limit=1.0)
+            store = History(tmp_path, loader, name, api, reject_limit=1.0)
             orders: dict[str, dict[str, Any]] = {}
             for case in some:
                 if case.setup.api == name:
@@ -85,7 +85,7 @@ def test_rows_in_a_warehouse(tmp_path: Path, shaped: dict[str, Found]) -> None:
                 assert _stored(store, number) == _staged(orders[order_id])
 
 
-def _stored(store: Shop, number: str) -> Any:
+def _stored(store: History, number: str) -> Any:
     run = store.loader.stage.execute
     rows = [
         run(

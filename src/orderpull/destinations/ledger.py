@@ -11,13 +11,13 @@ import duckdb
 import msgspec
 
 from orderpull.destinations.protocol import (
-    DUCKDB_TYPES,
     Batch,
     MergePlan,
     Reject,
     RunRecord,
     SourceState,
 )
+from orderpull.destinations.stage import count_rows, stage_rows
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
 from orderpull.sources.spec.times import parse_time
 
@@ -91,10 +91,7 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan)
         for meta in (batch.pages if batch.counted else ())
     ]  # fmt: skip
     names = ("page", "received_at", "sha256", "bytes", "state", "possible_loss", *COUNTS)
-    types = {column.name: DUCKDB_TYPES[column.type] for column in LEDGER_PAGE.columns}
-    lists = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
-    columns = ", ".join(f"unnest(?::{types[name]}[]) AS {name}" for name in names)
-    stage.execute(f"CREATE OR REPLACE TEMP TABLE loaded_page AS SELECT {columns}", lists)
+    stage_rows(stage, "loaded_page", LEDGER_PAGE.pick(",".join(names)), rows)
 
 
 def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
@@ -104,8 +101,11 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
     text could be shaped now, or if a later version of its order was loaded. Of a bad order that
     came several times the latest row is kept.
     """
+    stage.execute("CREATE OR REPLACE TEMP TABLE reject_to_delete (reject_key VARCHAR)")
+    if not count_rows(stage, "stored_reject"):
+        return
     stage.execute(
-        """CREATE OR REPLACE TEMP TABLE reject_to_delete AS
+        """INSERT INTO reject_to_delete
            SELECT reject_key FROM stored_reject AS r WHERE
                EXISTS (SELECT 1 FROM current_version AS s WHERE s.order_id = r.order_id
                          AND (s.page, s.position) >= (r.page, r.position))

@@ -1,11 +1,11 @@
-"""What is judged here is judged in every warehouse."""
+"""The merge is tested in every warehouse."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from orderpull.destinations.loader import Loader
-from tests.destinations.merge.history import held
+from tests.destinations.merge.history import open_loader
 from tests.warehouses import KINDS
 
 
@@ -13,6 +13,6 @@ from tests.warehouses import KINDS
 def loader(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Loader]:
-    """A warehouse that is held for writing; each test has a source of its own there."""
-    with held(request.param, tmp_path_factory.mktemp("warehouse")) as made:
+    """A loader for all tests of a module; each test has a source of its own."""
+    with open_loader(request.param, tmp_path_factory.mktemp("warehouse")) as made:
         yield made

@@ -45,7 +45,7 @@ sku = "sku"
 quantity = "n"
 """
 START = datetime(2026, 1, 1, tzinfo=UTC)
-VERDICTS = ("inserted", "updated", "unchanged", "stale", "rejected")
+OUTCOMES = ("inserted", "updated", "unchanged", "stale", "rejected")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _day(day: int | None) -> str | None:
     return None if day is None else (START + timedelta(days=day)).isoformat()
 
 
-class Shop:
+class History:
     """One source: its landing, its part of a warehouse."""
 
     def __init__(
@@ -195,13 +195,10 @@ class Shop:
 
 
 @contextmanager
-def held(kind: Kind, folder: Path) -> Iterator[Loader]:
-    """A fresh warehouse of *kind*, held for writing."""
-    with warehouse(kind, folder) as made:
-        destination = made.open()
-        destination.preflight()
-        with destination.loader() as loader:
-            yield loader
+def open_loader(kind: Kind, folder: Path) -> Iterator[Loader]:
+    """The loader of a fresh warehouse of *kind*."""
+    with warehouse(kind, folder, prepared=True) as made, made.open().loader() as loader:
+        yield loader
 
 
 def skubana() -> Api:
@@ -307,18 +304,18 @@ class Clerk:
         """How many of *pages*' orders are inserted, updated, unchanged, stale, rejected."""
         first = len(self.pages)
         self.pages += pages
-        verdicts: dict[tuple[int, int], str] = {}
+        outcomes: dict[tuple[int, int], str] = {}
         for occurrence in placed(self.pages):
             page, position, served = occurrence
             if page > first:
-                verdicts[page, position] = self._verdict(occurrence, served)
+                outcomes[page, position] = self._outcome(occurrence, served)
         for place in self._losers():
-            if place in verdicts:
-                verdicts[place] = "rejected"
-        found = list(verdicts.values())
-        return {verdict: found.count(verdict) for verdict in VERDICTS}
+            if place in outcomes:
+                outcomes[place] = "rejected"
+        found = list(outcomes.values())
+        return {outcome: found.count(outcome) for outcome in OUTCOMES}
 
-    def _verdict(self, occurrence: Placed, served: Served) -> str:
+    def _outcome(self, occurrence: Placed, served: Served) -> str:
         if served.bad:
             return "rejected"
         before = self.kept.get(served.id)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from orderpull.destinations.loader import Loader
 from tests.destinations.merge.history import (
     Clerk,
+    History,
     Page,
     Served,
-    Shop,
     truth,
     truth_first_stays,
 )
@@ -28,8 +28,8 @@ some = settings(
 names = count()
 
 
-def shop(folder: Path, loader: Loader, **settings: Any) -> Shop:
-    return Shop(folder, loader, f"shop{next(names)}", **settings)
+def shop(folder: Path, loader: Loader, **settings: Any) -> History:
+    return History(folder, loader, f"shop{next(names)}", **settings)
 
 
 @st.composite
@@ -69,7 +69,7 @@ def _shop(
     )
 
 
-def check(store: Shop, loads: list[list[Page]], clerk: Clerk | None = None) -> None:
+def check(store: History, loads: list[list[Page]], clerk: Clerk | None = None) -> None:
     """Take *loads* one by one; compare rows, rejects and counts with the oracle's."""
     for pages in loads:
         counts = asdict(store.take(*pages))

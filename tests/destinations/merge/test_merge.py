@@ -9,20 +9,20 @@ import pytest
 
 from orderpull.destinations.loader import Loader
 from orderpull.sources.spec.api import Api, parse_api
-from tests.destinations.merge.history import TEA, Served, Shop
+from tests.destinations.merge.history import TEA, History, Served
 
 names = count()
 
 
 @pytest.fixture
 def shop(tmp_path: Path, loader: Loader) -> Any:
-    def make(**settings: Any) -> Shop:
-        return Shop(tmp_path, loader, f"shop{next(names)}", **settings)
+    def make(**settings: Any) -> History:
+        return History(tmp_path, loader, f"shop{next(names)}", **settings)
 
     return make
 
 
-def counts(store: Shop, *pages: Any) -> dict[str, int]:
+def counts(store: History, *pages: Any) -> dict[str, int]:
     """What became of *pages*: the counts that are not 0."""
     found = asdict(store.take(*pages))
     fetched = found.pop("fetched")

@@ -17,6 +17,7 @@ import duckdb
 
 from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
 from orderpull.destinations.protocol import Batch, Counts, MergePlan
+from orderpull.destinations.stage import count_rows
 from orderpull.model import SIZES
 
 STORED_COLUMNS = (
@@ -43,8 +44,14 @@ SELECT order_id FROM (
     SELECT order_id FROM stored_order WHERE order_id IN (SELECT order_id FROM staged_order))
 GROUP BY order_id HAVING count(*) > 1"""
 
-_NEWEST_WINS = """
+_INSERT_NEW = """
 CREATE OR REPLACE TEMP TABLE decision AS
+SELECT order_id, ordernumber, ordered_at, page, position, false AS stored, true AS is_newest,
+       NULL::VARCHAR AS stored_hash, 'inserted' AS outcome, true AS is_written, false AS is_touched
+FROM staged_order ANTI JOIN repeated_id USING (order_id)"""
+
+_NEWEST_WINS = """
+INSERT INTO decision
 WITH occurrence AS (
     SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
            {staged_version} AS version
@@ -70,10 +77,7 @@ SELECT order_id, ordernumber, ordered_at, page, position, stored,
     version = newest AND NOT stored AND (stored_hash IS NULL OR stored_hash <> content_hash)
         AS is_written,
     version = newest AND NOT stored AND stored_hash = content_hash AS is_touched
-FROM compared
-UNION ALL
-SELECT order_id, ordernumber, ordered_at, page, position, false, true, NULL, 'inserted', true, false
-FROM staged_order ANTI JOIN repeated_id USING (order_id)"""
+FROM compared"""
 
 # on_change = "ignore" decides as if the orders came one by one. Each round accepts the candidates
 # that are the first of their id and of their number, and drops those that share either with them.
@@ -156,14 +160,7 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
     if batch.ignore_changes:
         _decide_first_wins(stage)
     else:
-        run(_REPEATED_ID)
-        run(
-            _NEWEST_WINS.format(
-                staged_version=_VERSION.format(position="position"),
-                stored_version=_VERSION.format(position="-1"),
-                read_again="false" if batch.counted else _READ_AGAIN,
-            )
-        )
+        _decide_newest_wins(stage, read_again="false" if batch.counted else _READ_AGAIN)
     run(_DELETED)
     run(_CURRENT_VERSION)
     run(_REUSED)
@@ -196,6 +193,20 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
                    WHEN is_written THEN 'updated' WHEN is_newest THEN 'unchanged' ELSE 'stale' END
                WHERE outcome <> 'rejected'""")
     return _count_outcomes(stage, batch)
+
+
+def _decide_newest_wins(stage: duckdb.DuckDBPyConnection, read_again: str) -> None:
+    """Make ``decision``. :param read_again: SQL condition of stored orders to leave out."""
+    stage.execute(_REPEATED_ID)
+    stage.execute(_INSERT_NEW)
+    if count_rows(stage, "repeated_id"):
+        stage.execute(
+            _NEWEST_WINS.format(
+                staged_version=_VERSION.format(position="position"),
+                stored_version=_VERSION.format(position="-1"),
+                read_again=read_again,
+            )
+        )
 
 
 def _decide_first_wins(stage: duckdb.DuckDBPyConnection) -> None:

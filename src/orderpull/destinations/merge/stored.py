@@ -21,11 +21,10 @@ _ADDRESS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "s
 _ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in _ADDRESS)
 _HEAD = [c for c in ORDER_HEADER.columns if c.name not in {"loaded_at", "source"}]
 _HEAD_NAMES = ", ".join(f"h.{column.name}" for column in _HEAD)
-_ID = next(c for c in ORDER_HEADER.columns if c.name == "order_id")
-_ITEM = [c for c in ORDER_ITEM.columns if c.name in {"sku", "quantity"}]
+_ITEM = ORDER_ITEM.pick("sku, quantity")
 _ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
 
-ID_COLUMN = (_ID,)
+ID_COLUMN = ORDER_HEADER.pick("order_id")
 """The columns of a table of keys."""
 
 _NAMED = "h.source = ? AND h.order_id IN (SELECT order_id FROM {keys})"
@@ -38,9 +37,7 @@ NOT_DELETED = f"""SELECT h.order_id, h.ordered_at, h.page FROM order_header AS h
 WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
 """Selects the stored orders of a source that are not deleted there."""
 
-NOT_DELETED_COLUMNS = tuple(
-    c for c in ORDER_HEADER.columns if c.name in {"order_id", "ordered_at", "page"}
-)
+NOT_DELETED_COLUMNS = ORDER_HEADER.pick("order_id, ordered_at, page")
 
 _NO_ADDRESS = "name IS NULL AND line1 IS NULL AND line2 IS NULL"
 _BLANK = f"""CREATE OR REPLACE TEMP TABLE blank_address AS
@@ -92,7 +89,7 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None
         ANTI JOIN earlier_address USING (order_id)""")
     if count_rows(stage, "still_blank"):
         keys = "still_blank"
-        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [_ID, *_ADDRESS])
+        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [*ID_COLUMN, *_ADDRESS])
         stage.execute(_KEEP.format(table="stored_address"))
 
 
@@ -120,7 +117,7 @@ def stage_vanished(
     stage.execute(_VANISHED + (_NOT_OUT_OF_SIGHT if partial else ""), [page])
     if vanished := count_rows(stage, "vanished"):
         fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_ADDRESS])
-        fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [_ID, *_ITEM])
+        fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [*ID_COLUMN, *_ITEM])
         stage.execute("ALTER TABLE vanished_order DROP COLUMN page")
         stage.execute(_STAGE_VANISHED, [page])
     return vanished, count_rows(stage, "stored_id")
