@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from orderpull import Settings
-from orderpull.answers.from_orders import Filter, average_items_per_order, popular_sku
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
 from orderpull.cli import main
 from orderpull.destinations import open_destination
 from orderpull.destinations.grants import GrantPlan, parse_url, script
@@ -26,7 +27,7 @@ from orderpull.model import MASKS, SCHEMA_VERSION, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.tableau.connection import Live
 from orderpull.tableau.workbook import workbook
-from orderpull.web.api import ADDRESSES
+from orderpull.web.api import ENDPOINTS
 from orderpull.web.app import application
 from orderpull.web.csv_export import TABLES as CSV_TABLES
 from tests.contract.granted import PASSWORD, Granted, granted, quoted, statements
@@ -196,7 +197,7 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
     paths = ["/", "/skus", f"/orders?sku={sku}", "/runs", "/healthz", "/readyz", "/metrics"]
     paths += [f"/csv/{table}?sku={sku}" for table in CSV_TABLES]
     paths += [
-        f"/api/{each.path}" + (f"?sku={sku}" if each.path == "orders" else "") for each in ADDRESSES
+        f"/api/{each.path}" + (f"?sku={sku}" if each.path == "orders" else "") for each in ENDPOINTS
     ]
     settings = locked(place.settings(place.reader), show_addresses=True)
     assert {path.split("?")[0] for path in paths} == routes_read(settings)
@@ -208,7 +209,7 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
             assert name not in html.unescape(answer.text)
             assert street not in html.unescape(answer.text)
         page = ask(site, f"/orders?sku={sku}", session).text
-        assert "switched on, but the warehouse's user may not see them" in page
+        assert "switched on, but the warehouse's user may not read them" in page
         assert '<th scope="row">' in page
     place.grant("--names")
     with serving(settings) as site:
@@ -245,8 +246,8 @@ def test_tableau_works_for_the_reader(place: Granted) -> None:
     assert "[order_address].[name]" in with_names
     if place.kind == "postgresql":
         with open_reader(place) as reader:
-            (average,) = reader.rows(average_items_per_order(Filter()))
-            overall = reader.rows(popular_sku(Filter(), 10))
+            (average,) = reader.rows(OrderQueries().average_items_per_order(Filter()))
+            overall = reader.rows(OrderQueries().popular_sku(Filter(), 10))
         assert book.value("usr:Calculation_Average:qk") == average["average"] > 1
         shown = book.rows(book.sheet("Most popular SKUs"))
         assert len(shown) == len(overall) > 0

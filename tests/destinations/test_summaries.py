@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from orderpull.answers.choose import kept
-from orderpull.answers.from_orders import Filter
+from orderpull.answers.choose import load_rollups
+from orderpull.answers.filter import Filter
 from orderpull.destinations import open_destination
 from orderpull.destinations.merge import rollups
 from orderpull.destinations.protocol import Destination, Kind
@@ -179,16 +179,16 @@ def test_what_nothing_is_left_of_is_not_answered(made: Warehouse, tmp_path: Path
         take(shop, [{**bought, "country": "DE", "lines": [pen, ink]}])
         take(shop, [{**bought, **later, "country": "FR", "lines": [pen]}])
     destination.publish(finished=True)
-    chosen = Filter(sources=("moved",))
+    where = Filter(sources=("moved",))
     with destination.reader() as reader:
-        found = kept(reader, ZoneInfo(ZONE))
-        assert found is not None
-        countries = reader.rows(found.sales_by_country(chosen))
+        queries = load_rollups(reader, ZoneInfo(ZONE))
+        assert queries is not None
+        countries = reader.rows(queries.sales_by_country(where))
         assert countries == [{"country": "FR", "orders": 1, "items": 1}]
         skus = [{"sku": "PEN", "quantity": 1, "orders": 1, "rank": 1}]
-        assert reader.rows(found.popular_sku(chosen)) == skus
-        assert reader.rows(found.popular_sku(chosen, 3)) == skus
-        by_country = reader.rows(found.popular_sku_by_country(chosen, 3))
+        assert reader.rows(queries.popular_sku(where)) == skus
+        assert reader.rows(queries.popular_sku(where, 3)) == skus
+        by_country = reader.rows(queries.popular_sku_by_country(where, 3))
         assert by_country == [{"country": "FR", **skus[0]}]
 
 

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from orderpull.answers import from_orders
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import QueryResult
 from orderpull.errors import OrderpullError, UsageError
@@ -172,12 +173,12 @@ def test_all_that_is_asked_is_of_one_instant(tmp_path: Path) -> None:
         settings = home.settings()
         destination = open_destination(settings.destination, settings.folder)
         with destination.reader() as reader:
-            before = reader.rows(from_orders.popular_sku(from_orders.Filter()))
+            before = reader.rows(OrderQueries().popular_sku(Filter()))
             home.origin.query("DELETE FROM order_item")
-            assert reader.rows(from_orders.popular_sku(from_orders.Filter())) == before
+            assert reader.rows(OrderQueries().popular_sku(Filter())) == before
             assert len(list(reader.query("SELECT * FROM order_item").rows)) > 0
         with destination.reader() as reader:
-            assert reader.rows(from_orders.popular_sku(from_orders.Filter())) == []
+            assert reader.rows(OrderQueries().popular_sku(Filter())) == []
 
 
 def test_a_reader_is_in_nobodys_way(tmp_path: Path) -> None:

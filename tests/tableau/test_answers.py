@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 
 from orderpull import Settings
-from orderpull.answers.from_orders import (
-    Filter,
-    average_items_per_order,
-    popular_sku,
-    popular_sku_by_country,
-)
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
 from orderpull.destinations import open_destination
 from orderpull.errors import OrderpullError
 from orderpull.model import NO_COUNTRY
@@ -68,11 +64,12 @@ def book(
 
 def compared(book: Evaluated, settings: Settings, countries: tuple[str, ...]) -> None:
     """The three sheets say what the views say."""
-    chosen = Filter(countries=tuple(None if c == NO_COUNTRY else c for c in countries))
+    queries = OrderQueries()
+    where = Filter(countries=tuple(None if c == NO_COUNTRY else c for c in countries))
     with open_destination(settings.destination, settings.folder).reader() as reader:
-        (average,) = reader.rows(average_items_per_order(chosen))
-        overall = reader.rows(popular_sku(chosen, 10))
-        by_country = reader.rows(popular_sku_by_country(chosen, 5))
+        (average,) = reader.rows(queries.average_items_per_order(where))
+        overall = reader.rows(queries.popular_sku(where, 10))
+        by_country = reader.rows(queries.popular_sku_by_country(where, 5))
     assert (book.value("sum:quantity:qk", countries) or 0) == average["quantity"]
     assert book.value("usr:Calculation_Orders:qk", countries) == average["orders"]
     assert book.value("usr:Calculation_Average:qk", countries) == average["average"]
@@ -102,7 +99,7 @@ def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(told, key=_by_rank)
 
 
-@pytest.mark.parametrize("countries", CHOICES, ids=lambda chosen: ",".join(chosen) or "all")
+@pytest.mark.parametrize("countries", CHOICES, ids=lambda names: ",".join(names) or "all")
 def test_an_extract_answers_as_the_views_do(
     book: Evaluated, shop: Settings, countries: tuple[str, ...]
 ) -> None:
@@ -112,7 +109,7 @@ def test_an_extract_answers_as_the_views_do(
 def test_the_orders_are_hard_to_count(shop: Settings) -> None:
     """Ties within the first ten, an order number in two sources, and all that is left out."""
     with open_destination(shop.destination, shop.folder).reader() as reader:
-        top = reader.rows(popular_sku(Filter(countries=("DE",)), 10))
+        top = reader.rows(OrderQueries().popular_sku(Filter(countries=("DE",)), 10))
 
         def count(sql: str) -> int:
             ((found,),) = reader.query(sql).rows
@@ -178,7 +175,7 @@ def server_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sett
         yield made.settings("http://127.0.0.1:9"), made
 
 
-@pytest.mark.parametrize("countries", CHOICES[:3], ids=lambda chosen: ",".join(chosen) or "all")
+@pytest.mark.parametrize("countries", CHOICES[:3], ids=lambda names: ",".join(names) or "all")
 def test_live_answers_as_the_views_do(
     server_shop: tuple[Settings, Any], countries: tuple[str, ...]
 ) -> None:

@@ -22,9 +22,9 @@ from orderpull import Settings
 from orderpull.cli import main
 from orderpull.errors import UsageError
 from orderpull.web import periods
-from orderpull.web.cache import Kept
+from orderpull.web.cache import SingleFlightCache
 from orderpull.web.formats import locale_of
-from orderpull.web.freshness import Standing
+from orderpull.web.freshness import Freshness
 from orderpull.web.periods import Days
 from orderpull.web.question import Question, read_question
 from tests.web.conftest import ROOT
@@ -62,22 +62,22 @@ def test_an_address_holds_the_whole_question(question: Question) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("top=0", "top is a whole number from 1 to 200"),
-        ("top=201", "top is a whole number"),
-        ("top=²", "top is a whole number"),
-        ("top=" + "9" * 900, "top is a whole number"),
-        ("page=-1", "page is a whole number"),
-        ("since=yesterday", "since is no day"),
-        ("since=1969-12-31", "since is no day"),
-        ("until=9999-12-31", "until is no day"),
-        ("since=2026-02-01&until=2026-01-01", "before that"),
-        ("period=ever", "period is one of"),
-        ("by=hour", "by is one of"),
-        ("show=profit", "show is one of"),
-        ("theme=pink", "theme is one of"),
+        ("top=0", "top must be a whole number from 1 to 200"),
+        ("top=201", "top must be a whole number"),
+        ("top=²", "top must be a whole number"),
+        ("top=" + "9" * 900, "top must be a whole number"),
+        ("page=-1", "page must be a whole number"),
+        ("since=yesterday", "since must be a day"),
+        ("since=1969-12-31", "since must be a day"),
+        ("until=9999-12-31", "until must be a day"),
+        ("since=2026-02-01&until=2026-01-01", "before it begins"),
+        ("period=ever", "period must be one of"),
+        ("by=hour", "by must be one of"),
+        ("show=profit", "show must be one of"),
+        ("theme=pink", "theme must be one of"),
         ("country=" + "x" * 1025, "too long"),
         ("country=%00", "odd characters"),
-        ("&".join(f"country={n}" for n in range(301)), "More than 300"),
+        ("&".join(f"country={n}" for n in range(301)), "more than 300"),
     ],
 )
 def test_what_is_out_of_bounds_is_said_in_words(site: str, query: str, says: str) -> None:
@@ -182,7 +182,7 @@ def test_a_new_load_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:
 
 
 def test_what_many_ask_at_once_is_computed_once() -> None:
-    kept = Kept(2)
+    kept = SingleFlightCache(2)
     begun, go_on = threading.Event(), threading.Event()
     calls: list[int] = []
 
@@ -225,9 +225,9 @@ def test_what_many_ask_at_once_is_computed_once() -> None:
 )
 def test_periods(period: str, today: str, days: str, before: str) -> None:
     """What each means, and what it is compared with."""
-    found = periods.named(period, date.fromisoformat(today))
+    found = periods.days_of(period, date.fromisoformat(today))
     assert found == Days(*map(date.fromisoformat, days.split()))
-    assert periods.before(period, found) == Days(*map(date.fromisoformat, before.split()))
+    assert periods.days_before(period, found) == Days(*map(date.fromisoformat, before.split()))
 
 
 def test_typed_days_count_where_the_choice_above_was_left() -> None:
@@ -239,10 +239,10 @@ def test_typed_days_count_where_the_choice_above_was_left() -> None:
 
 def test_a_source_is_complete_when_all_are() -> None:
     early, late = datetime(2026, 1, 1), datetime(2026, 1, 3)
-    assert Standing({"a": early, "b": late}, [], []).complete_through == early
-    assert Standing({"a": early, "b": None}, [], []).complete_through is None
-    assert Standing({"a": early, "b": None}, [], []).last_pulled == early
-    (sentence,) = Standing({"a": early}, [], []).warnings(late)
+    assert Freshness({"a": early, "b": late}, [], []).complete_through == early
+    assert Freshness({"a": early, "b": None}, [], []).complete_through is None
+    assert Freshness({"a": early, "b": None}, [], []).last_pulled == early
+    (sentence,) = Freshness({"a": early}, [], []).warnings(late)
     assert sentence == "a has not been read to its end for 2 days."
 
 

@@ -14,13 +14,13 @@ from schemathesis.openapi.loaders import from_url
 from schemathesis.schemas import BaseSchema
 
 from orderpull import Settings
-from orderpull.web.api import ADDRESSES, CHOSEN
-from orderpull.web.security import QUERY_AT_MOST
+from orderpull.web.api import ENDPOINTS, FILTERS
+from orderpull.web.security import MAX_QUERY_BYTES
 from tests.docs.markdown import ROOT, rows, section
 from tests.web.raw_client import BEARER, TOKEN, Answer, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 
-PATHS = [f"/api/{address.path}" for address in ADDRESSES]
+PATHS = [f"/api/{address.path}" for address in ENDPOINTS]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ QUERIES = [
 def test_programs_get_what_files_hold(shut: str, name: str, query: str) -> None:
     """Row by row the same as the CSV file of the same question."""
     used = {
-        each.name for address in ADDRESSES if address.path == name for each in address.parameters
+        each.name for address in ENDPOINTS if address.path == name for each in address.parameters
     }
     asked = "&".join(
         part for part in query.lstrip("?").split("&") if part.partition("=")[0] in used
@@ -125,19 +125,19 @@ def test_standing_and_runs_are_told(shut: str) -> None:
 
 WRONG = {
     "/api/totals?contry=DE": "Did you mean country?",
-    "/api/totals?x=1": "not known",
-    "/api/totals?period=ever": "period is one of",
-    "/api/totals?period=": "period is not what it may be",
-    "/api/totals?period=7d&period=30d": "period may stand once",
-    "/api/totals?" + "&".join(["country=DE"] * 301): "country may stand 300 times",
-    "/api/trend?since=2026-02-01&until=2026-01-01": "before that",
-    "/api/trend?since=20260201": "since is not what it may be",
-    "/api/popular-skus?top=201": "top is a whole number",
-    "/api/popular-skus?top=+7": "top is not what it may be",
-    "/api/orders": "lacks sku",
-    "/api/orders?sku=": "sku is not what it may be",
+    "/api/totals?x=1": "unknown parameter",
+    "/api/totals?period=ever": "period must be one of",
+    "/api/totals?period=": "period has an invalid value",
+    "/api/totals?period=7d&period=30d": "period may occur once",
+    "/api/totals?" + "&".join(["country=DE"] * 301): "country may occur 300 times",
+    "/api/trend?since=2026-02-01&until=2026-01-01": "before it begins",
+    "/api/trend?since=20260201": "since has an invalid value",
+    "/api/popular-skus?top=201": "top must be a whole number",
+    "/api/popular-skus?top=+7": "top has an invalid value",
+    "/api/orders": "lacks the parameter sku",
+    "/api/orders?sku=": "sku has an invalid value",
     "/api/orders?sku=%00": "odd characters",
-    "/api/skus?page=0": "page is not what it may be",
+    "/api/skus?page=0": "page has an invalid value",
 }
 
 
@@ -188,13 +188,13 @@ def test_the_docs_name_every_address_and_what_it_asks() -> None:
     file = ROOT / "docs" / "dashboard.md"
     told = {row["address"]: row for row in rows(section(file, "## For programs"))}
     assert list(told) == PATHS
-    for address in ADDRESSES:
+    for address in ENDPOINTS:
         row = told[f"/api/{address.path}"]
         names = [each.name for each in address.parameters]
-        chosen = [each.name for each in CHOSEN]
+        chosen = [each.name for each in FILTERS]
         if set(chosen) <= set(names):
             names = [name for name in names if name not in chosen]
-        assert (row["answers"], re.findall(r"\w+", row["asks"])) == (address.about, names)
+        assert (row["answers"], re.findall(r"\w+", row["asks"])) == (address.summary, names)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_it_does_what_its_description_says(
             put_days_in_order(case.query)
         response = case.call(headers={"Authorization": f"Bearer {TOKEN}"})
         if response.status_code == 414:
-            assert len(str(response.request.url)) > QUERY_AT_MOST
+            assert len(str(response.request.url)) > MAX_QUERY_BYTES
         else:
             case.validate_response(response)
 

@@ -1,7 +1,7 @@
 """What somebody may try who should not be let in, or should not be let do: all of it refused.
 
 Clients that keep connections open and say nothing (slow loris) are left to uvicorn, which waits for
-them, and beyond ``CONNECTIONS_AT_MOST`` answers 503 to everybody. A proxy in front has time limits.
+them, and beyond ``MAX_CONNECTIONS`` answers 503 to everybody. A proxy in front has time limits.
 """
 
 import json
@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pytest
 
 from orderpull import Settings
-from orderpull.web import freshness
+from orderpull.web import queries
 from orderpull.web.auth import COOKIE, SECURE_COOKIE
-from orderpull.web.login_throttle import TRIES
+from orderpull.web.login_throttle import FREE_ATTEMPTS
 from tests.web.raw_client import (
     BEARER,
     HOST,
@@ -309,7 +309,7 @@ def test_who_guesses_the_password_waits(proxied: str) -> None:
         thread.start()
     for thread in guessing:
         thread.join()
-    assert sorted(found) == [401] * TRIES + [429] * (12 - TRIES)
+    assert sorted(found) == [401] * FREE_ATTEMPTS + [429] * (12 - FREE_ATTEMPTS)
     answer = sign_in(proxied, PASSWORD, forwarded)
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) >= 1
@@ -318,7 +318,7 @@ def test_who_guesses_the_password_waits(proxied: str) -> None:
     assert sign_in(proxied, PASSWORD, forged).status == 429
     assert sign_in(proxied, PASSWORD, "X-Forwarded-For: 198.51.100.2").status == 303
     counts = ask(proxied, "/metrics", BEARER).text
-    assert f'orderpull_sign_ins_total{{went="wrong"}} {TRIES}.0' in counts
+    assert f'orderpull_sign_ins_total{{went="wrong"}} {FREE_ATTEMPTS}.0' in counts
 
 
 BODIES: dict[str, tuple[list[str], bytes]] = {
@@ -475,7 +475,7 @@ def test_a_fault_of_ours_tells_nothing_and_is_guarded(
     def fail(*_: object) -> None:
         raise RuntimeError("Ada Secret")
 
-    monkeypatch.setattr(freshness, "read_standing", fail)
+    monkeypatch.setattr(queries, "read_freshness", fail)
     with serving(held) as site:
         for path in ("/", "/api/standing"):
             answer = ask(site, path)

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from orderpull.answers.from_orders import Filter, orders_counted
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
 from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.errors import DestinationError
-from orderpull.web.cache import Warehouse
+from orderpull.web.cache import WarehouseCache
 from tests.warehouses import warehouse
 from tests.web.shop import Order, fill, rows_of, settings_in, well
 
 
 def orders(reader: Any) -> int:
-    return int(reader.rows(orders_counted(Filter()))[0]["orders"])
+    return int(reader.rows(OrderQueries().order_totals(Filter()))[0]["orders"])
 
 
 def test_a_new_snapshot_is_read_and_an_old_one_kept_open(
@@ -33,50 +34,50 @@ def test_a_new_snapshot_is_read_and_an_old_one_kept_open(
     monkeypatch.setattr(DuckdbDestination, "reader", counted)
     settings = settings_in(tmp_path)
     fill(settings, rows_of([Order("1")], [well(1)]))
-    asked = Warehouse(settings)
-    assert [asked.read(orders) for _ in range(3)] == [1, 1, 1]
+    cached = WarehouseCache(settings)
+    assert [cached.read(orders) for _ in range(3)] == [1, 1, 1]
     assert opened == 1
     fill(settings, rows_of([Order("2")], [well(2)]))
-    assert [asked.read(orders) for _ in range(3)] == [2, 2, 2]
+    assert [cached.read(orders) for _ in range(3)] == [2, 2, 2]
     assert opened == 2
 
 
 def test_after_a_failure_it_is_opened_anew(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     fill(settings, rows_of([Order("1")], [well(1)]))
-    asked = Warehouse(settings)
+    cached = WarehouseCache(settings)
 
     def fails(reader: Any) -> None:
         reader.connection.close()
         raise DestinationError("gone")
 
     with pytest.raises(DestinationError, match="gone"):
-        asked.read(fails)
-    assert asked.read(orders) == 1
+        cached.read(fails)
+    assert cached.read(orders) == 1
 
 
 def test_where_there_is_nothing_it_says_so_until_there_is(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    asked = Warehouse(settings)
+    cached = WarehouseCache(settings)
     for _ in range(2):
         with pytest.raises(DestinationError, match="nothing to read yet"):
-            asked.read(orders)
+            cached.read(orders)
     fill(settings, rows_of([Order("1")], [well(1)]))
-    assert asked.read(orders) == 1
+    assert cached.read(orders) == 1
 
 
 def test_a_server_answers_several_at_once(tmp_path: Path) -> None:
     """Each waits within its question until the other is in its own."""
     with warehouse("postgresql", tmp_path) as place:
         place.open().preflight()
-        asked = Warehouse(place.settings("http://127.0.0.1:9"))
+        cached = WarehouseCache(place.settings("http://127.0.0.1:9"))
         both = threading.Barrier(2, timeout=30)
         threads = [
-            threading.Thread(target=lambda: asked.read(lambda _: both.wait())) for _ in range(2)
+            threading.Thread(target=lambda: cached.read(lambda _: both.wait())) for _ in range(2)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert not both.broken
-        assert asked.read(orders) == 0
+        assert cached.read(orders) == 0

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orderpull.answers import from_orders
-from orderpull.answers.from_rollups import Summaries
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.from_rollups import RollupQueries
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
-from orderpull.web.overview import Asked, Overview, read_by_country, read_overview
+from orderpull.web.overview import Overview, QueryContext, read_by_country, read_overview
 from orderpull.web.question import Question
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
@@ -174,13 +175,13 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 )
 def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
     with shop.destination.reader() as reader:
-        asked = Asked(reader, question, TODAY, BERLIN)
-        about = asked.about(asked.chosen)
-        assert isinstance(about, Summaries) == shop.summed
-        page = read_overview(asked)
-        whole = read_by_country(asked)
-        skus = reader.rows(about.skus_counted(asked.chosen, question.search))[0]["skus"]
-        pens = reader.rows(about.sku_counted(asked.chosen, "PEN"))
+        context = QueryContext(reader, question, TODAY, BERLIN)
+        queries, where = context.queries, context.where
+        assert isinstance(queries, RollupQueries) == shop.summed
+        page = read_overview(context)
+        whole = read_by_country(context)
+        skus = reader.rows(queries.count_skus(where, question.search))[0]["skus"]
+        pens = reader.rows(queries.sku_totals(where, "PEN"))
     assert page.undated == without_a_date(shop, question)
     lines = recounted(shop, question)
     assert skus == len(ranked(lines, replace(question, top=len(SKUS))))
@@ -228,24 +229,24 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
     """Pages together are the whole, each row once, newest first."""
     question = Question(countries=("DE", None))
     lines = recounted(shop, question)
-    chosen = question.filter(TODAY, BERLIN)
+    where = question.filter(TODAY, BERLIN)
     with shop.destination.reader() as reader:
-        about = Asked(reader, question, TODAY, BERLIN).about(chosen)
+        queries = QueryContext(reader, question, TODAY, BERLIN).queries_for(where)
         for sku in SKUS:
             expected = sorted((l[0], l[1], l[2], l[5]) for l in lines if l[4] == sku)  # noqa: E741
             rows: list[dict[str, Any]] = []
-            while some := reader.rows(from_orders.orders_with_sku(chosen, sku, 4, len(rows))):
+            while some := reader.rows(OrderQueries().orders_with_sku(where, sku, 4, len(rows))):
                 rows += some
             found = [(r["source"], r["ordernumber"], r["country"], r["quantity"]) for r in rows]
             assert sorted(found, key=str) == sorted(expected, key=str)
             times = [row["ordered_at"] or datetime.min for row in rows]
             assert times == sorted(times, reverse=True)
-            count = reader.rows(about.sku_counted(chosen, sku))[0]
+            count = reader.rows(queries.sku_totals(where, sku))[0]
             assert count == {"orders": len(rows), "quantity": sum(r["quantity"] for r in rows)}
-        pages = [reader.rows(about.popular_sku_found(chosen, "", 3, n)) for n in (0, 3, 6)]
+        pages = [reader.rows(queries.search_popular_sku(where, "", 3, n)) for n in (0, 3, 6)]
         everything = Question(countries=("DE", None), top=9)
         assert told([row for page in pages for row in page]) == ranked(lines, everything)[:9]
-        assert reader.rows(about.skus_counted(chosen, "PEN")) == [{"skus": 3}]
+        assert reader.rows(queries.count_skus(where, "PEN")) == [{"skus": 3}]
 
 
 @pytest.mark.parametrize(
@@ -271,9 +272,7 @@ def test_a_day_is_its_own_where_clocks_change(
     )
     shop.destination.publish(finished=True)
     with shop.destination.reader() as reader:
-        rows = reader.rows(
-            from_orders.sales_by_day(from_orders.Filter(countries=(number,)), local, *around)
-        )
+        rows = reader.rows(OrderQueries().sales_by_day(Filter(countries=(number,)), local, *around))
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     assert {row["day"]: row["orders"] for row in rows} == {before: 1, day: 2, after: 1}
     shop.place.query("DELETE FROM order_header WHERE source = 'edge'")

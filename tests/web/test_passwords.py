@@ -11,8 +11,8 @@ from orderpull.cli import main
 from orderpull.errors import SettingsError
 from orderpull.operate.setup import with_origins
 from orderpull.web import login_throttle, sessions
-from orderpull.web.login_throttle import Patience
-from orderpull.web.passwords import hashed, matches
+from orderpull.web.login_throttle import FREE_ATTEMPTS, LoginThrottle
+from orderpull.web.passwords import hash_password, verify_password
 from orderpull.web.sessions import Sessions
 
 PASSWORD = "four words of mine"
@@ -30,12 +30,12 @@ class Clock:
 
 def test_a_hash_is_of_its_password_alone() -> None:
     """Salted, and the same as scrypt's by other means; NFC and NFD are one password."""
-    kept = hashed("Schlüssel 1")
-    assert kept != hashed("Schlüssel 1")
-    assert matches("Schlüssel 1", kept)
-    assert matches("Schlu\u0308ssel 1", kept)
+    kept = hash_password("Schlüssel 1")
+    assert kept != hash_password("Schlüssel 1")
+    assert verify_password("Schlüssel 1", kept)
+    assert verify_password("Schlu\u0308ssel 1", kept)
     for wrong in ("schlüssel 1", "Schlüssel 1 ", "", "x" * 2000):
-        assert not matches(wrong, kept)
+        assert not verify_password(wrong, kept)
     _, _, cost, salt, found = kept.split("$")
     assert cost == "ln=15,r=8,p=3"
     again = hashlib.scrypt(
@@ -51,7 +51,7 @@ def test_the_command_prints_a_line_that_lets_in() -> None:
     assert told.exit_code == 0
     assert PASSWORD not in told.output
     settings = parse_settings("[web]\n" + told.stdout)
-    assert matches(PASSWORD, settings.web.password_hash or "")
+    assert verify_password(PASSWORD, settings.web.password_hash or "")
     assert PASSWORD not in str(with_origins(settings))
     assert ("web.password_hash", "•••") in [row[:2] for row in with_origins(settings)]
     short = CliRunner().invoke(main, ["password"], input="short\nshort\n")
@@ -87,20 +87,20 @@ def test_settings_that_would_let_in_the_wrong_are_refused(lines: str) -> None:
 def test_a_session_ends_by_time_by_leaving_and_with_its_process() -> None:
     clock = Clock()
     kept = Sessions(clock)
-    one, two = kept.begin(), kept.begin()
-    assert kept.holds(one)
-    assert not Sessions(clock).holds(one)
-    kept.end(one)
-    assert not kept.holds(one)
-    assert kept.holds(two)
-    clock.at += sessions.LAST_SECONDS
-    assert not kept.holds(two)
+    one, two = kept.create(), kept.create()
+    assert kept.is_valid(one)
+    assert not Sessions(clock).is_valid(one)
+    kept.revoke(one)
+    assert not kept.is_valid(one)
+    assert kept.is_valid(two)
+    clock.at += sessions.SESSION_SECONDS
+    assert not kept.is_valid(two)
 
 
 def test_a_session_cannot_be_made_or_changed() -> None:
     clock = Clock()
     kept = Sessions(clock)
-    session = kept.begin()
+    session = kept.create()
     until, chance, mac = session.split(".")
     later = str(int(until) + 1)
     forged = [
@@ -114,68 +114,64 @@ def test_a_session_cannot_be_made_or_changed() -> None:
     ]
     forged += [session[:-1], session + "0", session.upper(), f".{session}", f"é.{chance}.{mac}"]
     forged += [f"{until}.x.{mac}", f"{until}.{chance}.{'0' * 64}"]
-    assert [each for each in forged if kept.holds(each)] == []
+    assert [each for each in forged if kept.is_valid(each)] == []
 
 
 def test_sessions_that_were_left_stay_left_where_there_are_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "ENDED_AT_MOST", 3)
+    monkeypatch.setattr(sessions, "MAX_REVOKED", 3)
     clock = Clock()
     kept = Sessions(clock)
-    left = [kept.begin() for _ in range(5)]
+    left = [kept.create() for _ in range(5)]
     for each in left:
-        kept.end(each)
-    assert [each for each in left if kept.holds(each)] == []
+        kept.revoke(each)
+    assert [each for each in left if kept.is_valid(each)] == []
     clock.at += 1
-    assert kept.holds(kept.begin())
+    assert kept.is_valid(kept.create())
 
 
-def tries(patience_: Patience, clock: Clock, address: str, seconds: int) -> int:
-    """How many tries *address* has in *seconds*, if it tries ten times each second."""
+def attempts(throttle: LoginThrottle, clock: Clock, address: str, seconds: int) -> int:
+    """Attempts allowed to *address* in *seconds*, if it tries ten times a second."""
     made = 0
     for _ in range(seconds * 10):
-        made += patience_.wait(address) == 0
+        made += throttle.attempt(address) == 0
         clock.at += 0.1
     return made
 
 
 def test_who_guesses_waits_longer_and_longer_but_not_for_ever() -> None:
     clock = Clock()
-    waits = Patience(clock)
-    assert [waits.wait("192.0.2.1") for _ in range(login_throttle.TRIES)] == [
-        0.0
-    ] * login_throttle.TRIES
-    assert waits.wait("192.0.2.1") == 1.0
-    assert waits.wait("192.0.2.2") == 0.0
-    assert tries(waits, clock, "192.0.2.1", 3600) < 70
-    clock.at += login_throttle.LONGEST_SECONDS
-    assert waits.wait("192.0.2.1") == 0.0
-    waits.right("192.0.2.1")
-    assert [waits.wait("192.0.2.1") for _ in range(login_throttle.TRIES)] == [
-        0.0
-    ] * login_throttle.TRIES
+    throttle = LoginThrottle(clock)
+    assert [throttle.attempt("192.0.2.1") for _ in range(FREE_ATTEMPTS)] == [0.0] * FREE_ATTEMPTS
+    assert throttle.attempt("192.0.2.1") == 1.0
+    assert throttle.attempt("192.0.2.2") == 0.0
+    assert attempts(throttle, clock, "192.0.2.1", 3600) < 70
+    clock.at += login_throttle.MAX_LOCKOUT_SECONDS
+    assert throttle.attempt("192.0.2.1") == 0.0
+    throttle.succeed("192.0.2.1")
+    assert [throttle.attempt("192.0.2.1") for _ in range(FREE_ATTEMPTS)] == [0.0] * FREE_ATTEMPTS
 
 
 def test_many_addresses_try_little_faster_than_one_and_this_machine_always_may() -> None:
     clock = Clock()
-    waits = Patience(clock)
-    made = sum(waits.wait(f"198.51.{n // 250}.{n % 250}") == 0 for n in range(1000))
-    assert made == login_throttle.TOGETHER
-    assert waits.wait("203.0.113.1") > 0
-    assert waits.wait("127.0.0.1") == 0
-    assert waits.wait("::1") == 0
+    throttle = LoginThrottle(clock)
+    made = sum(throttle.attempt(f"198.51.{n // 250}.{n % 250}") == 0 for n in range(1000))
+    assert made == login_throttle.GLOBAL_BURST
+    assert throttle.attempt("203.0.113.1") > 0
+    assert throttle.attempt("127.0.0.1") == 0
+    assert throttle.attempt("::1") == 0
     clock.at += 60
-    made = sum(waits.wait(f"2001:db8:{n:x}::1") == 0 for n in range(1000))
-    assert made == 60 * login_throttle.TOGETHER_PER_SECOND
+    made = sum(throttle.attempt(f"2001:db8:{n:x}::1") == 0 for n in range(1000))
+    assert made == 60 * login_throttle.GLOBAL_PER_SECOND
 
 
 def test_a_network_of_ipv6_is_one_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    waits = Patience(clock)
-    assert sum(waits.wait(f"2001:db8::{n:x}") == 0 for n in range(20)) == login_throttle.TRIES
-    monkeypatch.setattr(login_throttle, "ADDRESSES_AT_MOST", 10)
+    throttle = LoginThrottle(clock)
+    assert sum(throttle.attempt(f"2001:db8::{n:x}") == 0 for n in range(20)) == FREE_ATTEMPTS
+    monkeypatch.setattr(login_throttle, "MAX_ADDRESSES", 10)
     for n in range(100):
         clock.at += 10
-        waits.wait(f"10.0.0.{n}")
-    assert len(waits._wrong) == 10
+        throttle.attempt(f"10.0.0.{n}")
+    assert len(throttle._failures) == 10

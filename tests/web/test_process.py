@@ -179,14 +179,14 @@ def test_it_ends_when_told_to_with_requests_under_way(tmp_path: Path, number: in
 SLOW = """
 import threading
 from orderpull.cli import main
-from orderpull.web import standing
+from orderpull.web import queries
 
 def wait_for_ever(*_):
     open("asked", "w").close()
     threading.Event().wait()
 
 
-standing.read_standing = wait_for_ever
+queries.read_freshness = wait_for_ever
 main()
 """
 

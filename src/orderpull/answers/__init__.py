@@ -1,1 +1,6 @@
-"""Answer: the three questions and all other reads, written once for every reader."""
+"""Answer the questions: the queries, the choice of tables to read, and the report.
+
+A column of the best-seller answer is written in :func:`from_orders._ranked` and
+:func:`from_rollups._ranked`; ``report.py`` and ``web/`` (``api_answers.py``, ``csv_export.py``,
+``templates/parts.html``) show it.
+"""

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orderpull import clock
+from orderpull.answers.csv import escape_formula
 
 if TYPE_CHECKING:
     from orderpull.answers.choose import Reader
-    from orderpull.answers.from_orders import Filter
+    from orderpull.answers.filter import Filter
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The three answers, and how fresh they are.
+    """The three answers and their freshness.
 
     :param average: average, quantity, orders.
     :param by_country: country, sku, quantity, orders, rank.
     :param overall: sku, quantity, orders, rank.
-    :param last_pulled: for each source when it was last read to its end (UTC), None if never.
-    :param undated: orders that a date filter leaves out because they have no date.
+    :param last_pulled: for each source the time it was last read to its end (UTC); None: never.
+    :param undated: number of orders without a date, which a filter by time leaves out.
     """
 
     average: dict[str, Any]
@@ -33,13 +34,12 @@ class Report:
 
     @property
     def fresh_through(self) -> datetime | None:
-        """When all sources had last been read to their end; None if one never was."""
-        times = list(self.last_pulled.values())
-        known = [instant for instant in times if instant is not None]
-        return min(known) if known and len(known) == len(times) else None
+        """Time up to which every source was read to its end; None if one never was."""
+        times = [instant for instant in self.last_pulled.values() if instant is not None]
+        return min(times) if times and len(times) == len(self.last_pulled) else None
 
     def as_json(self) -> dict[str, Any]:
-        """As ``report --json`` shows it."""
+        """Convert to the object that ``report --json`` prints."""
         fresh = self.fresh_through
         return {
             "average_items_per_order": self.average,
@@ -49,7 +49,7 @@ class Report:
         }
 
     def as_csv(self) -> str:
-        """All three as one CSV table; what a spreadsheet would compute is made text by ``'``."""
+        """Convert to one CSV table with all three answers; formulas are escaped."""
         out = io.StringIO()
         fields = ("answer", "country", "sku", "quantity", "orders", "rank", "average")
         writer = csv.DictWriter(out, fields, lineterminator="\n")
@@ -60,40 +60,35 @@ class Report:
             ("popular_sku", self.overall),
         ):
             for row in rows:
-                writer.writerow({"answer": answer, **{k: _inert(v) for k, v in row.items()}})
+                cells = {name: escape_formula(value) for name, value in row.items()}
+                writer.writerow({"answer": answer, **cells})
         return out.getvalue()
 
 
-def build_report(reader: "Reader", zone: ZoneInfo, chosen: "Filter", top: int) -> Report:
-    """Ask *reader* the three questions about the *chosen* orders, *top* SKUs each.
+def build_report(reader: "Reader", zone: ZoneInfo, where: "Filter", top: int) -> Report:
+    """Read the three answers about the orders of *where*, with *top* SKUs each.
 
-    :param zone: of ``report.timezone``.
+    :param zone: the setting ``report.timezone``.
     """
-    from orderpull.answers import from_orders
-    from orderpull.answers.choose import answers, kept
+    from orderpull.answers import ledger
+    from orderpull.answers.choose import choose_queries, load_rollups
 
-    answer = answers(kept(reader, zone), chosen)
-    average = reader.rows(answer.average_items_per_order(chosen))[0]
-    by_country = reader.rows(answer.popular_sku_by_country(chosen, top))
-    overall = reader.rows(answer.popular_sku(chosen, top))
-    pulled = reader.rows(from_orders.last_pulled(chosen))
+    queries = choose_queries(load_rollups(reader, zone), where)
+    overall = reader.rows(queries.popular_sku(where, top))
+    undated = reader.rows(queries.count_undated(where)) if where.excludes_undated else None
     return Report(
-        average=average,
-        by_country=_by_size(by_country),
+        average=reader.rows(queries.average_items_per_order(where))[0],
+        by_country=_by_size(reader.rows(queries.popular_sku_by_country(where, top))),
         overall=sorted(overall, key=lambda row: row["rank"]),
-        last_pulled={row["source"]: row["pulled_at"] for row in pulled},
-        undated=reader.rows(answer.undated(chosen))[0]["orders"] if chosen.by_time else 0,
+        last_pulled={
+            row["source"]: row["pulled_at"]
+            for row in reader.rows(ledger.last_pulled(where.sources))
+        },
+        undated=undated[0]["orders"] if undated else 0,
     )
 
 
 def _by_size(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """*rows* by country, the one with the best-selling SKU first, then by rank."""
+    """Sort *rows*: countries by the quantity of their best-selling SKU, then by rank."""
     best = {row["country"]: row["quantity"] for row in rows if row["rank"] == 1}
     return sorted(rows, key=lambda row: (-best[row["country"]], row["country"] or "", row["rank"]))
-
-
-def _inert(value: object) -> object:
-    """*value*, so that no spreadsheet takes it for a formula."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
-    return value

@@ -12,7 +12,8 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from orderpull.answers.from_orders import metadata, view_selects
+from orderpull.answers.from_orders import view_selects
+from orderpull.answers.tables import metadata
 from orderpull.destinations.protocol import Kind
 from orderpull.model import (
     DATA_TABLES,

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from orderpull import clock
-from orderpull.answers import from_orders
-from orderpull.answers.from_orders import Filter
+from orderpull.answers import ledger
 from orderpull.destinations import open_destination
 from orderpull.errors import (
     DestinationError,
@@ -84,11 +83,8 @@ def of_ledger(settings: Settings, since: dict[str, datetime], now: datetime) -> 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
-            pulled = {
-                row["source"]: row["pulled_at"]
-                for row in reader.rows(from_orders.last_pulled(Filter()))
-            }
-            counts = reader.rows(from_orders.counted_since(now - DAY))
+            pulled = {row["source"]: row["pulled_at"] for row in reader.rows(ledger.last_pulled())}
+            counts = reader.rows(ledger.fetched_since(now - DAY))
     except DestinationError:
         return []
     limit = clock.duration(settings.notify.stale)

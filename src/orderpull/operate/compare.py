@@ -182,9 +182,9 @@ def _rows_of(
     """Select the columns *names* of *table* for one source, in byte order of *key*."""
     import sqlalchemy as sa
 
-    from orderpull.answers.from_orders import in_bytes, metadata
+    from orderpull.answers.tables import TABLE, in_bytes
 
-    columns = metadata(keys=False).tables[table.name].c
+    columns = TABLE[table.name].c
     types = {column.name: column.type for column in table.columns}
     order = [in_bytes(columns[k]) if types[k] == "text" else columns[k] for k in key]
     query = sa.select(*(columns[name] for name in names))

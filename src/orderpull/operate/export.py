@@ -120,9 +120,9 @@ def _queries(
 def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull.answers.from_orders import in_bytes, metadata
+    from orderpull.answers.tables import TABLE, in_bytes
 
-    columns = metadata(keys=False).tables[table.name].c
+    columns = TABLE[table.name].c
     query = sa.select(*columns)
     if sources:
         query = query.where(columns.source.in_(sources))
@@ -133,14 +133,15 @@ def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], di
 def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull.answers import from_orders
+    from orderpull.answers.filter import Filter
+    from orderpull.answers.from_orders import OrderQueries
+    from orderpull.answers.tables import in_bytes
 
-    answer = getattr(from_orders, name)(from_orders.Filter(sources=tuple(sources))).subquery(
-        "answer"
-    )
+    where = Filter(sources=tuple(sources))
+    answer = getattr(OrderQueries(), name)(where).subquery("answer")
     query = sa.select(answer)
     if "country" in answer.c:
-        query = query.order_by(from_orders.in_bytes(answer.c.country).nulls_last())
+        query = query.order_by(in_bytes(answer.c.country).nulls_last())
     if "rank" in answer.c:
         query = query.order_by(answer.c.rank)
     return query, {column.name: _ANSWER_TYPES[column.name] for column in answer.c}

@@ -20,11 +20,11 @@ def open_rejects(settings: Settings, source: str | None = None) -> list[dict[str
 
 
 def _read(settings: Settings, source: str | None, *, masked: bool) -> list[dict[str, Any]]:
-    from orderpull.answers import from_orders
+    from orderpull.answers import ledger
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return reader.rows(from_orders.rejects(source, masked=masked))
+        return reader.rows(ledger.rejects((source,) if source else (), masked=masked))
 
 
 def find_with_text(settings: Settings, key: str) -> dict[str, Any]:

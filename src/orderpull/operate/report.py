@@ -36,11 +36,11 @@ def report(
     countries = (country,) if isinstance(country, str) else tuple(country)
     for name in source:
         settings.chosen((name,))
-    from orderpull.answers.from_orders import Filter
+    from orderpull.answers.filter import Filter
     from orderpull.answers.report import build_report
 
     zone = ZoneInfo(settings.report.timezone)
-    chosen = Filter(
+    where = Filter(
         countries=tuple(None if c == NO_COUNTRY else c.upper() for c in countries),
         sources=tuple(source),
         since=_midnight(since, zone),
@@ -50,7 +50,7 @@ def report(
         raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return build_report(reader, zone, chosen, top)
+        return build_report(reader, zone, where, top)
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:

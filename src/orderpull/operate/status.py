@@ -85,12 +85,12 @@ def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_curs
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Read the last runs, and the open rejects by source and reason."""
-    from orderpull.answers import from_orders
+    from orderpull.answers import ledger
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
-            rejects = reader.rows(from_orders.rejects_by_reason(from_orders.Filter()))
-            return reader.rows(from_orders.runs(RUNS_SHOWN)), rejects
+            rejects = reader.rows(ledger.rejects_by_reason())
+            return reader.rows(ledger.runs(RUNS_SHOWN)), rejects
     except DestinationError:
         return [], []

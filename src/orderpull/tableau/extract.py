@@ -104,9 +104,9 @@ def _export(reader: "Reader", table: Table, folder: Path) -> Path:
 def _query(fields: Sequence[Field]) -> "tuple[sa.Select[tuple[object, ...]], dict[str, str]]":
     import sqlalchemy as sa
 
-    from orderpull.answers.from_orders import metadata
+    from orderpull.answers.tables import TABLE
 
-    table = metadata(keys=False).tables[fields[0].table.name]
+    table = TABLE[fields[0].table.name]
     names = [field.column.name for field in fields]
     types = {field.column.name: _DUCKDB_TYPES[field.data_type] for field in fields}
     return sa.select(*(table.c[name] for name in names)), types

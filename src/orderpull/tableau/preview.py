@@ -13,7 +13,9 @@ from xml.etree import ElementTree as ET
 
 import sqlalchemy as sa
 
-from orderpull.answers import from_orders
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.tables import HEADER
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import UsageError
@@ -76,9 +78,7 @@ def read(settings: Settings) -> Shown:
                 OVERALL_SHEET: [
                     _sold(row)
                     for row in _ranked(
-                        reader.rows(
-                            from_orders.popular_sku(from_orders.Filter(), OVERALL_SHEET.top)
-                        )
+                        reader.rows(OrderQueries().popular_sku(Filter(), OVERALL_SHEET.top))
                     )
                 ],
             }
@@ -86,11 +86,10 @@ def read(settings: Settings) -> Shown:
 
 
 def _average(reader: Reader) -> Row:
-    everything = from_orders.Filter()
-    average = reader.rows(from_orders.average_items_per_order(everything))[0]
-    countries = reader.rows(from_orders.sales_by_country(everything))
-    header = from_orders.metadata(keys=False).tables["order_header"]
-    loaded = sa.select(sa.func.max(header.c.loaded_at).label("loaded")).where(header.c.counted)
+    queries, everything = OrderQueries(), Filter()
+    average = reader.rows(queries.average_items_per_order(everything))[0]
+    countries = reader.rows(queries.sales_by_country(everything))
+    loaded = sa.select(sa.func.max(HEADER.c.loaded_at).label("loaded")).where(HEADER.c.counted)
     one = countries[0]["country"] or NO_COUNTRY if len(countries) == 1 else None
     return {
         AVERAGE: average["average"],
@@ -103,12 +102,11 @@ def _average(reader: Reader) -> Row:
 
 def _by_country(reader: Reader) -> list[Row]:
     """The country with the most items first, as the sheet sorts them."""
-    everything = from_orders.Filter()
+    queries, everything = OrderQueries(), Filter()
     sales = {
-        row["country"]: row["items"]
-        for row in reader.rows(from_orders.sales_by_country(everything))
+        row["country"]: row["items"] for row in reader.rows(queries.sales_by_country(everything))
     }
-    rows = reader.rows(from_orders.popular_sku_by_country(everything, COUNTRY_SHEET.top))
+    rows = reader.rows(queries.popular_sku_by_country(everything, COUNTRY_SHEET.top))
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
     return [{COUNTRY: row["country"] or NO_COUNTRY} | _sold(row) for row in rows]
 

@@ -1,1 +1,1 @@
-"""Show: the answers as web pages and for programs, `orderpull serve`; reads only."""
+"""Show the answers as web pages, and to programs: `orderpull serve`. Read-only."""

@@ -1,7 +1,7 @@
-"""The answers for programs: ``/api/…``, read only, as JSON.
+"""The HTTP API for programs: ``/api/…``, read-only, JSON.
 
-Addresses, parameters and shapes are declared once, here and in ``answers.py``; routes, checks and
-the description at ``/api/openapi.json`` are made of that.
+Each endpoint is declared once, here and in ``api_answers.py``. Routes, validation and the
+description at ``/api/openapi.json`` are made from the declaration.
 """
 
 import difflib
@@ -22,14 +22,15 @@ from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import api_answers
 from orderpull.web.periods import PERIODS, STEPS
-from orderpull.web.queries import Desk
+from orderpull.web.queries import CachedQueries
 from orderpull.web.question import (
-    CHOICES_AT_MOST,
     CUSTOM,
+    DEFAULT_TOP,
+    MAX_CHOICES,
+    MAX_PAGE,
+    MAX_TEXT,
+    MAX_TOP,
     MEASURES,
-    PAGE_AT_MOST,
-    TEXT_AT_MOST,
-    TOP_AT_MOST,
     Params,
     read_question,
 )
@@ -38,136 +39,145 @@ Schema = dict[str, Any]
 TEXT: Schema = {
     "type": "string",
     "minLength": 1,
-    "maxLength": TEXT_AT_MOST,
+    "maxLength": MAX_TEXT,
     "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$",
 }
-SEVERAL: Schema = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": CHOICES_AT_MOST}
+TEXTS: Schema = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MAX_CHOICES}
 DAY: Schema = {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of an address. :param schema: what it may be, as JSON Schema."""
+    """A query parameter. :param schema: its JSON Schema."""
 
     name: str
-    about: str
+    description: str
     schema: Schema
     required: bool = False
 
 
-def one_of(*choices: str) -> Schema:
-    """One of these texts."""
+def enum(*choices: str) -> Schema:
+    """Schema of one of these texts."""
     return {"type": "string", "enum": [*choices]}
 
 
-def whole(most: int, standard: int) -> Schema:
-    """A whole number from 1."""
-    return {"type": "integer", "minimum": 1, "maximum": most, "default": standard}
+def integer(maximum: int, default: int) -> Schema:
+    """Schema of a whole number from 1 to *maximum*."""
+    return {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}
 
 
-CHOSEN = (
+FILTERS = (
     Parameter(
         "country",
-        "Only this country, by its code; may stand several times. `(no country)`: without one.",
-        SEVERAL,
+        "Only this country, by its code; repeatable. `(no country)`: orders without a country.",
+        TEXTS,
     ),
-    Parameter("source", "Only this source; may stand several times.", SEVERAL),
-    Parameter("period", "Only this period.", one_of(*PERIODS, CUSTOM)),
-    Parameter("since", f"The first day instead, from {EARLIEST}, in `report.timezone`.", DAY),
-    Parameter("until", f"The last day instead, until {LATEST}, not before the first.", DAY),
+    Parameter("source", "Only this source; repeatable.", TEXTS),
+    Parameter("period", "Only this period.", enum(*PERIODS, CUSTOM)),
+    Parameter(
+        "since", f"First day, instead of a period; from {EARLIEST}, in `report.timezone`.", DAY
+    ),
+    Parameter("until", f"Last day, instead of a period; until {LATEST}, not before since.", DAY),
 )
-SOURCE = (CHOSEN[1],)
-TOP = Parameter("top", "How many SKUs.", whole(TOP_AT_MOST, 10))
-SEARCH = Parameter("q", "Only SKUs that hold this text.", TEXT)
+SOURCE = (FILTERS[1],)
+TOP = Parameter("top", "Number of SKUs.", integer(MAX_TOP, DEFAULT_TOP))
+SEARCH = Parameter("q", "Only SKUs that contain this text.", TEXT)
 SKU = Parameter("sku", "The SKU.", TEXT, required=True)
-STEP = Parameter("by", "The step; else one that fits.", one_of(*STEPS))
-MEASURE = Parameter("show", "What the rank is by.", one_of(*MEASURES))
-PAGE = Parameter("page", f"Which page of {api_answers.ROWS_AT_ONCE} rows.", whole(PAGE_AT_MOST, 1))
-OF_PAGES = frozenset({"theme", "was", "every"})
-"""What the pages' addresses may say too; it changes no answer."""
+STEP = Parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
+MEASURE = Parameter("show", "Measure that countries are ranked by.", enum(*MEASURES))
+PAGE = Parameter("page", f"Page of {api_answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
+PAGE_PARAMETERS = frozenset({"theme", "was", "every"})
+"""Parameters of the web pages. The API accepts and ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """An address: what is read there, and what may be asked."""
+class Endpoint:
+    """An endpoint of the API: its query, the shape of its answer, and its parameters."""
 
     path: str
-    about: str
-    read: Callable[[Desk, Any], Struct]
+    summary: str
+    read: Callable[[CachedQueries, Any], Struct]
     answer: type[Struct]
-    parameters: Sequence[Parameter] = CHOSEN
+    parameters: Sequence[Parameter] = FILTERS
 
 
-ADDRESSES = (
-    Address("totals", "Totals, and those before", api_answers.compared, api_answers.Compared),
-    Address(
-        "trend", "Orders and items by time", api_answers.trend, api_answers.Trend, (*CHOSEN, STEP)
+ENDPOINTS = (
+    Endpoint(
+        "totals",
+        "Totals, and the totals of the period before",
+        api_answers.compared,
+        api_answers.Compared,
     ),
-    Address(
+    Endpoint(
+        "trend", "Orders and items by time", api_answers.trend, api_answers.Trend, (*FILTERS, STEP)
+    ),
+    Endpoint(
         "countries",
         "Countries, ranked",
         api_answers.countries,
         api_answers.Countries,
-        (*CHOSEN, MEASURE),
+        (*FILTERS, MEASURE),
     ),
-    Address(
+    Endpoint(
         "popular-skus",
         "Best-selling SKUs",
         api_answers.popular_skus,
         api_answers.PopularSkus,
-        (*CHOSEN, TOP, SEARCH),
+        (*FILTERS, TOP, SEARCH),
     ),
-    Address(
+    Endpoint(
         "popular-skus-by-country",
         "Best-selling SKUs of each country",
         api_answers.popular_skus_by_country,
         api_answers.PopularSkusByCountry,
-        (*CHOSEN, TOP, SEARCH),
+        (*FILTERS, TOP, SEARCH),
     ),
-    Address("skus", "All SKUs", api_answers.skus, api_answers.Skus, (*CHOSEN, SEARCH, PAGE)),
-    Address(
+    Endpoint("skus", "All SKUs", api_answers.skus, api_answers.Skus, (*FILTERS, SEARCH, PAGE)),
+    Endpoint(
         "orders",
-        "The orders with a SKU",
+        "Orders with a SKU",
         api_answers.orders,
         api_answers.Orders,
-        (SKU, *CHOSEN, PAGE),
+        (SKU, *FILTERS, PAGE),
     ),
-    Address("runs", "The last runs", api_answers.runs, api_answers.Runs, ()),
-    Address("rejects", "Open rejects", api_answers.rejects, api_answers.RejectsByReason, SOURCE),
-    Address(
-        "standing", "How fresh and how whole", api_answers.standing, api_answers.Standing, SOURCE
+    Endpoint("runs", "Last runs", api_answers.runs, api_answers.Runs, ()),
+    Endpoint("rejects", "Open rejects", api_answers.rejects, api_answers.RejectsByReason, SOURCE),
+    Endpoint(
+        "standing", "Freshness and completeness", api_answers.standing, api_answers.Standing, SOURCE
     ),
 )
-"""Everything under ``/api/``."""
+"""All endpoints under ``/api/``, except the description."""
 
-KNOWN = OF_PAGES | {each.name for address in ADDRESSES for each in address.parameters}
+KNOWN_PARAMETERS = PAGE_PARAMETERS | {
+    each.name for endpoint in ENDPOINTS for each in endpoint.parameters
+}
 
 
-def routes(desk: Desk) -> list[Route]:
-    """The addresses, answered from *desk*."""
-    found = [
-        Route(f"/api/{address.path}", _answering(desk, address), name=address.path)
-        for address in ADDRESSES
+def routes(queries: CachedQueries) -> list[Route]:
+    """Build the routes of all endpoints, answered by *queries*."""
+    endpoints = [
+        Route(f"/api/{endpoint.path}", _handler(queries, endpoint), name=endpoint.path)
+        for endpoint in ENDPOINTS
     ]
-    return [*found, Route("/api/openapi.json", _describing())]
+    return [*endpoints, Route("/api/openapi.json", _openapi_handler())]
 
 
-def _answering(desk: Desk, address: Address) -> Callable[[Request], Response]:
+def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], Response]:
     def answer(request: Request) -> Response:
-        pairs = request.query_params.multi_items()
-        refuse_unfit(pairs, address.parameters)
-        return _json(request, msgspec.json.encode(address.read(desk, read_question(pairs))))
+        params = request.query_params.multi_items()
+        validate(params, endpoint.parameters)
+        return _json(request, msgspec.json.encode(endpoint.read(queries, read_question(params))))
 
     return answer
 
 
-def _describing() -> Callable[[Request], Response]:
-    text = msgspec.json.encode(description())
+def _openapi_handler() -> Callable[[Request], Response]:
+    text = msgspec.json.encode(openapi())
     return lambda request: _json(request, text)
 
 
 def _json(request: Request, body: bytes) -> Response:
-    """*body*, or that it is still what the asker has."""
+    """JSON response with an ETag, or 304 Not Modified."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Authorization, Cookie"}
     if etag in request.headers.get("if-none-match", ""):
@@ -175,31 +185,30 @@ def _json(request: Request, body: bytes) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def refuse_unfit(pairs: Params, parameters: Sequence[Parameter]) -> None:
-    """Refuse what the description does not allow; a misspelt filter would answer something else.
+def validate(params: Params, parameters: Sequence[Parameter]) -> None:
+    """Check a query string by the description. A misspelt filter must not be ignored.
 
-    :raises UsageError: a parameter is not known, is missing, is empty, or stands twice.
+    :raises UsageError: a parameter is unknown, missing, empty, malformed, or repeated too often.
     """
-    names = [name for name, _ in pairs]
-    for name in names:
-        if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, n=1)
-            told = f"Did you mean {near[0]}?" if near else "See /api/openapi.json."
-            raise UsageError("The address holds a parameter that is not known.", told)
+    for name, _ in params:
+        if name not in KNOWN_PARAMETERS:
+            near = difflib.get_close_matches(name, KNOWN_PARAMETERS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "See /api/openapi.json."
+            raise UsageError("The address has an unknown parameter.", hint)
     for each in parameters:
-        values = [value for name, value in pairs if name == each.name]
+        values = [value for name, value in params if name == each.name]
         if each.required and not values:
-            raise UsageError(f"The address lacks {each.name}.")
+            raise UsageError(f"The address lacks the parameter {each.name}.")
         most = each.schema.get("maxItems", 1)
         if len(values) > most:
-            told = "once" if most == 1 else f"{most} times"
-            raise UsageError(f"{each.name} may stand {told}.")
-        if not all(values) or any(unlike(value, each.schema) for value in values):
-            raise UsageError(f"{each.name} is not what it may be.", "See /api/openapi.json.")
+            times = "once" if most == 1 else f"{most} times"
+            raise UsageError(f"The parameter {each.name} may occur {times}.")
+        if not all(values) or any(is_malformed(value, each.schema) for value in values):
+            raise UsageError(f"{each.name} has an invalid value.", "See /api/openapi.json.")
 
 
-def unlike(value: str, schema: Schema) -> bool:
-    """Whether *value* is written otherwise than *schema* has it; bounds are the question's."""
+def is_malformed(value: str, schema: Schema) -> bool:
+    """True if *value* is not written as *schema* says; ``read_question`` checks its bounds."""
     if schema["type"] == "integer":
         return not re.fullmatch(r"[1-9][0-9]*", value)
     if schema.get("format") == "date":
@@ -207,23 +216,21 @@ def unlike(value: str, schema: Schema) -> bool:
     return False
 
 
-def description() -> Schema:
-    """The API as OpenAPI 3.1."""
-    shapes: list[type[Struct]] = [*(address.answer for address in ADDRESSES), api_answers.Problem]
+def openapi() -> Schema:
+    """Describe the API in OpenAPI 3.1."""
+    shapes: list[type[Struct]] = [*(each.answer for each in ENDPOINTS), api_answers.Problem]
     references, schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )
-    of: dict[type[Struct], Schema] = dict(zip(shapes, references, strict=True))
+    schema_of: dict[type[Struct], Schema] = dict(zip(shapes, references, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "orderpull",
             "version": __version__,
-            "description": "What the pages show, for programs. Times are UTC.",
+            "description": "The numbers of the web pages, for programs. Times are UTC.",
         },
-        "paths": {
-            f"/api/{address.path}": {"get": _operation(address, of)} for address in ADDRESSES
-        },
+        "paths": {f"/api/{each.path}": {"get": _operation(each, schema_of)} for each in ENDPOINTS},
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -232,34 +239,34 @@ def description() -> Schema:
     }
 
 
-def _operation(address: Address, of: dict[type[Struct], Schema]) -> Schema:
-    problem = {"application/json": {"schema": of[api_answers.Problem]}}
-    meanings = {
-        "400": "A parameter is not known, or not what it may be.",
-        "401": "Only who signs in is answered.",
+def _operation(endpoint: Endpoint, schema_of: dict[type[Struct], Schema]) -> Schema:
+    answer = {"application/json": {"schema": schema_of[endpoint.answer]}}
+    problem = {"application/json": {"schema": schema_of[api_answers.Problem]}}
+    errors = {
+        "400": "A parameter is unknown or invalid.",
+        "401": "Sign-in is required.",
         "503": "The warehouse cannot be read.",
-        "default": "Anything else that is wrong.",
+        "default": "Any other error.",
     }
-    answered = {"application/json": {"schema": of[address.answer]}}
     return {
-        "operationId": address.path,
-        "summary": address.about,
+        "operationId": endpoint.path,
+        "summary": endpoint.summary,
         "parameters": [
             {
                 "name": each.name,
                 "in": "query",
-                "description": each.about,
+                "description": each.description,
                 "required": each.required,
                 "schema": each.schema,
             }
-            for each in address.parameters
+            for each in endpoint.parameters
         ],
         "responses": {
-            "200": {"description": "The answer.", "content": answered},
-            "304": {"description": "It is what If-None-Match names."},
+            "200": {"description": "The answer.", "content": answer},
+            "304": {"description": "Not modified since the ETag in If-None-Match."},
             **{
                 status: {"description": meaning, "content": problem}
-                for status, meaning in meanings.items()
+                for status, meaning in errors.items()
             },
         },
     }

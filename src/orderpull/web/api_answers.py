@@ -1,7 +1,6 @@
-"""The answers as programs get them: their shapes, and how each is read.
+"""JSON shapes of the API's answers, and the queries that fill them.
 
-The shapes are what ``/api/openapi.json`` describes; they are encoded from here, and described from
-here.
+``/api/openapi.json`` describes these shapes; their docstrings are the descriptions.
 """
 
 from collections.abc import Sequence
@@ -12,17 +11,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from orderpull import clock
-from orderpull.answers import from_orders
-from orderpull.answers.from_orders import Filter
+from orderpull.answers import ledger
+from orderpull.answers.filter import Filter
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.csv_export import RUNS_SHOWN
-from orderpull.web.freshness import LOOK, TO_DO
-from orderpull.web.overview import Asked
-from orderpull.web.queries import Desk
+from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
+from orderpull.web.overview import QueryContext
+from orderpull.web.queries import CachedQueries
 from orderpull.web.question import Question
 
-ROWS_AT_ONCE = 500
+PAGE_ROWS = 500
 """Rows of one page of a long table."""
 
 Count = Annotated[int, Meta(ge=0)]
@@ -32,20 +31,20 @@ Row = TypeVar("Row", bound=Struct)
 
 
 class Totals(Struct):
-    """Counted orders: none cancelled, no drafts, no tests."""
+    """Totals of counted orders; cancelled orders, drafts and tests are not counted."""
 
     orders: Count
     orders_with_items: Count
     items: Count
     average_items_per_order: float | None
-    """Over the orders that have items."""
+    """Average over the orders with items."""
     countries: Count
 
 
 class Compared(Struct):
-    """The totals, and those of the period before, where there is one.
+    """The totals, and the totals of the period before if there is one.
 
-    ``undated`` orders have no date, and so are in no period.
+    ``undated`` is the number of orders without a date, which belong to no period.
     """
 
     totals: Totals
@@ -67,7 +66,7 @@ class Bar(Struct):
 
 
 class Trend(Struct):
-    """Orders and items by step; ``undated`` orders are in no bar."""
+    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
 
     step: str
     bars: list[Bar]
@@ -75,7 +74,7 @@ class Trend(Struct):
 
 
 class Country(Struct):
-    """One country's sales; null: the orders without a country."""
+    """Sales to one country; null stands for orders without a country."""
 
     rank: Rank
     country: str | None
@@ -84,13 +83,13 @@ class Country(Struct):
 
 
 class Countries(Struct):
-    """The countries, the largest first."""
+    """All countries, largest first."""
 
     rows: list[Country]
 
 
 class Sku(Struct):
-    """One SKU's sales. The rank is that among all SKUs of what is chosen."""
+    """Sales of one SKU, with its rank among all SKUs of the selected orders."""
 
     rank: Rank
     sku: str
@@ -114,7 +113,7 @@ class Skus(Struct):
 
 
 class CountrySku(Struct):
-    """One SKU's sales in one country. The rank is that within the country."""
+    """Sales of one SKU in one country, with its rank in the country."""
 
     country: str | None
     rank: Rank
@@ -130,7 +129,7 @@ class PopularSkusByCountry(Struct):
 
 
 class Order(Struct):
-    """An order, and how much of the SKU is in it."""
+    """An order, and the quantity of the SKU in it."""
 
     source: str
     ordernumber: str
@@ -140,7 +139,7 @@ class Order(Struct):
 
 
 class Orders(Struct):
-    """The orders with a SKU, the newest first, page by page."""
+    """The orders with a SKU, newest first, page by page."""
 
     orders: Count
     quantity: Count
@@ -170,13 +169,13 @@ class Run(Struct):
 
 
 class Runs(Struct):
-    """The last runs, the newest first."""
+    """The last runs, newest first."""
 
     rows: list[Run]
 
 
 class Rejects(Struct):
-    """How many orders of a source are kept aside for a reason, and what to do about them."""
+    """The number of rejected orders of a source for one reason, and what to do about them."""
 
     source: str
     reason: str
@@ -192,14 +191,14 @@ class RejectsByReason(Struct):
 
 
 class SourceStanding(Struct):
-    """When a source was last read to its end."""
+    """Time at which a source was last read to its end."""
 
     source: str
     pulled_at: Instant | None
 
 
 class Standing(Struct):
-    """How fresh and how whole the answers are. ``warnings`` are what needs a person."""
+    """Freshness and completeness of the answers. ``warnings`` need a person's attention."""
 
     last_pulled: Instant | None
     complete_through: Instant | None
@@ -210,154 +209,148 @@ class Standing(Struct):
 
 
 class Problem(Struct):
-    """What is wrong, and what to do."""
+    """An error, and a hint what to do."""
 
     error: str
     hint: str
 
 
-def compared(desk: Desk, question: Question) -> Compared:
-    """``/api/totals``."""
+def compared(queries: CachedQueries, question: Question) -> Compared:
+    """Answer ``/api/totals``."""
 
-    def read(asked: Asked) -> Compared:
-        days, earlier = asked.days, asked.before
+    def read(context: QueryContext) -> Compared:
+        days, earlier = context.days, context.before
         before = earlier[0] if earlier else None
-        undated = asked.reader.rows(asked.about(asked.chosen).undated(asked.chosen))[0]["orders"]
         return Compared(
-            totals=_totals(asked, asked.chosen),
+            totals=_totals(context, context.where),
             first_day=days.first,
             last_day=days.last,
-            before=_totals(asked, earlier[1]) if earlier else None,
+            before=_totals(context, earlier[1]) if earlier else None,
             before_first_day=before.first if before else None,
             before_last_day=before.last if before else None,
-            undated=undated if asked.chosen.by_time else 0,
+            undated=overview.read_undated(context),
         )
 
-    return desk.ask("api totals", question, read)
+    return queries.get("api totals", question, read)
 
 
-def _totals(asked: Asked, chosen: Filter) -> Totals:
-    found = overview.read_totals(asked, chosen)
-    return Totals(found.orders, found.with_items, found.items, found.average, found.countries)
+def _totals(context: QueryContext, where: Filter) -> Totals:
+    totals = overview.read_totals(context, where)
+    return Totals(totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
 
 
-def trend(desk: Desk, question: Question) -> Trend:
-    """``/api/trend``."""
+def trend(queries: CachedQueries, question: Question) -> Trend:
+    """Answer ``/api/trend``."""
 
-    def read(asked: Asked) -> Trend:
-        found = overview.read_trend(asked, overview.read_totals(asked, asked.chosen))
+    def read(context: QueryContext) -> Trend:
+        trend = overview.read_trend(context, overview.read_totals(context, context.where))
         bars = [
             Bar(bar.days.first, bar.days.last, bar.orders, bar.items)
-            for bar in found.bars
+            for bar in trend.bars
             if bar.days.first and bar.days.last
         ]
-        return Trend(found.step, bars, found.undated)
+        return Trend(trend.step, bars, trend.undated)
 
-    return desk.ask("api trend", question, read)
-
-
-def countries(desk: Desk, question: Question) -> Countries:
-    """``/api/countries``."""
-
-    def read(asked: Asked) -> Countries:
-        rows = overview.read_countries(asked, asked.chosen, question.measure)
-        return Countries(_shaped(rows, Country))
-
-    return desk.ask("api countries", question, read)
+    return queries.get("api trend", question, read)
 
 
-def popular_skus(desk: Desk, question: Question) -> PopularSkus:
-    """``/api/popular-skus``."""
-    return desk.ask(
-        "api popular-skus",
-        question,
-        lambda asked: PopularSkus(_shaped(overview.read_popular(asked), Sku)),
-    )
+def countries(queries: CachedQueries, question: Question) -> Countries:
+    """Answer ``/api/countries``."""
+
+    def read(context: QueryContext) -> Countries:
+        return Countries(_convert(overview.read_countries(context, context.where), Country))
+
+    return queries.get("api countries", question, read)
 
 
-def popular_skus_by_country(desk: Desk, question: Question) -> PopularSkusByCountry:
-    """``/api/popular-skus-by-country``."""
+def popular_skus(queries: CachedQueries, question: Question) -> PopularSkus:
+    """Answer ``/api/popular-skus``."""
 
-    def read(asked: Asked) -> PopularSkusByCountry:
-        return PopularSkusByCountry(_shaped(overview.read_by_country(asked), CountrySku))
+    def read(context: QueryContext) -> PopularSkus:
+        return PopularSkus(_convert(overview.read_popular(context), Sku))
 
-    return desk.ask("api popular-skus-by-country", question, read)
+    return queries.get("api popular-skus", question, read)
 
 
-def skus(desk: Desk, question: Question) -> Skus:
-    """``/api/skus``."""
+def popular_skus_by_country(queries: CachedQueries, question: Question) -> PopularSkusByCountry:
+    """Answer ``/api/popular-skus-by-country``."""
 
-    def read(asked: Asked) -> Skus:
-        offset = (question.page - 1) * ROWS_AT_ONCE
-        some = asked.about(asked.chosen).popular_sku_found(
-            asked.chosen, question.search, ROWS_AT_ONCE, offset
+    def read(context: QueryContext) -> PopularSkusByCountry:
+        return PopularSkusByCountry(_convert(overview.read_by_country(context), CountrySku))
+
+    return queries.get("api popular-skus-by-country", question, read)
+
+
+def skus(queries: CachedQueries, question: Question) -> Skus:
+    """Answer ``/api/skus``."""
+
+    def read(context: QueryContext) -> Skus:
+        rows, count = overview.read_skus(context, PAGE_ROWS)
+        return Skus(count, question.page, _pages(count), _convert(rows, Sku))
+
+    return queries.get("api skus", question, read)
+
+
+def orders(queries: CachedQueries, question: Question) -> Orders:
+    """Answer ``/api/orders``."""
+
+    def read(context: QueryContext) -> Orders:
+        rows, totals = overview.read_orders(context, PAGE_ROWS)
+        return Orders(
+            orders=totals["orders"],
+            quantity=totals["quantity"],
+            page=question.page,
+            pages=_pages(totals["orders"]),
+            rows=_convert(rows, Order),
         )
-        counted = asked.about(asked.chosen).skus_counted(asked.chosen, question.search)
-        count = asked.reader.rows(counted)[0]["skus"]
-        rows = _shaped(asked.reader.rows(some), Sku)
-        return Skus(count, question.page, _pages(count), rows)
 
-    return desk.ask("api skus", question, read)
+    return queries.get("api orders", question, read)
 
 
-def orders(desk: Desk, question: Question) -> Orders:
-    """``/api/orders``."""
+def runs(queries: CachedQueries, question: Question) -> Runs:
+    """Answer ``/api/runs``."""
 
-    def read(asked: Asked) -> Orders:
-        offset = (question.page - 1) * ROWS_AT_ONCE
-        some = from_orders.orders_with_sku(asked.chosen, question.sku, ROWS_AT_ONCE, offset)
-        count = asked.reader.rows(
-            asked.about(asked.chosen).sku_counted(asked.chosen, question.sku)
-        )[0]
-        rows = _shaped(asked.reader.rows(some), Order)
-        pages = _pages(count["orders"])
-        return Orders(count["orders"], count["quantity"], question.page, pages, rows)
-
-    return desk.ask("api orders", question, read)
-
-
-def runs(desk: Desk, question: Question) -> Runs:
-    """``/api/runs``."""
-
-    def read(asked: Asked) -> Runs:
-        found = asked.reader.rows(from_orders.runs(RUNS_SHOWN))
+    def read(context: QueryContext) -> Runs:
         counts = ("pages", "possible_loss", *COUNTS)
-        rows = [{**row, **{name: row[name] or 0 for name in counts}} for row in found]
-        return Runs(_shaped(rows, Run))
+        rows = context.reader.rows(ledger.runs(RUNS_SHOWN))
+        filled = [{**row, **{name: row[name] or 0 for name in counts}} for row in rows]
+        return Runs(_convert(filled, Run))
 
-    return desk.ask("api runs", question, read)
-
-
-def rejects(desk: Desk, question: Question) -> RejectsByReason:
-    """``/api/rejects``."""
-    found = desk.standing(question).rejects
-    rows = [{**row, "to_do": TO_DO.get(row["reason"], LOOK)} for row in found]
-    return RejectsByReason(_shaped(rows, Rejects))
+    return queries.get("api runs", question, read)
 
 
-def standing(desk: Desk, question: Question) -> Standing:
-    """``/api/standing``."""
-    found = desk.standing(question)
+def rejects(queries: CachedQueries, question: Question) -> RejectsByReason:
+    """Answer ``/api/rejects``."""
+    rows = [
+        {**row, "to_do": TO_DO.get(row["reason"], DEFAULT_TO_DO)}
+        for row in queries.freshness(question).rejects
+    ]
+    return RejectsByReason(_convert(rows, Rejects))
+
+
+def standing(queries: CachedQueries, question: Question) -> Standing:
+    """Answer ``/api/standing``: the freshness of the sources."""
+    freshness = queries.freshness(question)
     return Standing(
-        last_pulled=_utc(found.last_pulled),
-        complete_through=_utc(found.complete_through),
-        next_pull=_utc(desk.next_pull()),
-        rejected=found.rejected,
-        warnings=found.warnings(clock.now()),
-        sources=[SourceStanding(name, _utc(at)) for name, at in found.pulled.items()],
+        last_pulled=_utc(freshness.last_pulled),
+        complete_through=_utc(freshness.complete_through),
+        next_pull=_utc(queries.next_pull()),
+        rejected=freshness.rejected,
+        warnings=freshness.warnings(clock.now()),
+        sources=[SourceStanding(name, _utc(time)) for name, time in freshness.pulled.items()],
     )
 
 
 def _pages(count: int) -> int:
-    return -(-count // ROWS_AT_ONCE)
+    return -(-count // PAGE_ROWS)
 
 
-def _shaped(rows: Sequence[dict[str, Any]], shape: type[Row]) -> list[Row]:
-    """*rows* as *shape*, with what else is in them left out; times say that they are UTC."""
+def _convert(rows: Sequence[dict[str, Any]], shape: type[Row]) -> list[Row]:
+    """Convert *rows* to *shape*: other columns are left out, times are marked as UTC."""
     return [
         msgspec.convert({key: _utc(value) for key, value in row.items()}, shape) for row in rows
     ]
 
 
-def _utc(value: Any) -> Any:  # noqa: ANN401 - a time is marked, all else is handed on
+def _utc(value: Any) -> Any:  # noqa: ANN401 - a time is marked, all else is unchanged
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""Who asks: from where, by which way, and whether they may see what is here."""
+"""Authentication: the client and the user of a request, by session, token or proxy header."""
 
 import hmac
 import ipaddress
@@ -12,96 +12,105 @@ from starlette.types import Scope
 from orderpull.settings import WebSettings
 from orderpull.web.sessions import Sessions
 
-NAME_AT_MOST = 200
-HOPS_AT_MOST = 20
+MAX_NAME_LENGTH = 200
+MAX_HOPS = 20
 
 COOKIE, SECURE_COOKIE = "orderpull", "__Host-orderpull"
-"""The session's cookie; a browser takes the second one by https alone, and from this host alone."""
+"""Names of the session cookie. Browsers accept a ``__Host-`` cookie over https only, and send it
+to this host only."""
 
-Way = Literal["open", "password", "proxy", "token"]
+Method = Literal["open", "password", "proxy", "token"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Where a request comes from.
+class Client:
+    """The machine that sent a request.
 
-    :param address: of the machine; '' if it is not known. :param secure: it came by https.
-    :param user: whom the proxy names as signed in; '' for nobody.
+    :param address: IP address; '' if unknown.
+    :param secure: the request came over https.
+    :param proxy_user: name of the user that a trusted proxy signed in; '' without a user.
     """
 
     address: str
     secure: bool
-    user: str = ""
+    proxy_user: str = ""
 
     @property
     def cookie(self) -> str:
-        """The name of its session's cookie."""
+        """Name of the client's session cookie."""
         return SECURE_COOKIE if self.secure else COOKIE
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Somebody who is let in. :param way: ``open``: nobody has to sign in."""
+class User:
+    """An authenticated user.
 
-    way: Way
+    :param method: the authentication; ``open`` if no sign-in is configured.
+    """
+
+    method: Method
     name: str = ""
 
     @property
     def may_see_addresses(self) -> bool:
-        """Whether it is a person who signed in."""
-        return self.way in {"password", "proxy"}
+        """True for a person who signed in, as opposed to a program with a token."""
+        return self.method in {"password", "proxy"}
 
 
-class Door:
-    """Tells who is let in."""
+class Authenticator:
+    """Authenticates requests by the settings in ``[web]``."""
 
     def __init__(self, web: WebSettings, sessions: Sessions) -> None:
         self.web = web
         self.sessions = sessions
         self._proxies = [ipaddress.ip_network(text) for text in web.trusted_proxy]
 
-    def visitor(self, scope: Scope) -> Visitor | None:
-        """Who asks, if they may come in."""
+    def authenticate(self, scope: Scope) -> User | None:
+        """Return the user of a request, or None if it must sign in first."""
         if not self.web.signs_in:
-            return Visitor("open")
+            return User("open")
         headers = Headers(scope=scope)
         if self._has_token(headers):
-            return Visitor("token")
-        caller = self.caller(scope)
-        if caller.user:
-            return Visitor("proxy", caller.user)
-        if self.web.password_hash and self.sessions.holds(session_of(headers, caller)):
-            return Visitor("password")
+            return User("token")
+        client = self.client(scope)
+        if client.proxy_user:
+            return User("proxy", client.proxy_user)
+        if self.web.password_hash and self.sessions.is_valid(session_of(headers, client)):
+            return User("password")
         return None
 
-    def caller(self, scope: Scope) -> Caller:
-        """Where a request comes from.
+    def client(self, scope: Scope) -> Client:
+        """Return the client of a request.
 
-        A proxy's word is taken from the address that the connection comes from, and from no other:
-        anybody can send its headers.
+        Forwarding headers are read only if the connection comes from a trusted proxy, because any
+        client can send them.
         """
         peer = _address((scope.get("client") or ("",))[0])
         secure = scope["scheme"] == "https"
         if not self._is_proxy(peer):
-            return Caller(str(peer or ""), secure)
+            return Client(str(peer or ""), secure)
         headers = Headers(scope=scope)
-        by_https = only(headers, "x-forwarded-proto") == "https"
-        return Caller(self._before(peer, headers), secure or by_https, self._user(headers))
+        by_https = single_header(headers, "x-forwarded-proto") == "https"
+        address = self._forwarded_address(peer, headers)
+        return Client(address, secure or by_https, self._proxy_user(headers))
 
     def _has_token(self, headers: Headers) -> bool:
-        scheme, _, given = only(headers, "authorization").partition(" ")
+        scheme, _, token = single_header(headers, "authorization").partition(" ")
         if not self.web.token or scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given.strip().encode(), self.web.token.encode())
+        return hmac.compare_digest(token.strip().encode(), self.web.token.encode())
 
     def _is_proxy(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._proxies)
 
-    def _before(self, peer: Address | None, headers: Headers) -> str:
-        """The last address on the way here that is no proxy of ours; those before are hearsay."""
+    def _forwarded_address(self, peer: Address | None, headers: Headers) -> str:
+        """The last address of ``X-Forwarded-For`` that is not a trusted proxy.
+
+        The addresses before it are ignored, because a client can write them.
+        """
         hops = ",".join(headers.getlist("x-forwarded-for")).split(",")
-        for hop in reversed(hops[-HOPS_AT_MOST:]):
+        for hop in reversed(hops[-MAX_HOPS:]):
             address = _address(hop.strip())
             if address is None:
                 break
@@ -110,24 +119,24 @@ class Door:
                 break
         return str(peer or "")
 
-    def _user(self, headers: Headers) -> str:
-        """Whom the proxy names, once and plainly. Two names, or a list of them, are none."""
-        name = only(headers, self.web.proxy_header or "").strip()
-        fits = len(name) <= NAME_AT_MOST and name.isprintable() and "," not in name
-        return name if self.web.proxy_header and fits else ""
+    def _proxy_user(self, headers: Headers) -> str:
+        """Name in the proxy's header; '' if the header is repeated or holds a list."""
+        name = single_header(headers, self.web.proxy_header or "").strip()
+        is_name = len(name) <= MAX_NAME_LENGTH and name.isprintable() and "," not in name
+        return name if self.web.proxy_header and is_name else ""
 
 
-def session_of(headers: Headers, caller: Caller) -> str:
-    """The session that a request brings along; '' if it brings none, or several."""
+def session_of(headers: Headers, client: Client) -> str:
+    """The session in a request's cookie; '' if there is no cookie, or more than one."""
     try:
-        cookies = SimpleCookie(only(headers, "cookie"))
+        cookies = SimpleCookie(single_header(headers, "cookie"))
     except CookieError:
         return ""
-    return cookies[caller.cookie].value if caller.cookie in cookies else ""
+    return cookies[client.cookie].value if client.cookie in cookies else ""
 
 
-def only(headers: Headers, name: str) -> str:
-    """The value of a header that stands there once; '' if it is missing or stands there twice."""
+def single_header(headers: Headers, name: str) -> str:
+    """The value of a header that occurs once; '' if it is missing or repeated."""
     values = headers.getlist(name)
     return values[0] if len(values) == 1 else ""
 

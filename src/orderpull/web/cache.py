@@ -1,4 +1,4 @@
-"""Answers kept for as long as they are true: until the warehouse's ledger says something new."""
+"""The cache of the pages: each answer is reused until the warehouse's ledger has a new version."""
 
 import threading
 import time
@@ -8,105 +8,105 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from orderpull.answers import from_orders
+from orderpull.answers import ledger
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
 
-KEPT = 200
-LOOKED_SECONDS = 1.0
-"""How long the ledger's word holds before it is looked at again."""
+MAX_ANSWERS = 200
+CHECK_SECONDS = 1.0
+"""Shortest time between two reads of the ledger's version."""
 
 CONNECTIONS = 4
-"""How many questions a server is asked at once."""
+"""Largest number of concurrent connections to a database server."""
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
-class Kept:
-    """What was computed for a key, for the last *most* keys.
+class SingleFlightCache:
+    """An LRU cache of the last *size* answers that computes each answer once.
 
-    Who asks for what is being computed waits for it; a failure is kept for nobody.
+    Concurrent requests for one key wait for a single computation. Failures are not cached.
     """
 
-    def __init__(self, most: int = KEPT) -> None:
-        self._most = most
+    def __init__(self, size: int = MAX_ANSWERS) -> None:
+        self._size = size
         self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._answers: OrderedDict[Hashable, Future[Any]] = OrderedDict()
 
-    def get(self, key: Hashable, compute: Callable[[], Found]) -> Found:
-        """What *compute* gives, computed once."""
+    def get(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """Return the answer for *key*, computing it if it is not cached."""
         with self._lock:
-            future: Future[Found] | None = self._found.get(key)
-            mine = future is None
+            future: Future[Answer] | None = self._answers.get(key)
+            is_new = future is None
             if future is None:
-                future = self._found[key] = Future()
-            self._found.move_to_end(key)
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
-        if mine:
+                future = self._answers[key] = Future()
+            self._answers.move_to_end(key)
+            while len(self._answers) > self._size:
+                self._answers.popitem(last=False)
+        if is_new:
             self._compute(key, future, compute)
         return future.result()
 
     def _compute(
-        self, key: Hashable, future: "Future[Found]", compute: Callable[[], Found]
+        self, key: Hashable, future: "Future[Answer]", compute: Callable[[], Answer]
     ) -> None:
         try:
             future.set_result(compute())
         except BaseException as error:
             with self._lock:
-                if self._found.get(key) is future:
-                    del self._found[key]
+                if self._answers.get(key) is future:
+                    del self._answers[key]
             future.set_exception(error)
             raise
 
 
-class Warehouse:
-    """The warehouse, as the pages ask it.
+class WarehouseCache:
+    """The warehouse behind a cache.
 
-    A file is opened once for each edition of it, and asked one question at a time: DuckDB gives
-    each all cores. A server is asked anew each time, a few at once.
+    A DuckDB file is opened once for each version and read by one thread at a time, because DuckDB
+    gives a query all cores. A server gets a new connection for each query, a few at a time.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._destination = open_destination(
             settings.destination, settings.folder, settings.report.timezone
         )
-        self._kept = Kept()
+        self._cache = SingleFlightCache()
         self._reading = threading.Lock()
         self._open: ExitStack | None = None
         self._reader: tuple[Hashable, Reader] | None = None
-        self._few = threading.BoundedSemaphore(CONNECTIONS)
-        self._looking = threading.Lock()
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        self._checking = threading.Lock()
         self._version: tuple[float, Hashable] = (float("-inf"), None)
 
-    def ask(self, key: Hashable, read: Callable[[Reader], Found]) -> Found:
-        """What *read* finds; as it was found before, if nothing was loaded since.
+    def get(self, key: Hashable, read: Callable[[Reader], Answer]) -> Answer:
+        """Return the answer that *read* computes, from the cache if nothing was loaded since.
 
-        :raises DestinationError: the warehouse cannot be read, or there is nothing yet.
+        :raises DestinationError: the warehouse cannot be read, or does not exist yet.
         """
-        version = self._now()
-        return self._kept.get((version, key), lambda: self.read(read))
+        version = self._ledger_version()
+        return self._cache.get((version, key), lambda: self.read(read))
 
-    def read(self, read: Callable[[Reader], Found]) -> Found:
-        """What *read* finds now."""
+    def read(self, read: Callable[[Reader], Answer]) -> Answer:
+        """Compute the answer of *read* now, without the cache."""
         if self._destination.version() is None:
-            with self._few, self._destination.reader() as reader:
+            with self._slots, self._destination.reader() as reader:
                 return read(reader)
         with self._reading:
             try:
-                return read(self._current())
+                return read(self._current_reader())
             except BaseException:
                 self._close()
                 raise
 
-    def _current(self) -> Reader:
-        """A reader of the current edition: the one that is open, or a new one."""
-        edition = self._destination.version()
-        if self._reader is None or self._reader[0] != edition:
+    def _current_reader(self) -> Reader:
+        """A reader of the current file: the open one, unless the file was replaced."""
+        version = self._destination.version()
+        if self._reader is None or self._reader[0] != version:
             self._close()
             self._open = ExitStack()
-            self._reader = edition, self._open.enter_context(self._destination.reader())
+            self._reader = version, self._open.enter_context(self._destination.reader())
         return self._reader[1]
 
     def _close(self) -> None:
@@ -114,12 +114,12 @@ class Warehouse:
         if self._open is not None:
             self._open.close()
 
-    def _now(self) -> Hashable:
-        """The ledger's version, looked at not more than once a second."""
-        with self._looking:
-            at, version = self._version
-            if time.monotonic() - at >= LOOKED_SECONDS:
-                rows = self.read(lambda reader: reader.rows(from_orders.ledger_version()))
+    def _ledger_version(self) -> Hashable:
+        """The ledger's version, read at most once a second."""
+        with self._checking:
+            read_at, version = self._version
+            if time.monotonic() - read_at >= CHECK_SECONDS:
+                rows = self.read(lambda reader: reader.rows(ledger.ledger_version()))
                 version = tuple(rows[0].values())
                 self._version = (time.monotonic(), version)
             return version

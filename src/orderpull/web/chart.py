@@ -1,6 +1,6 @@
-"""The trend as a drawing: where bars, lines and labels stand, in percent of its width and height.
+"""The bar chart of the trend: positions in percent of its width and height.
 
-Lengths in percent let the drawing take any width while its texts keep their size.
+Lengths in percent let the chart take any width while its texts keep their size.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from orderpull.web.overview import Trend
 
 TOP, FLOOR = 9.0, 88.0
-"""Where the highest value and zero stand, in percent from above."""
+"""Positions of the highest value and of zero, in percent from the top."""
 
-LABELS_AT_MOST = 6
-WIDEST = 6.0
-"""How wide a bar is at most, in percent."""
+MAX_LABELS = 6
+MAX_BAR_WIDTH = 6.0
+"""In percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A line of the y axis. :param value: what it stands for. :param y: percent from above."""
+    """A grid line at *value*. :param y: percent from the top."""
 
     value: int
     y: float
@@ -25,9 +25,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bar, all in percent.
+    """A bar; lengths are in percent.
 
-    :param labelled: whether its step is named under the axis. :param minor: but not on a phone.
+    :param labelled: its step is named under the axis.
+    :param minor: the label is hidden on a phone.
     """
 
     x: float
@@ -41,24 +42,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The drawing of a trend."""
+    """The chart of a trend."""
 
     marks: list[Mark]
     columns: list[Column]
 
 
-def drawn(trend: Trend, measure: str) -> Chart:
-    """*trend* as bars of orders or items."""
+def draw(trend: Trend, measure: str) -> Chart:
+    """Draw *trend* as bars of orders or items."""
     values = [getattr(bar, measure) for bar in trend.bars]
-    top = ceiling(max(values, default=0))
+    top = axis_end(max(values, default=0))
     count = len(values)
     slot = 100 / count if count else 100
     gap = min(slot * 0.22, 1.0)
-    every = -(-count // LABELS_AT_MOST) if count else 1
+    every = -(-count // MAX_LABELS) if count else 1
     columns = []
     for index, value in enumerate(values):
         height = (FLOOR - TOP) * value / top
-        middle, width = (index + 0.5) * slot, min(slot - gap, WIDEST)
+        middle, width = (index + 0.5) * slot, min(slot - gap, MAX_BAR_WIDTH)
         columns.append(
             Column(
                 x=round(middle - width / 2, 3),
@@ -74,8 +75,8 @@ def drawn(trend: Trend, measure: str) -> Chart:
     return Chart(marks, columns)
 
 
-def ceiling(value: int) -> int:
-    """The smallest of 2, 4, 6, 8 and 10 times a power of ten that is not below *value*."""
+def axis_end(value: int) -> int:
+    """The end of the axis: the smallest of 2, 4, 6, 8, 10 times a power of ten from *value* up."""
     power = 1
     while True:
         for digit in (2, 4, 6, 8, 10):

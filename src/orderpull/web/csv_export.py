@@ -1,4 +1,4 @@
-"""Every table of the pages as a CSV file that a spreadsheet opens as it is meant."""
+"""CSV downloads: every table of the pages as a file for spreadsheets."""
 
 import csv
 import io
@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from orderpull.answers import from_orders
-from orderpull.answers.from_orders import Filter
+from orderpull.answers import ledger
+from orderpull.answers.csv import escape_formula
+from orderpull.answers.from_orders import OrderQueries
 from orderpull.model import COUNTS, NO_COUNTRY
 from orderpull.web.overview import (
-    Asked,
+    QueryContext,
     read_by_country,
     read_countries,
     read_popular,
@@ -22,8 +23,7 @@ from orderpull.web.overview import (
 )
 
 RUNS_SHOWN = 50
-ROWS_AT_ONCE = 50_000
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+PAGE_ROWS = 50_000
 _RUN = (
     *("run", "source", "command", "started_at", "finished_at", "pulled_at", "pages", *COUNTS),
     *("possible_loss", "error"),
@@ -31,88 +31,89 @@ _RUN = (
 
 Lines = Iterator[Sequence[Any]]
 Table = tuple[Sequence[str], Lines]
+"""Column names, and lines of values."""
 
 
-def write_table(name: str, asked: Asked, out: IO[bytes]) -> None:
+def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
     """Write the table *name* to *out*: UTF-8 with a byte order mark, lines ended by CR LF.
 
-    Times are those of ``report.timezone``, with their distance from UTC.
+    Times are in ``report.timezone``, with their UTC offset.
     """
-    columns, lines = TABLES[name](asked)
+    columns, lines = TABLES[name](context)
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for line in lines:
-        writer.writerow([cell(value, asked.zone) for value in line])
+        writer.writerow([csv_cell(value, context.zone) for value in line])
     text.flush()
     text.detach()
 
 
-def cell(value: object, zone: ZoneInfo) -> object:
-    """*value* as a cell; a text that a spreadsheet would compute has ``'`` before it."""
+def csv_cell(value: object, zone: ZoneInfo) -> object:
+    """Convert *value* to a cell: times to *zone*, formulas escaped."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC).astimezone(zone).isoformat(timespec="seconds")
-    if isinstance(value, str) and value.startswith(_FORMULAS):
-        return "'" + value
-    return value
+    return escape_formula(value)
 
 
-def _totals(asked: Asked) -> Table:
-    totals = read_totals(asked, asked.chosen)
+def _totals(context: QueryContext) -> Table:
+    totals = read_totals(context, context.where)
     columns = ("orders", "orders_with_items", "items", "average_items_per_order", "countries")
     line = (totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
     return columns, iter([line])
 
 
-def _trend(asked: Asked) -> Table:
-    trend = read_trend(asked, read_totals(asked, asked.chosen))
+def _trend(context: QueryContext) -> Table:
+    trend = read_trend(context, read_totals(context, context.where))
     lines = ((bar.days.first, bar.days.last, bar.orders, bar.items) for bar in trend.bars)
     return ("first_day", "last_day", "orders", "items"), lines
 
 
-def _countries(asked: Asked) -> Table:
-    rows = read_countries(asked, asked.chosen, asked.question.measure)
+def _countries(context: QueryContext) -> Table:
+    rows = read_countries(context, context.where)
     return _rows(rows, ("rank", "country", "orders", "items"))
 
 
-def _popular(asked: Asked) -> Table:
-    return _rows(read_popular(asked), ("rank", "sku", "quantity", "orders"))
+def _popular(context: QueryContext) -> Table:
+    return _rows(read_popular(context), ("rank", "sku", "quantity", "orders"))
 
 
-def _by_country(asked: Asked) -> Table:
-    return _rows(read_by_country(asked), ("country", "rank", "sku", "quantity", "orders"))
+def _by_country(context: QueryContext) -> Table:
+    return _rows(read_by_country(context), ("country", "rank", "sku", "quantity", "orders"))
 
 
-def _skus(asked: Asked) -> Table:
-    def part(limit: int, offset: int) -> sa.Select[Any]:
-        about = asked.about(asked.chosen)
-        return about.popular_sku_found(asked.chosen, asked.question.search, limit, offset)
+def _skus(context: QueryContext) -> Table:
+    def page(limit: int, offset: int) -> sa.Select[Any]:
+        search = context.question.search
+        return context.queries.search_popular_sku(context.where, search, limit, offset)
 
-    return _rows(_all(asked, part), ("rank", "sku", "quantity", "orders"))
-
-
-def _orders(asked: Asked) -> Table:
-    def part(limit: int, offset: int) -> sa.Select[Any]:
-        return from_orders.orders_with_sku(asked.chosen, asked.question.sku, limit, offset)
-
-    return _rows(_all(asked, part), ("source", "ordernumber", "ordered_at", "country", "quantity"))
+    return _rows(_all_rows(context, page), ("rank", "sku", "quantity", "orders"))
 
 
-def _all(asked: Asked, part: Callable[[int, int], sa.Select[Any]]) -> Iterator[dict[str, Any]]:
-    """All rows of a long table, asked for part by part; what was typed is always bound."""
+def _orders(context: QueryContext) -> Table:
+    def page(limit: int, offset: int) -> sa.Select[Any]:
+        return OrderQueries().orders_with_sku(context.where, context.question.sku, limit, offset)
+
+    columns = ("source", "ordernumber", "ordered_at", "country", "quantity")
+    return _rows(_all_rows(context, page), columns)
+
+
+def _all_rows(
+    context: QueryContext, page: Callable[[int, int], sa.Select[Any]]
+) -> Iterator[dict[str, Any]]:
+    """Read all rows of a long table, page by page."""
     offset = 0
-    while rows := asked.reader.rows(part(ROWS_AT_ONCE, offset)):
+    while rows := context.reader.rows(page(PAGE_ROWS, offset)):
         yield from rows
-        offset += ROWS_AT_ONCE
+        offset += PAGE_ROWS
 
 
-def _runs(asked: Asked) -> Table:
-    return _rows(asked.reader.rows(from_orders.runs(RUNS_SHOWN)), _RUN)
+def _runs(context: QueryContext) -> Table:
+    return _rows(context.reader.rows(ledger.runs(RUNS_SHOWN)), _RUN)
 
 
-def _rejects(asked: Asked) -> Table:
-    about = Filter(sources=asked.chosen.sources)
-    rows = asked.reader.rows(from_orders.rejects_by_reason(about))
+def _rejects(context: QueryContext) -> Table:
+    rows = context.reader.rows(ledger.rejects_by_reason(context.where.sources))
     return _rows(rows, ("source", "reason", "rejects", "newest"))
 
 
@@ -124,7 +125,7 @@ def _shown(name: str, value: object) -> object:
     return NO_COUNTRY if name == "country" and value is None else value
 
 
-TABLES: dict[str, Callable[[Asked], Table]] = {
+TABLES: dict[str, Callable[[QueryContext], Table]] = {
     "totals": _totals,
     "trend": _trend,
     "countries": _countries,
@@ -135,4 +136,4 @@ TABLES: dict[str, Callable[[Asked], Table]] = {
     "runs": _runs,
     "rejects": _rejects,
 }
-"""Each table by the name that it has in addresses."""
+"""Each table by its name in addresses."""

@@ -1,4 +1,4 @@
-"""Numbers, dates and texts as they are shown, in the way of the reader's language."""
+"""Formats of numbers, dates and texts, by the language of the browser."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,12 +17,14 @@ from orderpull.web.periods import Days, Step
 
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 JOINERS = "\u200c\u200d"
-LANGUAGES_AT_MOST = 10
-WORDS_KEPT = 20_000
-"""Numbers and days as they were last written: a page has hundreds, and most of them again."""
+MAX_LANGUAGES = 10
+CACHE_SIZE = 20_000
+"""Entries of each format cache: a page formats hundreds of values, most of them repeatedly."""
+
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 CODE_LENGTH = 2
-"""Of ISO 3166-1 alpha-2."""
+"""Length of an ISO 3166-1 alpha-2 code."""
 
 
 @cache
@@ -31,26 +33,26 @@ def _locale(identifier: str) -> Locale:
 
 
 def locale_of(accept_language: str) -> Locale:
-    """The first language of an Accept-Language header that is known; else English."""
-    wanted = []
-    for part in accept_language.split(",")[:LANGUAGES_AT_MOST]:
+    """The first supported language of an Accept-Language header; else English."""
+    languages = []
+    for part in accept_language.split(",")[:MAX_LANGUAGES]:
         tag, _, weight = part.strip().partition(";q=")
         try:
-            wanted.append((-float(weight or 1), tag.strip()))
+            languages.append((-float(weight or 1), tag.strip()))
         except ValueError:
             continue
-    for _, tag in sorted(wanted, key=lambda pair: pair[0]):
+    for _, tag in sorted(languages, key=lambda pair: pair[0]):
         try:
             parts = parse_locale(tag, sep="-")
         except ValueError:
             continue
         for identifier in (get_locale_identifier(parts), parts[0]):
             if exists(identifier):
-                return _known(identifier)
+                return _locale_or_english(identifier)
     return _locale("en")
 
 
-def _known(identifier: str) -> Locale:
+def _locale_or_english(identifier: str) -> Locale:
     try:
         return _locale(identifier)
     except (ValueError, UnknownLocaleError):
@@ -59,39 +61,40 @@ def _known(identifier: str) -> Locale:
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """How one reader sees numbers and dates.
+    """Formats numbers and dates for one reader.
 
-    :param locale: by the language of the browser. :param zone: ``report.timezone``.
+    :param locale: locale of the browser's language.
+    :param zone: time zone of ``report.timezone``.
     """
 
     locale: Locale
     zone: ZoneInfo
 
     def number(self, value: float | None) -> str:
-        """A whole number, grouped."""
+        """Format a whole number with group separators."""
         return NOTHING if value is None else _number(value, None, self.locale)
 
     def average(self, value: float | None) -> str:
-        """A number with two places."""
+        """Format a number with two decimals."""
         if value is None:
             return NOTHING
         return _number(round(value, 2), "#,##0.00", self.locale)
 
     def share(self, value: float) -> str:
-        """A share as a percentage; small ones with a place."""
-        places = "#,##0.0 %" if 0 < abs(value) < 0.1 else "#,##0 %"  # noqa: PLR2004
-        return _percent(value, places, self.locale)
+        """Format a share as a percentage; below 10 % with one decimal."""
+        pattern = "#,##0.0 %" if 0 < abs(value) < 0.1 else "#,##0 %"  # noqa: PLR2004
+        return _percent(value, pattern, self.locale)
 
     def change(self, value: float) -> str:
-        """A change as a percentage, with its sign."""
+        """Format a change as a percentage with its sign."""
         return _percent(value, f"+#,##0.0 %;{MINUS}#,##0.0 %", self.locale)
 
     def day(self, day: date) -> str:
-        """A day."""
+        """Format a day."""
         return _day(day, self.locale)
 
     def days(self, days: Days) -> str:
-        """From when until when."""
+        """Format a range of days."""
         if days.first and days.last:
             if days.first == days.last:
                 return self.day(days.first)
@@ -101,13 +104,13 @@ class Formats:
         return f"until {self.day(days.last)}" if days.last else "all time"
 
     def step(self, days: Days, step: Step) -> str:
-        """A bar's label under the axis."""
+        """Format the label of a bar."""
         first = days.first or date.min
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
         return _skeleton(skeleton, first, self.locale)
 
     def instant(self, instant: datetime | None) -> str:
-        """A time (UTC in, the report's time zone out)."""
+        """Format a UTC time in the report's time zone."""
         if instant is None:
             return NOTHING
         local = instant.replace(tzinfo=UTC).astimezone(self.zone)
@@ -115,29 +118,29 @@ class Formats:
         return f"{self.day(local.date())}, {clock}"
 
 
-@lru_cache(WORDS_KEPT)
+@lru_cache(CACHE_SIZE)
 def _number(value: float, pattern: str | None, locale: Locale) -> str:
     return str(format_decimal(value, format=pattern, locale=locale))
 
 
-@lru_cache(WORDS_KEPT)
+@lru_cache(CACHE_SIZE)
 def _percent(value: float, pattern: str, locale: Locale) -> str:
     return str(format_percent(value, format=pattern, locale=locale))
 
 
-@lru_cache(WORDS_KEPT)
+@lru_cache(CACHE_SIZE)
 def _day(day: date, locale: Locale) -> str:
     return str(format_date(day, "medium", locale=locale))
 
 
-@lru_cache(WORDS_KEPT)
+@lru_cache(CACHE_SIZE)
 def _skeleton(skeleton: str, day: date, locale: Locale) -> str:
     return str(format_skeleton(skeleton, day, locale=locale))
 
 
-@lru_cache(WORDS_KEPT)
+@lru_cache(CACHE_SIZE)
 def country_name(country: str | None) -> str:
-    """How *country* is shown: by its English name, if it is the code of one."""
+    """English name of *country* if it is a country code, else *country* itself."""
     if country is None:
         return NO_COUNTRY
     name = _locale("en").territories.get(country) if len(country) == CODE_LENGTH else None
@@ -145,17 +148,17 @@ def country_name(country: str | None) -> str:
 
 
 def with_commands(sentence: str) -> Markup:
-    """*sentence*, with what stands between backticks as code."""
+    """Mark text between backticks in *sentence* as code."""
     parts = [escape(part) for part in sentence.split("`")]
     pieces = [
-        Markup("<code>{}</code>").format(part) if place % 2 and place < len(parts) - 1 else part
-        for place, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if index % 2 and index < len(parts) - 1 else part
+        for index, part in enumerate(parts)
     ]
     return Markup("").join(pieces)
 
 
 def visible(text: str) -> str:
-    """*text* so that blanks at its ends and odd characters can be seen."""
+    """Make odd characters and blanks at the ends of *text* visible."""
     shown = "".join(
         char if char.isprintable() or char in JOINERS else f"\\x{ord(char):02x}" for char in text
     )
@@ -163,10 +166,20 @@ def visible(text: str) -> str:
 
 
 def ago(instant: datetime, now: datetime) -> str:
-    """How long ago, in words."""
+    """Time since *instant*, in words."""
     seconds = (now - instant).total_seconds()
-    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+    for length, unit in UNITS:
         if seconds >= length:
             count = int(seconds // length)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def until(instant: datetime, now: datetime) -> str:
+    """Time from *now* until *instant*, in words."""
+    seconds = (instant - now).total_seconds()
+    for length, unit in UNITS:
+        if seconds >= length:
+            count = round(seconds / length)
+            return f"in {count} {unit}{'s' if count > 1 else ''}"
+    return "in less than a minute"

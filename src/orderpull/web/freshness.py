@@ -1,35 +1,37 @@
-"""How fresh and how whole the answers are, from the ledger, in words."""
+"""Freshness and completeness of the answers, read from the ledger, and warnings about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from orderpull.answers import from_orders
-from orderpull.answers.from_orders import Filter
+from orderpull.answers import ledger
 from orderpull.destinations.protocol import Reader
 
-LATELY = timedelta(hours=26)
-"""A source that is pulled every day has been read to its end within this time."""
+STALE_AFTER = timedelta(hours=26)
+"""A source that is pulled once a day is read to its end within this time."""
 
 TO_DO = {
     "number_reused": 'Set ordernumber = "{number}~{id}" for this source, then replay.',
     "value_too_long": "Load into a warehouse that takes longer texts, or have the shop shorten it.",
-    "page_damaged": "What could be saved was loaded. Look at the rest: orderpull rejects show.",
-    "page_unexpected": "Look at what the API said: orderpull rejects show.",
+    "page_damaged": "The readable orders were loaded. See the rest: orderpull rejects show.",
+    "page_unexpected": "See the API's response: orderpull rejects show.",
 }
-"""What a person does about rejects, by reason."""
+"""Advice about rejects, by reason."""
 
-LOOK = "Have it mended in the shop, or in the API's .toml; then orderpull rejects retry."
-"""What a person does about all others."""
+DEFAULT_TO_DO = (
+    "Correct the order in the shop, or the API's .toml file; then run orderpull rejects retry."
+)
+"""Advice about rejects of every other reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What the ledger says of the sources.
+class Freshness:
+    """State of the sources, as the ledger has it.
 
-    :param pulled: when each was last read to its end (UTC), None if never.
-    :param last: each source's last run.
-    :param rejects: how many orders are rejected, by source and reason.
+    :param pulled: for each source the time it was last read to its end (UTC); None: never.
+    :param last: the last run of each source.
+    :param rejects: the number of open rejects, by source and reason.
     """
 
     pulled: dict[str, datetime | None]
@@ -38,53 +40,55 @@ class Standing:
 
     @property
     def last_pulled(self) -> datetime | None:
-        """When any source was last read to its end."""
-        return max((at for at in self.pulled.values() if at), default=None)
+        """Time at which a source was last read to its end."""
+        return max((time for time in self.pulled.values() if time), default=None)
 
     @property
     def complete_through(self) -> datetime | None:
-        """When all sources had been read to their end; None if one never was."""
-        times = [at for at in self.pulled.values() if at]
+        """Time up to which every source was read to its end; None if one never was."""
+        times = [time for time in self.pulled.values() if time]
         return min(times) if times and len(times) == len(self.pulled) else None
-
-    def warnings(self, now: datetime) -> list[str]:
-        """What needs a person, a sentence each."""
-        found = []
-        for run in self.last:
-            if run["possible_loss"]:
-                found.append(f"{run['source']}: orders may have been lost in run {run['run']}.")
-            if run["error"]:
-                found.append(f"{run['source']}: the last run failed. {run['error']}")
-            elif run["finished_at"] is None:
-                found.append(f"{run['source']}: run {run['run']} goes on, or was killed.")
-        for source, at in self.pulled.items():
-            if at is None:
-                found.append(f"{source} has never been read to its end: numbers are not complete.")
-            elif now - at > LATELY:
-                hours = int((now - at).total_seconds() // 3600)
-                told = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"  # noqa: PLR2004
-                found.append(f"{source} has not been read to its end for {told}.")
-        return found
 
     @property
     def rejected(self) -> int:
-        """How many orders are rejected."""
+        """Number of rejected orders."""
         return sum(row["rejects"] for row in self.rejects)
 
+    def warnings(self, now: datetime) -> list[str]:
+        """Sentences about everything that a person must look into."""
+        warnings = []
+        for run in self.last:
+            if run["possible_loss"]:
+                warnings.append(f"{run['source']}: orders may have been lost in run {run['run']}.")
+            if run["error"]:
+                warnings.append(f"{run['source']}: the last run failed. {run['error']}")
+            elif run["finished_at"] is None:
+                warnings.append(f"{run['source']}: run {run['run']} goes on, or was killed.")
+        for source, pulled_at in self.pulled.items():
+            if pulled_at is None:
+                warnings.append(
+                    f"{source} has never been read to its end: numbers are not complete."
+                )
+            elif now - pulled_at > STALE_AFTER:
+                hours = int((now - pulled_at).total_seconds() // 3600)
+                age = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"  # noqa: PLR2004
+                warnings.append(f"{source} has not been read to its end for {age}.")
+        return warnings
 
-def read_standing(reader: Reader, chosen: Filter, sources: tuple[str, ...]) -> Standing:
-    """The standing of the sources among the *chosen*.
 
-    :param sources: those of the settings; one that never ran is not complete.
+def read_freshness(reader: Reader, selected: Sequence[str], configured: Sequence[str]) -> Freshness:
+    """Read the freshness of the sources.
+
+    :param selected: only these sources; empty: all.
+    :param configured: sources of the settings. A source without a run counts as never pulled.
     """
-    about = Filter(sources=chosen.sources)
-    named = [name for name in sources if not chosen.sources or name in chosen.sources]
-    pulled: dict[str, datetime | None] = dict.fromkeys(named)
-    pulled |= {
-        row["source"]: row["pulled_at"] for row in reader.rows(from_orders.last_pulled(about))
+    pulled: dict[str, datetime | None] = {
+        name: None for name in configured if not selected or name in selected
     }
-    return Standing(
+    rows = reader.rows(ledger.last_pulled(selected))
+    pulled |= {row["source"]: row["pulled_at"] for row in rows}
+    return Freshness(
         pulled=dict(sorted(pulled.items())),
-        last=reader.rows(from_orders.last_run(about)),
-        rejects=reader.rows(from_orders.rejects_by_reason(about)),
+        last=reader.rows(ledger.last_run(selected)),
+        rejects=reader.rows(ledger.rejects_by_reason(selected)),
     )

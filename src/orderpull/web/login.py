@@ -1,4 +1,4 @@
-"""Signing in with the password, and out again."""
+"""Login routes: sign in with the password, and sign out."""
 
 import logging
 import math
@@ -9,80 +9,83 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from orderpull.web.auth import Door, session_of
-from orderpull.web.login_throttle import Patience
-from orderpull.web.passwords import AT_MOST, matches
+from orderpull.web.auth import Authenticator, session_of
+from orderpull.web.login_throttle import LoginThrottle
+from orderpull.web.passwords import MAX_LENGTH, verify_password
 from orderpull.web.question import Question
 from orderpull.web.rendering import Renderer
-from orderpull.web.sessions import LAST_SECONDS
+from orderpull.web.sessions import SESSION_SECONDS
 
 log = logging.getLogger("orderpull.web")
 
-FORM_AT_MOST = 32_768
-"""Bytes: a long address to go back to, and a long password, each byte as three."""
+MAX_FORM_BYTES = 32_768
+"""Room for a long return address and a long password, each byte percent-encoded as three."""
 
-FIELDS_AT_MOST = 10
+MAX_FIELDS = 10
 
 
-class SignIn:
-    """The pages ``/sign-in`` and ``/sign-out``.
+class LoginRoutes:
+    """The routes ``/sign-in`` and ``/sign-out``.
 
-    :param told: is told how each try went: right, wrong, or refused since there were too many.
+    :param on_attempt: called for each password with ``right``, ``wrong`` or ``refused``; the login
+        throttle refuses.
     """
 
-    def __init__(self, door: Door, renderer: Renderer, told: Callable[[str], None]) -> None:
-        self.door = door
+    def __init__(
+        self, auth: Authenticator, renderer: Renderer, on_attempt: Callable[[str], None]
+    ) -> None:
+        self.auth = auth
         self.renderer = renderer
-        self.told = told
-        self.patience = Patience()
+        self.on_attempt = on_attempt
+        self.throttle = LoginThrottle()
 
     async def sign_in(self, request: Request) -> Response:
-        """The form; or what becomes of a password that was sent."""
+        """Show the form, or check a password that was sent."""
         if request.method != "POST":
-            way_back = local(request.query_params.get("next", ""))
-            if request.scope.get("visitor"):
-                return RedirectResponse(way_back, 303)
-            return self._form(request, way_back)
+            target = safe_redirect(request.query_params.get("next", ""))
+            if request.scope.get("user"):
+                return RedirectResponse(target, 303)
+            return self._form(request, target)
         form = await read_form(request)
         if form is None:
-            return self._form(request, "/", 413, "What was sent is no form of this page.")
-        password, way_back = form.get("password", ""), local(form.get("next", ""))
-        return await run_in_threadpool(self._try, request, password, way_back)
+            return self._form(request, "/", 413, "The request is not a form of this page.")
+        password, target = form.get("password", ""), safe_redirect(form.get("next", ""))
+        return await run_in_threadpool(self._check, request, password, target)
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session, wherever a copy of it is."""
+        """Revoke the session; copies of its cookie are void, too."""
         if request.method == "POST":
-            caller = self.door.caller(request.scope)
-            self.door.sessions.end(session_of(request.headers, caller))
+            client = self.auth.client(request.scope)
+            self.auth.sessions.revoke(session_of(request.headers, client))
             response = RedirectResponse("/sign-in", 303)
             response.delete_cookie(
-                caller.cookie, secure=caller.secure, httponly=True, samesite="lax"
+                client.cookie, secure=client.secure, httponly=True, samesite="lax"
             )
             return response
         return RedirectResponse("/", 303)
 
-    def _try(self, request: Request, password: str, way_back: str) -> Response:
-        caller, kept = self.door.caller(request.scope), self.door.web.password_hash
-        if not kept:
-            return self._form(request, way_back, 401)
-        seconds = self.patience.wait(caller.address)
-        if seconds:
-            self.told("refused")
-            told = "1 second" if seconds <= 1 else f"{math.ceil(seconds)} seconds"
-            wait = f"That was wrong too often. Wait {told}, then try again."
-            return self._form(request, way_back, 429, wait, seconds)
-        if not matches(password, kept):
-            self.told("wrong")
-            log.warning("A sign-in from %s failed.", caller.address or "an unknown address")
-            return self._form(request, way_back, 401, "That is not the password.")
-        self.patience.right(caller.address)
-        self.told("right")
-        response = RedirectResponse(way_back, 303)
+    def _check(self, request: Request, password: str, target: str) -> Response:
+        client, password_hash = self.auth.client(request.scope), self.auth.web.password_hash
+        if not password_hash:
+            return self._form(request, target, 401)
+        lockout = self.throttle.attempt(client.address)
+        if lockout:
+            self.on_attempt("refused")
+            seconds = "1 second" if lockout <= 1 else f"{math.ceil(lockout)} seconds"
+            message = f"Too many wrong passwords. Wait {seconds}, then try again."
+            return self._form(request, target, 429, message, lockout)
+        if not verify_password(password, password_hash):
+            self.on_attempt("wrong")
+            log.warning("A sign-in from %s failed.", client.address or "an unknown address")
+            return self._form(request, target, 401, "That is not the password.")
+        self.throttle.succeed(client.address)
+        self.on_attempt("right")
+        response = RedirectResponse(target, 303)
         response.set_cookie(
-            caller.cookie,
-            self.door.sessions.begin(),
-            max_age=LAST_SECONDS,
-            secure=caller.secure,
+            client.cookie,
+            self.auth.sessions.create(),
+            max_age=SESSION_SECONDS,
+            secure=client.secure,
             httponly=True,
             samesite="lax",
         )
@@ -91,46 +94,45 @@ class SignIn:
     def _form(
         self,
         request: Request,
-        way_back: str,
+        target: str,
         status: int = 200,
         message: str = "",
-        seconds: float = 0,
+        lockout: float = 0,
     ) -> Response:
-        web = self.door.web
-        headers = {"retry-after": str(math.ceil(seconds))} if seconds else None
-        words = {"question": Question(), "message": message, "way_back": way_back}
+        web = self.auth.web
+        headers = {"retry-after": str(math.ceil(lockout))} if lockout else None
         return self.renderer.page(
-            request, "sign-in.html", status, headers, **words,
+            request, "sign-in.html", status, headers,
+            question=Question(), message=message, target=target,
             by_password=bool(web.password_hash), by_proxy=bool(web.proxy_header),
         )  # fmt: skip
 
 
 async def read_form(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None if it is none, or too large."""
+    """Read the fields of a form; None if the request is not a form, or too large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return None
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > FORM_AT_MOST:
+        if len(body) > MAX_FORM_BYTES:
             return None
     try:
-        pairs = parse_qsl(body.decode("ascii"), max_num_fields=FIELDS_AT_MOST)
+        pairs = parse_qsl(body.decode("ascii"), max_num_fields=MAX_FIELDS)
     except ValueError:
         return None
     form = dict(pairs)
-    return form if len(form.get("password", "")) <= AT_MOST else None
+    return form if len(form.get("password", "")) <= MAX_LENGTH else None
 
 
-def local(address: str) -> str:
-    """*address* if it is one of ours, as a browser reads it; else the first page.
+def safe_redirect(address: str) -> str:
+    """*address* if it leads to one of our pages, else ``/`` (no open redirect).
 
-    A browser takes two slashes, of either kind, for another host, and leaves out tabs and line
-    ends.
+    Browsers take two slashes of either kind for another host, and drop tabs and line ends.
     """
     path = address.partition("?")[0]
-    ours = path.startswith("/") and not path.startswith(("//", "/sign-in", "/sign-out"))
-    if not ours or "\\" in address or not address.isprintable():
+    is_ours = path.startswith("/") and not path.startswith(("//", "/sign-in", "/sign-out"))
+    if not is_ours or "\\" in address or not address.isprintable():
         return "/"
     return quote(address, safe="/?&=%+,:;@!$'()*~#")

@@ -1,8 +1,8 @@
-"""How long who gave a wrong password waits before the next try.
+"""Login throttle against brute force: wrong passwords lock an address out for a while.
 
-Each address has some tries; then waits double, up to a minute. All addresses together have so many
-tries a minute, so that many machines cannot try much faster than one. Tries made on this machine
-are not counted among those: whoever owns it can always sign in there.
+Each address has a few free attempts; then lockouts double, up to a minute. A global rate limits the
+attempts of all addresses together, because an attacker may use many machines. Attempts from this
+machine do not count in the global rate, so its owner can always sign in.
 """
 
 import ipaddress
@@ -11,63 +11,67 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-TRIES = 5
-LONGEST_SECONDS = 60.0
-FORGOTTEN_SECONDS = 3600.0
-ADDRESSES_AT_MOST = 2_000
+FREE_ATTEMPTS = 5
+MAX_LOCKOUT_SECONDS = 60.0
+RESET_SECONDS = 3600.0
+"""Wrong passwords are forgotten after this time without an attempt."""
 
-TOGETHER = 30
-TOGETHER_PER_SECOND = 0.5
+MAX_ADDRESSES = 2_000
+
+GLOBAL_BURST = 30
+GLOBAL_PER_SECOND = 0.5
+"""Token bucket of the global rate: its size in attempts, and its refill."""
 
 
-class Patience:
-    """What is known of wrong passwords. :param now: seconds, of any clock that runs steadily."""
+class LoginThrottle:
+    """Counts attempts to sign in. :param now: monotonic clock, in seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._left, self._filled = float(TOGETHER), now()
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._bucket, self._filled_at = float(GLOBAL_BURST), now()
 
-    def wait(self, address: str) -> float:
-        """How many seconds *address* has to wait; 0: it may try now.
+    def attempt(self, address: str) -> float:
+        """Register an attempt; return 0, or the seconds of lockout left if it is not allowed.
 
-        The try counts as a wrong one until :meth:`right` is told, so that tries made at the same
-        time are counted too.
+        An allowed attempt counts as failed until :meth:`succeed`, so that parallel attempts count.
         """
-        key, here = _group(address)
+        key, is_local = _throttle_key(address)
         with self._lock:
             now = self._now()
-            wrong, last = self._wrong.get(key, (0, now))
-            if now - last > FORGOTTEN_SECONDS:
-                wrong = 0
-            until = last + min(2.0 ** (wrong - TRIES), LONGEST_SECONDS) if wrong >= TRIES else now
+            failures, last = self._failures.get(key, (0, now))
+            if now - last > RESET_SECONDS:
+                failures = 0
+            until = now
+            if failures >= FREE_ATTEMPTS:
+                until = last + min(2.0 ** (failures - FREE_ATTEMPTS), MAX_LOCKOUT_SECONDS)
             if until > now:
                 return until - now
-            self._left = min(TOGETHER, self._left + (now - self._filled) * TOGETHER_PER_SECOND)
-            self._filled = now
-            if not here:
-                if self._left < 1:
-                    return (1 - self._left) / TOGETHER_PER_SECOND
-                self._left -= 1
-            self._wrong[key] = (wrong + 1, now)
-            self._wrong.move_to_end(key)
-            while len(self._wrong) > ADDRESSES_AT_MOST:
-                self._wrong.popitem(last=False)
+            refill = (now - self._filled_at) * GLOBAL_PER_SECOND
+            self._bucket, self._filled_at = min(GLOBAL_BURST, self._bucket + refill), now
+            if not is_local:
+                if self._bucket < 1:
+                    return (1 - self._bucket) / GLOBAL_PER_SECOND
+                self._bucket -= 1
+            self._failures[key] = (failures + 1, now)
+            self._failures.move_to_end(key)
+            while len(self._failures) > MAX_ADDRESSES:
+                self._failures.popitem(last=False)
             return 0.0
 
-    def right(self, address: str) -> None:
-        """The password was right: forget what went before."""
-        key, here = _group(address)
+    def succeed(self, address: str) -> None:
+        """Forget the failures of *address*: its password was right."""
+        key, is_local = _throttle_key(address)
         with self._lock:
-            self._wrong.pop(key, None)
-            self._left += 0 if here else 1
+            self._failures.pop(key, None)
+            self._bucket += 0 if is_local else 1
 
 
-def _group(address: str) -> tuple[str, bool]:
-    """Who is counted as one, and whether it is this machine.
+def _throttle_key(address: str) -> tuple[str, bool]:
+    """Throttle key, and whether the client is local.
 
-    With IPv6 that is a network of /64: whoever has one address of it has them all.
+    IPv6 clients share one key per /64, because one host can use the whole /64.
     """
     try:
         ip = ipaddress.ip_address(address)

@@ -1,4 +1,4 @@
-"""What the first page shows: totals, trend, countries, and the best-selling SKUs."""
+"""The numbers of the first page: totals, trend, countries, and the best-selling SKUs."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orderpull.answers.choose import Answers, answers, kept
-from orderpull.answers.from_orders import Filter
-from orderpull.answers.from_rollups import Summaries
+from orderpull.answers.choose import Queries, choose_queries, load_rollups
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.from_rollups import RollupQueries
 from orderpull.destinations.protocol import Reader
-from orderpull.web.periods import Days, Step, fitting, summed
+from orderpull.web.periods import Days, Step, choose_step, sum_by_step
 from orderpull.web.question import Question
 
 COUNTRIES_SHOWN = 12
@@ -18,34 +19,41 @@ COUNTRIES_SHOWN = 12
 Row = dict[str, Any]
 
 
-class Asked:
-    """A question put to the warehouse, at one instant and on one day.
+class QueryContext:
+    """A question, and a reader to answer it with; all reads see the warehouse at one instant.
 
-    :param today: the day that it is in *zone*, which is ``report.timezone``.
+    :param today: the current day in *zone*, which is ``report.timezone``.
     """
 
     def __init__(self, reader: Reader, question: Question, today: date, zone: ZoneInfo) -> None:
         self.reader = reader
         self.question = question
         self.days = question.days(today)
-        self.chosen = question.filter(today, zone)
+        self.where = question.filter(today, zone)
         self.before = question.filter_before(today, zone)
         self.zone = zone
 
-    def about(self, chosen: Filter) -> Answers:
-        """Who answers questions about the *chosen* orders."""
-        return answers(self._kept, chosen)
+    @property
+    def queries(self) -> Queries:
+        """The queries for the orders that the question selects."""
+        return self.queries_for(self.where)
+
+    def queries_for(self, where: Filter) -> Queries:
+        """Choose the queries for the orders of *where*: over rollups if possible."""
+        return choose_queries(self._rollups, where)
 
     @cached_property
-    def _kept(self) -> Summaries | None:
-        return kept(self.reader, self.zone)
+    def _rollups(self) -> RollupQueries | None:
+        return load_rollups(self.reader, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counted orders, those of them with items, their items, and the countries they went to.
+    """Counted orders, orders with items, items, and countries.
 
-    :param first: when the first was placed, or the day of that; None: not known of any.
+    :param average: items per order, over the orders with items.
+    :param first: time or day of the first order with a date; None if no order has a date.
+    :param last: time or day of the last order with a date.
     """
 
     orders: int
@@ -70,7 +78,7 @@ class Bar:
 class Trend:
     """Orders and items by day, week, month or year.
 
-    :param undated: orders whose time is not known: they are in no bar.
+    :param undated: number of orders without a date, which are in no bar.
     """
 
     step: Step
@@ -82,10 +90,11 @@ class Trend:
 class Overview:
     """The first page.
 
-    :param before: the same totals over the period before, if there is one.
-    :param countries: every country with its sales, whichever are chosen; the largest first.
-    :param popular: the best-selling SKUs. :param by_country: those of each country shown.
-    :param hidden: how many countries of the chosen are not shown in *by_country*.
+    :param before: the totals of the period before, if there is one.
+    :param countries: sales of every country, largest first; the filter by country is ignored.
+    :param popular: the best-selling SKUs.
+    :param by_country: the best-selling SKUs of each country shown.
+    :param hidden: number of selected countries that *by_country* leaves out.
     """
 
     totals: Totals
@@ -99,33 +108,31 @@ class Overview:
     undated: int
 
 
-def read_overview(asked: Asked) -> Overview:
-    """The first page's numbers, all of one instant."""
-    reader, chosen, earlier = asked.reader, asked.chosen, asked.before
-    everything = Filter()
-    totals = read_totals(asked, chosen)
-    countries = read_countries(asked, replace(chosen, countries=()), asked.question.measure)
-    popular = read_popular(asked)
-    by_country, hidden = _by_country(asked, countries, popular)
+def read_overview(context: QueryContext) -> Overview:
+    """Read all numbers of the first page."""
+    where, earlier, everything = context.where, context.before, Filter()
+    totals = read_totals(context, where)
+    countries = read_countries(context, replace(where, countries=()))
+    popular = read_popular(context)
+    by_country, hidden = _by_country(context, countries, popular)
     return Overview(
         totals=totals,
-        before=(earlier[0], read_totals(asked, earlier[1])) if earlier else None,
-        trend=read_trend(asked, totals),
+        before=(earlier[0], read_totals(context, earlier[1])) if earlier else None,
+        trend=read_trend(context, totals),
         countries=countries,
-        sources=reader.rows(asked.about(everything).sales_by_source(everything)),
+        sources=context.reader.rows(context.queries_for(everything).sales_by_source(everything)),
         popular=popular,
         by_country=by_country,
         hidden=hidden,
-        undated=reader.rows(asked.about(chosen).undated(chosen))[0]["orders"]
-        if chosen.by_time
-        else 0,
+        undated=read_undated(context),
     )
 
 
-def read_totals(asked: Asked, chosen: Filter) -> Totals:
-    """The totals of the *chosen* orders."""
-    counted = asked.reader.rows(asked.about(chosen).orders_counted(chosen))[0]
-    average = asked.reader.rows(asked.about(chosen).average_items_per_order(chosen))[0]
+def read_totals(context: QueryContext, where: Filter) -> Totals:
+    """Read the totals of the orders of *where*."""
+    queries = context.queries_for(where)
+    counted = context.reader.rows(queries.order_totals(where))[0]
+    average = context.reader.rows(queries.average_items_per_order(where))[0]
     return Totals(
         orders=counted["orders"],
         with_items=average["orders"],
@@ -137,60 +144,100 @@ def read_totals(asked: Asked, chosen: Filter) -> Totals:
     )
 
 
-def read_countries(asked: Asked, chosen: Filter, measure: str) -> list[Row]:
-    """country, orders, items and rank of each country, by *measure*."""
-    rows = asked.reader.rows(asked.about(chosen).sales_by_country(chosen))
+def read_undated(context: QueryContext) -> int:
+    """Number of orders that the question's period leaves out because they have no date."""
+    if not context.where.excludes_undated:
+        return 0
+    orders: int = context.reader.rows(context.queries.count_undated(context.where))[0]["orders"]
+    return orders
+
+
+def read_countries(context: QueryContext, where: Filter) -> list[Row]:
+    """(country, orders, items, rank) of each country, ranked by the question's measure."""
+    measure = context.question.measure
+    rows = context.reader.rows(context.queries_for(where).sales_by_country(where))
     rows.sort(key=lambda row: (-row[measure], row["country"] is None, row["country"] or ""))
     return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
 
 
-def read_popular(asked: Asked) -> list[Row]:
-    """sku, quantity, orders and rank of the best-selling SKUs that are searched for."""
-    question = asked.question
-    about = asked.about(asked.chosen)
-    return asked.reader.rows(about.popular_sku_found(asked.chosen, question.search, question.top))
+def read_popular(context: QueryContext) -> list[Row]:
+    """(sku, quantity, orders, rank) of the best-selling SKUs that match the search."""
+    question = context.question
+    return context.reader.rows(
+        context.queries.search_popular_sku(context.where, question.search, question.top)
+    )
+
+
+def read_skus(context: QueryContext, page_rows: int) -> tuple[list[Row], int]:
+    """(sku, quantity, orders, rank): one page of the SKUs that match, and the number of all."""
+    question, where, queries = context.question, context.where, context.queries
+    offset = (question.page - 1) * page_rows
+    page = queries.search_popular_sku(where, question.search, page_rows, offset)
+    count = context.reader.rows(queries.count_skus(where, question.search))
+    return context.reader.rows(page), count[0]["skus"]
+
+
+def read_orders(
+    context: QueryContext, page_rows: int, *, addresses: bool = False
+) -> tuple[list[Row], Row]:
+    """One page of the orders with the question's SKU, and the totals of all of them.
+
+    :param addresses: read names and addresses, too.
+    """
+    sku, where = context.question.sku, context.where
+    offset = (context.question.page - 1) * page_rows
+    page = OrderQueries().orders_with_sku(where, sku, page_rows, offset, addresses=addresses)
+    totals = context.reader.rows(context.queries.sku_totals(where, sku))[0]
+    return context.reader.rows(page), totals
 
 
 def _by_country(
-    asked: Asked, countries: list[Row], popular: list[Row]
+    context: QueryContext, countries: list[Row], popular: list[Row]
 ) -> tuple[list[tuple[str | None, list[Row]]], int]:
-    order = [row["country"] for row in countries]
-    if asked.chosen.countries:
-        order = [country for country in order if country in asked.chosen.countries]
-    shown = order if asked.question.every else order[:COUNTRIES_SHOWN]
-    if len(shown) == len(asked.chosen.countries) == 1:  # then its best-selling are the best-selling
+    """Best-selling SKUs of each country shown, and the number of countries not shown."""
+    selected = context.where.countries
+    ranking = [row["country"] for row in countries]
+    if selected:
+        ranking = [country for country in ranking if country in selected]
+    shown = ranking if context.question.every else ranking[:COUNTRIES_SHOWN]
+    if len(shown) == len(selected) == 1:  # The SKUs of the only country were read already.
         return [(shown[0], popular)], 0
     if not shown:
         return [], 0
-    rows = read_by_country(asked, tuple(shown))
+    rows = read_by_country(context, tuple(shown))
     groups = [(each, [row for row in rows if row["country"] == each]) for each in shown]
-    return groups, len(order) - len(shown)
+    return groups, len(ranking) - len(shown)
 
 
-def read_by_country(asked: Asked, countries: tuple[str | None, ...] | None = None) -> list[Row]:
-    """country, sku, quantity, orders and rank of each country's best-selling SKUs.
+def read_by_country(
+    context: QueryContext, countries: tuple[str | None, ...] | None = None
+) -> list[Row]:
+    """(country, sku, quantity, orders, rank) of the best-selling SKUs of each country.
 
-    :param countries: only these; None: those that are chosen.
+    :param countries: only these countries; None: the countries of the question.
     """
-    question = asked.question
-    chosen = asked.chosen if countries is None else replace(asked.chosen, countries=countries)
-    about = asked.about(chosen)
-    rows = asked.reader.rows(
-        about.popular_sku_found_by_country(chosen, question.search, question.top)
+    question, where = context.question, context.where
+    if countries is not None:
+        where = replace(where, countries=countries)
+    rows = context.reader.rows(
+        context.queries_for(where).search_popular_sku_by_country(
+            where, question.search, question.top
+        )
     )
     return sorted(rows, key=lambda row: (row["country"] or "", row["rank"]))
 
 
-def read_trend(asked: Asked, totals: Totals) -> Trend:
-    """The trend over the days asked for; without an end, from the first order to the last."""
+def read_trend(context: QueryContext, totals: Totals) -> Trend:
+    """Read the trend over the days of the question, or from the first order to the last."""
     if totals.first is None or totals.last is None:
         return Trend("day", [], totals.orders)
-    days_sold = asked.about(asked.chosen).sales_by_day
-    rows = asked.reader.rows(days_sold(asked.chosen, asked.zone, totals.first, totals.last))
+    rows = context.reader.rows(
+        context.queries.sales_by_day(context.where, context.zone, totals.first, totals.last)
+    )
     dated = [(row["day"], row["orders"], row["items"]) for row in rows if row["day"]]
     undated = sum(row["orders"] for row in rows if row["day"] is None)
     days = [day for day, _, _ in dated]
-    span = Days(asked.days.first or min(days), asked.days.last or max(days))
-    by: Any = asked.question.by or None
-    step = fitting(span, by)
-    return Trend(step, [Bar(*bar) for bar in summed(dated, span, step)], undated)
+    span = Days(context.days.first or min(days), context.days.last or max(days))
+    requested: Any = context.question.by or None
+    step = choose_step(span, requested)
+    return Trend(step, [Bar(*bar) for bar in sum_by_step(dated, span, step)], undated)

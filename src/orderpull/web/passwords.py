@@ -1,7 +1,6 @@
-"""Passwords, kept as scrypt's hash: made, and compared.
+"""Password hashes: scrypt, in the string format of the Password Hashing Competition.
 
-The text is that of the password hashing competition's string format. The cost is what OWASP's
-password storage cheat sheet asks for where a try may take 32 MB: N = 2^15, r = 8, p = 3.
+The cost follows OWASP's password storage cheat sheet for 32 MB a hash: N = 2^15, r = 8, p = 3.
 """
 
 import base64
@@ -14,34 +13,34 @@ import unicodedata
 from orderpull.settings import PASSWORD_HASH
 
 LN, R, P = 15, 8, 3
-AT_LEAST, AT_MOST = 8, 1024
-"""Characters of a password."""
+MIN_LENGTH, MAX_LENGTH = 8, 1024
+"""Length of a password, in characters."""
 
 _one_at_a_time = threading.Lock()
-"""So that many who try at once take the memory of one."""
+"""Lock that bounds the memory of parallel sign-ins to that of one hash."""
 
 
-def hashed(password: str) -> str:
-    """The hash of *password*, with a salt of its own."""
+def hash_password(password: str) -> str:
+    """Hash *password* with a new random salt."""
     salt = secrets.token_bytes(16)
-    found = _scrypt(password, salt, LN, R, P)
-    return f"$scrypt$ln={LN},r={R},p={P}${_text(salt)}${_text(found)}"
+    digest = _scrypt(password, salt, LN, R, P)
+    return f"$scrypt$ln={LN},r={R},p={P}${_text(salt)}${_text(digest)}"
 
 
-def matches(password: str, kept: str) -> bool:
-    """Whether *kept* is the hash of *password*; takes as long for a wrong one as for the right."""
-    parts = PASSWORD_HASH.fullmatch(kept)
-    if parts is None or len(password) > AT_MOST:
+def verify_password(password: str, password_hash: str) -> bool:
+    """True if *password_hash* is the hash of *password*; compares in constant time."""
+    parts = PASSWORD_HASH.fullmatch(password_hash)
+    if parts is None or len(password) > MAX_LENGTH:
         return False
     ln, r, p = (int(number) for number in parts.groups()[:3])
     salt, expected = (_bytes(text) for text in parts.groups()[3:])
     with _one_at_a_time:
-        found = _scrypt(password, salt, ln, r, p)
-    return hmac.compare_digest(found, expected)
+        digest = _scrypt(password, salt, ln, r, p)
+    return hmac.compare_digest(digest, expected)
 
 
 def _scrypt(password: str, salt: bytes, ln: int, r: int, p: int) -> bytes:
-    """The same for a password typed on another keyboard: letters are composed first."""
+    """Hash *password* in Unicode NFC, so that every keyboard gives the same hash."""
     typed = unicodedata.normalize("NFC", password).encode()
     memory = 128 * r * (2**ln + p + 2)
     return hashlib.scrypt(typed, salt=salt, n=2**ln, r=r, p=p, maxmem=memory, dklen=32)

@@ -1,4 +1,4 @@
-"""Periods of time as a person chooses them, in the days of ``report.timezone``."""
+"""Periods of the pages, in days of ``report.timezone``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ PERIODS = {
     "year": "This year",
     "all": "All",
 }
-"""The periods that can be chosen by name."""
+"""The named periods, with their labels."""
 
-BARS_AT_MOST = 400
+MAX_BARS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Days from *first* to *last*, both among them; None: without end."""
+    """Days from *first* to *last*, both included; None means unbounded."""
 
     first: date | None = None
     last: date | None = None
 
     @property
     def count(self) -> int:
-        """How many days; 0 if it has no end."""
+        """Number of days; 0 if unbounded."""
         if self.first is None or self.last is None:
             return 0
         return (self.last - self.first).days + 1
 
 
-def named(period: str, today: date) -> Days:
-    """The days that *period*, one of :data:`PERIODS`, means today."""
+def days_of(period: str, today: date) -> Days:
+    """The days of *period*, one of :data:`PERIODS`, seen from *today*."""
     month = today.replace(day=1)
     ends = {
         "today": Days(today, today),
@@ -54,11 +54,11 @@ def named(period: str, today: date) -> Days:
     return ends.get(period, Days())
 
 
-def before(period: str, days: Days) -> Days | None:
-    """What *days* are compared with; None if they have no beginning or no end.
+def days_before(period: str, days: Days) -> Days | None:
+    """The earlier days to compare *days* with; None if *days* are unbounded.
 
-    A month or a year up to today is compared with the one before, up to the same day; last month
-    with the whole month before; all else with as many days just before.
+    This month or year is compared with the one before, up to the same day. Last month is compared
+    with the whole month before, other periods with as many days just before.
     """
     if days.first is None or days.last is None or days.first <= EARLIEST:
         return None
@@ -83,24 +83,24 @@ def _same_day(month: date, day: date) -> date:
 
 
 def today(zone: ZoneInfo) -> date:
-    """The day that it is in *zone*."""
+    """The current day in *zone*."""
     return datetime.now(zone).date()
 
 
-def fitting(days: Days, asked: Step | None) -> Step:
-    """The step in which *days* are drawn: as asked, or else one that reads well.
+def choose_step(days: Days, requested: Step | None) -> Step:
+    """Choose the step of a trend over *days*: *requested*, or one that reads well.
 
-    Where that would be more than :data:`BARS_AT_MOST` bars it is the next longer one.
+    A longer step is chosen if there would be more than :data:`MAX_BARS` bars.
     """
     automatic: Step = "day" if days.count <= 92 else "week" if days.count <= 731 else "month"  # noqa: PLR2004
     lengths = {"day": 1, "week": 7, "month": 28, "year": 365}
-    first = STEPS.index(asked or automatic)
-    fits = (step for step in STEPS[first:] if days.count / lengths[step] <= BARS_AT_MOST)
+    first = STEPS.index(requested or automatic)
+    fits = (step for step in STEPS[first:] if days.count / lengths[step] <= MAX_BARS)
     return next(fits, "year")
 
 
-def begin(day: date, step: Step) -> date:
-    """The first day of the week (from Monday), month or year that *day* is in."""
+def start_of(day: date, step: Step) -> date:
+    """The first day of the week (from Monday), month or year of *day*."""
     if step == "week":
         return day - timedelta(days=day.weekday())
     if step == "month":
@@ -109,7 +109,7 @@ def begin(day: date, step: Step) -> date:
 
 
 def next_step(first: date, step: Step) -> date:
-    """The first day of the step after the one that begins on *first*."""
+    """The first day of the step that follows the step from *first*."""
     if step == "day":
         return first + timedelta(days=1)
     if step == "week":
@@ -120,25 +120,25 @@ def next_step(first: date, step: Step) -> date:
 
 
 def steps(days: Days, step: Step) -> Iterator[Days]:
-    """*days* cut into steps; the first and the last may be shorter than a step."""
+    """Cut *days* into steps; the first and the last may be shorter."""
     first, last = days.first, days.last
     while first is not None and last is not None and first <= last:
-        after = next_step(begin(first, step), step)
+        after = next_step(start_of(first, step), step)
         yield Days(first, min(after - timedelta(days=1), last))
         first = after
 
 
-def summed(
+def sum_by_step(
     rows: Sequence[tuple[date, int, int]], days: Days, step: Step
 ) -> list[tuple[Days, int, int]]:
-    """(step, orders, items) of rows by day, with zeros where there are none."""
+    """(step, orders, items): sum rows by day; steps without rows get zeros."""
     sums: dict[date, list[int]] = {}
     for day, orders, pieces in rows:
-        total = sums.setdefault(begin(day, step), [0, 0])
+        total = sums.setdefault(start_of(day, step), [0, 0])
         total[0] += orders
         total[1] += pieces
-    found = []
+    bars = []
     for part in steps(days, step):
-        orders, pieces = sums.get(begin(part.first or EARLIEST, step), (0, 0))
-        found.append((part, orders, pieces))
-    return found
+        orders, pieces = sums.get(start_of(part.first or EARLIEST, step), (0, 0))
+        bars.append((part, orders, pieces))
+    return bars

@@ -1,4 +1,4 @@
-"""Questions put to the warehouse, for pages, programs and monitoring alike."""
+"""Cached queries, shared by the pages, the API and the metrics."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -6,61 +6,63 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from orderpull.settings import Settings
-from orderpull.web import freshness, periods
-from orderpull.web.cache import Warehouse
-from orderpull.web.overview import Asked
+from orderpull.web import periods
+from orderpull.web.cache import WarehouseCache
+from orderpull.web.freshness import Freshness, read_freshness
+from orderpull.web.overview import QueryContext
 from orderpull.web.question import Question
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 NextPull = Callable[[], datetime | None]
-"""When the next pull begins (UTC); past, while one goes on; None if this process does not pull."""
+"""Start of the next pull (UTC): past during a pull, None if this process does not pull."""
 
 
-class Desk:
-    """Answers questions, each read once for as long as its answer is true.
+class CachedQueries:
+    """Queries to the warehouse, each answered from the cache until something is loaded.
 
-    Reading waits for the warehouse, so it is done in threads.
+    The calls block, so they run in threads.
 
-    :param told: is told of each answer whether it had to be read.
+    :param on_answer: called for each answer with True if it was read, False if it was cached.
     """
 
     def __init__(
-        self, settings: Settings, told: Callable[[bool], None], next_pull: NextPull
+        self, settings: Settings, on_answer: Callable[[bool], None], next_pull: NextPull
     ) -> None:
         self.next_pull = next_pull
         self.zone = ZoneInfo(settings.report.timezone)
         self.sources = tuple(settings.sources)
-        self.warehouse = Warehouse(settings)
-        self._told = told
+        self.warehouse = WarehouseCache(settings)
+        self._on_answer = on_answer
 
     def today(self) -> date:
-        """The day that it is in ``report.timezone``."""
+        """The current day in ``report.timezone``."""
         return periods.today(self.zone)
 
-    def ask(self, name: str, question: Question, read: Callable[[Asked], Found]) -> Found:
-        """What *read* finds of *question*. :param name: tells *read* from every other.
+    def get(self, name: str, question: Question, read: Callable[[QueryContext], Answer]) -> Answer:
+        """Return the answer of *read* to *question*.
 
+        :param name: cache key of *read*.
         :raises DestinationError: the warehouse cannot be read.
         """
         today = self.today()
         was_read = False
 
-        def noted(asked: Asked) -> Found:
+        def read_now(context: QueryContext) -> Answer:
             nonlocal was_read
             was_read = True
-            return read(asked)
+            return read(context)
 
-        found = self.warehouse.ask(
+        answer = self.warehouse.get(
             (name, question, today),
-            lambda reader: noted(Asked(reader, question, today, self.zone)),
+            lambda reader: read_now(QueryContext(reader, question, today, self.zone)),
         )
-        self._told(was_read)
-        return found
+        self._on_answer(was_read)
+        return answer
 
-    def standing(self, question: Question) -> freshness.Standing:
-        """How fresh and how whole the answers about *question*'s sources are."""
-        return self.ask(
-            "standing",
+    def freshness(self, question: Question) -> Freshness:
+        """The freshness and completeness of the sources of *question*."""
+        return self.get(
+            "freshness",
             Question(sources=question.sources),
-            lambda asked: freshness.read_standing(asked.reader, asked.chosen, self.sources),
+            lambda context: read_freshness(context.reader, context.where.sources, self.sources),
         )

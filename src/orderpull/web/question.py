@@ -1,6 +1,6 @@
-"""What a page is asked: the query string of its address, read, bounded, and written again.
+"""The question of a page: parsed from the query string, checked, and written back.
 
-All that is chosen stands in the address, so that it can be shared, kept and gone back to.
+The address holds the whole question, so it can be shared, bookmarked, and returned to.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -9,17 +9,17 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from orderpull.answers.from_orders import Filter
+from orderpull.answers.filter import Filter
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
-from orderpull.web.periods import PERIODS, STEPS, Days, before, named
+from orderpull.web.periods import PERIODS, STEPS, Days, days_before, days_of
 
 CUSTOM = "custom"
-TOP_AT_MOST = 200
-PAGE_AT_MOST = 100_000
-CHOICES_AT_MOST = 300
-TEXT_AT_MOST = 1024
+MAX_TOP = 200
+MAX_PAGE = 100_000
+MAX_CHOICES = 300
+MAX_TEXT = 1024
 DEFAULT_TOP = 10
 MEASURES = ("items", "orders")
 THEMES = ("light", "dark")
@@ -29,17 +29,17 @@ Params = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is chosen.
+    """The filter and the display options of a page.
 
-    :param countries: only these; None is the orders without one.
+    :param countries: only these countries; None selects orders without a country.
     :param period: one of ``PERIODS``, or ``custom`` with *since* and *until*.
-    :param top: how many SKUs, overall and for each country.
-    :param search: only SKUs that hold this text.
+    :param top: number of SKUs, overall and for each country.
+    :param search: only SKUs that contain this text.
     :param sku: the SKU whose orders are shown.
-    :param by: the step of the trend; None: one that fits.
-    :param measure: what bars are as long as.
-    :param every: whether all countries are shown, not only the largest.
-    :param page: of a long table, from 1.
+    :param by: step of the trend; '' chooses a step by the length of the period.
+    :param measure: measure that bars show.
+    :param every: show all countries, not only the largest.
+    :param page: page of a long table, from 1.
     """
 
     countries: tuple[str | None, ...] = ()
@@ -57,18 +57,18 @@ class Question:
     theme: str = ""
 
     def days(self, today: date) -> Days:
-        """The days that are chosen, if it is *today*."""
+        """The selected days, seen from *today*."""
         if self.period == CUSTOM:
             return Days(self.since, self.until)
-        return named(self.period, today)
+        return days_of(self.period, today)
 
     def filter(self, today: date, zone: ZoneInfo) -> Filter:
-        """What is asked of the warehouse."""
+        """Convert to a filter of the warehouse's orders."""
         return self._filter(self.days(today), zone)
 
     def filter_before(self, today: date, zone: ZoneInfo) -> tuple[Days, Filter] | None:
-        """The period that this one is compared with, if there is one."""
-        days = before(self.period, self.days(today))
+        """The days to compare with, and their filter; None if there are no such days."""
+        days = days_before(self.period, self.days(today))
         return (days, self._filter(days, zone)) if days else None
 
     def _filter(self, days: Days, zone: ZoneInfo) -> Filter:
@@ -80,74 +80,72 @@ class Question:
         )
 
     def params(self) -> Params:
-        """The query string's pairs; what is as by default is left out."""
+        """The pairs of the query string, without defaults."""
         pairs = [("country", country or NO_COUNTRY) for country in self.countries]
         pairs += [("source", source) for source in self.sources]
-        standard = Question()
+        default = Question()
         for name in ("period", "since", "until", "top", "search", "sku", "by", "measure", "every",
                      "page", "theme"):  # fmt: skip
             value = getattr(self, name)
-            if value != getattr(standard, name):
+            if value != getattr(default, name):
                 key = {"search": "q", "measure": "show"}.get(name, name)
                 pairs.append((key, "1" if value is True else str(value)))
         return pairs
 
     def url(self, path: str = "/", **changed: Any) -> str:  # noqa: ANN401 - any of the fields
-        """The address of *path* with this question, changed. It begins at its first page."""
+        """The address of *path* with this question, changed by *changed*, from its first page."""
         pairs = replace(self, **{"page": 1, **changed}).params()
         return path + ("?" + urlencode(pairs, quote_via=quote) if pairs else "")
 
     def toggled(self, country: str | None) -> "tuple[str | None, ...]":
-        """The countries, with *country* added or taken out."""
+        """The countries, with *country* added or removed."""
         if country in self.countries:
             return tuple(each for each in self.countries if each != country)
         return (*self.countries, country)
 
 
 def read_question(pairs: Params) -> Question:
-    """The question that the query string's *pairs* ask. Keys that are not known are nothing.
+    """Parse the *pairs* of a query string; unknown keys are ignored.
 
-    :raises UsageError: a value is out of bounds; the message says which and what it may be.
+    :raises UsageError: a value is out of bounds; the message names its bounds.
     """
     for key, value in pairs:
-        if len(value) > TEXT_AT_MOST or any(ord(c) < 32 and c not in "\t\r\n" for c in value):  # noqa: PLR2004
-            raise UsageError(
-                f"What the address says of {_known(key)} is too long or holds odd characters."
-            )
-    countries = _several(pairs, "country")
+        if len(value) > MAX_TEXT or any(ord(c) < 32 and c not in "\t\r\n" for c in value):  # noqa: PLR2004
+            raise UsageError(f"The value of {_name_of(key)} is too long or holds odd characters.")
+    countries = _texts(pairs, "country")
     one = dict(pairs)
     since, until = _day(one, "since"), _day(one, "until")
     period = one.get("period") or (CUSTOM if since or until else "all")
     if one.get("was") == period != CUSTOM and (since or until):
-        period = CUSTOM  # Days were typed, and the choice above them was left as it was.
-    _among("period", period, (*PERIODS, CUSTOM))
+        period = CUSTOM  # The user typed days and left the period as it was.
+    _one_of("period", period, (*PERIODS, CUSTOM))
     if period != CUSTOM or not (since or until):
         since = until = None
         period = "all" if period == CUSTOM else period
     if since and until and since > until:
-        raise UsageError(f"The period begins on {since} and ends on {until}, before that.")
+        raise UsageError(f"The period ends on {until}, before it begins on {since}.")
     return Question(
         countries=tuple(None if each == NO_COUNTRY else each for each in countries),
-        sources=tuple(_several(pairs, "source")),
+        sources=tuple(_texts(pairs, "source")),
         period=period,
         since=since,
         until=until,
-        top=_count(one, "top", DEFAULT_TOP, TOP_AT_MOST),
+        top=_count(one, "top", DEFAULT_TOP, MAX_TOP),
         search=one.get("q", "").strip(),
         sku=one.get("sku", ""),
-        by=_among("by", one.get("by", ""), ("", *STEPS)),
-        measure=_among("show", one.get("show") or "items", MEASURES),
+        by=_one_of("by", one.get("by", ""), ("", *STEPS)),
+        measure=_one_of("show", one.get("show") or "items", MEASURES),
         every=bool(one.get("every")),
-        page=_count(one, "page", 1, PAGE_AT_MOST),
-        theme=_among("theme", one.get("theme", ""), ("", *THEMES)),
+        page=_count(one, "page", 1, MAX_PAGE),
+        theme=_one_of("theme", one.get("theme", ""), ("", *THEMES)),
     )
 
 
-def _several(pairs: Params, key: str) -> list[str]:
-    found = list(dict.fromkeys(value for name, value in pairs if name == key and value))
-    if len(found) > CHOICES_AT_MOST:
-        raise UsageError(f"More than {CHOICES_AT_MOST} values of {key} cannot be asked for.")
-    return found
+def _texts(pairs: Params, key: str) -> list[str]:
+    values = list(dict.fromkeys(value for name, value in pairs if name == key and value))
+    if len(values) > MAX_CHOICES:
+        raise UsageError(f"The address has more than {MAX_CHOICES} values of {key}.")
+    return values
 
 
 def _day(one: dict[str, str], key: str) -> date | None:
@@ -159,24 +157,29 @@ def _day(one: dict[str, str], key: str) -> date | None:
     except ValueError:
         day = date.min
     if not EARLIEST <= day <= LATEST:
-        raise UsageError(f"{key} is no day from {EARLIEST} to {LATEST}, written like 2026-01-31.")
+        raise UsageError(
+            f"{key} must be a day from {EARLIEST} to {LATEST}, written like 2026-01-31."
+        )
     return day
 
 
-def _count(one: dict[str, str], key: str, standard: int, most: int) -> int:
-    text = one.get(key, "").strip() or str(standard)
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1 else 0
-    if not 1 <= value <= most:
-        raise UsageError(f"{key} is a whole number from 1 to {most}.")
+def _count(one: dict[str, str], key: str, default: int, maximum: int) -> int:
+    text = one.get(key, "").strip() or str(default)
+    value = (
+        int(text) if text.isascii() and text.isdigit() and len(text) < len(str(maximum)) + 1 else 0
+    )
+    if not 1 <= value <= maximum:
+        raise UsageError(f"{key} must be a whole number from 1 to {maximum}.")
     return value
 
 
-def _among(key: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise UsageError(f"{key} is one of: {', '.join(each for each in known if each)}.")
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"{key} must be one of: {', '.join(each for each in choices if each)}.")
     return value
 
 
-def _known(key: str) -> str:
+def _name_of(key: str) -> str:
+    """*key* if it is one of ours; other keys are not repeated in a message."""
     names = {field.name for field in fields(Question)} | {"country", "source", "q", "show"}
-    return key if key in names else "something"
+    return key if key in names else "a parameter"

@@ -1,6 +1,5 @@
-"""Templates, and what all of them are told."""
+"""Templates, and the values that all of them get."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ from orderpull import __version__
 from orderpull.web import periods
 from orderpull.web.formats import country_name, visible, with_commands
 
-HERE = Path(__file__).parent
+WEB_FOLDER = Path(__file__).parent
 
 
 class Renderer:
-    """Makes pages of templates."""
+    """Renders templates to HTML responses."""
 
     def __init__(self) -> None:
         self._environment = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
+            loader=FileSystemLoader(WEB_FOLDER / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -37,19 +36,10 @@ class Renderer:
         template: str,
         status: int = 200,
         headers: dict[str, str] | None = None,
-        **words: Any,  # noqa: ANN401 - what templates name
+        **values: Any,  # noqa: ANN401 - any value of a template
     ) -> HTMLResponse:
-        """*template* with *words*, and with who asks for it."""
-        found = self._environment.get_template(template)
-        asked = {"path": request.url.path, "visitor": request.scope.get("visitor")}
-        return HTMLResponse(found.render(**asked, status=status, **words), status, headers)
-
-
-def until(instant: datetime, now: datetime) -> str:
-    """How long from *now* until *instant*, in words."""
-    seconds = (instant - now).total_seconds()
-    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= length:
-            count = round(seconds / length)
-            return f"in {count} {unit}{'s' if count > 1 else ''}"
-    return "in less than a minute"
+        """Render *template* with *values*, the path, the status and the user."""
+        html = self._environment.get_template(template).render(
+            path=request.url.path, user=request.scope.get("user"), status=status, **values
+        )
+        return HTMLResponse(html, status, headers)

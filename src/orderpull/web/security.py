@@ -1,4 +1,4 @@
-"""What keeps the pages to those they are for: hosts, methods, sign-in, what a browser may load."""
+"""Security middleware: host check, methods, same-origin check against CSRF, sign-in, headers."""
 
 import asyncio
 import ipaddress
@@ -9,150 +9,154 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orderpull.web.auth import Door, only
+from orderpull.web.auth import Authenticator, single_header
 
-QUERY_AT_MOST = 16_384
-HEADERS_AT_MOST = 32_768
+MAX_QUERY_BYTES = 16_384
+MAX_HEADER_BYTES = 32_768
 """Bytes of all headers together."""
 
-HEADERS = {
+SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'none'; img-src 'self' data:",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    # Not no-referrer: with it, browsers would not say of a form whether it is one of ours.
+    # With no-referrer, browsers would send "Origin: null", and every form would be refused.
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-FORMS = frozenset({"/sign-in", "/sign-out"})
-"""What is answered by POST."""
+POST_PATHS = frozenset({"/sign-in", "/sign-out"})
+"""Paths that accept POST."""
 
-BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
-"""Headers that proxies add: who asks is not on this machine, though the connection is."""
+PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""Headers that proxies add. Such a request comes from another machine, whatever its connection."""
 
-OPEN = FORMS | {"/healthz", "/readyz"}
-"""What is answered to everybody, besides ``/static``."""
+PUBLIC_PATHS = POST_PATHS | {"/healthz", "/readyz"}
+"""Paths that need no sign-in, besides ``/static``."""
 
-FOR_PROGRAMS = ("/api/", "/metrics", "/healthz", "/readyz")
-"""What is answered in JSON when it fails; the rest is for people."""
+JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz")
+"""Paths for programs; their errors are JSON."""
 
 
-class Guard:
-    """Lets through what is read by GET or HEAD, under a name of ours, by whoever may see it.
+class SecurityMiddleware:
+    """Lets GET and HEAD requests through that name a known host and come from a signed-in user.
 
-    The host is looked at since a page elsewhere can have its own name lead to this machine, and
-    would then be let to read what stands here.
+    The host check stops DNS rebinding: a page elsewhere can point its own name to this machine.
 
-    :param hosts: the names of ours, besides this machine's.
+    :param hosts: further names of this server, besides localhost.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, hosts: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, auth: Authenticator, hosts: Collection[str] = ()) -> None:
         self.app = app
-        self.door = door
+        self.auth = auth
         self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
+        """Answer the request, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        begun = False
+        started = False
 
-        async def with_headers(message: Message) -> None:
-            nonlocal begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
+                started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
         answer: ASGIApp = self.refusal(scope) or self.app
         try:
-            await answer(scope, receive, with_headers)
+            await answer(scope, receive, send_with_headers)
         except asyncio.CancelledError:
-            # The server ends, and has waited as long as it would.
-            if begun:
+            # The server shuts down and its grace period is over.
+            if started:
                 raise
-            await _refused(scope, 503, "The pages are being closed.")(scope, receive, with_headers)
+            closing = _error_response(scope, 503, "The server is shutting down.")
+            await closing(scope, receive, send_with_headers)
 
     def refusal(self, scope: Scope) -> Response | None:
-        """Why a request is not let through, if it is not."""
+        """Return the response that refuses a request; None if it may pass."""
         headers, path = Headers(scope=scope), scope["path"]
-        if unfit := _unfit(scope):
-            return unfit
-        if not self._is_ours(headers, scope):
-            return _refused(
-                scope, 421, "This is not served under that name.",
+        if invalid := _wrong_method(scope) or _too_large(scope):
+            return invalid
+        if not self._is_known_host(headers, scope):
+            return _error_response(
+                scope, 421, "This server is not known under that name.",
                 "Use 127.0.0.1, or add the name to hosts in [web] of orderpull.toml.",
             )  # fmt: skip
-        if not self.door.web.signs_in and any(name in headers for name in BY_PROXIES):
-            return _refused(
-                scope, 403, "This came through a proxy, and nobody has to sign in here.",
+        if not self.auth.web.signs_in and any(name in headers for name in PROXY_HEADERS):
+            return _error_response(
+                scope, 403, "This request came through a proxy, and no sign-in is configured.",
                 "Set a password, a token or a proxy_header in [web] of orderpull.toml.",
             )  # fmt: skip
-        if scope["method"] == "POST" and not is_from_here(headers):
-            return _refused(scope, 403, "This form was sent from another page than ours.")
-        scope["visitor"] = self.door.visitor(scope)
-        if scope["visitor"] or path in OPEN or path.startswith("/static/"):
+        if scope["method"] == "POST" and not is_same_origin(headers):
+            return _error_response(scope, 403, "This form was sent from a page of another site.")
+        scope["user"] = self.auth.authenticate(scope)
+        if scope["user"] or path in PUBLIC_PATHS or path.startswith("/static/"):
             return None
-        return _sign_in_first(scope, headers)
+        return _sign_in_required(scope, headers)
 
-    def _is_ours(self, headers: Headers, scope: Scope) -> bool:
-        """Whether the host is this machine, a name of ours, or the address that was connected to.
+    def _is_known_host(self, headers: Headers, scope: Scope) -> bool:
+        """True if the Host header is localhost, one of *hosts*, or the server's own address.
 
-        The last is safe: no name leads a browser to an address and shows it as one.
+        An address is safe: DNS rebinding needs a name.
         """
-        host = _host(only(headers, "host"))
+        host = _host(single_header(headers, "host"))
         server = (scope.get("server") or ("",))[0]
         return bool(host) and (is_loopback(host) or host in self.hosts or host == server)
 
 
-def _unfit(scope: Scope) -> Response | None:
-    """What is refused whoever asks: it would change something, or is too long."""
-    forms = {"POST"} if scope["path"] in FORMS else set()
-    if scope["method"] not in {"GET", "HEAD"} | forms:
-        said = _refused(scope, 405, "Nothing is changed here, only read.")
-        said.headers["allow"] = "GET, HEAD"
-        return said
-    if len(scope["query_string"]) > QUERY_AT_MOST:
-        return _refused(scope, 414, "The address is too long.")
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_AT_MOST:
-        return _refused(scope, 431, "The headers are too long.")
+def _wrong_method(scope: Scope) -> Response | None:
+    allowed = {"GET", "HEAD"} | ({"POST"} if scope["path"] in POST_PATHS else set())
+    if scope["method"] in allowed:
+        return None
+    response = _error_response(scope, 405, "The pages are read-only.")
+    response.headers["allow"] = "GET, HEAD"
+    return response
+
+
+def _too_large(scope: Scope) -> Response | None:
+    if len(scope["query_string"]) > MAX_QUERY_BYTES:
+        return _error_response(scope, 414, "The address is too long.")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        return _error_response(scope, 431, "The headers are too long.")
     return None
 
 
-def is_from_here(headers: Headers) -> bool:
-    """Whether a browser says that a form is one of our own pages'; who says nothing is refused.
+def is_same_origin(headers: Headers) -> bool:
+    """True if the browser says that a form comes from one of our pages (CSRF protection).
 
-    ``Sec-Fetch-Site`` is told to https and to this machine, ``Origin`` to all.
+    Browsers send ``Sec-Fetch-Site`` over https and to localhost, and ``Origin`` always. A request
+    without both headers is refused.
     """
-    site, origin = only(headers, "sec-fetch-site"), only(headers, "origin")
-    same_origin = origin.partition("://")[2] == only(headers, "host")
+    site, origin = single_header(headers, "sec-fetch-site"), single_header(headers, "origin")
+    same_origin = origin.partition("://")[2] == single_header(headers, "host")
     return (site or origin) != "" and site in {"", "same-origin"} and (not origin or same_origin)
 
 
-def _sign_in_first(scope: Scope, headers: Headers) -> Response:
-    if scope["path"].startswith(FOR_PROGRAMS):
-        said = _refused(
-            scope, 401, "Only who signs in is answered.",
+def _sign_in_required(scope: Scope, headers: Headers) -> Response:
+    if scope["path"].startswith(JSON_PATHS):
+        response = _error_response(
+            scope, 401, "Sign-in is required.",
             "Send the header Authorization: Bearer TOKEN, with token of [web] in orderpull.toml.",
         )  # fmt: skip
-        said.headers["www-authenticate"] = 'Bearer realm="orderpull"'
-        return said
-    asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
-    address = "/sign-in?next=" + quote(asked, safe="")
+        response.headers["www-authenticate"] = 'Bearer realm="orderpull"'
+        return response
+    target = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+    address = "/sign-in?next=" + quote(target, safe="")
     if headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"hx-redirect": address})
     return RedirectResponse(address, 303)
 
 
-def _refused(scope: Scope, status: int, message: str, hint: str = "") -> Response:
-    if scope["path"].startswith(FOR_PROGRAMS):
+def _error_response(scope: Scope, status: int, message: str, hint: str = "") -> Response:
+    if scope["path"].startswith(JSON_PATHS):
         return JSONResponse({"error": message, "hint": hint}, status)
     return PlainTextResponse(f"{message} {hint}".strip() + "\n", status)
 
@@ -165,7 +169,7 @@ def _host(header: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, as only itself can reach it."""
+    """True if *host* is the loopback address, which only this machine can reach."""
     if host == "localhost":
         return True
     try:

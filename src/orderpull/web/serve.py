@@ -1,4 +1,4 @@
-"""The pages as a process of its own."""
+"""The web server of the pages: ``orderpull serve``."""
 
 import signal
 import socket
@@ -12,10 +12,10 @@ from orderpull.errors import SettingsError, UsageError
 from orderpull.schedule.loop import Schedule
 from orderpull.settings import Settings
 from orderpull.web.app import application
-from orderpull.web.security import HEADERS_AT_MOST, is_loopback
+from orderpull.web.security import MAX_HEADER_BYTES, is_loopback
 
 GRACE_SECONDS = 5
-CONNECTIONS_AT_MOST = 512
+MAX_CONNECTIONS = 512
 
 
 def serve(
@@ -25,12 +25,12 @@ def serve(
     on_ready: Callable[[str], None],
     schedule: Schedule | None = None,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; the number of the signal.
+    """Serve until SIGINT or SIGTERM; returns the number of the signal.
 
-    :param on_ready: is told the address, once it can be opened.
-    :param schedule: is started with the pages, and stopped with them.
-    :raises UsageError: others can reach *host* and nobody has to sign in, or the port is taken.
-    :raises ScheduleBusy: there is another schedule of these settings.
+    :param on_ready: called with the address as soon as the server listens.
+    :param schedule: started and stopped together with the server.
+    :raises UsageError: other machines can reach *host* without a sign-in, or the port is taken.
+    :raises ScheduleBusy: another schedule of these settings runs.
     """
     refuse_open(settings, host)
     with listen(host, port) as listening:
@@ -52,9 +52,9 @@ def serve(
 
 
 def server_of(settings: Settings, host: str = "", schedule: Schedule | None = None) -> "Server":
-    """A server of the pages, that tells nobody what it is made of and logs no address asked for.
+    """Build the server. It sends no Server header and writes no access log.
 
-    :param host: what it listens at.
+    :param host: address to listen at.
     :raises SettingsError: the certificate or its key cannot be used.
     """
     web, folder = settings.web, settings.folder
@@ -64,13 +64,13 @@ def server_of(settings: Settings, host: str = "", schedule: Schedule | None = No
         log_config=None,
         access_log=False,
         server_header=False,
-        # uvicorn would believe what anybody on this machine says of the address; the Door judges.
+        # uvicorn would trust these headers from any local process; the Authenticator reads them.
         proxy_headers=False,
-        # Headers that arrive piece by piece are bounded by h11 alone, whatever else is installed.
+        # Only h11 limits the size of headers that arrive piece by piece.
         http="h11",
-        h11_max_incomplete_event_size=HEADERS_AT_MOST,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws="none",
-        limit_concurrency=CONNECTIONS_AT_MOST,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=folder / web.tls_certificate if web.tls_certificate else None,
         ssl_keyfile=folder / web.tls_key if web.tls_key else None,
@@ -87,9 +87,9 @@ def server_of(settings: Settings, host: str = "", schedule: Schedule | None = No
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, that says by which signal it was stopped.
+    """uvicorn's server, with the signal that stopped it.
 
-    :param schedule: is stopped with it.
+    :param schedule: stopped together with the server.
     """
 
     stopped_by: int = signal.SIGINT
@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
         self.schedule = schedule
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop: the signal is told by what :func:`serve` returns. The second one ends at once."""
+        """Stop and note the signal for :func:`serve`. A second signal ends the process at once."""
         self.stopped_by = sig
         self.should_exit = True
         if self.schedule:
@@ -109,9 +109,9 @@ class Server(uvicorn.Server):
 
 
 def refuse_open(settings: Settings, host: str) -> None:
-    """Refuse to show the pages to others where nobody has to sign in.
+    """Refuse to serve other machines without a sign-in.
 
-    :raises UsageError: *host* is not this machine, and no sign-in is set.
+    :raises UsageError: *host* is not loopback, and no sign-in is configured.
     """
     if is_loopback(host) or settings.web.signs_in:
         return
@@ -124,9 +124,9 @@ def refuse_open(settings: Settings, host: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at *host*.
+    """Open a socket that listens at *host*.
 
-    :raises UsageError: there is no such address, or the port is taken.
+    :raises UsageError: the address does not exist, or the port is taken.
     """
     try:
         return socket.create_server(

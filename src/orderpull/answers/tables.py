@@ -1,0 +1,74 @@
+"""The warehouse's tables as SQLAlchemy tables, made from ``model.py``."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from orderpull.model import TABLES, Table
+
+_TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
+    "text": sa.Text,
+    "integer": sa.BigInteger,
+    "boolean": sa.Boolean,
+    "time": sa.DateTime,
+    "day": sa.Date,
+    "money": sa.Numeric(19, 4),
+}
+
+
+def metadata(*, keys: bool, sizes: bool = False) -> sa.MetaData:
+    """Convert the tables of ``model.py`` to SQLAlchemy.
+
+    :param keys: declare primary keys.
+    :param sizes: declare the sizes of texts: ``VARCHAR(512)``.
+    """
+    tables = sa.MetaData()
+    for table in TABLES:
+        _declare(table, tables, keys=keys, sizes=sizes)
+    return tables
+
+
+def _declare(table: Table, into: sa.MetaData, *, keys: bool, sizes: bool) -> sa.Table:
+    columns = [
+        sa.Column(
+            column.name,
+            sa.String(column.size) if sizes and column.size else _TYPES[column.type],
+            primary_key=keys and column.name in table.key,
+            autoincrement=False,
+            nullable=bool(table.key) and column.name not in table.key,
+        )
+        for column in table.columns
+    ]
+    return sa.Table(table.name, into, *columns)
+
+
+class in_bytes(FunctionElement[str]):  # noqa: N801 - named like the SQL function it stands for
+    """A text that sorts by its bytes."""
+
+    inherit_cache = True
+    type = sa.Text()
+
+
+@compiles(in_bytes)
+def _with_collation(element: in_bytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
+
+
+@compiles(in_bytes, "redshift")
+def _without_collation(element: in_bytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    """Leave the text unchanged: Redshift sorts by bytes and has no collation named C."""
+    return str(compiler.process(element.clauses, **options))
+
+
+TABLE = metadata(keys=False).tables
+"""Each table by its name, for queries."""
+
+HEADER, ADDRESS, ITEM = (TABLE[f"order_{part}"] for part in ("header", "address", "item"))
+
+
+def same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
+    """Join condition: rows of both tables belong to the same order."""
+    return sa.and_(one.c.source == other.c.source, one.c.ordernumber == other.c.ordernumber)
