@@ -20,8 +20,8 @@ def midnight(day: date, zone: ZoneInfo, fold: int = 0) -> datetime:
     return local.astimezone(UTC).replace(tzinfo=None)
 
 
-def begun_at(instant: datetime, zone: ZoneInfo) -> date | None:
-    """The day that begins at *instant*; None if none does, or if it begins twice."""
+def day_starting_at(instant: datetime, zone: ZoneInfo) -> date | None:
+    """The day that begins at *instant*; None within a day, or if that midnight occurs twice."""
     day = instant.replace(tzinfo=UTC).astimezone(zone).date()
     if not EARLIEST < day <= LATEST:
         return None

@@ -1,4 +1,4 @@
-"""Load one source's landed pages: in bounded batches, each shaped, judged and committed whole."""
+"""Load one source's landed pages in bounded batches, each committed as a whole."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.landing.protocol import LOADED, SourceLanding
-from orderpull.normalize.shape import Key, Shaper, Shapers, StagedPage
+from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
 from orderpull.sources.pull import Source
 from orderpull.sources.reconcile import Ids
 
@@ -28,11 +28,11 @@ LIMIT_APPLIES_FROM = 100
 """Orders: the reject limit is not asked of smaller batches."""
 
 
-class Waiting:
-    """Which landed pages wait to be loaded.
+class PendingPages:
+    """Landed pages that are not loaded yet.
 
-    The ledger knows; a note beside the landing remembers what it last said, so that it can be told
-    even while the warehouse is out of reach. The note decides nothing.
+    The ledger decides. A copy of its last answer lies beside the landing, so that the pages can be
+    listed while the warehouse is out of reach.
     """
 
     def __init__(self, landing: SourceLanding) -> None:
@@ -56,7 +56,7 @@ class Waiting:
 class PageLoader:
     """Loads one source's pages into a destination that is held for writing.
 
-    :param shapers: of the loader's stage, where several sources are loaded.
+    :param normalizers: of the loader's stage, where several sources are loaded.
     """
 
     def __init__(
@@ -65,22 +65,22 @@ class PageLoader:
         landing: SourceLanding,
         loader: Loader,
         record: RunRecord,
-        shapers: Shapers | None = None,
+        normalizers: Normalizers | None = None,
     ) -> None:
         self.source = source
         self.landing = landing
         self.loader = loader
         self.run = record
         self.state = loader.state(source.name)
-        self._shapers = shapers or Shapers(loader.stage)
+        self._normalizers = normalizers or Normalizers(loader.stage)
         self.accept_rejects = False
-        self.lossy: set[int] = set()
+        self.possible_loss: set[int] = set()
         self.changed = 0
 
     @property
-    def shaper(self) -> Shaper:
+    def normalizer(self) -> Normalizer:
         """What shapes the source's pages: made once there are some."""
-        return self._shapers.of(self.source.api, self.source.settings.ordernumber)
+        return self._normalizers.of(self.source.api, self.source.settings.ordernumber)
 
     def load(self) -> Iterator[None]:
         """Load what waits, one batch at each step; what another process loads meanwhile it leaves.
@@ -114,8 +114,8 @@ class PageLoader:
             )
             self._load(pages, after, counted=True)
             waiting = rest
-            self.lossy |= {page.meta.page for page in pages if page.meta.possible_loss}
-            Waiting(self.landing).note(through, gaps)
+            self.possible_loss |= {page.meta.page for page in pages if page.meta.possible_loss}
+            PendingPages(self.landing).note(through, gaps)
             yield
 
     def replay(self) -> Iterator[int]:
@@ -141,8 +141,8 @@ class PageLoader:
         )
 
     def _cursor(self, pages: Sequence[StagedPage]) -> str | None:
-        told = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
-        return told[-1] if told else self.state.cursor
+        cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
+        return cursors[-1] if cursors else self.state.cursor
 
     def _batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
         batch: list[StagedPage] = []
@@ -178,10 +178,10 @@ class PageLoader:
     ) -> None:
         """Shape, judge and commit one batch, after which the source stands as *after* says."""
         failpoint("before-normalize")
-        along = self._shape(pages, only)
+        waiting_pages = self._stage(pages, only)
         if only is None and pages[0].meta.kind == "listing":
             self._stage_vanished(pages[0], counted=counted)
-        self.shaper.refuse_long(self.loader.limits)
+        self.normalizer.refuse_long(self.loader.limits)
         failpoint("normalized")
         batch = Batch(
             source=self.source.name,
@@ -192,19 +192,19 @@ class PageLoader:
             record=self.run.copy(),
             keep_address=self.source.settings.keep_address,
         )
-        judged = self.loader.plan_merge(batch)
-        self.shaper.fill_raw([*pages, *along])
-        self._add_displaced(judged)
+        plan = self.loader.plan_merge(batch)
+        self.normalizer.fill_raw([*pages, *waiting_pages])
+        self._reject_lost_numbers(plan)
         failpoint("judged")
-        if self._over_limit(judged):
+        if self._over_limit(plan):
             batch.record.accepted_rejects = True
         if counted:
             batch.record.pages += len(pages)
-            batch.record.counts.add(judged.counts)
-        self.loader.apply(batch, judged)
+            batch.record.counts.add(plan.counts)
+        self.loader.apply(batch, plan)
         self.run.assign(batch.record)
         self.state = batch.state
-        self.changed += judged.counts.inserted + judged.counts.updated
+        self.changed += plan.counts.inserted + plan.counts.updated
         self.landing.release()
 
     def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
@@ -225,11 +225,11 @@ class PageLoader:
                 "If they are gone, run `orderpull load --accept-rejects`.",
             )
 
-    def _shape(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
-        """Stage *pages*, and along with them the orders that wait for a number of theirs.
+    def _stage(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
+        """Stage *pages* and the orders that wait for their number; return the pages of the latter.
 
-        Whoever waits is judged again with each batch, uncounted: a number that becomes free finds
-        its order, and an older version never passes for the newest. Returns the pages they are on.
+        Orders rejected as ``number_reused`` are evaluated again with every batch, without being
+        counted twice. When the number becomes free, the newest version is loaded.
         """
         staged = {page.meta.page for page in pages} if only is None else set()
         waiting = {
@@ -240,25 +240,25 @@ class PageLoader:
             and self.landing.has(reject.page)
         }
         if not waiting:
-            self.shaper.shape(pages, only)
+            self.normalizer.normalize(pages, only)
             return []
         numbers = sorted({page for page, _ in waiting})
-        along = [self._staged(self.landing.meta(number)) for number in numbers]
+        waiting_pages = [self._staged(self.landing.meta(number)) for number in numbers]
         stage = self.loader.stage
-        self.shaper.shape(along, waiting)
-        stage.execute("CREATE OR REPLACE TEMP TABLE along AS FROM staged_order")
-        self.shaper.shape(pages, only)
-        stage.execute("INSERT INTO staged_order BY NAME FROM along")
-        return along
+        self.normalizer.normalize(waiting_pages, waiting)
+        stage.execute("CREATE OR REPLACE TEMP TABLE waiting_orders AS FROM staged_order")
+        self.normalizer.normalize(pages, only)
+        stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
+        return waiting_pages
 
     def _waiting_for_a_number(self) -> list[Reject]:
         if self.source.api.mapping.id is None:
             return []
         return self.loader.rejects(self.source.name, "number_reused")
 
-    def _over_limit(self, judged: MergePlan) -> bool:
+    def _over_limit(self, plan: MergePlan) -> bool:
         """Whether a batch has more rejects than the limit, and a person accepts that."""
-        counts, limit = judged.counts, self.source.settings.reject_limit
+        counts, limit = plan.counts, self.source.settings.reject_limit
         if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
             return False
         if self.accept_rejects:
@@ -273,21 +273,21 @@ class PageLoader:
             "If that is right, run `orderpull load --accept-rejects`; else mend the api file.",
         )
 
-    def _add_displaced(self, judged: MergePlan) -> None:
+    def _reject_lost_numbers(self, plan: MergePlan) -> None:
         """Make rejects of stored orders that lose their number, from the page they came with.
 
         Where that page is gone from the landing, the reject has no text.
         """
-        for page, group in groupby(sorted(judged.lost_number), key=lambda row: row[0]):
+        for page, group in groupby(sorted(plan.lost_number), key=lambda row: row[0]):
             orders = {order_id: number for _, order_id, number in group}
-            places: dict[str, int] = {}
+            positions: dict[str, int] = {}
             raw: dict[int, str] = {}
             if self.landing.has(page):
                 staged = self._staged(self.landing.meta(page))
-                places = self._places(staged, set(orders))
-                raw = self.shaper.raw_texts(staged, places.values())
+                positions = self._positions(staged, set(orders))
+                raw = self.normalizer.raw_texts(staged, positions.values())
             for order_id, number in orders.items():
-                position = places.get(order_id, 0)
+                position = positions.get(order_id, 0)
                 self.loader.stage.execute(
                     """INSERT INTO staged_reject VALUES (?, ?, ?, ?, 'number_reused',
                        'another order has its number; tell them apart with the setting '
@@ -295,11 +295,11 @@ class PageLoader:
                     [page, position, number, order_id, raw.get(position, "")],
                 )
 
-    def _places(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:
+    def _positions(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:
         """Where orders stand in a page that is not part of the batch."""
         with duckdb.connect() as scratch:
             scratch.execute("SET TimeZone = 'UTC'")
-            Shaper(scratch, self.source.api, self.source.settings.ordernumber).shape([page])
+            Normalizer(scratch, self.source.api, self.source.settings.ordernumber).normalize([page])
             rows = scratch.execute(
                 """SELECT order_id, max_by(position, {'m': coalesce(modified_at, '-infinity'),
                                                       'p': position})

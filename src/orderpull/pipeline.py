@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from orderpull import clock
 from orderpull.destinations import open_destination
@@ -28,14 +29,17 @@ from orderpull.errors import (
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import PageLoader, Waiting
-from orderpull.normalize.shape import Shapers
-from orderpull.pulling import AT_ONCE, pull_at_once
+from orderpull.loading import PageLoader, PendingPages
+from orderpull.normalize.normalizer import Normalizers
+from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.transport import Send
 from orderpull.sources.pull import Pulled, Source, Start
 from orderpull.sources.spec.api import read_api
+
+if TYPE_CHECKING:
+    import duckdb
 
 LOAD_WITHIN_SECONDS = 60.0
 """A pull that goes on for long is loaded meanwhile, this often."""
@@ -106,19 +110,19 @@ class RunResult:
 
 
 class Listener:
-    """Is told how a run goes, by several threads; the terminal shows it."""
+    """Callbacks for the progress of a run, called by several threads."""
 
-    def begins(self, sources: Collection[str]) -> None:
-        """*sources* are about to be pulled."""
+    def on_start(self, sources: Collection[str]) -> None:
+        """Called before *sources* are pulled."""
 
-    def pulled(self, source: str, pulled: Pulled) -> None:
-        """A page of *source* was landed."""
+    def on_page(self, source: str, pulled: Pulled) -> None:
+        """Called after a page of *source* was landed."""
 
-    def ended(self, source: str, pulled: Pulled) -> None:
-        """Nothing more of *source* is pulled."""
+    def on_source_done(self, source: str, pulled: Pulled) -> None:
+        """Called after the pull of *source* ended."""
 
-    def loaded(self, source: str, result: SourceResult) -> None:
-        """A batch of *source* was loaded."""
+    def on_batch_loaded(self, source: str, result: SourceResult) -> None:
+        """Called after a batch of *source* was loaded."""
 
 
 def run(
@@ -215,7 +219,8 @@ class Pipeline:
         self.began = clock.now()
         self.records = {name: RunRecord(name, command, self.began) for name in chosen}
         self.starts: dict[str, Start] = {}
-        self._lossy: dict[str, set[int]] = {name: set() for name in chosen}
+        self._normalizers: Normalizers | None = None
+        self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
 
     def timed(self, do: Callable[[], None]) -> RunResult:
         """Do it, and say how it went."""
@@ -232,7 +237,7 @@ class Pipeline:
         self.preflight()
         if any(self.waiting(name) for name in self.sources):
             self._load_all()
-        with _after_asking():
+        with _exit_1_after_pull():
             self._pull_all(self._load_all)
             self._load_all(finished=True)
             self.destination.publish(finished=True)
@@ -258,7 +263,7 @@ class Pipeline:
         self._check_writable()
         with self.destination.loader() as loader:
             for name in self.sources:
-                self._learn(loader, name)
+                self._load_state(loader, name)
 
     def finish(
         self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
@@ -268,13 +273,13 @@ class Pipeline:
             self.records[name].finished_at = clock.now()
         loader.record(self.records[name], pages.state_with(self.result.sources[name].cursor))
 
-    def part(self, name: str) -> SourceLanding:
-        """The landing's part of source *name*."""
+    def landing_of(self, name: str) -> SourceLanding:
+        """The landing of source *name*."""
         return self.landing.source(name)
 
     def waiting(self, name: str) -> list[int]:
         """Pages landed and not yet loaded, as far as the ledger was last seen."""
-        return Waiting(self.part(name)).pages()
+        return PendingPages(self.landing_of(name)).pages()
 
     def _check_writable(self) -> None:
         try:
@@ -286,29 +291,29 @@ class Pipeline:
             raise
         for name, source in self.sources.items():
             self.landing.check(name)
-            source.authorization.keep_in(self.part(name))
+            source.authorization.keep_in(self.landing_of(name))
 
-    def _learn(self, loader: Loader, name: str) -> None:
-        state, part = loader.state(name), self.part(name)
-        other = state.landing not in {"", part.identity}
-        if other and any(page <= state.loaded_through for page in part.pages()):
+    def _load_state(self, loader: Loader, name: str) -> None:
+        state, landing = loader.state(name), self.landing_of(name)
+        other = state.landing not in {"", landing.identity}
+        if other and any(page <= state.loaded_through for page in landing.pages()):
             raise LandingMismatch(
                 f"The warehouse has loaded pages of source {name!r} from another landing than "
-                f"{part}.",
+                f"{landing}.",
                 "Give back the landing that belongs to it, or rename the source.",
             )
-        Waiting(part).note(state.loaded_through, state.gaps)
+        PendingPages(landing).note(state.loaded_through, state.gaps)
         self.starts[name] = Start(state.cursor, state.loaded_through)
         cursor = state.cursor
         if self.sources[name].api.cursor:
-            cursor = part.newest_cursor(cursor, state.loaded_through)
+            cursor = landing.newest_cursor(cursor, state.loaded_through)
         self.result.sources[name].cursor = cursor
 
     def _pull_all(self, load: Callable[[], None]) -> None:
         """Pull all sources at once; what they land meanwhile is loaded from time to time."""
-        loaded_at, stop = time.monotonic(), self.stop.child(threading.Semaphore(AT_ONCE))
+        loaded_at, stop = time.monotonic(), self.stop.child(threading.Semaphore(MAX_ACTIVE))
 
-        def meanwhile() -> None:
+        def on_idle() -> None:
             nonlocal loaded_at
             if time.monotonic() - loaded_at >= LOAD_WITHIN_SECONDS:
                 load()
@@ -319,26 +324,26 @@ class Pipeline:
             name: partial(self._pull_one, name, source, stop)
             for name, source in self.sources.items()
         }
-        self.listener.begins(self.sources)
-        pull_at_once(pulls, self._pulled, meanwhile, stop)
+        self.listener.on_start(self.sources)
+        pull_at_once(pulls, self._pulled, on_idle, stop)
 
     def _pull_one(self, name: str, source: Source, stop: Stop) -> Pulled:
         """Pull source *name*, in a thread of its own."""
         try:
             source.reach()
-            told = partial(self.listener.pulled, name)
-            return source.pull(self.part(name), self.starts[name], stop, told)
+            on_page = partial(self.listener.on_page, name)
+            return source.pull(self.landing_of(name), self.starts[name], stop, on_page)
         except (SourceError, LandingError) as error:
             return Pulled(cursor=self.result.sources[name].cursor, error=error)
 
     def _pulled(self, name: str, pulled: Pulled) -> None:
         """Note what became of a pull."""
-        self.listener.ended(name, pulled)
+        self.listener.on_source_done(name, pulled)
         result = self.result.sources[name]
         result.cursor = pulled.cursor
         result.pages = max(result.pages, len(pulled.pages))
-        self._lossy[name].update(pulled.possible_loss)
-        result.possible_loss = len(self._lossy[name])
+        self._possible_loss[name].update(pulled.possible_loss)
+        result.possible_loss = len(self._possible_loss[name])
         if pulled.finished_at:
             self.records[name].pulled_at = pulled.finished_at
         if pulled.error and not isinstance(pulled.error, Interrupted):
@@ -349,10 +354,10 @@ class Pipeline:
         """Note what a pull came to, for whoever loads what it landed."""
         if isinstance(pulled.error, LandingBusy):
             return  # another process pulls it, and will note that
-        told = not isinstance(pulled.error, Interrupted | PossibleLoss | None)
-        failed = str(pulled.error) if told else None
+        is_failure = not isinstance(pulled.error, Interrupted | PossibleLoss | None)
+        failed = str(pulled.error) if is_failure else None
         try:
-            kept = keep_last_pull(self.part(name), pulled.finished_at, failed)
+            kept = keep_last_pull(self.landing_of(name), pulled.finished_at, failed)
         except LandingError as error:
             if pulled.error is None:
                 self._failed(name, error)
@@ -366,9 +371,11 @@ class Pipeline:
 
     def _load_all(self, *, finished: bool = False) -> None:
         with self.destination.loader() as loader:
-            shapers = Shapers(loader.stage)
+            normalizers = self._normalizers_of(loader.stage)
             for name, source in self.sources.items():
-                pages = PageLoader(source, self.part(name), loader, self.records[name], shapers)
+                pages = PageLoader(
+                    source, self.landing_of(name), loader, self.records[name], normalizers
+                )
                 pages.accept_rejects = self.accept_rejects
                 try:
                     if not finished and not self.waiting(name):
@@ -380,14 +387,20 @@ class Pipeline:
                     self._failed(name, error)
                 self.finish(name, loader, pages, finished=finished)
 
+    def _normalizers_of(self, stage: "duckdb.DuckDBPyConnection") -> Normalizers:
+        """The normalizers of *stage*, the same for every load of a run on one connection."""
+        if self._normalizers is None or self._normalizers.connection is not stage:
+            self._normalizers = Normalizers(stage)
+        return self._normalizers
+
     def _load_one(self, name: str, pages: PageLoader) -> None:
         result, record = self.result.sources[name], self.records[name]
         # Before pages are listed: what it speaks of is among them.
-        result.last_pull = result.last_pull or last_pull(self.part(name))
+        result.last_pull = result.last_pull or last_pull(self.landing_of(name))
         try:
             for _ in pages.load():
                 result.counts = record.counts
-                self.listener.loaded(name, result)
+                self.listener.on_batch_loaded(name, result)
                 if self.stop.asked:
                     break
             else:
@@ -395,14 +408,15 @@ class Pipeline:
                     record.pulled_at = result.last_pull.read_at
         finally:
             result.pages = record.pages
-            self._lossy[name].update(pages.lossy)
-            result.possible_loss = record.possible_loss = len(self._lossy[name])
+            self._possible_loss[name].update(pages.possible_loss)
+            result.possible_loss = record.possible_loss = len(self._possible_loss[name])
             result.waiting = len(self.waiting(name))
-        if pages.lossy and result.error is None:
+        if pages.possible_loss and result.error is None:
             self._failed(
                 name,
                 PossibleLoss(
-                    f"Orders may be lost with {len(pages.lossy)} answers of source {name!r}.",
+                    f"Orders may be lost with {len(pages.possible_loss)} answers of source "
+                    f"{name!r}.",
                     "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
                 ),
             )
@@ -413,8 +427,8 @@ class Pipeline:
 
 
 @contextmanager
-def _after_asking() -> Iterator[None]:
-    """Once something was asked, a failing destination is exit 1: what was pulled waits."""
+def _exit_1_after_pull() -> Iterator[None]:
+    """Make errors of the destination exit 1 instead of 2: a request was sent, its page waits."""
     try:
         yield
     except (DestinationError, LandingError) as error:

@@ -7,29 +7,28 @@ from contextlib import nullcontext
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import Pulled
 
-AT_ONCE = 32
-"""Sources that ask, or keep what came, at once: each holds one page."""
+MAX_ACTIVE = 32
+"""Active pulls at once: each sends requests or lands pages, and holds one page in memory."""
 
 THREADS = 128
-"""Sources that are under way at once. Most of them wait for their turn, or because they were told
-to, and meanwhile others ask."""
+"""Started pulls at once. Most of them wait for a slot, a rate limit or a retry."""
 
-LOOK = 0.25
-"""Seconds between two looks at whether there is something to load."""
+POLL_SECONDS = 0.25
+"""Seconds between two calls of ``on_idle``."""
 
 
 def pull_at_once(
     pulls: Mapping[str, Callable[[], Pulled]],
     ended: Callable[[str, Pulled], None],
-    meanwhile: Callable[[], None],
+    on_idle: Callable[[], None],
     stop: Stop,
 ) -> None:
     """Do *pulls*, many at once; whatever is raised ends them all.
 
-    :param ended: is told what became of each, in the caller's thread.
-    :param meanwhile: is called there again and again while pulls go on.
-    :param stop: asked for, pulls that have not begun do not. It has the seats, of which each pull
-        holds one but while it waits.
+    :param ended: called with the result of each, in the caller's thread.
+    :param on_idle: called there every :data:`POLL_SECONDS` while pulls go on.
+    :param stop: cancellation token. Once set, pulls that have not started are skipped. Its
+        semaphore limits active pulls; a pull releases its slot while it sleeps.
     """
 
     def begin(pull: Callable[[], Pulled]) -> Pulled | None:
@@ -42,13 +41,13 @@ def pull_at_once(
         }
         try:
             while running:
-                done, _ = wait(running, LOOK, FIRST_COMPLETED)
+                done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
                 for future in done:
                     name = running.pop(future)
                     if (pulled := future.result()) is not None:
                         ended(name, pulled)
                 if running:
-                    meanwhile()
+                    on_idle()
         except BaseException:
             stop.ask(0)
             raise

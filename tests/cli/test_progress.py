@@ -37,15 +37,15 @@ def page(orders: int, total: int | None) -> Reading:
 
 def test_a_few_sources_have_a_line_each(progress: Progress) -> None:
     listener = ProgressListener(progress)
-    listener.begins(["a", "b"])
-    listener.pulled("a", Pulled(pages=[1, 2], orders=1200, left=Left(5000, 8, 16.2)))
-    listener.pulled("b", Pulled(pages=[1], orders=3))
+    listener.on_start(["a", "b"])
+    listener.on_page("a", Pulled(pages=[1, 2], orders=1200, left=Left(5000, 8, 16.2)))
+    listener.on_page("b", Pulled(pages=[1], orders=3))
     assert lines(progress) == [
         "a: pulled 1,200 orders in 2 pages; about 8 calls more, 17 s",
         "b: pulled 3 orders in 1 pages",
     ]
-    listener.ended("b", Pulled())
-    listener.loaded("b", SourceResult(waiting=2))
+    listener.on_source_done("b", Pulled())
+    listener.on_batch_loaded("b", SourceResult(waiting=2))
     assert lines(progress)[1] == "b: loaded 0 orders, 2 pages wait"
 
 
@@ -53,18 +53,18 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
     """Never more lines than a terminal has, and at last the names of who keeps all waiting."""
     listener = ProgressListener(progress)
     names = [f"s{number}" for number in range(200)]
-    listener.begins(names)
+    listener.on_start(names)
     for name in names:
-        listener.pulled(name, Pulled(pages=[1], orders=5))
+        listener.on_page(name, Pulled(pages=[1], orders=5))
         assert len(lines(progress)) <= MAX_LINES + 1
     assert lines(progress)[0] == "0 of 200 sources are read to their end"
     for name in names[:197]:
-        listener.ended(name, Pulled())
-    listener.ended("s197", Pulled(error=SourceBusy("no", "")))
+        listener.on_source_done(name, Pulled())
+    listener.on_source_done("s197", Pulled(error=SourceBusy("no", "")))
     assert lines(progress) == [
         "197 of 200 sources are read to their end, 1 not; under way: s198, s199"
     ]
-    listener.loaded("s3", SourceResult())
+    listener.on_batch_loaded("s3", SourceResult())
     assert lines(progress)[0].endswith("; s3: loaded 0 orders, 0 pages wait")
 
 

@@ -120,7 +120,7 @@ def _learn_alone(pipeline: Any) -> None:
         pipeline.landing.check(name)
     with pipeline.destination.loader() as loader:
         for name in pipeline.sources:
-            pipeline._learn(loader, name)
+            pipeline._load_state(loader, name)
 
 
 def test_a_run_that_ends_late_leaves_the_others_state(server: Warehouse) -> None:

@@ -10,7 +10,7 @@ import duckdb
 
 from orderpull.destinations.schema import create_statements
 from orderpull.model import COUNTS, VIEWS
-from orderpull.normalize.shape import Shaper
+from orderpull.normalize.normalizer import Normalizer
 from orderpull.sources.spec.api import parse_api
 from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, marked, rows, section
@@ -43,7 +43,7 @@ def reasons() -> set[str]:
     api = parse_api(marked(ROOT / "docs" / "apis.md", "example: api").text, "apis.md")
     with duckdb.connect() as connection:
         overheard = Overheard(connection)
-        Shaper(cast("duckdb.DuckDBPyConnection", overheard), api, "{number}").shape([])
+        Normalizer(cast("duckdb.DuckDBPyConnection", overheard), api, "{number}").normalize([])
     found = set(re.findall(r"'reason': '(\w+)'", "".join(overheard.statements)))
     assert len(found) > 10
     files = [*(PACKAGE / "normalize").glob("*.py"), *(PACKAGE / "destinations").glob("*.py")]

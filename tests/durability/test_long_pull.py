@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orderpull import Settings, pipeline, run
-from orderpull.loading import Waiting
+from orderpull.loading import PendingPages
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.test_readers import HOLDER
 from tests.shops import rows, shop_settings
@@ -23,7 +23,7 @@ def all_loaded(settings: Settings, within: float = 30.0) -> bool:
     """Whether every landed page is loaded by and by, while the next answer is waited for."""
     end = time.monotonic() + within
     while time.monotonic() < end:
-        if not Waiting(pipeline.Pipeline(settings).part("shop")).pages():
+        if not PendingPages(pipeline.Pipeline(settings).landing_of("shop")).pages():
             return True
         time.sleep(0.05)
     return False

@@ -217,7 +217,7 @@ def test_copies_are_bounded_by_the_batch(
     left: list[int] = []
 
     class Looking(Listener):
-        def loaded(self, source: str, result: SourceResult) -> None:
+        def on_batch_loaded(self, source: str, result: SourceResult) -> None:
             left.append(len(list((tmp_path / "cache").rglob("*.json.zst"))))
 
     with Simulator(shop()) as simulator:

@@ -11,7 +11,7 @@ import duckdb
 from orderpull.landing import protocol
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
-from orderpull.normalize.shape import Key, Shaper, StagedPage
+from orderpull.normalize.normalizer import Key, Normalizer, StagedPage
 from orderpull.sources.paging.page_info import PageReader
 from orderpull.sources.spec.api import Api, built_in, parse_api
 
@@ -25,7 +25,7 @@ def named_api(name: str) -> Api:
 
 @dataclass(frozen=True)
 class Shaped:
-    """What the shaper made of some pages.
+    """What the normalizer made of some pages.
 
     :param orders: rows of ``staged_order``, in the order of their pages.
     :param rejects: rows of ``staged_reject``.
@@ -70,17 +70,17 @@ def new_landing(folder: Path, name: str = "shop") -> LocalSourceLanding:
 
 
 class Workbench:
-    """A landing and a shaper of one API, used for many pages."""
+    """A landing and a normalizer of one API, used for many pages."""
 
     def __init__(self, folder: Path, api: Api, ordernumber: str = "{number}") -> None:
         self.api = api
         self.landing = new_landing(folder)
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
-        self.shaper = Shaper(self.connection, api, ordernumber)
+        self.normalizer = Normalizer(self.connection, api, ordernumber)
         self._landed = 0
 
-    def shape(self, *bodies: bytes, only: Iterable[Key] | None = None) -> Shaped:
+    def normalize(self, *bodies: bytes, only: Iterable[Key] | None = None) -> Shaped:
         """Land *bodies* and shape them together; their pages are then called 1, 2 and so on."""
         first = self._landed + 1
         metas = [land(self.landing, self.api, body, first + n) for n, body in enumerate(bodies)]
@@ -93,7 +93,9 @@ class Workbench:
 
     def shape_pages(self, metas: Sequence[PageMeta], only: Iterable[Key] | None = None) -> Shaped:
         """Shape landed pages together."""
-        self.shaper.shape([self._staged(meta) for meta in metas], set(only) if only else None)
+        self.normalizer.normalize(
+            [self._staged(meta) for meta in metas], set(only) if only else None
+        )
         return Shaped(self._rows("staged_order"), self._rows("staged_reject"))
 
     def _staged(self, meta: PageMeta) -> StagedPage:

@@ -95,7 +95,7 @@ def identity(value: Any, what: str, path: str) -> str:
 
 
 def country(value: str | None) -> str | None:
-    """The ISO 3166-1 alpha-2 code where it is certain."""
+    """The ISO 3166-1 alpha-2 code where it is required_keys."""
     return None if value is None else _codes().get(upper(value.strip(BLANKS)), value)
 
 

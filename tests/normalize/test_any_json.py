@@ -60,11 +60,11 @@ def found(name: str, row: dict[str, Any]) -> dict[str, Any]:
 @some
 def test_each_order_is_what_it_says_or_a_reject(bench: Any, data: st.DataObject) -> None:
     """Each element of the list is exactly one order or one reject, as an oracle says it should."""
-    name, shaper = bench
+    name, normalizer = bench
     orders = data.draw(
         st.lists(st.one_of(ORDERS[name], ORDERS[name], jsontexts.values), max_size=12)
     )
-    shaped = shaper.shape(page_of(name, orders))
+    shaped = normalizer.normalize(page_of(name, orders))
     assert shaped.places == [(1, position) for position in range(len(orders))]
     for row in [*shaped.orders, *shaped.rejects]:
         assert found(name, row) == expected(name, orders[row["position"]])
@@ -75,13 +75,13 @@ def test_each_order_is_what_it_says_or_a_reject(bench: Any, data: st.DataObject)
 @some
 def test_an_order_is_the_same_however_its_page_is_read(bench: Any, data: st.DataObject) -> None:
     """As it is, taken apart for a number that the engine would change, or since it is cut off."""
-    name, shaper = bench
+    name, normalizer = bench
     orders = data.draw(st.lists(st.one_of(ORDERS[name], jsontexts.values), min_size=1, max_size=8))
     page = page_of(name, orders)
-    plain = shaper.shape(page)
+    plain = normalizer.normalize(page)
     ways = (page_of(name, [*orders, "[-0]"]), page[: page.rindex(b"]")])
     for body in ways:
-        shaped = shaper.shape(body)
+        shaped = normalizer.normalize(body)
         assert shaped.orders == plain.orders
         told = [{**row, "message": ""} for row in shaped.rejects if row["raw"] != "[-0]"]
         assert told == [{**row, "message": ""} for row in plain.rejects]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orderpull.normalize.salvage import Form, salvage
+from orderpull.normalize.salvage import PageLayout, salvage
 from orderpull.simulator import DAMAGED, MALFORMED
 from orderpull.simulator.damaged import order_spans
 from orderpull.sources.spec.api import parse_api
@@ -66,10 +66,10 @@ def numbers(rows: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_each_kind_of_damage(kind: str, bench: Any) -> None:
     """All orders that the damage left whole are orders; all else of the list is in rejects."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     good = page([order(n) for n in range(7)], wrapped=wrapped)
     damaged = DAMAGED[kind].apply(good)
-    shaped = shaper.shape(damaged)
+    shaped = normalizer.normalize(damaged)
     whole = {f"100-{n}" for n in DAMAGED[kind].whole(good)}
     assert set(numbers(shaped.orders)) == whole
     assert len(shaped.orders) == len(whole)
@@ -90,13 +90,15 @@ def test_every_kind_of_malformed_order(damage: str, bench: Any) -> None:
     So it is however the page is read: as it is, taken apart since it is cut off, or since it holds
     a number that the engine would change.
     """
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     broken = [json.dumps(kind.broken(order(0)), ensure_ascii=False) for kind in MALFORMED.values()]
     good = [json.dumps(order(n), ensure_ascii=False) for n in range(1, len(broken) + 1)]
     texts = [text for both in zip(broken, good, strict=True) for text in both]
     body = f"[{' , '.join(texts)}{',-0' if damage == 'minus-zero' else ''}]"
     body = f'{{"data": {{"orders": {body}}}}}' if wrapped else body
-    shaped = shaper.shape(body[: body.rindex("]")].encode() if damage == "cut" else body.encode())
+    shaped = normalizer.normalize(
+        body[: body.rindex("]")].encode() if damage == "cut" else body.encode()
+    )
     assert numbers(shaped.orders) == [f"100-{n}" for n in range(1, len(broken) + 1)]
     assert [row["position"] for row in shaped.orders] == list(range(1, 2 * len(broken), 2))
     for position, kind in enumerate(MALFORMED.values()):
@@ -110,27 +112,27 @@ def test_every_kind_of_malformed_order(damage: str, bench: Any) -> None:
 
 def test_nothing_is_made_up(bench: Any) -> None:
     """An object inside a spoilt order is never taken for an order, however much it looks like one."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     inner = {"orderNumber": "100-2.1", "orderItems": [{"sku": "A", "quantity": 1}]}
     parts = [order(1), order(2, fulfilments=[inner, inner]), order(3)]
     body = page(parts, wrapped=wrapped)
     spoilt = body.replace(b'"100-2"', b'"100"-2"', 1)
-    shaped = shaper.shape(spoilt)
+    shaped = normalizer.normalize(spoilt)
     assert numbers(shaped.orders) == ["100-1", "100-3"]
     unclosed = body.replace(b'"100-2",', b'"100-2","x":{', 1)
-    shaped = shaper.shape(unclosed)
+    shaped = normalizer.normalize(unclosed)
     assert numbers(shaped.orders) == ["100-1", "100-3"]
     cut = body[: body.index(b'"100-3"')]
-    shaped = shaper.shape(cut)
+    shaped = normalizer.normalize(cut)
     assert numbers(shaped.orders) == ["100-1", "100-2"]
 
 
 def test_an_order_that_a_bracket_cut_short_is_not_whole(bench: Any) -> None:
     """`}` for `,` ends an order early; what is left of it tells that it was not whole."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     body = page([order(1), order(2), order(3)], wrapped=wrapped)
     spoilt = body.replace(b'"100-2",', b'"100-2"},', 1)
-    shaped = shaper.shape(spoilt)
+    shaped = normalizer.normalize(spoilt)
     assert numbers(shaped.orders) == ["100-1", "100-3"]
     (reject,) = shaped.rejects
     assert reject["raw"].startswith('{"orderNumber":"100-2"},"shipToAddress"')
@@ -149,8 +151,8 @@ def test_an_order_that_a_bracket_cut_short_is_not_whole(bench: Any) -> None:
 )
 def test_no_orders_at_all(body: bytes, reason: str, message: str, bench: Any) -> None:
     """A page that holds no list of orders is one reject with all of its text."""
-    _, shaper = bench
-    shaped = shaper.shape(body)
+    _, normalizer = bench
+    shaped = normalizer.normalize(body)
     assert not shaped.orders
     (reject,) = shaped.rejects
     assert reject["reason"] == reason
@@ -162,19 +164,19 @@ def test_no_orders_at_all(body: bytes, reason: str, message: str, bench: Any) ->
 @pytest.mark.parametrize("body", [b"", b" \n", b"[", b"[ ,", b"[]", b"\xef\xbb\xbf[]"])
 def test_nothing_is_nothing(body: bytes, bench: Any) -> None:
     """Where nothing came, nothing is rejected."""
-    wrapped, shaper = bench
-    shaped = shaper.shape(body.replace(b"[", b'{"data":{"orders":[') if wrapped else body)
+    wrapped, normalizer = bench
+    shaped = normalizer.normalize(body.replace(b"[", b'{"data":{"orders":[') if wrapped else body)
     assert not shaped.orders
     assert not shaped.rejects
 
 
 def test_elements_of_every_kind(bench: Any) -> None:
     """Whatever stands in the list beside orders is a reject each; the orders are loaded."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     odd: list[Any] = [None, 1, -0.0, "x", True, [], {}, [order(9)], "]", '{"orderNumber":"no"}']
     body = page([part for n, o in enumerate(odd) for part in (order(n), o)], wrapped=wrapped)
     for text in (body, body[: body.rindex(b"]")]):
-        shaped = shaper.shape(text)
+        shaped = normalizer.normalize(text)
         assert numbers(shaped.orders) == [f"100-{n}" for n in range(len(odd))]
         assert [json.loads(row["raw"]) for row in shaped.rejects] == odd
         assert {row["reason"] for row in shaped.rejects} == {"order_invalid", "number_missing"}
@@ -182,58 +184,58 @@ def test_elements_of_every_kind(bench: Any) -> None:
 
 def test_lists_glued_together(tmp_path: Path) -> None:
     """Elements of a second and a third list are elements, whatever they are."""
-    shaper = Workbench(tmp_path, named_api("skubana-assessment"))
+    normalizer = Workbench(tmp_path, named_api("skubana-assessment"))
     body = page([order(1)]) + page([7, order(2)]) + b"\n" + page([]) + page([{"orderNumber": "3"}])
-    shaped = shaper.shape(body)
+    shaped = normalizer.normalize(body)
     assert numbers(shaped.orders) == ["100-1", "100-2", "3"]
     assert [row["raw"] for row in shaped.rejects] == ["7"]
-    shaper.close()
+    normalizer.close()
 
 
 def test_a_wrapped_page_with_two_lists_is_ambiguous(tmp_path: Path) -> None:
     """Two lists under one key: readers differ in which they take, so the page is kept whole."""
-    shaper = Workbench(tmp_path, parse_api(WRAPPED, "wrapped.toml"))
+    normalizer = Workbench(tmp_path, parse_api(WRAPPED, "wrapped.toml"))
     first, second = page([order(1)]).decode(), page([order(2), order(3)]).decode()
     for two in (
         f'{{"data": {{"orders": {first}, "x": {{"orders": 0}}, "orders": {second}}}}}',
         f'{{"data": {{"orders": {first}}}, "\\u0064ata": {{"orders": {second}}}}}',
     ):
-        shaped = shaper.shape(two.encode(), page([order(4)], wrapped=True))
+        shaped = normalizer.normalize(two.encode(), page([order(4)], wrapped=True))
         assert numbers(shaped.orders) == ["100-4"]
         (reject,) = shaped.rejects
         assert (reject["reason"], reject["raw"]) == ("page_unexpected", two)
     same = (
         f'{{"data": {{"orders": {first}, "data": 1, "orders": {first}, "page": {{"orders": []}}}}}}'
     )
-    assert numbers(shaper.shape(same.encode()).orders) == ["100-1"]
-    shaper.close()
+    assert numbers(normalizer.normalize(same.encode()).orders) == ["100-1"]
+    normalizer.close()
 
 
 def test_lists_in_lists_are_taken_apart_too(tmp_path: Path) -> None:
     """Of a damaged page of edges the nodes come out, and no line's node is taken for one."""
-    shaper = Workbench(tmp_path, parse_api(EDGES, "edges.toml"))
+    normalizer = Workbench(tmp_path, parse_api(EDGES, "edges.toml"))
     edges = [{"node": order(n, lines=[{"node": {"orderNumber": "no"}}])} for n in range(4)]
     body = json.dumps({"data": {"orders": {"edges": edges}}}).encode()
     spoilt = body.replace(b'"100-1",', b'"100"-1",', 1)
-    shaped = shaper.shape(spoilt)
+    shaped = normalizer.normalize(spoilt)
     assert numbers(shaped.orders) == ["100-0", "100-2", "100-3"]
     (reject,) = shaped.rejects
     assert reject["raw"] == json.dumps(edges[1]).replace('"100-1",', '"100"-1",')
-    shaper.close()
+    normalizer.close()
 
 
 @pytest.mark.slow
 def test_a_page_of_many_megabytes(bench: Any) -> None:
     """A page of more than 16 MB is read, whole or damaged in the middle and at the end."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     orders = [order(n, note="x" * 900) for n in range(17_000)]
     body = page(orders, wrapped=wrapped)
     assert len(body) > 17_000_000
-    shaped = shaper.shape(body)
+    shaped = normalizer.normalize(body)
     assert len(shaped.orders) == len(orders)
     middle = body.index(b'"100-8000"')
     damaged = body[:middle] + b"\xff" + body[middle + 1 : -1]
-    shaped = shaper.shape(damaged)
+    shaped = normalizer.normalize(damaged)
     assert len(shaped.orders) == len(orders) - 1
     (reject,) = shaped.rejects
     assert reject["position"] == 8000
@@ -257,19 +259,21 @@ def test_a_page_of_many_megabytes(bench: Any) -> None:
 )
 def test_a_page_that_is_damaged_all_over_is_done_with(spoil: Any, bench: Any) -> None:
     """However much is wrong with a page of megabytes, taking it apart comes to an end."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     text = page([order(n) for n in range(10_000)], wrapped=wrapped).decode()
-    shaped = shaper.shape(spoil(text).encode())
+    shaped = normalizer.normalize(spoil(text).encode())
     assert shaped.places
 
 
 @pytest.mark.parametrize("depth", [900, 950, 970, 980, 990, 1000, 2000, 100_000])
 def test_deep_nesting(depth: int, bench: Any) -> None:
     """An order nested as deep as you like is an order or a reject; its neighbours are loaded."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
     deep = json.dumps(order(2)).replace("}", f', "deep": {"[" * depth}{"]" * depth}}}', 1)
     body = f"[{json.dumps(order(1))}, {deep}, {json.dumps(order(3))}]"
-    shaped = shaper.shape((f'{{"data": {{"orders": {body}}}}}' if wrapped else body).encode())
+    shaped = normalizer.normalize(
+        (f'{{"data": {{"orders": {body}}}}}' if wrapped else body).encode()
+    )
     assert {"100-1", "100-3"} <= set(numbers(shaped.orders)) <= {"100-1", "100-2", "100-3"}
     assert shaped.places == [(1, 0), (1, 1), (1, 2)]
     assert [row["raw"] for row in shaped.rejects] in ([], [deep])
@@ -277,10 +281,10 @@ def test_deep_nesting(depth: int, bench: Any) -> None:
 
 def test_a_page_may_be_nested_deeper_than_the_reader_can_when_it_is_loaded(bench: Any) -> None:
     """How deep can be read changes with the calls around; a page landed as whole is loaded."""
-    wrapped, shaper = bench
+    wrapped, normalizer = bench
 
     def shaped_below(calls: int, body: bytes) -> Any:
-        return shaped_below(calls - 1, body) if calls else shaper.shape(body)
+        return shaped_below(calls - 1, body) if calls else normalizer.normalize(body)
 
     for depth in range(700, 1000, 25):
         deep = json.dumps(order(2)).replace("}", f', "deep": {"[" * depth}{"]" * depth}}}', 1)
@@ -289,7 +293,7 @@ def test_a_page_may_be_nested_deeper_than_the_reader_can_when_it_is_loaded(bench
         assert found.places == [(1, 0), (1, 1), (1, 2)]
 
 
-FORM = Form((), (), frozenset({"orderNumber", "shipToAddress", "orderItems"}),
+FORM = PageLayout((), (), frozenset({"orderNumber", "shipToAddress", "orderItems"}),
             frozenset({"orderNumber", "orderItems"}))  # fmt: skip
 SEPARATORS = b" \t\r\n,[]}{"
 

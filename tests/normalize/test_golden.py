@@ -25,7 +25,7 @@ def shaped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     for setup, some in by_setup.items():
         api = setup.read_api()
         bench = Workbench(tmp_path_factory.mktemp("golden"), api, setup.ordernumber)
-        result = bench.shape(*(case.page(api) for case in some))
+        result = bench.normalize(*(case.page(api) for case in some))
         for number, case in enumerate(some, start=1):
             found[str(case)] = {
                 "orders": [row for row in result.orders if row["page"] == number],

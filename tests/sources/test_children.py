@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orderpull.landing.page import split_parts
-from orderpull.normalize.shape import Shaper, StagedPage
+from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.sources.http.transport import Answer, Request
 from tests.normalize.helpers import Workbench
 from tests.sources.fake_api import Asked, query
@@ -109,7 +109,7 @@ def staged(asked: Asked, number: int) -> StagedPage:
 def items_of(bench: Workbench, asked: Asked) -> dict[str, dict[str, int]]:
     """By number the items that are shaped from the landed pages."""
     pages = [staged(asked, number) for number in asked.landing.pages()]
-    Shaper(bench.connection, asked.api, "{number}").shape(pages)
+    Normalizer(bench.connection, asked.api, "{number}").normalize(pages)
     rows = bench.connection.execute("SELECT ordernumber, items FROM staged_order").fetchall()
     return {number: {item["sku"]: item["quantity"] for item in items} for number, items in rows}
 

@@ -45,7 +45,7 @@ class Shopify:
     @property
     def part(self) -> SourceLanding:
         """The source's landing."""
-        return pipeline.Pipeline(read_settings(self.folder / "orderpull.toml")).part("shop")
+        return pipeline.Pipeline(read_settings(self.folder / "orderpull.toml")).landing_of("shop")
 
     def assert_exact(self) -> None:
         """The warehouse holds what the shop holds, to the piece."""

@@ -77,7 +77,7 @@ def test_a_hook_signs_requests_and_reads_bodies(tmp_path: Path) -> None:
     items = "SELECT ordernumber, sku, quantity FROM order_item"
     assert rows(tmp_path, items) == [("1", "A", 3)]
     assert rows(tmp_path, "SELECT count(*) FROM order_header") == [(2,)]
-    part = pipeline.Pipeline(settings).part("shop")
+    part = pipeline.Pipeline(settings).landing_of("shop")
     assert part.read(1)[1] == XML
     assert replay(settings).result.ok
     assert rows(tmp_path, items) == [("1", "A", 3)]
@@ -127,4 +127,4 @@ def test_a_page_that_the_hook_cannot_read_is_no_list_of_orders(tmp_path: Path) -
     (tmp_path / "xml.toml").write_text(f"{text}[limits]\ntries = 1\n", encoding="utf-8")
     result = pipeline.run(settings, send=lambda *_: Answer(200, {}, b"<orders><oops"))
     assert "the hook's page failed (ParseError)" in str(result.sources["shop"].error)
-    assert pipeline.Pipeline(settings).part("shop").pages() == []
+    assert pipeline.Pipeline(settings).landing_of("shop").pages() == []

@@ -14,7 +14,7 @@ from orderpull import pipeline
 from orderpull.destinations.loader import Loader
 from orderpull.errors import DestinationError
 from orderpull.landing.local import LocalSourceLanding
-from orderpull.pulling import AT_ONCE, THREADS
+from orderpull.pulling import MAX_ACTIVE, THREADS
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import TOKEN
@@ -115,20 +115,20 @@ def test_two_hundred_sources_of_which_some_are_in_trouble(
     assert "Nothing listens at" in said
     with capsys.disabled():
         print(f"\n200 sources: {most} threads, {memory >> 20} MB")  # noqa: T201
-    assert most <= THREADS + 2 * AT_ONCE + 2 * (os.cpu_count() or 1)
+    assert most <= THREADS + 2 * MAX_ACTIVE + 2 * (os.cpu_count() or 1)
     assert memory < MEMORY
 
 
 def test_waiting_sources_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One may ask at a time, and the first two are told to wait: the third is pulled all the same."""
-    monkeypatch.setattr(pipeline, "AT_ONCE", 1)
+    monkeypatch.setattr(pipeline, "MAX_ACTIVE", 1)
     names = ["first", "second", "third"]
     waits = {"first": 600.0, "second": 600.0}
     street = Street(names, lambda n: Generic(orders=3, seed=n), waits)
     stop = Stop()
 
     class Watching(pipeline.Listener):
-        def pulled(self, source: str, pulled: object) -> None:
+        def on_page(self, source: str, pulled: object) -> None:
             stop.ask(2)
 
     with Simulator(street) as simulator:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import contains, first_matches
 from orderpull.answers.tables import TABLE, in_bytes
-from orderpull.days import begun_at
+from orderpull.days import day_starting_at
 from orderpull.model import NO_DAY
 
 MAX_BRANCHES = 40
@@ -53,7 +53,7 @@ class RollupQueries:
     def covers(self, where: Filter) -> bool:
         """True if the times of *where* are the beginnings of days in the zone."""
         times = [instant for instant in (where.since, where.until) if instant is not None]
-        return all(begun_at(instant, self.zone) for instant in times)
+        return all(day_starting_at(instant, self.zone) for instant in times)
 
     def order_totals(self, where: Filter) -> sa.Select[Any, Any, Any, Any]:
         """(orders, countries, first, last): *first* and *last* are days."""
@@ -210,7 +210,7 @@ class RollupQueries:
         return Days(self._day_of(where.since), self._day_of(where.until))
 
     def _day_of(self, instant: datetime | None) -> date | None:
-        return begun_at(instant, self.zone) if instant is not None else None
+        return day_starting_at(instant, self.zone) if instant is not None else None
 
 
 class Term(NamedTuple):

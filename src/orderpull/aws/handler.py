@@ -29,7 +29,7 @@ from orderpull.aws.settings_source import load_settings
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, last_pull
-from orderpull.loading import Waiting
+from orderpull.loading import PendingPages
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import Settings
 
@@ -123,7 +123,7 @@ def _pending_first(settings: Settings, names: list[str]) -> list[str]:
     if len(names) <= LOAD_GROUP:
         return names
     landing = open_landing(settings.landing, settings.folder)
-    return sorted(names, key=lambda name: not Waiting(landing.source(name)).pages())
+    return sorted(names, key=lambda name: not PendingPages(landing.source(name)).pages())
 
 
 def _chosen(settings: Settings, event: Event) -> list[str]:

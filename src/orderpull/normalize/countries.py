@@ -1,4 +1,4 @@
-"""Names and codes that certainly mean one country, for the shaping engine."""
+"""Names and codes that certainly mean one country, for the engine."""
 
 import csv
 from functools import cache

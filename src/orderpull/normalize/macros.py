@@ -1,4 +1,4 @@
-"""Macros of the shaping SQL: what a JSON value is as a text, a quantity, an amount, a time.
+"""Macros of the normalizing SQL: what a JSON value is as a text, a quantity, an amount, a time.
 
 A JSON value is a JSON text: its first character tells its kind; NULL says that it is not there.
 """

@@ -1,6 +1,6 @@
 """Numbers in their own text.
 
-The shaping engine prints a number its own way: ``1.10`` as ``1.1``, ``1E5`` as ``100000.0``,
+The engine prints a number its own way: ``1.10`` as ``1.1``, ``1E5`` as ``100000.0``,
 ``-0`` as ``0``. An order number or a SKU that is given as such a number must keep its own text, so
 the orders that hold one are read again with those numbers written as texts. A quantity is not: it
 counts by its value.

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
-from orderpull.normalize.salvage import Form, Piece, printable, salvage, value_end
+from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
 from orderpull.sources.paging.json_extract import TellReader
 from orderpull.sources.paging.page_info import PageReader
 from orderpull.sources.spec.api import Api
@@ -39,35 +39,35 @@ class StagedPage:
 class PageTexts:
     """Takes pages apart into their orders' own texts.
 
-    :param form: how orders stand in a page.
+    :param layout: how orders stand in a page.
     """
 
-    def __init__(self, api: Api, form: Form) -> None:
+    def __init__(self, api: Api, layout: PageLayout) -> None:
         self._reader = PageReader(api)
         self._children = [(block, PageReader(api, block)) for block in api.children]
         self._made = api.functions.page is not None
         self._export = api.export
-        self._form = form
+        self._layout = layout
 
     def readable(self, page: StagedPage, body: bytes) -> bool:
         """Whether the engine can read *page* as it is."""
         made = self._made or page.meta.parts or page.meta.kind == "export"
         if page.meta.state != "whole" or made or holds_minus_zero(body):
             return False
-        return not repeats(body, self._form.path)
+        return not has_duplicate_key(body, self._layout.path)
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The elements of the list of orders; of a damaged page also what is left of it."""
         if page.meta.kind == "export":
             return list(self._assembled(body))
         if page.meta.parts:
-            return self._put_together(page, body)
+            return self._join_children(page, body)
         body = self._json(body)
         if page.meta.state == "unexpected" or self._ambiguous(page, body):
             return [Piece(printable(body), whole=False)]
         if page.meta.state == "whole" and (records := self._records(body)) is not None:
             return [Piece(bytes(raw).decode(), whole=True) for raw in records]
-        return salvage(body, self._form)
+        return salvage(body, self._layout)
 
     def at(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
         """The pieces at *positions*, as received."""
@@ -84,7 +84,7 @@ class PageTexts:
         except Exception:  # noqa: BLE001 - somebody else's function; the page was damaged then
             return body
 
-    def _put_together(self, page: StagedPage, body: bytes) -> list[Piece]:
+    def _join_children(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The orders of a page of several answers, each with what was asked for it."""
         first, *answers = split_parts(page.meta, body)
         answers = [self._reader.json(answer) for answer in answers]
@@ -95,8 +95,8 @@ class PageTexts:
             records = reader.records(answer)
             piece = pieces[part.position]
             if piece.whole:
-                into = (*self._form.inner, *block.into.split("."))
-                pieces[part.position] = Piece(with_more(piece.text, into, records), whole=True)
+                into = (*self._layout.inner, *block.into.split("."))
+                pieces[part.position] = Piece(append_records(piece.text, into, records), whole=True)
         return pieces
 
     def _assembled(self, body: bytes) -> Iterator[Piece]:
@@ -105,16 +105,16 @@ class PageTexts:
             yield Piece(printable(body), whole=False)
             return
         spec, into = self._export, ListPath.parse(self._export.into)
-        tells = TellReader(None, [spec.parent])
+        extractor = TellReader(None, [spec.parent])
         order: bytes | None = None
         children: list[msgspec.Raw] = []
         for line in [*body.splitlines(), None]:
-            if line is not None and tells.decode(line).at(spec.parent) is not None:
-                children.append(msgspec.Raw(_within(into.inner, line)))
+            if line is not None and extractor.decode(line).at(spec.parent) is not None:
+                children.append(msgspec.Raw(_wrap(into.inner, line)))
                 continue
             if order is not None:
-                text = with_more(order.decode(), into.steps, children)
-                yield Piece(_within(self._form.inner, text.encode()).decode(), whole=True)
+                text = append_records(order.decode(), into.steps, children)
+                yield Piece(_wrap(self._layout.inner, text.encode()).decode(), whole=True)
             order, children = line, []
 
     def _records(self, body: bytes) -> list[msgspec.Raw] | None:
@@ -144,17 +144,17 @@ class PageTexts:
         if page.meta.parts:
             body = split_parts(page.meta, body)[0]
         body = self._json(body)
-        return page.meta.state == "whole" and repeats(body, self._form.path)
+        return page.meta.state == "whole" and has_duplicate_key(body, self._layout.path)
 
 
-def _within(keys: tuple[str, ...], text: bytes) -> bytes:
+def _wrap(keys: tuple[str, ...], text: bytes) -> bytes:
     """The JSON *text* as what is under *keys* of an object."""
     for key in reversed(keys):
         text = b"{" + msgspec.json.encode(key) + b":" + text + b"}"
     return text
 
 
-def with_more(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:
+def append_records(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:
     """The JSON of an order, with *records* at the end of the list at *into*, made if need be.
 
     Every other value keeps its own text. An order that has something else there is left alone.
@@ -165,7 +165,7 @@ def with_more(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> s
         value = members.get(key)
         if below:
             inner = "{}" if value in (None, _NULL) else bytes(value).decode()
-            members[key] = msgspec.Raw(with_more(inner, tuple(below), records).encode())
+            members[key] = msgspec.Raw(append_records(inner, tuple(below), records).encode())
         else:
             listed = [] if value in (None, _NULL) else _LIST.decode(value)
             members[key] = msgspec.Raw(msgspec.json.encode([*listed, *records]))
@@ -174,7 +174,7 @@ def with_more(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> s
     return msgspec.json.encode(members).decode()
 
 
-def repeats(body: bytes, path: tuple[str, ...]) -> bool:
+def has_duplicate_key(body: bytes, path: tuple[str, ...]) -> bool:
     """Whether a key of *path* stands twice in its object, with different values.
 
     Readers differ in which of the two they take, so that a list of orders could be overlooked.
@@ -185,13 +185,13 @@ def repeats(body: bytes, path: tuple[str, ...]) -> bool:
             members = _OBJECT.decode(value)
         except RecursionError:
             return False
-        if _stands_twice(value, key, bytes(members[key])):
+        if _is_duplicated(value, key, bytes(members[key])):
             return True
         value = bytes(members[key])
     return False
 
 
-def _stands_twice(value: bytes, wanted: str, last: bytes) -> bool:
+def _is_duplicated(value: bytes, wanted: str, last: bytes) -> bool:
     at = value.index(b"{") + 1
     while match := _KEY.match(value, at):
         at = match.end()

@@ -2,7 +2,7 @@
 
 A body may be cut off half-way, hold bytes that are not UTF-8, or garbage between two orders. What
 stands in the list of orders as a whole JSON value is a whole piece; every other stretch is a
-remnant, kept in its own text. Nothing is made up: an object inside a spoilt order is never taken
+fragment, kept in its own text. Nothing is made up: an object inside a spoilt order is never taken
 for an order itself.
 """
 
@@ -24,27 +24,27 @@ _SPACE = b" \t\r\n,"
 _OPENS = {0x5D: 0x5B, 0x7D: 0x7B}
 _BRACE, _CLOSING = 0x7B, 0x5D
 
-_PATIENCE = 10
-"""How many times its own length a body may be read before the rest counts as one remnant."""
+SCAN_BUDGET = 10
+"""How many times its own length a body may be read before the rest counts as one fragment."""
 
 _WINDOW = 1 << 16
 """Bytes in which an order should end; if it does not, and another begins there, it is spoilt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PageLayout:
     """How orders stand in the pages of an API.
 
     :param path: keys that lead to the list; empty where the page is the list.
     :param inner: keys that lead from an element of the list to the order.
     :param keys: keys that an order may have, as the API's mapping names them.
-    :param certain: those of *keys* without which nothing is taken for an order.
+    :param required_keys: those of *keys* without which nothing is taken for an order.
     """
 
     path: tuple[str, ...]
     inner: tuple[str, ...]
     keys: frozenset[str]
-    certain: frozenset[str]
+    required_keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Piece:
     whole: bool
 
 
-def salvage(body: bytes, form: Form) -> list[Piece]:
+def salvage(body: bytes, layout: PageLayout) -> list[Piece]:
     """The pieces of the list of orders in *body*, in their order."""
-    return [_piece(body[start:end]) for start, end in _Splitter(body, form).spans()]
+    return [_piece(body[start:end]) for start, end in _Splitter(body, layout).spans()]
 
 
 def is_whole(data: bytes) -> bool:
@@ -92,18 +92,18 @@ class _Splitter:
     before it had, so that a line or an address is not mistaken for it.
     """
 
-    def __init__(self, body: bytes, form: Form) -> None:
+    def __init__(self, body: bytes, layout: PageLayout) -> None:
         self.body = body
-        self.form = form
-        self.keys = form.keys
-        self.patience = _PATIENCE * (len(body) + _WINDOW)
+        self.layout = layout
+        self.keys = layout.keys
+        self.scan_budget = SCAN_BUDGET * (len(body) + _WINDOW)
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Start and end of each piece."""
         start = self._list_start()
         if start is None:
             start = self._next_order(0, len(self.body))
-            yield from self._remnant(0, start)
+            yield from self._fragment(0, start)
         at, size = start, len(self.body)
         while (at := _after(_SEPARATORS, self.body, at)) < size:
             if self.body[at] == _CLOSING:
@@ -116,10 +116,10 @@ class _Splitter:
                 end = self._next_order(at, size)
             else:
                 end = self._piece_end(at)
-            yield from self._remnant(at, end)
+            yield from self._fragment(at, end)
             at = end
 
-    def _remnant(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def _fragment(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         piece = self.body[start:end]
         lead = len(piece) - len(piece.lstrip(_SPACE))
         if piece.strip(_SPACE):
@@ -127,8 +127,8 @@ class _Splitter:
 
     def _list_start(self) -> int | None:
         """Where the list's first element may be."""
-        if self.form.path:
-            key = re.escape(msgspec.json.encode(self.form.path[-1]))
+        if self.layout.path:
+            key = re.escape(msgspec.json.encode(self.layout.path[-1]))
             match = re.search(key + rb"\s*:\s*\[", self.body)
             return match.end() if match else None
         at = _after(_BLANKS, self.body, len(_BOM) if self.body.startswith(_BOM) else 0)
@@ -137,15 +137,15 @@ class _Splitter:
     def _another_list(self, closed: int) -> int:
         """Where the elements of a list begin that follows the one just closed; 0 if none does."""
         at = _after(_BLANKS, self.body, closed)
-        return at + 1 if not self.form.path and self.body[at : at + 1] == b"[" else 0
+        return at + 1 if not self.layout.path and self.body[at : at + 1] == b"[" else 0
 
     def _page_ends(self, start: int, closed: int) -> bool:
         """Whether nothing follows the list, which was just closed, but the page's own end."""
         rest = self.body[closed:]
-        self.patience -= len(rest)
+        self.scan_budget -= len(rest)
         if not rest.strip(b" \t\r\n]}"):
             return True
-        if not self.form.path:
+        if not self.layout.path:
             return False
         return b"{" not in rest or is_whole(self.body[:start] + b"]" + rest)
 
@@ -180,20 +180,20 @@ class _Splitter:
         """Where the value that begins at *at* ends, however large it is; not above 0 if nowhere."""
         window = _WINDOW
         while (end := self._value_end(at, at + window)) == 0 and at + window < len(self.body):
-            if self._next_order(at + 1, at + window) < at + window or self.patience <= 0:
+            if self._next_order(at + 1, at + window) < at + window or self.scan_budget <= 0:
                 return -1
             window *= 8
         return end
 
     def _value_end(self, at: int, limit: int) -> int:
         end = value_end(self.body, at, limit)
-        self.patience -= (end if end > 0 else min(limit, len(self.body))) - at
+        self.scan_budget -= (end if end > 0 else min(limit, len(self.body))) - at
         return end
 
     def _next_order(self, at: int, limit: int) -> int:
         """Where, from *at* on, the next order begins that is whole; *limit* if none does."""
         everywhere = limit >= len(self.body)
-        while self.patience > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
+        while self.scan_budget > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
             end = self._order_end(at) if everywhere else self._value_end(at, limit)
             if end > 0 and is_whole(self.body[at:end]):
                 if self._is_order(at, end) and self._stands_alone(at, end):
@@ -208,12 +208,12 @@ class _Splitter:
 
     def _learn(self, start: int, end: int) -> None:
         """Ask no more keys of an order than this one has."""
-        self.keys = (self.keys & self._keys_of(start, end)) | self.form.certain
+        self.keys = (self.keys & self._keys_of(start, end)) | self.layout.required_keys
 
     def _keys_of(self, start: int, end: int) -> frozenset[str]:
         value: msgspec.Raw | bytes = self.body[start:end]
         try:
-            for key in self.form.inner:
+            for key in self.layout.inner:
                 value = _OBJECT.decode(value)[key]
             return frozenset(_OBJECT.decode(value))
         except (msgspec.DecodeError, KeyError):

@@ -1,7 +1,7 @@
-"""The shaping SQL, generated from an API's mapping.
+"""The normalizing SQL, generated from an API's mapping.
 
-Two statements. The first reads orders' JSON text into ``base``: one row for each order, its fields
-as text, what is wrong with it, and its lines still as JSON. The second reads the lines.
+Two statements. The first reads orders' JSON text into ``raw_order``: one row for each order with
+its fields as text, its first error, and its lines still as JSON. The second reads the lines.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from orderpull.model import NO_SKU
 from orderpull.normalize.checks import LineChecks, OrderChecks, case
-from orderpull.normalize.salvage import Form
+from orderpull.normalize.salvage import PageLayout
 from orderpull.normalize.walk import Steps, Walk, shown_path
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Expression, Path, Text, paths
@@ -61,7 +61,7 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
 }
 
 
-class ShapingSql:
+class NormalizeSql:
     """The statements for one API.
 
     :param api: whose mapping to follow.
@@ -81,14 +81,14 @@ class ShapingSql:
         self.lines_path = shown_path(lines)
 
     @property
-    def form(self) -> Form:
+    def layout(self) -> PageLayout:
         """How orders stand in a page."""
         first = {str(p.steps[0]) for e in self.mapping.of_order() for p in paths(e)}
         number = {str(path.steps[0]) for path in paths(self.mapping.number)}
         lines = self.mapping.lines.steps[0]
         inner = tuple(str(step) for step in self.prefix)
-        certain = frozenset({lines, *(number if len(number) == 1 else ())})
-        return Form(self.records.steps, inner, frozenset({*first, lines}), certain)
+        required = frozenset({lines, *(number if len(number) == 1 else ())})
+        return PageLayout(self.records.steps, inner, frozenset({*first, lines}), required)
 
     @property
     def by_value(self) -> set[str]:
@@ -116,16 +116,16 @@ class ShapingSql:
         return """SELECT unnest($1::BIGINT[]) AS page, unnest($2::BIGINT[]) AS position,
                          unnest($3::VARCHAR[])::JSON AS doc"""
 
-    def base(self, docs: str) -> str:
-        """SQL of ``base``: one row for each order of the relation *docs*."""
+    def raw_order(self, docs: str) -> str:
+        """SQL of ``raw_order``: one row for each order of the relation *docs*."""
         mapping = self.mapping
-        given = {"number": mapping.number, "id": mapping.id or mapping.number}
-        given |= mapping.header | mapping.address
-        given |= {"counted": mapping.counted} if mapping.counted else {}
-        given |= {"where": mapping.where} if mapping.where else {}
-        texts = {name: text_of(given[name], self.walk, self.prefix) for name in given}
-        fields = {name: f"given_{name}" for name in given}
-        level = ", ".join(f"{texts[name]} AS {fields[name]}" for name in given)
+        expressions = {"number": mapping.number, "id": mapping.id or mapping.number}
+        expressions |= mapping.header | mapping.address
+        expressions |= {"counted": mapping.counted} if mapping.counted else {}
+        expressions |= {"where": mapping.where} if mapping.where else {}
+        texts = {name: text_of(expressions[name], self.walk, self.prefix) for name in expressions}
+        fields = {name: f"raw_{name}" for name in expressions}
+        level = ", ".join(f"{texts[name]} AS {fields[name]}" for name in expressions)
         checks = OrderChecks(mapping, self.walk, self.prefix, fields, self.time)
         columns = [
             f"{self._number(fields)} AS ordernumber",
@@ -136,15 +136,15 @@ class ShapingSql:
             f"{_parsed(fields, 'total', 'as_amount({})', 'DECIMAL(19, 4)')} AS total",
             *(f"{_text_column(fields, n)} AS {n}" for n in ADDRESS),
             f"{self.lines} AS lines",
-            f"{case(checks.all(self.lines))} AS wrong",
+            f"{case(checks.all(self.lines))} AS error",
             f"{self._inexact()} AS inexact",
-            f"{self._wanted(fields)} AS wanted",
+            f"{self._included(fields)} AS included",
         ]
         return f"""SELECT page, position, {", ".join(columns)}
                    FROM (SELECT *, {level} FROM ({self.walk.opened(docs)}))"""
 
     def line(self, orders: str) -> str:
-        """SQL of ``line``: one row for each line of the good ones in *orders*, a ``base``."""
+        """SQL of ``line``: one row for each line of the good ones in *orders*, a ``raw_order``."""
         inner: Steps = self.mapping.lines.inner
         skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
         counts = (*inner, *self.mapping.quantity.steps)
@@ -157,14 +157,14 @@ class ShapingSql:
         unnested = f"""
             SELECT page, position, unnest(range(len(texts))) AS number, unnest(texts) AS line
             FROM (SELECT page, position, from_json(lines, '["JSON"]') AS texts FROM {orders}
-                  WHERE wrong IS NULL AND left(lines::VARCHAR, 1) = '[')"""
+                  WHERE error IS NULL AND left(lines::VARCHAR, 1) = '[')"""
         present = f"SELECT * FROM ({unnested}) WHERE line IS NOT NULL AND line::VARCHAR <> 'null'"
         sold = text_of(where, walk, inner) if where else "true"
         return f"""
             SELECT page, position, number,
                 coalesce({_filled(sku)}, {literal(NO_SKU)}) AS sku,
                 as_quantity({quantity}) AS quantity,
-                {case(checks.all())} AS wrong,
+                {case(checks.all())} AS error,
                 coalesce({inexact}, false) AS inexact
             FROM ({walk.opened(present)})
             WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""
@@ -181,8 +181,8 @@ class ShapingSql:
                 pieces.append(fields[name])
         return " || ".join(pieces)
 
-    def _wanted(self, fields: dict[str, str]) -> str:
-        """SQL: whether it is an order at all; what is no object is told rather than left out."""
+    def _included(self, fields: dict[str, str]) -> str:
+        """SQL condition: the order passes ``where``, or is no object and will be rejected."""
         if "where" not in fields:
             return "true"
         broken = "doc IS NULL OR left(doc::VARCHAR, 1) <> '{'"
@@ -195,7 +195,7 @@ class ShapingSql:
         return f"CASE WHEN NOT ({unlike}) THEN {fields['id']} END"
 
     def _inexact(self) -> str:
-        """SQL: whether a value was given as a number whose own text the engine may have changed."""
+        """SQL condition: the engine may have changed the text of a number in the order."""
         mapping = self.mapping
         texts = [mapping.number, mapping.id, mapping.counted, *mapping.address.values()]
         texts += [mapping.header[name] for name in TEXT_FIELDS if name in mapping.header]

@@ -1,4 +1,4 @@
-"""The statements that make the staged tables of what was read: ``base`` and ``line``."""
+"""The statements that make the staged tables of what was read: ``raw_order`` and ``line``."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,33 +21,33 @@ SELECT page, position,
 FROM summed GROUP BY ALL"""
 
 _WRONG_LINE = """
-CREATE OR REPLACE TEMP TABLE wrong_line AS
-SELECT page, position, arg_min(wrong, number) AS wrong
-FROM line WHERE wrong IS NOT NULL GROUP BY ALL"""
+CREATE OR REPLACE TEMP TABLE line_error AS
+SELECT page, position, arg_min(error, number) AS error
+FROM line WHERE error IS NOT NULL GROUP BY ALL"""
 
 _SHAPED = """
 CREATE OR REPLACE TEMP TABLE shaped AS
-SELECT base.* EXCLUDE (wrong, lines, inexact, wanted, country),
-    coalesce(c.code, base.country) AS country,
+SELECT raw_order.* EXCLUDE (error, lines, inexact, included, country),
+    coalesce(c.code, raw_order.country) AS country,
     coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
-    coalesce(base.wrong, wrong_line.wrong, CASE WHEN too_many THEN {too_many} END) AS wrong
-FROM base LEFT JOIN item USING (page, position)
-LEFT JOIN wrong_line USING (page, position)
-LEFT JOIN country_code AS c ON c.given = upper(stripped(base.country))"""
+    coalesce(raw_order.error, line_error.error, CASE WHEN too_many THEN {too_many} END) AS error
+FROM raw_order LEFT JOIN item USING (page, position)
+LEFT JOIN line_error USING (page, position)
+LEFT JOIN country_code AS c ON c.given = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
 CREATE OR REPLACE TEMP TABLE staged_order AS
-SELECT * EXCLUDE (wrong), md5(json_array({_HASHED})::VARCHAR) AS content_hash
-FROM shaped WHERE wrong IS NULL"""
+SELECT * EXCLUDE (error), md5(json_array({_HASHED})::VARCHAR) AS content_hash
+FROM shaped WHERE error IS NULL"""
 
 _STAGED_REJECT = """
 CREATE OR REPLACE TEMP TABLE staged_reject AS
 SELECT page, position,
-    CASE WHEN wrong.reason NOT IN ('number_invalid', 'number_missing')
+    CASE WHEN error.reason NOT IN ('number_invalid', 'number_missing')
          THEN ordernumber END AS ordernumber,
     CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
-    wrong.reason AS reason, wrong.message AS message, wrong.path AS path, NULL::VARCHAR AS raw
-FROM shaped WHERE wrong IS NOT NULL"""
+    error.reason AS reason, error.message AS message, error.path AS path, NULL::VARCHAR AS raw
+FROM shaped WHERE error IS NOT NULL"""
 
 
 _TEXTS = (
@@ -94,5 +94,5 @@ def staging(lines_path: str) -> Iterator[str]:
     yield _SHAPED.format(too_many=too_many)
     yield _STAGED_ORDER
     yield _STAGED_REJECT
-    for table in ("base", "line", "item", "wrong_line", "shaped"):
+    for table in ("raw_order", "line", "item", "line_error", "shaped"):
         yield f"DROP TABLE {table}"

@@ -1,4 +1,4 @@
-"""How the shaping SQL walks JSON: container by container, each asked for its kind first.
+"""How the normalizing SQL walks JSON: container by container, each asked for its kind first.
 
 Opening a container of the wrong kind would give NULL without a word.
 """

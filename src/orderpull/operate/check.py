@@ -71,7 +71,7 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
         where = f"source {name}: {source.where}"
         try:
             results.findings.append(
-                Finding(f"{where} ({_try_source(source, pipeline.part(name))})")
+                Finding(f"{where} ({_try_source(source, pipeline.landing_of(name))})")
             )
         except OrderpullError as error:
             results.findings.append(Finding(where, error))

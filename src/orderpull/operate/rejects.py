@@ -78,7 +78,7 @@ def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
         with pipeline.destination.loader() as loader:
             for name, source in pipeline.sources.items():
                 record, result = pipeline.records[name], pipeline.result.sources[name]
-                pages = PageLoader(source, pipeline.part(name), loader, record)
+                pages = PageLoader(source, pipeline.landing_of(name), loader, record)
                 pages.accept_rejects = True
                 before = loader.rejects(name)
                 retried = [

@@ -61,7 +61,9 @@ def replay(
         pipeline.load()
         with pipeline.destination.loader() as loader:
             for name, source in pipeline.sources.items():
-                pages = PageLoader(source, pipeline.part(name), loader, pipeline.records[name])
+                pages = PageLoader(
+                    source, pipeline.landing_of(name), loader, pipeline.records[name]
+                )
                 pages.accept_rejects = accept_rejects
                 replayed.pages[name] = 0
                 for count in pages.replay():
@@ -208,7 +210,7 @@ def _refuse_same(settings: Settings, target: Destination) -> None:
 
 
 def _refuse_empty(pipeline: Pipeline) -> None:
-    if not any(pipeline.part(name).pages() for name in pipeline.sources):
+    if not any(pipeline.landing_of(name).pages() for name in pipeline.sources):
         raise LandingError(
             f"{pipeline.landing} holds no page of {', '.join(pipeline.sources)}: there is nothing "
             "to rebuild from.",

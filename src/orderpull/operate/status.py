@@ -6,7 +6,7 @@ from typing import Any
 from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
-from orderpull.loading import Waiting
+from orderpull.loading import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
 from orderpull.sources.spec.api import read_api
@@ -60,7 +60,7 @@ def status(settings: Settings) -> Status:
     sources = {}
     for name, source in settings.chosen().items():
         part = landing.source(name)
-        waiting = len(Waiting(part).pages())
+        waiting = len(PendingPages(part).pages())
         drafts = 0 if part.being_pulled() else len(part.requests_in_flight())
         api = read_api(source.api, settings.folder)
         cursor = part.newest_cursor(None, 0) if api.cursor else None

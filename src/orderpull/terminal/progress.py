@@ -31,19 +31,19 @@ class ProgressListener(Listener):
         self.count: TaskID | None = None
         self._lock = threading.Lock()
 
-    def begins(self, sources: Collection[str]) -> None:
+    def on_start(self, sources: Collection[str]) -> None:
         """Count the sources, where they are too many for a line each."""
         self.number, self.left = len(sources), dict.fromkeys(sources)
         if self.number > MAX_LINES and self.count is None:
             self.count = self.progress.add_task(self._counted())
 
-    def pulled(self, source: str, pulled: Pulled) -> None:
+    def on_page(self, source: str, pulled: Pulled) -> None:
         """Show what was landed, and what is left to do."""
         orders, pages = f"{pulled.orders:,}", f"{len(pulled.pages):,}"
         left = f"; {pulled.left}" if pulled.left else ""
         self._show(source, f"pulled {orders} orders in {pages} pages{left}")
 
-    def ended(self, source: str, pulled: Pulled) -> None:
+    def on_source_done(self, source: str, pulled: Pulled) -> None:
         """Make room for another source, where there are many."""
         with self._lock:
             self.read += pulled.error is None
@@ -54,7 +54,7 @@ class ProgressListener(Listener):
                     self.progress.remove_task(self.tasks.pop(source))
                 self.progress.update(self.count, description=self._counted())
 
-    def loaded(self, source: str, result: SourceResult) -> None:
+    def on_batch_loaded(self, source: str, result: SourceResult) -> None:
         """Show what was loaded."""
         text = f"loaded {result.counts.fetched:,} orders, {result.waiting} pages wait"
         if self.count is None:

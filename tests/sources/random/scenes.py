@@ -17,7 +17,7 @@ import pytest
 from orderpull import clock, failpoints
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.normalize.pages import PageTexts, StagedPage
-from orderpull.normalize.sql import ShapingSql
+from orderpull.normalize.sql import NormalizeSql
 from orderpull.settings import SourceSettings
 from orderpull.simulator.profile import Request as Asked
 from orderpull.simulator.shop import movers
@@ -283,7 +283,7 @@ class Trial:
 
     def landed(self) -> dict[str, Any]:
         """The version of each order that wins, by id, as its JSON is."""
-        texts = PageTexts(self.api, ShapingSql(self.api, "{number}").form)
+        texts = PageTexts(self.api, NormalizeSql(self.api, "{number}").layout)
         best: dict[str, tuple[Any, Any]] = {}
         for number in self.landing.pages():
             meta, body = self.landing.read(number)

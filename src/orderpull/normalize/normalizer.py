@@ -1,7 +1,7 @@
 """Pages in, staged orders and rejects out, in temporary tables of a DuckDB connection.
 
 ``staged_order``: one row for each order that could be shaped, its items a list.
-``staged_reject``: one row for each that could not, and for each remnant of a damaged page.
+``staged_reject``: one row for each that could not, and for each fragment of a damaged page.
 ``staged_page``: the pages that are staged whole, not just some of their orders.
 """
 
@@ -16,56 +16,59 @@ from orderpull.normalize.countries import create_countries
 from orderpull.normalize.macros import MACROS
 from orderpull.normalize.numbers import NumberQuoter
 from orderpull.normalize.pages import PageTexts, StagedPage
-from orderpull.normalize.sql import ShapingSql
+from orderpull.normalize.sql import NormalizeSql
 from orderpull.normalize.staging import refuse_long, staging
 from orderpull.sources.spec.api import Api
 
-__all__ = ["Key", "Shaper", "Shapers", "StagedPage"]
+__all__ = ["Key", "Normalizer", "Normalizers", "StagedPage"]
 
 _MIB = 1 << 20
 Key = tuple[int, int]
-"""An order's place: page number, position in the page."""
+"""Page number, and position of the order in the page."""
 
 
 @dataclass(slots=True)
-class _Apart:
-    """What came of pages that were taken apart.
+class ExtractedOrders:
+    """Orders extracted in Python, from pages that DuckDB cannot read.
 
     :param texts: orders' JSON texts, numbers quoted.
-    :param remnants: for each stretch that is no order its text, reason and sentence.
+    :param fragments: for each stretch that is no order its text, reason and sentence.
     """
 
     texts: dict[Key, str] = field(default_factory=dict)
-    remnants: dict[Key, tuple[str, str, str]] = field(default_factory=dict)
+    fragments: dict[Key, tuple[str, str, str]] = field(default_factory=dict)
 
     def keep_only(self, keys: set[Key]) -> None:
         """Forget what is not at one of *keys*."""
         self.texts = {key: text for key, text in self.texts.items() if key in keys}
-        self.remnants = {key: remnant for key, remnant in self.remnants.items() if key in keys}
+        self.fragments = {key: fragment for key, fragment in self.fragments.items() if key in keys}
 
 
-class Shapers:
-    """The shapers of *connection*: one for all sources that have the same API."""
+class Normalizers:
+    """The normalizers of *connection*: one for all sources with the same API and order numbers.
+
+    Macros, the country table and the empty tables are created once for each connection.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self._known: list[tuple[Api, str, Shaper]] = []
+        self._known: list[tuple[Api, str, Normalizer]] = []
 
-    def of(self, api: Api, ordernumber: str) -> "Shaper":
-        """The shaper for *api* and *ordernumber*, as :class:`Shaper` has them."""
-        for known, number, shaper in self._known:
+    def of(self, api: Api, ordernumber: str) -> "Normalizer":
+        """The normalizer for *api* and *ordernumber*, as :class:`Normalizer` has them."""
+        for known, number, normalizer in self._known:
             if known is api and number == ordernumber:
-                return shaper
-        shaper = Shaper(self.connection, api, ordernumber, len(self._known))
-        self._known.append((api, ordernumber, shaper))
-        return shaper
+                return normalizer
+        normalizer = Normalizer(self.connection, api, ordernumber, len(self._known))
+        self._known.append((api, ordernumber, normalizer))
+        return normalizer
 
 
-class Shaper:
-    """Shapes pages of one API into temporary tables of *connection*.
+class Normalizer:
+    """Normalizes pages of one API into temporary tables of *connection*.
 
     :param ordernumber: how the number is made: a text with ``{number}`` and ``{id}``.
-    :param number: of this shaper, where a connection has several.
+    :param number: of this normalizer, where a connection has several.
     """
 
     def __init__(
@@ -73,46 +76,37 @@ class Shaper:
     ) -> None:
         self.connection = connection
         self.api = api
-        self.sql = ShapingSql(api, ordernumber)
-        self.texts = PageTexts(api, self.sql.form)
+        self.sql = NormalizeSql(api, ordernumber)
+        self.texts = PageTexts(api, self.sql.layout)
         self.quoted = NumberQuoter(self.sql.by_value)
-        self._empty = f"empty_base_{number}"
+        self._empty = f"empty_raw_order_{number}"
         if number == 0:
             for macro in MACROS:
                 connection.execute(macro)
             create_countries(connection)
-        self._create(self._empty, self.sql.base(_no_docs()))
+        self._create(self._empty, self.sql.raw_order(_no_docs()))
 
-    def shape(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
+    def normalize(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
         """Fill ``staged_order``, ``staged_reject`` and ``staged_page`` anew from *pages*.
 
         :param only: keep just these orders.
         :raises CorruptPage: a page's bytes are not those that were landed.
         """
-        self._create("base", f"FROM {self._empty}")
-        apart = _Apart()
+        self._create("raw_order", f"FROM {self._empty}")
+        extracted = ExtractedOrders()
         orders = [page for page in pages if page.meta.kind != "listing"]
-        readable = [page for page in orders if self._readable(page, apart)]
+        readable = [page for page in orders if self._readable(page, extracted)]
         for page in self._read(readable):
-            self._take_apart(page, page.body(), apart)
+            self._extract_in_python(page, page.body(), extracted)
         if only is not None:
             self._keep_only(only)
-            apart.keep_only(only)
-        self._insert_texts("base", apart.texts)
-        self.connection.execute("DELETE FROM base WHERE NOT wanted")
-        self._create("line", self.sql.line("base"))
-        self._read_own_texts(pages)
-        self._stage(pages, apart)
+            extracted.keep_only(only)
+        self._insert_texts("raw_order", extracted.texts)
+        self.connection.execute("DELETE FROM raw_order WHERE NOT included")
+        self._create("line", self.sql.line("raw_order"))
+        self._reread_inexact(pages)
+        self._stage(pages, extracted)
         self._create_staged_pages([] if only is not None else pages)
-
-    def add(self, pages: Sequence[StagedPage], only: set[Key]) -> None:
-        """Stage some more orders beside those that are staged; parameters as :meth:`shape`."""
-        for table in _STAGED:
-            self._create(f"earlier_{table}", f"FROM {table}")
-        self.shape(pages, only)
-        for table in _STAGED:
-            self.connection.execute(f"INSERT INTO {table} FROM earlier_{table}")
-            self.connection.execute(f"DROP TABLE earlier_{table}")
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Make a reject of each staged order that holds a text longer than the warehouse takes.
@@ -128,35 +122,35 @@ class Shaper:
 
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
         """Give each reject its order's text, as received."""
-        places: dict[int, list[int]] = defaultdict(list)
+        positions: dict[int, list[int]] = defaultdict(list)
         for number, position in self.connection.execute(
             "SELECT page, position FROM staged_reject WHERE raw IS NULL"
         ).fetchall():
-            places[number].append(position)
+            positions[number].append(position)
         rows = [
             (page.meta.page, position, text)
             for page in pages
-            if page.meta.page in places
-            for position, text in self.raw_texts(page, places[page.meta.page]).items()
+            if page.meta.page in positions
+            for position, text in self.raw_texts(page, positions[page.meta.page]).items()
         ]
         if rows:
             self.connection.execute(
-                f"""UPDATE staged_reject SET raw = given.raw
-                    FROM ({_TEXTS}) AS given(page, position, raw)
-                    WHERE staged_reject.page = given.page
-                      AND staged_reject.position = given.position""",
+                f"""UPDATE staged_reject SET raw = texts.raw
+                    FROM ({_TEXTS}) AS texts(page, position, raw)
+                    WHERE staged_reject.page = texts.page
+                      AND staged_reject.position = texts.position""",
                 [list(column) for column in zip(*rows, strict=True)],
             )
 
     def _create(self, table: str, query: str) -> None:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
 
-    def _readable(self, page: StagedPage, apart: _Apart) -> bool:
-        """Whether the engine can read *page*; if not, it is taken apart."""
+    def _readable(self, page: StagedPage, extracted: ExtractedOrders) -> bool:
+        """Whether the engine can read *page*; if not, its orders are extracted in Python."""
         body = page.body()
         readable = self.texts.readable(page, body)
         if not readable:
-            self._take_apart(page, body, apart)
+            self._extract_in_python(page, body, extracted)
         return readable
 
     def _read(self, pages: list[StagedPage]) -> list[StagedPage]:
@@ -175,7 +169,7 @@ class Shaper:
     def _read_files(self, pages: list[StagedPage]) -> None:
         largest = max(page.meta.size for page in pages)
         rows = self.connection.execute(
-            f"INSERT INTO base {self.sql.base(self.sql.pages())}",
+            f"INSERT INTO raw_order {self.sql.raw_order(self.sql.pages())}",
             [[str(page.file) for page in pages], max(_MIB, 2 * largest)],
         ).fetchone()
         expected = sum(page.meta.orders for page in pages)
@@ -184,47 +178,47 @@ class Shaper:
 
     def _find_corrupt(self, pages: list[StagedPage]) -> None:
         counts = dict(
-            self.connection.execute("SELECT page, count(*) FROM base GROUP BY page").fetchall()
+            self.connection.execute("SELECT page, count(*) FROM raw_order GROUP BY page").fetchall()
         )
         for page in pages:
-            found = counts.get(page.meta.page, 0)
-            if found != page.meta.orders:
+            count = counts.get(page.meta.page, 0)
+            if count != page.meta.orders:
                 raise CorruptPage(
                     f"Page {page.meta.page} of {page.meta.source} was landed with "
-                    f"{page.meta.orders} orders, and {found} are read.",
+                    f"{page.meta.orders} orders, and {count} are read.",
                     "Its metadata and its body disagree: restore the file from a backup.",
                 )
 
-    def _take_apart(self, page: StagedPage, body: bytes, apart: _Apart) -> None:
+    def _extract_in_python(self, page: StagedPage, body: bytes, extracted: ExtractedOrders) -> None:
         number, problem = page.meta.page, self.texts.problem(page, body)
         texts: dict[Key, str] = {}
         for position, piece in enumerate(self.texts.pieces(page, body)):
             if piece.whole:
                 texts[number, position] = piece.text
             else:
-                apart.remnants[number, position] = (piece.text, *problem)
+                extracted.fragments[number, position] = (piece.text, *problem)
         for key in self._unreadable(texts):
-            apart.remnants[key] = (texts.pop(key), *problem)
-        apart.texts.update((key, self.quoted(text)) for key, text in texts.items())
+            extracted.fragments[key] = (texts.pop(key), *problem)
+        extracted.texts.update((key, self.quoted(text)) for key, text in texts.items())
 
     def _unreadable(self, texts: dict[Key, str]) -> list[Key]:
-        """Those of *texts* that are JSON by one reader's word and not by the engine's."""
+        """Keys of texts that msgspec accepts as JSON and DuckDB does not."""
         return self.connection.execute(
             f"SELECT page, position FROM ({_TEXTS}) AS t(page, position, text) "
             "WHERE NOT json_valid(text)",
             _columns(texts),
         ).fetchall()
 
-    def _read_own_texts(self, pages: Sequence[StagedPage]) -> None:
-        """Read those orders again whose own text the engine would change, numbers quoted."""
-        found = self.connection.execute(
-            """SELECT page, position FROM base WHERE inexact
+    def _reread_inexact(self, pages: Sequence[StagedPage]) -> None:
+        """Read orders with inexact numbers again, those numbers written as texts."""
+        inexact = self.connection.execute(
+            """SELECT page, position FROM raw_order WHERE inexact
                UNION SELECT page, position FROM line WHERE inexact ORDER BY ALL"""
         ).fetchall()
-        if not found:
+        if not inexact:
             return
         positions: dict[int, list[int]] = defaultdict(list)
-        for number, position in found:
+        for number, position in inexact:
             positions[number].append(position)
         texts = {
             (page.meta.page, position): self.quoted(text)
@@ -232,16 +226,16 @@ class Shaper:
             if page.meta.page in positions
             for position, text in self.raw_texts(page, positions[page.meta.page]).items()
         }
-        self._delete(found)
-        self._create("late", f"FROM {self._empty}")
-        self._insert_texts("late", texts)
-        self.connection.execute("DELETE FROM late WHERE NOT wanted")
-        self.connection.execute("INSERT INTO base FROM late")
-        self.connection.execute(f"INSERT INTO line {self.sql.line('late')}")
-        self.connection.execute("DROP TABLE late")
+        self._delete(inexact)
+        self._create("reread_order", f"FROM {self._empty}")
+        self._insert_texts("reread_order", texts)
+        self.connection.execute("DELETE FROM reread_order WHERE NOT included")
+        self.connection.execute("INSERT INTO raw_order FROM reread_order")
+        self.connection.execute(f"INSERT INTO line {self.sql.line('reread_order')}")
+        self.connection.execute("DROP TABLE reread_order")
 
     def _delete(self, keys: list[Key]) -> None:
-        for table in ("base", "line"):
+        for table in ("raw_order", "line"):
             self.connection.execute(
                 f"""DELETE FROM {table} USING ({_KEYS}) AS gone(page, position)
                     WHERE {table}.page = gone.page AND {table}.position = gone.position""",
@@ -250,29 +244,29 @@ class Shaper:
 
     def _keep_only(self, only: set[Key]) -> None:
         self.connection.execute(
-            f"""DELETE FROM base WHERE NOT EXISTS (
+            f"""DELETE FROM raw_order WHERE NOT EXISTS (
                     SELECT 1 FROM ({_KEYS}) AS kept(page, position)
-                    WHERE base.page = kept.page AND base.position = kept.position)""",
+                    WHERE raw_order.page = kept.page AND raw_order.position = kept.position)""",
             _places(only),
         )
 
     def _insert_texts(self, table: str, texts: dict[Key, str]) -> None:
         if texts:
-            query = self.sql.base(self.sql.texts())
+            query = self.sql.raw_order(self.sql.texts())
             self.connection.execute(f"INSERT INTO {table} {query}", _columns(texts))
 
-    def _stage(self, pages: Sequence[StagedPage], apart: _Apart) -> None:
+    def _stage(self, pages: Sequence[StagedPage], extracted: ExtractedOrders) -> None:
         """The staged tables, from what was read."""
         for statement in staging(self.sql.lines_path):
             self.connection.execute(statement)
-        if apart.remnants:
-            texts = list(zip(*apart.remnants.values(), strict=True))
+        if extracted.fragments:
+            texts = list(zip(*extracted.fragments.values(), strict=True))
             self.connection.execute(
                 f"""INSERT INTO staged_reject
                     SELECT page, position, NULL, NULL, reason, message, '$', raw
                     FROM ({_KEYS}, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
                           unnest($5::VARCHAR[])) AS r(page, position, raw, reason, message)""",
-                [*_places(apart.remnants), *texts],
+                [*_places(extracted.fragments), *texts],
             )
         self.fill_raw(pages)
 
@@ -285,7 +279,6 @@ class Shaper:
             )
 
 
-_STAGED = ("staged_order", "staged_reject", "staged_page")
 _KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 _TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
 
