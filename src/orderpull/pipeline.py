@@ -229,6 +229,8 @@ class Pipeline:
             do()
         except OrderpullError as error:
             self.result.error = error
+        finally:
+            self.destination.close()
         self.result.seconds = time.monotonic() - start
         return self.result
 
