@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau import formula
-from orderpull.tableau.lint.workbook import Book, Sheet, plain, references
+from orderpull.tableau.lint.workbook import Sheet, Workbook, references, unbracketed
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 _AGGREGATES = {"SUM": "SUM({})", "MIN": "MIN({})", "MAX": "MAX({})", "COUNTD": "COUNT(DISTINCT {})"}
@@ -47,14 +47,16 @@ class Evaluated:
     """
 
     def __init__(self, text: bytes, query: Query, text_order: str = "") -> None:
-        self.book = Book(ET.fromstring(text), None)
-        (self.source,) = self.book.sources.values()
+        self.workbook = Workbook(ET.fromstring(text), None)
+        (self.source,) = self.workbook.sources.values()
         self.query = query
         self.text_order = text_order
         extract = self.source.element.find("extract[@enabled='true']/connection")
         inner = extract if extract is not None else self.source.connection
         assert inner is not None
-        self.columns = {plain(m.get("key", "")): m.get("value", "") for m in inner.iter("map")}
+        self.columns = {
+            unbracketed(m.get("key", "")): m.get("value", "") for m in inner.iter("map")
+        }
         self.tables = {r.get("name", ""): r.get("table", "") for r in inner.iter("relation")}
         context = "extract" if extract is not None else ""
         self.objects = {
@@ -64,7 +66,7 @@ class Evaluated:
 
     def sheet(self, name: str) -> Sheet:
         """A sheet by its name."""
-        (found,) = (sheet for sheet in self.book.sheets if sheet.name == name)
+        (found,) = (sheet for sheet in self.workbook.sheets if sheet.name == name)
         return found
 
     def value(self, pill: str, countries: Sequence[str] = ()) -> Any:
@@ -85,18 +87,18 @@ class Evaluated:
         pills += [self._instance(sheet, *pair) for pair in dict.fromkeys(measures)]
         pills += [self._instance(sheet, *pair) for pair, _ in self._ranges(sheet)]
         along = {
-            plain(references(calc.get("ordering-field", ""))[0][1].join("[]"))
+            unbracketed(references(calc.get("ordering-field", ""))[0][1].join("[]"))
             for pill in pills
             for calc in pill.findall("table-calc")
         }
         (one,) = along
-        names = [plain(each.get("column", "")) for each in dimensions]
+        names = [unbracketed(each.get("column", "")) for each in dimensions]
         layers = Layers([f"d{number}" for number in range(len(names))], f"d{names.index(one)}")
         layers.columns[0] |= {
             f"d{number}": self._row(self._field(name)) for number, name in enumerate(names)
         }
         results = {
-            plain(pill.get("name", "")): self._layered(self._pill(pill), layers)[0]
+            unbracketed(pill.get("name", "")): self._layered(self._pill(pill), layers)[0]
             for pill in pills
         }
         return self._asked(sheet, dimensions, results, layers, countries)
@@ -123,11 +125,11 @@ class Evaluated:
             for (_, name), (low, high) in self._ranges(sheet)
         )
         found = self.query(f"SELECT {told} FROM ({sql}) AS outside WHERE {kept}")
-        names = [*(plain(each.get("name", "")) for each in dimensions), *results]
+        names = [*(unbracketed(each.get("name", "")) for each in dimensions), *results]
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def _instance(self, sheet: Sheet, source: str, name: str) -> ET.Element:
-        return sheet.declared.instances[source, name]
+        return sheet.dependencies.instances[source, name]
 
     def _ranges(self, sheet: Sheet) -> list[tuple[tuple[str, str], tuple[str, str]]]:
         """Filters on numbers: the pill, and from where to where."""
@@ -144,7 +146,7 @@ class Evaluated:
         return formula.Call(aggregates[derivation], (tree,)) if derivation in aggregates else tree
 
     def _pill(self, pill: ET.Element) -> formula.Expression:
-        return self._tree(plain(pill.get("name", "")))
+        return self._tree(unbracketed(pill.get("name", "")))
 
     def _field(self, name: str) -> formula.Expression:
         """A stored field, or a calculated one in its place."""
@@ -276,7 +278,7 @@ class Evaluated:
             if end.tag.endswith("end-point")
         }
         pairs = [
-            " = ".join(self._column(plain(side.get("op", ""))) for side in pair)
+            " = ".join(self._column(unbracketed(side.get("op", ""))) for side in pair)
             for pair in relationship.iterfind("expression/expression[@op='=']")
         ]
         return ends, " AND ".join(pairs)
@@ -291,7 +293,9 @@ class Evaluated:
         for each in self.source.element.findall("filter"):
             member = each.find("groupfilter[@function='member']")
             assert member is not None
-            wanted.append(f"{self._column(plain(each.get('column', '')))} = {member.get('member')}")
+            wanted.append(
+                f"{self._column(unbracketed(each.get('column', '')))} = {member.get('member')}"
+            )
         if countries:
             country = self._row(self._field("Calculation_Country"))
             chosen = ", ".join(f"""'{each.replace("'", "''")}'""" for each in countries)

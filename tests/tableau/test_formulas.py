@@ -3,13 +3,13 @@
 import pytest
 
 from orderpull.tableau.formula import FormulaError, fields, parse
-from orderpull.tableau.formula_types import Meaning, meaning
+from orderpull.tableau.formula_types import FormulaType, type_of
 
 KNOWN = {
-    "Sales": Meaning("number", "row"),
-    "Name": Meaning("string", "row"),
-    "Day": Meaning("datetime", "row"),
-    "Total": Meaning("number", "group"),
+    "Sales": FormulaType("number", "row"),
+    "Name": FormulaType("string", "row"),
+    "Day": FormulaType("datetime", "row"),
+    "Total": FormulaType("number", "group"),
 }
 
 
@@ -35,7 +35,7 @@ KNOWN = {
     ],
 )  # fmt: skip
 def test_what_it_gives(formula: str, type_: str, level: str) -> None:
-    assert meaning(parse(formula), KNOWN) == Meaning(type_, level)  # type: ignore[arg-type]
+    assert type_of(parse(formula), KNOWN) == FormulaType(type_, level)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_it_gives(formula: str, type_: str, level: str) -> None:
 )
 def test_what_is_none(formula: str, said: str) -> None:
     with pytest.raises(FormulaError, match=said):
-        meaning(parse(formula), KNOWN)
+        type_of(parse(formula), KNOWN)
 
 
 def test_the_fields_of_a_formula() -> None:

@@ -98,7 +98,7 @@ def validate(file: Path, *, server: bool, as_json: bool) -> None:
             from orderpull.tableau.validate import validate_on_server
         found += validate_on_server(settings_in_force(), file)
     if as_json:
-        rows = [{"kind": f.kind, "place": f.place, "sentence": f.sentence} for f in found]
+        rows = [{"kind": f.kind, "place": f.location, "sentence": f.message} for f in found]
         print_json({"file": str(file), "findings": rows})
     else:
         for finding in found:

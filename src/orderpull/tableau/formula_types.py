@@ -19,14 +19,14 @@ from orderpull.tableau.formula import (
 )
 
 Level = Only["constant", "row", "group", "sheet"]
-Type = Only["string", "number", "boolean", "datetime", "unknown"]
+ValueType = Only["string", "number", "boolean", "datetime", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class FormulaType:
     """What an expression gives. :param level: for what it has one value."""
 
-    type: Type
+    type: ValueType
     level: Level
 
 
@@ -37,10 +37,10 @@ class Function:
     kind: Only["row", "group", "sheet"]
     least: int
     most: int
-    gives: Type | Only[""] = ""
+    gives: ValueType | Only[""] = ""
 
 
-def _row(names: str, gives: Type) -> dict[str, Function]:
+def _row(names: str, gives: ValueType) -> dict[str, Function]:
     """Functions of a row's own values; how many they take is left to Tableau."""
     return {name: Function("row", 0, 9, gives) for name in names.split()}
 
@@ -91,7 +91,7 @@ _COMPARES = frozenset({"=", "==", "<>", "!=", "<", "<=", ">", ">=", "IN"})
 _ORDER: tuple[Level, ...] = ("constant", "row", "group", "sheet")
 
 
-def meaning(tree: Expression, known: Mapping[str, Meaning]) -> Meaning:
+def type_of(tree: Expression, known: Mapping[str, FormulaType]) -> FormulaType:
     """What *tree* gives.
 
     :param known: what each field gives.
@@ -99,20 +99,20 @@ def meaning(tree: Expression, known: Mapping[str, Meaning]) -> Meaning:
     """
     match tree:
         case Value():
-            return Meaning("datetime" if tree.is_date else _type_of(tree.value), "constant")
+            return FormulaType("datetime" if tree.is_date else _value_type(tree.value), "constant")
         case Field():
             return _named(tree.name, known)
         case Fixed():
             return _fixed(tree, known)
         case Call():
-            return _called(tree, [meaning(part, known) for part in tree.arguments])
+            return _called(tree, [type_of(part, known) for part in tree.arguments])
         case Operation():
-            return _operated(tree.sign, [meaning(part, known) for part in tree.operands])
+            return _operated(tree.sign, [type_of(part, known) for part in tree.operands])
         case Choice():
             return _chosen(tree, known)
 
 
-def _type_of(value: str | float | bool | None) -> Type:  # noqa: FBT001 - a value of any kind
+def _value_type(value: str | float | bool | None) -> ValueType:  # noqa: FBT001 - a value of any kind
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, str):
@@ -120,23 +120,23 @@ def _type_of(value: str | float | bool | None) -> Type:  # noqa: FBT001 - a valu
     return "unknown" if value is None else "number"
 
 
-def _named(name: str, known: Mapping[str, Meaning]) -> Meaning:
+def _named(name: str, known: Mapping[str, FormulaType]) -> FormulaType:
     if name not in known:
         raise FormulaError(f"there is no field [{name}]")
     return known[name]
 
 
-def _fixed(tree: Fixed, known: Mapping[str, Meaning]) -> Meaning:
+def _fixed(tree: Fixed, known: Mapping[str, FormulaType]) -> FormulaType:
     for name in tree.dimensions:
         if _named(name, known).level != "row":
             raise FormulaError(f"[{name}] is no dimension to fix by")
-    inner = meaning(tree.inner, known)
+    inner = type_of(tree.inner, known)
     if inner.level != "group":
         raise FormulaError("braces hold what is not aggregated")
-    return Meaning(inner.type, "row")
+    return FormulaType(inner.type, "row")
 
 
-def _called(tree: Call, given: list[Meaning]) -> Meaning:
+def _called(tree: Call, given: list[FormulaType]) -> FormulaType:
     function = FUNCTIONS.get(tree.name)
     if function is None:
         raise FormulaError(f"there is no function {tree.name}")
@@ -150,56 +150,56 @@ def _called(tree: Call, given: list[Meaning]) -> Meaning:
             raise FormulaError(f'{tree.name} goes "asc" or "desc"')
     gives = function.gives or given[0].type
     if function.kind == "row":
-        return Meaning(gives, _together(given))
+        return FormulaType(gives, _together(given))
     if function.kind == "group":
         if any(part.level in {"group", "sheet"} for part in given):
             raise FormulaError(f"{tree.name} aggregates what is aggregated")
-        return Meaning(gives, "group")
+        return FormulaType(gives, "group")
     if any(part.level == "row" for part in given):
         raise FormulaError(f"{tree.name} needs what is aggregated")
-    return Meaning(gives, "sheet")
+    return FormulaType(gives, "sheet")
 
 
-def _operated(sign: str, given: list[Meaning]) -> Meaning:
+def _operated(sign: str, given: list[FormulaType]) -> FormulaType:
     level = _together(given)
     types = {part.type for part in given} - {"unknown"}
     if sign in {"AND", "OR", "NOT"}:
         _only(types, {"boolean"}, sign)
-        return Meaning("boolean", level)
+        return FormulaType("boolean", level)
     if sign in _COMPARES:
         if len(types) > 1:
             raise FormulaError(f"{sign} compares {' with '.join(sorted(types))}")
-        return Meaning("boolean", level)
+        return FormulaType("boolean", level)
     if sign == "LIST":
         _only(types, {next(iter(types))} if types else set(), "a list")
-        return Meaning(next(iter(types), "unknown"), level)
+        return FormulaType(next(iter(types), "unknown"), level)
     if sign == "+" and types == {"string"}:
-        return Meaning("string", level)
+        return FormulaType("string", level)
     _only(types, {"number", "datetime"}, sign)
     if sign == "-" and types == {"datetime"}:
-        return Meaning("number", level)  # how many days lie between
-    return Meaning("datetime" if "datetime" in types else "number", level)
+        return FormulaType("number", level)  # how many days lie between
+    return FormulaType("datetime" if "datetime" in types else "number", level)
 
 
-def _only(types: set[Type], allowed: set[Type], sign: str) -> None:
+def _only(types: set[ValueType], allowed: set[ValueType], sign: str) -> None:
     if types - allowed:
         raise FormulaError(f"{sign} takes no {' and '.join(sorted(types))}")
 
 
-def _chosen(tree: Choice, known: Mapping[str, Meaning]) -> Meaning:
-    conditions = [meaning(condition, known) for condition, _ in tree.branches]
-    results = [meaning(result, known) for _, result in tree.branches]
+def _chosen(tree: Choice, known: Mapping[str, FormulaType]) -> FormulaType:
+    conditions = [type_of(condition, known) for condition, _ in tree.branches]
+    results = [type_of(result, known) for _, result in tree.branches]
     if tree.otherwise is not None:
-        results.append(meaning(tree.otherwise, known))
+        results.append(type_of(tree.otherwise, known))
     if any(condition.type not in {"boolean", "unknown"} for condition in conditions):
         raise FormulaError("IF asks what is no condition")
     types = {result.type for result in results} - {"unknown"}
     if len(types) > 1:
         raise FormulaError(f"IF gives {' or '.join(sorted(types))}")
-    return Meaning(types.pop() if types else "unknown", _together(conditions + results))
+    return FormulaType(types.pop() if types else "unknown", _together(conditions + results))
 
 
-def _together(given: list[Meaning]) -> Level:
+def _together(given: list[FormulaType]) -> Level:
     """The level of what is put together: a row's value cannot stand beside a group's."""
     levels = {part.level for part in given}
     if "row" in levels and levels & {"group", "sheet"}:

@@ -1,10 +1,9 @@
-"""Check a workbook for what Tableau's schemas do not see: whether all that it names is there.
+"""Lint of a workbook, for faults that Tableau's schemas do not detect.
 
-A workbook may be valid XML for Tableau and still open with red fields, silent filters or wrong
-numbers. Each rule here is a function that yields what it finds.
+A workbook may be valid XML for Tableau and still open with red fields, wrong filters or wrong
+numbers. Each rule is a function that yields its findings.
 """
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orderpull.tableau.lint import (
@@ -18,9 +17,7 @@ from orderpull.tableau.lint import (
     relations,
     sheets,
 )
-from orderpull.tableau.lint.workbook import Book, Finding
-
-Rule = Callable[[Book], Iterator[Finding]]
+from orderpull.tableau.lint.workbook import Finding, Rule, Workbook
 
 RULES: tuple[Rule, ...] = (
     *documents.RULES,
@@ -35,21 +32,23 @@ RULES: tuple[Rule, ...] = (
 
 
 def check_file(file: Path) -> list[Finding]:
-    """What is wrong with a ``.twb`` or ``.twbx``; nothing if all is well.
+    """Check a ``.twb`` or ``.twbx`` file.
 
-    :raises UsageError: it cannot be read, or is neither.
+    :raises UsageError: *file* cannot be read, or is neither.
     """
-    read = packages.read(file)
-    return [*read.findings, *check(read.text, read.files)] if read.text else read.findings
+    content = packages.read(file)
+    if not content.text:
+        return content.findings
+    return [*content.findings, *check(content.text, content.files)]
 
 
 def check(text: bytes, files: frozenset[str] | None = None) -> list[Finding]:
-    """What is wrong with the text of a workbook.
+    """Check the XML of a workbook.
 
-    :param files: what lies beside it in its package; None: it is in none.
+    :param files: names of the other files of its package; None without a package.
     """
-    root, wrong = documents.parse(text)
+    root, findings = documents.parse(text)
     if root is None:
-        return wrong
-    book = Book(root, files)
-    return [*wrong, *(finding for rule in RULES for finding in rule(book))]
+        return findings
+    workbook = Workbook(root, files)
+    return [*findings, *(finding for rule in RULES for finding in rule(workbook))]

@@ -1,4 +1,4 @@
-"""Connections: where the tables lie, and that each column leads to one."""
+"""Rules for connections: servers, tables, columns and extracts."""
 
 import re
 from collections import Counter
@@ -7,7 +7,14 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.fields import TABLES
-from orderpull.tableau.lint.workbook import Book, Finding, Source, plain
+from orderpull.tableau.lint.workbook import (
+    DataSource,
+    Faults,
+    Finding,
+    Workbook,
+    source_rule,
+    unbracketed,
+)
 
 SERVERS = frozenset({"redshift", "postgres", "mysql", "snowflake", "sqlserver", "sqlproxy"})
 FILES = frozenset({"hyper", "textscan", "excel-direct"})
@@ -19,118 +26,113 @@ TYPES = frozenset({"string", "integer", "real", "boolean", "date", "datetime", "
 _TABLE = re.compile(r"(\[[^\[\]]+\]\.)?\[[^\[\]]+\]")
 
 
-def reached(book: Book) -> Iterator[Finding]:
-    """Each connection says where to go, and no secret with it."""
-    for source in book.stored:
-        for each in source.element.iterfind("connection/named-connections/named-connection"):
-            inner = each.find("connection")
-            if inner is None:
-                name = each.get("name")
-                yield Finding("connection-empty", source.place, f"{name} holds no connection")
-            else:
-                yield from _address(source, inner)
-    for element in book.root.iter():
-        for name, value in element.attrib.items():
-            if name in SECRETS and value:
-                yield Finding("secret", f"<{element.tag}>", f"{name} stands in the file")
+@source_rule
+def addresses(_: Workbook, source: DataSource) -> Faults:
+    """Check that each connection has a complete address."""
+    for each in source.named_connections:
+        inner = each.find("connection")
+        if inner is None:
+            yield "connection-empty", f"{each.get('name')} contains no connection"
+        else:
+            yield from _address(inner)
 
 
-def _address(source: Source, connection: ET.Element) -> Iterator[Finding]:
+def _address(connection: ET.Element) -> Faults:
     kind = connection.get("class", "")
     if kind in FILES:
         return
     if kind not in SERVERS:
-        yield Finding("class", source.place, f"there is no connection of class {kind!r}")
+        yield "class", f"the connection class {kind!r} is unknown"
         return
     for name in ("server", "dbname"):
         if not connection.get(name):
-            yield Finding(name, source.place, f"the connection names no {name}")
+            yield name, f"{name} of the connection is missing"
     port = connection.get("port", "")
     if not port.isdigit() or not 0 < int(port) <= HIGHEST_PORT:
-        yield Finding("port", source.place, f"{port!r} is no port")
+        yield "port", f"{port!r} is not a port"
     if connection.get("sslmode", "") not in SSL:
-        yield Finding("sslmode", source.place, f"sslmode {connection.get('sslmode')!r} is none")
+        yield "sslmode", f"sslmode {connection.get('sslmode')!r} is unknown"
     if connection.get("one-time-sql"):
-        yield Finding("initial-sql", source.place, "it runs SQL of its own when it connects")
+        yield "initial-sql", "it runs its own SQL when it connects"
 
 
-def tables(book: Book) -> Iterator[Finding]:
-    """Each table names a connection that is there and a table in brackets; none is a join."""
-    for source in book.stored:
-        connections = {
-            each.get("name")
-            for each in source.element.iterfind("connection/named-connections/named-connection")
-        }
-        if not source.relations:
-            yield Finding("tables", source.place, "it names no table")
+def secrets(workbook: Workbook) -> Iterator[Finding]:
+    """Check that the file contains no secret."""
+    for element in workbook.root.iter():
+        for name in sorted(SECRETS & set(element.attrib)):
+            if element.get(name):
+                yield Finding("secret", f"<{element.tag}>", f"the file contains a {name}")
+
+
+@source_rule
+def tables(_: Workbook, source: DataSource) -> Faults:
+    """Check that each table has an existing connection and a bracketed name, without a join."""
+    connections = {each.get("name") for each in source.named_connections}
+    if not source.relations:
+        yield "tables", "it has no tables"
+        return
+    ours = any(table.name in source.relations for table in TABLES)
+    if ours and source.element.find("connection/relation[@type='join']"):
+        yield "join", "its tables are joined: an order's header would count once for each item"
+    listed = source.element.findall("connection/relation//relation[@type='table']")
+    for name, count in Counter(each.get("name") for each in listed).items():
+        if count > 1:
+            yield "table-twice", f"{name} occurs {count} times"
+    for name, each in source.relations.items():
+        if each.get("type") != "table":
             continue
-        found = source.element.findall("connection/relation//relation[@type='table']")
-        if source.element.find("connection/relation[@type='join']") and _ours(source):
-            sentence = "its tables are joined: an order's header would count once for each item"
-            yield Finding("join", source.place, sentence)
-        for name, count in Counter(each.get("name") for each in found).items():
-            if count > 1:
-                yield Finding("table-twice", source.place, f"{name} stands {count} times")
-        for title, each in source.relations.items():
-            if each.get("type") != "table":
-                continue
-            if each.get("connection") not in connections:
-                sentence = f"{title} uses the connection {each.get('connection')!r}; there is none"
-                yield Finding("connection-unknown", source.place, sentence)
-            if not _TABLE.fullmatch(each.get("table", "")):
-                yield Finding("table-name", source.place, f"{each.get('table')!r} is no table")
+        if each.get("connection") not in connections:
+            connection = each.get("connection")
+            yield "connection-unknown", f"{name} uses an unknown connection {connection!r}"
+        if not _TABLE.fullmatch(each.get("table", "")):
+            yield "table-name", f"{each.get('table')!r} is not a table name"
 
 
-def _ours(source: Source) -> bool:
-    return any(table.name in source.relations for table in TABLES)
+@source_rule
+def columns(_: Workbook, source: DataSource) -> Faults:
+    """Check that each column has a table, a type, and a unique name."""
+    maps = source.element.findall("connection/cols/map")
+    keys = Counter(each.get("key", "") for each in maps)
+    for each in maps:
+        table = unbracketed(each.get("value", "").split("].[")[0] + "]")
+        if table not in source.relations:
+            yield "column-table", f"the table of {each.get('key')} does not exist: {table}"
+    for key, count in keys.items():
+        if count > 1:
+            yield "column-twice", f"{key} is mapped to {count} columns"
+    if maps:
+        yield from _metadata(source, {unbracketed(key) for key in keys})
 
 
-def columns(book: Book) -> Iterator[Finding]:
-    """Each column leads to a table, is remembered with a type, and has a name of its own."""
-    for source in book.stored:
-        maps = source.element.findall("connection/cols/map")
-        keys = Counter(each.get("key", "") for each in maps)
-        for each in maps:
-            table = plain(each.get("value", "").split("].[")[0] + "]")
-            if table not in source.relations:
-                sentence = f"{each.get('key')} leads to {each.get('value')}; there is no such table"
-                yield Finding("column-table", source.place, sentence)
-        for key, times in keys.items():
-            if times > 1:
-                yield Finding("column-twice", source.place, f"{key} leads to {times} columns")
-        if maps:
-            yield from _remembered(source, {plain(key) for key in keys})
-
-
-def _remembered(source: Source, mapped: set[str]) -> Iterator[Finding]:
+def _metadata(source: DataSource, mapped: set[str]) -> Faults:
     for name in sorted(mapped - set(source.types)):
-        yield Finding("column-type", source.place, f"[{name}] has no type")
+        yield "column-type", f"[{name}] has no type"
     for name in sorted(set(source.types) - mapped):
-        yield Finding("column-nowhere", source.place, f"[{name}] leads to no column")
+        yield "column-nowhere", f"[{name}] is not mapped to a column"
     for record in source.records:
         local = record.findtext("local-name")
         if record.findtext("local-type") not in TYPES:
-            yield Finding("type-unknown", source.place, f"{local} is of no type that there is")
-        if plain(record.findtext("parent-name", "")) not in source.relations:
-            yield Finding("record-table", source.place, f"{local} is of a table that is not there")
+            yield "type-unknown", f"the type of {local} is unknown"
+        if unbracketed(record.findtext("parent-name", "")) not in source.relations:
+            yield "record-table", f"the table of {local} does not exist"
         identity = record.findtext("object-id")
-        if identity and plain(identity) not in source.objects:
-            yield Finding("record-object", source.place, f"{local} is of no table of the model")
+        if identity and unbracketed(identity) not in source.objects:
+            yield "record-object", f"the table of {local} is not in the object graph"
 
 
-def extracts(book: Book) -> Iterator[Finding]:
-    """Each file that is used is named from within the package, and lies there."""
-    off = {c for each in book.root.iterfind(".//extract[@enabled='false']") for c in each}
-    for connection in book.root.iter("connection"):
+def extracts(workbook: Workbook) -> Iterator[Finding]:
+    """Check that each extract in use is in the package."""
+    off = {c for each in workbook.root.iterfind(".//extract[@enabled='false']") for c in each}
+    for connection in workbook.root.iter("connection"):
         if connection.get("class") != "hyper" or connection in off:
             continue
         name = connection.get("dbname", "")
         if not name or PurePosixPath(name).is_absolute() or ":" in name or "\\" in name:
-            yield Finding("extract-path", "extract", f"{name!r} lies outside the package")
-        elif book.files is not None and name not in book.files:
-            yield Finding("extract-missing", "extract", f"{name} is not in the package")
-        elif book.files is None:
+            yield Finding("extract-path", "extract", f"{name!r} is outside the package")
+        elif workbook.files is None:
             yield Finding("extract-loose", "extract", f"{name} needs a package; this is a .twb")
+        elif name not in workbook.files:
+            yield Finding("extract-missing", "extract", f"{name} is not in the package")
 
 
-RULES = (reached, tables, columns, extracts)
+RULES = (addresses, secrets, tables, columns, extracts)

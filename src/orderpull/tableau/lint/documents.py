@@ -1,10 +1,10 @@
-"""The file as such: XML, its version, and what it says that it uses."""
+"""Rules for the document: XML, version, order of its parts, and its manifest."""
 
 from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from orderpull.tableau.lint.workbook import Book, Finding
+from orderpull.tableau.lint.workbook import Finding, Workbook
 
 PARTS = (
     "document-format-change-manifest",
@@ -26,85 +26,83 @@ PARTS = (
     "referenced-extensions",
     "explain-data",
 )
-"""A workbook's parts in the order in which Tableau reads them."""
+"""Parts of a workbook in the order in which Tableau reads them."""
 
 VERSIONS = frozenset({"10.5", "18.1", "26.1", "26.2"})
 
-NEEDED = {
+REQUIRED_FEATURES = {
     "object-graph": ("ObjectModelEncapsulateLegacy", "ObjectModelTableType"),
     "simple-id": ("SheetIdentifierTracking",),
     "computed-sort": ("SortTagCleanup",),
     "alphabetic-sort": ("SortTagCleanup",),
 }
-"""What a workbook must say that it uses, where it uses it; else Tableau does not open it."""
+"""Features that the manifest must name, by the element that needs them. Otherwise Tableau does not
+open the workbook."""
 
 
 def parse(text: bytes) -> tuple[ET.Element | None, list[Finding]]:
-    """The root of a workbook, or why there is none."""
+    """Return the root of a workbook, or None with the reason."""
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        return None, [_of("document", "it declares a document type of its own", "doctype")]
+        return None, [Finding("doctype", "document", "it declares its own document type")]
     try:
         root = ET.fromstring(text)  # noqa: S314 - without a document type nothing expands
     except ET.ParseError as error:
-        return None, [_of("document", f"it is not XML: {error}", "not-xml")]
+        return None, [Finding("not-xml", "document", f"it is not XML: {error}")]
     if root.tag != "workbook":
-        return None, [_of("document", f"it is a <{root.tag}>, not a <workbook>", "not-a-workbook")]
+        message = f"it is a <{root.tag}>, not a <workbook>"
+        return None, [Finding("not-a-workbook", "document", message)]
     return root, []
 
 
-def _of(place: str, sentence: str, kind: str) -> Finding:
-    return Finding(kind, place, sentence)
-
-
-def versions(book: Book) -> Iterator[Finding]:
-    """The version is one that is known, and the build is said."""
-    version = book.root.get("version")
+def versions(workbook: Workbook) -> Iterator[Finding]:
+    """Check that the version is known, and that the build is set."""
+    version = workbook.root.get("version")
     if version not in VERSIONS:
-        yield Finding("version", "workbook", f"version {version} is none of Tableau's")
-    if not book.root.get("source-build"):
+        yield Finding("version", "workbook", f"version {version} is not a version of Tableau")
+    if not workbook.root.get("source-build"):
         yield Finding("build", "workbook", "it does not say which build wrote it")
 
 
-def order(book: Book) -> Iterator[Finding]:
-    """The parts stand in Tableau's order, each once."""
-    tags = [child.tag for child in book.root]
+def order(workbook: Workbook) -> Iterator[Finding]:
+    """Check that each part occurs once, in Tableau's order."""
+    tags = [child.tag for child in workbook.root]
     for tag, count in Counter(tags).items():
         if tag not in PARTS:
-            yield Finding("part-unknown", "workbook", f"<{tag}> is no part of a workbook")
+            yield Finding("part-unknown", "workbook", f"<{tag}> is not a part of a workbook")
         elif count > 1:
-            yield Finding("part-twice", "workbook", f"<{tag}> stands {count} times")
-    places = [PARTS.index(tag) for tag in tags if tag in PARTS]
-    if places != sorted(places):
-        yield Finding("part-order", "workbook", "its parts do not stand in Tableau's order")
+            yield Finding("part-twice", "workbook", f"<{tag}> occurs {count} times")
+    positions = [PARTS.index(tag) for tag in tags if tag in PARTS]
+    if positions != sorted(positions):
+        yield Finding("part-order", "workbook", "its parts are not in Tableau's order")
     for tag in ("datasources", "worksheets", "windows"):
         if tag not in tags:
-            yield Finding("part-missing", "workbook", f"it has no <{tag}>")
+            yield Finding("part-missing", "workbook", f"<{tag}> is missing")
 
 
-def features(book: Book) -> Iterator[Finding]:
-    """What it uses it says in its manifest."""
-    said = {each.tag for each in book.root.iterfind("document-format-change-manifest/*")}
-    if "ManifestByVersion" in said:
+def features(workbook: Workbook) -> Iterator[Finding]:
+    """Check that the manifest names the features that the workbook uses."""
+    manifest = {each.tag for each in workbook.root.iterfind("document-format-change-manifest/*")}
+    if "ManifestByVersion" in manifest:
         return
-    for tag, names in NEEDED.items():
-        if book.root.find(f".//{tag}") is None:
+    for tag, names in REQUIRED_FEATURES.items():
+        if workbook.root.find(f".//{tag}") is None:
             continue
         for name in names:
-            if name not in said:
-                sentence = f"<{tag}> is used, and the manifest does not name {name}"
-                yield Finding("feature", "manifest", sentence)
+            if name not in manifest:
+                message = f"<{tag}> is used, but the manifest does not name {name}"
+                yield Finding("feature", "manifest", message)
 
 
-def identities(book: Book) -> Iterator[Finding]:
-    """No two things have one identity, and no two sheets one name."""
-    uuids = Counter(each.get("uuid") for each in book.root.iter("simple-id"))
+def identities(workbook: Workbook) -> Iterator[Finding]:
+    """Check that ids and names of sheets are unique."""
+    uuids = Counter(each.get("uuid") for each in workbook.root.iter("simple-id"))
     for uuid, count in uuids.items():
         if count > 1:
-            yield Finding("identity-twice", "workbook", f"{count} things have the id {uuid}")
-    names = Counter([each.name for each in book.users])
+            yield Finding("identity-twice", "workbook", f"{count} parts have the id {uuid}")
+    names = Counter(view.name for view in workbook.views)
     for name, count in names.items():
         if count > 1:
-            yield Finding("name-twice", "workbook", f"{count} sheets are called {name!r}")
+            yield Finding("name-twice", "workbook", f"{count} sheets have the name {name!r}")
 
 
 RULES = (versions, order, features, identities)

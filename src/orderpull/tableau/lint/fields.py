@@ -1,15 +1,21 @@
-"""Fields: each is stored or calculated, and each calculation means something."""
+"""Rules for fields: each one is stored or calculated, and each formula is valid."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from orderpull.tableau.formula import FormulaError, fields, parse
-from orderpull.tableau.formula_types import Meaning, Type, meaning
-from orderpull.tableau.lint.workbook import Book, Finding, Source, plain
+from orderpull.tableau.formula import Expression, FormulaError, fields, parse
+from orderpull.tableau.formula_types import FormulaType, ValueType, type_of
+from orderpull.tableau.lint.workbook import (
+    DataSource,
+    Faults,
+    Workbook,
+    levels,
+    source_rule,
+    unbracketed,
+)
 
-_MEANINGS: dict[str, Type] = {
+_VALUE_TYPES: dict[str, ValueType] = {
     "string": "string",
     "integer": "number",
     "real": "number",
@@ -20,109 +26,102 @@ _MEANINGS: dict[str, Type] = {
 _FORMAT = re.compile(r'([ncp]["#,0.%$€;+\- ]*[#0][^<>]*|\*[^<>]+|[SLC]\S*)')
 
 
-def declared(book: Book) -> Iterator[Finding]:
-    """Each field has one declaration, leads somewhere, and is what it is stored as."""
-    for source in book.stored:
-        names = Counter(column.get("name") for column in source.element.findall("column"))
-        for name, count in names.items():
-            if count > 1:
-                yield Finding("field-twice", source.place, f"{name} is declared {count} times")
-        for name, column in source.columns.items():
-            yield from _declared(source, name, column.get("datatype", ""))
-            role, kind = column.get("role"), column.get("type")
-            if role not in {"dimension", "measure"}:
-                yield Finding("role", source.place, f"[{name}] is neither dimension nor measure")
-            if column.get("datatype") == "string" and kind == "quantitative":
-                yield Finding("field-kind", source.place, f"[{name}] is a text that is measured")
-            shape = column.get("default-format")
-            if shape and not _FORMAT.fullmatch(shape):
-                yield Finding("format", source.place, f"{shape!r} formats no number")
+@source_rule
+def declared(_: Workbook, source: DataSource) -> Faults:
+    """Check that each field has one declaration, an origin, and its stored type."""
+    names = Counter(column.get("name") for column in source.element.findall("column"))
+    for name, count in names.items():
+        if count > 1:
+            yield "field-twice", f"{name} is declared {count} times"
+    for name, column in source.columns.items():
+        yield from _origin(source, name, column.get("datatype", ""))
+        if column.get("role") not in {"dimension", "measure"}:
+            yield "role", f"[{name}] is neither dimension nor measure"
+        if column.get("datatype") == "string" and column.get("type") == "quantitative":
+            yield "field-kind", f"[{name}] is a text and quantitative"
+        number_format = column.get("default-format")
+        if number_format and not _FORMAT.fullmatch(number_format):
+            yield "format", f"{number_format!r} is not a number format"
 
 
-def _declared(source: Source, name: str, data_type: str) -> Iterator[Finding]:
+def _origin(source: DataSource, name: str, data_type: str) -> Faults:
     if data_type == "table" or source.columns[name].find("calculation") is not None:
         return
     if name not in source.types:
-        yield Finding("field-nowhere", source.place, f"[{name}] is neither stored nor calculated")
+        yield "field-nowhere", f"[{name}] is neither stored nor calculated"
     elif source.types[name] != data_type:
-        sentence = f"[{name}] is stored as {source.types[name]}, declared as {data_type}"
-        yield Finding("field-type", source.place, sentence)
+        yield "field-type", f"[{name}] is stored as {source.types[name]}, declared as {data_type}"
 
 
-def calculations(book: Book) -> Iterator[Finding]:
-    """Each formula can be read, names fields that are there, and gives what is declared."""
-    for source in book.stored:
-        trees = {}
-        for name, formula in source.formulas.items():
-            try:
-                trees[name] = parse(formula)
-            except FormulaError as error:
-                yield Finding("formula", source.place, f"[{name}] cannot be read: {error}")
+@source_rule
+def calculations(workbook: Workbook, source: DataSource) -> Faults:
+    """Check that each formula is valid, uses existing fields, and has its declared type."""
+    trees: dict[str, Expression] = {}
+    for name, formula in source.formulas.items():
         try:
-            order = [
-                *TopologicalSorter({n: fields(tree) for n, tree in trees.items()}).static_order()
-            ]
-        except CycleError as error:
-            circle = " → ".join(f"[{name}]" for name in error.args[1])
-            yield Finding("circle", source.place, f"calculations name each other: {circle}")
+            trees[name] = parse(formula)
+        except FormulaError as error:
+            yield "formula", f"[{name}] cannot be parsed: {error}"
+    try:
+        order = [*TopologicalSorter({n: fields(tree) for n, tree in trees.items()}).static_order()]
+    except CycleError as error:
+        circle = " → ".join(f"[{name}]" for name in error.args[1])
+        yield "circle", f"calculations depend on each other: {circle}"
+        return
+    types = _stored_types(source) | _parameter_types(workbook)
+    for name in order:
+        if name not in trees:
             continue
-        known = _stored(source) | _parameters(book)
-        for name in order:
-            if name not in trees:
-                continue
-            try:
-                known[name] = meaning(trees[name], known)
-            except FormulaError as error:
-                yield Finding("calculation", source.place, f"[{name}]: {error}")
-                known[name] = Meaning("unknown", "constant")
-            else:
-                yield from _fits(source, name, known[name])
+        try:
+            types[name] = type_of(trees[name], types)
+        except FormulaError as error:
+            yield "calculation", f"[{name}]: {error}"
+            types[name] = FormulaType("unknown", "constant")
+        else:
+            yield from _declared_type(source, name, types[name])
 
 
-def _stored(source: Source) -> dict[str, Meaning]:
-    known = {name: _MEANINGS.get(kind, "unknown") for name, kind in source.types.items()}
-    return {name: Meaning(kind, "row") for name, kind in known.items()}
-
-
-def _parameters(book: Book) -> dict[str, Meaning]:
-    """What a person sets, as formulas name it."""
+def _stored_types(source: DataSource) -> dict[str, FormulaType]:
     return {
-        f"{name}].[{field}": Meaning(
-            _MEANINGS.get(column.get("datatype", ""), "unknown"), "constant"
+        name: FormulaType(_VALUE_TYPES.get(data_type, "unknown"), "row")
+        for name, data_type in source.types.items()
+    }
+
+
+def _parameter_types(workbook: Workbook) -> dict[str, FormulaType]:
+    """Return the types of the parameters, by the name that formulas use."""
+    return {
+        f"{name}].[{field}": FormulaType(
+            _VALUE_TYPES.get(column.get("datatype", ""), "unknown"), "constant"
         )
-        for name, source in book.sources.items()
+        for name, source in workbook.sources.items()
         if source.connection is None
         for field, column in source.columns.items()
     }
 
 
-def _fits(source: Source, name: str, gives: Meaning) -> Iterator[Finding]:
+def _declared_type(source: DataSource, name: str, actual: FormulaType) -> Faults:
     column = source.columns[name]
-    declared_as = _MEANINGS.get(column.get("datatype", ""), "unknown")
-    if "unknown" not in {declared_as, gives.type} and declared_as != gives.type:
-        sentence = f"[{name}] gives {gives.type}, declared is {column.get('datatype')}"
-        yield Finding("calculation-type", source.place, sentence)
-    along = column.find("calculation/table-calc")
-    if gives.level == "sheet" and along is None:
-        yield Finding("table-calculation", source.place, f"[{name}] runs along nothing")
-    if gives.level in {"group", "sheet"} and column.get("role") == "dimension":
-        yield Finding("aggregate-role", source.place, f"[{name}] is aggregated, and a dimension")
+    data_type = column.get("datatype", "")
+    expected = _VALUE_TYPES.get(data_type, "unknown")
+    if "unknown" not in {expected, actual.type} and expected != actual.type:
+        yield "calculation-type", f"[{name}] returns {actual.type}, but {data_type} is declared"
+    if actual.level == "sheet" and column.find("calculation/table-calc") is None:
+        yield "table-calculation", f"[{name}] has no <table-calc>"
+    if actual.level in {"group", "sheet"} and column.get("role") == "dimension":
+        yield "aggregate-role", f"[{name}] is an aggregate and a dimension"
 
 
-def groups(book: Book) -> Iterator[Finding]:
-    """Each group is made of fields that are there."""
-    for source in book.stored:
-        for name, group in source.groups.items():
-            for part in group.iter("groupfilter"):
-                level = part.get("level")
-                if level and not _known_level(source, plain(level)):
-                    sentence = f"[{name}] is made of {level}; there is no such field"
-                    yield Finding("group-field", source.place, sentence)
-
-
-def _known_level(source: Source, level: str) -> bool:
-    pills = {plain(each.get("name", "")) for each in source.element.findall("column-instance")}
-    return source.has(level) or level in pills
+@source_rule
+def groups(_: Workbook, source: DataSource) -> Faults:
+    """Check that groups consist of existing fields."""
+    pills = {
+        unbracketed(each.get("name", "")) for each in source.element.findall("column-instance")
+    }
+    for name, group in source.groups.items():
+        for level in sorted(levels(group)):
+            if not source.has(level) and level not in pills:
+                yield "group-field", f"[{name}] consists of [{level}], which does not exist"
 
 
 RULES = (declared, calculations, groups)

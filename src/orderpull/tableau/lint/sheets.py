@@ -1,10 +1,20 @@
-"""Sheets: every pill that one uses is declared there, and made of a field that is there."""
+"""Rules for sheets: each pill is declared, and refers to an existing field."""
 
 import re
-from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from orderpull.tableau.lint.workbook import BUILT_IN, Book, Finding, Sheet, plain, references
+from orderpull.tableau.lint.workbook import (
+    BUILT_IN,
+    REFERENCE,
+    Dashboard,
+    Faults,
+    Sheet,
+    Workbook,
+    references,
+    sheet_rule,
+    unbracketed,
+    view_rule,
+)
 
 MARKS = frozenset(
     {
@@ -26,157 +36,137 @@ DERIVATIONS = {
 }
 KINDS = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
 
-_SHELF = re.compile(r"[\s()/*+]+")
+_SHELF_SYNTAX = re.compile(r"[\s()/*+]+")
 
 
-def sources(book: Book) -> Iterator[Finding]:
-    """Each data source that a sheet or dashboard uses is there."""
-    for each in book.users:
-        links = each.element.iterfind(".//datasources/datasource")
-        used = {link.get("name", "") for link in links}
-        used |= {part.get("datasource", "") for part in each.declared.dependencies}
-        for name in sorted(used - set(book.sources)):
-            yield Finding("source-unknown", each.place, f"there is no data source {name!r}")
-        if not used and each in book.sheets:
-            yield Finding("source-missing", each.place, "it uses no data source")
+@view_rule
+def sources(workbook: Workbook, view: Sheet | Dashboard) -> Faults:
+    """Check that each data source of a sheet or dashboard exists."""
+    used = {link.get("name", "") for link in view.element.iterfind(".//datasources/datasource")}
+    used |= {each.get("datasource", "") for each in view.dependencies.elements}
+    for name in sorted(used - set(workbook.sources)):
+        yield "source-unknown", f"the data source {name!r} does not exist"
+    if not used and isinstance(view, Sheet):
+        yield "source-missing", "it uses no data source"
 
 
-def declarations(book: Book) -> Iterator[Finding]:
-    """Each declared pill is made of a declared field, and its name says how."""
-    for each in book.users:
-        for (source, name), pill in each.declared.instances.items():
-            field = plain(pill.get("column", ""))
-            if (source, field) not in each.declared.columns and field not in BUILT_IN:
-                sentence = f"[{name}] is made of [{field}], which is not declared"
-                yield Finding("pill-field", each.place, sentence)
-            yield from _named(each.place, name, field, pill)
-        for (source, name), column in each.declared.columns.items():
-            yield from _same(book, each.place, source, name, column)
+@view_rule
+def declarations(workbook: Workbook, view: Sheet | Dashboard) -> Faults:
+    """Check that each pill is made of a declared field, and named after it."""
+    for (source, name), pill in view.dependencies.instances.items():
+        field = unbracketed(pill.get("column", ""))
+        if (source, field) not in view.dependencies.columns and field not in BUILT_IN:
+            yield "pill-field", f"[{name}] is made of [{field}], which is not declared"
+        yield from _pill_name(name, field, pill)
+    for (source, name), column in view.dependencies.columns.items():
+        yield from _same_field(workbook, source, name, column)
 
 
-def _named(place: str, name: str, field: str, pill: ET.Element) -> Iterator[Finding]:
-    first, _, rest = name.partition(":")
-    middle, _, last = rest.rpartition(":")
-    if first not in DERIVATIONS or last not in KINDS:
-        return  # a pill of a kind that is not known here
-    if middle != field or DERIVATIONS[first] != pill.get("derivation"):
-        sentence = f"[{name}] is {pill.get('derivation')} of [{field}], and not what it says"
-        yield Finding("pill-name", place, sentence)
-    if KINDS[last] != pill.get("type"):
-        yield Finding("pill-kind", place, f"[{name}] is {pill.get('type')}")
-
-
-def _same(book: Book, place: str, source: str, name: str, column: ET.Element) -> Iterator[Finding]:
-    if source not in book.sources:
+def _pill_name(name: str, field: str, pill: ET.Element) -> Faults:
+    derivation, _, rest = name.partition(":")
+    middle, _, kind = rest.rpartition(":")
+    if derivation not in DERIVATIONS or kind not in KINDS:
         return
-    known = book.sources[source]
+    if middle != field or DERIVATIONS[derivation] != pill.get("derivation"):
+        yield "pill-name", f"[{name}] is {pill.get('derivation')} of [{field}], unlike its name"
+    if KINDS[kind] != pill.get("type"):
+        yield "pill-kind", f"[{name}] is {pill.get('type')}, unlike its name"
+
+
+def _same_field(workbook: Workbook, name: str, field: str, column: ET.Element) -> Faults:
+    """Compare a declared field with its data source. A sheet may have its own calculations."""
+    source = workbook.sources.get(name)
+    if source is None:
+        return
     calculation = column.find("calculation")
-    if not known.has(name):
-        if calculation is None:  # a sheet may have calculations of its own
-            yield Finding("field-unknown", place, f"the data source has no field [{name}]")
+    if not source.has(field):
+        if calculation is None:
+            yield "field-unknown", f"the data source has no field [{field}]"
         return
     formula = calculation.get("formula") if calculation is not None else None
-    if name in known.formulas and formula != known.formulas[name]:
-        yield Finding("formula-differs", place, f"[{name}] is not calculated as in its data source")
+    if field in source.formulas and formula != source.formulas[field]:
+        yield "formula-differs", f"[{field}] has another formula than in its data source"
 
 
-def shelves(book: Book) -> Iterator[Finding]:
-    """Each pill on a shelf is declared, and the shelf holds nothing else."""
-    for sheet in book.sheets:
-        for shelf, said in sheet.shelves.items():
-            for source, name in references(said):
-                if not sheet.declared.has(source, name) and name not in BUILT_IN:
-                    sentence = f"its {shelf} show [{name}], which is not declared"
-                    yield Finding("shelf", sheet.place, sentence)
-            rest = _SHELF.sub("", re.sub(r"\[[^\[\]]+\]\.\[[^\[\]]+\]", "", said))
-            if rest or said.count("(") != said.count(")"):
-                yield Finding("shelf-broken", sheet.place, f"its {shelf} cannot be read: {said}")
-        if not sheet.shown:
-            yield Finding("sheet-empty", sheet.place, "it shows nothing")
+@sheet_rule
+def shelves(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that each shelf can be parsed, and holds declared pills."""
+    for shelf, content in sheet.shelves.items():
+        for pair in references(content):
+            if not sheet.dependencies.has(pair) and pair[1] not in BUILT_IN:
+                yield "shelf", f"its {shelf} show [{pair[1]}], which is not declared"
+        rest = _SHELF_SYNTAX.sub("", REFERENCE.sub("", content))
+        if rest or content.count("(") != content.count(")"):
+            yield "shelf-broken", f"its {shelf} cannot be parsed: {content}"
+    if not sheet.shown:
+        yield "sheet-empty", "it shows nothing"
 
 
-def marks(book: Book) -> Iterator[Finding]:
-    """Each mark is one that there is, and made of declared pills."""
-    for sheet in book.sheets:
-        for mark in sheet.element.iterfind("table/panes/pane/mark"):
-            if mark.get("class") not in MARKS:
-                yield Finding("mark", sheet.place, f"there is no mark {mark.get('class')!r}")
-        for source, name in sheet.encoded:
-            if not sheet.declared.has(source, name) and name not in BUILT_IN:
-                yield Finding("encoding", sheet.place, f"a mark shows [{name}], not declared")
-        summed = sheet.element.find("table/view/aggregation")
-        if summed is None or summed.get("value") != "true":
-            yield Finding("aggregation", sheet.place, "it shows rows, not sums")
+@sheet_rule
+def marks(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that each mark is known, aggregated, and made of declared pills."""
+    for mark in sheet.element.iterfind("table/panes/pane/mark"):
+        if mark.get("class") not in MARKS:
+            yield "mark", f"the mark {mark.get('class')!r} is unknown"
+    for pair in sheet.encoded:
+        if not sheet.dependencies.has(pair) and pair[1] not in BUILT_IN:
+            yield "encoding", f"a mark shows [{pair[1]}], which is not declared"
+    aggregation = sheet.element.find("table/view/aggregation")
+    if aggregation is None or aggregation.get("value") != "true":
+        yield "aggregation", "it shows rows, not sums"
 
 
-def texts(book: Book) -> Iterator[Finding]:
-    """Each field in a title, a label or a tooltip is declared; in the two latter it is shown."""
-    for sheet in book.sheets:
-        for run in sheet.element.iter("run"):
-            for source, name in references(run.text or ""):
-                if not sheet.declared.has(source, name):
-                    yield Finding("text-field", sheet.place, f"a text tells [{name}], not declared")
-        for tag in ("customized-label", "customized-tooltip"):
-            for run in sheet.element.iterfind(f"table/panes/pane/{tag}//run"):
-                for pair in references(run.text or ""):
-                    if pair not in sheet.shown:
-                        sentence = f"its {tag.partition('-')[2]} tells [{pair[1]}], not shown"
-                        yield Finding("text-hidden", sheet.place, sentence)
+@sheet_rule
+def texts(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that the fields of texts are declared, and shown if the text belongs to a mark."""
+    for run in sheet.element.iter("run"):
+        for pair in references(run.text or ""):
+            if not sheet.dependencies.has(pair):
+                yield "text-field", f"a text contains [{pair[1]}], which is not declared"
+    for tag in ("label", "tooltip"):
+        for run in sheet.element.iterfind(f"table/panes/pane/customized-{tag}//run"):
+            for pair in references(run.text or ""):
+                if pair not in sheet.shown:
+                    yield "text-hidden", f"its {tag} contains [{pair[1]}], which is not shown"
 
 
-def styles(book: Book) -> Iterator[Finding]:
-    """Each style is of a declared pill."""
-    for sheet in book.sheets:
-        for part in sheet.element.iterfind("table/style//*[@field]"):
-            for source, name in references(part.get("field", "")):
-                if not sheet.declared.has(source, name):
-                    yield Finding(
-                        "style-field", sheet.place, f"a style is of [{name}], not declared"
-                    )
+@sheet_rule
+def styles(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that styles apply to declared pills."""
+    for part in sheet.element.iterfind("table/style//*[@field]"):
+        for pair in references(part.get("field", "")):
+            if not sheet.dependencies.has(pair):
+                yield "style-field", f"a style applies to [{pair[1]}], which is not declared"
 
 
-def sorts(book: Book) -> Iterator[Finding]:
-    """Each sort is of a dimension that is shown, by a declared measure."""
-    for sheet in book.sheets:
-        for kind in ("computed-sort", "alphabetic-sort", "manual-sort", "natural-sort"):
-            for sort in sheet.element.iterfind(f"table/view/{kind}"):
-                for pair in references(sort.get("column", "")):
-                    if pair not in sheet.shown:
-                        sentence = f"it sorts [{pair[1]}], which it does not show"
-                        yield Finding("sort", sheet.place, sentence)
-                for source, name in references(sort.get("using", "")):
-                    if not sheet.declared.has(source, name):
-                        yield Finding("sort-by", sheet.place, f"it sorts by [{name}], not declared")
+@sheet_rule
+def sorts(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that each sort applies to a shown dimension, by a declared measure."""
+    for kind in ("computed-sort", "alphabetic-sort", "manual-sort", "natural-sort"):
+        for sort in sheet.element.iterfind(f"table/view/{kind}"):
+            for pair in references(sort.get("column", "")):
+                if pair not in sheet.shown:
+                    yield "sort", f"it sorts [{pair[1]}], which is not shown"
+            for pair in references(sort.get("using", "")):
+                if not sheet.dependencies.has(pair):
+                    yield "sort-by", f"it sorts by [{pair[1]}], which is not declared"
 
 
-def table_calculations(book: Book) -> Iterator[Finding]:
-    """Each table calculation says along which of the shown dimensions it runs."""
-    for sheet in book.sheets:
-        for (source, name), pill in sheet.declared.instances.items():
-            known = book.sources.get(source)
-            field = plain(pill.get("column", ""))
-            if known is None or field not in known.columns:
-                continue
-            runs = known.columns[field].find("calculation/table-calc") is not None
-            along = pill.find("table-calc")
-            if runs and along is None:
-                yield Finding(
-                    "rank-along", sheet.place, f"[{name}] does not say along what it runs"
-                )
-            elif along is not None:
-                yield from _along(sheet, name, along)
-
-
-def _along(sheet: Sheet, name: str, along: ET.Element) -> Iterator[Finding]:
-    shown = {
-        (source, plain(sheet.declared.instances[source, pill].get("column", "")))
-        for source, pill in sheet.shown
-        if (source, pill) in sheet.declared.instances
-    }
-    for pair in references(along.get("ordering-field", "")):
-        if pair not in shown and pair not in sheet.shown:
-            sentence = f"[{name}] runs along [{pair[1]}], which is not shown"
-            yield Finding("rank-field", sheet.place, sentence)
+@sheet_rule
+def table_calculations(workbook: Workbook, sheet: Sheet) -> Faults:
+    """Check that each table calculation has its direction, along a shown dimension."""
+    for (source, name), pill in sheet.dependencies.instances.items():
+        field = unbracketed(pill.get("column", ""))
+        columns = workbook.sources[source].columns if source in workbook.sources else {}
+        if field not in columns:
+            continue
+        direction = pill.find("table-calc")
+        if direction is None and columns[field].find("calculation/table-calc") is not None:
+            yield "rank-along", f"[{name}] does not say along which field it is computed"
+        ordering = direction.get("ordering-field", "") if direction is not None else ""
+        for pair in references(ordering):
+            if pair not in sheet.shown | sheet.shown_fields:
+                yield "rank-field", f"[{name}] is computed along [{pair[1]}], which is not shown"
 
 
 RULES = (
