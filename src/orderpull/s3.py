@@ -77,8 +77,8 @@ class S3Client:
         kms_key: str | None = None,
     ) -> None:
         self.endpoint = endpoint
-        asked = {"ServerSideEncryption": sse, "SSEKMSKeyId": kms_key}
-        self.encryption = {key: value for key, value in asked.items() if value}
+        parameters = {"ServerSideEncryption": sse, "SSEKMSKeyId": kms_key}
+        self.encryption = {key: value for key, value in parameters.items() if value}
         self._region = region
 
     @cached_property
@@ -145,19 +145,19 @@ class Bucket:
     def reach(self) -> None:
         """Ask for something small, patient for seconds only."""
         timeouts = {"connect_timeout": FIRST_SECONDS, "read_timeout": FIRST_SECONDS}
-        with self._told("list"):
+        with self._translated_errors("list"):
             self._s3.new_client(FIRST_TRIES, **timeouts).list_objects_v2(
                 Bucket=self.name, Prefix=self.prefix, MaxKeys=1
             )
 
     def get(self, key: str, first: int | None = None) -> Object | None:
         """The object *key*, or its *first* bytes; None if there is none."""
-        asked = {"Range": f"bytes=0-{first - 1}"} if first else {}
-        with self._told("read"):
+        parameters = {"Range": f"bytes=0-{first - 1}"} if first else {}
+        with self._translated_errors("read"):
             for tried in range(1, TRIES + 1):
                 try:
                     got = self._s3.client.get_object(
-                        Bucket=self.name, Key=self.prefix + key, **asked
+                        Bucket=self.name, Key=self.prefix + key, **parameters
                     )
                     return _object(got, got["Body"].read())
                 except boto.ClientError as error:
@@ -173,8 +173,8 @@ class Bucket:
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
         """What lies with the object *key*; None if there is none."""
-        found = self._head(key)
-        return None if found is None else found["Metadata"]
+        head = self._head(key)
+        return None if head is None else head["Metadata"]
 
     def put(self, key: str, data: bytes, **metadata: str) -> str:
         """Put an object, over another if there is one; its etag."""
@@ -193,14 +193,14 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         """Delete the object *key*, if it is there."""
-        with self._told("delete"):
+        with self._translated_errors("delete"):
             self._s3.client.delete_object(Bucket=self.name, Key=self.prefix + key)
 
     def delete_all(self, keys: Sequence[str]) -> None:
         """Delete the objects *keys*, as many as S3 takes at once."""
         for first in range(0, len(keys), _DELETED_AT_ONCE):
             some = [{"Key": self.prefix + key} for key in keys[first : first + _DELETED_AT_ONCE]]
-            with self._told("delete"):
+            with self._translated_errors("delete"):
                 answer = self._s3.client.delete_objects(
                     Bucket=self.name, Delete={"Objects": some, "Quiet": True}
                 )
@@ -217,52 +217,52 @@ class Bucket:
         :param at_once: how many are asked for with one call.
         """
         for answer in self._listed(folder, after, at_once):
-            for found in answer.get("Contents", ()):
-                yield found["Key"].removeprefix(self.prefix + folder)
+            for entry in answer.get("Contents", ()):
+                yield entry["Key"].removeprefix(self.prefix + folder)
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Every object below the prefix, and seconds since it was put by the store's clock."""
         for answer in self._listed("", delimiter=""):
-            for found in answer.get("Contents", ()):
-                age = (_date(answer, found["LastModified"]) - found["LastModified"]).total_seconds()
-                yield found["Key"].removeprefix(self.prefix), age
+            for entry in answer.get("Contents", ()):
+                age = (_date(answer, entry["LastModified"]) - entry["LastModified"]).total_seconds()
+                yield entry["Key"].removeprefix(self.prefix), age
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders right in *folder*, in byte order."""
         return [
-            found["Prefix"].removeprefix(self.prefix + folder).rstrip("/")
+            entry["Prefix"].removeprefix(self.prefix + folder).rstrip("/")
             for answer in self._listed(folder)
-            for found in answer.get("CommonPrefixes", ())
+            for entry in answer.get("CommonPrefixes", ())
         ]
 
     def _listed(
         self, folder: str, after: str = "", at_once: int = 1000, delimiter: str = "/"
     ) -> Iterator[dict[str, Any]]:
-        asked: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "Prefix": self.prefix + folder, "Delimiter": delimiter, "MaxKeys": at_once
         }  # fmt: skip
         if after:
-            asked["StartAfter"] = self.prefix + folder + after
+            parameters["StartAfter"] = self.prefix + folder + after
         while True:
-            with self._told("list"):
-                answer = self._s3.client.list_objects_v2(Bucket=self.name, **asked)
+            with self._translated_errors("list"):
+                answer = self._s3.client.list_objects_v2(Bucket=self.name, **parameters)
             yield answer
             if not answer.get("IsTruncated"):
                 return
-            asked["ContinuationToken"] = answer["NextContinuationToken"]
+            parameters["ContinuationToken"] = answer["NextContinuationToken"]
 
     def _put(
         self, key: str, data: bytes, metadata: Mapping[str, str], condition: Mapping[str, str]
     ) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        asked = {
+        parameters = {
             "Bucket": self.name, "Key": self.prefix + key, "Body": data,
             "Metadata": dict(metadata) | {"sha256": sha256}, **self._s3.encryption, **condition,
         }  # fmt: skip
-        with self._told("write"):
+        with self._translated_errors("write"):
             for tried in range(1, _CONFLICT_TRIES + 1):
                 try:
-                    return str(self._s3.client.put_object(**asked)["ETag"])
+                    return str(self._s3.client.put_object(**parameters)["ETag"])
                 except boto.ClientError as error:
                     if _code(error) in _CONFLICT and tried < _CONFLICT_TRIES:
                         time.sleep(0.1 * 2**tried)
@@ -277,25 +277,25 @@ class Bucket:
 
         :raises PreconditionFailed: another process wrote the object.
         """
-        found = self._head(key)
-        if found is None or found["Metadata"].get("sha256") != sha256:
+        head = self._head(key)
+        if head is None or head["Metadata"].get("sha256") != sha256:
             raise PreconditionFailed(key)
-        return str(found["ETag"])
+        return str(head["ETag"])
 
     def _head(self, key: str) -> dict[str, Any] | None:
-        with self._told("read"):
+        with self._translated_errors("read"):
             try:
-                found: dict[str, Any] = self._s3.client.head_object(
+                head: dict[str, Any] = self._s3.client.head_object(
                     Bucket=self.name, Key=self.prefix + key
                 )
             except boto.ClientError as error:
                 if _code(error) in _MISSING:
                     return None
                 raise
-        return found
+        return head
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translated_errors(self, what: str) -> Iterator[None]:
         """Turn boto's errors into sentences; *what* was asked for, as a verb."""
         try:
             yield

@@ -389,8 +389,8 @@ def _convert(table: object, type_: type[Block], where: str, prefix: str = "") ->
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         key = ".".join(part for part in (prefix, place.rstrip("`").lstrip(".")) if part)
-        told = f"{key or 'the file'}: {message[:1].lower()}{message[1:]}"
-        raise SettingsError(f"{where}: {told}.", "See docs/settings.md.") from None
+        reason = f"{key or 'the file'}: {message[:1].lower()}{message[1:]}"
+        raise SettingsError(f"{where}: {reason}.", "See docs/settings.md.") from None
 
 
 def _check_source(where: str, source: SourceSettings) -> None:

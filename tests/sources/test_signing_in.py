@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orderpull.errors import SettingsError, SourceRefused
+from orderpull.failpoints import TOKEN_POINTS
 from orderpull.operate.check import check
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import REFRESH_TOKEN
@@ -172,7 +173,7 @@ def test_what_is_kept_cannot_be_read_or_made_by_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["token-received", "token-kept"])
+@pytest.mark.parametrize("point", TOKEN_POINTS)
 def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
     """Once it is kept it is good; killed before that, the next run says what is lost."""
     profile = Generic(auth="oauth2-refresh", orders=ORDERS)

@@ -93,8 +93,8 @@ def read_requests(folder: Path) -> list[InFlightRequest]:
 
 def first_line(request: str, pull: str) -> bytes:
     """The line that says what is asked, and by which pull if that matters."""
-    told = {"request": request} | ({"pull": pull} if pull else {})
-    return msgspec.json.encode(told) + b"\n"
+    line = {"request": request} | ({"pull": pull} if pull else {})
+    return msgspec.json.encode(line) + b"\n"
 
 
 def parse_request(path: Path, data: bytes) -> InFlightRequest:

@@ -78,7 +78,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
         :raises LandingError: they cannot.
         """
-        with self._told():
+        with self._translated_errors():
             self._in_flight.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._in_flight, buffering=0) as probe:
                 probe.write(b"orderpull was here\n")
@@ -95,7 +95,7 @@ class LocalSourceLanding(protocol.SourceLanding):
         :raises LandingBusy: another process is.
         """
         with ExitStack() as stack:
-            with self._told():
+            with self._translated_errors():
                 try:
                     stack.enter_context(file_lock(self.folder / ".lock"))
                 except LockHeld as holder:
@@ -108,7 +108,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     def being_pulled(self) -> bool:
         """Whether a process is pulling this source now."""
-        with self._told():
+        with self._translated_errors():
             return is_locked(self.folder / ".lock")
 
     def pages(self, after: int = 0) -> list[int]:
@@ -154,7 +154,7 @@ class LocalSourceLanding(protocol.SourceLanding):
         :raises CorruptPage: its bytes are not those that were landed.
         """
         path = self.local_copy(page)
-        with self._told():
+        with self._translated_errors():
             data = path.read_bytes()
         meta, body = decode(data, str(path))
         return check_number(meta, page, str(path)), body
@@ -162,7 +162,7 @@ class LocalSourceLanding(protocol.SourceLanding):
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
         path = self.local_copy(page)
-        with self._told(), path.open("rb") as file:
+        with self._translated_errors(), path.open("rb") as file:
             data = file.read(_META_BYTES)
         return check_number(decode_meta(data, str(path))[0], page, str(path))
 
@@ -172,12 +172,12 @@ class LocalSourceLanding(protocol.SourceLanding):
         :param reserve: bytes that the answer may need; they are taken from the disk now.
         :raises LandingError: they are not there.
         """
-        with self._told():
+        with self._translated_errors():
             return InFlightRequest.begin(self._in_flight / f"{page:012d}.part", request, reserve)
 
     def requests_in_flight(self) -> list[InFlightRequest]:
         """What a kill left behind: requests whose answer did not become a page."""
-        with self._told():
+        with self._translated_errors():
             return read_requests(self._in_flight)
 
     def land(self, meta: PageMeta, body: bytes) -> None:
@@ -185,7 +185,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
         :raises LandingError: they are not.
         """
-        with self._told():
+        with self._translated_errors():
             path = self._month() / f"{meta.page:012d}{SUFFIX}"
             if path.exists():
                 raise FileExistsError(errno.EEXIST, f"page {meta.page} is there already")
@@ -194,7 +194,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     def note(self, name: str) -> bytes | None:
         """What was kept under *name* beside the pages; None if nothing was."""
-        with self._told():
+        with self._translated_errors():
             try:
                 return (self.folder / name).read_bytes()
             except FileNotFoundError:
@@ -202,7 +202,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     def keep_note(self, name: str, data: bytes) -> None:
         """Keep *data* under *name*, wholly or not at all, and durably."""
-        with self._told():
+        with self._translated_errors():
             self._replace(self.folder / name, data)
 
     @property
@@ -211,13 +211,13 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     def _numbers(self, month: Path) -> list[int]:
         """Numbers of the pages in one month's folder, as they come."""
-        with self._told():
+        with self._translated_errors():
             names = [entry.name for entry in os.scandir(month)]
         return [int(match[1]) for name in names if (match := _PAGE.fullmatch(name))]
 
     def _months(self) -> list[Path]:
         """The month folders, oldest first."""
-        with self._told():
+        with self._translated_errors():
             try:
                 names = [entry.name for entry in os.scandir(self.folder)]
             except FileNotFoundError:
@@ -259,7 +259,7 @@ class LocalSourceLanding(protocol.SourceLanding):
         sync_folder(path.parent)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Turn the system's errors into sentences."""
         try:
             yield

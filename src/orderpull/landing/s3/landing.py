@@ -4,7 +4,7 @@
 
     s3://BUCKET/PREFIX/<source>/landing.json              the landing's identity
     s3://BUCKET/PREFIX/<source>/cursor.json               how far a verified window reached
-    s3://BUCKET/PREFIX/<source>/loaded.json               a note of what the ledger last said
+    s3://BUCKET/PREFIX/<source>/loaded.json               a note of what the ledger last metadata
     s3://BUCKET/PREFIX/<source>/read.json                 a note of what the last pull came to
     s3://BUCKET/PREFIX/<source>/.lock                     the lease of the process that pulls
     s3://BUCKET/PREFIX/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
@@ -148,7 +148,7 @@ class S3SourceLanding(protocol.SourceLanding):
             with suppress(PreconditionFailed):  # another was first: then it is that one
                 data = msgspec.json.encode({"id": uuid.uuid4().hex})
                 self.bucket.create(IDENTITY, data)
-        with self._told():
+        with self._translated_errors():
             self._cache.prepare()
 
     @property
@@ -167,7 +167,7 @@ class S3SourceLanding(protocol.SourceLanding):
         :raises LandingBusy: another process is.
         """
         with ExitStack() as stack:
-            with self._told():
+            with self._translated_errors():
                 self._cache.prepare()
                 try:
                     stack.enter_context(file_lock(self._cache.lock))
@@ -190,7 +190,7 @@ class S3SourceLanding(protocol.SourceLanding):
         """Whether a process is pulling this source now."""
         if not self.identity:
             return False
-        with self._told():
+        with self._translated_errors():
             return is_locked(self._cache.lock) or self._new_lease().holder() is not None
 
     def pages(self, after: int = 0) -> list[int]:
@@ -209,20 +209,20 @@ class S3SourceLanding(protocol.SourceLanding):
         :raises LandingError: the page is not there.
         :raises CorruptPage: its bytes are not those that were landed.
         """
-        with self._told():
+        with self._translated_errors():
             path = self._copies.path(f"{page:012d}{SUFFIX}")
             if path.exists():
                 return path
         data, where = self._got(page)
         check_number(decode(data, where)[0], page, where)
-        with self._told():
+        with self._translated_errors():
             path.write_bytes(data)
         return path
 
     def release(self) -> None:
         """The copies that :meth:`local_copy` made are needed no more."""
         if "_copies" in vars(self):
-            with self._told():
+            with self._translated_errors():
                 self._copies.clear()
 
     def has(self, page: int) -> bool:
@@ -255,7 +255,7 @@ class S3SourceLanding(protocol.SourceLanding):
         """
         if self._lease:
             self._lease.check()
-        with self._told():
+        with self._translated_errors():
             return self._in_flight.begin(page, request, reserve)
 
     def requests_in_flight(self) -> list[InFlightRequest]:
@@ -266,7 +266,7 @@ class S3SourceLanding(protocol.SourceLanding):
         """
         if not self.identity:
             return []
-        with self._told():
+        with self._translated_errors():
             return self._in_flight.found(lambda: self.next_page(self._at_least))
 
     def land(self, meta: PageMeta, body: bytes) -> None:
@@ -343,7 +343,7 @@ class S3SourceLanding(protocol.SourceLanding):
         where = f"{self}/{page:012d}{SUFFIX}"
         if first is None and "_copies" in vars(self):
             path = self._copies.path(f"{page:012d}{SUFFIX}")
-            with self._told():
+            with self._translated_errors():
                 if path.exists():
                     return path.read_bytes(), where
 
@@ -370,8 +370,8 @@ class S3SourceLanding(protocol.SourceLanding):
 
     def _landed_by(self, page: int) -> str | None:
         """Which pull landed *page*; None if it is not there."""
-        said = self._index.find(page, self.bucket.metadata)
-        return None if said is None else said.get("pull", "")
+        metadata = self._index.find(page, self.bucket.metadata)
+        return None if metadata is None else metadata.get("pull", "")
 
     @cached_property
     def _copies(self) -> PageCopies:
@@ -385,7 +385,7 @@ class S3SourceLanding(protocol.SourceLanding):
         return LandingError(f"The landing {self} cannot be used: {why}.", hint)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Turn this machine's errors into sentences."""
         try:
             yield
