@@ -5,25 +5,30 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Unpack
 
+from graphql import GraphQLError, print_ast
+
 from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, told
 from orderpull.simulator.shop.selecting import SORTS, after, packed
 from orderpull.simulator.shop.store import Shape
-from tests.platforms.graphql import GraphQLError, asked, check, chosen
+from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
 from tests.platforms.shopify_access import TOKEN_PATH, Access
 from tests.platforms.shopify_bulk import BulkDesk
-from tests.platforms.shopify_connection import WRONG_CURSOR, cursor_of, page_size
-from tests.platforms.shopify_connection import told as connected
+from tests.platforms.shopify_connection import (
+    WRONG_CURSOR,
+    connection_of,
+    cursor_of,
+    page_size,
+)
 from tests.platforms.shopify_cost import Bucket, actual_cost, requested_cost
 from tests.platforms.shopify_order import FIRST_ID, gid, rendered
-from tests.platforms.shopify_schema import SCHEMA
 from tests.platforms.shopify_search import search
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Answer, Request
     from orderpull.simulator.shop.order import StoreOrder
-    from tests.platforms.graphql import Operation
 
 PATH = re.compile(r"/admin/api/(\d{4}-\d{2}|unstable)/graphql\.json")
+SCHEMA = read_schema("shopify")
 FILE = re.compile(r"/bulk/(\d+)\.jsonl")
 SORT_KEYS = {
     "UPDATED_AT": SORTS["modified"],
@@ -92,7 +97,12 @@ class Shopify(Platform):
         self._most_points = most_points
         self._deepest = deepest
         self._bulk = BulkDesk(
-            self.clock, self._to_run, polls=bulk_polls, fails=bulk_fails, at_once=bulk_at_once
+            SCHEMA,
+            self.clock,
+            self._to_run,
+            polls=bulk_polls,
+            fails=bulk_fails,
+            at_once=bulk_at_once,
         )
 
     def kind(self, request: Request) -> Kind:
@@ -102,13 +112,21 @@ class Shopify(Platform):
         if FILE.fullmatch(request.path):
             return "bulk"
         try:
-            field = asked(request).fields[0]
-        except (GraphQLError, IndexError):
+            call = Call.of(request)
+            field = call.first_field()
+        except InvalidDocumentError:
             return "other"
-        if "bulkoperation" in field.name.lower() or "BulkOperation" in str(field.arguments):
+        if field is None:
+            return "other"
+        if "bulkoperation" in f"{print_ast(field)} {call.variables}".lower():
             return "bulk"
-        kinds: dict[str, Kind] = {"orders": "list", "order": "child", "node": "child"}
-        return kinds.get(field.name, "child" if field.name == "nodes" else "other")
+        kinds: dict[str, Kind] = {
+            "orders": "list",
+            "order": "child",
+            "node": "child",
+            "nodes": "child",
+        }
+        return kinds.get(field.name.value, "other")
 
     def reply(self, request: Request) -> Answer:
         """Answer a request."""
@@ -121,11 +139,10 @@ class Shopify(Platform):
             raise RefusedError(404, {"errors": "Not Found"})
         self._access.require(request)
         try:
-            operation = asked(request)
-            check(operation.fields, SCHEMA, operation.kind.capitalize())
+            operation = Call.of(request).checked(SCHEMA)
             return self._paid(operation, request.headers.get("host", ""))
-        except GraphQLError as error:
-            return told(200, {"errors": [_error(str(error), error.code)]})
+        except InvalidDocumentError as invalid:
+            return told(200, {"errors": _coded(invalid.errors)})
 
     def too_many(self) -> Answer:
         """Refuse for want of points, with HTTP 200: there are 100 too few."""
@@ -136,7 +153,8 @@ class Shopify(Platform):
 
     def _paid(self, operation: Operation, host: str) -> Answer:
         """Answer an operation if there are points enough, and take them."""
-        requested = requested_cost(operation.fields, operation.kind.capitalize())
+        fields = operation.fields()
+        requested = requested_cost(fields, is_mutation=operation.is_mutation)
         if requested > self._most_points:
             message = (
                 f"Query cost is {requested}, which exceeds the single query max cost limit "
@@ -152,8 +170,10 @@ class Shopify(Platform):
         given: list[StoreOrder] = []
         warnings: list[dict[str, Any]] = []
         root = self._root(given, warnings, host)
-        data = chosen(root, operation.fields)
-        actual = min(actual_cost(data), requested) if operation.kind == "query" else requested
+        result = operation.run(root)
+        if result.errors:
+            return told(200, {"errors": _coded(result.errors), "data": result.data})
+        actual = requested if operation.is_mutation else min(actual_cost(result.data), requested)
         self._bucket.spend(actual)
         cost = {
             "requestedQueryCost": requested,
@@ -161,31 +181,31 @@ class Shopify(Platform):
             "throttleStatus": self._bucket.status(),
         }
         extensions = {"cost": cost, **({"search": warnings} if warnings else {})}
-        body = {"data": data, "extensions": extensions}
-        lists = any(field.name == "orders" for field in operation.fields)
+        body = {"data": result.data, "extensions": extensions}
+        lists = any(field.name == "orders" for field in fields)
         return self.listing(given, body) if lists else told(200, body)
 
     def _root(
         self, given: list[StoreOrder], warnings: list[dict[str, Any]], host: str
     ) -> dict[str, Any]:
-        def orders(**arguments: Any) -> dict[str, Any]:
+        def orders(_: object, **arguments: Any) -> dict[str, Any]:
             page, cursors, more = self._orders(arguments, warnings)
             given.extend(page)
             before = arguments.get("after") is not None
-            return connected([rendered(o) for o in page], cursors, more=more, before=before)
+            return connection_of([rendered(o) for o in page], cursors, more=more, before=before)
 
-        def node(id: object = None) -> dict[str, Any] | None:  # noqa: A002 - the API's name
-            told_of = self._bulk.polled(str(id), host)
-            if told_of is not None:
-                return told_of
-            seen = self._access.visible(self.store)
-            return next((rendered(order) for order in seen if self.store.id(order) == id), None)
+        def node(_: object, id: str) -> dict[str, Any] | None:  # noqa: A002 - the API's name
+            operation = self._bulk.polled(id, host)
+            if operation is not None:
+                return operation
+            visible = self._access.visible(self.store)
+            return next((rendered(order) for order in visible if self.store.id(order) == id), None)
 
         return {
             "orders": orders,
             "order": node,
             "node": node,
-            "nodes": lambda ids: [node(one) for one in ids],
+            "nodes": lambda info, ids: [node(info, key) for key in ids],
             "shop": SHOP,
             "currentAppInstallation": {
                 "id": gid("AppInstallation", 1),
@@ -206,12 +226,12 @@ class Shopify(Platform):
         if arguments.get("after") is not None:
             cursor = cursor_of(arguments["after"])
             if cursor.get("sort") != sort:
-                raise GraphQLError(WRONG_CURSOR, "BAD_REQUEST")
+                raise GraphQLError(WRONG_CURSOR)
             last = (cursor["last_value"], cursor["last_id"])
             every, found = found, after(found, key, last, descending=descending)
             if len(every) - len(found) + size > self._deepest:
                 message = f"Lists cannot be paged beyond {self._deepest} objects: narrow the query."
-                raise GraphQLError(message, "BAD_REQUEST")
+                raise GraphQLError(message)
         page = found[:size]
         cursors = [
             packed({"last_id": order.key, "last_value": key(order)[0], "sort": sort})
@@ -221,10 +241,6 @@ class Shopify(Platform):
 
     def _found(self, arguments: dict[str, Any], warnings: list[dict[str, Any]]) -> list[StoreOrder]:
         sort = arguments.get("sortKey") or "PROCESSED_AT"
-        if sort not in SORT_KEYS:
-            raise GraphQLError(
-                f"sortKey {sort!r} has an invalid value", "argumentLiteralsIncompatible"
-            )
         searched = search(arguments.get("query"))
         if searched.warnings:
             told_of = {"path": ["orders"], "query": arguments.get("query")}
@@ -239,8 +255,12 @@ class Shopify(Platform):
         return [rendered(order) for order in found]
 
 
-def _error(message: str, code: str | None) -> dict[str, Any]:
-    return {"message": message, "extensions": {"code": code or "BAD_REQUEST"}}
+def _coded(errors: list[GraphQLError]) -> list[dict[str, Any]]:
+    return [{"extensions": {"code": "BAD_REQUEST"}, **error.formatted} for error in errors]
+
+
+def _error(message: str, code: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
 
 
 def _throttled(requested: int, status: dict[str, float]) -> Answer:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from graphql import GraphQLError
+
 from orderpull.simulator.profile import Answer
 from orderpull.simulator.shop.base import RefusedError, dumped
 from orderpull.simulator.shop.times import iso
-from tests.platforms.graphql import GraphQLError, check, chosen, parse
-from tests.platforms.shopify_order import gid
-from tests.platforms.shopify_schema import SCHEMA
+from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation
+from tests.platforms.shopify_connection import connection_of
+from tests.platforms.shopify_cost import node_fields
+from tests.platforms.shopify_order import BULK, gid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from graphql import GraphQLSchema
+
     from orderpull.simulator.shop.clock import Clock
-    from tests.platforms.graphql import Field
 
 MOST_CONNECTIONS = 5
 NEEDS_ID = (
@@ -77,6 +81,7 @@ class BulkDesk:
 
     def __init__(
         self,
+        schema: GraphQLSchema,
         clock: Clock,
         find: Callable[[dict[str, Any]], list[dict[str, Any]]],
         *,
@@ -85,6 +90,7 @@ class BulkDesk:
         at_once: int,
     ) -> None:
         """Open: `find` returns the orders that the arguments of a query find."""
+        self._schema = schema
         self._clock = clock
         self._find = find
         self._polls = polls
@@ -95,17 +101,16 @@ class BulkDesk:
     def root(self, host: str) -> dict[str, Callable[..., dict[str, Any] | None]]:
         """Return the fields of queries and mutations that are about bulk operations."""
 
-        def current(**_: object) -> dict[str, Any] | None:
+        def current(_: object, **__: object) -> dict[str, Any] | None:
             return self.polled(self._taken[-1].id, host) if self._taken else None
 
-        def run(query: str = "", **switches: bool) -> dict[str, Any]:
-            grouped = bool(switches.get("groupObjects"))
+        def run(_: object, query: str, groupObjects: bool) -> dict[str, Any]:  # noqa: N803 - the API's
             try:
-                return _payload(self._run(query, grouped=grouped).told(host))
-            except GraphQLError as error:
+                return _payload(self._run(query, grouped=groupObjects).told(host))
+            except (GraphQLError, InvalidDocumentError) as error:
                 return _payload(None, str(error))
 
-        def cancel(**arguments: object) -> dict[str, Any]:
+        def cancel(_: object, **arguments: object) -> dict[str, Any]:
             operation = self._named(str(arguments.get("id")))
             if operation is None or operation.status in ENDED:
                 return _payload(None, "A bulk operation cannot be canceled when it is completed")
@@ -146,12 +151,25 @@ class BulkDesk:
         if len(running) >= self._at_once:
             message = "A bulk query operation for this app and shop is already in progress: "
             raise GraphQLError(message + running[-1].id)
-        orders = bulk_fields(query)
-        lines, roots = bulk_lines(orders, self._find(orders.arguments), grouped=grouped)
+        orders = self._orders(bulk_query(query, self._schema))
+        lines, roots = bulk_lines(orders, grouped=grouped), len(orders)
         key = FIRST_KEY + len(self._taken)
         operation = BulkOperation(key, query, self._clock.now, lines, roots)
         self._taken.append(operation)
         return operation
+
+    def _orders(self, operation: Operation) -> list[dict[str, Any]]:
+        """Return the selected fields of all orders that a bulk query finds."""
+
+        def orders(_: object, **arguments: Any) -> dict[str, Any]:
+            nodes = self._find(arguments)
+            return connection_of(nodes, [""] * len(nodes), more=False, before=False)
+
+        result = operation.run({"orders": orders}, BULK)
+        if result.errors or result.data is None:
+            raise GraphQLError("; ".join(error.message for error in result.errors or ()))
+        (connection,) = result.data.values()
+        return _nodes(connection)
 
 
 def _payload(operation: dict[str, Any] | None, error: str | None = None) -> dict[str, Any]:
@@ -159,67 +177,52 @@ def _payload(operation: dict[str, Any] | None, error: str | None = None) -> dict
     return {"bulkOperation": operation, "userErrors": errors}
 
 
-def bulk_fields(text: str) -> Field:
-    """Return the `orders` field of a bulk query, with pages as large as can be.
+def bulk_query(text: str, schema: GraphQLSchema) -> Operation:
+    """Return the operation of a bulk query.
 
-    GraphQLError for a query that cannot run in bulk.
+    GraphQLError or InvalidDocumentError for a query that cannot run in bulk.
     """
-    operation = parse(text)
-    check(operation.fields, SCHEMA, "Query")
-    if operation.kind != "query" or [field.name for field in operation.fields] != ["orders"]:
+    operation = Call(text, {}).checked(schema)
+    roots = operation.fields()
+    if operation.is_mutation or [field.name for field in roots] != ["orders"]:
         raise GraphQLError("Bulk queries must contain at least one connection.")
-    (orders,) = operation.fields
-    node = _node_fields(orders)
-    nested = [field for field in node if field.name == "lineItems"]
-    if nested and not any(field.name == field.key == "id" for field in node):
+    nodes = node_fields(roots[0])
+    if not nodes:
+        raise GraphQLError("Bulk queries must select the nodes of a connection.")
+    fields = [field for node in nodes for field in node.fields]
+    nested = [field for field in fields if field.name == "lineItems"]
+    if nested and not any(field.name == field.key == "id" for field in fields):
         raise GraphQLError(NEEDS_ID)
     if 1 + len(nested) > MOST_CONNECTIONS:
         raise GraphQLError(f"Bulk queries cannot contain more than {MOST_CONNECTIONS} connections.")
-    return orders
+    return operation
 
 
-def _node_fields(connection: Field) -> list[Field]:
-    for field in connection.fields:
-        if field.name == "nodes":
-            return field.fields
-        if field.name == "edges":
-            return [one for edge in field.fields if edge.name == "node" for one in edge.fields]
-    raise GraphQLError("Bulk queries must select the nodes of a connection.")
+def bulk_lines(orders: list[dict[str, Any]], *, grouped: bool) -> list[bytes]:
+    """Return the lines of the file.
 
-
-def bulk_lines(
-    orders: Field, found: list[dict[str, Any]], *, grouped: bool
-) -> tuple[list[bytes], int]:
-    """Return the file's lines and how many of them are orders.
-
-    Each object is a line of its own. Children tell `__parentId`; they follow their parent when they
-    are `grouped`, else they come after all orders, those of the last order first.
+    Each object is a line of its own; children have `__parentId`. With `grouped` they follow their
+    parent, otherwise they come after all orders, those of the last order first.
     """
-    fields = _node_fields(orders)
-    plain = [field for field in fields if field.name != "lineItems"]
-    nested = [field for field in fields if field.name == "lineItems"]
     groups: list[list[bytes]] = []
-    for order in found:
-        lines = [dumped(chosen(order, plain))]
-        for field in nested:
-            lines += [
-                dumped({**chosen(item, _node_fields(field)), "__parentId": order["id"]})
-                for item in _all(order["lineItems"])
-            ]
-        groups.append(lines)
+    for order in orders:
+        nested = [value for value in order.values() if _is_connection(value)]
+        plain = {key: value for key, value in order.items() if value not in nested}
+        children = [node for connection in nested for node in _nodes(connection)]
+        groups.append(
+            [dumped(plain), *(dumped({**node, "__parentId": order["id"]}) for node in children)]
+        )
     if grouped:
-        return [line for lines in groups for line in lines], len(groups)
+        return [line for lines in groups for line in lines]
     parents = [lines[0] for lines in groups]
-    children = [line for lines in reversed(groups) for line in lines[1:]]
-    return parents + children, len(groups)
+    return parents + [line for lines in reversed(groups) for line in lines[1:]]
 
 
-def _all(connection: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = []
-    after = None
-    while True:
-        page = connection(first=250, after=after)
-        nodes += page["nodes"]
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            return nodes
+def _is_connection(value: object) -> bool:
+    return isinstance(value, dict) and bool({"edges", "nodes"} & value.keys())
+
+
+def _nodes(connection: dict[str, Any]) -> list[dict[str, Any]]:
+    if "nodes" in connection:
+        return list(connection["nodes"])
+    return [edge["node"] for edge in connection["edges"]]

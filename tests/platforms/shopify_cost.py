@@ -4,57 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.platforms.shopify_schema import SCHEMA
-
 if TYPE_CHECKING:
     from datetime import datetime
 
     from orderpull.simulator.shop.clock import Clock
-    from tests.platforms.graphql import Field
+    from tests.platforms.graphql_request import Field
 
 CONNECTION_COST = 2
 MUTATION_COST = 10
 
 
-def requested_cost(fields: list[Field], of: str = "Query") -> int:
+def requested_cost(fields: list[Field], *, is_mutation: bool = False) -> int:
     """Return what a query may cost: an object 1, a connection 2 and `first` times its nodes."""
-    if of == "Mutation":
+    if is_mutation:
         return MUTATION_COST * len(fields)
-    return sum(_cost(field, of) for field in fields)
+    return sum(_cost(field) for field in fields)
 
 
-def _cost(field: Field, of: str) -> int:
-    if field.name == "__typename":
+def _cost(field: Field) -> int:
+    if not field.type:
         return 0
-    kind = SCHEMA[field.on if field.on in SCHEMA else of][field.name].of
-    if kind is None:
+    if not field.type.endswith("Connection"):
+        return 1 + requested_cost(field.fields)
+    nodes = 1 + sum(requested_cost(node.fields) for node in node_fields(field))
+    return CONNECTION_COST + (field.arguments.get("first") or 0) * nodes
+
+
+def node_fields(connection: Field) -> list[Field]:
+    """Return the fields through which a connection selects its nodes."""
+    edges = [edge for field in connection.fields if field.name == "edges" for edge in field.fields]
+    return [field for field in connection.fields if field.name == "nodes"] + [
+        field for field in edges if field.name == "node"
+    ]
+
+
+def actual_cost(data: Any) -> int:
+    """Return the cost of a response: each object 1, edges and page information 0."""
+    if isinstance(data, list):
+        return sum(actual_cost(element) for element in data)
+    if not isinstance(data, dict):
         return 0
-    if not kind.endswith("Connection"):
-        return 1 + requested_cost(field.fields, kind)
-    first = field.arguments.get("first")
-    return CONNECTION_COST + (first if isinstance(first, int) else 0) * _node_cost(field, kind)
-
-
-def _node_cost(field: Field, kind: str) -> int:
-    node = kind.removesuffix("Connection")
-    cost = 0
-    for chosen in field.fields:
-        if chosen.name == "nodes":
-            cost += requested_cost(chosen.fields, node)
-        if chosen.name == "edges":
-            inside = [one.fields for one in chosen.fields if one.name == "node"]
-            cost += sum(requested_cost(fields, node) for fields in inside)
-    return 1 + cost
-
-
-def actual_cost(told: Any) -> int:
-    """Return what an answer cost: each object in it 1, edges and page information nothing."""
-    if isinstance(told, list):
-        return sum(actual_cost(one) for one in told)
-    if not isinstance(told, dict):
-        return 0
-    free = "node" in told or "edges" in told or "nodes" in told or "endCursor" in told
-    return (0 if free else 1) + sum(actual_cost(one) for one in told.values())
+    free = {"node", "edges", "nodes", "endCursor"} & data.keys()
+    return (0 if free else 1) + sum(actual_cost(value) for value in data.values())
 
 
 class Bucket:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.shop.base import money, split_name
 from orderpull.simulator.shop.times import iso
-from tests.platforms.shopify_connection import connection
+from tests.platforms.shopify_connection import connection, connection_of
 
 if TYPE_CHECKING:
+    from graphql import GraphQLResolveInfo
+
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
 
 FIRST_ID = 450_789_469
+BULK = "bulk"
+"""The context of a query that runs as a bulk operation: connections hold all their nodes."""
 COUNTRY_NAMES = {country.code: country.name for country in COUNTRIES}
 
 
@@ -64,10 +68,18 @@ def rendered(order: StoreOrder) -> dict[str, Any]:
         "currentTotalPriceSet": _money_set(current, order.currency),
         "shippingAddress": _address(order),
         "billingAddress": None,
-        "lineItems": lambda **arguments: connection(
-            [line_item(line, order.currency) for line in order.lines], arguments
-        ),
+        "lineItems": lambda info, **arguments: _lines(order, info, arguments),
     }
+
+
+def _lines(
+    order: StoreOrder, info: GraphQLResolveInfo, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a page of an order's lines, or all of them to a bulk operation."""
+    lines = [line_item(line, order.currency) for line in order.lines]
+    if info.context is BULK:
+        return connection_of(lines, [""] * len(lines), more=False, before=False)
+    return connection(lines, arguments)
 
 
 def line_item(line: StoreLine, currency: str) -> dict[str, Any]:

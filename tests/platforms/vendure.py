@@ -3,73 +3,44 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from graphql import GraphQLError
 
 from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.shop.base import Common, Kind, Platform, told
 from orderpull.simulator.shop.store import Shape
-from orderpull.simulator.shop.times import iso
+from orderpull.simulator.shop.times import iso, read
 from orderpull.simulator.shop.tokens import PASSWORD, USER, TokenDesk, bearer
-from tests.platforms.graphql import GraphQLError, Schema, Type, asked, check, chosen
+from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
 from tests.platforms.vendure_options import listed, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from graphql import ExecutionResult, GraphQLObjectType, GraphQLScalarType
+
     from orderpull.simulator.profile import Answer, Request
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
-    from tests.platforms.graphql import Field, Operation
 
 PATH = "/admin-api"
 MOST = 1000
 TOKEN_HEADER = "vendure-auth-token"
 FORBIDDEN = "You are not currently authorized to perform this action"
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+CURRENT_USER = {"__typename": "CurrentUser", "id": "1", "identifier": USER}
+INVALID_CREDENTIALS = {
+    "__typename": "InvalidCredentialsError",
+    "errorCode": "INVALID_CREDENTIALS_ERROR",
+    "message": "The provided credentials are invalid",
+    "authenticationError": "",
+}
 COUNTRY_NAMES = {country.code: country.name for country in COUNTRIES}
 
-_PLAIN = Type()
-
-
-def _plain(*names: str) -> dict[str, Type]:
-    return dict.fromkeys(names, _PLAIN)
-
-
-ADDRESS = _plain(
-    *("fullName", "company", "streetLine1", "streetLine2", "city", "province", "postalCode"),
-    *("country", "countryCode", "phoneNumber"),
-)
-SCHEMA: Schema = {
-    "Query": {
-        "orders": Type("OrderList", frozenset({"options"})),
-        "order": Type("Order", frozenset({"id"})),
-        "me": Type("CurrentUser"),
-    },
-    "Mutation": {
-        "login": Type("AuthenticationResult", frozenset({"username", "password", "rememberMe"})),
-        "authenticate": Type("AuthenticationResult", frozenset({"input", "rememberMe"})),
-    },
-    "AuthenticationResult": _plain("id", "identifier", "errorCode", "message"),
-    "CurrentUser": _plain("id", "identifier"),
-    "InvalidCredentialsError": _plain("errorCode", "message", "authenticationError"),
-    "ErrorResult": _plain("errorCode", "message"),
-    "OrderList": {"items": Type("Order"), "totalItems": _PLAIN},
-    "Order": {
-        **_plain("id", "code", "state", "type", "active", "orderPlacedAt", "createdAt"),
-        **_plain("updatedAt", "currencyCode", "total", "totalWithTax", "subTotal"),
-        **_plain("subTotalWithTax", "totalQuantity"),
-        "customer": Type("Customer"),
-        "shippingAddress": Type("OrderAddress"),
-        "billingAddress": Type("OrderAddress"),
-        "lines": Type("OrderLine"),
-    },
-    "Customer": _plain("id", "firstName", "lastName", "emailAddress"),
-    "OrderAddress": ADDRESS,
-    "OrderLine": {
-        **_plain("id", "quantity", "orderPlacedQuantity", "unitPriceWithTax", "linePriceWithTax"),
-        "productVariant": Type("ProductVariant"),
-    },
-    "ProductVariant": _plain("id", "sku", "name"),
-}
+SCHEMA = read_schema("vendure")
+ADDRESS = tuple(cast("GraphQLObjectType", SCHEMA.type_map["OrderAddress"]).fields)
+DATE_TIME = cast("GraphQLScalarType", SCHEMA.type_map["DateTime"])
+DATE_TIME.coerce_input_value = read
 
 
 class Vendure(Platform):
@@ -97,8 +68,8 @@ class Vendure(Platform):
     def kind(self, request: Request) -> Kind:
         """Return what the request is for, by the first field that it asks for."""
         try:
-            field = asked(request).fields[0].name
-        except (GraphQLError, IndexError):
+            field = Call.of(request).first_field()
+        except InvalidDocumentError:
             return "other"
         kinds: dict[str, Kind] = {
             "orders": "list",
@@ -106,72 +77,69 @@ class Vendure(Platform):
             "login": "token",
             "authenticate": "token",
         }
-        return kinds.get(field, "other")
+        return kinds.get(field.name.value, "other") if field else "other"
 
     def reply(self, request: Request) -> Answer:
         """Answer a request."""
         if request.path != PATH:
             return told(404, {"message": f"Cannot {request.method} {request.path}"})
         if request.method != "POST":
-            return _failed("GET query missing.", "BAD_REQUEST", status=400)
+            error = {"message": "GET query missing.", "extensions": {"code": "BAD_REQUEST"}}
+            return told(400, {"errors": [error]})
         try:
-            operation = asked(request)
-            check(operation.fields, SCHEMA, operation.kind.capitalize())
-        except GraphQLError as error:
-            return _failed(str(error), "GRAPHQL_VALIDATION_FAILED", status=400)
-        if operation.kind == "mutation":
+            operation = Call.of(request).checked(SCHEMA)
+        except InvalidDocumentError as invalid:
+            errors = [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in invalid.errors]
+            return told(400, {"errors": errors})
+        if operation.is_mutation:
             return self._sign_in(operation)
-        return self._query(operation.fields, signed_in=self._tokens.accept(bearer(request)))
+        return self._query(operation, signed_in=self._tokens.accept(bearer(request)))
 
     def too_many(self) -> Answer:
         """Refuse as a proxy before the server does: Vendure itself has no limit."""
         return told(429, {"message": "Too Many Requests"}, {"Retry-After": "1"})
 
     def _sign_in(self, operation: Operation) -> Answer:
-        arguments = operation.fields[0].arguments
-        native = (arguments.get("input") or {}).get("native") or arguments
-        if (native.get("username"), native.get("password")) != (USER, PASSWORD):
-            result = {
-                "__typename": "InvalidCredentialsError",
-                "errorCode": "INVALID_CREDENTIALS_ERROR",
-                "message": "The provided credentials are invalid",
-                "authenticationError": "",
-            }
-            return told(200, {"data": self._signed(operation, result)})
-        result = {"__typename": "CurrentUser", "id": "1", "identifier": USER}
-        body = {"data": self._signed(operation, result)}
-        return told(200, body, {TOKEN_HEADER: self._tokens.issue()})
+        headers: dict[str, str] = {}
 
-    @staticmethod
-    def _signed(operation: Operation, result: dict[str, str]) -> object:
-        everything = dict.fromkeys(
-            ("id", "identifier", "errorCode", "message", "authenticationError"), None
-        )
-        root = dict.fromkeys(("login", "authenticate"), lambda **_: {**everything, **result})
-        return chosen(root, operation.fields)
+        def login(_: object, **arguments: Any) -> dict[str, str]:
+            native = (arguments.get("input") or {}).get("native") or arguments
+            if (native.get("username"), native.get("password")) != (USER, PASSWORD):
+                return INVALID_CREDENTIALS
+            headers[TOKEN_HEADER] = self._tokens.issue()
+            return CURRENT_USER
 
-    def _query(self, fields: list[Field], *, signed_in: bool) -> Answer:
-        path = fields[0].key
-        if not signed_in:
-            return _failed(FORBIDDEN, "FORBIDDEN", path=path)
+        return _answer(operation.run({"login": login, "authenticate": login}), headers)
+
+    def _query(self, operation: Operation, *, signed_in: bool) -> Answer:
         given: list[StoreOrder] = []
+        lists = False
 
-        def orders(options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        def require_token() -> None:
+            if not signed_in:
+                raise GraphQLError(FORBIDDEN, extensions={"code": "FORBIDDEN"})
+
+        def orders(_: object, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+            nonlocal lists
+            require_token()
             found, page = listed(self.store.orders.values(), options or {}, MOST)
             given.extend(page)
+            lists = True
             return {"items": [rendered(order) for order in page], "totalItems": len(found)}
 
-        def order(id: object = None) -> dict[str, Any] | None:  # noqa: A002 - the API's name
-            found = self.store.by_id(str(id))
+        def order(_: object, id: str) -> dict[str, Any] | None:  # noqa: A002 - the API's name
+            require_token()
+            found = self.store.by_id(id)
             return None if found is None else rendered(found)
 
-        root = {"orders": orders, "order": order, "me": {"id": "1", "identifier": USER}}
-        try:
-            body = {"data": chosen(root, fields)}
-        except GraphQLError as error:
-            return _failed(str(error), "USER_INPUT_ERROR", path=path)
-        lists = any(field.name == "orders" for field in fields)
-        return self.listing(given, body) if lists else told(200, body)
+        def me(_: object) -> dict[str, str]:
+            require_token()
+            return CURRENT_USER
+
+        result = operation.run({"orders": orders, "order": order, "me": me})
+        if lists and not result.errors:
+            return self.listing(given, {"data": result.data})
+        return _answer(result)
 
 
 def rendered(order: StoreOrder) -> dict[str, Any]:
@@ -232,9 +200,13 @@ def _line(line: StoreLine, *, placed: bool) -> dict[str, Any]:
     }
 
 
-def _failed(message: str, code: str, *, status: int = 200, path: str | None = None) -> Answer:
-    error: dict[str, Any] = {"message": message, "locations": [{"line": 1, "column": 3}]}
-    if path is not None:
-        error["path"] = [path]
-    error["extensions"] = {"code": code}
-    return told(status, {"errors": [error], "data": None} if path else {"errors": [error]})
+def _answer(result: ExecutionResult, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return the response of an operation that was run: status 200, errors or not."""
+    if not result.errors:
+        return told(200, {"data": result.data}, headers)
+    errors = [_coded(error, "BAD_USER_INPUT") for error in result.errors]
+    return told(200, {"errors": errors, "data": result.data}, headers)
+
+
+def _coded(error: GraphQLError, code: str) -> dict[str, Any]:
+    return {"extensions": {"code": code}, **error.formatted}

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from graphql import GraphQLError
 
 from orderpull import pipeline, read_settings
 from orderpull.landing.protocol import SourceLanding
@@ -15,7 +16,6 @@ from orderpull.simulator.shop import TOKEN
 from orderpull.sources import bulk_export, pull
 from orderpull.sources.bulk_export import EXPORT
 from tests.platforms import shopify_bulk
-from tests.platforms.graphql import GraphQLError
 from tests.platforms.registry import platform
 from tests.platforms.shopify_bulk import BulkDesk, BulkOperation
 from tests.shops import rows
@@ -122,7 +122,7 @@ def test_a_file_whose_lines_are_not_grouped_is_not_believed(
     """Lines that do not follow their order could be lost: the pages are read."""
     whole = shopify_bulk.bulk_lines
     monkeypatch.setattr(
-        shopify_bulk, "bulk_lines", lambda orders, found, **_: whole(orders, found, grouped=False)
+        shopify_bulk, "bulk_lines", lambda orders, **_: whole(orders, grouped=False)
     )
     shopify = Shopify(tmp_path)
     assert shopify.run().error is None
