@@ -19,14 +19,9 @@ STAMP := $(VENV)/.set-up$(subst /,_,$(if $(PYTHON),-$(PYTHON)))
 # What is linted and typed: the folders that are there.
 CODE := $(wildcard src tests bench examples)
 
-# Tests run side by side, one process per core but not more than four: each test has folders and
-# ports of its own, and much of the time is spent waiting for processes it started.
+# Tests run side by side, one process more than there are cores (tests/conftest.py) but not more than
+# four: each test has folders and ports of its own, and some only wait for processes they started.
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
-
-# What `make check` runs: the rules of shaping, paging and the commands; no kills, no faults.
-QUICK := tests/cli tests/destinations/test_duckdb.py tests/destinations/test_wrong_destination.py \
-	tests/answers tests/sources/test_moving.py tests/normalize/test_golden.py \
-	tests/normalize/test_api_files.py $(wildcard tests/test_*.py)
 
 # Runs a command; prints what it said only if it failed.
 quietly = out=$$($(1) 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }
@@ -40,7 +35,11 @@ demo: $(STAMP) ## simulated shop, pull, load, the three answers; works offline
 	@$(BIN)/orderpull demo $(ARGS)
 
 .PHONY: test
-test: lint types servers ## everything: lint, types, imports, all tests
+test: lint servers ## everything: lint, types, imports, all tests
+	@$(MAKE) -j2 types all-tests
+
+.PHONY: all-tests
+all-tests: $(STAMP)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: servers
@@ -48,8 +47,16 @@ servers: ## what tests start (installs PostgreSQL and Chromium where they are mi
 	@scripts/servers
 
 .PHONY: check
-check: lint types ## lint, types, imports and the quick tests
-	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(QUICK) $(ARGS)
+check: lint ## lint, types, imports and every test that is not marked slow
+	@$(MAKE) -j2 types quick-tests
+
+.PHONY: quick-tests
+quick-tests: $(STAMP)
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
+
+.PHONY: search
+search: $(STAMP) ## the random searches of tests/sources/random, ten times as many seeds (ORDERPULL_SEARCH=10)
+	@ORDERPULL_SEARCH=$(or $(ORDERPULL_SEARCH),10) $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sources/random $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## orders per CPU-second, time and memory, measured here

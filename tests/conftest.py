@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,30 @@ TABLES = {
     "kill matrix": ("killed at", "times", "handed out", "in tables", "lost", "allowed", "by"),
 }
 """Tables by name: a test adds a row with ``record_property(NAME, {column: value})``."""
+
+
+SERVERS = {
+    *("account", "browser", "bucket", "postgres", "redshift", "s3"),  # fixtures
+    *("postgresql",),  # values of parameters, as are "redshift" and "s3"
+}
+"""Fixtures and values of parameters of tests that start a server, a browser or AWS' doubles."""
+
+SLOW_FOLDERS = ("contract", "durability")
+"""Folders whose tests run whole pipelines, most of them several times each."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what starts a server, and the folders of long tests."""
+    callspec = getattr(item, "callspec", None)
+    values = map(str, callspec.params.values()) if callspec else ()
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in SLOW_FOLDERS or SERVERS & {*getattr(item, "fixturenames", ()), *values}:
+        item.add_marker(pytest.mark.slow)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores: tests wait for a quarter of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -78,6 +78,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_every_filter_equals_a_plain_recount(sold: Settings, seed: int) -> None:
     """Random filters: the answers equal a recount in Python, filter first and rank second."""

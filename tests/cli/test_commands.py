@@ -52,6 +52,7 @@ def test_run_tells_what_it_did(shop: Simulator) -> None:
     assert "Nothing new." in call("run").stdout
 
 
+@pytest.mark.slow
 def test_run_json_is_one_object(shop: Simulator, here: Path) -> None:
     """Stdout holds the documented object and nothing else; the counts add up."""
     done = subprocess.run(
@@ -280,6 +281,7 @@ def test_simulate_lists_its_faults() -> None:
     assert "consumes" in shown
 
 
+@pytest.mark.slow
 def test_logs_as_json(shop: Simulator, here: Path) -> None:
     """--log-format json: each line of stderr is one object."""
     done = subprocess.run(

@@ -14,6 +14,8 @@ from orderpull.sources.paging.incremental import Window
 from orderpull.sources.pull import Source
 from tests.conform.files import PLAIN, changed, stage
 
+pytestmark = pytest.mark.slow
+
 TOKEN = """\
 [auth.token]
 grant = "client_credentials"

@@ -22,6 +22,8 @@ from tests.destinations.merge.history import History
 from tests.rollup_oracle import differing, recount, summaries
 from tests.warehouses import KINDS, Warehouse, warehouse
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Europe/Berlin"
 API = """
 title = "Shop"

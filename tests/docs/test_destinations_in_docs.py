@@ -62,6 +62,7 @@ def _has_all(parameters: list[str], wanted: list[str]) -> bool:
     return all(any(case in one.split("-") for one in parameters) for case in wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", PROMISES, ids=lambda row: row["promise"][:40])
 def test_what_is_said_to_hold_is_tested_there(row: dict[str, str]) -> None:
     """Every test exists; for each yes one of them is run on that warehouse."""

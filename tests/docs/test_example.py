@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = ROOT / "examples" / "SkubanaOrders.py"
 

@@ -15,6 +15,7 @@ NO_ROOMS = {"__init__", "__main__", "__pycache__", "py"}
 DOCS = [file for file in FILES if file.parent.name == "docs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
 def test_generated_parts_are_up_to_date(file: Path) -> None:
     """Help texts, columns, files and functions stand in the docs as they are now."""

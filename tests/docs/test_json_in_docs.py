@@ -49,6 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "check", "status", "report"])
 def test_json_has_the_keys_that_are_shown(command: str, shop: dict[str, Any]) -> None:
     """The keys of each `--json` answer are those in docs/commands.md, in that order."""

@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orderpull import parse_settings, run
 from orderpull.pipeline import SourceResult
 from tests.docs.shop import Shop, held
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n{more}\n'
 ITEMS = "SELECT ordernumber, sku, quantity FROM order_item ORDER BY ALL"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.markdown import ROOT, blocks
 
 
@@ -15,6 +17,7 @@ def shown() -> list[str]:
     return [line for line in lines if line not in {"", "…"}]
 
 
+@pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """Each line that README shows of the demo comes out of a real run, in that order."""
     done = subprocess.run(

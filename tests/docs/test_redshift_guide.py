@@ -20,6 +20,8 @@ from tests.doubles.faulty_s3 import Asked, Line
 from tests.servers import aws_client, s3_server
 from tests.warehouses import LIVE, Warehouse, warehouse
 
+pytestmark = pytest.mark.slow
+
 DOCS = ROOT / "docs" / "redshift.md"
 ACTIONS = {"LIST": "s3:ListBucket", "PUT": "s3:PutObject", "POST": "s3:DeleteObject"}
 SHOP: dict[str, Any] = {"orders": 120, "per_call": 60, "seed": 3, "malformed": 0.05}

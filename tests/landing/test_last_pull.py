@@ -17,6 +17,8 @@ from orderpull.sources.http.limits import Stop
 from tests.landing.landings import Place
 from tests.shops import shop_settings
 
+pytestmark = pytest.mark.slow
+
 NOON, LATER = datetime(2026, 11, 22, 12), datetime(2026, 11, 22, 13)
 
 

@@ -196,6 +196,7 @@ def test_any_text_is_an_expression_or_told_to_be_none(text: str) -> None:
     assert told
 
 
+@pytest.mark.slow
 def test_functions_in_functions_in_functions() -> None:
     """However deep it is nested, an expression is read or told to be none."""
     assert parse("upper(" * 20 + "a" + ")" * 20)

@@ -279,6 +279,7 @@ def test_deep_nesting(depth: int, bench: Any) -> None:
     assert [row["raw"] for row in shaped.rejects] in ([], [deep])
 
 
+@pytest.mark.slow
 def test_a_page_may_be_nested_deeper_than_the_reader_can_when_it_is_loaded(bench: Any) -> None:
     """How deep can be read changes with the calls around; a page landed as whole is loaded."""
     wrapped, normalizer = bench

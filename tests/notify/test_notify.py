@@ -39,7 +39,10 @@ from tests.servers import fresh_bucket, s3_server
 from tests.shops import shop_settings
 
 # apprise's own, on Python 3.11 and 3.12.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 FAILED = SourceUnreachable("Nothing listens at 192.0.2.1:443.", "Check base_url.")
 

@@ -12,6 +12,7 @@ from tests.operate.home import house
 COMMANDS = ROOT / "docs" / "commands.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "arguments"),
     [("replay into", ["replay", "--into", "duckdb:///new.duckdb"]), ("export", ["export"])],

@@ -14,6 +14,8 @@ from orderpull.model import DATA_TABLES, VIEWS
 from orderpull.operate import export as operate
 from tests.operate.home import KINDS, NUMBERS, House, house
 
+pytestmark = pytest.mark.slow
+
 DATA = [table.name for table in DATA_TABLES]
 
 

@@ -18,6 +18,8 @@ from tests.servers import postgres_server
 from tests.shops import rows, shop_settings
 from tests.warehouses import Warehouse, warehouse
 
+pytestmark = pytest.mark.slow
+
 WAYS = [
     ("duckdb", "postgresql"),
     ("postgresql", "duckdb"),
@@ -214,7 +216,6 @@ def test_an_answer_lost_long_ago_is_no_failure_now(tmp_path: Path) -> None:
     assert "hold the same" in shown
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "point"),
     [("duckdb", "before-commit:4"), ("postgresql", "rows-inserted:2"), ("duckdb", "committed:3")],

@@ -129,6 +129,7 @@ def text(value: object) -> str | None:
     return kept if kept.strip() else None
 
 
+@pytest.mark.slow
 def test_the_truth_is_what_a_reader_of_the_bytes_finds() -> None:
     profile = SkubanaAssessment(orders=15_000, per_call=1000, seed=9, versions=0.1)
     bodies = []
@@ -228,6 +229,7 @@ def test_no_orders_have_no_average() -> None:
     assert answers["average_items_per_order"] == {"average": None, "quantity": 0, "orders": 0}
 
 
+@pytest.mark.slow
 def test_many_orders_are_told_quickly() -> None:
     profile = SkubanaAssessment(orders=50_000, per_call=5000)
     with Simulator(profile) as simulator:

@@ -200,6 +200,7 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
         OrderStream(seed=1, **options)
 
 
+@pytest.mark.slow
 def test_endless_streams_in_little_memory_and_time() -> None:
     stream = iter(OrderStream(orders=0, seed=1, endless=True, versions=0.05))
     for _ in islice(stream, 5000):

@@ -17,6 +17,8 @@ from tests.sources.shop import Shop
 from tests.sources.signing import WAYS, Way, orderpull, shapes
 from tests.sources.test_secrets import everything_written
 
+pytestmark = pytest.mark.slow
+
 SECRETS = (TOKEN, PASSWORD, CLIENT_SECRET, "made-up-refresh", "made-up-code")
 """Those that are got begin with these, too."""
 
@@ -43,7 +45,6 @@ def test_every_shape_would_be_seen() -> None:
         assert not [form for form in shapes(secret) if form in b"made-up-client reader@shop.test"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_no_secret_is_told(tmp_path: Path, way: Way) -> None:
     """A run that goes well, one to which everything happens, and all that looks at them after."""

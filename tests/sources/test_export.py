@@ -20,6 +20,8 @@ from tests.platforms.registry import platform
 from tests.platforms.shopify_bulk import BulkDesk, BulkOperation
 from tests.shops import rows
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 150
 
 

@@ -16,6 +16,8 @@ from orderpull.sources.http import limits
 from tests.simulator.client import get
 from tests.sources.shop import Shop, enveloped, record
 
+pytestmark = pytest.mark.slow
+
 ORDERS, PER_CALL = 60, 20
 PAGES = ORDERS // PER_CALL
 SLOW = ":delay=0.001:bytes=4096"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.landing.full_disk import mounted
 from tests.sources.shop import Shop
@@ -17,6 +19,7 @@ def fill(disk: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_an_answer_under_way_has_its_room_and_nothing_more_is_asked(tmp_path: Path) -> None:
     """The answer in flight is landed in the room taken for it; the next request is never sent."""
     disk = tmp_path / "landing"

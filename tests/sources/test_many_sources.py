@@ -25,6 +25,8 @@ from tests.sources.multi_shop import Street, shops
 from tests.sources.shop import Shop
 from tests.sources.signing import WAYS
 
+pytestmark = pytest.mark.slow
+
 MEMORY = 700 << 20
 """Bytes that 200 sources may take; 32 MiB of JSON is the largest batch."""
 
@@ -65,7 +67,6 @@ def measured(pid: int) -> tuple[int, int]:
     return int(told["Threads"]), int(told["VmHWM"].split()[0]) << 10
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured by Linux's /proc")
 def test_two_hundred_sources_of_which_some_are_in_trouble(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -12,6 +12,8 @@ from orderpull.sources.spec.times import parse_time
 from tests.sources.medusa import Medusa, stamped
 from tests.sources.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 START = 'start = "2020-01-01"\ntoken = "sk_made_up"\n'
 
 

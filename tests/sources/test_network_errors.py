@@ -15,6 +15,8 @@ from tests.sources.shop import ORDINARY, Shop
 from tests.sources.tls import certificate, shown
 from tests.sources.wire import Say, Wire, answer, hang_up, silence
 
+pytestmark = pytest.mark.slow
+
 GOOD = SkubanaAssessment
 TOKEN = "t0k3n-that-nobody-may-see"
 

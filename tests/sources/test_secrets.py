@@ -20,6 +20,8 @@ from tests.sources.shop import Shop
 from tests.sources.tls import certificate, shown
 from tests.sources.wire import Wire, answer
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "sk_v3ry-s3cret-t0ken"
 SHAPES = [TOKEN.encode(), base64.b64encode(f"{TOKEN}:".encode()), base64.b64encode(TOKEN.encode())]
 MORE = 'token = "${SHOP_TOKEN}"\ntimeout = 1\n'
@@ -109,7 +111,6 @@ def test_a_run_that_goes_well_tells_no_secret(
     assert shop.orders()
 
 
-@pytest.mark.slow
 def test_a_run_that_fails_tells_no_secret(tmp_path: Path) -> None:
     """Whatever goes wrong: neither token nor anybody's name or street in what is said."""
     with ExitStack() as stack:
@@ -128,7 +129,6 @@ def test_a_run_that_fails_tells_no_secret(tmp_path: Path) -> None:
     assert not [text for truth in truths for text in personal(truth) if text in said]
 
 
-@pytest.mark.slow
 def test_what_a_server_echoes_is_not_passed_on(tmp_path: Path) -> None:
     """A redirect that carries the token, and a server that repeats it in its headers."""
     says = [

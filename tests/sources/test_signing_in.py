@@ -19,6 +19,8 @@ from tests.sources.shop import Shop
 from tests.sources.signing import ENVIRONMENT, REFRESH, WAYS, Way, orderpull
 from tests.sources.wire import Wire, answer
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 60
 KILLED = ROOT / "tests" / "durability" / "killed.py"
 
@@ -172,7 +174,6 @@ def test_what_is_kept_cannot_be_read_or_made_by_others(tmp_path: Path) -> None:
             assert "invalid_grant" in str(error)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", TOKEN_POINTS)
 def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
     """Once it is kept it is good; killed before that, the next run says what is lost."""

@@ -15,6 +15,8 @@ from orderpull.errors import PossibleLoss
 from orderpull.simulator import Call, Replay, Simulator, SkubanaAssessment
 from tests.sources.shop import Shop, enveloped, record
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60
 
 

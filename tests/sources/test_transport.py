@@ -174,6 +174,7 @@ DRIPS: dict[str, Callable[[], Say]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DRIPS)
 def test_no_answer_lasts_longer_than_the_timeout(kind: str) -> None:
     """Each byte starts a socket's own time-out anew; the deadline ends the exchange anyway."""

@@ -37,6 +37,7 @@ def test_there_are_many_kinds_of_fault() -> None:
     assert f"{len(FAULTS)} of {len(FAULTS)} faults put into it on purpose, of {kinds} kinds" in DOCS
 
 
+@pytest.mark.slow
 @needs_schemas
 def test_the_schemas_find_few_of_them() -> None:
     """What the checker is for: Tableau's schemas let most of the faults pass."""
@@ -51,6 +52,7 @@ def test_the_schemas_find_few_of_them() -> None:
     assert f"schemas let {passed} of these pass" in DOCS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["", "x", "[", "[a].[b]", "-1", "#2026-01-01#"])
 def test_nothing_makes_it_fall(value: str) -> None:
     """Whatever stands in an attribute or a text: the checker says something, or nothing."""
@@ -68,6 +70,7 @@ def test_nothing_makes_it_fall(value: str) -> None:
         check(ET.tostring(tree))
 
 
+@pytest.mark.slow
 def test_nothing_missing_makes_it_fall() -> None:
     """Whatever is taken out."""
     count = sum(1 for _ in root().iter())

@@ -59,6 +59,7 @@ def test_an_address_holds_the_whole_question(question: Question) -> None:
         assert read_question(question.params()) == question
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -164,6 +165,7 @@ def test_a_spreadsheet_computes_no_text_and_every_number(tmp_path: Path) -> None
     assert "'-5" in orders
 
 
+@pytest.mark.slow
 def test_a_new_load_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:
     """A page asked again is answered from what was kept; after a load it shows the new orders."""
     settings = settings_in(tmp_path)

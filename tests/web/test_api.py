@@ -96,6 +96,7 @@ def test_totals_and_trend_add_up(shut: str) -> None:
     assert month["undated"] == 1
 
 
+@pytest.mark.slow
 def test_long_tables_come_page_by_page(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Pages together are the whole, each row once."""
     settings = settings_in(tmp_path_factory.mktemp("many"))

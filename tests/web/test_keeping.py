@@ -14,6 +14,8 @@ from orderpull.web.cache import WarehouseCache
 from tests.warehouses import warehouse
 from tests.web.shop import Order, fill, rows_of, settings_in, well
 
+pytestmark = pytest.mark.slow
+
 
 def orders(reader: Any) -> int:
     return int(reader.rows(OrderQueries().order_totals(Filter()))[0]["orders"])

@@ -13,6 +13,8 @@ from tests.web.conftest import ROOT
 from tests.web.raw_client import BEARER, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 
+pytestmark = pytest.mark.slow
+
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 

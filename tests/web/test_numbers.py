@@ -23,6 +23,8 @@ from orderpull.web.question import Question
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
 
+pytestmark = pytest.mark.slow
+
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 4, 20)
 COUNTRIES = ["DE", "US", "Ö", "d e", None]

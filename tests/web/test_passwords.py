@@ -15,6 +15,8 @@ from orderpull.web.login_throttle import FREE_ATTEMPTS, LoginThrottle
 from orderpull.web.passwords import hash_password, verify_password
 from orderpull.web.sessions import Sessions
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "four words of mine"
 
 

@@ -358,6 +358,7 @@ CANNOT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CANNOT)
 def test_what_cannot_be_served_is_said_at_once(tmp_path: Path, what: str) -> None:
     arguments, more, says = CANNOT[what]

@@ -11,6 +11,8 @@ from orderpull.destinations.loader import Loader
 from orderpull.sources.spec.api import Api, parse_api
 from tests.destinations.merge.history import TEA, History, Served
 
+pytestmark = pytest.mark.slow
+
 names = count()
 
 

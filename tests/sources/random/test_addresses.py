@@ -29,6 +29,7 @@ def moved(line: str) -> dict[str, str]:
     return {"country": "DE", "line": line, "name": "Ada", "city": "Ulm"}
 
 
+@pytest.mark.slow
 def test_an_address_is_kept_though_it_is_blanked_before_it_was_loaded(place: Warehouse) -> None:
     """Two pulls, then one load; the same read again, here and elsewhere."""
     listed = Listed(place, 3, "keep_address = true\n")

@@ -16,6 +16,7 @@ from orderpull.sources.reconcile import Ids
 from orderpull.sources.spec.api import parse_api
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, order
+from tests.sources.random.seeds import seeds
 
 BY_OFFSET = 'kind = "offset"\nparam = "at"\nsize = 5\nsize_param = "limit"\nmax_size = 5\n'
 LISTED = API.format(paging=BY_OFFSET, strategy="reseek") + '[reconcile]\nquery = { all = "1" }\n'
@@ -81,7 +82,7 @@ def restless(seed: int) -> Callable[[Shop], None]:
     return move
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", seeds(50))
 def test_a_list_that_is_believed_has_every_order_that_was_there_all_the_time(
     tmp_path: Path, seed: int
 ) -> None:

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.sources.random.scenes import Trial, drawn, play
+from tests.sources.random.seeds import seeds
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(20))
 def test_nothing_is_lost_or_old_whatever_the_api_and_the_shop_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -12,12 +12,13 @@ import pytest
 from orderpull.sources.http.transport import Request
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, ids, order
+from tests.sources.random.seeds import seeds
 
 BY_PAGE = 'kind = "page"\nparam = "page"\nsize = 10\nsize_param = "limit"\n'
 
 
 @pytest.mark.parametrize("strategy", ["reseek", "window_verify"])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(20))
 def test_passes_that_lack_the_same_order_are_not_taken_for_all(
     tmp_path: Path, seed: int, strategy: str
 ) -> None:
