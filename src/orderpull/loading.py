@@ -15,7 +15,7 @@ from orderpull.landing.page import PageMeta, split_parts
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
 from orderpull.sources.pull import Source
-from orderpull.sources.reconcile import Ids
+from orderpull.sources.reconcile import IdExtractor
 
 BATCH_BYTES = 32 << 20
 BATCH_ORDERS = 25_000
@@ -212,7 +212,7 @@ class PageLoader:
 
         :raises RejectLimitExceeded: they are too many to be believed.
         """
-        ids = Ids(self.source.api).of(split_parts(page.meta, page.body()))
+        ids = IdExtractor(self.source.api).of(split_parts(page.meta, page.body()))
         spec = self.source.api.reconcile
         gone, stored = self.loader.stage_vanished(
             self.source.name, page.meta.page, ids, partial=spec is not None and spec.partial

@@ -35,7 +35,7 @@ from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.transport import Send
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import read_api
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ class Listener:
     def on_start(self, sources: Collection[str]) -> None:
         """Called before *sources* are pulled."""
 
-    def on_page(self, source: str, pulled: Pulled) -> None:
+    def on_page(self, source: str, pulled: PullResult) -> None:
         """Called after a page of *source* was landed."""
 
-    def on_source_done(self, source: str, pulled: Pulled) -> None:
+    def on_source_done(self, source: str, pulled: PullResult) -> None:
         """Called after the pull of *source* ended."""
 
     def on_batch_loaded(self, source: str, result: SourceResult) -> None:
@@ -218,7 +218,7 @@ class Pipeline:
         self.result = RunResult({name: SourceResult() for name in chosen})
         self.began = clock.now()
         self.records = {name: RunRecord(name, command, self.began) for name in chosen}
-        self.starts: dict[str, Start] = {}
+        self.starts: dict[str, ResumePoint] = {}
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
 
@@ -293,7 +293,7 @@ class Pipeline:
             raise
         for name, source in self.sources.items():
             self.landing.check(name)
-            source.authorization.keep_in(self.landing_of(name))
+            source.authenticator.use_store(self.landing_of(name))
 
     def _load_state(self, loader: Loader, name: str) -> None:
         state, landing = loader.state(name), self.landing_of(name)
@@ -305,7 +305,7 @@ class Pipeline:
                 "Give back the landing that belongs to it, or rename the source.",
             )
         PendingPages(landing).note(state.loaded_through, state.gaps)
-        self.starts[name] = Start(state.cursor, state.loaded_through)
+        self.starts[name] = ResumePoint(state.cursor, state.loaded_through)
         cursor = state.cursor
         if self.sources[name].api.cursor:
             cursor = landing.newest_cursor(cursor, state.loaded_through)
@@ -329,16 +329,16 @@ class Pipeline:
         self.listener.on_start(self.sources)
         pull_at_once(pulls, self._pulled, on_idle, stop)
 
-    def _pull_one(self, name: str, source: Source, stop: Stop) -> Pulled:
+    def _pull_one(self, name: str, source: Source, stop: Stop) -> PullResult:
         """Pull source *name*, in a thread of its own."""
         try:
             source.reach()
             on_page = partial(self.listener.on_page, name)
             return source.pull(self.landing_of(name), self.starts[name], stop, on_page)
         except (SourceError, LandingError) as error:
-            return Pulled(cursor=self.result.sources[name].cursor, error=error)
+            return PullResult(cursor=self.result.sources[name].cursor, error=error)
 
-    def _pulled(self, name: str, pulled: Pulled) -> None:
+    def _pulled(self, name: str, pulled: PullResult) -> None:
         """Note what became of a pull."""
         self.listener.on_source_done(name, pulled)
         result = self.result.sources[name]
@@ -352,7 +352,7 @@ class Pipeline:
             self._failed(name, pulled.error)
         self._note_pull(name, pulled)
 
-    def _note_pull(self, name: str, pulled: Pulled) -> None:
+    def _note_pull(self, name: str, pulled: PullResult) -> None:
         """Note what a pull came to, for whoever loads what it landed."""
         if isinstance(pulled.error, LandingBusy):
             return  # another process pulls it, and will note that

@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.pull import Pulled
+from orderpull.sources.pull import PullResult
 
 MAX_ACTIVE = 32
 """Active pulls at once: each sends requests or lands pages, and holds one page in memory."""
@@ -18,8 +18,8 @@ POLL_SECONDS = 0.25
 
 
 def pull_at_once(
-    pulls: Mapping[str, Callable[[], Pulled]],
-    ended: Callable[[str, Pulled], None],
+    pulls: Mapping[str, Callable[[], PullResult]],
+    ended: Callable[[str, PullResult], None],
     on_idle: Callable[[], None],
     stop: Stop,
 ) -> None:
@@ -31,12 +31,12 @@ def pull_at_once(
         semaphore limits active pulls; a pull releases its slot while it sleeps.
     """
 
-    def begin(pull: Callable[[], Pulled]) -> Pulled | None:
-        with stop.seats or nullcontext():
+    def begin(pull: Callable[[], PullResult]) -> PullResult | None:
+        with stop.slots or nullcontext():
             return None if stop.asked else pull()
 
     with ThreadPoolExecutor(min(THREADS, max(1, len(pulls))), "pull") as threads:
-        running: dict[Future[Pulled | None], str] = {
+        running: dict[Future[PullResult | None], str] = {
             threads.submit(begin, pull): name for name, pull in pulls.items()
         }
         try:

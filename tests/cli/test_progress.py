@@ -13,10 +13,10 @@ from orderpull.errors import SourceBusy
 from orderpull.pipeline import SourceResult
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop.generic import Generic
-from orderpull.sources.eta import Forecast, Left
+from orderpull.sources.eta import Estimate, Estimator
 from orderpull.sources.http.limits import RateLimit
-from orderpull.sources.paging.page_info import Reading
-from orderpull.sources.pull import Pulled
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.pull import PullResult
 from orderpull.terminal.progress import MAX_LINES, ProgressListener
 from tests.sources.multi_shop import Street, shops
 
@@ -31,20 +31,20 @@ def lines(progress: Progress) -> list[str]:
     return [task.description for task in progress.tasks]
 
 
-def page(orders: int, total: int | None) -> Reading:
-    return Reading("whole", complete=True, legible=True, orders=orders, total=total)
+def page(orders: int, total: int | None) -> PageInfo:
+    return PageInfo("whole", is_json=True, has_records=True, orders=orders, total=total)
 
 
 def test_a_few_sources_have_a_line_each(progress: Progress) -> None:
     listener = ProgressListener(progress)
     listener.on_start(["a", "b"])
-    listener.on_page("a", Pulled(pages=[1, 2], orders=1200, left=Left(5000, 8, 16.2)))
-    listener.on_page("b", Pulled(pages=[1], orders=3))
+    listener.on_page("a", PullResult(pages=[1, 2], orders=1200, left=Estimate(5000, 8, 16.2)))
+    listener.on_page("b", PullResult(pages=[1], orders=3))
     assert lines(progress) == [
         "a: pulled 1,200 orders in 2 pages; about 8 calls more, 17 s",
         "b: pulled 3 orders in 1 pages",
     ]
-    listener.on_source_done("b", Pulled())
+    listener.on_source_done("b", PullResult())
     listener.on_batch_loaded("b", SourceResult(waiting=2))
     assert lines(progress)[1] == "b: loaded 0 orders, 2 pages wait"
 
@@ -55,12 +55,12 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
     names = [f"s{number}" for number in range(200)]
     listener.on_start(names)
     for name in names:
-        listener.on_page(name, Pulled(pages=[1], orders=5))
+        listener.on_page(name, PullResult(pages=[1], orders=5))
         assert len(lines(progress)) <= MAX_LINES + 1
     assert lines(progress)[0] == "0 of 200 sources are read to their end"
     for name in names[:197]:
-        listener.on_source_done(name, Pulled())
-    listener.on_source_done("s197", Pulled(error=SourceBusy("no", "")))
+        listener.on_source_done(name, PullResult())
+    listener.on_source_done("s197", PullResult(error=SourceBusy("no", "")))
     assert lines(progress) == [
         "197 of 200 sources are read to their end, 1 not; under way: s198, s199"
     ]
@@ -73,24 +73,24 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
 )
 def test_what_is_left(rate: float | None, passes: int, calls: int, seconds: float) -> None:
     """A hundred orders, twenty a page: at the source's rate, if that is slower than its answers."""
-    forecast = Forecast(RateLimit(rate), passes)
-    left = forecast.after(page(20, 100))
+    forecast = Estimator(RateLimit(rate), passes)
+    left = forecast.update(page(20, 100))
     assert left is not None
     assert (left.total, left.calls) == (100, calls)
     assert seconds <= left.seconds < seconds + 1
-    later = forecast.after(page(20, 80))
+    later = forecast.update(page(20, 80))
     assert later is not None
     assert later.calls == calls - 1
 
 
 def test_nothing_is_foreseen_where_the_api_does_not_tell() -> None:
     for one in (page(20, None), page(20, 20), page(0, 0)):
-        assert Forecast(RateLimit(None), 2).after(one) is None
+        assert Estimator(RateLimit(None), 2).update(one) is None
 
 
 def test_nothing_is_left_at_the_end() -> None:
-    forecast = Forecast(RateLimit(None), 1)
-    told = [forecast.after(page(20, total)) for total in (60, 40, 20)]
+    forecast = Estimator(RateLimit(None), 1)
+    told = [forecast.update(page(20, total)) for total in (60, 40, 20)]
     assert [each and each.calls for each in told] == [2, 1, None]
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_left_at_the_end() -> None:
     [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (7300, "2 h")],
 )
 def test_lengths_of_time_are_rough(seconds: float, text: str) -> None:
-    assert str(Left(5, 1200, seconds)) == f"about 1,200 calls more, {text}"
+    assert str(Estimate(5, 1200, seconds)) == f"about 1,200 calls more, {text}"
 
 
 def test_a_first_run_says_how_long_it_takes(

@@ -9,7 +9,7 @@ from orderpull.conform.outcome import Outcome
 from orderpull.errors import SourceError
 from orderpull.sources.http import limits
 from orderpull.sources.paging import incremental
-from orderpull.sources.paging.flows import Ask, PageSize, Plan, walk
+from orderpull.sources.paging.flows import PageFlow, PageRequest, PageSize, iterate_pages
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.pull import Source
 from tests.conform.files import PLAIN, changed, stage
@@ -74,8 +74,10 @@ def test_the_plain_file_conforms(tmp_path: Path) -> None:
 def test_an_engine_that_walks_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the re-seek, moving orders are lost, and the case tells."""
 
-    def walking(window: Window) -> Plan:
-        yield from walk(window.paging, window.size, Ask(window.params(window.since)))
+    def walking(window: Window) -> PageFlow:
+        yield from iterate_pages(
+            window.paging, window.size, PageRequest(window.params(window.since))
+        )
         return window.until
 
     monkeypatch.setattr(incremental, "reseek", walking)

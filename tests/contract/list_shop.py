@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from orderpull import Settings, pipeline, read_settings
 from orderpull.pipeline import RunResult
-from orderpull.sources.http.transport import Answer, Progress, Request
+from orderpull.sources.http.transport import Request, Response, ResponseSink
 from tests.warehouses import Warehouse
 
 API = """
@@ -74,7 +74,7 @@ class ListShop:
             **changed,
         }
 
-    def send(self, request: Request, _: Progress) -> Answer:
+    def send(self, request: Request, _: ResponseSink) -> Response:
         """Answer one request."""
         query = dict(parse_qsl(urlsplit(request.target).query))
         self.asked.append(query)
@@ -85,7 +85,7 @@ class ListShop:
             found = [o for o in found if datetime.fromisoformat(o["changed"]) >= since]
         at, size = int(query["at"]), int(query["limit"])
         page = [{"id": o["id"]} if listing else o for o in found[at : at + size]]
-        return Answer(200, {}, json.dumps({"count": len(found), "orders": page}).encode())
+        return Response(200, {}, json.dumps({"count": len(found), "orders": page}).encode())
 
     def _tick(self) -> str:
         self.seconds += 1

@@ -15,7 +15,7 @@ from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.destinations import open_destination
 from orderpull.sources.spec.api import Api, parse_api
-from orderpull.sources.spec.validation import problems
+from orderpull.sources.spec.validation import validate
 from tests.conform.files import PLAIN
 from tests.docs.markdown import FILES, ROOT, Block, blocks, inline
 
@@ -100,7 +100,7 @@ def test_toml_is_taken(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyP
     if block.mark.startswith("part:"):
         table = tomllib.loads(PLAIN) | tomllib.loads(block.text)
         api = msgspec.convert(table, Api)
-        assert list(problems(api)) == []
+        assert list(validate(api)) == []
         assert api.mapping.number
     elif block.file == APIS and "[sources." not in block.text:
         parse_api(block.text, str(block))

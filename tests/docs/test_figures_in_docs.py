@@ -30,7 +30,7 @@ SENTENCES = {
         f"Waits above {fetch.MAX_WAIT:.0f} s end",
         f"at most at {snapshot.FRESHNESS_BYTES_PER_SECOND // 1_000_000} MB for each",
         f"STORAGE_VERSION '{duckdb.STORAGE_VERSION}'",
-        f"{fetch.ROOM // MIB} MiB",
+        f"{fetch.RESERVED_BYTES // MIB} MiB",
     ),
     "commands.md": (f"loaded every {pipeline.LOAD_WITHIN_SECONDS:.0f} seconds",),
     "settings.md": (

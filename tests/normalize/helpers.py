@@ -12,7 +12,7 @@ from orderpull.landing import protocol
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.normalizer import Key, Normalizer, StagedPage
-from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api, built_in, parse_api
 
 RECEIVED = "2026-07-01T08:00:00Z"
@@ -45,7 +45,7 @@ def land(
 ) -> PageMeta:
     """Land *body* as a pull does: with what one look at it tells."""
     number = landing.next_page() if number is None else number
-    reading = PageReader(api).read(body)
+    reading = PageParser(api).parse(body)
     meta = PageMeta(
         source=landing.name,
         page=number,

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Answer, Progress, Request
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import parse_api
 
 Say = Callable[[Request], Any]
@@ -45,20 +45,20 @@ class Asked:
         self.api = parse_api(text, "test.toml")
         self.settings = SourceSettings(api="test.toml", **given)
 
-    def pull(self) -> Pulled:
+    def pull(self) -> PullResult:
         """Pull once, from where the landing is."""
         source = Source("shop", self.settings, self.api, send=self._send)
-        return source.pull(self.landing, Start(), self.stop)
+        return source.pull(self.landing, ResumePoint(), self.stop)
 
     @property
     def queries(self) -> list[dict[str, str]]:
         """The query of each request."""
         return [dict(parse_qsl(urlsplit(each.target).query)) for each in self.requests]
 
-    def _send(self, request: Request, _: Progress) -> Answer:
+    def _send(self, request: Request, _: ResponseSink) -> Response:
         self.requests.append(request)
         said = self.say(request)
-        return said if isinstance(said, Answer) else Answer(200, {}, json.dumps(said).encode())
+        return said if isinstance(said, Response) else Response(200, {}, json.dumps(said).encode())
 
 
 def query(request: Request) -> dict[str, str]:

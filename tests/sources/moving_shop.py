@@ -13,8 +13,8 @@ from orderpull import clock
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Answer, Progress, Request
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import parse_api
 from orderpull.sources.spec.times import parse_time
 
@@ -119,14 +119,14 @@ class MovingShop:
         """Add an order, stamped now or before."""
         self.orders[name] = stamp or self.tick()
 
-    def send(self, request: Request, progress: Progress) -> Answer:
+    def send(self, request: Request, progress: ResponseSink) -> Response:
         """Answer one request; then the world moves on."""
         query = dict(parse_qsl(urlsplit(request.target).query))
         self.asked.append(query)
         body = self._answer(query)
         if move := self.moves.get(len(self.asked)):
             move(self)
-        return Answer(200, {}, body)
+        return Response(200, {}, body)
 
     def _answer(self, query: dict[str, str]) -> bytes:
         found = sorted(self.orders.items(), key=lambda order: self.key(*order))
@@ -185,9 +185,9 @@ class Reader:
         self.landing = LocalSourceLanding(folder / "landing" / "shop", "shop")
         self.landing.prepare()
 
-    def pull(self) -> Pulled:
+    def pull(self) -> PullResult:
         """One run; the ledger knows nothing."""
-        return self.source.pull(self.landing, Start(), Stop())
+        return self.source.pull(self.landing, ResumePoint(), Stop())
 
     def landed(self) -> list[tuple[str, str]]:
         """Each order's version in each landed page: id and time of change."""

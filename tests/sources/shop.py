@@ -13,7 +13,7 @@ from orderpull.landing.page import PageMeta
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings, parse_settings
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import read_api
 
 ORDINARY = """
@@ -96,11 +96,11 @@ class Shop:
         settings = self.settings.sources[name]
         return Source(name, settings, read_api(settings.api, self.folder))
 
-    def pull(self, *, stop: Stop | None = None, name: str = "shop") -> Pulled:
+    def pull(self, *, stop: Stop | None = None, name: str = "shop") -> PullResult:
         """Pull into the landing, without a warehouse."""
         landing = self.landing(name)
         landing.prepare()
-        return self.source(name).pull(landing, Start(), stop or Stop())
+        return self.source(name).pull(landing, ResumePoint(), stop or Stop())
 
     def landing(self, name: str = "shop") -> LocalSourceLanding:
         return LocalSourceLanding(self.folder / "landing" / name, name)

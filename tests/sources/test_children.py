@@ -8,7 +8,7 @@ import pytest
 
 from orderpull.landing.page import split_parts
 from orderpull.normalize.normalizer import Normalizer, StagedPage
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.transport import Request, Response
 from tests.normalize.helpers import Workbench
 from tests.sources.fake_api import Asked, query
 
@@ -175,7 +175,7 @@ def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> 
     """Nothing of the page is landed, so that the next run asks for all of it again."""
 
     def refusing(request: Request) -> object:
-        return Answer(404, {}, b"{}") if b'"lines"' in request.body else nested(request)
+        return Response(404, {}, b"{}") if b'"lines"' in request.body else nested(request)
 
     asked = Asked(tmp_path, NESTED, refusing)
     assert asked.pull().error is not None

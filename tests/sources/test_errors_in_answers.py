@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.transport import Request, Response
 from tests.sources.fake_api import Asked
 
 API = """
@@ -38,12 +38,12 @@ quantity = "n"
 """
 
 
-def said(status: int, code: str = "OTHER") -> Answer:
+def said(status: int, code: str = "OTHER") -> Response:
     body = {"errors": [{"code": code, "message": "their words"}]}
-    return Answer(status, {}, json.dumps(body).encode())
+    return Response(status, {}, json.dumps(body).encode())
 
 
-def asked(tmp_path: Path, *answers: Answer) -> Asked:
+def asked(tmp_path: Path, *answers: Response) -> Asked:
     """A source that is told *answers*, and then its orders."""
     left = list(answers)
 

@@ -157,13 +157,13 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
         raise KilledError
 
     started: list[str] = []
-    submit = bulk_export.Export._submit
+    submit = bulk_export.BulkExport._submit
 
-    def noted(self: bulk_export.Export, *how: Any) -> str:
+    def noted(self: bulk_export.BulkExport, *how: Any) -> str:
         started.append(submit(self, *how))
         return started[-1]
 
-    monkeypatch.setattr(bulk_export.Export, "_submit", noted)
+    monkeypatch.setattr(bulk_export.BulkExport, "_submit", noted)
     monkeypatch.setattr(bulk_export, "PART_ORDERS", 20)
     shopify = Shopify(tmp_path)
     with monkeypatch.context() as patch:

@@ -7,7 +7,7 @@ import pytest
 from orderpull import pipeline, read_settings
 from orderpull.errors import ApiFileError, SourceRefused
 from orderpull.operate.replay import replay
-from orderpull.sources.http.transport import Answer, Progress, Request
+from orderpull.sources.http.transport import Request, Response, ResponseSink
 from tests.shops import rows
 
 API = """
@@ -66,9 +66,9 @@ def test_a_hook_signs_requests_and_reads_bodies(tmp_path: Path) -> None:
     """The body is landed as it came, and can be read again for ever."""
     sent: list[Request] = []
 
-    def send(request: Request, _: Progress) -> Answer:
+    def send(request: Request, _: ResponseSink) -> Response:
         sent.append(request)
-        return Answer(200, {}, XML)
+        return Response(200, {}, XML)
 
     settings = read_settings(settings_in(tmp_path))
     assert pipeline.run(settings, send=send).ok
@@ -125,6 +125,6 @@ def test_a_page_that_the_hook_cannot_read_is_no_list_of_orders(tmp_path: Path) -
     settings = read_settings(settings_in(tmp_path))
     text = (tmp_path / "xml.toml").read_text(encoding="utf-8")
     (tmp_path / "xml.toml").write_text(f"{text}[limits]\ntries = 1\n", encoding="utf-8")
-    result = pipeline.run(settings, send=lambda *_: Answer(200, {}, b"<orders><oops"))
+    result = pipeline.run(settings, send=lambda *_: Response(200, {}, b"<orders><oops"))
     assert "the hook's page failed (ParseError)" in str(result.sources["shop"].error)
     assert pipeline.Pipeline(settings).landing_of("shop").pages() == []

@@ -16,8 +16,8 @@ from orderpull.sources.http.limits import (
     BACKOFF_MOST,
     RateLimit,
     Stop,
-    asked_wait,
     backoff,
+    retry_after,
 )
 from orderpull.sources.spec.blocks import LimitsSpec
 from tests.sources.shop import ORDINARY, Shop, enveloped, record
@@ -199,7 +199,7 @@ ASKED: dict[str, tuple[float, float] | None] = {
 @pytest.mark.parametrize("text", ASKED)
 def test_what_a_header_asks_for(text: str) -> None:
     """Seconds or a date; nonsense is no wait, and the past is none either."""
-    wait = asked_wait({"retry-after": text}, LimitsSpec())
+    wait = retry_after({"retry-after": text}, LimitsSpec())
     expected = ASKED[text]
     if expected is None:
         assert wait is None
@@ -213,7 +213,7 @@ def test_what_a_header_asks_for(text: str) -> None:
 def test_a_date_is_a_wait_until_then(hours: int, least: float, most: float) -> None:
     """An hour ahead is an hour; an hour ago is no wait."""
     text = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
-    wait = asked_wait({"retry-after": text}, LimitsSpec())
+    wait = retry_after({"retry-after": text}, LimitsSpec())
     assert wait is not None
     assert least <= wait <= most
 
@@ -221,8 +221,8 @@ def test_a_date_is_a_wait_until_then(hours: int, least: float, most: float) -> N
 def test_another_header_and_another_unit() -> None:
     """The API file names header and unit."""
     limits = LimitsSpec(wait_header="X-Wait-Ms", wait_unit="ms")
-    assert asked_wait({"x-wait-ms": "1500", "retry-after": "99"}, limits) == 1.5
-    assert asked_wait({"retry-after": "99"}, limits) is None
+    assert retry_after({"x-wait-ms": "1500", "retry-after": "99"}, limits) == 1.5
+    assert retry_after({"retry-after": "99"}, limits) is None
 
 
 def test_an_ordinary_api_is_read_over_one_connection(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api, built_in, parse_api
 from orderpull.sources.spec.times import earlier, format_bound, parse_time, step
 
@@ -14,8 +14,8 @@ def api(name: str) -> Api:
     return parse_api(built_in()[name].read_text(encoding="utf-8"), f"{name}.toml")
 
 
-ONCE = PageReader(api("skubana-assessment"))
-MEDUSA = PageReader(api("medusa"))
+ONCE = PageParser(api("skubana-assessment"))
+MEDUSA = PageParser(api("medusa"))
 
 LISTS: dict[bytes, tuple[str, bool, bool, int]] = {
     # body: state, complete, legible, orders
@@ -62,23 +62,23 @@ LISTS: dict[bytes, tuple[str, bool, bool, int]] = {
 @pytest.mark.parametrize("body", LISTS, ids=lambda body: f"{body[:30]!r} of {len(body)}")
 def test_what_a_page_is(body: bytes) -> None:
     """State, completeness and count of pages good and bad."""
-    reading = ONCE.read(body)
-    assert (reading.state, reading.complete, reading.legible, reading.orders) == LISTS[body]
+    reading = ONCE.parse(body)
+    assert (reading.state, reading.is_json, reading.has_records, reading.orders) == LISTS[body]
     assert (reading.problem is None) == (reading.state == "whole")
 
 
 def test_a_list_within_an_object_is_found_with_its_total_and_stamps() -> None:
     """Count, total and stamps are told by a page of an incremental API."""
-    reading = MEDUSA.read(
+    reading = MEDUSA.parse(
         b'{"count": 70, "orders": [{"id": "a", "updated_at": "2026-01-01T00:00:00.5Z"},'
         b'{"id": "b", "updated_at": "2026-01-01T02:00:00+01:00"}], "x": {"orders": 1}}'
     )
     assert (reading.state, reading.orders, reading.total) == ("whole", 2, 70)
-    assert reading.stamps == [
+    assert reading.modified_times == [
         datetime.fromisoformat("2026-01-01T00:00:00.500"),
         datetime.fromisoformat("2026-01-01T01:00:00"),
     ]
-    assert len(set(reading.versions)) == 2
+    assert len(set(reading.fingerprints)) == 2
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_a_list_within_an_object_is_found_with_its_total_and_stamps() -> None:
 )
 def test_a_list_that_is_not_where_it_should_be(body: bytes) -> None:
     """A page without the list is told by the list's place."""
-    reading = MEDUSA.read(body)
-    assert (reading.state, reading.legible) == ("unexpected", False)
+    reading = MEDUSA.parse(body)
+    assert (reading.state, reading.has_records) == ("unexpected", False)
     assert reading.problem == "it is JSON without a list of orders under 'orders'"
 
 
@@ -102,14 +102,14 @@ def test_a_list_that_is_not_where_it_should_be(body: bytes) -> None:
 def test_a_total_that_cannot_be_is_no_total(count: bytes) -> None:
     """Fewer than the page holds, or no number: the end is found by asking on instead."""
     body = b'{"count": ' + count + b', "orders": [{"id": "a"}, {"id": "b"}]}'
-    assert MEDUSA.read(body).total is None
+    assert MEDUSA.parse(body).total is None
 
 
 def test_a_version_is_known_by_id_and_stamp_alone() -> None:
     """The same order at the same time is the same version; at another time it is another."""
 
     def versions(order: bytes) -> list[int]:
-        return MEDUSA.read(b'{"orders": [' + order + b"]}").versions
+        return MEDUSA.parse(b'{"orders": [' + order + b"]}").fingerprints
 
     first = versions(b'{"id": "a", "updated_at": "2026-01-01", "total": 1}')
     assert versions(b'{"total": 2, "updated_at": "2026-01-01", "id": "a"}') == first
@@ -132,7 +132,7 @@ def test_a_version_is_known_by_id_and_stamp_alone() -> None:
 )
 def test_whether_a_page_is_sorted(orders: bytes, in_order: bool) -> None:
     """In order, none before the bound, none without a stamp."""
-    reading = MEDUSA.read(b'{"orders": [' + orders + b"]}")
+    reading = MEDUSA.parse(b'{"orders": [' + orders + b"]}")
     assert reading.sorted_from(datetime.fromisoformat("2026-01-01")) is in_order
 
 

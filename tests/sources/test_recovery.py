@@ -18,8 +18,8 @@ from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources import fetch
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Answer, Progress, Request
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import built_in, parse_api
 from tests.sources.shop import Shop
 from tests.sources.wire import Wire, answer
@@ -34,22 +34,22 @@ OTHER = b'[{"orderNumber":"B-1","orderItems":[]}]'
 class OneSource:
     """A consume-once source without a network, and its landing."""
 
-    def __init__(self, folder: Path, *answers: Answer) -> None:
+    def __init__(self, folder: Path, *answers: Response) -> None:
         self.landing = LocalSourceLanding(folder / "landing" / "shop", "shop")
         self.landing.prepare()
         self.answers = list(answers)
         settings = SourceSettings(api="skubana-assessment", base_url=URL)
         self.source = Source("shop", settings, API, send=self.send)
 
-    def send(self, request: Request, progress: Progress) -> Answer:
+    def send(self, request: Request, progress: ResponseSink) -> Response:
         """The next answer; then nothing more."""
-        given = self.answers.pop(0) if self.answers else Answer(200, {}, b"[]")
+        given = self.answers.pop(0) if self.answers else Response(200, {}, b"[]")
         progress.answered(given.status)
         progress.write(given.body)
         return given
 
-    def pull(self, told: Callable[[Pulled], None] = lambda _: None) -> Pulled:
-        return self.source.pull(self.landing, Start(), Stop(), told)
+    def pull(self, told: Callable[[PullResult], None] = lambda _: None) -> PullResult:
+        return self.source.pull(self.landing, ResumePoint(), Stop(), told)
 
     def bodies(self) -> list[bytes]:
         return [self.landing.read(page)[1] for page in self.landing.pages()]
@@ -119,7 +119,7 @@ def test_an_answer_in_flight_is_what_it_would_have_been(
     """Adopted or not, the same answer comes to the same page and the same count."""
     killed, lived = OneSource(tmp_path / "killed"), OneSource(tmp_path / "lived")
     killed.leave(status, body)
-    lived.answers.append(Answer(status, {}, body))
+    lived.answers.append(Response(status, {}, body))
     for one in (killed, lived):
         pulled = one.pull()
         meta, kept = one.landing.read(1)
@@ -152,7 +152,7 @@ def test_a_packed_answer_in_flight_is_unpacked_as_far_as_it_goes(tmp_path: Path)
 
 def test_a_page_that_was_landed_before_the_kill_is_not_adopted_again(tmp_path: Path) -> None:
     """Between the page's landing and the end of its draft: the draft alone goes."""
-    one = OneSource(tmp_path, Answer(500, {}, b"oops"))
+    one = OneSource(tmp_path, Response(500, {}, b"oops"))
     assert one.pull().possible_loss == [1]
     one.leave(500, b"oops", page=1)
     again = one.pull()
@@ -163,9 +163,9 @@ def test_a_page_that_was_landed_before_the_kill_is_not_adopted_again(tmp_path: P
 
 def test_a_failing_load_between_two_pages_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """The warehouse fails after a page was landed: that page is kept once, its draft goes later."""
-    one = OneSource(tmp_path, Answer(200, {}, BODY), Answer(200, {}, OTHER))
+    one = OneSource(tmp_path, Response(200, {}, BODY), Response(200, {}, OTHER))
 
-    def fail(_: Pulled) -> None:
+    def fail(_: PullResult) -> None:
         raise DestinationError("The warehouse is full.")
 
     with pytest.raises(DestinationError):
@@ -181,7 +181,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_answer_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page cannot be landed, exit 1 or 2 - and the next run finds all of it in its draft."""
-    one = OneSource(tmp_path, Answer(200, {}, BODY))
+    one = OneSource(tmp_path, Response(200, {}, BODY))
     with monkeypatch.context() as patch:
         patch.setattr(LocalSourceLanding, "land", full)
         with pytest.raises(LandingError, match="No space"):
@@ -213,7 +213,7 @@ def test_nothing_is_asked_while_there_is_no_room_for_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk without room for a draft of the usual size is told before the request, not after."""
-    one = OneSource(tmp_path, Answer(200, {}, BODY))
+    one = OneSource(tmp_path, Response(200, {}, BODY))
     monkeypatch.setattr(fetch, "ROOM", 1 << 60)
     with pytest.raises(LandingError, match=r"No space left|File too large"):
         one.pull()
@@ -223,8 +223,8 @@ def test_nothing_is_asked_while_there_is_no_room_for_an_answer(
 
 def test_numbers_are_given_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pull that starts while another ends goes on after its pages, never over them."""
-    first, second = OneSource(tmp_path, Answer(200, {}, BODY)), OneSource(tmp_path)
-    second.answers.append(Answer(200, {}, OTHER))
+    first, second = OneSource(tmp_path, Response(200, {}, BODY)), OneSource(tmp_path)
+    second.answers.append(Response(200, {}, OTHER))
     pulling = LocalSourceLanding.pulling
 
     @contextmanager
@@ -241,10 +241,10 @@ def test_numbers_are_given_under_the_lock(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_second_puller_is_a_failed_source(tmp_path: Path) -> None:
     """While one pulls, another one is told so and asks nothing."""
-    first, second = OneSource(tmp_path, Answer(200, {}, BODY)), OneSource(tmp_path)
-    second.answers.append(Answer(200, {}, OTHER))
+    first, second = OneSource(tmp_path, Response(200, {}, BODY)), OneSource(tmp_path)
+    second.answers.append(Response(200, {}, OTHER))
 
-    def meanwhile(_: Pulled) -> None:
+    def meanwhile(_: PullResult) -> None:
         with pytest.raises(LandingBusy, match=rf"\(pid {os.getpid()}\) is pulling source 'shop'"):
             second.pull()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBroken
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.transport import Request, Response
 from tests.sources.fake_api import Asked, query
 
 API = """
@@ -39,7 +39,7 @@ def listed(request: Request, kind: str, heavy: set[int], bearable: int = 1) -> o
     first = (at - 1) * size if kind == "page" else at
     numbers = range(100)[first : first + size]
     if heavy & set(numbers) and len(numbers) > bearable:
-        return Answer(500, {}, b"{}")
+        return Response(500, {}, b"{}")
     return {"orders": [{"no": str(number), "lines": []} for number in numbers]}
 
 
@@ -110,7 +110,7 @@ def test_the_cursor_waits_for_an_order_that_was_passed_by(tmp_path: Path, strate
         at, size = int(asked_for["at"]), int(asked_for["limit"])
         page = found[at : at + size]
         if spoilt & set(page):
-            return Answer(500, {}, b"{}")
+            return Response(500, {}, b"{}")
         return {"orders": [{"no": str(n), "changed": stamps[n], "lines": []} for n in page]}
 
     text = API.format(kind="offset") + CHANGED.format(strategy=strategy)
@@ -134,7 +134,7 @@ def test_it_is_asked_for_less_only_when_it_breaks_down(tmp_path: Path) -> None:
 
     def busy_once(request: Request) -> object:
         if len(asked.requests) == 1:
-            return Answer(429, {"retry-after": "3"}, b"{}")
+            return Response(429, {"retry-after": "3"}, b"{}")
         return listed(request, "offset", set())
 
     asked = Asked(tmp_path, API.format(kind="offset"), busy_once)

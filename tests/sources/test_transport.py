@@ -9,14 +9,14 @@ import pytest
 
 from orderpull.errors import SettingsError, SourceUnreachable
 from orderpull.sources.http import transport
-from orderpull.sources.http.transport import Answer, Client, Progress, Request, unpacked
+from orderpull.sources.http.transport import Client, Request, Response, ResponseSink, gunzip_prefix
 from tests.sources.wire import Say, Wire, answer, hang_up, silence
 
 GET = Request("GET", "/orders?x=1", {"Authorization": "Bearer t"})
 BODY = b'[{"orderNumber": "A-1"}]' * 100
 
 
-class Noted(Progress):
+class Noted(ResponseSink):
     """Notes what it is told."""
 
     def __init__(self) -> None:
@@ -30,11 +30,13 @@ class Noted(Progress):
         self.body += chunk
 
 
-def ask(*says: Say, timeout: float = 5.0, times: int = 1, keep_alive: bool = False) -> list[Answer]:
+def ask(
+    *says: Say, timeout: float = 5.0, times: int = 1, keep_alive: bool = False
+) -> list[Response]:
     """What a client gets from a server that says these things."""
     with Wire(says) as wire:
         client = Client(wire.url, timeout, keep_alive=keep_alive)
-        answers = [client.send(GET, Progress()) for _ in range(times)]
+        answers = [client.send(GET, ResponseSink()) for _ in range(times)]
         client.close()
         assert len(wire.requests) == times  # nothing is ever sent twice
         return answers
@@ -135,7 +137,7 @@ def test_a_broken_packing_is_kept_as_it_came() -> None:
     """Bytes that cannot be unpacked are kept, not dropped."""
     packed = bytearray(gzip.compress(BODY))
     packed[10] = 0xFF
-    assert unpacked(bytes(packed)) == bytes(packed)
+    assert gunzip_prefix(bytes(packed)) == bytes(packed)
 
 
 def test_progress_is_told_each_byte_as_it_was_sent() -> None:
@@ -201,7 +203,7 @@ def test_a_connection_is_used_again_only_if_asked_to() -> None:
     for keep_alive, connections in ((True, 1), (False, 3)):
         with Wire([answer(BODY)] * 3) as wire:
             client = Client(wire.url, 5, keep_alive=keep_alive)
-            assert [client.send(GET, Progress()).body for _ in range(3)] == [BODY] * 3
+            assert [client.send(GET, ResponseSink()).body for _ in range(3)] == [BODY] * 3
             client.close()
         assert wire.connections == connections
         for request in wire.requests:
@@ -231,7 +233,7 @@ def test_a_connection_that_the_server_gives_up_has_its_deadline_too() -> None:
 def test_no_redirect_is_followed(status: str) -> None:
     """A redirect is an answer like any other."""
     with Wire([answer(b"", "Location: /elsewhere", status=status), answer(BODY)]) as wire:
-        got = Client(wire.url, 5, keep_alive=False).send(GET, Progress())
+        got = Client(wire.url, 5, keep_alive=False).send(GET, ResponseSink())
         assert len(wire.requests) == 1
     assert got.status == int(status[:3])
     assert got.headers["location"] == "/elsewhere"
@@ -240,7 +242,7 @@ def test_no_redirect_is_followed(status: str) -> None:
 def test_a_prefix_in_the_base_url_comes_before_the_path() -> None:
     """``https://host/shop/`` and ``/orders`` make ``/shop/orders``."""
     with Wire([answer(b"[]")]) as wire:
-        Client(wire.url + "/shop/", 5, keep_alive=False).send(GET, Progress())
+        Client(wire.url + "/shop/", 5, keep_alive=False).send(GET, ResponseSink())
         assert wire.requests[0].startswith(b"GET /shop/orders?x=1 ")
 
 

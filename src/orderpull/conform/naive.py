@@ -11,10 +11,10 @@ from orderpull import clock
 from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
-from orderpull.sources.http.transport import Progress
-from orderpull.sources.paging.flows import Ask, page_size, walk
+from orderpull.sources.http.transport import ResponseSink
+from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
 from orderpull.sources.paging.incremental import Window
-from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.times import parse_time
 
@@ -34,7 +34,7 @@ class NaiveClient:
         settings = read_settings(self.trial.settings()).sources[SOURCE]
         api = self.trial.stage.api
         source = Source(SOURCE, settings, api)
-        reader = PageReader(api)
+        reader = PageParser(api)
         for body in self._pages(source, reader):
             for record in reader.records(body):
                 self._note(msgspec.json.decode(record))
@@ -51,16 +51,16 @@ class NaiveClient:
             if told not in self.seen or self.seen[told] < newest[told].replace(tzinfo=None)
         ]  # fmt: skip
 
-    def _pages(self, source: Source, reader: PageReader) -> Iterator[bytes]:
+    def _pages(self, source: Source, reader: PageParser) -> Iterator[bytes]:
         api = source.api
         size = page_size(api.paging, source.size)
-        steps = walk(api.paging, size, Ask(self._bounds(source)))
+        steps = iterate_pages(api.paging, size, PageRequest(self._bounds(source)))
         ask = next(steps)
         try:
             while True:
-                answer = source.exchange(source.request(ask), Progress())
+                answer = source.exchange(source.request(ask), ResponseSink())
                 yield answer.body
-                ask = steps.send(reader.read(answer.body, answer.headers))
+                ask = steps.send(reader.parse(answer.body, answer.headers))
         except StopIteration:
             return
 

@@ -20,7 +20,7 @@ class NotedWaits(Stop):
         """All of it, in seconds."""
         return sum(self.each)
 
-    def child(self, seats: threading.Semaphore | None = None) -> "NotedWaits":  # noqa: ARG002
+    def child(self, slots: threading.Semaphore | None = None) -> "NotedWaits":  # noqa: ARG002
         """Itself: there is one list of waits, and nobody who waits holds a seat."""
         return self
 

@@ -11,8 +11,8 @@ from msgspec import structs
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
-from orderpull.sources.paging.json_extract import TellReader
-from orderpull.sources.paging.page_info import PageReader
+from orderpull.sources.paging.json_extract import JsonExtractor
+from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.order import ListPath
 
@@ -43,8 +43,8 @@ class PageTexts:
     """
 
     def __init__(self, api: Api, layout: PageLayout) -> None:
-        self._reader = PageReader(api)
-        self._children = [(block, PageReader(api, block)) for block in api.children]
+        self._reader = PageParser(api)
+        self._children = [(block, PageParser(api, block)) for block in api.children]
         self._made = api.functions.page is not None
         self._export = api.export
         self._layout = layout
@@ -105,11 +105,11 @@ class PageTexts:
             yield Piece(printable(body), whole=False)
             return
         spec, into = self._export, ListPath.parse(self._export.into)
-        extractor = TellReader(None, [spec.parent])
+        extractor = JsonExtractor(None, [spec.parent])
         order: bytes | None = None
         children: list[msgspec.Raw] = []
         for line in [*body.splitlines(), None]:
-            if line is not None and extractor.decode(line).at(spec.parent) is not None:
+            if line is not None and extractor.decode(line).get(spec.parent) is not None:
                 children.append(msgspec.Raw(_wrap(into.inner, line)))
                 continue
             if order is not None:

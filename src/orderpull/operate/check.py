@@ -87,8 +87,8 @@ def _try_source(source: Source, landing: SourceLanding) -> str:
         return "reached; no orders asked for"
     try:
         # The request may renew a token, which only one process at a time may store.
-        with landing.pulling() if source.authorization.keeps else nullcontext():
-            source.try_once()
+        with landing.pulling() if source.authenticator.persists_tokens else nullcontext():
+            source.probe()
     except LandingBusy:
         return "reached; another orderpull is pulling it now"
     return "answers"

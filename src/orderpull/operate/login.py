@@ -88,18 +88,18 @@ class Login:
         api = read_api(source.api, settings.folder)
         self.name = name
         self.endpoint = Endpoint(name, source, api)
-        self.authorization = self.endpoint.authorization
+        self.authenticator = self.endpoint.authenticator
         self._check()
         self.landing = open_landing(settings.landing, settings.folder).source(name)
         self.landing.prepare()
-        self.authorization.keep_in(self.landing)
+        self.authenticator.use_store(self.landing)
         self.redirect_uri = redirect_uri.uri
         self._state = secrets.token_urlsafe(24)
 
     @property
     def url(self) -> str:
         """The page on which a person allows access."""
-        return self.authorization.authorize_url(self.redirect_uri, self._state)
+        return self.authenticator.authorize_url(self.redirect_uri, self._state)
 
     def finish(self, url: str) -> None:
         """Exchange the code in the redirect's *url* for a token, and store the token.
@@ -123,13 +123,13 @@ class Login:
             )
         try:
             with self.landing.pulling():
-                self.authorization.got_by(query["code"], self.redirect_uri)
+                self.authenticator.exchange_code(query["code"], self.redirect_uri)
         except SourceError as error:
-            raise self.endpoint.named(error) from None
+            raise self.endpoint.with_source(error) from None
 
     def _check(self) -> None:
         """Check that the source has a login. :raises SettingsError: it has not."""
-        spec, source = self.authorization.spec, self.endpoint.settings
+        spec, source = self.authenticator.spec, self.endpoint.settings
         where = f"[sources.{self.name}]"
         if source.token is not None:
             raise SettingsError(

@@ -17,13 +17,13 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.settings import SourceSettings
-from orderpull.sources.http.auth import Authorization
+from orderpull.sources.http.auth import Authenticator
 from orderpull.sources.http.limits import SharedLimits
-from orderpull.sources.http.transport import Answer, Client, Progress, Request, Send
-from orderpull.sources.paging.flows import Ask, Params, page_size
-from orderpull.sources.paging.incremental import plan
-from orderpull.sources.paging.page_info import PageReader, Reading
-from orderpull.sources.places import placed
+from orderpull.sources.http.transport import Client, Request, Response, ResponseSink, Send
+from orderpull.sources.paging.flows import PageRequest, Params, page_size
+from orderpull.sources.paging.incremental import incremental_flow
+from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.places import set_body_fields
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import RequestSpec
 from orderpull.sources.spec.times import parse_time
@@ -34,10 +34,10 @@ NO_CONTENT = 204
 _REDIRECT = range(300, 400)
 _REFUSED = range(400, 500)
 _BROKEN = range(500, 600)
-_TELLING = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_BROKEN})
+_SPECIFIC = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_BROKEN})
 """Statuses that say more than that there are errors in the answer."""
 
-_LOOK = "Check base_url and api."
+_CHECK_URL = "Check base_url and api."
 _WORDS = 160
 """Characters of an API's own words that are told."""
 
@@ -63,9 +63,9 @@ class Endpoint:
         self.settings = settings
         self.api = api
         self.client = Client(settings.base_url, settings.timeout, keep_alive=not api.consume_once)
-        self._given = send
+        self._injected_send = send
         self.send: Send = send or self.client.send
-        self.authorization = Authorization(api.auth, settings, name, self._call)
+        self.authenticator = Authenticator(api.auth, settings, name, self._call)
         self.size = _size(name, settings, api)
         if settings.reconcile and api.reconcile is None:
             raise SettingsError(
@@ -83,7 +83,7 @@ class Endpoint:
         """The endpoint, as errors name it."""
         return self.client.base_url + self.api.request.path
 
-    def request(self, ask: Ask, spec: RequestSpec | None = None) -> Request:
+    def request(self, ask: PageRequest, spec: RequestSpec | None = None) -> Request:
         """The request for *ask*: without what lets it in.
 
         :param spec: asks for something else than orders.
@@ -92,7 +92,7 @@ class Endpoint:
         spec = spec or self.api.request
         path, params = spec.path, ask.params
         if ask.url is not None:
-            return Request("GET", self._below(ask.url, path), spec.headers)
+            return Request("GET", self._resolve_next(ask.url, path), spec.headers)
         common = {} if ask.alone else spec.query
         query = {k: str(v) for k, v in params.items() if not k.startswith(BODY)}
         encoded = urlencode({**common, **query}, safe=",*$[]:")
@@ -102,39 +102,39 @@ class Endpoint:
             headers = {"Content-Type": "application/json", **headers}
         return Request(spec.method, target, headers, _body(spec, params))
 
-    def told(self, request: Request) -> str:
+    def describe(self, request: Request) -> str:
         """Method and URL of *request*, as the landing keeps them: without secrets."""
         told = f"{request.method} {self.client.base_url}{request.target}"
-        return self.authorization.hidden(told)
+        return self.authenticator.redact(told)
 
-    def exchange(self, request: Request, progress: Progress) -> Answer:
+    def exchange(self, request: Request, progress: ResponseSink) -> Response:
         """Send *request* with what lets it in. :raises SourceError: nothing was sent."""
-        return self.send(self.signed(request), progress)
+        return self.send(self.authenticated(request), progress)
 
-    def signed(self, request: Request) -> Request:
+    def authenticated(self, request: Request) -> Request:
         """*request* with what lets it in. :raises SourceError: that could not be had."""
-        signed = self.authorization.signed(request)
+        signed = self.authenticator.authenticate(request)
         sign = self.api.functions.sign
         if sign is None:
             return signed
         try:
-            return sign(signed, self.authorization.known_secrets)
+            return sign(signed, self.authenticator.known_secrets)
         except Exception as error:
             raise SourceRefused(
                 f"The hook's sign failed: {type(error).__name__}.", "Mend the api file's hook."
             ) from error
 
-    def _call(self, base: str, request: Request) -> Answer:
+    def _call(self, base: str, request: Request) -> Response:
         """Send a request for a token, to *base*."""
-        if self._given:
-            return self._given(request, Progress())
+        if self._injected_send:
+            return self._injected_send(request, ResponseSink())
         client = Client(base, self.settings.timeout, keep_alive=False)
         try:
-            return client.send(request, Progress())
+            return client.send(request, ResponseSink())
         finally:
             client.close()
 
-    def _below(self, url: str, path: str) -> str:
+    def _resolve_next(self, url: str, path: str) -> str:
         """The target of *url*, which a page told, below the base URL."""
         base = self.client.base_url
         try:
@@ -155,128 +155,130 @@ class Endpoint:
 
     def reach(self) -> None:
         """DNS, TCP, TLS, and no HTTP. :raises SourceUnreachable: one of them failed."""
-        if self._given:
+        if self._injected_send:
             return
         try:
             self.client.reach()
         except SourceUnreachable as error:
-            raise self.named(error) from None
+            raise self.with_source(error) from None
 
-    def try_once(self) -> int:
+    def probe(self) -> int:
         """Ask an ordinary API for one page and keep nothing of it: the status it answers.
 
         :raises SourceError: it cannot be asked.
         """
         now = clock.now()
-        ask = next(plan(self.api, page_size(self.api.paging, 1), self.start, now))
+        ask = next(incremental_flow(self.api, page_size(self.api.paging, 1), self.start, now))
         try:
-            answer, reading = self._asked_once(self.request(ask))
-            error = None if well(answer, reading) else self.refusal(answer, reading)
-            if isinstance(error, SourceExpired) and self.authorization.renew():
-                answer, reading = self._asked_once(self.request(ask))
-                error = None if well(answer, reading) else self.refusal(answer, reading)
+            response, info = self._fetch_once(self.request(ask))
+            error = None if is_ok(response, info) else self.error_for(response, info)
+            if isinstance(error, SourceExpired) and self.authenticator.renew():
+                response, info = self._fetch_once(self.request(ask))
+                error = None if is_ok(response, info) else self.error_for(response, info)
         except SourceError as raised:
-            raise self.named(raised) from None
+            raise self.with_source(raised) from None
         finally:
             self.client.close()
         if error is not None:
-            raise self.named(error)
-        return answer.status
+            raise self.with_source(error)
+        return response.status
 
-    def _asked_once(self, request: Request) -> tuple[Answer, Reading]:
-        answer = self.exchange(request, Progress())
-        return answer, read_answer(answer, PageReader(self.api))
+    def _fetch_once(self, request: Request) -> tuple[Response, PageInfo]:
+        response = self.exchange(request, ResponseSink())
+        return response, read_answer(response, PageParser(self.api))
 
-    def named(self, error: SourceError) -> SourceError:
+    def with_source(self, error: SourceError) -> SourceError:
         """*error*, its message with this source's name and URL."""
         known = self.client.base_url in str(error)
         where = "" if known else f" ({self.where})"
         error.message = f"Source {self.name!r}{where}: {error.message}"
         return error
 
-    def refusal(self, answer: Answer, reading: Reading) -> SourceError:
+    def error_for(self, response: Response, info: PageInfo) -> SourceError:
         """The error that *answer* amounts to, in a sentence."""
-        failure = reading.failure
+        failure = info.error
         plain = failure is not None and failure.means == "refused"
-        if failure and not answer.problem and not (plain and answer.status in _TELLING):
-            return self._failure(reading)
-        for statuses, error, sentence, hint in self._meanings(answer):
-            if answer.status in statuses:
-                return error(f"{self.where} answered {answer.status}: {sentence}.", hint)
-        if answer.problem:
+        if failure and not response.problem and not (plain and response.status in _SPECIFIC):
+            return self._declared_error(info)
+        for statuses, error, sentence, hint in self._status_errors(response):
+            if response.status in statuses:
+                return error(f"{self.where} answered {response.status}: {sentence}.", hint)
+        if response.problem:
             return SourceUnexpected(
-                f"{self.where}: {answer.problem}.", "Run again; check base_url and the network."
+                f"{self.where}: {response.problem}.", "Run again; check base_url and the network."
             )
-        problem = reading.problem or "that is not what a list of orders comes with"
-        return SourceUnexpected(f"{self.where} answered {answer.status}, but {problem}.", _LOOK)
+        problem = info.problem or "that is not what a list of orders comes with"
+        return SourceUnexpected(
+            f"{self.where} answered {response.status}, but {problem}.", _CHECK_URL
+        )
 
-    def _failure(self, reading: Reading) -> SourceError:
+    def _declared_error(self, info: PageInfo) -> SourceError:
         """What an answer that says in itself that it is an error amounts to."""
-        means = reading.failure.means if reading.failure else "refused"
-        words = self.authorization.hidden(reading.words)[:_WORDS]
-        said = f" ({words})" if words else ""
+        means = info.error.means if info.error else "refused"
+        text = self.authenticator.redact(info.error_message)[:_WORDS]
+        detail = f" ({text})" if text else ""
         if means == "busy":
-            return SourceBusy(f"{self.where} wants to be asked later{said}.", "Set a lower rate.")
+            return SourceBusy(f"{self.where} wants to be asked later{detail}.", "Set a lower rate.")
         if means == "expired":
             return SourceExpired(
-                f"{self.where} does not accept the token{said}.",
+                f"{self.where} does not accept the token{detail}.",
                 f"Check what [sources.{self.name}] signs in with, and its rights.",
             )
-        return SourceRefused(f"{self.where} does not take the request{said}.", _LOOK)
+        return SourceRefused(f"{self.where} does not take the request{detail}.", _CHECK_URL)
 
-    def _meanings(
-        self, answer: Answer
+    def _status_errors(
+        self, response: Response
     ) -> list[tuple[set[int] | range, type[SourceError], str, str]]:
         """What statuses mean, the first that fits: statuses, error, sentence, what to do."""
-        sent = self.authorization.sends_token
+        sent = self.authenticator.sends_token
         token = "token" if sent else "request, which has no token"
         return [
             ({401}, SourceExpired, f"it does not accept the {token}",
              f"Check token of [sources.{self.name}] and its rights."),
             ({403}, SourceRefused, f"it does not accept the {token}",
              f"Check token of [sources.{self.name}] and its rights."),
-            ({404}, SourceRefused, "there is no such path", _LOOK),
+            ({404}, SourceRefused, "there is no such path", _CHECK_URL),
             ({408, 425}, SourceBusy, "it was not ready for the request", "Run again later."),
             ({429}, SourceBusy, "too many requests", "Set a lower rate."),
-            (_REDIRECT, SourceRefused, _moved(answer),
+            (_REDIRECT, SourceRefused, _moved(response),
              "Redirects are not followed; set base_url to the new place."),
-            (_REFUSED, SourceRefused, "it does not take the request", _LOOK),
+            (_REFUSED, SourceRefused, "it does not take the request", _CHECK_URL),
             (_BROKEN, SourceBroken, "it is out of order", "Run again later."),
         ]  # fmt: skip
 
 
-def read_answer(answer: Answer, reader: PageReader) -> Reading:
+def read_answer(response: Response, reader: PageParser) -> PageInfo:
     """What *answer* tells; one without content is an empty page."""
-    if answer.status == NO_CONTENT and not answer.body:
-        answer.status = OK
-        return Reading("whole", complete=True, legible=True)
-    return reader.read(answer.body, answer.headers)
+    if response.status == NO_CONTENT and not response.body:
+        response.status = OK
+        return PageInfo("whole", is_json=True, has_records=True)
+    return reader.parse(response.body, response.headers)
 
 
-def well(answer: Answer, reading: Reading) -> bool:
+def is_ok(response: Response, info: PageInfo) -> bool:
     """Whether *answer* is a list of orders from first to last."""
-    answered = answer.status == OK and not answer.problem
-    return answered and reading.legible and reading.failure is None
+    answered = response.status == OK and not response.problem
+    return answered and info.has_records and info.error is None
 
 
 def _body(spec: RequestSpec, params: Params) -> bytes:
     """The JSON that a POST sends, with *params* at their places."""
-    return msgspec.json.encode(placed(spec.body, params)) if spec.method == "POST" else b""
+    return msgspec.json.encode(set_body_fields(spec.body, params)) if spec.method == "POST" else b""
 
 
-def how(answer: Answer, reading: Reading) -> str:
+def failure_text(response: Response, info: PageInfo) -> str:
     """How an answer came that did not come whole, in words."""
-    status = f"status {answer.status}" if answer.status else "no status"
-    problem = answer.problem or reading.problem
-    if answer.status in _REDIRECT:
-        problem = _moved(answer)
+    status = f"status {response.status}" if response.status else "no status"
+    problem = response.problem or info.problem
+    if response.status in _REDIRECT:
+        problem = _moved(response)
     return f"{status}; {problem}" if problem else status
 
 
-def _moved(answer: Answer) -> str:
+def _moved(response: Response) -> str:
     """Where a redirect leads, without what may be a secret."""
     try:
-        parts = urlsplit(answer.headers.get("location", ""))
+        parts = urlsplit(response.headers.get("location", ""))
         host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
         place = host + parts.path
     except ValueError:

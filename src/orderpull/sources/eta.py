@@ -5,11 +5,11 @@ import time
 from dataclasses import dataclass
 
 from orderpull.sources.http.limits import RateLimit
-from orderpull.sources.paging.page_info import Reading
+from orderpull.sources.paging.page_info import PageInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Estimate:
     """What is left to do, about.
 
     :param total: orders that the pull brings, as the API told at its beginning.
@@ -34,7 +34,7 @@ def _about(seconds: float) -> str:
     return f"{math.ceil(seconds)} s"
 
 
-class Forecast:
+class Estimator:
     """Foresees the rest of a pull from the pages that came.
 
     The first page that tells a total is taken at its word. A window that is read until two passes
@@ -50,19 +50,19 @@ class Forecast:
         self._calls = self._orders = 0
         self._total: int | None = None
 
-    def after(self, reading: Reading) -> Left | None:
+    def update(self, info: PageInfo) -> Estimate | None:
         """What is left after the page *reading*; None if the API does not tell, or nothing is."""
         self._calls += 1
-        self._orders += reading.orders
-        if self._total is None and reading.total:
-            self._total = reading.total - reading.orders + self._orders
-            if reading.total == reading.orders:
+        self._orders += info.orders
+        if self._total is None and info.total:
+            self._total = info.total - info.orders + self._orders
+            if info.total == info.orders:
                 self._total = None  # the one page has all: nothing is read twice
-        if self._total is None or not reading.orders:
+        if self._total is None or not info.orders:
             return None
         each = self._orders / self._calls
         calls = math.ceil((self._total * self._passes - self._orders) / each)
         if calls <= 0:
             return None
         pace = (time.monotonic() - self._began) / self._calls
-        return Left(self._total, calls, calls * max(pace, self._limit.interval))
+        return Estimate(self._total, calls, calls * max(pace, self._limit.interval))

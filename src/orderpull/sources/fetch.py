@@ -23,10 +23,10 @@ from orderpull.errors import (
 from orderpull.failpoints import failpoint
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import Endpoint, how, read_answer, well
-from orderpull.sources.http.limits import Stop, asked_wait, backoff, points_wait
-from orderpull.sources.http.transport import Answer, Progress, Request, unpacked
-from orderpull.sources.paging.page_info import PageReader, Reading
+from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, read_answer
+from orderpull.sources.http.limits import Stop, backoff, cost_wait, retry_after
+from orderpull.sources.http.transport import Request, Response, ResponseSink, gunzip_prefix
+from orderpull.sources.paging.page_info import PageInfo, PageParser
 
 log = logging.getLogger("orderpull.pull")
 
@@ -36,15 +36,15 @@ NOT_CONSUMED = frozenset({401, 403, 404, 429})
 MAX_WAIT = 900.0
 """Seconds: the longest wait an API may ask for within a run; beyond it the next run goes on."""
 
-ROOM = 4 << 20
+RESERVED_BYTES = 4 << 20
 """Bytes of the disk that are taken before a consume-once API is asked; or twice the largest page,
 if that is more."""
 
-_ANSWERED = range(200, 300)
+_SUCCESS = range(200, 300)
 
 
 @dataclass(slots=True)
-class Taken:
+class FetchedPage:
     """What asking brought.
 
     :param request: what was asked, as the landing keeps it.
@@ -54,23 +54,23 @@ class Taken:
     """
 
     request: str
-    answer: Answer
-    reading: Reading
+    response: Response
+    info: PageInfo
     draft: InFlightRequest | None = None
     loss: bool = False
     error: SourceError | None = None
 
 
-class Asking(Protocol):
+class PageFetcher(Protocol):
     """A way of asking."""
 
-    def ask(
+    def fetch(
         self,
         request: Request,
         page: int,
-        reader: PageReader | None = None,
+        reader: PageParser | None = None,
         tries: int | None = None,
-    ) -> Taken:
+    ) -> FetchedPage:
         """Ask for what will be landed as *page*.
 
         :param reader: reads the answer, if it is no list of orders.
@@ -82,7 +82,7 @@ class Asking(Protocol):
         ...
 
 
-class Pace:
+class RetryPolicy:
     """When the next request may go out: not too soon, and not after a stop was asked for.
 
     :param since: when the run's pull began, in ``time.monotonic`` seconds.
@@ -94,12 +94,12 @@ class Pace:
         self.since = since
         self.limit = endpoint.limit
 
-    def turn(self) -> None:
+    def wait_for_slot(self) -> None:
         """Wait until a request may go out. :raises Interrupted: a stop was asked for."""
-        self._pause(0)
-        self.limit.wait(self._pause)
+        self.sleep(0)
+        self.limit.wait(self.sleep)
 
-    def again(
+    def wait_before_retry(
         self, error: SourceError, asked: float | None, tried: int, tries: int | None = None
     ) -> None:
         """Wait before a request is tried again; raise *error* if it is not to be.
@@ -112,7 +112,7 @@ class Pace:
         if isinstance(error, SourceRefused) or tried >= (tries or self.endpoint.api.limits.tries):
             raise error
         seconds = backoff(tried) if asked is None else asked
-        if seconds > self._patience():
+        if seconds > self._remaining_wait():
             raise SourceBusy(
                 f"{self.endpoint.where} asks to wait {seconds:.0f} s, longer than this run may.",
                 "The next run goes on from here.",
@@ -120,39 +120,36 @@ class Pace:
         log.warning("source=%s try=%d wait=%.1fs: %s",
                     self.endpoint.name, tried, seconds, error.message)  # fmt: skip
         if asked is not None and self.limit.shared:
-            self.limit.rest(seconds)
-        self._pause(seconds)
+            self.limit.pause_for(seconds)
+        self.sleep(seconds)
 
-    def _patience(self) -> float:
+    def _remaining_wait(self) -> float:
         """Seconds that this run may still wait."""
         most = self.endpoint.settings.max_seconds
         return MAX_WAIT if most is None else most - (time.monotonic() - self.since)
 
-    def pause(self, seconds: float) -> None:
-        """Wait *seconds*. :raises Interrupted: a stop was asked for."""
-        self._pause(seconds)
-
-    def _pause(self, seconds: float) -> bool:
+    def sleep(self, seconds: float) -> bool:
+        """Sleep *seconds* and return False. :raises Interrupted: a stop was requested."""
         if self.stop.wait(seconds) if seconds else self.stop.asked:
             raise Interrupted(self.stop.signal)
         return False
 
 
-class AskAgain:
+class RetryingFetcher:
     """An ordinary API: what fails is asked again."""
 
-    def __init__(self, endpoint: Endpoint, pace: Pace) -> None:
+    def __init__(self, endpoint: Endpoint, policy: RetryPolicy) -> None:
         self.endpoint = endpoint
-        self.pace = pace
-        self.reader = PageReader(endpoint.api)
+        self.policy = policy
+        self.reader = PageParser(endpoint.api)
 
-    def ask(
+    def fetch(
         self,
         request: Request,
         page: int,  # noqa: ARG002 - nothing is noted before
-        reader: PageReader | None = None,
+        reader: PageParser | None = None,
         tries: int | None = None,
-    ) -> Taken:
+    ) -> FetchedPage:
         """Ask until a whole list of orders comes, or tries are used up.
 
         What is wrong inside single orders, time and again, is theirs: the page is taken then.
@@ -165,112 +162,112 @@ class AskAgain:
         tried = 0
         while True:
             tried += 1
-            self.pace.turn()
+            self.policy.wait_for_slot()
             failpoint("before-request")
             wait: float | None = None
             try:
-                answer = self.endpoint.exchange(request, Progress())
+                response = self.endpoint.exchange(request, ResponseSink())
             except (SourceUnreachable, SourceBusy) as not_asked:
                 error: SourceError = not_asked
             else:
                 failpoint("after-response")
-                reading = read_answer(answer, reader or self.reader)
-                if well(answer, reading) and (reading.complete or tried == tries):
-                    self._rest(reading)
-                    return Taken(self.endpoint.told(request), answer, reading)
-                error = self.endpoint.refusal(answer, reading)
-                wait = asked_wait(answer.headers, limits, reading.cost)
+                info = read_answer(response, reader or self.reader)
+                if is_ok(response, info) and (info.is_json or tried == tries):
+                    self._pause_for_cost(info)
+                    return FetchedPage(self.endpoint.describe(request), response, info)
+                error = self.endpoint.error_for(response, info)
+                wait = retry_after(response.headers, limits, info.cost)
             if isinstance(error, SourceExpired) and not renewed:
-                renewed = self.endpoint.authorization.renew()
+                renewed = self.endpoint.authenticator.renew()
                 if renewed:
                     tried -= 1
                     continue
-            self.pace.again(error, wait, tried, tries)
+            self.policy.wait_before_retry(error, wait, tried, tries)
 
-    def _rest(self, reading: Reading) -> None:
+    def _pause_for_cost(self, info: PageInfo) -> None:
         """Wait for the budget, where the next such request would not fit into it."""
-        if reading.cost is not None:
-            self.pace.limit.rest(points_wait(reading.cost))
+        if info.cost is not None:
+            self.policy.limit.pause_for(cost_wait(info.cost))
 
 
-class AskOnce:
+class ConsumeOnceFetcher:
     """A consume-once API: one request in flight, noted, never repeated if it may have counted."""
 
-    def __init__(self, endpoint: Endpoint, pace: Pace, landing: SourceLanding) -> None:
+    def __init__(self, endpoint: Endpoint, policy: RetryPolicy, landing: SourceLanding) -> None:
         self.endpoint = endpoint
-        self.pace = pace
+        self.policy = policy
         self.landing = landing
-        self.reader = PageReader(endpoint.api)
-        self.room = ROOM
+        self.reader = PageParser(endpoint.api)
+        self.reserved = RESERVED_BYTES
 
-    def ask(
+    def fetch(
         self,
         request: Request,
         page: int,
-        reader: PageReader | None = None,  # noqa: ARG002 - a consume-once API has orders alone
+        reader: PageParser | None = None,  # noqa: ARG002 - a consume-once API has orders alone
         tries: int | None = None,  # noqa: ARG002 - and is never asked for less of them
-    ) -> Taken:
+    ) -> FetchedPage:
         """Ask until an answer comes that may have consumed orders."""
         tried, renewed = 0, False
         while True:
             tried += 1
-            self.pace.turn()
-            signed = self.endpoint.signed(request)
-            draft = self.landing.begin_request(page, self.endpoint.told(request), self.room)
+            self.policy.wait_for_slot()
+            signed = self.endpoint.authenticated(request)
+            draft = self.landing.begin_request(page, self.endpoint.describe(request), self.reserved)
             failpoint("before-request")
             wait: float | None = None
             try:
-                answer = self.endpoint.send(signed, _Noted(draft))
+                response = self.endpoint.send(signed, _DraftRecorder(draft))
             except SourceUnreachable as unreachable:
                 error: SourceError = unreachable
             else:
                 failpoint("after-response")
                 draft.mark_complete()
-                if answer.status not in NOT_CONSUMED:
-                    self.room = max(self.room, 2 * len(answer.body))
-                    return self._taken(draft, answer)
-                error = self.endpoint.refusal(answer, self.reader.read(answer.body))
-                wait = asked_wait(answer.headers, self.endpoint.api.limits)
+                if response.status not in NOT_CONSUMED:
+                    self.reserved = max(self.reserved, 2 * len(response.body))
+                    return self._classify(draft, response)
+                error = self.endpoint.error_for(response, self.reader.parse(response.body))
+                wait = retry_after(response.headers, self.endpoint.api.limits)
             draft.discard()
             if isinstance(error, SourceExpired) and not renewed:
-                renewed = self.endpoint.authorization.renew()
+                renewed = self.endpoint.authenticator.renew()
                 if renewed:
                     continue
-            self.pace.again(error, wait, tried)
+            self.policy.wait_before_retry(error, wait, tried)
 
-    def adopt(self, draft: InFlightRequest) -> Taken | None:
+    def recover(self, draft: InFlightRequest) -> FetchedPage | None:
         """What a request that a kill left in flight brought; None if certainly nothing."""
         if draft.status in NOT_CONSUMED:
             return None
-        taken = self._taken(draft, Answer(draft.status, {}, unpacked(draft.body)))
-        if not taken.loss:
-            taken.error = None
-            return taken
-        taken.answer.problem = "the process ended meanwhile"
-        taken.error = PossibleLoss(
+        fetched = self._classify(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
+        if not fetched.loss:
+            fetched.error = None
+            return fetched
+        fetched.response.problem = "the process ended meanwhile"
+        fetched.error = PossibleLoss(
             f"A process was killed while {self.endpoint.where} answered; "
-            f"{_kept(taken.answer, draft.page)}.",
+            f"{_kept_bytes(fetched.response, draft.page)}.",
             _COMPARE,
         )
-        return taken
+        return fetched
 
-    def _taken(self, draft: InFlightRequest, answer: Answer) -> Taken:
+    def _classify(self, draft: InFlightRequest, response: Response) -> FetchedPage:
         """What *answer* is: orders, something else in whole JSON, or a possible loss."""
-        reading = self.reader.read(answer.body)
-        taken = Taken(draft.request, answer, reading, draft)
-        if answer.status not in _ANSWERED or not reading.complete:
-            taken.loss = True
-            taken.error = PossibleLoss(
-                f"{self.endpoint.where} did not answer whole ({how(answer, reading)}); "
-                f"{_kept(answer, draft.page)}.",
+        info = self.reader.parse(response.body)
+        fetched = FetchedPage(draft.request, response, info, draft)
+        if response.status not in _SUCCESS or not info.is_json:
+            fetched.loss = True
+            fetched.error = PossibleLoss(
+                f"{self.endpoint.where} did not answer whole ({failure_text(response, info)}); "
+                f"{_kept_bytes(response, draft.page)}.",
                 _COMPARE,
             )
-        elif not reading.legible:
-            taken.error = self.endpoint.refusal(answer, reading)
-        return taken
+        elif not info.has_records:
+            fetched.error = self.endpoint.error_for(response, info)
+        return fetched
 
 
-class _Noted(Progress):
+class _DraftRecorder(ResponseSink):
     """Writes an answer into its draft as it arrives.
 
     A disk that cannot take it is no fault of the answer: the rest is read all the same, since the
@@ -297,8 +294,8 @@ class _Noted(Progress):
             self.draft = None
 
 
-def _kept(answer: Answer, page: int) -> str:
-    size = len(answer.body)
+def _kept_bytes(response: Response, page: int) -> str:
+    size = len(response.body)
     return f"{size} bytes arrived and are kept as page {page}" if size else "no byte arrived"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from orderpull.sources.spec.validation import BODY
 
 
-def placed(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """*body* with those of *values* at their places that belong into it: ``$.variables.after``."""
     made = dict(copy.deepcopy(body))
     for place, value in values.items():

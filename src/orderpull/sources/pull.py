@@ -12,16 +12,22 @@ from orderpull import clock
 from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
 from orderpull.landing.page import Kind, PageMeta, Part, digest, join_parts
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.bulk_export import Export
-from orderpull.sources.children import Children
+from orderpull.sources.bulk_export import BulkExport
+from orderpull.sources.children import ChildFetcher
 from orderpull.sources.endpoint import OK, Endpoint
-from orderpull.sources.eta import Forecast, Left
-from orderpull.sources.fetch import AskAgain, Asking, AskOnce, Pace, Taken
+from orderpull.sources.eta import Estimate, Estimator
+from orderpull.sources.fetch import (
+    ConsumeOnceFetcher,
+    FetchedPage,
+    PageFetcher,
+    RetryingFetcher,
+    RetryPolicy,
+)
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.paging.flows import Ask, Plan, follow, page_size
-from orderpull.sources.paging.incremental import plan
-from orderpull.sources.paging.page_info import Reading
-from orderpull.sources.reconcile import listed
+from orderpull.sources.paging.flows import PageFlow, PageRequest, drive, page_size
+from orderpull.sources.paging.incremental import incremental_flow
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.reconcile import list_all_orders
 from orderpull.sources.spec.blocks import CursorSpec, ExportSpec
 from orderpull.sources.spec.times import earlier, parse_time
 
@@ -35,7 +41,7 @@ LISTED, FULL_READ = "listed.json", "full-read.json"
 
 
 @dataclass
-class Pulled:
+class PullResult:
     """What pulling one source brought.
 
     :param pages: numbers of the pages landed, adopted ones too.
@@ -53,11 +59,11 @@ class Pulled:
     cursor: str | None = None
     finished_at: datetime | None = None
     error: OrderpullError | None = None
-    left: Left | None = None
+    left: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ResumePoint:
     """Where a pull begins.
 
     :param cursor: how far the API has been read.
@@ -74,23 +80,23 @@ class Source(Endpoint):
     def pull(
         self,
         landing: SourceLanding,
-        start: Start,
+        start: ResumePoint,
         stop: Stop,
-        told: Callable[[Pulled], None] = lambda _: None,
-    ) -> Pulled:
+        on_page: Callable[[PullResult], None] = lambda _: None,
+    ) -> PullResult:
         """Bring what the API has into *landing*; never raises for a fault of the source.
 
         :param stop: asked to stop, the pull ends after the page in hand.
-        :param told: is called after each page.
+        :param on_page: is called after each page.
         :raises LandingError: a page could not be kept; what was kept before stays.
         """
-        pulled = Pulled(cursor=start.cursor)
+        pulled = PullResult(cursor=start.cursor)
         try:
             with landing.pulling():
-                self.authorization.keep_in(landing)
-                _Pull(self, landing, start, stop=stop, pulled=pulled, told=told).run()
+                self.authenticator.use_store(landing)
+                _Pull(self, landing, start, stop=stop, pulled=pulled, on_page=on_page).run()
         except SourceError as error:
-            pulled.error = self.named(error)
+            pulled.error = self.with_source(error)
         except Interrupted as error:
             pulled.error = error
         finally:
@@ -105,47 +111,49 @@ class _Pull:
         self,
         source: Source,
         landing: SourceLanding,
-        start: Start,
+        start: ResumePoint,
         *,
         stop: Stop,
-        pulled: Pulled,
-        told: Callable[[Pulled], None],
+        pulled: PullResult,
+        on_page: Callable[[PullResult], None],
     ) -> None:
         self.source = source
         self.landing = landing
         self.pulled = pulled
-        self.told = told
-        self.began = time.monotonic()
-        self.until = clock.now()
+        self.on_page = on_page
+        self.started = time.monotonic()
+        self.started_at = clock.now()
         self.next_page = landing.next_page(start.loaded_through + 1)
-        self.before = start.cursor
+        self.initial_cursor = start.cursor
         if source.api.cursor:
-            self.before = landing.newest_cursor(start.cursor, start.loaded_through)
-        pulled.cursor = self.before
-        self.pace = pace = Pace(source, stop, self.began)
-        self.once = AskOnce(source, pace, landing) if source.api.consume_once else None
-        self.asking: Asking = self.once or AskAgain(source, pace)
-        self.children = Children(source, self.asking)
+            self.initial_cursor = landing.newest_cursor(start.cursor, start.loaded_through)
+        pulled.cursor = self.initial_cursor
+        self.policy = policy = RetryPolicy(source, stop, self.started)
+        self.once = ConsumeOnceFetcher(source, policy, landing) if source.api.consume_once else None
+        self.fetcher: PageFetcher = self.once or RetryingFetcher(source, policy)
+        self.children = ChildFetcher(source, self.fetcher)
         verified = source.api.cursor is not None and source.api.cursor.strategy == "window_verify"
-        self.forecast = Forecast(source.limit, passes=2 if verified else 1)
-        self.told_how_long = False
+        self.eta = Estimator(source.limit, passes=2 if verified else 1)
+        self.eta_logged = False
         self.size = page_size(source.api.paging, source.size)
 
     def run(self) -> None:
         """Adopt what a kill left in flight, then walk the API's pages."""
         if self.once:
-            self._adopt(self.once)
+            self._recover(self.once)
         full = self._full_read_due()
-        if full and self.before is None:  # the first read is one, however many runs it takes
-            self._keep_time(FULL_READ)
+        if (
+            full and self.initial_cursor is None
+        ):  # the first read is one, however many runs it takes
+            self._note_time(FULL_READ)
         spec = self.source.api.export
-        exported = spec is not None and (full or self.before is None) and self._export(spec)
-        self._walk(self._plan(from_start=full and not exported))
+        exported = spec is not None and (full or self.initial_cursor is None) and self._export(spec)
+        self._walk(self._flow(from_start=full and not exported))
         if self.pulled.finished_at:
             if full:
-                self._keep_time(FULL_READ)
+                self._note_time(FULL_READ)
             if self._listing_due():
-                self._list()
+                self._land_listing()
 
     def _full_read_due(self) -> bool:
         """Whether everything is to be read again, since changes may not have shown."""
@@ -163,42 +171,42 @@ class _Pull:
             last = parse_time(kept.get("at"))
         except (msgspec.DecodeError, AttributeError):
             last = None
-        return last is None or self.until - last >= every
+        return last is None or self.started_at - last >= every
 
-    def _keep_time(self, note: str) -> None:
-        self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.until)}))
+    def _note_time(self, note: str) -> None:
+        self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.started_at)}))
 
     def _export(self, spec: ExportSpec) -> bool:
         """Begin with a file that the API writes; whether it could be had."""
         start, cursor = self.source.start, self.source.api.cursor
-        if start is None or cursor is None or self.until - start < WORTH_AN_EXPORT:
+        if start is None or cursor is None or self.started_at - start < WORTH_AN_EXPORT:
             return False
-        export = Export(self.source, self.asking, self.pace, self.landing)
+        export = BulkExport(self.source, self.fetcher, self.policy, self.landing)
         since, newest = self._within_horizon(cursor, start), start
-        until = earlier(self.until, timedelta(seconds=cursor.lag))
+        started_at = earlier(self.started_at, timedelta(seconds=cursor.lag))
         try:
-            for stretch in export.run(spec, since, until):
-                newest = max(newest, stretch.newest or newest)
-                self._keep_body("export", stretch.lines, orders=stretch.orders)
-                self.pace.pause(0)
+            for chunk in export.run(spec, since, started_at):
+                newest = max(newest, chunk.newest or newest)
+                self._land_body("export", chunk.lines, orders=chunk.orders)
+                self.policy.sleep(0)
         except SourceError as error:
-            export.forget()
+            export.clear_state()
             log.warning("source=%s no export, pages are read instead: %s",
                         self.source.name, error.message)  # fmt: skip
             return False
         self._reached(newest)
-        self.before = self.pulled.cursor
-        export.forget()
+        self.initial_cursor = self.pulled.cursor
+        export.clear_state()
         return True
 
-    def _list(self) -> None:
+    def _land_listing(self) -> None:
         """List all orders and keep that, so that the loader finds those that vanished."""
-        answers = listed(self.source, self.asking, self.next_page)
-        bodies = [each.answer.body for each in answers]
-        self._keep_body("listing", join_parts(bodies), [Part(len(each)) for each in bodies])
-        self._keep_time(LISTED)
+        answers = list_all_orders(self.source, self.fetcher, self.next_page)
+        bodies = [each.response.body for each in answers]
+        self._land_body("listing", join_parts(bodies), [Part(len(each)) for each in bodies])
+        self._note_time(LISTED)
 
-    def _keep_body(
+    def _land_body(
         self, kind: Kind, body: bytes, parts: Sequence[Part] = (), orders: int = 0
     ) -> None:
         """Land what is no answer of its own as a page."""
@@ -218,37 +226,37 @@ class _Pull:
         self.landing.land(meta, body)
         self._landed(meta)
 
-    def _plan(self, *, from_start: bool) -> Plan:
-        api, since, until = self.source.api, self.source.start, self.until
+    def _flow(self, *, from_start: bool) -> PageFlow:
+        api, since, started_at = self.source.api, self.source.start, self.started_at
         if api.cursor:
-            cursor = parse_time(self.before)
+            cursor = parse_time(self.initial_cursor)
             if cursor and not from_start:
                 overlap = self.source.settings.overlap
                 back = timedelta(seconds=api.cursor.overlap if overlap is None else overlap)
                 since = earlier(cursor, back)
-            until = earlier(until, timedelta(seconds=api.cursor.lag))
+            started_at = earlier(started_at, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return plan(api, self.size, since, until)
+        return incremental_flow(api, self.size, since, started_at)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
         """*since*, or the earliest time that the API still answers for."""
         if cursor.horizon is None:
             return since
-        earliest = earlier(self.until, timedelta(days=cursor.horizon))
+        earliest = earlier(self.started_at, timedelta(days=cursor.horizon))
         if since < earliest:
             log.warning("source=%s the API answers for the last %g days only: orders changed "
                         "before %s are not read", self.source.name, cursor.horizon,
                         earliest.date())  # fmt: skip
         return max(since, earliest)
 
-    def _walk(self, steps: Plan) -> None:
+    def _walk(self, steps: PageFlow) -> None:
         """Ask, keep, and let the plan say what to ask next."""
         try:
-            reached = follow(steps, self._answer)
-        except _EnoughError:
+            reached = drive(steps, self._fetch)
+        except _LimitReachedError:
             return
-        if self.size.passed_by:
+        if self.size.skipped_records:
             raise SourceBroken(
                 f"{self.source.where} breaks down over single orders: these were passed by, all "
                 "others read.",
@@ -257,21 +265,21 @@ class _Pull:
         self.pulled.finished_at = clock.now()
         self._reached(reached)
 
-    def _answer(self, ask: Ask) -> Reading:
+    def _fetch(self, ask: PageRequest) -> PageInfo:
         """Do one step of the plan, and keep what came of it."""
-        if self._enough(ask):
-            raise _EnoughError
+        if self._limit_reached(ask):
+            raise _LimitReachedError
         self._reached(ask.reached)
-        taken = self.asking.ask(self.source.request(ask), self.next_page, tries=ask.tries)
-        self._foresee(taken.reading)
-        self._take(taken, ask)
-        return taken.reading
+        fetched = self.fetcher.fetch(self.source.request(ask), self.next_page, tries=ask.tries)
+        self._update_eta(fetched.info)
+        self._land_and_clear(fetched, ask)
+        return fetched.info
 
-    def _foresee(self, reading: Reading) -> None:
+    def _update_eta(self, info: PageInfo) -> None:
         """Say once how much there is to do, and keep account of it."""
-        known, self.pulled.left = self.pulled.left, self.forecast.after(reading)
-        if (left := self.pulled.left) and known is None and not self.told_how_long:
-            self.told_how_long = True
+        known, self.pulled.left = self.pulled.left, self.eta.update(info)
+        if (left := self.pulled.left) and known is None and not self.eta_logged:
+            self.eta_logged = True
             log.info("source=%s %d orders are there: %s", self.source.name, left.total, left)
 
     def _reached(self, time: datetime | None) -> None:
@@ -283,7 +291,7 @@ class _Pull:
             self.landing.keep_cursor(cursor, self.next_page - 1)
             self.pulled.cursor = cursor
 
-    def _enough(self, ask: Ask) -> bool:
+    def _limit_reached(self, ask: PageRequest) -> bool:
         """Whether this run has pulled as much as it may.
 
         The time that is read again counts only once it is passed: a run that stopped within it
@@ -292,10 +300,14 @@ class _Pull:
         settings = self.source.settings
         pages, seconds = settings.max_pages, settings.max_seconds
         full = pages is not None and len(self.pulled.pages) >= pages
-        late = seconds is not None and time.monotonic() - self.began >= seconds
+        late = seconds is not None and time.monotonic() - self.started >= seconds
         if not full and not late:
             return False
-        if ask.sorted_from is not None and self.before and self.pulled.cursor == self.before:
+        if (
+            ask.sorted_from is not None
+            and self.initial_cursor
+            and self.pulled.cursor == self.initial_cursor
+        ):
             return False
         reason = f"{pages} pages" if full else f"{seconds:g} seconds"
         if self.once or ask.sorted_from is not None:
@@ -306,58 +318,58 @@ class _Pull:
                 self.source.name, reason, rest)  # fmt: skip
         return True
 
-    def _take(self, taken: Taken, ask: Ask) -> None:
+    def _land_and_clear(self, fetched: FetchedPage, ask: PageRequest) -> None:
         """Keep what came, then let go of the note that it was asked for."""
-        reading = taken.reading
-        empty = reading.state == "whole" and not reading.orders
+        info = fetched.info
+        empty = info.state == "whole" and not info.orders
         try:
-            if taken.loss or not (empty or _known(ask, reading)):
-                self._keep(taken, self._cursor(ask, reading))
-            if taken.draft:
-                taken.draft.discard()
+            if fetched.loss or not (empty or _is_duplicate(ask, info)):
+                self._land(fetched, self._cursor(ask, info))
+            if fetched.draft:
+                fetched.draft.discard()
         finally:
-            if taken.draft:
-                taken.draft.close()
-        if taken.error:
-            raise taken.error
+            if fetched.draft:
+                fetched.draft.close()
+        if fetched.error:
+            raise fetched.error
 
-    def _cursor(self, ask: Ask, reading: Reading) -> str | None:
+    def _cursor(self, ask: PageRequest, info: PageInfo) -> str | None:
         """How far the API has been read once this page is kept, where the page itself tells.
 
         A page out of order takes back what those before it told: the API sorts otherwise.
         """
         if ask.sorted_from is None:
             return None
-        if not reading.sorted_from(ask.sorted_from):
+        if not info.sorted_from(ask.sorted_from):
             start = self.source.start
-            return self.before or (clock.iso(start) if start else None)
-        if reading.newest is None:
+            return self.initial_cursor or (clock.iso(start) if start else None)
+        if info.newest is None:
             return None
-        return self._forward(min(reading.newest, ask.upto or reading.newest), self.pulled.cursor)
+        return self._forward(min(info.newest, ask.upto or info.newest), self.pulled.cursor)
 
     def _forward(self, newest: datetime, cursor: str | None = None) -> str:
         """The cursor at *newest*: never before *cursor*, or where this run began.
 
         Nor in a future that only an order with a wrong stamp has seen: nothing would come after it.
         """
-        return max(clock.iso(min(newest, self.until)), cursor or self.before or "")
+        return max(clock.iso(min(newest, self.started_at)), cursor or self.initial_cursor or "")
 
-    def _keep(self, taken: Taken, cursor: str | None = None) -> None:
+    def _land(self, fetched: FetchedPage, cursor: str | None = None) -> None:
         """Land a page, and what belongs to its orders. When this returns, it is on the disk."""
-        answer, reading = taken.answer, taken.reading
-        body, parts = self.children.of(taken, self.next_page)
+        response, info = fetched.response, fetched.info
+        body, parts = self.children.body_for(fetched, self.next_page)
         meta = PageMeta(
             source=self.source.name,
-            page=taken.draft.page if taken.draft else self.next_page,
-            state=reading.state,
-            status=answer.status,
-            request=taken.request,
+            page=fetched.draft.page if fetched.draft else self.next_page,
+            state=info.state,
+            status=response.status,
+            request=fetched.request,
             received_at=clock.iso(clock.now()),
             sha256=digest(body),
             size=len(body),
-            orders=reading.orders,
-            possible_loss=taken.loss,
-            problem=answer.problem or reading.problem,
+            orders=info.orders,
+            possible_loss=fetched.loss,
+            problem=response.problem or info.problem,
             parts=parts,
             cursor_after=cursor,
         )
@@ -373,27 +385,27 @@ class _Pull:
             self.pulled.possible_loss.append(meta.page)
         log.info("source=%s page=%d state=%s orders=%d bytes=%d",
                  meta.source, meta.page, meta.state, meta.orders, meta.size)  # fmt: skip
-        self.told(self.pulled)
+        self.on_page(self.pulled)
 
-    def _adopt(self, once: AskOnce) -> None:
+    def _recover(self, once: ConsumeOnceFetcher) -> None:
         """Make pages of what a kill left in flight.
 
         :raises PossibleLoss: orders may be lost with it.
         """
         for draft in self.landing.requests_in_flight():
             landed = draft.page < self.next_page
-            taken = None if landed else once.adopt(draft)
-            if taken is None:
+            fetched = None if landed else once.recover(draft)
+            if fetched is None:
                 draft.discard()
             else:
-                self._take(taken, Ask())
+                self._land_and_clear(fetched, PageRequest())
 
 
-class _EnoughError(Exception):
+class _LimitReachedError(Exception):
     """This run has pulled as much as it may."""
 
 
-def _known(ask: Ask, reading: Reading) -> bool:
+def _is_duplicate(ask: PageRequest, info: PageInfo) -> bool:
     """Whether a window is read again, and this page of it brings nothing new."""
-    in_order = ask.sorted_from is None or reading.sorted_from(ask.sorted_from)
-    return ask.seen is not None and in_order and ask.seen.issuperset(reading.versions)
+    in_order = ask.sorted_from is None or info.sorted_from(ask.sorted_from)
+    return ask.seen is not None and in_order and ask.seen.issuperset(info.fingerprints)

@@ -7,25 +7,25 @@ from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.endpoint import Endpoint
-from orderpull.sources.fetch import Asking, Taken
-from orderpull.sources.paging.flows import Ask, follow, page_size, walk
-from orderpull.sources.paging.json_extract import TellReader
-from orderpull.sources.paging.page_info import PageReader, Reading
-from orderpull.sources.places import placed
+from orderpull.sources.fetch import FetchedPage, PageFetcher
+from orderpull.sources.paging.flows import PageRequest, drive, iterate_pages, page_size
+from orderpull.sources.paging.json_extract import JsonExtractor
+from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.places import set_body_fields
 from orderpull.sources.spec.api import Api
 
 MAX_PASSES = 4
 """How often all is listed before it is given up as moving too fast."""
 
 
-class Ids:
+class IdExtractor:
     """Reads ids out of pages that list orders."""
 
     def __init__(self, api: Api) -> None:
         self.api = _listing(api)
-        self.reader = PageReader(self.api)
+        self.reader = PageParser(self.api)
         self._path = ".".join((*api.record_path.inner, api.order.id or api.order.number))
-        self._tells = TellReader(None, [self._path])
+        self._extractor = JsonExtractor(None, [self._path])
 
     def of(self, bodies: Iterable[bytes]) -> list[str]:
         """The ids of all orders in *bodies*, as many times as they are listed.
@@ -42,7 +42,7 @@ class Ids:
 
     def _id(self, raw: msgspec.Raw) -> str:
         try:
-            value = self._tells.decode(raw).at(self._path)
+            value = self._extractor.decode(raw).get(self._path)
         except msgspec.DecodeError as error:
             raise _unreadable() from error
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -50,7 +50,7 @@ class Ids:
         return str(value).replace("\0", "")  # as the shaping has it
 
 
-def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
+def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list[FetchedPage]:
     """The answers that list all orders: read until nothing can have slipped through.
 
     Orders slip through where others leave the part of the list that was read, so that those behind
@@ -59,39 +59,43 @@ def listed(endpoint: Endpoint, asking: Asking, page: int) -> list[Taken]:
     :raises SourceUnstable: each pass shows that orders moved.
     :raises SourceUnexpected: no order is listed at all, or one whose id cannot be read.
     """
-    ids = Ids(endpoint.api)
+    ids = IdExtractor(endpoint.api)
     before: set[str] | None = None
     for _ in range(MAX_PASSES):
-        taken = _once(endpoint, asking, ids, page)
-        pages = [set(ids.of([each.answer.body])) for each in taken]
-        these = set[str]().union(*pages)
-        if not these:
+        fetched = _single_pass(endpoint, fetcher, ids, page)
+        pages = [set(ids.of([each.response.body])) for each in fetched]
+        ids_listed = set[str]().union(*pages)
+        if not ids_listed:
             raise SourceUnexpected(
                 f"{endpoint.where} lists no order at all.", "So nothing counts as deleted."
             )
-        if before is not None and before <= these:
-            return taken
-        moved = len(these) < sum(map(len, pages))
-        before = None if moved else these
+        if before is not None and before <= ids_listed:
+            return fetched
+        moved = len(ids_listed) < sum(map(len, pages))
+        before = None if moved else ids_listed
     raise SourceUnstable(
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
         "What came is kept; the next run lists them again.",
     )
 
 
-def _once(endpoint: Endpoint, asking: Asking, ids: Ids, page: int) -> list[Taken]:
-    paging, spec, answers = ids.api.paging, ids.api.reconcile, list[Taken]()
+def _single_pass(
+    endpoint: Endpoint, fetcher: PageFetcher, ids: IdExtractor, page: int
+) -> list[FetchedPage]:
+    paging, spec, answers = ids.api.paging, ids.api.reconcile, list[FetchedPage]()
     most = (spec.size if spec else None) or paging.max_size
     size = page_size(paging, most, all_or_none=True)
 
-    def answer(ask: Ask) -> Reading:
-        request = endpoint.request(ask, ids.api.request)
-        taken = asking.ask(request, page, ids.reader, ask.tries)
-        if not answers or taken.answer.body != answers[-1].answer.body:  # the last one repeated
-            answers.append(taken)
-        return taken.reading
+    def fetch(request: PageRequest) -> PageInfo:
+        http_request = endpoint.request(request, ids.api.request)
+        fetched = fetcher.fetch(http_request, page, ids.reader, request.tries)
+        if (
+            not answers or fetched.response.body != answers[-1].response.body
+        ):  # the last one repeated
+            answers.append(fetched)
+        return fetched.info
 
-    follow(walk(paging, size, Ask()), answer)
+    drive(iterate_pages(paging, size, PageRequest()), fetch)
     return answers
 
 
@@ -109,6 +113,6 @@ def _listing(api: Api) -> Api:
     request = replace(
         api.request,
         query={**api.request.query, **spec.query},
-        body=placed(api.request.body, spec.body),
+        body=set_body_fields(api.request.body, spec.body),
     )
     return replace(api, request=request, cursor=None, children=[])

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from orderpull.pipeline import Listener, SourceResult
-from orderpull.sources.pull import Pulled
+from orderpull.sources.pull import PullResult
 from orderpull.terminal import console
 
 MAX_LINES = 8
@@ -37,13 +37,13 @@ class ProgressListener(Listener):
         if self.number > MAX_LINES and self.count is None:
             self.count = self.progress.add_task(self._counted())
 
-    def on_page(self, source: str, pulled: Pulled) -> None:
+    def on_page(self, source: str, pulled: PullResult) -> None:
         """Show what was landed, and what is left to do."""
         orders, pages = f"{pulled.orders:,}", f"{len(pulled.pages):,}"
         left = f"; {pulled.left}" if pulled.left else ""
         self._show(source, f"pulled {orders} orders in {pages} pages{left}")
 
-    def on_source_done(self, source: str, pulled: Pulled) -> None:
+    def on_source_done(self, source: str, pulled: PullResult) -> None:
         """Make room for another source, where there are many."""
         with self._lock:
             self.read += pulled.error is None

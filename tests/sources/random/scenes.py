@@ -26,8 +26,8 @@ from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.shop.store import Store
 from orderpull.simulator.shop.times import Form
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Answer, Progress, Request
-from orderpull.sources.pull import Pulled, Source, Start
+from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.api import Api, parse_api
 from orderpull.sources.spec.times import parse_time
 
@@ -220,11 +220,11 @@ class Trial:
         for order in chosen:
             order.modified = chosen[-1].modified
 
-    def pull(self) -> Pulled | None:
+    def pull(self) -> PullResult | None:
         """One run; None if it was killed."""
         source = Source("shop", self.settings, self.api, send=self._send)
         try:
-            return source.pull(self.landing, Start(), Stop())
+            return source.pull(self.landing, ResumePoint(), Stop())
         except Killed:
             return None
 
@@ -232,7 +232,7 @@ class Trial:
         if self.moving and self.random.random() < self.scene.kills:
             raise Killed
 
-    def _send(self, request: Request, _: Progress) -> Answer:
+    def _send(self, request: Request, _: ResponseSink) -> Response:
         self.calls += 1
         if self.calls > MOST_CALLS:
             raise NeverEnds
@@ -249,17 +249,17 @@ class Trial:
             if self.random.random() < self.scene.faults:
                 return self._fault(answer.body)
         headers = {k.lower(): v for k, v in answer.headers.items()}
-        return Answer(answer.status, headers, answer.body)
+        return Response(answer.status, headers, answer.body)
 
-    def _fault(self, body: bytes) -> Answer:
+    def _fault(self, body: bytes) -> Response:
         kind = self.random.randrange(4)
         if kind == 0:
-            return Answer(self.random.choice((500, 502, 503)), {}, b"<html>")
+            return Response(self.random.choice((500, 502, 503)), {}, b"<html>")
         if kind == 1:
-            return Answer(429, {"retry-after": "1"}, b"{}")
+            return Response(429, {"retry-after": "1"}, b"{}")
         if kind == 2:
-            return Answer(200, {}, body[: self.random.randrange(len(body) + 1)])
-        return Answer(200, {}, body[: len(body) // 2], problem="the connection was reset")
+            return Response(200, {}, body[: self.random.randrange(len(body) + 1)])
+        return Response(200, {}, body[: len(body) // 2], problem="the connection was reset")
 
     def _move(self) -> None:
         for _ in range(self.random.randrange(self.scene.moves + 1)):
@@ -372,7 +372,7 @@ def play(trial: Trial, runs: int = 4) -> int:
     return trial.calls - before
 
 
-def _finished(pulled: Pulled | None) -> bool:
+def _finished(pulled: PullResult | None) -> bool:
     assert pulled is not None
     assert pulled.error is None, pulled.error
     return pulled.finished_at is not None

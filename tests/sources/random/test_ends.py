@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orderpull.errors import SourceUnexpected
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.transport import Request, Response
 from orderpull.sources.pull import Source
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, ids, order
@@ -54,6 +54,6 @@ def test_a_first_read_of_many_runs_is_not_begun_anew_by_each(
 def test_a_shop_without_orders_may_answer_without_content(tmp_path: Path) -> None:
     """To a check, as to a pull."""
     text = API.format(strategy="reseek", paging=BY_PAGE)
-    source = Asked(tmp_path, text, lambda _: Answer(204, {}, b""))
-    assert Source("shop", source.settings, source.api, send=source._send).try_once() == 200
+    source = Asked(tmp_path, text, lambda _: Response(204, {}, b""))
+    assert Source("shop", source.settings, source.api, send=source._send).probe() == 200
     assert source.pull().error is None

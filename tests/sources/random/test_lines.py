@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.errors import SourceBroken
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.transport import Request, Response
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, order
 
@@ -35,7 +35,7 @@ def test_a_line_that_the_api_breaks_down_over_is_not_left_out(tmp_path: Path) ->
             return {"orders": [order(1)]}
         size, page = int(query(request)["limit"]), int(query(request)["page"])
         found = lines[(page - 1) * size : page * size]
-        return Answer(500 if lines[3] in found else 200, {}, json.dumps(found).encode())
+        return Response(500 if lines[3] in found else 200, {}, json.dumps(found).encode())
 
     source = Asked(tmp_path, WITH_LINES, say)
     pulled = source.pull()

@@ -10,9 +10,9 @@ import pytest
 
 from orderpull.errors import SourceBroken, SourceUnexpected, SourceUnstable
 from orderpull.landing.page import split_parts
-from orderpull.sources.http.transport import Answer, Request
-from orderpull.sources.pull import Pulled
-from orderpull.sources.reconcile import Ids
+from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.pull import PullResult
+from orderpull.sources.reconcile import IdExtractor
 from orderpull.sources.spec.api import parse_api
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, order
@@ -50,14 +50,14 @@ class Shop:
         return {"orders": page}
 
 
-def pulled(folder: Path, say: Callable[[Request], Any]) -> tuple[Pulled, list[str] | None]:
+def pulled(folder: Path, say: Callable[[Request], Any]) -> tuple[PullResult, list[str] | None]:
     """What a pull came to, and the ids in the list that it landed, if it did."""
     source = Asked(folder, LISTED, say, reconcile="1s")
     result = source.pull()
     for number in source.landing.pages():
         meta, body = source.landing.read(number)
         if meta.kind == "listing":
-            return result, Ids(source.api).of(split_parts(meta, body))
+            return result, IdExtractor(source.api).of(split_parts(meta, body))
     return result, None
 
 
@@ -128,7 +128,7 @@ def test_an_order_that_cannot_be_opened_is_not_taken_for_deleted(tmp_path: Path)
     def say(request: Request) -> Any:
         answer = shop.say(request)
         if any(each["id"] == 7 for each in answer["orders"]):
-            return Answer(500, {}, b"{}")
+            return Response(500, {}, b"{}")
         return answer
 
     result, ids = pulled(tmp_path, say)
@@ -148,7 +148,7 @@ def test_an_id_that_cannot_be_read_is_not_left_out(tmp_path: Path, bad: str) -> 
         listed = [json.dumps(each) for each in answer["orders"]]
         if "all" in query(request) and listed:
             listed.append(bad)
-        return Answer(200, {}, f'{{"orders":[{",".join(listed)}]}}'.encode())
+        return Response(200, {}, f'{{"orders":[{",".join(listed)}]}}'.encode())
 
     result, ids = pulled(tmp_path, say)
     assert isinstance(result.error, SourceUnexpected)
@@ -174,5 +174,5 @@ def test_a_last_page_that_is_repeated_is_no_sign_of_moving(tmp_path: Path) -> No
 def test_ids_are_told_as_texts_whatever_they_are_in_json() -> None:
     """Ids beyond 2^53 are exact; 7 is "7"."""
     body = b'{"orders":[{"id":7},{"id":"8"},{"id":9007199254740993},{"id":123456789012345678}]}'
-    found = Ids(parse_api(LISTED, "listed.toml")).of([body])
+    found = IdExtractor(parse_api(LISTED, "listed.toml")).of([body])
     assert found == ["7", "8", "9007199254740993", "123456789012345678"]

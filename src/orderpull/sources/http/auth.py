@@ -19,18 +19,18 @@ from orderpull.errors import (
 )
 from orderpull.failpoints import failpoint
 from orderpull.settings import SourceSettings
-from orderpull.sources.http.oauth import SECRETS, TokenAnswer, basic, filled, token_request
-from orderpull.sources.http.token_store import KeptTokens, Notes
-from orderpull.sources.http.transport import Answer, Request
+from orderpull.sources.http.oauth import SECRETS, TokenResponse, basic, substitute, token_request
+from orderpull.sources.http.token_store import KeyValueStore, TokenStore
+from orderpull.sources.http.transport import Request, Response
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 
-EARLY = 60.0
+RENEWAL_MARGIN = 60.0
 """Seconds that a token is renewed before it runs out, unless that is a tenth of its life."""
 
 _REDACTED_FROM = 6
 _BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
-Call = Callable[[str, Request], Answer]
+Call = Callable[[str, Request], Response]
 """Sends a request to a base URL."""
 
 
@@ -42,7 +42,7 @@ class _Token:
     until: float
 
 
-class Authorization:
+class Authenticator:
     """What one source needs to be let in.
 
     :param call: sends the requests that bring a token.
@@ -53,11 +53,11 @@ class Authorization:
         self.spec = spec
         self.settings = settings
         self.name = name
-        self.kept: KeptTokens | None = None
+        self.store: TokenStore | None = None
         self._call = call
         self._token: _Token | None = None
         self._refused: str | None = None
-        self._got: set[str] = set()
+        self._fetched_secrets: set[str] = set()
         self._check()
 
     @property
@@ -68,17 +68,19 @@ class Authorization:
     @property
     def secrets(self) -> list[str]:
         """What must not be shown, the longest first."""
-        given = [getattr(self.settings, key) for key in SECRETS if key not in {"client_id", "user"}]
-        known = {text for text in given if text} | self._got
+        values = [
+            getattr(self.settings, key) for key in SECRETS if key not in {"client_id", "user"}
+        ]
+        known = {text for text in values if text} | self._fetched_secrets
         return sorted({t for t in known if len(t) >= _REDACTED_FROM}, key=len, reverse=True)
 
     @property
     def known_secrets(self) -> dict[str, str]:
         """The source's secrets by the names of their settings."""
-        given = {key: getattr(self.settings, key) for key in SECRETS}
-        return {key: text for key, text in given.items() if text is not None}
+        values = {key: getattr(self.settings, key) for key in SECRETS}
+        return {key: text for key, text in values.items() if text is not None}
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """*text* without secrets, as they are, as URLs have them, and as Basic sends them."""
         forms = set()
         for secret in self.secrets:
@@ -95,23 +97,25 @@ class Authorization:
         return [user for user in (self.settings.client_id, self.settings.user) if user]
 
     @property
-    def keeps(self) -> bool:
+    def persists_tokens(self) -> bool:
         """Whether there are tokens that have to outlive this process."""
         grant = self.spec.token.grant if self.spec.token else None
         return self.settings.token is None and grant in {"refresh_token", "authorization_code"}
 
-    def keep_in(self, notes: Notes) -> None:
+    def use_store(self, notes: KeyValueStore) -> None:
         """Keep tokens that have to outlive this process in *notes*, where there are such.
 
         :raises SettingsError: they cannot be kept.
         """
-        if self.keeps:
-            self.kept = KeptTokens(notes, self.settings)
+        if self.persists_tokens:
+            self.store = TokenStore(notes, self.settings)
 
-    def signed(self, request: Request) -> Request:
+    def authenticate(self, request: Request) -> Request:
         """*request*, with what lets it in. :raises SourceError: no token could be got."""
-        headers = {name: filled(text, self.settings) for name, text in self.spec.headers.items()}
-        token, spec = self._known(), self.spec
+        headers = {
+            name: substitute(text, self.settings) for name, text in self.spec.headers.items()
+        }
+        token, spec = self._current_token(), self.spec
         target = request.target
         if token is not None and spec.kind == "query" and spec.param:
             target = _with_param(target, spec.param, token)
@@ -125,16 +129,16 @@ class Authorization:
         self._refused = had.value if had else None
         return had is not None
 
-    def got_by(self, code: str, redirect_uri: str) -> None:
+    def exchange_code(self, code: str, redirect_uri: str) -> None:
         """Exchange *code* for a token and keep it. :raises SourceError: the API gave none."""
         spec = self._spec()
-        self._obtain(spec, {"grant_type": "authorization_code", "code": code,
+        self._fetch_token(spec, {"grant_type": "authorization_code", "code": code,
                             "redirect_uri": redirect_uri})  # fmt: skip
 
     def authorize_url(self, redirect_uri: str, state: str) -> str:
         """Where a person allows the access."""
         spec = self._spec()
-        base, path = self._place(spec.authorize or "")
+        base, path = self._split_url(spec.authorize or "")
         query = {
             "client_id": self.settings.client_id or "",
             "redirect_uri": redirect_uri,
@@ -183,7 +187,7 @@ class Authorization:
             return "Basic " + basic(token if ":" in token else f"{token}:")
         return f"Bearer {token}" if spec.kind == "bearer" else token
 
-    def _known(self) -> str | None:
+    def _current_token(self) -> str | None:
         """The token to send, got if need be."""
         if self.settings.token is not None:
             return self.settings.token
@@ -193,17 +197,19 @@ class Authorization:
         if self._token is None and (kept := self._kept_token()):
             self._token = kept
         if self._token is None or time.monotonic() >= self._token.until:
-            self._obtain(spec, self._grant(spec))
+            self._fetch_token(spec, self._grant(spec))
         return self._token.value if self._token else None
 
     def _kept_token(self) -> _Token | None:
         """The token that an earlier run got, where tokens are kept."""
-        kept = self.kept.read() if self.kept else {}
+        kept = self.store.read() if self.store else {}
         token, expires = kept.get("token"), kept.get("expires_at")
         if not isinstance(token, str) or not token or token == self._refused:
             return None
-        self._got.add(token)
-        left = float(expires) - time.time() - EARLY if expires is not None else float("inf")
+        self._fetched_secrets.add(token)
+        left = (
+            float(expires) - time.time() - RENEWAL_MARGIN if expires is not None else float("inf")
+        )
         return _Token(token, time.monotonic() + left) if left > 0 else None
 
     def _grant(self, spec: TokenSpec) -> dict[str, str]:
@@ -212,84 +218,84 @@ class Authorization:
             return {}
         if spec.grant == "client_credentials":
             return {"grant_type": "client_credentials"}
-        kept = self.kept.read() if self.kept else {}
+        kept = self.store.read() if self.store else {}
         refresh = kept.get("refresh_token") or self.settings.refresh_token
         if not refresh:
             why = "its token is taken no more" if kept.get("token") else "there is no token yet"
             raise SourceRefused(f"{why}; somebody has to allow the access.", self._login)
-        self._got.add(refresh)
+        self._fetched_secrets.add(refresh)
         return {"grant_type": "refresh_token", "refresh_token": refresh}
 
     @property
     def _login(self) -> str:
         return f"Run `orderpull login {self.name}`."
 
-    def _obtain(self, spec: TokenSpec, grant: Mapping[str, str]) -> None:
+    def _fetch_token(self, spec: TokenSpec, grant: Mapping[str, str]) -> None:
         """Ask for a token and keep it, with the refresh token that comes along."""
-        base, path = self._place(spec.url)
-        kept = self.kept.read() if self.kept else {}
+        base, path = self._split_url(spec.url)
+        kept = self.store.read() if self.store else {}
         refreshing = grant.get("grant_type") == "refresh_token"
         request = token_request(spec, path, grant, self.settings)
         asked, asked_at = time.monotonic(), time.time()  # a token's life begins before it is here
-        answer = self._refreshed(base, request) if refreshing else self._call(base, request)
-        told = TokenAnswer(spec, answer)
-        self._got |= {text for text in (told.token, told.refresh_token) if text}
-        if answer.problem or answer.status in _BUSY:
+        response = self._send_refresh(base, request) if refreshing else self._call(base, request)
+        tokens = TokenResponse(spec, response)
+        self._fetched_secrets |= {text for text in (tokens.token, tokens.refresh_token) if text}
+        if response.problem or response.status in _BUSY:
             raise SourceBusy(
-                f"{base}{path} gave no token ({answer.problem or answer.status}).",
+                f"{base}{path} gave no token ({response.problem or response.status}).",
                 "Run again later.",
             )
-        if answer.status not in range(200, 300) or not told.token:
+        if response.status not in range(200, 300) or not tokens.token:
             lost = refreshing and bool(kept.get("asked"))
-            raise self._none_given(f"{base}{path}", answer, told, lost=lost)
-        if not told.token.isprintable() or not told.token.isascii():
+            raise self._token_error(f"{base}{path}", response, tokens, lost=lost)
+        if not tokens.token.isprintable() or not tokens.token.isascii():
             raise SourceUnexpected(
                 f"{base}{path} gave a token of odd characters.",
                 "Check token in [auth.token] of the api file: where the answer has it.",
             )
         failpoint("token-received")
-        seconds = told.seconds or spec.lifetime or float("inf")
-        if self.kept and (refreshing or spec.grant == "authorization_code"):
-            self.kept.keep({
-                "token": told.token,
+        seconds = tokens.seconds or spec.lifetime or float("inf")
+        if self.store and (refreshing or spec.grant == "authorization_code"):
+            self.store.keep({
+                "token": tokens.token,
                 "expires_at": None if seconds == float("inf") else asked_at + seconds,
-                "refresh_token": told.refresh_token or kept.get("refresh_token"),
+                "refresh_token": tokens.refresh_token or kept.get("refresh_token"),
             })  # fmt: skip
         failpoint("token-kept")
-        self._token = _Token(told.token, asked + seconds - _early(seconds))
+        self._token = _Token(tokens.token, asked + seconds - _margin(seconds))
 
-    def _refreshed(self, base: str, request: Request) -> Answer:
+    def _send_refresh(self, base: str, request: Request) -> Response:
         """The answer to *request*, in which a refresh token is used.
 
         That is noted before: its successor is lost if a kill comes before that is kept.
         """
-        if self.kept is None:
+        if self.store is None:
             return self._call(base, request)
-        kept, used = self.kept.read(), True
-        self.kept.keep({**kept, "asked": True})
+        kept, used = self.store.read(), True
+        self.store.keep({**kept, "asked": True})
         try:
-            answer = self._call(base, request)
-            used = bool(answer.problem) or answer.status not in range(400, 500)
+            response = self._call(base, request)
+            used = bool(response.problem) or response.status not in range(400, 500)
         except SourceUnreachable:
             used = False
             raise
         finally:
             if not used:
-                self.kept.keep(kept)
-        return answer
+                self.store.keep(kept)
+        return response
 
-    def _none_given(
-        self, where: str, answer: Answer, told: TokenAnswer, *, lost: bool
+    def _token_error(
+        self, where: str, response: Response, tokens: TokenResponse, *, lost: bool
     ) -> SourceRefused:
         """The error of a call that brought no token.
 
         :param lost: whether a process ended, or a line broke, while the refresh token was used.
         """
-        said = self.hidden(told.error)
-        why = f"{answer.status}{': ' + said if said else ''}"
+        detail = self.redact(tokens.error)
+        why = f"{response.status}{': ' + detail if detail else ''}"
         message = f"{where} gave no token ({why})."
         if not lost:
-            return SourceRefused(message, f"Check the {self._checked(self._spec())}.")
+            return SourceRefused(message, f"Check the {self._hint(self._spec())}.")
         again = f"Set a new refresh_token in [sources.{self.name}]."
         return SourceRefused(
             f"{message} The refresh token had been used before, and the answer with its successor "
@@ -297,7 +303,7 @@ class Authorization:
             self._login if self._spec().grant == "authorization_code" else again,
         )
 
-    def _checked(self, spec: TokenSpec) -> str:
+    def _hint(self, spec: TokenSpec) -> str:
         return {
             "login": "user and password",
             "client_credentials": "client_id and client_secret",
@@ -311,7 +317,7 @@ class Authorization:
             raise SettingsError(f"The API of [sources.{self.name}] gives no tokens.")
         return self.spec.token
 
-    def _place(self, url: str) -> tuple[str, str]:
+    def _split_url(self, url: str) -> tuple[str, str]:
         """Base URL and path of a call for a token."""
         if "://" not in url:
             return (self.settings.auth_url or self.settings.base_url).rstrip("/"), url
@@ -320,9 +326,9 @@ class Authorization:
         return base.rstrip("/"), parts.path
 
 
-def _early(seconds: float) -> float:
+def _margin(seconds: float) -> float:
     """Seconds before its end that a token good for *seconds* is renewed."""
-    return 0.0 if seconds == float("inf") else min(EARLY, seconds / 10)
+    return 0.0 if seconds == float("inf") else min(RENEWAL_MARGIN, seconds / 10)
 
 
 def _with_param(target: str, name: str, value: str) -> str:

@@ -16,7 +16,7 @@ _OK = 200
 _HOME = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def fetch_file(url: str, file: Path, timeout: float, stop: Stop) -> None:
+def download_file(url: str, file: Path, timeout: float, stop: Stop) -> None:
     """Fetch *url*, which needs no token, into *file*.
 
     :param timeout: seconds to wait for the next bytes.
@@ -42,13 +42,13 @@ def _fetched(url: str, file: Path, timeout: float, stop: Stop) -> str | None:
     waits = urllib3.Timeout(connect=10.0, read=timeout)
     try:
         with urllib3.PoolManager(num_pools=1, retries=False, timeout=waits) as pool:
-            answer = pool.request(
+            response = pool.request(
                 "GET", url, headers=headers, preload_content=False, redirect=False
             )
-            if answer.status != _OK:
-                return f"status {answer.status}"
+            if response.status != _OK:
+                return f"status {response.status}"
             with file.open("wb") as stream:
-                for chunk in answer.stream(_CHUNK, decode_content=True):
+                for chunk in response.stream(_CHUNK, decode_content=True):
                     stream.write(chunk)
                     if stop.asked:
                         return "stopped as asked"

@@ -24,8 +24,8 @@ class Stop:
     :ivar signal: the signal that asked; 0 while none did.
     """
 
-    def __init__(self, seats: threading.Semaphore | None = None) -> None:
-        self.seats = seats
+    def __init__(self, slots: threading.Semaphore | None = None) -> None:
+        self.slots = slots
         self._asked = threading.Event()
         self._children: list[Stop] = []
         self.signal = 0
@@ -37,9 +37,9 @@ class Stop:
         for child in self._children:
             child.ask(signal)
 
-    def child(self, seats: threading.Semaphore | None = None) -> "Stop":
+    def child(self, slots: threading.Semaphore | None = None) -> "Stop":
         """A stop that is asked for along with this one, or alone."""
-        child = Stop(seats)
+        child = Stop(slots)
         self._children.append(child)
         if self.asked:
             child.ask(self.signal)
@@ -52,13 +52,13 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Wait *seconds*, or until a stop is asked for; whether it was."""
-        if self.seats is None:
+        if self.slots is None:
             return self._asked.wait(max(0.0, seconds))
-        self.seats.release()
+        self.slots.release()
         try:
             return self._asked.wait(max(0.0, seconds))
         finally:
-            self.seats.acquire()
+            self.slots.acquire()
 
 
 class RateLimit:
@@ -96,7 +96,7 @@ class RateLimit:
         with self._lock:
             self._interval = max(self._interval, 1 / rate if rate else 0.0)
 
-    def rest(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Let no request start for so long."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
@@ -124,7 +124,7 @@ class SharedLimits:
             return known
 
 
-def asked_wait(
+def retry_after(
     headers: dict[str, str], limits: LimitsSpec, cost: tuple[float, float, float] | None = None
 ) -> float | None:
     """Seconds that an answer asks to wait; None if it does not say, or says nonsense.
@@ -132,7 +132,7 @@ def asked_wait(
     :param cost: points asked for, left, and restored in a second, where the answer tells them.
     """
     if cost is not None:
-        return points_wait(cost)
+        return cost_wait(cost)
     text = headers.get(limits.wait_header.lower(), "").strip()
     try:
         number = float(text)
@@ -152,7 +152,7 @@ def _seconds(number: float, unit: str) -> float:
     return number / 1000 if unit == "ms" else number
 
 
-def points_wait(cost: tuple[float, float, float]) -> float:
+def cost_wait(cost: tuple[float, float, float]) -> float:
     """Seconds until as many points are there again as were asked for."""
     asked, left, restored = cost
     return max(0.0, (asked - left) / restored) if restored > 0 else 0.0

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from orderpull.settings import SourceSettings
-from orderpull.sources.http.transport import Answer, Request
-from orderpull.sources.paging.json_extract import TellReader
+from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.spec.blocks import TokenSpec
 from orderpull.sources.spec.validation import HEADER
 
@@ -25,10 +25,10 @@ def token_request(
     :param grant: the fields of the grant, as OAuth 2.0 has them.
     """
     if spec.body:
-        body = msgspec.json.encode(_deep(spec.body, settings))
+        body = msgspec.json.encode(_substitute_deep(spec.body, settings))
         return Request("POST", path, {"Content-Type": "application/json"}, body)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    form = {**grant, **{key: filled(text, settings) for key, text in spec.form.items()}}
+    form = {**grant, **{key: substitute(text, settings) for key, text in spec.form.items()}}
     if spec.scope and spec.grant != "authorization_code":
         form["scope"] = spec.scope
     if spec.grant != "login":
@@ -41,7 +41,7 @@ def token_request(
     return Request("POST", path, headers, urlencode(form).encode())
 
 
-def filled(text: str, settings: SourceSettings) -> str:
+def substitute(text: str, settings: SourceSettings) -> str:
     """*text*, with the settings that ``{…}`` in it stands for."""
     for key in SECRETS:
         text = text.replace(f"{{{key}}}", getattr(settings, key) or "")
@@ -53,26 +53,26 @@ def basic(pair: str) -> str:
     return base64.b64encode(pair.encode()).decode()
 
 
-def _deep(value: Any, settings: SourceSettings) -> Any:  # noqa: ANN401 - JSON
+def _substitute_deep(value: Any, settings: SourceSettings) -> Any:  # noqa: ANN401 - JSON
     """*value* with its texts filled in."""
     if isinstance(value, dict):
-        return {key: _deep(each, settings) for key, each in value.items()}
-    return filled(value, settings) if isinstance(value, str) else value
+        return {key: _substitute_deep(each, settings) for key, each in value.items()}
+    return substitute(value, settings) if isinstance(value, str) else value
 
 
-class TokenAnswer:
+class TokenResponse:
     """What the answer to a call for a token tells."""
 
-    def __init__(self, spec: TokenSpec, answer: Answer) -> None:
+    def __init__(self, spec: TokenSpec, response: Response) -> None:
         self._spec = spec
-        self._headers = answer.headers
+        self._headers = response.headers
         paths = [spec.expires_in, spec.refresh_token, "error", "error_description", "message"]
         if not spec.token.startswith(HEADER):
             paths.append(spec.token)
-        self._told: dict[str, object] = {}
+        self._values: dict[str, object] = {}
         try:
-            told = TellReader(None, list(dict.fromkeys(paths))).decode(answer.body)
-            self._told = {path: told.at(path) for path in paths}
+            extracted = JsonExtractor(None, list(dict.fromkeys(paths))).decode(response.body)
+            self._values = {path: extracted.get(path) for path in paths}
         except msgspec.DecodeError:
             pass
 
@@ -81,26 +81,26 @@ class TokenAnswer:
         """The token."""
         if self._spec.token.startswith(HEADER):
             return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
-        found = self._told.get(self._spec.token)
-        return found if isinstance(found, str) and found else None
+        value = self._values.get(self._spec.token)
+        return value if isinstance(value, str) and value else None
 
     @property
     def refresh_token(self) -> str | None:
         """The next refresh token, if one came."""
-        found = self._told.get(self._spec.refresh_token)
-        return found if isinstance(found, str) and found else None
+        value = self._values.get(self._spec.refresh_token)
+        return value if isinstance(value, str) and value else None
 
     @property
     def seconds(self) -> float | None:
         """How long the token is good for, if that is said."""
-        found = self._told.get(self._spec.expires_in)
+        value = self._values.get(self._spec.expires_in)
         try:
-            return float(found) if isinstance(found, int | float | str) else None
+            return float(value) if isinstance(value, int | float | str) else None
         except ValueError:
             return None
 
     @property
     def error(self) -> str:
         """What the API says is wrong."""
-        found = [self._told.get(key) for key in ("error", "error_description", "message")]
-        return "; ".join(text[:80] for text in found if isinstance(text, str))
+        value = [self._values.get(key) for key in ("error", "error_description", "message")]
+        return "; ".join(text[:80] for text in value if isinstance(text, str))

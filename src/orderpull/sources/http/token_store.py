@@ -19,7 +19,7 @@ from orderpull.settings import SourceSettings
 NOTE = "token"
 
 
-class Notes(Protocol):
+class KeyValueStore(Protocol):
     """Where notes are kept: a source's landing."""
 
     def note(self, name: str) -> bytes | None:
@@ -31,14 +31,14 @@ class Notes(Protocol):
         ...
 
 
-class KeptTokens:
+class TokenStore:
     """The tokens of one source.
 
     :param notes: where they are kept.
     :raises SettingsError: there is no secret to make a key of, or the package for it is missing.
     """
 
-    def __init__(self, notes: Notes, settings: SourceSettings) -> None:
+    def __init__(self, notes: KeyValueStore, settings: SourceSettings) -> None:
         secret = settings.client_secret or settings.refresh_token
         if secret is None:
             raise SettingsError(
@@ -52,7 +52,7 @@ class KeptTokens:
                 "Install it: pip install 'orderpull[oauth]'.",
             ) from None
         self._box = Fernet(_key(secret))
-        self._given = hashlib.sha256((settings.refresh_token or "").encode()).hexdigest()
+        self._settings_hash = hashlib.sha256((settings.refresh_token or "").encode()).hexdigest()
         self._notes = notes
         self._known: dict[str, Any] | None = None
 
@@ -64,7 +64,7 @@ class KeptTokens:
 
     def keep(self, tokens: dict[str, Any]) -> None:
         """Keep *tokens*; when this returns they are durable."""
-        data = msgspec.json.encode(tokens | {"given": self._given})
+        data = msgspec.json.encode(tokens | {"given": self._settings_hash})
         self._notes.keep_note(NOTE, self._box.encrypt(data))
         self._known = tokens
 
@@ -77,7 +77,7 @@ class KeptTokens:
             kept: dict[str, Any] = msgspec.json.decode(self._box.decrypt(data))
         except (InvalidToken, msgspec.DecodeError):
             return {}
-        return kept if kept.get("given") == self._given else {}
+        return kept if kept.get("given") == self._settings_hash else {}
 
 
 _ONE_AT_A_TIME = threading.Lock()

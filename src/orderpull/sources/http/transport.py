@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """What came back, as far as it came.
 
     :param status: the HTTP status; 0 if no status line arrived.
@@ -53,7 +53,7 @@ class Answer:
     problem: str | None = None
 
 
-class Progress:
+class ResponseSink:
     """Is told how an exchange goes. A consume-once pull keeps an :class:`InFlightRequest`."""
 
     def answered(self, status: int) -> None:
@@ -63,7 +63,7 @@ class Progress:
         """A piece of the body has arrived, as it was sent: maybe packed."""
 
 
-Send = Callable[[Request, Progress], Answer]
+Send = Callable[[Request, ResponseSink], Response]
 """What a pull asks through; a test may give a plain function instead of a :class:`Client`."""
 
 
@@ -99,23 +99,23 @@ class Client:
         connection = self._connect(time.monotonic() + self.timeout)
         connection.close()
 
-    def send(self, request: Request, progress: Progress) -> Answer:
+    def send(self, request: Request, sink: ResponseSink) -> Response:
         """Send *request* once and read its answer, as far as it comes.
 
         :raises SourceUnreachable: nothing was sent.
         """
         deadline = time.monotonic() + self.timeout
         connection = self._kept() or self._connect(deadline)
-        answer = Answer()
-        with _cut_off(connection, deadline) as late:
-            self._exchange(connection, request, progress, answer, deadline)
-        if late.is_set() or answer.problem == _LATE:
-            answer.problem = f"no whole answer within {self.timeout:g} s"
-        if self.keep_alive and answer.problem is None:
+        response = Response()
+        with _deadline(connection, deadline) as late:
+            self._exchange(connection, request, sink, response, deadline)
+        if late.is_set() or response.problem == _LATE:
+            response.problem = f"no whole answer within {self.timeout:g} s"
+        if self.keep_alive and response.problem is None:
             self._connection = connection
         else:
             connection.close()
-        return answer
+        return response
 
     def close(self) -> None:
         """Let go of the connection that was kept."""
@@ -135,8 +135,8 @@ class Client:
         self,
         connection: HTTPConnection,
         request: Request,
-        progress: Progress,
-        answer: Answer,
+        sink: ResponseSink,
+        response: Response,
         deadline: float,
     ) -> None:
         chunks: list[bytes] = []
@@ -149,18 +149,18 @@ class Client:
                 preload_content=False,
                 enforce_content_length=True,
             )
-            response = connection.getresponse()
-            answer.status = response.status
-            answer.headers = {name.lower(): value for name, value in response.headers.items()}
-            progress.answered(response.status)
-            while chunk := response.read1(_CHUNK, decode_content=False):
+            received = connection.getresponse()
+            response.status = received.status
+            response.headers = {name.lower(): value for name, value in received.headers.items()}
+            sink.answered(received.status)
+            while chunk := received.read1(_CHUNK, decode_content=False):
                 chunks.append(chunk)
-                progress.write(chunk)
+                sink.write(chunk)
                 if time.monotonic() > deadline:
                     raise TimeoutError
         except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
-            answer.problem = _ended(error)
-        answer.body = unpacked(b"".join(chunks))
+            response.problem = _failure_text(error)
+        response.body = gunzip_prefix(b"".join(chunks))
 
     def _connect(self, deadline: float) -> HTTPConnection:
         seconds = max(0.1, min(CONNECT_SECONDS, deadline - time.monotonic()))
@@ -180,7 +180,7 @@ class Client:
         return connection
 
 
-def unpacked(body: bytes) -> bytes:
+def gunzip_prefix(body: bytes) -> bytes:
     """*body* without gzip, as far as it goes: what is cut off or broken is kept as it is.
 
     Told by its first bytes, which no JSON has: headers are not always true, and are lost in a kill.
@@ -189,7 +189,7 @@ def unpacked(body: bytes) -> bytes:
         return body
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        return unpacker.decompress(body) + unpacked(unpacker.unused_data)
+        return unpacker.decompress(body) + gunzip_prefix(unpacker.unused_data)
     except zlib.error:
         return body
 
@@ -206,7 +206,7 @@ def _headers(request: Request, *, keep_alive: bool) -> dict[str, str]:
 
 
 @contextmanager
-def _cut_off(connection: HTTPConnection, deadline: float) -> Iterator[threading.Event]:
+def _deadline(connection: HTTPConnection, deadline: float) -> Iterator[threading.Event]:
     """Shut the connection down at *deadline*, whatever it is waiting for.
 
     A socket's time-out starts anew with every byte, so it alone never ends a drip of headers.
@@ -236,7 +236,7 @@ def _cut_off(connection: HTTPConnection, deadline: float) -> Iterator[threading.
 _LATE = "no answer in time"
 
 
-def _ended(error: Exception) -> str:
+def _failure_text(error: Exception) -> str:
     """How an exchange ended, in words that a seller understands."""
     text = f"{type(error).__name__} {error}"
     if isinstance(error, (TimeoutError, ReadTimeoutError)) or "timed out" in text:

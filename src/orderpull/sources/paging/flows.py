@@ -1,8 +1,8 @@
-"""What to ask next: paging as plain generators, without any input or output.
+"""Pagination as generators without I/O: which page to request next, and with which page size.
 
-A generator yields an :class:`Ask` and is sent the :class:`Reading` of the page that came. So each
-strategy reads as what it does, and can be tried without a server. Those that follow a cursor over
-orders that change meanwhile are in ``moving.py``.
+A flow yields a :class:`PageRequest` and receives the :class:`PageInfo` of the response, as
+httpx builds its ``auth_flow``. So each kind of paging reads as what it does and runs in tests
+without a server. Flows over orders that change meanwhile are in ``incremental.py``.
 """
 
 from collections.abc import Callable, Generator
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from orderpull.errors import SourceBroken, SourceUnexpected
-from orderpull.sources.paging.page_info import Reading
+from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.spec.blocks import PagingSpec
 
 End = TypeVar("End")
@@ -20,7 +20,7 @@ Params = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PageRequest:
     """What is special about one call.
 
     :param params: added to what every call sends.
@@ -45,25 +45,27 @@ class Ask:
     tries: int | None = None
 
 
-Plan = Generator[Ask, Reading, datetime | None]
+PageFlow = Generator[PageRequest, PageInfo, datetime | None]
 """Yields what to ask, is sent what came; returns the cursor that a verified window reached."""
 
 
-def follow(plan: Generator[Ask, Reading, End], answer: Callable[[Ask], Reading]) -> End:
+def drive(
+    flow: Generator[PageRequest, PageInfo, End], fetch: Callable[[PageRequest], PageInfo]
+) -> End:
     """Do what *plan* asks until it ends; what it returns.
 
     :param answer: gives the reading of what an ask brought. Where the API breaks down over it, the
         plan is told and may ask for less.
     """
     try:
-        ask = next(plan)
+        request = next(flow)
         while True:
             try:
-                reading = answer(ask)
+                info = fetch(request)
             except SourceBroken as error:
-                ask = plan.throw(error)
+                request = flow.throw(error)
             else:
-                ask = plan.send(reading)
+                request = flow.send(info)
     except StopIteration as end:
         returned: End = end.value
         return returned
@@ -82,27 +84,27 @@ class Position:
     skipped: int = 0
     token: str | None = None
 
-    def after(self, paging: PagingSpec, reading: Reading) -> "Position | None":
+    def after(self, paging: PagingSpec, info: PageInfo) -> "Position | None":
         """Where the page after *reading* begins; None if there is none.
 
         :raises SourceUnexpected: there is one, but the API does not say where.
         """
-        if paging.kind == "single" or reading.more is False:
+        if paging.kind == "single" or info.more is False:
             return None
-        count = self.count + reading.orders
-        if paging.kind in TOLD:
-            if reading.more and not reading.next:
+        count = self.count + info.orders
+        if paging.kind in SERVER_DRIVEN:
+            if info.more and not info.next:
                 raise SourceUnexpected(
                     f"The API says that there are more pages ({paging.more}), but not where.",
                     "Check next and more in [paging] of the api file.",
                 )
-            return Position(count, token=reading.next) if reading.next else None
-        if not reading.orders or (reading.total is not None and count >= reading.total):
+            return Position(count, token=info.next) if info.next else None
+        if not info.orders or (info.total is not None and count >= info.total):
             return None
-        return Position(count, self.skipped + (reading.asked or reading.orders))
+        return Position(count, self.skipped + (info.requested_size or info.orders))
 
 
-TOLD = frozenset({"cursor", "next", "link"})
+SERVER_DRIVEN = frozenset({"cursor", "next", "link"})
 """Kinds of paging where a page tells where the next one is."""
 
 
@@ -115,22 +117,22 @@ class PageSize:
 
     :param size: orders; None where the API has no say in it.
     :param all_or_none: whether nothing may be passed by, since what is missing would mislead.
-    :ivar passed_by: whether an order was passed by, since the API breaks down over it alone.
+    :ivar skipped_records: whether an order was passed by, since the API breaks down over it alone.
     """
 
     def __init__(self, size: int | None, *, all_or_none: bool = False) -> None:
         self._most = self._now = size
         self._all_or_none = all_or_none
         self._in_a_row = 0
-        self.passed_by = False
+        self.skipped_records = False
 
-    def at(self, paging: PagingSpec, position: Position) -> int | None:
+    def size_at(self, paging: PagingSpec, position: Position) -> int | None:
         """The size at *position*: where pages have numbers, one that divides what is skipped."""
         if self._now is None or paging.kind != "page" or position.skipped % self._now == 0:
             return self._now
         return max(n for n in range(1, self._now + 1) if position.skipped % n == 0)
 
-    def less(self) -> bool:
+    def shrink(self) -> bool:
         """Ask for half as many; whether that is possible."""
         if self._now is None or self._now == 1:
             return False
@@ -138,11 +140,11 @@ class PageSize:
         return True
 
     @property
-    def shaky(self) -> bool:
+    def just_skipped(self) -> bool:
         """Whether an order was just passed by."""
         return self._in_a_row > 0
 
-    def pass_by(self, paging: PagingSpec) -> bool:
+    def skip_record(self, paging: PagingSpec) -> bool:
         """Go on behind the order that the API breaks down over; whether that is possible.
 
         Not where several in a row are such: then it is the API that is out of order.
@@ -152,10 +154,10 @@ class PageSize:
         self._in_a_row += 1
         if self._in_a_row > MOST_IN_A_ROW:
             return False
-        self.passed_by = True
+        self.skipped_records = True
         return True
 
-    def more(self) -> None:
+    def grow(self) -> None:
         """Ask for twice as many again, up to the size that was wanted."""
         self._in_a_row = 0
         if self._now is not None and self._most is not None:
@@ -168,9 +170,9 @@ def page_size(paging: PagingSpec, size: int | None, *, all_or_none: bool = False
     return PageSize(sized, all_or_none=all_or_none)
 
 
-def turn(
-    paging: PagingSpec, size: PageSize, at: Position, ask: Ask
-) -> Generator[Ask, Reading, Reading]:
+def fetch_page(
+    paging: PagingSpec, size: PageSize, at: Position, request: PageRequest
+) -> Generator[PageRequest, PageInfo, PageInfo]:
     """The page at *at* of the list that *ask* asks for: smaller while the API breaks down over it.
 
     An order that it breaks down over alone is passed by, where pages have positions: in its place
@@ -178,34 +180,38 @@ def turn(
 
     :raises SourceBroken: it cannot be passed by.
     """
-    if size.shaky:
-        ask = replace(ask, tries=1)
+    if size.just_skipped:
+        request = replace(request, tries=1)
     while True:
-        now = size.at(paging, at)
+        now = size.size_at(paging, at)
         try:
-            reading = yield _placed(paging, at, now, ask)
+            info = yield _placed(paging, at, now, request)
         except SourceBroken:
-            if size.less():
-                ask = replace(ask, tries=1)
-            elif size.pass_by(paging):
-                return Reading("whole", orders=1, versions=[hash(("passed by", at))], asked=1)
+            if size.shrink():
+                request = replace(request, tries=1)
+            elif size.skip_record(paging):
+                return PageInfo(
+                    "whole", orders=1, fingerprints=[hash(("passed by", at))], requested_size=1
+                )
             else:
                 raise
         else:
-            reading.asked = now or paging.size
-            reading.moved = at.count > 0
-            size.more()
-            return reading
+            info.requested_size = now or paging.size
+            info.is_continuation = at.count > 0
+            size.grow()
+            return info
 
 
-def _placed(paging: PagingSpec, at: Position, size: int | None, ask: Ask) -> Ask:
+def _placed(
+    paging: PagingSpec, at: Position, size: int | None, request: PageRequest
+) -> PageRequest:
     """The call for the page at *at*."""
     if at.token and paging.kind in {"next", "link"}:
-        return replace(ask, params={}, url=at.token)
+        return replace(request, params={}, url=at.token)
     place = positioned(paging, at, size)
     if at.token and not paging.repeat:
-        return replace(ask, params=place, alone=True)
-    return replace(ask, params=ask.params | place)
+        return replace(request, params=place, alone=True)
+    return replace(request, params=request.params | place)
 
 
 def positioned(paging: PagingSpec, at: Position, size: int | None) -> Params:
@@ -220,13 +226,13 @@ def positioned(paging: PagingSpec, at: Position, size: int | None) -> Params:
     return params | {paging.param: number}
 
 
-def walk(
+def iterate_pages(
     paging: PagingSpec,
     size: PageSize,
-    ask: Ask,
+    request: PageRequest,
     start: str | None = None,
-    note: Callable[[Reading], None] = lambda _: None,
-) -> Generator[Ask, Reading, None]:
+    on_page: Callable[[PageInfo], None] = lambda _: None,
+) -> Generator[PageRequest, PageInfo, None]:
     """The pages of one list, from first to last.
 
     :param ask: asks for the list.
@@ -235,39 +241,43 @@ def walk(
     :raises SourceUnexpected: the API goes round in circles, so that nothing would ever end.
     """
     at: Position | None = Position(token=start)
-    before: Reading | None = None
-    told: set[str] = set()
+    before: PageInfo | None = None
+    visited: set[str] = set()
     while at is not None:
-        reading = yield from turn(paging, size, at, ask)
-        if repeated(paging, before, reading):
+        info = yield from fetch_page(paging, size, at, request)
+        if repeated(paging, before, info):
             return
-        note(reading)
-        before, at = reading, at.after(paging, reading)
-        refuse_circle(told, at)
+        on_page(info)
+        before, at = info, at.after(paging, info)
+        check_for_loop(visited, at)
 
 
-def drain(paging: PagingSpec, size: PageSize) -> Plan:
+def drain(paging: PagingSpec, size: PageSize) -> PageFlow:
     """Ask the same until nothing comes any more."""
     while True:
-        reading = yield Ask(positioned(paging, Position(), size.at(paging, Position())))
-        if reading.state == "whole" and not reading.orders:
+        info = yield PageRequest(positioned(paging, Position(), size.size_at(paging, Position())))
+        if info.state == "whole" and not info.orders:
             return None
 
 
-def once(paging: PagingSpec, size: PageSize) -> Plan:
+def single_pass(paging: PagingSpec, size: PageSize) -> PageFlow:
     """Walk the pages from first to last."""
-    yield from walk(paging, size, Ask())
+    yield from iterate_pages(paging, size, PageRequest())
     return None
 
 
-def repeated(paging: PagingSpec, before: Reading | None, reading: Reading) -> bool:
+def repeated(paging: PagingSpec, before: PageInfo | None, info: PageInfo) -> bool:
     """Whether a page past the end repeats the last one, as some APIs do.
 
     :raises SourceUnexpected: the position may as well make no difference at all.
     """
-    if before is None or not reading.orders or reading.versions != before.versions:
+    if before is None or not info.orders or info.fingerprints != before.fingerprints:
         return False
-    if paging.kind in TOLD or before.moved or before.orders < (before.asked or 0):
+    if (
+        paging.kind in SERVER_DRIVEN
+        or before.is_continuation
+        or before.orders < (before.requested_size or 0)
+    ):
         return True
     raise SourceUnexpected(
         f"The same orders came at two positions: {paging.param} seems to be ignored.",
@@ -275,14 +285,14 @@ def repeated(paging: PagingSpec, before: Reading | None, reading: Reading) -> bo
     )
 
 
-def refuse_circle(told: set[str], following: Position | None) -> None:
+def check_for_loop(visited: set[str], following: Position | None) -> None:
     """Note where the next page is. :raises SourceUnexpected: it was there before."""
     token = following.token if following else None
     if token is None:
         return
-    if token in told:
+    if token in visited:
         raise SourceUnexpected(
             "The pages lead round in a circle: one names a next page that was read before.",
             "Run again; if it comes again, check [paging] of the api file.",
         )
-    told.add(token)
+    visited.add(token)

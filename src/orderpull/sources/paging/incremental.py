@@ -11,24 +11,24 @@ from datetime import datetime, timedelta
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.paging.flows import (
-    Ask,
+    PageFlow,
+    PageRequest,
     PageSize,
     Params,
-    Plan,
     Position,
+    check_for_loop,
     drain,
-    once,
-    refuse_circle,
+    fetch_page,
+    iterate_pages,
     repeated,
-    turn,
-    walk,
+    single_pass,
 )
-from orderpull.sources.paging.page_info import Reading
+from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import CursorSpec, PagingSpec
 from orderpull.sources.spec.times import earlier, format_bound, rounded, step
 
-CLOCKS_DIFFER = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """By which an API's clock may differ from ours at most: nothing comes late before that."""
 
 MAX_PASSES = 6
@@ -55,7 +55,7 @@ class Window:
     def params(self, lower: datetime) -> Params:
         """The parameters that ask for orders from *lower* on."""
         cursor = self.cursor
-        first = bound(cursor, self.asked_from(lower))
+        first = bound(cursor, self.sent_lower(lower))
         last = bound(cursor, self.until, upper=True)
         bounds: Params = {cursor.lower: first} if cursor.lower else {}
         if cursor.upper:
@@ -65,7 +65,7 @@ class Window:
             bounds[cursor.filter] = text
         return bounds
 
-    def asked_from(self, lower: datetime) -> datetime:
+    def sent_lower(self, lower: datetime) -> datetime:
         """The bound to send, so that an order of the very instant *lower* is answered."""
         bound = rounded(lower, self.cursor.precision)
         return bound if self.cursor.inclusive else earlier(bound, step(self.cursor.precision))
@@ -78,7 +78,7 @@ class Window:
         one = step(self.cursor.precision)
         return rounded(instant, self.cursor.precision) + (one if self.cursor.inclusive else 2 * one)
 
-    def spans(self) -> Iterator["Window"]:
+    def slices(self) -> Iterator["Window"]:
         """The window in pieces that the API takes."""
         since, most = self.since, self.cursor.window
         while most and self.until - since > timedelta(days=most):
@@ -93,7 +93,9 @@ def bound(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
     return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
 
-def plan(api: Api, sized: PageSize, since: datetime | None, until: datetime) -> Plan:
+def incremental_flow(
+    api: Api, sized: PageSize, since: datetime | None, until: datetime
+) -> PageFlow:
     """How one run reads *api*.
 
     :param sized: orders asked for at once.
@@ -103,24 +105,24 @@ def plan(api: Api, sized: PageSize, since: datetime | None, until: datetime) -> 
     if api.paging.kind == "drain":
         return drain(api.paging, sized)
     if api.cursor is None or since is None:
-        return once(api.paging, sized)
-    return _spans(Window(api.paging, api.cursor, sized, since, until))
+        return single_pass(api.paging, sized)
+    return _slices(Window(api.paging, api.cursor, sized, since, until))
 
 
-def _spans(window: Window) -> Plan:
+def _slices(window: Window) -> PageFlow:
     """Piece after piece of *window*; that one is done is told with the calls of the next."""
     read = reseek if window.cursor.strategy == "reseek" else window_verify
     reached: datetime | None = None
-    for span in window.spans():
-        reached = yield from read(replace(span, reached=reached))
-        if window.until - span.until > CLOCKS_DIFFER:
-            reached = span.until
-        if window.size.passed_by:
+    for slice_ in window.slices():
+        reached = yield from read(replace(slice_, reached=reached))
+        if window.until - slice_.until > MAX_CLOCK_SKEW:
+            reached = slice_.until
+        if window.size.skipped_records:
             reached = None
     return reached
 
 
-def reseek(window: Window) -> Plan:
+def reseek(window: Window) -> PageFlow:
     """Ask from the newest stamp seen, again and again: nothing that moves can be passed by.
 
     Where the answers turn out not to be sorted, the window is verified instead.
@@ -130,11 +132,11 @@ def reseek(window: Window) -> Plan:
     try:
         yield from _follow(window)
     except _NotSortedError as found:
-        return (yield from window_verify(window, found.landed))
+        return (yield from window_verify(window, found.already_landed))
     return None
 
 
-def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
+def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlow:
     """Read the window until two passes bring the same versions.
 
     A version that comes on two pages of a pass shows that orders changed places meanwhile, or that
@@ -145,32 +147,33 @@ def window_verify(window: Window, landed: Iterable[int] = ()) -> Plan:
     :raises SourceUnstable: they do not, after :data:`MAX_PASSES` passes.
     :raises SourceUnexpected: there may be more orders than the API has a way to ask for.
     """
-    seen = set(landed)
+    seen = set(already_landed)
     before: set[int] | None = None
-    reached = _Reached(window)
+    reached = _WindowProgress(window)
     for last in _passes():
         this = _Pass()
 
-        def note(reading: Reading, this: _Pass = this) -> None:
-            this.note(reading.versions)
-            seen.update(reading.versions)
-            reached.note(reading)
-            _refuse_full(window.paging, reading)
+        def note(info: PageInfo, this: _Pass = this) -> None:
+            this.note(info.fingerprints)
+            seen.update(info.fingerprints)
+            reached.note(info)
+            _refuse_full(window.paging, info)
 
-        ask = Ask(window.params(window.since), seen=seen, reached=window.reached)
-        yield from walk(window.paging, window.size, ask, note=note)
-        if (this.versions == before and (last or not this.twice)) or reached.at_once:
+        request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
+        yield from iterate_pages(window.paging, window.size, request, on_page=note)
+        agreed = this.fingerprints == before and (last or not this.saw_duplicates)
+        if agreed or reached.single_page:
             return reached.until
-        before = this.versions
+        before = this.fingerprints
     raise _unstable()
 
 
-def _refuse_full(paging: PagingSpec, reading: Reading) -> None:
+def _refuse_full(paging: PagingSpec, info: PageInfo) -> None:
     """Refuse an only page that is full: nobody knows what did not fit on it."""
-    full = paging.size_param is not None and reading.orders >= (reading.asked or reading.orders + 1)
-    if paging.kind == "single" and full and not _had_all(paging, Position(), reading):
+    full = paging.size_param is not None and info.orders >= (info.requested_size or info.orders + 1)
+    if paging.kind == "single" and full and not _had_all(paging, Position(), info):
         raise SourceUnexpected(
-            f"All {reading.orders} orders that were asked for came: there may be more.",
+            f"All {info.orders} orders that were asked for came: there may be more.",
             "Set a larger page_size, or a shorter window in [cursor] of the api file.",
         )
 
@@ -183,21 +186,21 @@ def _passes() -> Iterator[bool]:
 class _Pass:
     """What one pass brought.
 
-    :ivar twice: whether a version came on two pages.
+    :ivar saw_duplicates: whether a version came on two pages.
     """
 
     def __init__(self) -> None:
-        self.versions: set[int] = set()
-        self.twice = False
+        self.fingerprints: set[int] = set()
+        self.saw_duplicates = False
 
-    def note(self, versions: Iterable[int]) -> None:
-        """Take the versions of a page."""
-        page = set(versions)
-        self.twice = self.twice or not self.versions.isdisjoint(page)
-        self.versions |= page
+    def note(self, fingerprints: Iterable[int]) -> None:
+        """Take the fingerprints of a page."""
+        page = set(fingerprints)
+        self.saw_duplicates = self.saw_duplicates or not self.fingerprints.isdisjoint(page)
+        self.fingerprints |= page
 
 
-class _Reached:
+class _WindowProgress:
     """How far a window was read, once it held still.
 
     :ivar at_once: whether the first page of all had all there is, so that nothing could move.
@@ -206,64 +209,64 @@ class _Reached:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.newest = window.since
-        self.told: datetime | None = None
-        self.at_once: bool | None = None
+        self.server_upper: datetime | None = None
+        self.single_page: bool | None = None
 
-    def note(self, reading: Reading) -> None:
+    def note(self, info: PageInfo) -> None:
         """Take what a page tells."""
-        if self.at_once is None:
-            self.at_once = Position().after(self.window.paging, reading) is None
-        self.newest = max(self.newest, reading.newest or self.newest)
-        if reading.upper is not None:
-            self.told = min(reading.upper, self.told or reading.upper)
+        if self.single_page is None:
+            self.single_page = Position().after(self.window.paging, info) is None
+        self.newest = max(self.newest, info.newest or self.newest)
+        if info.server_upper is not None:
+            self.server_upper = min(info.server_upper, self.server_upper or info.server_upper)
 
     @property
     def until(self) -> datetime:
         """The newest order's stamp, unless the API says how far it looked."""
-        return min(self.told or self.newest, self.window.until)
+        return min(self.server_upper or self.newest, self.window.until)
 
 
-def _follow(window: Window) -> Generator[Ask, Reading, None]:
+def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
     """From stamp to stamp, to the end."""
     lower = window.since
     while True:
-        here = window.asked_from(lower)
-        ask = Ask(window.params(lower), sorted_from=here, reached=window.reached)
-        at, reading = yield from _first_with_orders(window, ask)
-        newest = _newest(reading, here)
-        if newest is None or _had_all(window.paging, at, reading):
+        lower_bound = window.sent_lower(lower)
+        request = PageRequest(window.params(lower), sorted_from=lower_bound, reached=window.reached)
+        at, info = yield from _first_with_orders(window, request)
+        newest = _newest(info, lower_bound)
+        if newest is None or _had_all(window.paging, at, info):
             return
-        if window.asked_from(newest) > here:
+        if window.sent_lower(newest) > lower_bound:
             lower = newest
-        elif (yield from _Instant(window, ask, newest, here).read(reading, at)):
+        elif (yield from _SameTimestamp(window, request, newest, lower_bound).read(info, at)):
             lower = window.after(newest)
         else:
             return
 
 
 def _first_with_orders(
-    window: Window, ask: Ask
-) -> Generator[Ask, Reading, tuple[Position, Reading]]:
+    window: Window, request: PageRequest
+) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
     """The first page that holds orders, or the last: some APIs filter pages after cutting them."""
-    at, told = Position(), set[str]()
+    at, visited = Position(), set[str]()
     while True:
-        reading = yield from turn(window.paging, window.size, at, ask)
-        following = at.after(window.paging, reading)
-        if reading.orders or following is None:
-            return at, reading
-        refuse_circle(told, following)
+        info = yield from fetch_page(window.paging, window.size, at, request)
+        following = at.after(window.paging, info)
+        if info.orders or following is None:
+            return at, info
+        check_for_loop(visited, following)
         at = following
 
 
-def _had_all(paging: PagingSpec, at: Position, reading: Reading) -> bool:
+def _had_all(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
     """Whether nothing comes after the page at *at*."""
     if paging.kind == "single":
-        return reading.more is False or reading.orders == reading.total
-    return at.after(paging, reading) is None
+        return info.more is False or info.orders == info.total
+    return at.after(paging, info) is None
 
 
 @dataclass(frozen=True, slots=True)
-class _Instant:
+class _SameTimestamp:
     """Orders of one instant that fill a page: read by position, until two passes agree.
 
     What comes after the instant is asked for anew. While positions are counted, orders that leave
@@ -274,11 +277,11 @@ class _Instant:
     """
 
     window: Window
-    ask: Ask
+    request: PageRequest
     instant: datetime
-    here: datetime
+    lower_bound: datetime
 
-    def read(self, first: Reading, at: Position) -> Generator[Ask, Reading, bool]:
+    def read(self, first: PageInfo, at: Position) -> Generator[PageRequest, PageInfo, bool]:
         """Read it, of which *first*, at *at*, is the first page; whether anything comes after it.
 
         :raises SourceUnstable: it does not hold still.
@@ -286,7 +289,7 @@ class _Instant:
         """
         paging = self.window.paging
         sized = paging.size_param is not None
-        short = sized and first.orders < (first.asked or 0)
+        short = sized and first.orders < (first.requested_size or 0)
         if paging.kind == "single":
             if short or not sized:
                 return False
@@ -294,45 +297,45 @@ class _Instant:
                 f"More orders were changed in one instant than a page of {first.orders} holds.",
                 "Set a larger page_size.",
             )
-        seen = set(first.versions)
-        ask = replace(self.ask, upto=self.instant, seen=seen)
-        reading = first
+        seen = set(first.fingerprints)
+        request = replace(self.request, upto=self.instant, seen=seen)
+        info = first
         before: set[int] | None = None
         for last in _passes():
             this = _Pass()
-            more = yield from self._pass(reading, at, ask, this, seen)
-            found = this.versions
-            if found == before and (last or not this.twice):
+            more = yield from self._pass(info, at, request, this, seen)
+            found = this.fingerprints
+            if found == before and (last or not this.saw_duplicates):
                 return more
-            if short and not more and found == set(first.versions):
+            if short and not more and found == set(first.fingerprints):
                 return more
             before = found
             at = Position()
-            reading = yield from turn(paging, self.window.size, at, ask)
+            info = yield from fetch_page(paging, self.window.size, at, request)
         raise _unstable()
 
     def _pass(
-        self, reading: Reading, begin: Position, ask: Ask, this: _Pass, seen: set[int]
-    ) -> Generator[Ask, Reading, bool]:
+        self, info: PageInfo, begin: Position, request: PageRequest, this: _Pass, seen: set[int]
+    ) -> Generator[PageRequest, PageInfo, bool]:
         """One pass from the page *reading* on; collects in *this* the versions of the instant.
 
         :param begin: where that page is.
         """
         paging, after = self.window.paging, self.window.after(self.instant)
         at: Position | None = begin
-        told: set[str] = set()
+        visited: set[str] = set()
         while at is not None:
-            newest = _newest(reading, self.here)
-            stamped = zip(reading.versions, reading.stamps, strict=True)
+            newest = _newest(info, self.lower_bound)
+            stamped = zip(info.fingerprints, info.modified_times, strict=True)
             this.note(version for version, stamp in stamped if stamp < after)
-            seen.update(reading.versions)
+            seen.update(info.fingerprints)
             if newest is not None and newest >= after:
                 return True
-            before, at = reading, at.after(paging, reading)
-            refuse_circle(told, at)
+            before, at = info, at.after(paging, info)
+            check_for_loop(visited, at)
             if at is not None:
-                reading = yield from turn(paging, self.window.size, at, ask)
-                if repeated(paging, before, reading):
+                info = yield from fetch_page(paging, self.window.size, at, request)
+                if repeated(paging, before, info):
                     return False
         return False
 
@@ -340,19 +343,19 @@ class _Instant:
 class _NotSortedError(Exception):
     """The answers are not sorted by the cursor. :param landed: versions that are kept already."""
 
-    def __init__(self, landed: Iterable[int]) -> None:
+    def __init__(self, already_landed: Iterable[int]) -> None:
         super().__init__()
-        self.landed = landed
+        self.already_landed = already_landed
 
 
-def _newest(reading: Reading, here: datetime) -> datetime | None:
+def _newest(info: PageInfo, lower_bound: datetime) -> datetime | None:
     """The newest stamp of a page that should be sorted from *here* on; None if it is empty.
 
     :raises _NotSortedError: it is not.
     """
-    if not reading.sorted_from(here):
-        raise _NotSortedError(reading.versions)
-    return reading.newest
+    if not info.sorted_from(lower_bound):
+        raise _NotSortedError(info.fingerprints)
+    return info.newest
 
 
 def _unstable() -> SourceUnstable:

@@ -12,29 +12,33 @@ Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Extracted:
     """What one JSON text told.
 
     :param records: the elements of its list, each in its own text; None if there is no list.
     """
 
-    reader: "TellReader"
+    reader: "JsonExtractor"
     value: object
     records: list[Raw] | None
 
-    def at(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """What is at *path*, one of the reader's; None if nothing is."""
-        keys, rest = self.reader.ways[path]
-        found = _at(self.value, keys)
+        keys, rest = self.reader.paths_by_name[path]
+        value_there = _at(self.value, keys)
         for step in rest:
             if isinstance(step, int):
-                found = found[step] if isinstance(found, list) and step < len(found) else None
+                value_there = (
+                    value_there[step]
+                    if isinstance(value_there, list) and step < len(value_there)
+                    else None
+                )
             else:
-                found = found.get(step) if isinstance(found, dict) else None
-        return None if found is UNSET else found
+                value_there = value_there.get(step) if isinstance(value_there, dict) else None
+        return None if value_there is UNSET else value_there
 
 
-class TellReader:
+class JsonExtractor:
     """Reads JSON texts for what is at *paths*, and for the list at *records*.
 
     :param records: keys that lead to it, none where the text itself is the list; None: there is no
@@ -50,19 +54,19 @@ class TellReader:
         for each in keys.values():
             leaves.setdefault(each, Any)
         outer = {k for k in leaves if not any(k[: len(o)] == o for o in leaves if o != k)}
-        self.ways: dict[str, tuple[Keys, tuple[Step, ...]]] = {}
+        self.paths_by_name: dict[str, tuple[Keys, tuple[Step, ...]]] = {}
         for path, each in keys.items():
             way = next(o for o in outer if each[: len(o)] == o)
-            self.ways[path] = way, steps[path][len(way) :]
+            self.paths_by_name[path] = way, steps[path][len(way) :]
         listed = records == ()
         type_: Any = list[Raw] if listed else _tree({k: leaves[k] for k in leaves if k in outer})
         self._decoder = msgspec.json.Decoder(type_)
 
-    def decode(self, text: bytes | Raw) -> Told:
+    def decode(self, text: bytes | Raw) -> Extracted:
         """What *text* tells. :raises msgspec.DecodeError: it is no such JSON."""
         value = self._decoder.decode(text)
         records = value if isinstance(value, list) else _at(value, self._records or ("",))
-        return Told(self, value, records if isinstance(records, list) else None)
+        return Extracted(self, value, records if isinstance(records, list) else None)
 
 
 def _leading_keys(steps: tuple[Step, ...]) -> Keys:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from orderpull.landing.page import State
-from orderpull.sources.paging.json_extract import TellReader, Told
+from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
@@ -32,7 +32,7 @@ _NO_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ChildRequest:
     """A list of children that has to be asked for.
 
     :param position: of its order in the page.
@@ -48,61 +48,63 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What one look at a page tells.
+class PageInfo:
+    """Facts about one response that paging, retries and the landing need.
 
     :param state: as in :class:`orderpull.landing.page.PageMeta`.
-    :param complete: whether it is one whole JSON text, whatever it holds.
-    :param legible: whether it has a list of orders from first to last: what is not JSON in it, if
-        anything, is inside single orders.
-    :param orders: length of the list, where it is legible.
+    :param is_json: whether it is one whole JSON text, whatever it holds.
+    :param has_records: whether it has a complete list of orders; text that is not JSON stands, if
+        anywhere, inside single orders.
+    :param orders: length of that list.
     :param problem: why it is not whole, in words.
-    :param versions: for each order a hash of what tells this version from every other; for an API
-        without cursor one hash of the page.
-    :param stamps: for each order that has one, when it was changed.
+    :param fingerprints: for each order a hash that identifies its version; one hash of the page
+        for an API without cursor.
+    :param modified_times: for each order that has one, when it was changed.
     :param total: how many orders the API says there are.
     :param next: the cursor or URL of the next page.
     :param more: whether there is a next page, where the API says so.
-    :param upper: how far the API says it looked.
-    :param failure: the error that the answer is, though it may have status 200.
-    :param words: the API's own words for it.
+    :param server_upper: how far the API says it looked.
+    :param error: the error that the answer is, though it may have status 200.
+    :param error_message: the API's own words for it.
     :param cost: what the answer says of a budget of points: asked for, left, restored per second.
-    :param wanted: lists that have to be asked for.
-    :param asked: how many orders were asked for.
-    :param moved: whether it was asked for by a position behind the first.
+    :param child_requests: lists that have to be asked for.
+    :param requested_size: how many orders were asked for.
+    :param is_continuation: whether it was asked for by a position behind the first.
     """
 
     state: State
-    complete: bool = False
-    legible: bool = False
+    is_json: bool = False
+    has_records: bool = False
     orders: int = 0
     problem: str | None = None
-    versions: list[int] = field(default_factory=list)
-    stamps: list[datetime] = field(default_factory=list)
+    fingerprints: list[int] = field(default_factory=list)
+    modified_times: list[datetime] = field(default_factory=list)
     total: int | None = None
     next: str | None = None
     more: bool | None = None
-    upper: datetime | None = None
-    failure: ErrorSpec | None = None
-    words: str = ""
+    server_upper: datetime | None = None
+    error: ErrorSpec | None = None
+    error_message: str = ""
     cost: tuple[float, float, float] | None = None
-    wanted: list[Wanted] = field(default_factory=list)
-    asked: int | None = None
-    moved: bool = False
+    child_requests: list[ChildRequest] = field(default_factory=list)
+    requested_size: int | None = None
+    is_continuation: bool = False
 
     @property
     def newest(self) -> datetime | None:
         """The newest stamp."""
-        return max(self.stamps, default=None)
+        return max(self.modified_times, default=None)
 
     def sorted_from(self, lower: datetime) -> bool:
         """Whether the orders come sorted by their stamp, none before *lower*, none without."""
-        ordered = all(a <= b for a, b in zip(self.stamps, self.stamps[1:], strict=False))
-        complete = len(self.stamps) == self.orders
-        return complete and ordered and (not self.stamps or self.stamps[0] >= lower)
+        ordered = all(
+            a <= b for a, b in zip(self.modified_times, self.modified_times[1:], strict=False)
+        )
+        complete = len(self.modified_times) == self.orders
+        return complete and ordered and (not self.modified_times or self.modified_times[0] >= lower)
 
 
-class PageReader:
+class PageParser:
     """Reads the pages of one API.
 
     :param children: reads the pages of this block ``[[children]]`` instead.
@@ -117,96 +119,96 @@ class PageReader:
         self._times = (api.order.time_format, api.order.timezone)
         self._errors, self._cost = api.errors, api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
-        self._page = TellReader(self._records, self._told())
+        self._page_extractor = JsonExtractor(self._records, self._page_paths())
         self._cursor = None if children else api.cursor
         self._identity = _identity(api)
         self._children = [] if children else api.children
-        self._order = TellReader(None, self._told_by_orders())
-        self._failures = TellReader(None, self._told_of_errors())
+        self._order_extractor = JsonExtractor(None, self._order_paths())
+        self._error_extractor = JsonExtractor(None, self._error_paths())
 
-    def read(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reading:
+    def parse(self, body: bytes, headers: Mapping[str, str] | None = None) -> PageInfo:
         """Look at *body*, and at the *headers* that it came with."""
         try:
             body = self.json(body)
         except Exception as error:  # noqa: BLE001 - somebody else's function
-            return Reading("damaged", problem=f"the hook's page failed ({type(error).__name__})")
-        return self._look_at(body, headers)
+            return PageInfo("damaged", problem=f"the hook's page failed ({type(error).__name__})")
+        return self._parse_tolerant(body, headers)
 
     def json(self, body: bytes) -> bytes:
         """The JSON that *body* is, or that the API's hook makes of it."""
         return self._hook(body) if self._hook else body
 
-    def _look_at(self, body: bytes, headers: Mapping[str, str] | None) -> Reading:
+    def _parse_tolerant(self, body: bytes, headers: Mapping[str, str] | None) -> PageInfo:
         if body.startswith(_BOM):
-            return _marked(self._look_at(body.removeprefix(_BOM), headers))
-        reading = self._read(body, headers or {})
-        if reading.state == "damaged" and (mended := _mended(body)) != body:
-            tolerant = self._read(mended, headers or {})
-            if tolerant.legible:
-                return replace(tolerant, state="damaged", complete=False, problem=reading.problem)
-        return reading
+            return _with_bom(self._parse_tolerant(body.removeprefix(_BOM), headers))
+        info = self._parse(body, headers or {})
+        if info.state == "damaged" and (mended := _repaired(body)) != body:
+            tolerant = self._parse(mended, headers or {})
+            if tolerant.has_records:
+                return replace(tolerant, state="damaged", is_json=False, problem=info.problem)
+        return info
 
     def records(self, body: bytes) -> list[Raw]:
         """The list's elements of a whole page, each in its own text."""
-        records = self._page.decode(body).records
+        records = self._page_extractor.decode(body).records
         return records if records is not None else []
 
-    def _told(self) -> list[str]:
+    def _page_paths(self) -> list[str]:
         """What is read of a page beside its orders."""
         paging = self._paging
-        paths = [paging.next, paging.more, self._upper, *self._told_of_errors()]
+        paths = [paging.next, paging.more, self._upper, *self._error_paths()]
         if not (paging.total or "").startswith(HEADER):
             paths.append(paging.total)
         return [path for path in paths if path]
 
-    def _told_of_errors(self) -> list[str]:
+    def _error_paths(self) -> list[str]:
         paths = [path for error in self._errors for path in (error.path, error.message)]
         if cost := self._cost:
             paths += [cost.requested, cost.available, cost.restore]
         return [path for path in paths if path]
 
-    def _told_by_orders(self) -> list[str]:
+    def _order_paths(self) -> list[str]:
         """What is read of each order."""
         paths = [self._cursor.path, self._identity] if self._cursor else []
         for children in self._children:
             paths += [p for p in (children.key, children.more, children.next) if p]
         return [".".join((*self._inner, path)) for path in paths]
 
-    def _read(self, body: bytes, headers: Mapping[str, str]) -> Reading:
+    def _parse(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
         try:
             body.decode()
-            page = self._page.decode(body)
+            page = self._page_extractor.decode(body)
         except UnicodeDecodeError as error:
-            return Reading("damaged", problem=f"byte {error.start} is not UTF-8")
+            return PageInfo("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
             return self._without_list(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            return Reading("damaged", problem=_not_json(body, error))
+            return PageInfo("damaged", problem=_not_json(body, error))
         if page.records is None:
             return self._without_list(body)
         records = page.records
-        reading = Reading("whole", complete=True, legible=True, orders=len(records))
-        reading.total = self._count(page, headers, len(records))
-        self._look_for_more(page, headers, reading)
-        self._look_for_errors(page, reading)
-        self._look_for_cost(page, reading)
-        if self._order.paths:
-            self._look_into(records, reading)
+        info = PageInfo("whole", is_json=True, has_records=True, orders=len(records))
+        info.total = self._count(page, headers, len(records))
+        self._read_next(page, headers, info)
+        self._read_errors(page, info)
+        self._read_cost(page, info)
+        if self._order_extractor.paths:
+            self._read_orders(records, info)
         if not self._cursor:
-            reading.versions.append(hash(body))
-        return reading
+            info.fingerprints.append(hash(body))
+        return info
 
-    def _without_list(self, body: bytes) -> Reading:
+    def _without_list(self, body: bytes) -> PageInfo:
         """What an answer is that has no list of orders where one should be."""
-        reading = _without_list(body, self._records)
-        if reading.complete and self._errors:
+        info = _without_list(body, self._records)
+        if info.is_json and self._errors:
             with suppress(msgspec.DecodeError):
-                page = self._failures.decode(body)
-                self._look_for_errors(page, reading)
-                self._look_for_cost(page, reading)
-        return reading
+                page = self._error_extractor.decode(body)
+                self._read_errors(page, info)
+                self._read_cost(page, info)
+        return info
 
-    def _count(self, page: Told, headers: Mapping[str, str], orders: int) -> int | None:
+    def _count(self, page: Extracted, headers: Mapping[str, str], orders: int) -> int | None:
         """The total that the API tells, unless it is nonsense: fewer than the page holds."""
         where = self._paging.total
         if not where:
@@ -215,72 +217,72 @@ class PageReader:
             text = headers.get(where.removeprefix(HEADER).lower(), "")
             total: object = int(text) if text.isdecimal() and text.isascii() else None
         else:
-            total = page.at(where)
+            total = page.get(where)
         return total if isinstance(total, int) and total >= orders else None
 
-    def _look_for_more(self, page: Told, headers: Mapping[str, str], reading: Reading) -> None:
+    def _read_next(self, page: Extracted, headers: Mapping[str, str], info: PageInfo) -> None:
         paging = self._paging
         if paging.kind == "link":
-            reading.next = following_link(headers.get("link", ""))
+            info.next = next_link(headers.get("link", ""))
         elif paging.next:
-            told = page.at(paging.next)
+            told = page.get(paging.next)
             known = isinstance(told, str | int) and not isinstance(told, bool)
-            reading.next = str(told) if known and str(told) else None
-        if paging.more and (more := page.at(paging.more)) is not None:
-            reading.more = more not in (False, 0, "", "false")
+            info.next = str(told) if known and str(told) else None
+        if paging.more and (more := page.get(paging.more)) is not None:
+            info.more = more not in (False, 0, "", "false")
         if self._upper:
-            reading.upper = parse_time(page.at(self._upper), *self._times)
+            info.server_upper = parse_time(page.get(self._upper), *self._times)
 
-    def _look_for_cost(self, page: Told, reading: Reading) -> None:
+    def _read_cost(self, page: Extracted, info: PageInfo) -> None:
         if self._cost is None:
             return
         cost = self._cost
-        asked, left, back = (page.at(p) for p in (cost.requested, cost.available, cost.restore))
+        asked, left, back = (page.get(p) for p in (cost.requested, cost.available, cost.restore))
         if all(isinstance(number, int | float) for number in (asked, left, back)):
-            reading.cost = float(asked), float(left), float(back)
+            info.cost = float(asked), float(left), float(back)
 
-    def _look_for_errors(self, page: Told, reading: Reading) -> None:
+    def _read_errors(self, page: Extracted, info: PageInfo) -> None:
         for error in self._errors:
-            found = page.at(error.path)
+            found = page.get(error.path)
             if found is None or (error.values and str(found) not in error.values):
                 continue
-            reading.failure = error
-            words = page.at(error.message) if error.message else None
-            reading.words = str(words) if isinstance(words, str) else ""
+            info.error = error
+            words = page.get(error.message) if error.message else None
+            info.error_message = str(words) if isinstance(words, str) else ""
             break
 
-    def _look_into(self, records: list[Raw], reading: Reading) -> None:
+    def _read_orders(self, records: list[Raw], info: PageInfo) -> None:
         """Read each order's stamp, and whether something of it has to be asked for."""
         cursor = self._cursor
         for position, raw in enumerate(records):
             try:
-                order = self._order.decode(raw)
+                order = self._order_extractor.decode(raw)
             except msgspec.DecodeError:
-                reading.versions.append(hash(bytes(raw)))
+                info.fingerprints.append(hash(bytes(raw)))
                 continue
             if cursor:
-                text = order.at(self._own(cursor.path))
+                text = order.get(self._from_element(cursor.path))
                 stamp = parse_time(text, *self._times)
-                identity = order.at(self._own(self._identity))
-                reading.versions.append(hash((str(identity), str(text))))
+                identity = order.get(self._from_element(self._identity))
+                info.fingerprints.append(hash((str(identity), str(text))))
                 if stamp is not None:
-                    reading.stamps.append(stamp)
-            reading.wanted += self._wanted(position, order)
+                    info.modified_times.append(stamp)
+            info.child_requests += self._child_requests(position, order)
 
-    def _wanted(self, position: int, order: Told) -> Iterator[Wanted]:
+    def _child_requests(self, position: int, order: Extracted) -> Iterator[ChildRequest]:
         for number, children in enumerate(self._children):
-            key = order.at(self._own(children.key))
-            more = children.more is None or order.at(self._own(children.more)) is True
+            key = order.get(self._from_element(children.key))
+            more = children.more is None or order.get(self._from_element(children.more)) is True
             if more and isinstance(key, str | int):
-                at = order.at(self._own(children.next)) if children.next else None
-                yield Wanted(position, number, str(key), str(at) if at is not None else None)
+                at = order.get(self._from_element(children.next)) if children.next else None
+                yield ChildRequest(position, number, str(key), str(at) if at is not None else None)
 
-    def _own(self, path: str) -> str:
+    def _from_element(self, path: str) -> str:
         """A path from the order, as one from the list's element."""
         return ".".join((*self._inner, path))
 
 
-def following_link(header: str) -> str | None:
+def next_link(header: str) -> str | None:
     """The URL that the header ``Link`` calls the next (RFC 8288); None if it calls none so."""
     for match in _LINK.finditer(header):
         relations = _RELATION.search(match[2])
@@ -296,15 +298,15 @@ def _identity(api: Api) -> str:
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first.steps).lstrip(".")
 
 
-def _marked(reading: Reading) -> Reading:
+def _with_bom(info: PageInfo) -> PageInfo:
     """What a page is that begins with a byte order mark: complete, but not for every reader."""
-    if reading.state == "whole":
-        reading.state = "damaged"
-        reading.problem = "it begins with a byte order mark"
-    return reading
+    if info.state == "whole":
+        info.state = "damaged"
+        info.problem = "it begins with a byte order mark"
+    return info
 
 
-def _mended(body: bytes) -> bytes:
+def _repaired(body: bytes) -> bytes:
     """*body* with blanks and nulls where single values are not JSON: to be counted, never kept."""
     text = body.decode(errors="replace").encode()
     text = _CONTROL.sub(b" ", text)
@@ -312,15 +314,15 @@ def _mended(body: bytes) -> bytes:
     return _NO_NUMBER.sub(b"null", text)
 
 
-def _without_list(body: bytes, steps: tuple[str, ...]) -> Reading:
+def _without_list(body: bytes, steps: tuple[str, ...]) -> PageInfo:
     """A page that has no list of orders where one should be, at least as far as it goes."""
     try:
         msgspec.json.decode(body, type=Raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        return Reading("damaged", problem=_not_json(body, error))
+        return PageInfo("damaged", problem=_not_json(body, error))
     place = f"under {'.'.join(steps)!r}" if steps else "at its top"
     problem = f"it is JSON without a list of orders {place}"
-    return Reading("unexpected", complete=True, problem=problem)
+    return PageInfo("unexpected", is_json=True, problem=problem)
 
 
 def _not_json(body: bytes, error: Exception) -> str:

@@ -29,14 +29,14 @@ from orderpull.sources.spec.blocks import (
 from orderpull.sources.spec.hook import Hook, load_hook
 from orderpull.sources.spec.order import (
     AddressSpec,
+    InvalidExpression,
     LinesSpec,
     ListPath,
     Mapping,
-    Misplaced,
     OrderSpec,
     mapping_of,
 )
-from orderpull.sources.spec.validation import problems
+from orderpull.sources.spec.validation import validate
 
 __all__ = ["AddressSpec", "Api", "LinesSpec", "OrderSpec", "built_in", "parse_api", "read_api"]
 
@@ -118,7 +118,7 @@ def parse_api(text: str, where: str) -> Api:
         message, _, place = str(error).partition(" - at `$")
         key = place.rstrip("`").lstrip(".") or "the file"
         raise ApiFileError(f"{where}: {key}: {message}.", "See docs/apis.md.") from None
-    for key, problem in (*_misread(api), *problems(api)):
+    for key, problem in (*_misread(api), *validate(api)):
         raise ApiFileError(f"{where}: {key}: {problem}.", "See docs/apis.md.")
     return api
 
@@ -131,5 +131,5 @@ def _misread(api: Api) -> Iterator[tuple[str, str]]:
         yield "records.path", str(error)
     try:
         _ = api.mapping
-    except Misplaced as error:
+    except InvalidExpression as error:
         yield error.key, str(error)

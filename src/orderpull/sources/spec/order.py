@@ -76,7 +76,7 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "UTC"
 
 
-class Misplaced(ValueError):
+class InvalidExpression(ValueError):
     """What is wrong with an expression, and the key it stands under."""
 
     def __init__(self, key: str, problem: str) -> None:
@@ -141,16 +141,16 @@ def mapping_of(order: OrderSpec) -> Mapping:
         ZoneInfo(order.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         problem = f"{order.timezone!r} is not an IANA time zone"
-        raise Misplaced("order.timezone", problem) from None
+        raise InvalidExpression("order.timezone", problem) from None
     quantity = _value("lines.quantity", lines.quantity)
     if not isinstance(quantity, Path):
-        raise Misplaced("order.lines.quantity", "expected a path")
+        raise InvalidExpression("order.lines.quantity", "expected a path")
     try:
         line_path = ListPath.parse(lines.path)
     except ValueError as error:
-        raise Misplaced("order.lines.path", str(error)) from None
+        raise InvalidExpression("order.lines.path", str(error)) from None
     if not line_path.steps:
-        raise Misplaced("order.lines.path", "'$' is the order itself")
+        raise InvalidExpression("order.lines.path", "'$' is the order itself")
     mapping = Mapping(
         number=_value("number", order.number),
         id=_value("id", order.id) if order.id is not None else None,
@@ -171,22 +171,22 @@ def _parsed(key: str, text: str) -> Expression:
     try:
         return parse(text)
     except ValueError as error:
-        raise Misplaced(f"order.{key}", str(error)) from None
+        raise InvalidExpression(f"order.{key}", str(error)) from None
 
 
 def _condition(key: str, text: str) -> Expression:
     expression = _parsed(key, text)
     if not is_condition(expression):
-        raise Misplaced(f"order.{key}", f"{text!r} is not a condition")
+        raise InvalidExpression(f"order.{key}", f"{text!r} is not a condition")
     return expression
 
 
 def _value(key: str, text: str) -> Expression:
     expression = _parsed(key, text)
     if is_condition(expression):
-        raise Misplaced(f"order.{key}", f"{text!r} is a condition")
+        raise InvalidExpression(f"order.{key}", f"{text!r} is a condition")
     if key in _OF_THE_ORDER and not list(paths(expression)):
-        raise Misplaced(f"order.{key}", f"{text!r} is the same for every order")
+        raise InvalidExpression(f"order.{key}", f"{text!r} is the same for every order")
     return expression
 
 
@@ -212,4 +212,4 @@ def _refuse_contradictions(mapping: Mapping) -> None:
                 if kinds.setdefault(steps[:depth], kind) != kind:
                     place = ".".join(str(step) for step in steps[:depth])
                     both = f"{kinds[steps[:depth]]} and as {kind}"
-                    raise Misplaced(f"order{key}", f"{place} is read as {both}")
+                    raise InvalidExpression(f"order{key}", f"{place} is read as {both}")

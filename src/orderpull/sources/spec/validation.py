@@ -32,7 +32,7 @@ _NAME = re.compile(r"\{([^{}]*)\}")
 Problem = tuple[str, str]
 
 
-def problems(api: "Api") -> Iterator[Problem]:
+def validate(api: "Api") -> Iterator[Problem]:
     """What is wrong with *api*, whose ``[order]`` is read elsewhere: key and reason."""
     yield from _request("request", api.request)
     yield from _paging("paging", api.paging, api.request)
