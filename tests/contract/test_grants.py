@@ -25,7 +25,7 @@ from orderpull.destinations.protocol import Kind, Reader
 from orderpull.errors import UsageError
 from orderpull.model import MASKS, SCHEMA_VERSION, SUMMARY_TABLES, TABLES, VIEWS, Mask
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.tableau.connection import Live
+from orderpull.tableau.connection import LiveConnection
 from orderpull.tableau.workbook import workbook
 from orderpull.web.api import ENDPOINTS
 from orderpull.web.app import application
@@ -232,7 +232,7 @@ def test_tableau_works_for_the_reader(place: Granted) -> None:
     """Every field of the live workbook may be asked for; on PostgreSQL, its sheets are computed."""
     place.grant()
     place.call(place.loader, "run")
-    live = Live("postgres", "localhost", 5432, place.database, schema=place.schema)
+    live = LiveConnection("postgres", "localhost", 5432, place.database, schema=place.schema)
 
     def query(sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in place.ask(place.reader, sql)]

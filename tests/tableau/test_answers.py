@@ -14,7 +14,7 @@ from orderpull.destinations import open_destination
 from orderpull.errors import OrderpullError
 from orderpull.model import NO_COUNTRY
 from orderpull.tableau.build import build
-from orderpull.tableau.connection import EXTRACT, Live
+from orderpull.tableau.connection import EXTRACT, LiveConnection
 from orderpull.tableau.workbook import workbook
 from tests.tableau.evaluating import Evaluated
 from tests.tableau.tricky_orders import COUNTRIES, LOADED, duckdb_shop, insert, orders
@@ -181,7 +181,7 @@ def test_live_answers_as_the_views_do(
 ) -> None:
     """The same sheets, asked of the database itself."""
     settings, made = server_shop
-    text = workbook(Live("postgres", "localhost", 5432, "shop"))
+    text = workbook(LiveConnection("postgres", "localhost", 5432, "shop"))
     compared(Evaluated(text, made.query, ' COLLATE "C"'), settings, countries)
 
 

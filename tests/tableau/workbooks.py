@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from lxml import etree
 
-from orderpull.tableau.connection import EXTRACT, PLACEHOLDER, Live
+from orderpull.tableau.connection import EXTRACT, PLACEHOLDER, LiveConnection
 from orderpull.tableau.workbook import Target, workbook
 
 DATA = os.environ.get("ORDERPULL_TEST_DATA")
@@ -25,7 +25,7 @@ needs_engine = pytest.mark.skipif(
 )
 SCHEMAS = ("2026.1", "2026.2")
 TARGETS: tuple[Target, ...] = ("18.1", "2026.1")
-POSTGRES = Live("postgres", "db.example.com", 5433, "shop", "analyst", schema="sales")
+POSTGRES = LiveConnection("postgres", "db.example.com", 5433, "shop", "analyst", schema="sales")
 PACKAGED = frozenset({EXTRACT})
 
 # Tableau's schemas import two namespaces without saying from where.
@@ -38,7 +38,7 @@ _STUBS = {
     "http://www.w3.org/XML/1998/namespace": '<xs:attribute name="base" type="xs:anyURI"/>',
 }
 
-PLACES: dict[str, tuple[Live | None, bool]] = {
+PLACES: dict[str, tuple[LiveConnection | None, bool]] = {
     "redshift": (PLACEHOLDER, False),
     "postgres": (POSTGRES, False),
     "redshift with extract": (PLACEHOLDER, True),

@@ -14,7 +14,7 @@ from typing import Any
 
 from orderpull.errors import OrderpullError, SettingsError, UsageError
 from orderpull.settings import Settings
-from orderpull.tableau.connection import EXTRACT, Live, live_place
+from orderpull.tableau.connection import EXTRACT, LiveConnection, live_connection
 from orderpull.tableau.lint import check
 from orderpull.tableau.workbook import Target, workbook
 
@@ -29,7 +29,7 @@ class Built:
 
     file: Path
     size: int
-    live: Live | None
+    live: LiveConnection | None
     rows: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def build(
     :raises UsageError: *file* is there, cannot be written, or is not called as what it becomes.
     :raises SettingsError: the warehouse cannot be read live.
     """
-    live = live_place(settings)
+    live = live_connection(settings)
     packed = live is None if extract is None else extract
     if live is None and not packed:
         raise SettingsError(

@@ -1,11 +1,11 @@
-"""Columns of the data source as Tableau's XML: stored, calculated, and as pills."""
+"""Columns of the data source in Tableau's XML: metadata, declarations and pills."""
 
 from xml.etree import ElementTree as ET
 
 from orderpull.model import Table
 from orderpull.tableau.fields import Calculation, DataType, Field
 from orderpull.tableau.shapes import Pill
-from orderpull.tableau.xml import code, element, text
+from orderpull.tableau.xml import element, stable_code, text
 
 _REMOTE_TYPES: dict[DataType, str] = {
     "string": "129",
@@ -15,21 +15,30 @@ _REMOTE_TYPES: dict[DataType, str] = {
     "date": "133",
     "datetime": "135",
 }
-"""OLE DB's numbers for types, as workbooks that Tableau saved have them."""
+"""OLE DB's type numbers, as in workbooks saved by Tableau."""
 
+_AGGREGATIONS: dict[DataType, str] = {
+    "string": "Count",
+    "integer": "Sum",
+    "real": "Sum",
+    "boolean": "Count",
+    "date": "Year",
+    "datetime": "Year",
+}
 _DERIVATIONS = {"none": "None", "sum": "Sum", "min": "Min", "usr": "User"}
 _TYPES = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
 
 
 def object_id(table: Table) -> str:
-    """The table's name in the object graph, as Tableau makes such names."""
-    return f"{table.name}_{code('object', table.name)[:24].upper()}"
+    """Return the table's id in the object graph, in the form of Tableau's ids."""
+    return f"{table.name}_{stable_code('object', table.name)[:24].upper()}"
 
 
-def record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
-    """What Tableau remembers of a column: its names here and there, and its type.
+def metadata_record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
+    """Return the metadata record of a column: its names and its type.
 
-    :param name: what it is called where it is stored. :param table: what its table is called there.
+    :param name: name of the stored column.
+    :param table: name of the stored table.
     """
     parts = [
         text("remote-name", name),
@@ -48,54 +57,30 @@ def record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
     return element("metadata-record", parts, class_="column")
 
 
-_AGGREGATIONS: dict[DataType, str] = {
-    "string": "Count",
-    "integer": "Sum",
-    "real": "Sum",
-    "boolean": "Count",
-    "date": "Year",
-    "datetime": "Year",
-}
-
-
-def stored(field: Field) -> ET.Element:
-    """The declaration of a stored column."""
-    words = {"caption": field.caption, "datatype": field.data_type}
+def column(field: Field | Calculation) -> ET.Element:
+    """Return the declaration of a stored or calculated field."""
+    attributes = {"caption": field.caption, "datatype": field.data_type}
     if field.number_format:
-        words["default-format"] = field.number_format
+        attributes["default-format"] = field.number_format
     if field.hidden:
-        words["hidden"] = "true"
-    words["name"] = f"[{field.name}]"
-    words |= _role(measure=field.measure, data_type=field.data_type)
-    return ET.Element("column", words)
+        attributes["hidden"] = "true"
+    attributes["name"] = f"[{field.name}]"
+    attributes["role"] = "measure" if field.measure else "dimension"
+    attributes["type"] = "quantitative" if field.measure else "ordinal"
+    if field.data_type == "string":
+        attributes["type"] = "nominal"
+    result = ET.Element("column", attributes)
+    if isinstance(field, Calculation):
+        formula = element("calculation", class_="tableau", formula=field.formula)
+        if field.table_calculation:
+            formula.append(element("table-calc", ordering_type="Rows"))
+        result.append(formula)
+    return result
 
 
-def calculated(calculation: Calculation) -> ET.Element:
-    """The declaration of a calculated field."""
-    words = {"caption": calculation.caption, "datatype": calculation.data_type}
-    if calculation.number_format:
-        words["default-format"] = calculation.number_format
-    if calculation.hidden:
-        words["hidden"] = "true"
-    words["name"] = f"[{calculation.name}]"
-    words |= _role(measure=calculation.measure, data_type=calculation.data_type)
-    formula = element("calculation", class_="tableau", formula=calculation.formula)
-    if calculation.table_calculation:
-        formula.append(element("table-calc", ordering_type="Rows"))
-    made = ET.Element("column", words)
-    made.append(formula)
-    return made
-
-
-def _role(*, measure: bool, data_type: DataType) -> dict[str, str]:
-    if not measure:
-        return {"role": "dimension", "type": "ordinal" if data_type != "string" else "nominal"}
-    return {"role": "measure", "type": "nominal" if data_type == "string" else "quantitative"}
-
-
-def instance(pill: Pill, data_source: str) -> ET.Element:
-    """A pill's declaration: the field, how it is aggregated, and what it is computed along."""
-    made = element(
+def column_instance(pill: Pill, data_source: str) -> ET.Element:
+    """Return the declaration of a pill: its field, aggregation and direction of computation."""
+    result = element(
         "column-instance",
         column=f"[{pill.field}]",
         derivation=_DERIVATIONS[pill.derivation],
@@ -105,5 +90,5 @@ def instance(pill: Pill, data_source: str) -> ET.Element:
     )
     if pill.along:
         along = f"[{data_source}].[{pill.along}]"
-        made.append(element("table-calc", ordering_field=along, ordering_type="Field"))
-    return made
+        result.append(element("table-calc", ordering_field=along, ordering_type="Field"))
+    return result

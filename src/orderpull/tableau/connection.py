@@ -1,4 +1,4 @@
-"""Where a workbook's data lies: a warehouse on a server, or an extract that it brings along."""
+"""Connection of a workbook: a warehouse on a server, or an extract inside the package."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,17 +10,17 @@ from orderpull.settings import Settings
 Server = Literal["redshift", "postgres"]
 
 PORTS: dict[Server, int] = {"redshift": 5439, "postgres": 5432}
-CAPTIONS: dict[Server, str] = {"redshift": "Amazon Redshift", "postgres": "PostgreSQL"}
 EXTRACT = "Data/Extracts/orders.hyper"
-"""Where the extract stands in the package."""
+"""Path of the extract in the package."""
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """A database that Tableau asks each time.
+class LiveConnection:
+    """A database that Tableau queries live.
 
-    :param kind: Tableau's name for its kind. :param user: whom Tableau suggests; '' asks.
-    :param encrypted: whether the connection must be.
+    :param kind: Tableau's name of the kind of database.
+    :param user: user that Tableau suggests; '' for none.
+    :param encrypted: True if the connection must be encrypted.
     """
 
     kind: Server
@@ -32,31 +32,33 @@ class Live:
     schema: str = "public"
 
 
-PLACEHOLDER = Live("redshift", "your-cluster.your-region.redshift.amazonaws.com", 5439, "dev")
-"""Where the committed workbook looks, until somebody says where it should."""
+PLACEHOLDER = LiveConnection(
+    "redshift", "your-cluster.your-region.redshift.amazonaws.com", 5439, "dev"
+)
+"""Connection of the committed workbook, to be replaced by its user."""
 
 
-def live_place(settings: Settings) -> Live | None:
-    """The warehouse as Tableau reaches it; None for DuckDB, which Tableau cannot read live.
+def live_connection(settings: Settings) -> LiveConnection | None:
+    """Return Tableau's connection to the warehouse; None for DuckDB, which has no live connection.
 
-    :raises SettingsError: ``destination.url`` cannot be read.
+    :raises SettingsError: ``destination.url`` is unusable for Tableau.
     """
     url = settings.destination.url
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _unread("its port is no number") from None
+        raise _unusable("its port is not a number") from None
     kind = _KINDS.get(parts.scheme)
     if kind is None:
         return None
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     host, database = parts.hostname or query.get("host"), unquote(parts.path.strip("/"))
     if not host or host.startswith("/"):
-        raise _unread("it names no host that Tableau could reach")
+        raise _unusable("its host is missing or a local socket")
     if not database:
-        raise _unread("it names no database")
-    return Live(
+        raise _unusable("its database is missing")
+    return LiveConnection(
         kind,
         host,
         port or PORTS[kind],
@@ -75,14 +77,14 @@ _KINDS: dict[str, Server] = {
 
 
 def _encrypted(kind: Server, sslmode: str | None) -> bool:
-    """Redshift is reached encrypted unless that is switched off; PostgreSQL where it is asked."""
+    """Return True for Redshift unless disabled, and for PostgreSQL if ``sslmode`` requires it."""
     if kind == "redshift":
         return sslmode != "disable"
     return sslmode in {"require", "verify-ca", "verify-full"}
 
 
 def _search_path(options: str) -> str:
-    """The first schema of ``-c search_path=…``, as libpq's options say it; else ''."""
+    """Return the first schema of ``-c search_path=…`` in libpq's options; '' without it."""
     for part in options.replace("-c ", "-c").split():
         name, _, value = part.removeprefix("-c").partition("=")
         if name == "search_path":
@@ -90,8 +92,8 @@ def _search_path(options: str) -> str:
     return ""
 
 
-def _unread(why: str) -> SettingsError:
+def _unusable(reason: str) -> SettingsError:
     return SettingsError(
-        f"destination.url cannot be read for Tableau: {why}.",
+        f"destination.url cannot be read for Tableau: {reason}.",
         "For example redshift://user@host:5439/database.",
     )

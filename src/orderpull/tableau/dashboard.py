@@ -8,7 +8,7 @@ from orderpull.tableau.datasource import DataSource
 from orderpull.tableau.description import COUNTRY, COUNTRY_FILTER, GROUND, PAPER, SHEETS
 from orderpull.tableau.shapes import Dashboard, Sheet, Zone
 from orderpull.tableau.worksheet import formatted
-from orderpull.tableau.xml import element, identity
+from orderpull.tableau.xml import element, stable_uuid
 
 _NAMES = frozenset(sheet.name for sheet in SHEETS)
 WHOLE = 100_000
@@ -45,7 +45,7 @@ def dashboard(board: Dashboard, source: DataSource) -> ET.Element:
                 y="0",
             ),
         ),
-        element("simple-id", uuid=identity("dashboard", board.name)),
+        element("simple-id", uuid=stable_uuid("dashboard", board.name)),
         name=board.name,
     )
 
@@ -118,7 +118,7 @@ def actions(board: Dashboard, source: DataSource) -> ET.Element:
             command="tsc:tsl-filter",
         ),
         caption=caption,
-        name=f"[Action1_{identity('action', caption)[1:-1].replace('-', '')}]",
+        name=f"[Action1_{stable_uuid('action', caption)[1:-1].replace('-', '')}]",
     )
     column = source.dependencies((COUNTRY,))
     return element("actions", action, element("datasources", source.link()), column)
@@ -134,7 +134,7 @@ def _sheet_windows() -> Iterator[ET.Element]:
         yield element(
             "window",
             _cards(),
-            element("simple-id", uuid=identity("window", sheet.name)),
+            element("simple-id", uuid=stable_uuid("window", sheet.name)),
             class_="worksheet",
             name=sheet.name,
         )
@@ -174,7 +174,7 @@ def _dashboard_window(board: Dashboard) -> ET.Element:
         "window",
         element("viewpoints", viewpoints),
         element("active", id="-1"),
-        element("simple-id", uuid=identity("window", board.name)),
+        element("simple-id", uuid=stable_uuid("window", board.name)),
         class_="dashboard",
         maximized="true",
         name=board.name,

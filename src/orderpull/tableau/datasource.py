@@ -1,15 +1,15 @@
-"""The data source: three related tables, their fields and the calculations, as Tableau's XML.
+"""Data source in Tableau's XML: three related tables, their fields and the calculations.
 
-Where there is an extract beside a live connection, Tableau reads the extract until somebody turns
-it off, and the fields stay the same.
+With an extract beside a live connection, Tableau reads the extract until its user disables it. The
+fields are the same in both cases.
 """
 
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
-from orderpull.tableau.columns import calculated, instance, object_id, record, stored
-from orderpull.tableau.connection import EXTRACT, Live
+from orderpull.tableau.columns import column, column_instance, metadata_record, object_id
+from orderpull.tableau.connection import EXTRACT, LiveConnection
 from orderpull.tableau.description import COUNTRY
 from orderpull.tableau.fields import (
     CALCULATIONS,
@@ -18,50 +18,57 @@ from orderpull.tableau.fields import (
     KEY,
     PERSONAL,
     TABLES,
+    Calculation,
     Field,
 )
+from orderpull.tableau.formula import fields as formula_fields
+from orderpull.tableau.formula import parse
 from orderpull.tableau.shapes import Pill
-from orderpull.tableau.xml import code, element
+from orderpull.tableau.xml import element, stable_code
 
 CAPTION = "Orders"
 ACTION_GROUP = "Action (Country)"
-"""Tableau's name for what a click on a country sets."""
+"""Tableau's name of the group that a click on a country sets."""
 
 
 class DataSource:
-    """The data source of one workbook.
+    """Data source of one workbook.
 
-    :param live: the database that it asks; None: the extract alone.
-    :param extract: whether the package brings an extract.
-    :param names: whether the database is asked for columns about a person, too.
+    :param live: live connection; None for the extract alone.
+    :param extract: True if the package contains an extract.
+    :param names: True to include columns about a person from the database.
     """
 
-    def __init__(self, live: Live | None, *, extract: bool, names: bool = False) -> None:
+    def __init__(self, live: LiveConnection | None, *, extract: bool, names: bool = False) -> None:
         self.live = live
         self.extract = extract
         self.names = names
         kind = live.kind if live else "hyper"
-        where = (live.host, str(live.port), live.database, live.schema) if live else (EXTRACT,)
-        self.name = f"federated.{code('federated', kind, *where)}"
-        self.connection = f"{kind}.{code('connection', kind, *where)}"
+        address = (live.host, str(live.port), live.database, live.schema) if live else (EXTRACT,)
+        self.name = f"federated.{stable_code('federated', kind, *address)}"
+        self.connection = f"{kind}.{stable_code('connection', kind, *address)}"
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns that are asked for. Who sees no names is refused what asks for one."""
+        """Stored columns. Those about a person are only in a live connection that asks for them."""
         if self.live and self.names:
             return FIELDS
         return tuple(field for field in FIELDS if field.column.name not in PERSONAL)
 
+    @property
+    def declared(self) -> tuple[Field | Calculation, ...]:
+        """Stored columns and calculations."""
+        return (*self.fields, *CALCULATIONS)
+
     def xml(self) -> ET.Element:
-        """The whole ``<datasource>``."""
+        """Return the ``<datasource>``."""
         return element(
             "datasource",
             self._connection(),
             element("aliases", enabled="yes"),
             self._table_columns(),
-            (stored(field) for field in self.fields),
-            (calculated(calculation) for calculation in CALCULATIONS),
-            instance(COUNTRY, self.name),
+            (column(field) for field in self.declared),
+            column_instance(COUNTRY, self.name),
             _action_group(),
             self._extract(),
             element(
@@ -79,23 +86,21 @@ class DataSource:
         )
 
     def link(self) -> ET.Element:
-        """How sheets and dashboards name it."""
+        """Return the reference of a sheet or dashboard to the data source."""
         return element("datasource", caption=CAPTION, name=self.name)
 
     def dependencies(self, pills: tuple[Pill, ...]) -> ET.Element:
-        """The fields that *pills* need, and the pills, as sheets and dashboards declare them."""
+        """Return the declaration of *pills* and their fields in a sheet or dashboard."""
         needed = _needed({pill.field for pill in pills})
-        columns = [stored(field) for field in self.fields if field.name in needed]
-        columns += [calculated(each) for each in CALCULATIONS if each.name in needed]
         return element(
             "datasource-dependencies",
-            columns,
-            (instance(pill, self.name) for pill in pills),
+            (column(field) for field in self.declared if field.name in needed),
+            (column_instance(pill, self.name) for pill in pills),
             datasource=self.name,
         )
 
     def reference(self, pill: Pill) -> str:
-        """*pill* as shelves name it."""
+        """Return the reference of a shelf to *pill*."""
         return f"[{self.name}].[{pill.name}]"
 
     def _connection(self) -> ET.Element:
@@ -133,10 +138,10 @@ class DataSource:
         for table in TABLES:
             own = [field for field in self.fields if field.table is table]
             for ordinal, field in enumerate(own, start=1):
-                yield record(field, ordinal, field.column.name, table.name)
+                yield metadata_record(field, ordinal, field.column.name, table.name)
 
     def _table_columns(self) -> Iterator[ET.Element]:
-        """A field for each table as such, from which Tableau makes its count."""
+        """Yield a field for each table, from which Tableau derives its count."""
         for table in TABLES:
             yield element(
                 "column",
@@ -154,15 +159,15 @@ class DataSource:
         connection = _hyper_connection()
         connection.set("access_mode", "readonly")
         connection.append(element("relation", relations, type="collection"))
-        kept = [field for field in self.fields if field.column.name not in PERSONAL]
+        fields = [field for field in self.fields if field.column.name not in PERSONAL]
         maps = (
             element("map", key=f"[{f.name}]", value=f"[{object_id(f.table)}].[{f.name}]")
-            for f in kept
+            for f in fields
         )
         connection.append(element("cols", maps))
         records = (
-            record(field, ordinal, field.name, object_id(field.table))
-            for ordinal, field in enumerate(kept)
+            metadata_record(field, ordinal, field.name, object_id(field.table))
+            for ordinal, field in enumerate(fields)
         )
         connection.append(element("metadata-records", records))
         return [
@@ -177,7 +182,7 @@ class DataSource:
         ]
 
     def _object_graph(self) -> ET.Element:
-        """The tables and how they are related: by source and order number, both."""
+        """Return the tables and their relationships, by source and order number."""
         objects = [self._object(table) for table in TABLES]
         others = [table for table in TABLES if table is not ORDER_HEADER]
         relationships = [_relationship(ORDER_HEADER, table) for table in others]
@@ -194,9 +199,9 @@ class DataSource:
         return element("object", contexts, caption=table.name, id=object_id(table))
 
 
-def _live_connection(live: Live) -> ET.Element:
-    """What Tableau needs to reach the database; never a password."""
-    words = {
+def _live_connection(live: LiveConnection) -> ET.Element:
+    """Return the connection to the database, without a password."""
+    attributes = {
         "authentication": "username-password",
         "class": live.kind,
         "dbname": live.database,
@@ -208,8 +213,8 @@ def _live_connection(live: Live) -> ET.Element:
         "username": live.user,
     }
     if live.kind == "redshift":
-        del words["odbc-native-protocol"]
-    return ET.Element("connection", words)
+        del attributes["odbc-native-protocol"]
+    return ET.Element("connection", attributes)
 
 
 def _hyper_connection() -> ET.Element:
@@ -231,22 +236,20 @@ def _extract_relation(table: Table) -> ET.Element:
 
 
 def _needed(names: set[str]) -> set[str]:
-    """*names* and all fields that their formulas name, and theirs."""
-    by_name = {calculation.name: calculation for calculation in CALCULATIONS}
-    known = {field.name for field in FIELDS} | set(by_name)
+    """Return *names* and all fields that their formulas use, directly or indirectly."""
+    formulas = {calculation.name: calculation.formula for calculation in CALCULATIONS}
     needed: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
+    pending = set(names)
+    while pending:
+        name = pending.pop()
         needed.add(name)
-        if name in by_name:
-            formula = by_name[name].formula
-            waiting |= {other for other in known if f"[{other}]" in formula} - needed
+        used = formula_fields(parse(formulas[name])) if name in formulas else set()
+        pending |= used - needed
     return needed
 
 
 def _action_group() -> ET.Element:
-    """What a click on a country sets; until then every country is in it."""
+    """Return the group that a click on a country sets; before, it contains every country."""
     every = element("groupfilter", function="level-members", level=f"[{COUNTRY.field}]")
     return element(
         "group",
@@ -260,7 +263,7 @@ def _action_group() -> ET.Element:
 
 
 def _counted_only() -> ET.Element:
-    """Orders that are no sale are left out of all that is ever asked of this data source."""
+    """Return the filter of the data source that leaves out orders that are no sale."""
     level = f"[{COUNTED}]"
     chosen = element(
         "groupfilter",

@@ -11,7 +11,7 @@ import tableauserverclient as tsc
 from orderpull.errors import SettingsError, UsageError
 from orderpull.settings import Settings
 from orderpull.tableau.build import build
-from orderpull.tableau.connection import Live, live_place
+from orderpull.tableau.connection import LiveConnection, live_connection
 from orderpull.tableau.server import project, signed_in
 from orderpull.tableau.workbook import Target
 
@@ -64,7 +64,7 @@ def publish(
         return _publish(settings, file, _connections(settings, credentials), skip_connection_check)
     connections = _connections(settings, credentials)
     with TemporaryDirectory(prefix="orderpull-") as folder:
-        packed = live_place(settings) is None if extract is None else extract
+        packed = live_connection(settings) is None if extract is None else extract
         made = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
         build(settings, made, extract=packed, target=target)
         return _publish(settings, made, connections, skip_connection_check)
@@ -93,7 +93,7 @@ def _publish(
 
 def _connections(settings: Settings, credentials: Credentials) -> list[tsc.ConnectionItem]:
     """The login that the server is to keep, for a database that it asks."""
-    live = live_place(settings)
+    live = live_connection(settings)
     if live is None or credentials == "prompt":
         return []
     item = _new_connection()
@@ -103,7 +103,7 @@ def _connections(settings: Settings, credentials: Credentials) -> list[tsc.Conne
     return [item]
 
 
-def _password(settings: Settings, live: Live) -> str:
+def _password(settings: Settings, live: LiveConnection) -> str:
     """The password of the one whom Tableau logs in as; never that of another.
 
     :raises SettingsError: it is not set.

@@ -3,7 +3,7 @@
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from orderpull.tableau.connection import Live
+from orderpull.tableau.connection import LiveConnection
 from orderpull.tableau.dashboard import actions, dashboard, windows
 from orderpull.tableau.datasource import DataSource
 from orderpull.tableau.description import DASHBOARD, SHEETS
@@ -30,7 +30,11 @@ _BUILD = "2026.1.0 (20261.26.0211.1127)"
 
 
 def workbook(
-    live: Live | None, *, extract: bool = False, target: Target = "18.1", names: bool = False
+    live: LiveConnection | None,
+    *,
+    extract: bool = False,
+    target: Target = "18.1",
+    names: bool = False,
 ) -> bytes:
     """A ``.twb``, the same bytes for the same place.
 

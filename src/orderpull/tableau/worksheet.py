@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
 from orderpull.tableau.description import COUNTRY
 from orderpull.tableau.shapes import Pill, Sheet, Text
-from orderpull.tableau.xml import element, identity, text
+from orderpull.tableau.xml import element, stable_uuid, text
 
 COUNTRY_GROUP = "3"
 """Sheets whose country filter has this number share one choice."""
@@ -28,7 +28,7 @@ def worksheet(sheet: Sheet, source: DataSource) -> ET.Element:
             text("rows", _shelf(sheet.rows, source)),
             text("cols", _shelf(sheet.columns, source)),
         ),
-        element("simple-id", uuid=identity("worksheet", sheet.name)),
+        element("simple-id", uuid=stable_uuid("worksheet", sheet.name)),
         name=sheet.name,
     )
 

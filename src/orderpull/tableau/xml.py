@@ -1,4 +1,4 @@
-"""XML, the same bytes for the same content."""
+"""Building of XML with reproducible bytes."""
 
 import uuid
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from hashlib import sha256
 from xml.etree import ElementTree as ET
 
 USER = "http://www.tableausoftware.com/xml/user"
-"""The namespace of what Tableau's windows keep for themselves: ``user:ui-marker``."""
+"""Namespace of attributes for Tableau's user interface, such as ``user:ui-marker``."""
 
 _SPACE = uuid.UUID("6d9f9a0e-3f0e-5a52-9a0b-5f1c4b6f2d11")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -14,23 +14,30 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ET.register_namespace("user", USER)
 
 
-def element(tag: str, /, *children: ET.Element | Iterable[ET.Element], **words: str) -> ET.Element:
-    """An element with attributes and children.
+def element(
+    tag: str, /, *children: ET.Element | Iterable[ET.Element], **attributes: str
+) -> ET.Element:
+    """Return an element with attributes and children.
 
-    :param words: its attributes; ``_`` stands for ``-``, ``user__`` for the namespace, and a
-        trailing ``_`` is dropped.
+    :param attributes: in their names ``_`` becomes ``-``, ``user__`` the namespace, and a trailing
+        ``_`` is dropped.
     """
-    made = ET.Element(tag, {_attribute(name): value for name, value in words.items()})
+    result = ET.Element(tag, {_attribute(name): value for name, value in attributes.items()})
     for child in children:
-        made.extend([child] if isinstance(child, ET.Element) else child)
-    return made
+        result.extend([child] if isinstance(child, ET.Element) else child)
+    return result
 
 
-def text(tag: str, content: str, /, **words: str) -> ET.Element:
-    """An element that holds a text."""
-    made = element(tag, **words)
-    made.text = content
-    return made
+def text(tag: str, content: str, /, **attributes: str) -> ET.Element:
+    """Return an element with a text."""
+    result = element(tag, **attributes)
+    result.text = content
+    return result
+
+
+def style_format(attr: str, value: str) -> ET.Element:
+    """Return a ``<format>`` of a style rule."""
+    return element("format", attr=attr, value=value)
 
 
 def _attribute(name: str) -> str:
@@ -40,9 +47,9 @@ def _attribute(name: str) -> str:
 
 
 def document(root: ET.Element, tight: str = "") -> bytes:
-    """*root* as a file in UTF-8, two blanks for each level.
+    """Return *root* as a UTF-8 file, indented by two spaces.
 
-    :param tight: the tag within which nothing is indented, since blanks would be seen.
+    :param tight: tag without indentation inside, because its spaces would be visible.
     """
     ET.indent(root, "  ")
     for each in root.iter(tight) if tight else ():
@@ -53,8 +60,8 @@ def document(root: ET.Element, tight: str = "") -> bytes:
     return f"<?xml version='1.0' encoding='utf-8' ?>\n{body}\n".encode()
 
 
-def code(*parts: str) -> str:
-    """28 letters and digits that are always the same for *parts*, as Tableau names connections."""
+def stable_code(*parts: str) -> str:
+    """Return 28 letters and digits that depend on *parts*, in the form of Tableau's names."""
     number = int.from_bytes(sha256("\x1f".join(parts).encode()).digest()[:18])
     letters = ""
     for _ in range(28):
@@ -63,6 +70,6 @@ def code(*parts: str) -> str:
     return letters
 
 
-def identity(*parts: str) -> str:
-    """A UUID that is always the same for *parts*, as Tableau writes one."""
+def stable_uuid(*parts: str) -> str:
+    """Return a UUID that depends on *parts*, in Tableau's form."""
     return f"{{{uuid.uuid5(_SPACE, chr(31).join(parts))}}}".upper()
