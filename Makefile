@@ -47,8 +47,12 @@ servers: ## what tests start (installs PostgreSQL and Chromium where they are mi
 	@scripts/servers
 
 .PHONY: check
-check: lint ## lint, types, imports and every test that is not marked slow
+check: lint commits ## lint, types, imports, commit subjects and every test that is not marked slow
 	@$(MAKE) -j2 types quick-tests
+
+.PHONY: commits
+commits: $(STAMP)
+	@$(BIN)/python scripts/check-commits
 
 .PHONY: quick-tests
 quick-tests: $(STAMP)
