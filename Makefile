@@ -14,7 +14,10 @@ unexport PYTHONDONTWRITEBYTECODE # a command that compiles its libraries anew ta
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.set-up$(subst /,_,$(if $(PYTHON),-$(PYTHON)))
+# Two steps of the set-up: what the program needs, and on top of it what developers need.
+OF_PYTHON := $(subst /,_,$(if $(PYTHON),-$(PYTHON)))
+RUNTIME := $(VENV)/.runtime$(OF_PYTHON)
+STAMP := $(VENV)/.set-up$(OF_PYTHON)
 
 # What is linted and typed: the folders that are there.
 CODE := $(wildcard src tests bench examples)
@@ -31,7 +34,7 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s%s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: $(STAMP) ## simulated shop, pull, load, the three answers; works offline
+demo: $(RUNTIME) ## simulated shop, pull, load, the three answers; works offline
 	@$(BIN)/orderpull demo $(ARGS)
 
 .PHONY: test
@@ -141,9 +144,15 @@ clean: ## remove .venv, caches and builds; never orders, landing or settings
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements/dev.txt pyproject.toml scripts/venv
+$(RUNTIME): requirements/runtime.txt scripts/venv scripts/install scripts/link
 	@PYTHON='$(PYTHON)' scripts/venv $(VENV)
-	@echo "orderpull: installing into $(VENV)" >&2
-	@$(call quietly,$(BIN)/python -m pip install --require-hashes -r requirements/dev.txt)
+	@echo "orderpull: installing its $$(grep -c == $<) packages into $(VENV)" >&2
+	@$(call quietly,scripts/install $(VENV) $<)
+	@scripts/link $(VENV)
+	@touch $@
+
+$(STAMP): requirements/dev.txt pyproject.toml $(RUNTIME)
+	@echo "orderpull: installing the development packages into $(VENV)" >&2
+	@$(call quietly,scripts/install $(VENV) $< --compile)
 	@$(call quietly,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
 	@touch $@

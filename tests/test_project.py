@@ -1,7 +1,9 @@
 """The project's own files keep their promises: locked, explained, and at home on any machine."""
 
 import configparser
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -140,6 +142,32 @@ def test_the_lock_holds_what_the_project_asks_for(lock: str) -> None:
 def test_both_locks_agree() -> None:
     development = pins("dev.txt")
     assert {name: development.get(name) for name in pins("runtime.txt")} == pins("runtime.txt")
+
+
+@pytest.mark.slow
+def test_the_demo_needs_the_runtime_lock_alone(tmp_path: Path) -> None:
+    """`make demo` in a fresh copy installs the runtime packages only, and prints quietly."""
+    for path in files():
+        copy = tmp_path / "a copy" / path.relative_to(ROOT)
+        if copy.relative_to(tmp_path / "a copy").parts[0] not in {"tests", "docs", "tableau"}:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    make = ["make", "demo", f"PYTHON={sys.executable}", f"ARGS=--folder {tmp_path / 'demo'}"]
+    done = subprocess.run(
+        make, cwd=tmp_path / "a copy", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Best-selling SKUs by country" in done.stdout
+    assert {line.partition(":")[0] for line in done.stderr.splitlines()} == {"orderpull"}
+    python = tmp_path / "a copy" / ".venv" / "bin" / "python"
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
+    )
+    installed = {canonicalize_name(package["name"]) for package in json.loads(listed.stdout)}
+    assert installed - {"pip", "setuptools"} <= set(pins("runtime.txt"))
+    program = python.with_name("orderpull")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.split() == ["orderpull,", "version", orderpull.__version__]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""``python -m orderpull`` is the command ``orderpull``."""
+"""Run the command ``orderpull`` as ``python -m orderpull``."""
 
 from orderpull.cli import main
 

@@ -1,5 +1,8 @@
-"""``orderpull demo``: a simulated shop, pulled, loaded and answered, with nothing configured."""
+"""``orderpull demo``: pull and load a simulated shop, and report on it, without settings."""
 
+import shlex
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,7 +23,7 @@ MALFORMED = 7
 SEED = 7
 
 SETTINGS = """\
-# Made by `orderpull demo`. Serve the same shop again from this folder with:
+# Made by `orderpull demo`. To serve the same shop again:
 #   orderpull simulate --port {port} --orders {orders} --seed {seed} --malformed {malformed}
 
 [sources.demo]
@@ -30,7 +33,7 @@ base_url = "{url}"
 
 
 def show_demo(folder: Path | None, orders: int) -> int:
-    """Run the demo in *folder*, tell it on stdout, and return the exit code."""
+    """Run the demo in *folder* (None: a new temporary one), and return the exit code."""
     console = stdout()
     home = _home(folder)
     shop = SkubanaAssessment(orders=orders, seed=SEED, per_call=100, malformed=MALFORMED)
@@ -41,7 +44,7 @@ def show_demo(folder: Path | None, orders: int) -> int:
     with Simulator(shop) as simulator:
         settings = _settings(home, simulator.url, orders)
         console.print(
-            "[bold]2.[/] orderpull run: each answer is on the disk before it is read, "
+            "[bold]2.[/] orderpull run: each response is written to disk before it is parsed; "
             "then all are loaded."
         )
         with show_progress() as listener:
@@ -53,10 +56,10 @@ def show_demo(folder: Path | None, orders: int) -> int:
     console.print("[bold]3.[/] orderpull report:")
     show_report(report(settings), console, settings.report.timezone)
     console.print(
-        "[bold]4.[/] orderpull rejects list: nothing is dropped, and nothing bad stops the good."
+        "[bold]4.[/] orderpull rejects list: malformed orders are kept whole, with the reason."
     )
     show_rejects(open_rejects(settings), console)
-    _next(home, console)
+    _show_next_steps(home, console)
     return 0
 
 
@@ -75,15 +78,33 @@ def _settings(home: Path, url: str, orders: int) -> Settings:
     return parse_settings(text, file)
 
 
-def _next(home: Path, console: Console) -> None:
+def _show_next_steps(home: Path, console: Console) -> None:
+    command = _command()
     console.print()
-    console.print(f"[bold]Look into[/] {home}")
-    for name, what in (
-        ("landing/", "every answer as it came: zstd -dc FILE"),
+    console.print(f"[bold]Files[/] in {home}")
+    for name, content in (
+        ("landing/", "every response as received: zstd -dc FILE"),
         ("orders.duckdb", "the warehouse"),
-        ("orders.snapshot.duckdb", "the copy for readers: open it with any DuckDB tool"),
+        ("orders.snapshot.duckdb", "its copy for readers, such as DuckDB's own tools"),
         ("orderpull.toml", "the settings"),
     ):
-        console.print(f"  {name:<24} [dim]{what}[/]")
-    console.print(f"[bold]Next:[/]  cd {home} && orderpull report --country DE")
-    console.print("       orderpull init   in a folder of your own, for your own shop")
+        console.print(f"  {name:<24} [dim]{content}[/]")
+    console.print()
+    console.print("[bold]Next[/]")
+    console.print(f"  cd {shlex.quote(str(home))}")
+    for arguments, purpose in (
+        ("report --country DE", "the answers for one country"),
+        ("sql", "the warehouse in SQL"),
+        ("init", "settings for a shop of your own, in another folder"),
+    ):
+        console.print(f"  {f'{command} {arguments}':<24} [dim]{purpose}[/]")
+
+
+def _command() -> str:
+    """Return the command line that starts orderpull: its path, unless the shell finds it."""
+    if shutil.which("orderpull"):
+        return "orderpull"
+    program = Path(sys.executable).with_name("orderpull")
+    if program.exists():
+        return shlex.quote(str(program))
+    return f"{shlex.quote(sys.executable)} -m orderpull"

@@ -77,7 +77,7 @@ def test_pull_then_load(shop: Simulator) -> None:
     calls = len(shop.calls)
     assert "60" in call("load").stdout
     assert len(shop.calls) == calls
-    assert "well (load)" in call("status").stdout
+    assert "ok (load)" in call("status").stdout
 
 
 def test_status_json(shop: Simulator) -> None:

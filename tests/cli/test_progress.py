@@ -57,12 +57,12 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
     for name in names:
         listener.on_page(name, PullResult(pages=[1], orders=5))
         assert len(lines(progress)) <= MAX_LINES + 1
-    assert lines(progress)[0] == "0 of 200 sources are read to their end"
+    assert lines(progress)[0] == "0 of 200 sources are finished"
     for name in names[:197]:
         listener.on_source_done(name, PullResult())
     listener.on_source_done("s197", PullResult(error=SourceBusy("no", "")))
     assert lines(progress) == [
-        "197 of 200 sources are read to their end, 1 not; under way: s198, s199"
+        "197 of 200 sources are finished, 1 failed; still reading: s198, s199"
     ]
     listener.on_batch_loaded("s3", SourceResult())
     assert lines(progress)[0].endswith("; s3: loaded 0 orders, 0 pages wait")

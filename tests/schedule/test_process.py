@@ -91,7 +91,7 @@ def test_it_runs_again_and_again_and_status_tells(tmp_path: Path) -> None:
             assert ended(process, signal.SIGTERM) == 143
         after = status(tmp_path)
         assert (after["running"], after["pid"], after["next"]) == (False, None, None)
-        assert "not running; last heard of" in called(tmp_path, "status").stdout
+        assert "not running; last active" in called(tmp_path, "status").stdout
     assert rows(tmp_path, "SELECT count(*), count(DISTINCT ordernumber) FROM order_header") == [
         (60, 60)
     ]

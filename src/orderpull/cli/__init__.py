@@ -1,6 +1,6 @@
-"""The command ``orderpull``: one short function for each command, and no logic.
+"""The command ``orderpull``: one module for each command, without logic.
 
-Heavy libraries are imported inside the functions, so that ``--help`` answers at once.
+Heavy libraries are imported inside the functions, so that ``--help`` is fast.
 """
 
 from typing import Any
@@ -37,25 +37,25 @@ from orderpull.cli.tableau import tableau
     "file",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Settings file; orderpull.toml in this folder otherwise.",
+    help="Settings file; orderpull.toml in this folder by default.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="How log lines are written to stderr.",
+    help="Format of the log lines on stderr.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log each page and each wait.")
 @click.pass_context
 def main(context: click.Context, file: str | None, log_format: Any, *, verbose: bool) -> None:  # noqa: ANN401
-    """Pull orders from an API into a warehouse, none lost, none counted twice - and answer."""
+    """Pull orders from APIs into a warehouse, none lost and none counted twice, and report."""
     from orderpull.logs import set_up
 
     set_up(log_format, verbose=verbose)
     context.obj = file
 
 
-# In the order of the work, which is that of `orderpull --help`.
+# The order of `orderpull --help`: that of the work.
 for command in (
     demo, init, grants, login, check, run, pull, load, schedule, status, report, serve, password,
     tableau, rejects, replay, sql, export, config, simulate, conform,

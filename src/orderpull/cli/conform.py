@@ -12,19 +12,18 @@ from orderpull.cli.shared import json_option, print_json
 @click.command()
 @json_option
 @click.option(
-    "--schema", is_flag=True, help="Print the JSON Schema of API files, for your editor; try none."
+    "--schema", is_flag=True, help="Only print the JSON Schema of API files, for your editor."
 )
 @click.argument("file", required=False)
 def conform(file: str | None, *, as_json: bool, schema: bool) -> None:
-    """Try an API's file: a built-in one by its name, or a .toml of your own.
+    """Test an API file, built in or your own .toml, on a server generated from it.
 
-    A server is made of the file. It pages, signs in, filters, refuses and breaks down as the file
-    says that the API does, while its orders change; orderpull pulls from it, and what the warehouse
-    holds is compared with what it should. Nothing is asked of any real API, and no settings are
-    needed.
+    The server pages, authenticates, filters, limits and fails as the file describes, while its
+    orders change. orderpull pulls from it, and the warehouse is compared with the expected content.
+    No real API gets a request, and no settings are needed.
 
-    What this proves: that the file and orderpull agree. What it cannot prove: that the real API is
-    as the file says. For that, pull from it and compare some orders by hand.
+    This proves that the file and orderpull agree. It cannot prove that the real API behaves as the
+    file says: for that, pull from the API and compare some orders by hand.
     """
     if schema:
         from orderpull.conform.schema import api_schema

@@ -12,27 +12,32 @@ from orderpull.cli.shared import extra_needed, settings_in_force
     "--for",
     "kind",
     type=click.Choice(["postgresql", "redshift"]),
-    help="For this kind of server; without settings.",
+    help="Kind of server; with it, no settings are read.",
 )
-@click.option("--database", metavar="NAME", help="As destination.url says; else orders, or dev.")
-@click.option("--schema", default="orders", show_default=True, help="Where the tables are.")
-@click.option("--loader", metavar="NAME", help="As destination.url says; else orders_loader.")
-@click.option("--reader", default="orders_reader", show_default=True, help="Who only reads.")
-@click.option("--owner", metavar="NAME", help="Who owns the tables, if not the loader.")
-@click.option("--names", is_flag=True, help="The reader sees names and streets, too.")
-@click.option("--users/--no-users", default=True, help="Whether the users are made.")
-@click.option("--dedicated", is_flag=True, help="Shut everybody else out of the database.")
+@click.option(
+    "--database", metavar="NAME", help="By default as in destination.url, else orders or dev."
+)
+@click.option("--schema", default="orders", show_default=True, help="Schema of the tables.")
+@click.option(
+    "--loader",
+    metavar="NAME",
+    help="By default as in destination.url, else orders_loader.",
+)
+@click.option("--reader", default="orders_reader", show_default=True, help="User that only reads.")
+@click.option("--owner", metavar="NAME", help="Owner of the tables; the loader by default.")
+@click.option("--names", is_flag=True, help="Let the reader see names and streets.")
+@click.option("--users/--no-users", default=True, help="Create the users.")
+@click.option("--dedicated", is_flag=True, help="Revoke all access of others to the database.")
 def grants(
     kind: Any,  # noqa: ANN401
     database: str | None,
     loader: str | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Print the SQL that makes users, tables and rights; run nothing.
+    """Print the SQL that creates users, tables and rights, for an administrator to run.
 
-    An administrator of the database runs it. Without --names the reader sees no names, no streets,
-    no postal codes, and no rejected orders as they were received. The script may be run again at
-    any time, and must be after an update that changes the tables.
+    Without --names, the reader cannot see names, streets, postal codes, and the text of rejects.
+    The script may be run again at any time, and must be after an update that changes the tables.
     """
     user = ""
     with extra_needed("redshift"):

@@ -1,4 +1,4 @@
-"""An orders API to try and to test against."""
+"""The command ``orderpull simulate``."""
 
 import sys
 from pathlib import Path
@@ -16,10 +16,10 @@ import click
     "can be requested again; replay: recorded responses.",
 )
 @click.option(
-    "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one."
+    "--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 for any free port."
 )
 @click.option("--orders", default=2000, show_default=True, help="Orders to hand out.")
-@click.option("--per-call", default=100, show_default=True, help="Orders in one answer.")
+@click.option("--per-call", default=100, show_default=True, help="Orders in one response.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
 @click.option(
     "--switch",
@@ -27,7 +27,7 @@ import click
     metavar="NAME=VALUE",
     help="For generic: a switch of its own, such as paging=cursor.",
 )
-@click.option("--endless", is_flag=True, help="New orders for ever.")
+@click.option("--endless", is_flag=True, help="Serve new orders without end.")
 @click.option(
     "--malformed",
     default="0",
@@ -38,7 +38,7 @@ import click
     "--versions",
     default=0.0,
     show_default=True,
-    help="Share of orders that are served again, changed.",
+    help="Share of orders that are served again with changes.",
 )
 @click.option(
     "--fault",
@@ -46,18 +46,20 @@ import click
     metavar="KIND@CALLS",
     help="For example reset-body@3; `--fault list` names all.",
 )
-@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before each response.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="For replay: the folder of the recording.",
 )
-@click.option("--token", help="For replay: the token to ask for.")
-@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests here.")
+@click.option("--token", help="For replay: the token that requests must have.")
+@click.option(
+    "--log", type=click.Path(dir_okay=False, path_type=Path), help="File for a request log."
+)
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write here what a correct warehouse must hold.",
+    help="File for the expected content of a correct warehouse.",
 )
 def simulate(
     *,
@@ -73,7 +75,7 @@ def simulate(
     truth: Path | None,
     **shop: Any,  # noqa: ANN401
 ) -> None:
-    """An orders API on 127.0.0.1, to try and to test against."""
+    """Serve a simulated orders API on 127.0.0.1."""
     from orderpull import simulator
 
     if "list" in fault:

@@ -19,29 +19,29 @@ target_option = click.option(
     type=click.Choice(["18.1", "2026.1"]),
     default="18.1",
     show_default=True,
-    help="The form: what Tableau saves and opens, or what its newest schemas describe.",
+    help="Format: 18.1 opens in all recent versions; 2026.1 follows the newest schemas.",
 )
 live_option = click.option(
     "--live/--extract",
     "live",
     default=None,
-    help="Ask the warehouse each time, or bring its orders along; as the warehouse allows.",
+    help="Query the warehouse each time, or include its orders; default by the kind of warehouse.",
 )
-force_option = click.option("--force", is_flag=True, help="Replace a file that is there.")
+force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
 
 
 @click.group()
 def tableau() -> None:
-    """The three answers in Tableau: a workbook, made and published."""
+    """Build, check and publish a Tableau workbook of the three answers."""
 
 
 @tableau.command()
 @click.option(
-    "-o", "--output", "file", type=_FILE, required=True, help="The .twb or .twbx to make."
+    "-o", "--output", "file", type=_FILE, required=True, help="The .twb or .twbx to write."
 )
 @live_option
 @target_option
-@click.option("--names", is_flag=True, help="Live: names and streets as hidden fields, too.")
+@click.option("--names", is_flag=True, help="With --live: add names and streets as hidden fields.")
 @force_option
 @json_option
 def build(
@@ -53,7 +53,7 @@ def build(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make the workbook, live or with an extract."""
+    """Build the workbook, with a live connection or an extract."""
     from orderpull.tableau.build import build as make
 
     extract = None if live is None else not live
@@ -62,62 +62,62 @@ def build(
         print_json(made.as_json())
         return
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in made.rows.items())
-    asks = f"asks {made.live.host}" if made.live and not made.rows else f"brings {rows}"
-    click.echo(f"{made.file}: {made.size:,} bytes; it {asks}.")
+    content = f"queries {made.live.host}" if made.live and not made.rows else f"contains {rows}"
+    click.echo(f"{made.file}: {made.size:,} bytes; it {content}.")
 
 
 @tableau.command()
-@click.option("-o", "--output", "file", type=_FILE, required=True, help="The .svg to draw.")
+@click.option("-o", "--output", "file", type=_FILE, required=True, help="The .svg to write.")
 @force_option
 def preview(file: Path, *, force: bool) -> None:
-    """Draw the dashboard, without Tableau."""
+    """Draw the dashboard as an SVG, without Tableau."""
     from orderpull.tableau.preview import write
 
     settings = settings_in_force()
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already.", "Use --force to replace it.")
+        raise UsageError(f"{file} exists already.", "Use --force to replace it.")
     write(settings, file)
-    click.echo(f"{file}: open it in a browser.")
+    click.echo(f"Wrote {file}. Open it in a browser.")
 
 
 @tableau.command()
 @click.argument("file", type=_FILE)
-@click.option("--server", is_flag=True, help="Ask the Tableau server of the settings, too.")
+@click.option("--server", is_flag=True, help="Also validate on the Tableau server of the settings.")
 @json_option
 def validate(file: Path, *, server: bool, as_json: bool) -> None:
-    """Check a workbook; exit 1 if something is found.
+    """Check a workbook; exit with code 1 if it has a fault.
 
-    It looks for what Tableau's schemas do not see: fields, filters, sheets or tables that are named
-    and not there, formulas that mean nothing, ranks and relationships that would count wrongly.
+    Finds faults that Tableau's schemas do not: references to missing fields, filters, sheets or
+    tables, invalid formulas, and ranks and relationships that would count wrongly.
     """
     from orderpull.tableau.lint import check_file
 
-    found = check_file(file)
+    findings = check_file(file)
     if server:
         with extra_needed("tableau"):
             from orderpull.tableau.validate import validate_on_server
-        found += validate_on_server(settings_in_force(), file)
+        findings += validate_on_server(settings_in_force(), file)
     if as_json:
-        rows = [{"kind": f.kind, "place": f.location, "sentence": f.message} for f in found]
+        rows = [{"kind": f.kind, "place": f.location, "sentence": f.message} for f in findings]
         print_json({"file": str(file), "findings": rows})
     else:
-        for finding in found:
+        for finding in findings:
             click.echo(str(finding))
-        said = "nothing wrong was found" if not found else f"{len(found)} findings"
-        click.echo(f"{file}: {said}.")
-    sys.exit(1 if found else 0)
+        summary = f"{len(findings)} findings" if findings else "no fault was found"
+        click.echo(f"{file}: {summary}.")
+    sys.exit(1 if findings else 0)
 
 
 embed_option = click.option(
     "--embed/--prompt",
     "embed",
     default=False,
-    help="Whether the server keeps the warehouse's login or asks everybody who looks.",
+    help="Store the warehouse's login on the server, or prompt each viewer for it.",
 )
 skip_option = click.option(
     "--skip-connection-check",
     is_flag=True,
-    help="Publish though the server cannot reach the warehouse now.",
+    help="Publish even if the server cannot reach the warehouse now.",
 )
 
 
@@ -137,12 +137,12 @@ def publish(
     skip_connection_check: bool,
     as_json: bool,
 ) -> None:
-    """Put a workbook onto Tableau Server.
+    """Publish a workbook on Tableau Server: FILE, or a new one.
 
-    FILE, or one made now. It replaces the one that is there.
+    It replaces a published workbook of the same name.
     """
     if file is not None and live is not None:
-        raise UsageError("FILE is live or not as it is.", "Leave out --live or --extract.")
+        raise UsageError("FILE has its connection already.", "Leave out --live or --extract.")
     with extra_needed("tableau"):
         from orderpull.tableau.publish import publish as put
     done = put(
@@ -153,7 +153,7 @@ def publish(
         credentials="embed" if embed else "prompt",
         skip_connection_check=skip_connection_check,
     )
-    _tell(done, as_json=as_json)
+    _print_published(done, as_json=as_json)
 
 
 @tableau.command()
@@ -161,7 +161,7 @@ def publish(
 @embed_option
 @json_option
 def refresh(*, target: Any, embed: bool, as_json: bool) -> None:  # noqa: ANN401
-    """Publish it anew, with an extract of now."""
+    """Publish the workbook again, with a new extract."""
     with extra_needed("tableau"):
         from orderpull.tableau.publish import publish as put
     credentials: Any = "embed" if embed else "prompt"
@@ -172,10 +172,10 @@ def refresh(*, target: Any, embed: bool, as_json: bool) -> None:  # noqa: ANN401
         credentials=credentials,
         skip_connection_check=True,
     )
-    _tell(done, as_json=as_json)
+    _print_published(done, as_json=as_json)
 
 
-def _tell(done: "Published", *, as_json: bool) -> None:
+def _print_published(done: "Published", *, as_json: bool) -> None:
     if as_json:
         print_json(done.as_json())
         return

@@ -10,7 +10,7 @@ from orderpull.settings import Settings
 
 
 def open_rejects(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
-    """Read the open rejects, oldest page first; columns without read permission are None."""
+    """Read the open rejects, oldest page first; None replaces columns the user may not read."""
     if source:
         settings.chosen((source,))
     try:

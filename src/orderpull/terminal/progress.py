@@ -20,7 +20,7 @@ MAX_NAMES = 3
 
 
 class ProgressListener(Listener):
-    """A line for each source while a run goes on; of many, for some that are under way."""
+    """Shows a line for each source during a run; with many sources, for some active ones."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -32,19 +32,19 @@ class ProgressListener(Listener):
         self._lock = threading.Lock()
 
     def on_start(self, sources: Collection[str]) -> None:
-        """Count the sources, where they are too many for a line each."""
+        """Add a line that counts the sources, if there are too many for a line each."""
         self.number, self.left = len(sources), dict.fromkeys(sources)
         if self.number > MAX_LINES and self.count is None:
             self.count = self.progress.add_task(self._counted())
 
     def on_page(self, source: str, pulled: PullResult) -> None:
-        """Show what was landed, and what is left to do."""
+        """Show the landed pages, and an estimate of the rest."""
         orders, pages = f"{pulled.orders:,}", f"{len(pulled.pages):,}"
         left = f"; {pulled.left}" if pulled.left else ""
         self._show(source, f"pulled {orders} orders in {pages} pages{left}")
 
     def on_source_done(self, source: str, pulled: PullResult) -> None:
-        """Make room for another source, where there are many."""
+        """Count the source, and free its line if there are many sources."""
         with self._lock:
             self.read += pulled.error is None
             self.failed += pulled.error is not None
@@ -55,7 +55,7 @@ class ProgressListener(Listener):
                 self.progress.update(self.count, description=self._counted())
 
     def on_batch_loaded(self, source: str, result: SourceResult) -> None:
-        """Show what was loaded."""
+        """Show the loaded orders."""
         text = f"loaded {result.counts.fetched:,} orders, {result.waiting} pages wait"
         if self.count is None:
             self._show(source, text)
@@ -63,10 +63,10 @@ class ProgressListener(Listener):
             self.progress.update(self.count, description=f"{self._counted()}; {source}: {text}")
 
     def _counted(self) -> str:
-        failed = f", {self.failed} not" if self.failed else ""
-        text = f"{self.read} of {self.number} sources are read to their end{failed}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        text = f"{self.read} of {self.number} sources are finished{failed}"
         few = 0 < len(self.left) <= MAX_NAMES
-        return escape(f"{text}; under way: {', '.join(self.left)}" if few else text)
+        return escape(f"{text}; still reading: {', '.join(self.left)}" if few else text)
 
     def _show(self, source: str, text: str) -> None:
         with self._lock:
@@ -79,7 +79,7 @@ class ProgressListener(Listener):
 
 @contextmanager
 def show_progress() -> Iterator[Listener]:
-    """A listener that shows progress on stderr, if that is a terminal."""
+    """Yield a listener that shows progress on stderr, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield Listener()
         return

@@ -1,4 +1,4 @@
-"""The three answers as a person reads them in a terminal."""
+"""The three answers, for a person at a terminal."""
 
 from itertools import groupby
 from typing import Any
@@ -18,31 +18,31 @@ COUNTRIES_SHOWN = 12
 SKUS_SHOWN = 3
 
 
-def show_report(report: Report, console: Console, timezone: str, chosen: str = "") -> None:
+def show_report(report: Report, console: Console, timezone: str, filters: str = "") -> None:
     """Print *report*.
 
-    :param timezone: of the times shown.
-    :param chosen: what was filtered by, in words.
+    :param timezone: timezone of the times.
+    :param filters: description of the filters.
     """
     console.print()
     if not report.average["orders"]:
-        console.print(f"  No counted order with items{chosen}.", style="bold")
+        console.print(f"  No counted order with items{filters}.", style="bold")
         console.print(_freshness(report, timezone))
         return
     one_country = len({row["country"] for row in report.by_country}) == 1
-    parts: list[RenderableType] = [_average(report.average, chosen)]
-    parts.append(_top("Best-selling SKUs" + chosen, report.overall))
+    parts: list[RenderableType] = [_average(report.average, filters)]
+    parts.append(_top("Best-selling SKUs" + filters, report.overall))
     if not one_country:
         parts.append(_countries(report.by_country))
     parts.append(_freshness(report, timezone))
     console.print(Group(*(Padding(part, (0, 0, 1, 2)) for part in parts)))
 
 
-def _average(average: dict[str, Any], chosen: str) -> Text:
+def _average(average: dict[str, Any], filters: str) -> Text:
     return Text.assemble(
         (f"{average['average']:,.2f}", "bold cyan"),
         (" items per order on average", "bold"),
-        (escape(chosen), "bold"),
+        (escape(filters), "bold"),
         (f"   {average['quantity']:,} items in {average['orders']:,} orders", "dim"),
     )
 
@@ -84,14 +84,14 @@ def _countries(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def _bar(share: float) -> Text:
-    """A bar of eighths of a character."""
+    """Draw *share* of the full width as a bar, in eighths of a character."""
     eighths = max(1, round(share * BAR_WIDTH * 8)) if share > 0 else 0
     full, rest = divmod(eighths, 8)
     return Text("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else ""), style="cyan")
 
 
 def shown_sku(sku: str) -> str:
-    """*sku* so that blanks at its ends and odd characters can be seen."""
+    """Escape *sku* so that blanks at its ends and unprintable characters are visible."""
     text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in sku)
     quoted = f"'{text}'" if text != text.strip() else text
     return escape(quoted)

@@ -28,18 +28,18 @@ MIN_SIGNAL_CODE = 128
 
 
 def show_result(result: RunResult, console: Console) -> None:
-    """Print what a run did."""
+    """Print the counts of a run, and what still waits or was rejected."""
     if any(source.pages or source.counts.fetched for source in result.sources.values()):
         console.print(_counts(result))
     elif result.error is None and not any(s.error for s in result.sources.values()):
         console.print("Nothing new.")
     for name, source in result.sources.items():
         if source.waiting:
-            console.print(f"{escape(name)}: {source.waiting} landed pages wait to be loaded.")
+            console.print(f"{escape(name)}: {source.waiting} landed pages are not loaded yet.")
         rejected = source.counts.rejected
         if rejected:
             what = "1 order was" if rejected == 1 else f"{rejected} orders were"
-            console.print(f"{escape(name)}: {what} rejected; `orderpull rejects list` says why.")
+            console.print(f"{escape(name)}: {what} rejected; `orderpull rejects list` shows why.")
 
 
 def _counts(result: RunResult) -> Table:
@@ -55,9 +55,9 @@ def _counts(result: RunResult) -> Table:
 
 
 def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
-    """Print what was loaded into another warehouse, and how the two compare.
+    """Print the result of a replay into another warehouse, and the comparison of the two.
 
-    :param url: of the other warehouse, as a person gave it.
+    :param url: URL of the other warehouse, as typed.
     """
     if rebuilt.errors or any(source.pages for source in rebuilt.result.sources.values()):
         show_result(rebuilt.result, console)
@@ -65,7 +65,7 @@ def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
         console.print(Text(f"{rebuilt.target} had loaded every landed page already."))
     if rebuilt.lossy:
         answers = "1 answer" if rebuilt.lossy == 1 else f"{rebuilt.lossy} answers"
-        console.print(f"{answers} came incomplete when pulled: orders may be lost with that.")
+        console.print(f"{answers} came incomplete when pulled: orders may be lost.")
     compared = rebuilt.compared
     if compared is None:
         console.print(Text(rebuilt.uncompared or "Nothing was compared."))
@@ -86,8 +86,8 @@ def _show_comparison(compared: Comparison, target: str, console: Console) -> Non
                 console.print(Text(text, style="red"))
     if compared.missing:
         console.print(
-            "So nothing was compared. What waits in the landing, `orderpull load` brings in; then "
-            "run the same again."
+            "Nothing was compared. Load the waiting pages with `orderpull load`; then run the same "
+            "command again."
         )
         return
     console.print(_compared(compared))
@@ -95,19 +95,19 @@ def _show_comparison(compared: Comparison, target: str, console: Console) -> Non
         if not each.equal:
             console.print(Text(_difference(each), style="red"))
     console.print(
-        Text("Both warehouses hold the same.", style="bold")
+        Text("Both warehouses hold the same rows.", style="bold")
         if compared.equal
-        else "The two differ. If the api file or the settings have changed since they were loaded, "
-        "run `orderpull replay` first, then the same again."
+        else "The two differ. If the API file or the settings have changed since, run "
+        "`orderpull replay` first, then the same command again."
     )
 
 
 def _difference(table: TableComparison) -> str:
     rows = "1 row differs" if table.differing == 1 else f"{table.differing:,} rows differ"
-    called = "order" if table.table != LEDGER_REJECT.name else "reject"
+    kind = "order" if table.table != LEDGER_REJECT.name else "reject"
     named = ", ".join(visible(name) for name in table.named)
     more = ", …" if table.more else ""
-    return f"{table.table} of {table.source}: {rows} ({called} {named}{more})."
+    return f"{table.table} of {table.source}: {rows} ({kind} {named}{more})."
 
 
 def _compared(compared: Comparison) -> Table:
@@ -135,14 +135,14 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
         console.print("No run has been recorded yet.")
         return
     table = new_table("Last runs")
-    for column in ("run", "source", "began", "fetched", "new", "changed", "rejected", "went"):
+    for column in ("run", "source", "started", "fetched", "new", "changed", "rejected", "result"):
         right = column in {"run", "fetched", "new", "changed", "rejected"}
         table.add_column(column, justify="right" if right else "left")
     for run in status.runs:
         table.add_row(
             str(run["run"]), escape(run["source"]), with_age(run["started_at"], timezone),
             f"{run['fetched']:,}", f"{run['inserted']:,}", f"{run['updated']:,}",
-            f"{run['rejected']:,}", _went(run),
+            f"{run['rejected']:,}", _result_text(run),
         )  # fmt: skip
     console.print(table)
     for run in status.runs:
@@ -151,17 +151,19 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
 
 
 def _schedule(status: ScheduleStatus, timezone: str) -> str:
-    """The schedule in a sentence or three."""
+    """Describe the schedule in one to three sentences."""
     state = status.state
     age = partial(with_age, timezone=timezone)
     if status.is_stalled(clock.now()):
-        parts = [f"pid {state.pid} has sent no heartbeat since {age(state.heartbeat)}: it may hang"]
+        parts = [
+            f"pid {state.pid} has sent no heartbeat since {age(state.heartbeat)}: it may be stuck"
+        ]
     elif status.running:
         parts = [f"running (pid {state.pid}, since {age(state.since)})"]
     else:
-        parts = [f"not running; last heard of {age(state.heartbeat)}"]
+        parts = [f"not running; last active {age(state.heartbeat)}"]
     if status.running and state.next is None and state.began:
-        parts.append(f"A run goes on since {age(state.began)}")
+        parts.append(f"A run has been active since {age(state.began)}")
     elif state.began:
         parts.append(f"Last run {age(state.began)}, {_ended(state)}")
     if status.running and state.next:
@@ -173,13 +175,13 @@ def _ended(state: ScheduleState) -> str:
     if state.exit_code is None or state.ended is None:
         return "not finished"
     if state.exit_code > MIN_SIGNAL_CODE:
-        return "stopped as asked"
-    return "well" if state.exit_code == 0 else f"exit {state.exit_code}"
+        return "stopped by a signal"
+    return "ok" if state.exit_code == 0 else f"exit {state.exit_code}"
 
 
-def _went(run: dict[str, Any]) -> str:
+def _result_text(run: dict[str, Any]) -> str:
     if run["error"] or run["possible_loss"]:
-        return "[red]possible loss[/]" if run["possible_loss"] else "[red]stopped[/]"
+        return "[red]possible loss[/]" if run["possible_loss"] else "[red]failed[/]"
     if run["finished_at"] is None:
         return "[yellow]not finished[/]"
-    return f"well ({run['command']})" + (", rejects accepted" if run["accepted_rejects"] else "")
+    return f"ok ({run['command']})" + (", rejects accepted" if run["accepted_rejects"] else "")

@@ -22,7 +22,7 @@ UNLIMITED_WIDTH = 10_000
 
 
 def show_files(files: Sequence[WrittenFile], console: Console) -> None:
-    """Print which files were written."""
+    """Print the names and sizes of *files*."""
     table = new_table()
     table.add_column("file", overflow="fold")
     table.add_column("rows", justify="right")
@@ -33,14 +33,14 @@ def show_files(files: Sequence[WrittenFile], console: Console) -> None:
 
 
 def show_answer(answer: QueryResult, console: Console, limit: int) -> None:
-    """Print the first *limit* rows of *answer*: a table, or row by row if it is too wide."""
+    """Print the first *limit* rows of *answer* as a table, or as records if that is too wide."""
     rows = list(islice(answer.rows, limit))
     if not rows:
         console.print(Text(f"No rows. Columns: {', '.join(map(visible, answer.columns))}."))
         return
     table = _table_of(answer.columns, rows)
-    room = console.options.update(max_width=UNLIMITED_WIDTH)
-    fits = console.measure(table, options=room).maximum <= console.width
+    options = console.options.update(max_width=UNLIMITED_WIDTH)
+    fits = console.measure(table, options=options).maximum <= console.width
     console.print(table if fits else _records(answer.columns, rows))
     if next(answer.rows, None) is not None:
         console.print(f"These are the first {limit:,} rows; --limit shows more.", style="dim")
@@ -50,8 +50,8 @@ def show_answer(answer: QueryResult, console: Console, limit: int) -> None:
 
 def _table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table = new_table()
-    for place, column in enumerate(columns):
-        numbers = all(isinstance(row[place], NUMBERS | None) for row in rows)
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], NUMBERS | None) for row in rows)
         table.add_column(Text(visible(column)), justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*map(_cell, row))
@@ -59,7 +59,7 @@ def _table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table
 
 
 def _records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Each row as a block of lines, one for each column."""
+    """Lay out each row as a block with one line for each column."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -72,7 +72,7 @@ def _records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 
 
 def _cell(value: object) -> Text:
-    """*value* as it can be seen: NULL apart from a text, and no text steers the terminal."""
+    """Format *value*: NULL is dimmed, and control characters are escaped."""
     if value is None:
         return Text("NULL", style="dim")
     text = visible(as_text(value))
@@ -80,7 +80,7 @@ def _cell(value: object) -> Text:
 
 
 def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
-    """Print the open rejects, without their text."""
+    """Print the open rejects, without the orders' text."""
     if not rows:
         console.print("No rejects are open.")
         return
@@ -97,14 +97,14 @@ def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
             else f"at {escape(row['path'])}",
         )
     console.print(table)
-    hint = "`orderpull rejects show REJECT` prints one whole; `retry` shapes them again."
+    hint = "`orderpull rejects show REJECT` shows one in full; `rejects retry` loads them again."
     if any(row["raw"] is None for row in rows):
         hint = "What was received may not be seen by this user of the warehouse."
     console.print(hint, style="dim")
 
 
 def show_config(rows: list[tuple[str, object, str]], console: Console) -> None:
-    """Print every setting in force."""
+    """Print every setting with its value and origin."""
     table = new_table()
     for column in ("setting", "value", "from"):
         table.add_column(column, overflow="fold")
