@@ -2,24 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from orderpull import Settings, clock
-from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
-
-ROOT = Path(__file__).resolve().parents[2]
-SHOTS = ROOT / "build" / "screenshots"
-"""Pictures of the pages, for people to look at; git ignores the folder."""
-
-HOSTILE = (
-    "<script>document.title='broken into'</script>",
-    '"><img src=x onerror="document.title=\'broken into\'">',
-    "javascript:document.title='broken into'",
-    "{{ 7 * 7 }}",
-)
+from tests.web.shop import HOSTILE, Order, fill, rows_of, serving, settings_in, well
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import urllib3
 
 from orderpull import Settings, clock, parse_settings
 from orderpull.destinations import open_destination
 from orderpull.web.serve import listen, server_of
 
 ZONE = "Europe/Berlin"
+
+HOSTILE = (
+    "<script>document.title='broken into'</script>",
+    '"><img src=x onerror="document.title=\'broken into\'">',
+    "javascript:document.title='broken into'",
+    "{{ 7 * 7 }}",
+)
+"""Markup and template code as texts of a shop."""
 
 
 @dataclass
@@ -116,3 +125,8 @@ def serving(settings: Settings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def get(url: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:
+    """Send a request; redirects are not followed."""
+    return urllib3.request(method, url, headers=headers, retries=False, redirect=False)

@@ -10,10 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from orderpull.web.periods import PERIODS
-from tests.web.conftest import HOSTILE, ROOT, SHOTS
-from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
-
-AXE = (ROOT / "tests" / "web" / "vendor" / "axe.min.js").read_text("utf-8")
+from tests.web.browsing import assert_accessible, take_screenshot
+from tests.web.shop import HOSTILE, Order, fill, rows_of, serving, settings_in, well
 
 
 def tile(page: Page, number: int = 1) -> str:
@@ -235,13 +233,8 @@ def test_everybody_can_use_it(
         page.goto(path)
         for details in page.locator("details").all():
             details.evaluate("it => it.open = true")
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")
-        told = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
-        assert told == [], path
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert_accessible(page, path, width)
+        take_screenshot(page, f"{name}-{width}-{scheme}", full_page=True)
     context.close()
 
 
@@ -257,7 +250,7 @@ def test_small_warehouses(browser: Browser, tmp_path: Path, what: str) -> None:
         response = page.goto(url)
         assert response is not None
         said = page.locator("body").inner_text()
-        page.screenshot(path=SHOTS / f"{what}.png", full_page=True)
+        take_screenshot(page, what, full_page=True)
         page.close()
     if what == "nothing yet":
         assert response.status == 503

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderpull import Settings, clock
-from tests.web.conftest import ROOT
+from tests.web.browsing import ROOT
 from tests.web.raw_client import BEARER, ask, locked, signed_in
 from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
 

@@ -1,21 +1,24 @@
-"""The first page on a phone: a way through it, and nothing out of its place."""
+"""The first page on a phone: links down the page, folded countries, bars inside their card."""
+
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 SCREENS = 5
-"""As many heights of a phone's screen the page may have, with twelve countries."""
+"""Largest height of the page with twelve countries, in screens of a phone."""
 
 
 @pytest.fixture
-def phone(browser: Browser, site: str, scripted: bool) -> Page:
+def phone(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
     """A small screen, with JavaScript and without."""
     context = browser.new_context(
         base_url=site, viewport={"width": 390, "height": 844}, java_script_enabled=scripted
     )
     page = context.new_page()
     page.goto("/")
-    return page
+    yield page
+    context.close()
 
 
 def test_countries_are_folded_and_open_one_by_one(phone: Page) -> None:
@@ -29,7 +32,6 @@ def test_countries_are_folded_and_open_one_by_one(phone: Page) -> None:
     expect(second.locator("table")).not_to_be_visible()
     first.locator("#fold-skus-of-1").click()
     phone.wait_for_url("**/skus?country=DE")
-    phone.context.close()
 
 
 def test_links_lead_down_the_page(phone: Page) -> None:
@@ -39,7 +41,6 @@ def test_links_lead_down_the_page(phone: Page) -> None:
         heading = phone.locator(leads.get_attribute("href") or "")
         expect(heading).to_be_in_viewport()
     assert phone.url.endswith("/#h-by-country")
-    phone.context.close()
 
 
 def test_bars_stay_in_their_card(phone: Page) -> None:
@@ -48,7 +49,6 @@ def test_bars_stay_in_their_card(phone: Page) -> None:
     assert card is not None
     assert last is not None
     assert last["x"] + last["width"] < card["x"] + card["width"]
-    phone.context.close()
 
 
 def test_on_a_large_screen_all_is_open(live: Page) -> None:

@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orderpull import Settings
-from tests.web.conftest import SHOTS
+from tests.web.browsing import assert_accessible, take_screenshot
 from tests.web.raw_client import BEARER, PASSWORD, ask, locked, signed_in
 from tests.web.shop import serving
-from tests.web.test_browser import AXE
 
 
 @pytest.fixture(scope="module")
@@ -103,23 +102,18 @@ def test_everybody_can_sign_in(
         base_url=shut, viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
     )  # fmt: skip
     page = context.new_page()
-    SHOTS.mkdir(parents=True, exist_ok=True)
     for name in ("sign-in", "wrong"):
         if name == "sign-in":
             page.goto("/")
         else:
             enter(page, "not this one")
             expect(page.locator("#wrong")).to_be_visible()
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")
-        told = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
-        assert told == [], name
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert_accessible(page, name, width)
         assert page.evaluate("document.activeElement.id") == "password"
-        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
+        take_screenshot(page, f"{name}-{width}-{scheme}")
     enter(page)
     page.wait_for_url(re.compile(r"/$"))
-    page.screenshot(path=SHOTS / f"signed-in-{width}-{scheme}.png")
+    take_screenshot(page, f"signed-in-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
@@ -186,9 +180,6 @@ def test_the_orders_with_addresses_fit(browser: Browser, shown: str, width: int)
     page.goto(ADDRESSED)
     expect(page.locator(".address").first).to_contain_text("Ada Secret")
     expect(page.locator("header.top")).to_contain_text("ada@example.com")
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    assert [each["id"] for each in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.screenshot(path=SHOTS / f"addresses-{width}.png")
+    assert_accessible(page, "addresses", width)
+    take_screenshot(page, f"addresses-{width}")
     context.close()

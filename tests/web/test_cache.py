@@ -1,6 +1,7 @@
-"""The warehouse as the pages ask it: what was loaded is seen, and who asks waits for nobody."""
+"""The cache of the pages: single flight, new snapshots, failures, concurrent connections."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.destinations.duckdb import DuckdbDestination
-from orderpull.errors import DestinationError
-from orderpull.web.cache import WarehouseCache
+from orderpull.errors import DestinationError, UsageError
+from orderpull.web.cache import SingleFlightCache, WarehouseCache
 from tests.warehouses import warehouse
-from tests.web.shop import Order, fill, rows_of, settings_in, well
+from tests.web.shop import Order, fill, get, rows_of, serving, settings_in, well
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +84,54 @@ def test_a_server_answers_several_at_once(tmp_path: Path) -> None:
             thread.join()
         assert not both.broken
         assert cached.read(orders) == 0
+
+
+def test_what_many_ask_at_once_is_computed_once() -> None:
+    cache = SingleFlightCache(2)
+    begun, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def compute() -> int:
+        calls.append(1)
+        begun.set()
+        assert go_on.wait(30)
+        return 7
+
+    found: list[int] = []
+    asking = [
+        threading.Thread(target=lambda: found.append(cache.get("a", compute))) for _ in "1234"
+    ]
+    for thread in asking:
+        thread.start()
+    assert begun.wait(30)
+    go_on.set()
+    for thread in asking:
+        thread.join()
+    assert (found, len(calls)) == ([7] * 4, 1)
+
+    def fail() -> int:
+        raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        cache.get("b", fail)
+    assert cache.get("b", lambda: 8) == 8
+    assert cache.get("c", lambda: 9) == 9
+    assert cache.get("a", lambda: 10) == 10  # The oldest made room.
+
+
+@pytest.mark.slow
+def test_a_new_load_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:
+    """A page asked again is answered from the cache; after a load it shows the new orders."""
+    settings = settings_in(tmp_path)
+    fill(settings, rows_of([Order("1", items={"PEN": 2})], [well()]))
+    with serving(settings) as site:
+        assert b"in 1 order<" in get(f"{site}/orders?sku=PEN").data
+        fill(settings, rows_of([Order("2", items={"PEN": 3})], [well(2)]))
+        deadline = time.monotonic() + 30
+        while b"in 2 orders<" not in get(f"{site}/orders?sku=PEN").data:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        (tmp_path / "orders.snapshot.duckdb").unlink()
+        while get(f"{site}/").status != 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

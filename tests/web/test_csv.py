@@ -1,0 +1,44 @@
+"""CSV downloads: equal to plain SQL, and safe in a spreadsheet."""
+
+import csv
+import io
+from pathlib import Path
+
+import duckdb
+
+from orderpull import Settings
+from tests.web.shop import Order, fill, get, rows_of, serving, settings_in, well
+
+
+def test_csv_equals_sql(sold: Settings, site: str) -> None:
+    """With a filter: the same rows as plain SQL, in UTF-8 with a mark, lines ended by CR LF."""
+    data = get(f"{site}/csv/popular-skus?country=DE&top=5").data
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert data.count(b"\n") == data.count(b"\r\n") == 6
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    query = """SELECT i.sku, sum(quantity)::BIGINT, count(*) FROM order_item i
+               JOIN order_header h USING (source, ordernumber)
+               JOIN order_address a USING (source, ordernumber)
+               WHERE counted AND country = 'DE' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"""
+    snapshot = sold.folder / "orders.snapshot.duckdb"
+    with duckdb.connect(str(snapshot), read_only=True) as connection:
+        expected = connection.execute(query).fetchall()
+        orders = connection.execute("SELECT count(*) FROM order_item WHERE sku = 'PEN'").fetchone()
+    assert [(r["sku"], int(r["quantity"]), int(r["orders"])) for r in rows] == expected
+    told = get(f"{site}/csv/orders?sku=PEN").data.decode("utf-8-sig")
+    assert orders == (len(list(csv.DictReader(io.StringIO(told)))),)
+    for name in ("totals", "trend", "countries", "popular-skus-by-country", "skus", "runs"):
+        assert get(f"{site}/csv/{name}").data.count(b"\r\n") >= 2
+
+
+def test_a_spreadsheet_computes_no_text_and_every_number(tmp_path: Path) -> None:
+    skus = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "plain"]
+    settings = settings_in(tmp_path)
+    fill(settings, rows_of([Order("-5", items=dict.fromkeys(skus, 3))], [well()]))
+    with serving(settings) as site:
+        told = get(f"{site}/csv/skus").data.decode("utf-8-sig")
+        orders = get(f"{site}/csv/orders?sku=plain").data.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(told, newline="")))
+    assert {row["sku"] for row in rows} == {*(f"'{sku}" for sku in skus[:-1]), "plain"}
+    assert {row["quantity"] for row in rows} == {"3"}
+    assert "'-5" in orders

@@ -1,0 +1,89 @@
+"""Questions in addresses: round trip, bounds, and periods."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
+
+from orderpull.web import periods
+from orderpull.web.periods import Days
+from orderpull.web.question import Question, read_question
+from tests.web.shop import get
+
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+
+
+@given(
+    st.builds(
+        Question,
+        countries=st.lists(st.none() | words, max_size=4, unique=True).map(tuple),
+        sources=st.lists(words, max_size=2, unique=True).map(tuple),
+        period=st.sampled_from(list(periods.PERIODS)),
+        top=st.integers(1, 200),
+        search=words.map(str.strip),
+        sku=words,
+        by=st.sampled_from(["", *periods.STEPS]),
+        measure=st.sampled_from(["items", "orders"]),
+        every=st.booleans(),
+        page=st.integers(1, 1000),
+    )
+)
+@tried(max_examples=60, deadline=None, derandomize=True, database=None)
+def test_an_address_holds_the_whole_question(question: Question) -> None:
+    if "(no country)" not in question.countries:
+        assert read_question(question.params()) == question
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("top=0", "top must be a whole number from 1 to 200"),
+        ("top=201", "top must be a whole number"),
+        ("top=²", "top must be a whole number"),
+        ("top=" + "9" * 900, "top must be a whole number"),
+        ("page=-1", "page must be a whole number"),
+        ("since=yesterday", "since must be a day"),
+        ("since=1969-12-31", "since must be a day"),
+        ("until=9999-12-31", "until must be a day"),
+        ("since=2026-02-01&until=2026-01-01", "before it begins"),
+        ("period=ever", "period must be one of"),
+        ("by=hour", "by must be one of"),
+        ("show=profit", "show must be one of"),
+        ("theme=pink", "theme must be one of"),
+        ("country=" + "x" * 1025, "too long"),
+        ("country=%00", "odd characters"),
+        ("&".join(f"country={n}" for n in range(301)), "more than 300"),
+    ],
+)
+def test_what_is_out_of_bounds_is_said_in_words(site: str, query: str, says: str) -> None:
+    answer = get(f"{site}/?{query}")
+    assert answer.status == 400
+    assert says in answer.data.decode()
+
+
+def test_typed_days_count_where_the_choice_above_was_left() -> None:
+    typed = [("was", "all"), ("period", "all"), ("since", "2026-01-01"), ("until", "")]
+    assert read_question(typed).since == date(2026, 1, 1)
+    chosen = [("was", "custom"), ("period", "7d"), ("since", "2026-01-01"), ("until", "")]
+    assert read_question(chosen) == Question(period="7d")
+
+
+@pytest.mark.parametrize(
+    ("period", "today", "days", "before"),
+    [
+        ("today", "2026-03-01", "2026-03-01 2026-03-01", "2026-02-28 2026-02-28"),
+        ("7d", "2026-03-03", "2026-02-25 2026-03-03", "2026-02-18 2026-02-24"),
+        ("month", "2026-03-31", "2026-03-01 2026-03-31", "2026-02-01 2026-02-28"),
+        ("month", "2026-03-05", "2026-03-01 2026-03-05", "2026-02-01 2026-02-05"),
+        ("last-month", "2026-01-15", "2025-12-01 2025-12-31", "2025-11-01 2025-11-30"),
+        ("year", "2028-02-29", "2028-01-01 2028-02-29", "2027-01-01 2027-02-28"),
+    ],
+)
+def test_periods(period: str, today: str, days: str, before: str) -> None:
+    """What each means, and what it is compared with."""
+    found = periods.days_of(period, date.fromisoformat(today))
+    assert found == Days(*map(date.fromisoformat, days.split()))
+    assert periods.days_before(period, found) == Days(*map(date.fromisoformat, before.split()))
