@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from orderpull import Settings, clock
 from tests.web.shop import HOSTILE, Order, fill, rows_of, serving, settings_in, well
@@ -56,30 +56,41 @@ def scripted(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-@pytest.fixture
-def page(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
-    """A page of the site, which must not break a rule of its own or fail."""
-    yield from _watched(browser, site, scripted)
+@pytest.fixture(scope="session")
+def contexts(browser: Browser, site: str) -> Iterator[dict[bool, BrowserContext]]:
+    """Browser contexts with JavaScript and without, shared by tests: static files are cached."""
+    made = {
+        scripted: browser.new_context(
+            base_url=site, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}
+        )
+        for scripted in (True, False)
+    }
+    yield made
+    for context in made.values():
+        context.close()
 
 
 @pytest.fixture
-def live(browser: Browser, site: str) -> Iterator[Page]:
-    """The same, with JavaScript."""
-    yield from _watched(browser, site, True)
+def page(contexts: dict[bool, BrowserContext], site: str, scripted: bool) -> Iterator[Page]:
+    """A page of the site; the test fails on script errors and on requests to other hosts."""
+    yield from _watched(contexts[scripted], site)
 
 
-def _watched(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=site, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}
-    )
-    faults: list[str] = []
-    asked: list[str] = []
+@pytest.fixture
+def live(contexts: dict[bool, BrowserContext], site: str) -> Iterator[Page]:
+    """A page of the site with JavaScript, watched like :func:`page`."""
+    yield from _watched(contexts[True], site)
+
+
+def _watched(context: BrowserContext, site: str) -> Iterator[Page]:
+    errors: list[str] = []
+    requests: list[str] = []
     page = context.new_page()
     page.set_default_timeout(15_000)
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     yield page
-    context.close()
-    assert faults == []
-    assert [url for url in asked if not url.startswith(site)] == []
+    page.close()
+    assert errors == []
+    assert [url for url in requests if not url.startswith(site)] == []

@@ -56,7 +56,7 @@ CONTROLS: dict[str, tuple[Callable[[Page], object], str]] = {
 def test_a_control_changes_the_address_and_the_page(
     page: Page, scripted: bool, control: str
 ) -> None:
-    """The address names what was chosen, and it alone; the page shows it when opened anew."""
+    """The address has this filter and no other; opened again, it shows the same page."""
     use, query = CONTROLS[control]
     page.goto("/")
     use(page)
@@ -66,9 +66,10 @@ def test_a_control_changes_the_address_and_the_page(
     expect(page.locator("#page")).to_be_visible()
     if scripted:
         expect(page.locator("#said")).to_contain_text("Updated")
-    shown = page.locator("main").inner_text()
-    page.reload()
-    assert page.locator("main").inner_text() == shown
+        # Without a script, the browser has just opened this address.
+        shown = page.locator("main").inner_text()
+        page.reload()
+        assert page.locator("main").inner_text() == shown
 
 
 def test_bars_toggle_countries_and_chips_remove_them(page: Page) -> None:
@@ -152,12 +153,16 @@ def test_focus_stays_and_keys_suffice(live: Page) -> None:
 def test_the_search_box_narrows_the_list_and_asks_nothing(live: Page) -> None:
     live.goto("/")
     live.wait_for_load_state("networkidle")
-    asked: list[str] = []
-    live.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    # Chromium fetches the icon late on a busy machine; nothing asks for it.
+    live.on(
+        "request",
+        lambda sent: None if sent.url.endswith("/icon.svg") else requests.append(sent.url),
+    )
     live.locator("#find-country").fill("land 1")
     expect(live.locator("#country-list li:visible")).to_have_count(10)
     live.locator("#find-country").press("Enter")
-    assert asked == []
+    assert requests == []
     live.locator("#country-list li:visible input").first.check()
     expect(live.locator("#chip-country-1")).to_contain_text("Land 1")
     expect(live.locator("#country-list li:visible")).to_have_count(10)
@@ -180,6 +185,7 @@ def test_light_and_dark(page: Page, scripted: bool) -> None:
         page.emulate_media(color_scheme="dark")
         page.locator("#theme").click()
         assert ground() == light
+        page.evaluate("localStorage.clear()")  # Other tests share the context.
     else:
         page.wait_for_url("**/?theme=dark")
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -188,14 +194,13 @@ def test_light_and_dark(page: Page, scripted: bool) -> None:
 @pytest.mark.slow
 def test_texts_of_a_shop_are_texts(live: Page) -> None:
     """Markup in SKUs, countries, sources and errors is shown, and does nothing."""
-    for path in ("/", "/?every=1&top=200", "/skus", "/runs"):
+    for path in ("/", "/skus", "/runs", "/?every=1&top=200"):
         live.goto(path)
         assert "broken into" not in live.title()
-    live.goto("/?every=1&top=200")
     shown = live.locator("main").inner_text()
     for text in HOSTILE[:2]:
         assert text in shown
-    assert "49" not in [bdi.inner_text() for bdi in live.locator("bdi").all()]
+    assert "49" not in live.locator("bdi").all_inner_texts()
     assert live.locator("img, main script, [onerror]").count() == 0
     for sku in HOSTILE:
         live.goto("/skus")
@@ -231,8 +236,7 @@ def test_everybody_can_use_it(
         "problem": "/orders",
     }.items():
         page.goto(path)
-        for details in page.locator("details").all():
-            details.evaluate("it => it.open = true")
+        page.locator("details").evaluate_all("all => all.forEach(it => { it.open = true; })")
         assert_accessible(page, path, width)
         take_screenshot(page, f"{name}-{width}-{scheme}", full_page=True)
     context.close()

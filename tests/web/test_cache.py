@@ -11,6 +11,7 @@ from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.errors import DestinationError, UsageError
+from orderpull.web import cache
 from orderpull.web.cache import SingleFlightCache, WarehouseCache
 from tests.warehouses import warehouse
 from tests.web.shop import Order, fill, get, rows_of, serving, settings_in, well
@@ -87,7 +88,7 @@ def test_a_server_answers_several_at_once(tmp_path: Path) -> None:
 
 
 def test_what_many_ask_at_once_is_computed_once() -> None:
-    cache = SingleFlightCache(2)
+    answers = SingleFlightCache(2)
     begun, go_on = threading.Event(), threading.Event()
     calls: list[int] = []
 
@@ -99,7 +100,7 @@ def test_what_many_ask_at_once_is_computed_once() -> None:
 
     found: list[int] = []
     asking = [
-        threading.Thread(target=lambda: found.append(cache.get("a", compute))) for _ in "1234"
+        threading.Thread(target=lambda: found.append(answers.get("a", compute))) for _ in "1234"
     ]
     for thread in asking:
         thread.start()
@@ -113,15 +114,17 @@ def test_what_many_ask_at_once_is_computed_once() -> None:
         raise UsageError("no")
 
     with pytest.raises(UsageError):
-        cache.get("b", fail)
-    assert cache.get("b", lambda: 8) == 8
-    assert cache.get("c", lambda: 9) == 9
-    assert cache.get("a", lambda: 10) == 10  # The oldest made room.
+        answers.get("b", fail)
+    assert answers.get("b", lambda: 8) == 8
+    assert answers.get("c", lambda: 9) == 9
+    assert answers.get("a", lambda: 10) == 10  # The oldest made room.
 
 
-@pytest.mark.slow
-def test_a_new_load_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:
+def test_a_new_load_is_seen_and_nothing_is_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page asked again is answered from the cache; after a load it shows the new orders."""
+    monkeypatch.setattr(cache, "CHECK_SECONDS", 0.05)
     settings = settings_in(tmp_path)
     fill(settings, rows_of([Order("1", items={"PEN": 2})], [well()]))
     with serving(settings) as site:
@@ -130,8 +133,8 @@ def test_a_new_load_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:
         deadline = time.monotonic() + 30
         while b"in 2 orders<" not in get(f"{site}/orders?sku=PEN").data:
             assert time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.02)
         (tmp_path / "orders.snapshot.duckdb").unlink()
         while get(f"{site}/").status != 503:
             assert time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.02)

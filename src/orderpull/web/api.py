@@ -20,7 +20,7 @@ from starlette.routing import Route
 from orderpull import __version__
 from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
-from orderpull.web import api_answers
+from orderpull.web import api_answers as answers
 from orderpull.web.periods import PERIODS, STEPS
 from orderpull.web.queries import CachedQueries
 from orderpull.web.question import (
@@ -85,7 +85,7 @@ SEARCH = Parameter("q", "Only SKUs that contain this text.", TEXT)
 SKU = Parameter("sku", "The SKU.", TEXT, required=True)
 STEP = Parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
 MEASURE = Parameter("show", "Measure that countries are ranked by.", enum(*MEASURES))
-PAGE = Parameter("page", f"Page of {api_answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
+PAGE = Parameter("page", f"Page of {answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
 PAGE_PARAMETERS = frozenset({"theme", "was", "every"})
 """Parameters of the web pages. The API accepts and ignores them."""
 
@@ -103,48 +103,31 @@ class Endpoint:
 
 ENDPOINTS = (
     Endpoint(
-        "totals",
-        "Totals, and the totals of the period before",
-        api_answers.compared,
-        api_answers.Compared,
+        "totals", "Totals, and the totals of the period before", answers.compared, answers.Compared
     ),
+    Endpoint("trend", "Orders and items by time", answers.trend, answers.Trend, (*FILTERS, STEP)),
     Endpoint(
-        "trend", "Orders and items by time", api_answers.trend, api_answers.Trend, (*FILTERS, STEP)
-    ),
-    Endpoint(
-        "countries",
-        "Countries, ranked",
-        api_answers.countries,
-        api_answers.Countries,
-        (*FILTERS, MEASURE),
+        "countries", "Countries, ranked", answers.countries, answers.Countries, (*FILTERS, MEASURE)
     ),
     Endpoint(
         "popular-skus",
         "Best-selling SKUs",
-        api_answers.popular_skus,
-        api_answers.PopularSkus,
+        answers.popular_skus,
+        answers.PopularSkus,
         (*FILTERS, TOP, SEARCH),
     ),
     Endpoint(
         "popular-skus-by-country",
         "Best-selling SKUs of each country",
-        api_answers.popular_skus_by_country,
-        api_answers.PopularSkusByCountry,
+        answers.popular_skus_by_country,
+        answers.PopularSkusByCountry,
         (*FILTERS, TOP, SEARCH),
     ),
-    Endpoint("skus", "All SKUs", api_answers.skus, api_answers.Skus, (*FILTERS, SEARCH, PAGE)),
-    Endpoint(
-        "orders",
-        "Orders with a SKU",
-        api_answers.orders,
-        api_answers.Orders,
-        (SKU, *FILTERS, PAGE),
-    ),
-    Endpoint("runs", "Last runs", api_answers.runs, api_answers.Runs, ()),
-    Endpoint("rejects", "Open rejects", api_answers.rejects, api_answers.RejectsByReason, SOURCE),
-    Endpoint(
-        "standing", "Freshness and completeness", api_answers.standing, api_answers.Standing, SOURCE
-    ),
+    Endpoint("skus", "All SKUs", answers.skus, answers.Skus, (*FILTERS, SEARCH, PAGE)),
+    Endpoint("orders", "Orders with a SKU", answers.orders, answers.Orders, (SKU, *FILTERS, PAGE)),
+    Endpoint("runs", "Last runs", answers.runs, answers.Runs, ()),
+    Endpoint("rejects", "Open rejects", answers.rejects, answers.RejectsByReason, SOURCE),
+    Endpoint("standing", "Freshness and completeness", answers.standing, answers.Standing, SOURCE),
 )
 """All endpoints under ``/api/``, except the description."""
 
@@ -218,7 +201,7 @@ def is_malformed(value: str, schema: Schema) -> bool:
 
 def openapi() -> Schema:
     """Describe the API in OpenAPI 3.1."""
-    shapes: list[type[Struct]] = [*(each.answer for each in ENDPOINTS), api_answers.Problem]
+    shapes: list[type[Struct]] = [*(each.answer for each in ENDPOINTS), answers.Problem]
     references, schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )
@@ -241,7 +224,7 @@ def openapi() -> Schema:
 
 def _operation(endpoint: Endpoint, schema_of: dict[type[Struct], Schema]) -> Schema:
     answer = {"application/json": {"schema": schema_of[endpoint.answer]}}
-    problem = {"application/json": {"schema": schema_of[api_answers.Problem]}}
+    problem = {"application/json": {"schema": schema_of[answers.Problem]}}
     errors = {
         "400": "A parameter is unknown or invalid.",
         "401": "Sign-in is required.",

@@ -3,7 +3,7 @@
 ``/api/openapi.json`` describes these shapes; their docstrings are the descriptions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -15,9 +15,8 @@ from orderpull.answers import ledger
 from orderpull.answers.filter import Filter
 from orderpull.model import COUNTS
 from orderpull.web import overview
-from orderpull.web.csv_export import RUNS_SHOWN
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
-from orderpull.web.overview import QueryContext
+from orderpull.web.overview import RUNS_SHOWN, QueryContext
 from orderpull.web.queries import CachedQueries
 from orderpull.web.question import Question
 
@@ -28,6 +27,7 @@ Count = Annotated[int, Meta(ge=0)]
 Rank = Annotated[int, Meta(ge=1)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Row = TypeVar("Row", bound=Struct)
+Answer = TypeVar("Answer", bound=Struct)
 
 
 class Totals(Struct):
@@ -215,23 +215,31 @@ class Problem(Struct):
     hint: str
 
 
-def compared(queries: CachedQueries, question: Question) -> Compared:
+def cached(
+    read: Callable[[QueryContext], Answer],
+) -> Callable[[CachedQueries, Question], Answer]:
+    """Answer from the cache, under the name of the function *read*."""
+
+    def answer(queries: CachedQueries, question: Question) -> Answer:
+        return queries.get(f"api {read.__name__}", question, read)
+
+    return answer
+
+
+@cached
+def compared(context: QueryContext) -> Compared:
     """Answer ``/api/totals``."""
-
-    def read(context: QueryContext) -> Compared:
-        days, earlier = context.days, context.before
-        before = earlier[0] if earlier else None
-        return Compared(
-            totals=_totals(context, context.where),
-            first_day=days.first,
-            last_day=days.last,
-            before=_totals(context, earlier[1]) if earlier else None,
-            before_first_day=before.first if before else None,
-            before_last_day=before.last if before else None,
-            undated=overview.read_undated(context),
-        )
-
-    return queries.get("api totals", question, read)
+    days, earlier = context.days, context.before
+    before = earlier[0] if earlier else None
+    return Compared(
+        totals=_totals(context, context.where),
+        first_day=days.first,
+        last_day=days.last,
+        before=_totals(context, earlier[1]) if earlier else None,
+        before_first_day=before.first if before else None,
+        before_last_day=before.last if before else None,
+        undated=overview.read_undated(context),
+    )
 
 
 def _totals(context: QueryContext, where: Filter) -> Totals:
@@ -239,84 +247,63 @@ def _totals(context: QueryContext, where: Filter) -> Totals:
     return Totals(totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
 
 
-def trend(queries: CachedQueries, question: Question) -> Trend:
+@cached
+def trend(context: QueryContext) -> Trend:
     """Answer ``/api/trend``."""
-
-    def read(context: QueryContext) -> Trend:
-        trend = overview.read_trend(context, overview.read_totals(context, context.where))
-        bars = [
-            Bar(bar.days.first, bar.days.last, bar.orders, bar.items)
-            for bar in trend.bars
-            if bar.days.first and bar.days.last
-        ]
-        return Trend(trend.step, bars, trend.undated)
-
-    return queries.get("api trend", question, read)
+    trend = overview.read_trend(context, overview.read_totals(context, context.where))
+    bars = [
+        Bar(bar.days.first, bar.days.last, bar.orders, bar.items)
+        for bar in trend.bars
+        if bar.days.first and bar.days.last
+    ]
+    return Trend(trend.step, bars, trend.undated)
 
 
-def countries(queries: CachedQueries, question: Question) -> Countries:
+@cached
+def countries(context: QueryContext) -> Countries:
     """Answer ``/api/countries``."""
-
-    def read(context: QueryContext) -> Countries:
-        return Countries(_convert(overview.read_countries(context, context.where), Country))
-
-    return queries.get("api countries", question, read)
+    return Countries(_convert(overview.read_countries(context, context.where), Country))
 
 
-def popular_skus(queries: CachedQueries, question: Question) -> PopularSkus:
+@cached
+def popular_skus(context: QueryContext) -> PopularSkus:
     """Answer ``/api/popular-skus``."""
-
-    def read(context: QueryContext) -> PopularSkus:
-        return PopularSkus(_convert(overview.read_popular(context), Sku))
-
-    return queries.get("api popular-skus", question, read)
+    return PopularSkus(_convert(overview.read_popular(context), Sku))
 
 
-def popular_skus_by_country(queries: CachedQueries, question: Question) -> PopularSkusByCountry:
+@cached
+def popular_skus_by_country(context: QueryContext) -> PopularSkusByCountry:
     """Answer ``/api/popular-skus-by-country``."""
-
-    def read(context: QueryContext) -> PopularSkusByCountry:
-        return PopularSkusByCountry(_convert(overview.read_by_country(context), CountrySku))
-
-    return queries.get("api popular-skus-by-country", question, read)
+    return PopularSkusByCountry(_convert(overview.read_by_country(context), CountrySku))
 
 
-def skus(queries: CachedQueries, question: Question) -> Skus:
+@cached
+def skus(context: QueryContext) -> Skus:
     """Answer ``/api/skus``."""
-
-    def read(context: QueryContext) -> Skus:
-        rows, count = overview.read_skus(context, PAGE_ROWS)
-        return Skus(count, question.page, _pages(count), _convert(rows, Sku))
-
-    return queries.get("api skus", question, read)
+    rows, count = overview.read_skus(context, PAGE_ROWS)
+    return Skus(count, context.question.page, _pages(count), _convert(rows, Sku))
 
 
-def orders(queries: CachedQueries, question: Question) -> Orders:
+@cached
+def orders(context: QueryContext) -> Orders:
     """Answer ``/api/orders``."""
-
-    def read(context: QueryContext) -> Orders:
-        rows, totals = overview.read_orders(context, PAGE_ROWS)
-        return Orders(
-            orders=totals["orders"],
-            quantity=totals["quantity"],
-            page=question.page,
-            pages=_pages(totals["orders"]),
-            rows=_convert(rows, Order),
-        )
-
-    return queries.get("api orders", question, read)
+    rows, totals = overview.read_orders(context, PAGE_ROWS)
+    return Orders(
+        orders=totals["orders"],
+        quantity=totals["quantity"],
+        page=context.question.page,
+        pages=_pages(totals["orders"]),
+        rows=_convert(rows, Order),
+    )
 
 
-def runs(queries: CachedQueries, question: Question) -> Runs:
+@cached
+def runs(context: QueryContext) -> Runs:
     """Answer ``/api/runs``."""
-
-    def read(context: QueryContext) -> Runs:
-        counts = ("pages", "possible_loss", *COUNTS)
-        rows = context.reader.rows(ledger.runs(RUNS_SHOWN))
-        filled = [{**row, **{name: row[name] or 0 for name in counts}} for row in rows]
-        return Runs(_convert(filled, Run))
-
-    return queries.get("api runs", question, read)
+    counts = ("pages", "possible_loss", *COUNTS)
+    rows = context.reader.rows(ledger.runs(RUNS_SHOWN))
+    filled = [{**row, **{name: row[name] or 0 for name in counts}} for row in rows]
+    return Runs(_convert(filled, Run))
 
 
 def rejects(queries: CachedQueries, question: Question) -> RejectsByReason:

@@ -27,12 +27,13 @@ from orderpull.errors import DestinationError, OrderpullError, RightMissing, Usa
 from orderpull.settings import Settings
 from orderpull.web import api, chart
 from orderpull.web.auth import Authenticator
-from orderpull.web.csv_export import RUNS_SHOWN, TABLES, write_table
+from orderpull.web.csv_export import TABLES, write_table
 from orderpull.web.formats import Formats, ago, locale_of, until
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import Metrics, MetricsMiddleware
 from orderpull.web.overview import (
+    RUNS_SHOWN,
     QueryContext,
     Row,
     read_orders,

@@ -1,4 +1,7 @@
-"""CSV downloads: every table of the pages as a file for spreadsheets."""
+"""CSV downloads: every table of the pages as a file for spreadsheets.
+
+The columns are the fields of the API's shapes.
+"""
 
 import csv
 import io
@@ -12,8 +15,10 @@ import sqlalchemy as sa
 from orderpull.answers import ledger
 from orderpull.answers.csv import escape_formula
 from orderpull.answers.from_orders import OrderQueries
-from orderpull.model import COUNTS, NO_COUNTRY
+from orderpull.model import NO_COUNTRY
+from orderpull.web.api_answers import Bar, Country, CountrySku, Order, Run, Sku, Totals
 from orderpull.web.overview import (
+    RUNS_SHOWN,
     QueryContext,
     read_by_country,
     read_countries,
@@ -22,12 +27,7 @@ from orderpull.web.overview import (
     read_trend,
 )
 
-RUNS_SHOWN = 50
 PAGE_ROWS = 50_000
-_RUN = (
-    *("run", "source", "command", "started_at", "finished_at", "pulled_at", "pages", *COUNTS),
-    *("possible_loss", "error"),
-)
 
 Lines = Iterator[Sequence[Any]]
 Table = tuple[Sequence[str], Lines]
@@ -58,28 +58,26 @@ def csv_cell(value: object, zone: ZoneInfo) -> object:
 
 def _totals(context: QueryContext) -> Table:
     totals = read_totals(context, context.where)
-    columns = ("orders", "orders_with_items", "items", "average_items_per_order", "countries")
     line = (totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
-    return columns, iter([line])
+    return Totals.__struct_fields__, iter([line])
 
 
 def _trend(context: QueryContext) -> Table:
     trend = read_trend(context, read_totals(context, context.where))
     lines = ((bar.days.first, bar.days.last, bar.orders, bar.items) for bar in trend.bars)
-    return ("first_day", "last_day", "orders", "items"), lines
+    return Bar.__struct_fields__, lines
 
 
 def _countries(context: QueryContext) -> Table:
-    rows = read_countries(context, context.where)
-    return _rows(rows, ("rank", "country", "orders", "items"))
+    return _rows(read_countries(context, context.where), Country.__struct_fields__)
 
 
 def _popular(context: QueryContext) -> Table:
-    return _rows(read_popular(context), ("rank", "sku", "quantity", "orders"))
+    return _rows(read_popular(context), Sku.__struct_fields__)
 
 
 def _by_country(context: QueryContext) -> Table:
-    return _rows(read_by_country(context), ("country", "rank", "sku", "quantity", "orders"))
+    return _rows(read_by_country(context), CountrySku.__struct_fields__)
 
 
 def _skus(context: QueryContext) -> Table:
@@ -87,15 +85,14 @@ def _skus(context: QueryContext) -> Table:
         search = context.question.search
         return context.queries.search_popular_sku(context.where, search, limit, offset)
 
-    return _rows(_all_rows(context, page), ("rank", "sku", "quantity", "orders"))
+    return _rows(_all_rows(context, page), Sku.__struct_fields__)
 
 
 def _orders(context: QueryContext) -> Table:
     def page(limit: int, offset: int) -> sa.Select[Any]:
         return OrderQueries().orders_with_sku(context.where, context.question.sku, limit, offset)
 
-    columns = ("source", "ordernumber", "ordered_at", "country", "quantity")
-    return _rows(_all_rows(context, page), columns)
+    return _rows(_all_rows(context, page), Order.__struct_fields__)
 
 
 def _all_rows(
@@ -109,7 +106,7 @@ def _all_rows(
 
 
 def _runs(context: QueryContext) -> Table:
-    return _rows(context.reader.rows(ledger.runs(RUNS_SHOWN)), _RUN)
+    return _rows(context.reader.rows(ledger.runs(RUNS_SHOWN)), Run.__struct_fields__)
 
 
 def _rejects(context: QueryContext) -> Table:
@@ -118,11 +115,11 @@ def _rejects(context: QueryContext) -> Table:
 
 
 def _rows(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> Table:
-    return columns, ([_shown(name, row[name]) for name in columns] for row in rows)
-
-
-def _shown(name: str, value: object) -> object:
-    return NO_COUNTRY if name == "country" and value is None else value
+    """A table of *columns*, with the orders without a country named."""
+    return columns, (
+        [NO_COUNTRY if name == "country" and row[name] is None else row[name] for name in columns]
+        for row in rows
+    )
 
 
 TABLES: dict[str, Callable[[QueryContext], Table]] = {

@@ -15,6 +15,7 @@ from orderpull.web.periods import Days, Step, choose_step, sum_by_step
 from orderpull.web.question import Question
 
 COUNTRIES_SHOWN = 12
+RUNS_SHOWN = 50
 
 Row = dict[str, Any]
 
