@@ -2,8 +2,6 @@
 
 import base64
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -17,6 +15,7 @@ from orderpull.simulator.shop import (
     USER,
 )
 from orderpull.simulator.shop.generic_auth import Auth
+from tests import processes
 from tests.sources.shop import Shop
 
 API = """
@@ -151,16 +150,14 @@ def shapes(secret: str) -> set[bytes]:
     return {form.encode() for form in found}
 
 
-def orderpull(folder: Path, *arguments: str, program: str = "") -> tuple[int, bytes]:
-    """Run the program; its exit code, and all that it said."""
-    start = [program] if program else ["-m", "orderpull"]
-    done = subprocess.run(
-        [sys.executable, *start, *arguments],
-        cwd=folder,
-        env={**os.environ, **ENVIRONMENT},
-        capture_output=True,
-        timeout=120,
-        check=False,
+def orderpull(
+    folder: Path, *arguments: str, program: str = "", kill_at: str = ""
+) -> tuple[int, bytes]:
+    """Run the program, until SIGKILL at the fail point *kill_at*; return its code and outputs."""
+    words = (program,) if program else ("-m", "orderpull")
+    started = processes.start(
+        *words, *arguments, cwd=folder, env={**os.environ, **ENVIRONMENT}, kill_at=kill_at
     )
-    assert b"Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr
+    output, errors = started.communicate(timeout=120)
+    assert b"Traceback" not in errors, errors
+    return started.wait(), output + errors

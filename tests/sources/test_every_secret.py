@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 SECRETS = (TOKEN, PASSWORD, CLIENT_SECRET, "made-up-refresh", "made-up-code")
 """Those that are got begin with these, too."""
 
-LOUD = str(ROOT / "tests" / "sources" / "loud.py")
+LOUD = str(ROOT / "tests" / "sources" / "cli_debug.py")
 FAULTS = ["401@3", "500@4", "reset-body@6", "redirect@8", "truncated@9", "html@11"]
 ODD = "k3y&of=all+/%2F c~rs"
 

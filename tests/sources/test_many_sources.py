@@ -94,7 +94,7 @@ def test_two_hundred_sources_of_which_some_are_in_trouble(
         addresses |= {name: f"{simulator.url}/{name}" for name in names}
         shop = shops(tmp_path, addresses, "timeout = 10")
         with subprocess.Popen(
-            [sys.executable, str(ROOT / "tests" / "sources" / "soon.py"), "run"],
+            [sys.executable, str(ROOT / "tests" / "sources" / "cli_eager_load.py"), "run"],
             cwd=tmp_path, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
             try:

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.model import TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
+from tests import processes
 from tests.sources.medusa import Medusa
 from tests.sources.shop import Shop
 from tests.sources.tls import certificate, shown
@@ -35,16 +34,11 @@ FAULTS = [
 
 def orderpull(folder: Path, *arguments: str) -> tuple[int, bytes]:
     """Run the program; its exit code, and all that it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "orderpull", *arguments],
-        cwd=folder,
-        env={**os.environ, "SHOP_TOKEN": TOKEN},
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
+    environment = {**os.environ, "SHOP_TOKEN": TOKEN}
+    started = processes.start("-m", "orderpull", *arguments, cwd=folder, env=environment)
+    output, errors = started.communicate(timeout=120)
+    assert b"Traceback" not in errors
+    return started.wait(), output + errors
 
 
 def everything_written(folder: Path) -> dict[str, bytes]:

@@ -14,7 +14,6 @@ from orderpull.simulator import Simulator
 from orderpull.simulator.shop import REFRESH_TOKEN
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http import auth
-from tests.docs.markdown import ROOT
 from tests.sources.shop import Shop
 from tests.sources.signing import ENVIRONMENT, REFRESH, WAYS, Way, orderpull
 from tests.sources.wire import Wire, answer
@@ -22,7 +21,6 @@ from tests.sources.wire import Wire, answer
 pytestmark = pytest.mark.slow
 
 ORDERS = 60
-KILLED = ROOT / "tests" / "durability" / "killed.py"
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +178,7 @@ def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
     profile = Generic(auth="oauth2-refresh", orders=ORDERS)
     with Simulator(profile) as simulator:
         shop = REFRESH.shop(tmp_path, simulator.url)
-        code, _ = orderpull(tmp_path, f"{point}:1", "run", program=str(KILLED))
+        code, _ = orderpull(tmp_path, "run", kill_at=f"{point}:1")
         assert code == -9
         assert profile.calls == {"token": 1}
         result = shop.run_one()
