@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orderpull.conform.target import MirrorStage
+from orderpull.conform.target import MirrorTarget
 from orderpull.sources.spec.api import parse_api
 
 PLAIN = """\
@@ -66,8 +66,8 @@ def changed(*changes: tuple[str, str]) -> str:
     return text
 
 
-def stage(folder: Path, file: str, server: str | None = None) -> MirrorStage:
+def target(folder: Path, file: str, server: str | None = None) -> MirrorTarget:
     """The mirror of *file*, or, asked by *file*, that of *server*."""
     path = folder / "api.toml"
     path.write_text(file, encoding="utf-8")
-    return MirrorStage(parse_api(server or file, "server"), str(path))
+    return MirrorTarget(parse_api(server or file, "server"), str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.conform.target import AGO
-from orderpull.conform.virtual_wait import NotedWaits
+from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.generic import Generic, Paging
 from orderpull.simulator.shop.order import StoreOrder
@@ -70,7 +70,7 @@ PAGINGS = {
 
 
 @dataclass(frozen=True)
-class GenericStage:
+class GenericTarget:
     """The generic platform, read by paging *paging* and what else *cursor* and *order* say.
 
     :param switches: of the platform.
@@ -112,7 +112,7 @@ class GenericStage:
     def expiring(self) -> None:
         return None
 
-    def open(self, waits: NotedWaits, **switches: Any) -> Platform:
+    def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         now = datetime.now(UTC).replace(microsecond=0) - AGO
         common = {"now": now, "step": 0.1, **self.switches, **switches}
         return Generic(paging=self.paging, **common)

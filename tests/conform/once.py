@@ -7,9 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from orderpull.conform.virtual_wait import NotedWaits
-from orderpull.simulator import Answer, Request, SkubanaAssessment
-from orderpull.simulator.profile import json_answer
+from orderpull.conform.virtual_wait import VirtualWait
+from orderpull.simulator import Request, Response, SkubanaAssessment
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.truth import address_columns, sku_key
@@ -40,13 +40,13 @@ class OnceShop:
     def kind(self, request: Request) -> str:
         return "list"
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         self.calls["list"] += 1
         if self.calls["list"] in self._refuse:
-            return json_answer(429, {"message": "too many"}, Retry_After="1")
-        answer = self._profile.answer(request)
-        self._given |= {str(each.number): each for each in answer.occurrences}
-        return answer
+            return json_response(429, {"message": "too many"}, {"Retry-After": "1"})
+        response = self._profile.respond(request)
+        self._given |= {str(each.number): each for each in response.occurrences}
+        return response
 
     def truth(self) -> dict[str, Any]:
         orders = {}
@@ -62,7 +62,7 @@ class OnceShop:
         return {"orders": orders, "aside": {}, "deleted": {}}
 
 
-class OnceStage:
+class OnceTarget:
     """The cases' stage for it; switches of shops with standing orders say nothing to it."""
 
     name = "skubana-assessment"
@@ -78,7 +78,7 @@ class OnceStage:
     def expiring(self) -> None:
         return None
 
-    def open(self, waits: NotedWaits, **switches: Any) -> Platform:
+    def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         shop = OnceShop(orders=switches["orders"], refuse=set(switches.get("refuse", ())))
         return cast("Platform", shop)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from orderpull.conform.cases import CASES
 from orderpull.conform.report import Report, conform_on
-from orderpull.conform.target import MirrorStage, Stage
+from orderpull.conform.target import MirrorTarget, Target
 from orderpull.sources.spec.api import built_in
-from tests.conform.once import OnceStage
-from tests.conform.platform_stages import PLATFORM_STAGES
+from tests.conform.once import OnceTarget
+from tests.conform.platform_targets import PLATFORM_TARGETS
 from tests.docs.markdown import ROOT, rows
 
 DOCS = ROOT / "docs" / "apis.md"
@@ -23,12 +23,12 @@ WALK = "a plain page walk loses"
 _PART = re.compile(r"(<!-- conformance: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def stages(kind: str) -> dict[str, Stage]:
+def targets(kind: str) -> dict[str, Target]:
     """What the suite tries, by the API: on its ``mirror``, or on the ``platform`` of its name."""
     names = built_in()
     if kind == "mirror":
-        return {name: MirrorStage.of(name, Path()) for name in names}
-    others: dict[str, Stage] = {**PLATFORM_STAGES, "skubana-assessment": OnceStage()}
+        return {name: MirrorTarget.of(name, Path()) for name in names}
+    others: dict[str, Target] = {**PLATFORM_TARGETS, "skubana-assessment": OnceTarget()}
     return {name: others[name] for name in names}
 
 
@@ -38,7 +38,7 @@ def column(report: Report) -> dict[str, str]:
     full = next(each for each in report.outcomes if each.case == "full pull")
     moving = next(each for each in report.outcomes if each.case == "moving shop")
     found["calls for 45 orders"] = f"{full.calls} of {full.least}"
-    lost = moving.words.partition(WALK)[2].strip()
+    lost = moving.detail.partition(WALK)[2].strip()
     found[WALK] = lost
     return found
 
@@ -54,7 +54,7 @@ def shown(columns: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join((*lines, ""))
 
 
-def told(kind: str, name: str) -> dict[str, str]:
+def documented(kind: str, name: str) -> dict[str, str]:
     """The cells of one API as they stand in the docs."""
     match = next(m for m in _PART.finditer(DOCS.read_text("utf-8")) if m[2] == kind)
     return {row["case"]: row[name] for row in rows(match[0])}
@@ -63,7 +63,7 @@ def told(kind: str, name: str) -> dict[str, str]:
 def write() -> None:
     """Run the suite and write both tables."""
     tables = {
-        kind: shown({name: column(conform_on(stage)) for name, stage in stages(kind).items()})
+        kind: shown({name: column(conform_on(target)) for name, target in targets(kind).items()})
         for kind in ("mirror", "platform")
     }
     text = _PART.sub(lambda m: m[1] + tables[m[2]] + m[3], DOCS.read_text("utf-8"))

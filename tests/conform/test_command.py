@@ -26,8 +26,8 @@ def _few_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "CASES", FEW)
 
 
-def command(*words: str) -> Result:
-    return CliRunner().invoke(main, ["conform", *words])
+def command(*detail: str) -> Result:
+    return CliRunner().invoke(main, ["conform", *detail])
 
 
 def test_a_file_that_conforms(tmp_path: Path) -> None:
@@ -69,19 +69,19 @@ def test_nothing_tried_is_not_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "detail"),
     [
         (changed(('id = "id"', 'idd = "id"')), "order: Object contains unknown field `idd`"),
         (changed(('size_param = "limit"\nsize = 20', "")), "paging.size"),
         ("title = ", "is not TOML"),
     ],
 )
-def test_a_mistake_in_the_file_is_told(text: str, words: str, tmp_path: Path) -> None:
+def test_a_mistake_in_the_file_is_told(text: str, detail: str, tmp_path: Path) -> None:
     file = tmp_path / "shop.toml"
     file.write_text(text)
     result = command(str(file))
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert detail in result.stderr
 
 
 def test_a_file_is_needed() -> None:

@@ -12,7 +12,7 @@ from orderpull.sources.paging import incremental
 from orderpull.sources.paging.flows import PageFlow, PageRequest, PageSize, iterate_pages
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.pull import Source
-from tests.conform.files import PLAIN, changed, stage
+from tests.conform.files import PLAIN, changed, target
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,11 @@ BY_NAME = {case.name: case for case in CASES}
 
 def outcome(case: str, folder: Path, file: str = PLAIN, server: str = PLAIN) -> Outcome:
     """What becomes of a case where the server of one file is asked by another."""
-    return BY_NAME[case].on(stage(folder, file, server))
+    return BY_NAME[case].on(target(folder, file, server))
 
 
 @pytest.mark.parametrize(
-    ("case", "words", "changes"),
+    ("case", "detail", "changes"),
     [
         ("full pull", "missing", [('quantity = "pieces"', 'quantity = "amount"')]),
         ("full pull", "does not take", [('lower = "from"', 'lower = "since"')]),
@@ -50,11 +50,11 @@ def outcome(case: str, folder: Path, file: str = PLAIN, server: str = PLAIN) -> 
     ids=str,
 )
 def test_a_file_that_is_not_as_the_server(
-    case: str, words: str, changes: list[tuple[str, str]], tmp_path: Path
+    case: str, detail: str, changes: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     found = outcome(case, tmp_path, changed(*changes))
     assert found.state == "failed"
-    assert words in found.words
+    assert detail in found.detail
 
 
 def test_bounds_that_are_exclusive_and_said_to_be_inclusive(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_bounds_that_are_exclusive_and_said_to_be_inclusive(tmp_path: Path) -> N
 
 
 def test_the_plain_file_conforms(tmp_path: Path) -> None:
-    found = [case.on(stage(tmp_path, PLAIN)) for case in CASES]
+    found = [case.on(target(tmp_path, PLAIN)) for case in CASES]
     assert [each for each in found if each.state == "failed"] == []
     assert {each.case for each in found if each.state == "not tried"} == {
         "token expires", "budget", "error in JSON", "deleted", "export",
@@ -83,7 +83,7 @@ def test_an_engine_that_walks_plainly(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(incremental, "reseek", walking)
     found = outcome("moving shop", tmp_path)
     assert found.state == "failed"
-    assert "missing" in found.words or "is" in found.words
+    assert "missing" in found.detail or "is" in found.detail
 
 
 def test_an_engine_that_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_an_engine_that_does_not_wait(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_engine_that_asks_no_smaller_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PageSize, "less", lambda _: False)
+    monkeypatch.setattr(PageSize, "shrink", lambda _: False)
     assert outcome("5xx", tmp_path).state == "failed"
 
 
@@ -112,7 +112,7 @@ def test_a_pull_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Source, "reach", refuse)
     found = outcome("empty shop", tmp_path)
-    assert (found.state, found.words) == ("failed", "The network is down.")
+    assert (found.state, found.detail) == ("failed", "The network is down.")
 
 
 def test_what_cannot_be_made_is_not_tried(tmp_path: Path) -> None:
@@ -120,4 +120,4 @@ def test_what_cannot_be_made_is_not_tried(tmp_path: Path) -> None:
     never = changed(("not(in(kind, 'cart'))", "all(in(kind, 'a'), in(kind, 'b'))"))
     found = outcome("full pull", tmp_path, never, never)
     assert found.state == "not tried"
-    assert "conditions" in found.words
+    assert "conditions" in found.detail

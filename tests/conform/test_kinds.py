@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.conform.cases import CASES
-from tests.conform.files import PLAIN, changed, stage
+from tests.conform.files import PLAIN, changed, target
 
 BY_NAME = {case.name: case for case in CASES}
 PAGING = PLAIN[PLAIN.index("[paging]") : PLAIN.index("[cursor]")]
@@ -53,7 +53,7 @@ FEW = ("full pull", "moving shop", "token expires", "last page repeated")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_conforms(kind: str, tmp_path: Path) -> None:
-    made = stage(tmp_path, changed(*KINDS[kind]))
+    made = target(tmp_path, changed(*KINDS[kind]))
     found = [BY_NAME[name].on(made) for name in FEW]
     assert [each for each in found if each.state == "failed"] == []
     assert found[0].state == "passed"

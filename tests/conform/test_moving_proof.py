@@ -17,7 +17,7 @@ from orderpull.conform.trial import Trial, trial
 from orderpull.simulator.shop.generic import Paging
 from orderpull.simulator.shop.movers import commit_late, delete, insert, modify
 from orderpull.simulator.shop.store import Store
-from tests.conform.generic import PAGINGS, GenericStage
+from tests.conform.generic import PAGINGS, GenericTarget
 
 ORDERS = 1000
 COUNTED = {"page", "offset"}
@@ -38,10 +38,10 @@ def scene(changed: int) -> dict[int, list[Move]]:
     }
 
 
-def stage(folder: Path, paging: Paging, strategy: str) -> GenericStage:
+def target(folder: Path, paging: Paging, strategy: str) -> GenericTarget:
     """The platform, sorted as *strategy* needs it."""
     cursor = f'precision = "s"\nstrategy = "{strategy}"'
-    return GenericStage(folder, paging, cursor, switches={"sort": STRATEGIES[strategy]})
+    return GenericTarget(folder, paging, cursor, switches={"sort": STRATEGIES[strategy]})
 
 
 @pytest.mark.slow
@@ -50,12 +50,12 @@ def stage(folder: Path, paging: Paging, strategy: str) -> GenericStage:
 @pytest.mark.parametrize("paging", PAGINGS)
 def test_no_order_is_lost(paging: Paging, strategy: str, changed: int, tmp_path: Path) -> None:
     """One run while they move, one afterwards: every order is held as it is now."""
-    with trial(stage(tmp_path, paging, strategy), orders=ORDERS, moves=scene(changed)) as t:
+    with trial(target(tmp_path, paging, strategy), orders=ORDERS, moves=scene(changed)) as t:
         assert t.run().error is None
         t.shop.clock.advance(1)
         assert t.run().error is None
         assert t.differences() == []
-        assert len(t.held().orders) >= ORDERS - 10
+        assert len(t.warehouse().orders) >= ORDERS - 10
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_no_order_is_lost(paging: Paging, strategy: str, changed: int, tmp_path:
 @pytest.mark.parametrize("paging", sorted(COUNTED))
 def test_a_plain_walk_loses_them(paging: Paging, changed: int, tmp_path: Path) -> None:
     """The same, page after page: at least as many orders as moved are never seen as they are."""
-    with trial(stage(tmp_path, paging, "reseek"), orders=ORDERS, moves=scene(changed)) as t:
+    with trial(target(tmp_path, paging, "reseek"), orders=ORDERS, moves=scene(changed)) as t:
         client = NaiveClient(t)
         client.run()
         t.shop.clock.advance(1)
@@ -97,7 +97,7 @@ def test_no_order_on_an_edge_is_lost(
     cursor = f'precision = "s"\nwindow = 3\nstrategy = "{strategy}"'
     cursor += "" if lower else "\ninclusive = false"
     switches = {"sort": STRATEGIES[strategy], "lower_inclusive": lower, "upper_inclusive": upper}
-    made = GenericStage(tmp_path, "page", cursor, switches=switches)
+    made = GenericTarget(tmp_path, "page", cursor, switches=switches)
     with trial(made, orders=120, odd=False, same_stamp=30) as t:
         begin = (t.shop.clock.now - trials.SINCE).replace(microsecond=0)
         for edge, order in enumerate(list(t.shop.store.orders.values())[:12]):
@@ -113,7 +113,7 @@ def test_no_order_is_lost_in_other_times(strategy: str, dates: str, tmp_path: Pa
     cursor = f'precision = "s"\nformat = "{dates}"\nstrategy = "{strategy}"'
     order = f'time_format = "{dates}"'
     switches = {"sort": STRATEGIES[strategy], "dates": dates}
-    made = GenericStage(tmp_path, "offset", cursor, order, switches)
+    made = GenericTarget(tmp_path, "offset", cursor, order, switches)
     with trial(made, orders=120, odd=False, same_stamp=30) as t:
         settled(t)
 
@@ -147,7 +147,7 @@ def test_no_order_is_lost_when_clocks_are_changed(
     )
     dates = {"naive": "iso-naive", "sql": "sql"}[form]
     switches = {"sort": "id", "dates": dates, "timezone": zone}
-    made = GenericStage(tmp_path, "page", cursor, f'timezone = "{zone}"', switches)
+    made = GenericTarget(tmp_path, "page", cursor, f'timezone = "{zone}"', switches)
     change = ZONES[zone][night]
     before, after = (change + timedelta(minutes=m) for m in (-1, 1))
     assert (

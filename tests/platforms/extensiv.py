@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
 from orderpull.simulator.places import COUNTRIES, written_country
-from orderpull.simulator.profile import Answer
-from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, told, whole_number
+from orderpull.simulator.profile import Response, json_response
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
 from orderpull.simulator.shop.selecting import between, by_key, by_modified
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import iso, read
@@ -16,7 +16,7 @@ from orderpull.simulator.shop.tokens import (
     CLIENT_ID,
     CLIENT_SECRET,
     TOKEN,
-    TokenDesk,
+    TokenIssuer,
     basic,
     bearer,
     parameters,
@@ -97,7 +97,7 @@ class Extensiv(Platform):
         self._quota = quota
         self._quota_wait = quota_wait
         self._left = quota
-        self._tokens = TokenDesk(self.clock, expires_after=expires_after)
+        self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._codes: dict[str, str] = {}
 
     def kind(self, request: Request) -> Kind:
@@ -106,7 +106,7 @@ class Extensiv(Platform):
             return "token"
         return "list" if request.path == PATH else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         if request.path == AUTHORIZE_PATH:
             return self._authorize(request)
@@ -124,14 +124,14 @@ class Extensiv(Platform):
             self._left -= 1
         return self._list(request)
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse with the wait in milliseconds."""
         body = {"errors": [{"message": "Quota exceeded", "errorCode": "quota_exceeded"}]}
-        return told(429, body, {"x-skubana-quota-retryAfter": str(self._quota_wait)})
+        return json_response(429, body, {"x-skubana-quota-retryAfter": str(self._quota_wait)})
 
     # ---------------------------------------------------------------------------------- signing in
 
-    def _authorize(self, request: Request) -> Answer:
+    def _authorize(self, request: Request) -> Response:
         """Send the browser back with a code, as if its user had agreed."""
         query = request.query
         back = query.get("redirect_uri")
@@ -141,9 +141,9 @@ class Extensiv(Platform):
         self._codes[code] = back
         given = {"code": code, **({"state": query["state"]} if "state" in query else {})}
         url = f"{back}{'&' if '?' in back else '?'}{urlencode(given)}"
-        return Answer(302, b"", headers={"Location": url})
+        return Response(302, b"", headers={"Location": url})
 
-    def _exchange(self, request: Request) -> Answer:
+    def _exchange(self, request: Request) -> Response:
         """Give a token for a code; each works once. The parameters may stand in the query."""
         given = {**parameters(request), **request.query}
         if request.method != "POST" or basic(request) != (CLIENT_ID, CLIENT_SECRET):
@@ -155,11 +155,11 @@ class Extensiv(Platform):
             raise RefusedError(400, {"error": "invalid_grant"})
         token = self._tokens.issue()
         scope = "read_orders"
-        return told(200, {"access_token": token, "token_type": "bearer", "scope": scope})
+        return json_response(200, {"access_token": token, "token_type": "bearer", "scope": scope})
 
     # ------------------------------------------------------------------------------------ the list
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         query = request.query
         unknown = set(query) - KNOWN
         page = whole_number(query.get("page"), 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Unpack
 
-from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, told, whole_number
+from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
 from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read
@@ -13,7 +14,7 @@ from orderpull.simulator.shop.tokens import (
     PASSWORD,
     TOKEN,
     USER,
-    TokenDesk,
+    TokenIssuer,
     basic,
     bearer,
     parameters,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreOrder
 
 PATH = "/admin/orders"
@@ -70,7 +71,7 @@ class Medusa(Platform):
             number=str, identify=lambda key: ulid("order", key), precision="ms", quantity="ordered"
         )
         super().__init__(**common)
-        self._tokens = TokenDesk(self.clock, expires_after=expires_after)
+        self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._shuffle_ties = shuffle_ties
 
     def kind(self, request: Request) -> Kind:
@@ -81,7 +82,7 @@ class Medusa(Platform):
             return "list"
         return "child" if request.path.startswith(f"{PATH}/") else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         kind = self.kind(request)
         if kind == "token":
@@ -92,9 +93,9 @@ class Medusa(Platform):
             raise RefusedError(404, {"message": f"Cannot {request.method} {request.path}"})
         return self._list(request) if kind == "list" else self._one(request)
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse as a proxy before the server does: Medusa itself has no limit."""
-        return told(429, {"type": "too_many_requests", "message": "Too many requests"})
+        return json_response(429, {"type": "too_many_requests", "message": "Too many requests"})
 
     def _signed_in(self, request: Request) -> bool:
         credentials = request.headers.get("authorization")
@@ -102,7 +103,7 @@ class Medusa(Platform):
             return True
         return self._tokens.accept(bearer(request))
 
-    def _sign_in(self, request: Request) -> Answer:
+    def _sign_in(self, request: Request) -> Response:
         given = parameters(request)
         if request.method != "POST" or (given.get("email"), given.get("password")) != (
             USER,
@@ -110,9 +111,9 @@ class Medusa(Platform):
         ):
             message = "Invalid email or password"
             raise RefusedError(401, {"type": "unauthorized", "message": message})
-        return told(200, {"token": self._tokens.issue()})
+        return json_response(200, {"token": self._tokens.issue()})
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         query = request.query
         limit = whole_number(query.get("limit"), SIZE)
         offset = whole_number(query.get("offset"), 0)
@@ -128,13 +129,13 @@ class Medusa(Platform):
         }
         return self.listing(orders, body)
 
-    def _one(self, request: Request) -> Answer:
+    def _one(self, request: Request) -> Response:
         told_id = request.path.removeprefix(f"{PATH}/")
         order = self.store.by_id(told_id)
         if order is None:
             message = f"Order id not found: {told_id}"
             raise RefusedError(404, {"type": "not_found", "message": message})
-        return told(200, {"order": self._rendered(order, request.query)})
+        return json_response(200, {"order": self._rendered(order, request.query)})
 
     def _rendered(self, order: StoreOrder, query: Mapping[str, str]) -> dict[str, Any]:
         try:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from graphql import GraphQLError, print_ast
 
-from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, told
+from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError
 from orderpull.simulator.shop.selecting import SORTS, after, packed
 from orderpull.simulator.shop.store import Shape
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
 from tests.platforms.shopify_access import TOKEN_PATH, Access
-from tests.platforms.shopify_bulk import BulkDesk
+from tests.platforms.shopify_bulk import BulkOperations
 from tests.platforms.shopify_connection import (
     WRONG_CURSOR,
     connection_of,
@@ -24,7 +25,7 @@ from tests.platforms.shopify_order import FIRST_ID, gid, rendered
 from tests.platforms.shopify_search import search
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreOrder
 
 PATH = re.compile(r"/admin/api/(\d{4}-\d{2}|unstable)/graphql\.json")
@@ -96,7 +97,7 @@ class Shopify(Platform):
         self._bucket = Bucket(self.clock, bucket, restored)
         self._most_points = most_points
         self._deepest = deepest
-        self._bulk = BulkDesk(
+        self._bulk = BulkOperations(
             SCHEMA,
             self.clock,
             self._to_run,
@@ -128,7 +129,7 @@ class Shopify(Platform):
         }
         return kinds.get(field.name.value, "other")
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         if request.path == TOKEN_PATH:
             return self._access.grant(request)
@@ -142,16 +143,16 @@ class Shopify(Platform):
             operation = Call.of(request).checked(SCHEMA)
             return self._paid(operation, request.headers.get("host", ""))
         except InvalidDocumentError as invalid:
-            return told(200, {"errors": _coded(invalid.errors)})
+            return json_response(200, {"errors": _coded(invalid.errors)})
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse for want of points, with HTTP 200: there are 100 too few."""
         status = {**self._bucket.status(), "currentlyAvailable": 12}
         return _throttled(12 + int(self._bucket.restored), status)
 
     # ----------------------------------------------------------------------------------- a request
 
-    def _paid(self, operation: Operation, host: str) -> Answer:
+    def _paid(self, operation: Operation, host: str) -> Response:
         """Answer an operation if there are points enough, and take them."""
         fields = operation.fields()
         requested = requested_cost(fields, is_mutation=operation.is_mutation)
@@ -162,17 +163,17 @@ class Shopify(Platform):
             )
             error = _error(message, "MAX_COST_EXCEEDED")
             error["extensions"] |= {"cost": requested, "maxCost": self._most_points}
-            return told(200, {"errors": [error]})
+            return json_response(200, {"errors": [error]})
         if requested > self._bucket.points:
-            answer = _throttled(requested, self._bucket.status())
+            response = _throttled(requested, self._bucket.status())
             self.clock.advance(self._bucket.wait(requested))
-            return answer
+            return response
         given: list[StoreOrder] = []
         warnings: list[dict[str, Any]] = []
         root = self._root(given, warnings, host)
         result = operation.run(root)
         if result.errors:
-            return told(200, {"errors": _coded(result.errors), "data": result.data})
+            return json_response(200, {"errors": _coded(result.errors), "data": result.data})
         actual = requested if operation.is_mutation else min(actual_cost(result.data), requested)
         self._bucket.spend(actual)
         cost = {
@@ -183,7 +184,7 @@ class Shopify(Platform):
         extensions = {"cost": cost, **({"search": warnings} if warnings else {})}
         body = {"data": result.data, "extensions": extensions}
         lists = any(field.name == "orders" for field in fields)
-        return self.listing(given, body) if lists else told(200, body)
+        return self.listing(given, body) if lists else json_response(200, body)
 
     def _root(
         self, given: list[StoreOrder], warnings: list[dict[str, Any]], host: str
@@ -263,6 +264,8 @@ def _error(message: str, code: str) -> dict[str, Any]:
     return {"message": message, "extensions": {"code": code}}
 
 
-def _throttled(requested: int, status: dict[str, float]) -> Answer:
+def _throttled(requested: int, status: dict[str, float]) -> Response:
     cost = {"requestedQueryCost": requested, "actualQueryCost": None, "throttleStatus": status}
-    return told(200, {"errors": [_error("Throttled", "THROTTLED")], "extensions": {"cost": cost}})
+    return json_response(
+        200, {"errors": [_error("Throttled", "THROTTLED")], "extensions": {"cost": cost}}
+    )

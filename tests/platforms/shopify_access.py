@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orderpull.simulator.shop.base import RefusedError, told
+from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.base import RefusedError
 from orderpull.simulator.shop.tokens import (
     CLIENT_ID,
     CLIENT_SECRET,
     TOKEN,
-    TokenDesk,
+    TokenIssuer,
     client,
     parameters,
 )
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.clock import Clock
     from orderpull.simulator.shop.order import StoreOrder
     from orderpull.simulator.shop.store import Store
@@ -39,7 +40,7 @@ class Access:
         self._clock = clock
         self._permanent = permanent
         self._read_all_orders = read_all_orders
-        self._tokens = TokenDesk(clock, lifetime=LIFETIME, expires_after=expires_after)
+        self._tokens = TokenIssuer(clock, lifetime=LIFETIME, expires_after=expires_after)
 
     def require(self, request: Request) -> None:
         """Raise RefusedError unless the request brings a good token."""
@@ -47,7 +48,7 @@ class Access:
         if not (self._permanent and token == TOKEN) and not self._tokens.accept(token):
             raise RefusedError(401, {"errors": INVALID})
 
-    def grant(self, request: Request) -> Answer:
+    def grant(self, request: Request) -> Response:
         """Give a token for the client's id and secret."""
         given = parameters(request)
         if request.method != "POST" or client(request, given) != (CLIENT_ID, CLIENT_SECRET):
@@ -55,7 +56,7 @@ class Access:
         if given.get("grant_type") != "client_credentials":
             raise RefusedError(400, {"error": "unsupported_grant_type"})
         token = {"access_token": self._tokens.issue(), "scope": ",".join(self.scopes)}
-        return told(200, {**token, "expires_in": int(LIFETIME)})
+        return json_response(200, {**token, "expires_in": int(LIFETIME)})
 
     def visible(self, store: Store) -> list[StoreOrder]:
         """Return the orders that the scopes let be seen."""

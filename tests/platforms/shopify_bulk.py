@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from orderpull.simulator.profile import Answer
-from orderpull.simulator.shop.base import RefusedError, dumped
+from orderpull.simulator.profile import Response, dump_json
+from orderpull.simulator.shop.base import RefusedError
 from orderpull.simulator.shop.times import iso
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation
 from tests.platforms.shopify_connection import connection_of
@@ -76,7 +76,7 @@ class BulkOperation:
         return b"".join(line + b"\n" for line in lines)
 
 
-class BulkDesk:
+class BulkOperations:
     """Takes bulk operations in, and tells how they are getting on."""
 
     def __init__(
@@ -136,12 +136,12 @@ class BulkDesk:
                 operation.completed = self._clock.now
         return operation.told(host)
 
-    def file(self, key: int) -> Answer:
+    def file(self, key: int) -> Response:
         """Answer the file of the operation with this key; it needs no token."""
         operation = next((one for one in self._taken if one.key == key), None)
         if operation is None or operation.status not in ("COMPLETED", "FAILED"):
             raise RefusedError(404, {"errors": "Not Found"})
-        return Answer(200, operation.file(), "application/jsonl")
+        return Response(200, operation.file(), "application/jsonl")
 
     def _named(self, told_id: str) -> BulkOperation | None:
         return next((one for one in self._taken if one.id == told_id), None)
@@ -210,7 +210,10 @@ def bulk_lines(orders: list[dict[str, Any]], *, grouped: bool) -> list[bytes]:
         plain = {key: value for key, value in order.items() if value not in nested}
         children = [node for connection in nested for node in _nodes(connection)]
         groups.append(
-            [dumped(plain), *(dumped({**node, "__parentId": order["id"]}) for node in children)]
+            [
+                dump_json(plain),
+                *(dump_json({**node, "__parentId": order["id"]}) for node in children),
+            ]
         )
     if grouped:
         return [line for lines in groups for line in lines]

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import (
     Common,
     Kind,
@@ -14,7 +15,6 @@ from orderpull.simulator.shop.base import (
     RefusedError,
     money,
     split_name,
-    told,
     whole_number,
 )
 from orderpull.simulator.shop.selecting import SORTS, after, between, packed, unpacked
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
 
 PATH = re.compile(r"/admin/api/(?:\d{4}-\d{2}|unstable)/orders(?P<one>/[^/]+)?\.json")
@@ -93,7 +93,7 @@ class ShopifyRest(Platform):
             return "other"
         return "child" if found["one"] else "list"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         if request.path == TOKEN_PATH:
             return self._access.grant(request)
@@ -102,16 +102,18 @@ class ShopifyRest(Platform):
             raise RefusedError(404, {"errors": "Not Found"})
         self._access.require(request)
         if self._bucket.points < 1:
-            answer = self.too_many()
-            self.clock.advance(float(answer.headers["Retry-After"]))
-            return answer
+            response = self.too_many()
+            self.clock.advance(float(response.headers["Retry-After"]))
+            return response
         self._bucket.spend(1)
         return self._one(found["one"]) if found["one"] else self._list(request)
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse with Retry-After in seconds, written with a fraction."""
         wait = max(math.ceil(self._bucket.wait(1)), 1)
-        return told(429, {"errors": TOO_MANY}, {"Retry-After": f"{wait:.1f}", **self._limit()})
+        return json_response(
+            429, {"errors": TOO_MANY}, {"Retry-After": f"{wait:.1f}", **self._limit()}
+        )
 
     def _limit(self) -> dict[str, str]:
         used = math.ceil(self._bucket.size - self._bucket.points)
@@ -119,7 +121,7 @@ class ShopifyRest(Platform):
 
     # ------------------------------------------------------------------------------------ the list
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         query = request.query
         size = whole_number(query.get("limit"), SIZE)
         if not size or size > MOST:
@@ -193,13 +195,15 @@ class ShopifyRest(Platform):
         except ValueError:
             raise _refused(name, "is invalid") from None
 
-    def _one(self, told_id: str) -> Answer:
+    def _one(self, told_id: str) -> Response:
         if told_id == "/count":
-            return told(200, {"count": len(self._access.visible(self.store))}, self._limit())
+            return json_response(
+                200, {"count": len(self._access.visible(self.store))}, self._limit()
+            )
         order = self.store.by_id(told_id.removeprefix("/"))
         if order is None:
             raise RefusedError(404, {"errors": "Not Found"})
-        return told(200, {"order": self.rendered(order)}, self._limit())
+        return json_response(200, {"order": self.rendered(order)}, self._limit())
 
     def _chosen(self, order: StoreOrder, fields: str | None) -> dict[str, Any]:
         whole = self.rendered(order)

@@ -104,9 +104,9 @@ def test_no_lines_are_null_and_money_has_cents() -> None:
     ],
 )
 def test_refusals(query: dict[str, object], status: int) -> None:
-    answer = ask(platform("extensiv"), PATH, query, headers=BEARER)
-    assert answer.status == status
-    assert status == 200 or got(answer, 400)["errors"][0]["message"]
+    response = ask(platform("extensiv"), PATH, query, headers=BEARER)
+    assert response.status == status
+    assert status == 200 or got(response, 400)["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("lower", [True, False])
@@ -155,7 +155,7 @@ def test_statuses_in_every_casing(casing: str) -> None:
 def test_the_quota_tells_its_wait_in_milliseconds() -> None:
     shop = platform("extensiv", quota=2, quota_wait=250)
     answers = [ask(shop, PATH, headers=BEARER) for _ in range(5)]
-    assert [answer.status for answer in answers] == [200, 200, 429, 200, 200]
+    assert [response.status for response in answers] == [200, 200, 429, 200, 200]
     assert answers[2].headers == {"x-skubana-quota-retryAfter": "250"}
     refused = ask(platform("extensiv", refuse=[1]), PATH, headers=BEARER)
     assert refused.headers == {"x-skubana-quota-retryAfter": "1500"}
@@ -170,9 +170,9 @@ def exchange(shop: Platform, code: str, secret: str = CLIENT_SECRET, back: str =
 def authorized(shop: Platform) -> str:
     query = {"client_id": CLIENT_ID, "scope": "READ_ORDERS", "redirect_uri": BACK}
     more = {"response_type": "code", "state": "s-1"}
-    answer = ask(shop, "/oauth/authorize", {**query, **more})
-    assert answer.status == 302
-    location = answer.headers["Location"]
+    response = ask(shop, "/oauth/authorize", {**query, **more})
+    assert response.status == 302
+    location = response.headers["Location"]
     assert location.startswith(BACK)
     told = parse_qs(urlsplit(location).query)
     assert told["state"] == ["s-1"]

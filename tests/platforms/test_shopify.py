@@ -14,7 +14,7 @@ from tests.platforms.registry import platform
 from tests.simulator.asking import ask, blank, got, items
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer
+    from orderpull.simulator.profile import Response
     from orderpull.simulator.shop.base import Platform
 
 PATH = "/admin/api/2026-10/graphql.json"
@@ -35,7 +35,7 @@ MORE = (
 SHORT = "{ orders(first: 5, sortKey: ID) { nodes { id } } }"
 
 
-def post(shop: Platform, query: str, token: str | None = TOKEN, /, **variables: object) -> Answer:
+def post(shop: Platform, query: str, token: str | None = TOKEN, /, **variables: object) -> Response:
     headers = {"X-Shopify-Access-Token": token} if token else {}
     body = {"query": query, "variables": variables}
     return ask(shop, PATH, method="POST", body=body, headers=headers)
@@ -261,7 +261,7 @@ def test_an_empty_bucket_is_told_with_status_200_and_fills_while_the_client_wait
     assert refused["errors"][0]["extensions"]["code"] == "THROTTLED"
 
 
-def grant(shop: Platform, **more: str) -> Answer:
+def grant(shop: Platform, **more: str) -> Response:
     body = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **more}
     return ask(shop, "/admin/oauth/access_token", method="POST", body=body)
 
@@ -330,9 +330,9 @@ def ended(shop: Platform) -> dict[str, Any]:
 
 def download(shop: Platform, url: str) -> list[dict[str, Any]]:
     assert url.startswith("http://shop.test/")
-    answer = ask(shop, urlsplit(url).path)
-    assert (answer.status, answer.content_type) == (200, "application/jsonl")
-    return [json.loads(line) for line in answer.body.splitlines()]
+    response = ask(shop, urlsplit(url).path)
+    assert (response.status, response.content_type) == (200, "application/jsonl")
+    return [json.loads(line) for line in response.body.splitlines()]
 
 
 @pytest.mark.parametrize("grouped", [True, False])

@@ -14,16 +14,16 @@ from tests.platforms.registry import platform
 from tests.simulator.asking import ask, blank, got, items
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer
+    from orderpull.simulator.profile import Response
     from orderpull.simulator.shop.base import Platform
 
 PATH = "/admin/api/2026-10/orders.json"
 KEY = {"X-Shopify-Access-Token": TOKEN}
 
 
-def links(answer: Answer) -> dict[str, dict[str, str]]:
+def links(response: Response) -> dict[str, dict[str, str]]:
     """The parameters of each linked page, by its rel."""
-    found = re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers.get("Link", ""))
+    found = re.findall(r'<([^>]+)>; rel="(\w+)"', response.headers.get("Link", ""))
     assert all(url.startswith(f"http://shop.test{PATH}?") for url, _ in found)
     return {rel: dict(parse_qsl(urlsplit(url).query)) for url, rel in found}
 
@@ -32,9 +32,9 @@ def walk(shop: Platform, **query: object) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     asked: dict[str, object] = {"limit": 50, **query}
     while True:
-        answer = ask(shop, PATH, asked, headers=KEY)
-        found += got(answer)["orders"]
-        following = links(answer).get("next")
+        response = ask(shop, PATH, asked, headers=KEY)
+        found += got(response)["orders"]
+        following = links(response).get("next")
         if following is None:
             return found
         asked = dict(following)
@@ -93,9 +93,9 @@ def test_only_open_orders_come_unless_any_are_asked_for() -> None:
     ],
 )
 def test_refusals(query: dict[str, object], status: int) -> None:
-    answer = ask(platform("shopify-rest"), PATH, query, headers=KEY)
-    assert answer.status == status
-    assert status == 200 or set(got(answer, 400)["errors"]) == set(query)
+    response = ask(platform("shopify-rest"), PATH, query, headers=KEY)
+    assert response.status == status
+    assert status == 200 or set(got(response, 400)["errors"]) == set(query)
 
 
 def test_beside_page_info_only_limit_and_fields_may_stand() -> None:
@@ -117,7 +117,7 @@ def test_pages_are_linked_both_ways() -> None:
     answers = [ask(shop, PATH, {"limit": 40, **ASC}, headers=KEY)]
     while "next" in links(answers[-1]):
         answers.append(ask(shop, PATH, links(answers[-1])["next"], headers=KEY))
-    assert [sorted(links(answer)) for answer in answers] == [
+    assert [sorted(links(response)) for response in answers] == [
         ["next"],
         ["next", "previous"],
         ["previous"],
@@ -163,9 +163,9 @@ def test_the_newest_come_first_by_default() -> None:
 def test_calls_fill_a_bucket() -> None:
     shop = platform("shopify-rest", bucket=3, leaks=0.5, step=0)
     answers = [ask(shop, PATH, {"limit": 1}, headers=KEY) for _ in range(5)]
-    limits = [answer.headers["X-Shopify-Shop-Api-Call-Limit"] for answer in answers]
+    limits = [response.headers["X-Shopify-Shop-Api-Call-Limit"] for response in answers]
     assert limits == ["1/3", "2/3", "3/3", "3/3", "3/3"]
-    assert [answer.status for answer in answers] == [200, 200, 200, 429, 200]
+    assert [response.status for response in answers] == [200, 200, 200, 429, 200]
     assert answers[3].headers["Retry-After"] == "2.0"
     assert "Exceeded 2 calls per second" in got(answers[3], 429)["errors"]
     refused = ask(platform("shopify-rest", refuse=[1]), PATH, headers=KEY)

@@ -12,7 +12,7 @@ from tests.platforms.registry import platform
 from tests.simulator.asking import ask, blank, got, items
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer
+    from orderpull.simulator.profile import Response
     from orderpull.simulator.shop.base import Platform
 
 LIST = (
@@ -27,13 +27,13 @@ LOGIN = (
 )
 
 
-def post(shop: Platform, query: str, token: str | None = None, **variables: object) -> Answer:
+def post(shop: Platform, query: str, token: str | None = None, **variables: object) -> Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = {"query": query, "variables": variables}
     return ask(shop, "/admin-api", method="POST", body=body, headers=headers)
 
 
-def sign_in(shop: Platform, password: str = PASSWORD) -> Answer:
+def sign_in(shop: Platform, password: str = PASSWORD) -> Response:
     return post(shop, LOGIN, u=USER, p=password)
 
 
@@ -57,8 +57,8 @@ class Reader:
                 return found
 
     def refused(self, **options: object) -> tuple[int, dict[str, Any]]:
-        answer = post(self.shop, LIST, self.token, o=options)
-        return answer.status, json.loads(answer.body)["errors"][0]
+        response = post(self.shop, LIST, self.token, o=options)
+        return response.status, json.loads(response.body)["errors"][0]
 
 
 def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
@@ -110,8 +110,8 @@ def test_cancelled_lines_have_quantity_0() -> None:
 def test_nothing_is_told_without_a_token() -> None:
     shop = platform("vendure", expires_after=2)
     for token in (None, "made-up"):
-        answer = post(shop, LIST, token, o={})
-        told = got(answer)
+        response = post(shop, LIST, token, o={})
+        told = got(response)
         assert told["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
         assert told["data"] is None
     failed = sign_in(shop, "wrong")
@@ -120,9 +120,9 @@ def test_nothing_is_told_without_a_token() -> None:
         "errorCode": "INVALID_CREDENTIALS_ERROR",
     }
     assert "vendure-auth-token" not in failed.headers
-    answer = sign_in(shop)
-    assert got(answer)["data"]["login"] == {"__typename": "CurrentUser", "id": "1"}
-    token = answer.headers["vendure-auth-token"]
+    response = sign_in(shop)
+    assert got(response)["data"]["login"] == {"__typename": "CurrentUser", "id": "1"}
+    token = response.headers["vendure-auth-token"]
     told = [json.loads(post(shop, LIST, token, o={}).body)["data"] for _ in range(3)]
     assert [one is None for one in told] == [False, False, True]
     assert shop.calls == {"list": 5, "token": 2}
@@ -130,8 +130,8 @@ def test_nothing_is_told_without_a_token() -> None:
 
 @needs_recordings
 def test_the_refusal_is_the_recorded_one() -> None:
-    answer = post(platform("vendure"), "{ orders(options: {take: 1}) { items { id } } }")
-    assert (answer.status, got(answer)) == (200, recording("vendure", "forbidden.json"))
+    response = post(platform("vendure"), "{ orders(options: {take: 1}) { items { id } } }")
+    assert (response.status, got(response)) == (200, recording("vendure", "forbidden.json"))
 
 
 def test_refusals() -> None:

@@ -99,8 +99,8 @@ def test_the_default_is_the_newest_first() -> None:
     ],
 )
 def test_refusals(query: dict[str, object], status: int, code: str | None) -> None:
-    answer = ask(platform("woocommerce"), PATH, query, headers=KEYS)
-    told = got(answer, status)
+    response = ask(platform("woocommerce"), PATH, query, headers=KEYS)
+    told = got(response, status)
     assert code is None or (told["code"], told["data"]["status"]) == (code, status)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from graphql import GraphQLError
 
 from orderpull.simulator.places import COUNTRIES
-from orderpull.simulator.shop.base import Common, Kind, Platform, told
+from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.base import Common, Kind, Platform
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import iso, read
-from orderpull.simulator.shop.tokens import PASSWORD, USER, TokenDesk, bearer
+from orderpull.simulator.shop.tokens import PASSWORD, USER, TokenIssuer, bearer
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
 from tests.platforms.vendure_options import listed, state
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from graphql import ExecutionResult, GraphQLObjectType, GraphQLScalarType
 
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
 
 PATH = "/admin-api"
@@ -63,7 +64,7 @@ class Vendure(Platform):
             silent_edits=True,
         )
         super().__init__(**common)
-        self._tokens = TokenDesk(self.clock, expires_after=expires_after)
+        self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for, by the first field that it asks for."""
@@ -79,27 +80,27 @@ class Vendure(Platform):
         }
         return kinds.get(field.name.value, "other") if field else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         if request.path != PATH:
-            return told(404, {"message": f"Cannot {request.method} {request.path}"})
+            return json_response(404, {"message": f"Cannot {request.method} {request.path}"})
         if request.method != "POST":
             error = {"message": "GET query missing.", "extensions": {"code": "BAD_REQUEST"}}
-            return told(400, {"errors": [error]})
+            return json_response(400, {"errors": [error]})
         try:
             operation = Call.of(request).checked(SCHEMA)
         except InvalidDocumentError as invalid:
             errors = [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in invalid.errors]
-            return told(400, {"errors": errors})
+            return json_response(400, {"errors": errors})
         if operation.is_mutation:
             return self._sign_in(operation)
         return self._query(operation, signed_in=self._tokens.accept(bearer(request)))
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse as a proxy before the server does: Vendure itself has no limit."""
-        return told(429, {"message": "Too Many Requests"}, {"Retry-After": "1"})
+        return json_response(429, {"message": "Too Many Requests"}, {"Retry-After": "1"})
 
-    def _sign_in(self, operation: Operation) -> Answer:
+    def _sign_in(self, operation: Operation) -> Response:
         headers: dict[str, str] = {}
 
         def login(_: object, **arguments: Any) -> dict[str, str]:
@@ -111,7 +112,7 @@ class Vendure(Platform):
 
         return _answer(operation.run({"login": login, "authenticate": login}), headers)
 
-    def _query(self, operation: Operation, *, signed_in: bool) -> Answer:
+    def _query(self, operation: Operation, *, signed_in: bool) -> Response:
         given: list[StoreOrder] = []
         lists = False
 
@@ -200,12 +201,12 @@ def _line(line: StoreLine, *, placed: bool) -> dict[str, Any]:
     }
 
 
-def _answer(result: ExecutionResult, headers: Mapping[str, str] | None = None) -> Answer:
+def _answer(result: ExecutionResult, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response of an operation that was run: status 200, errors or not."""
     if not result.errors:
-        return told(200, {"data": result.data}, headers)
+        return json_response(200, {"data": result.data}, headers)
     errors = [_coded(error, "BAD_USER_INPUT") for error in result.errors]
-    return told(200, {"errors": errors, "data": result.data}, headers)
+    return json_response(200, {"errors": errors, "data": result.data}, headers)
 
 
 def _coded(error: GraphQLError, code: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
-from orderpull.simulator.profile import Answer
+from orderpull.simulator.profile import Response, json_response
 from orderpull.simulator.shop.base import (
     Common,
     Kind,
@@ -15,7 +15,6 @@ from orderpull.simulator.shop.base import (
     RefusedError,
     money,
     split_name,
-    told,
 )
 from orderpull.simulator.shop.selecting import between, by_created, by_key, by_modified
 from orderpull.simulator.shop.store import Shape
@@ -105,7 +104,7 @@ class WooCommerce(Platform):
         path = request.path.rstrip("/")
         return "list" if path == PATH else "child" if path.startswith(f"{PATH}/") else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         kind = self.kind(request)
         if kind == "other" or request.method != "GET":
@@ -117,16 +116,18 @@ class WooCommerce(Platform):
         if keys != (CLIENT_ID, CLIENT_SECRET):
             message = "Sorry, you cannot list resources."
             raise _error(401, "woocommerce_rest_cannot_view", message)
-        answer = self._list(request) if kind == "list" else self._child(request)
+        response = self._list(request) if kind == "list" else self._child(request)
         if not self._notice:
-            return answer
-        return Answer(answer.status, NOTICE + answer.body, "text/html", listed=answer.listed)
+            return response
+        return Response(
+            response.status, NOTICE + response.body, "text/html", listed=response.listed
+        )
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse with the page of the web server in front."""
-        return Answer(429, WAF, "text/html")
+        return Response(429, WAF, "text/html")
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         query = request.query
         size = _number(query, "per_page", 10, 1, MOST)
         page = _number(query, "page", 1, 1)
@@ -197,13 +198,13 @@ class WooCommerce(Platform):
             return "cancelled"
         return "completed" if order.closed else "on-hold" if order.key % 9 == 0 else "processing"
 
-    def _child(self, request: Request) -> Answer:
+    def _child(self, request: Request) -> Response:
         told_id, *rest = request.path.removeprefix(f"{PATH}/").rstrip("/").split("/")
         order = self.store.by_id(told_id)
         if order is None:
             raise _error(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
         if not rest:
-            return told(200, self.rendered(order))
+            return json_response(200, self.rendered(order))
         if rest != ["refunds"]:
             raise _error(404, "rest_no_route", "No route was found matching the URL.")
         refunds = [
@@ -218,7 +219,7 @@ class WooCommerce(Platform):
                 ],
             }
         ]
-        return told(200, refunds if order.refunded else [])
+        return json_response(200, refunds if order.refunded else [])
 
     def _local(self, moment: datetime) -> object:
         return written(moment, "iso-naive", "s", self._zone)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from orderpull.simulator.profile import Answer, Request
+from orderpull.simulator.profile import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,21 +23,21 @@ def ask(
     method: str = "GET",
     body: object = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Response:
     """One request. A body that is a dict goes as JSON, a text as a form."""
     target = f"{path}?{urlencode(query)}" if query else path
     given = {"host": "shop.test"} | {k.lower(): v for k, v in (headers or {}).items()}
     if isinstance(body, str):
-        return shop.answer(Request(method, target, given, body.encode()))
+        return shop.respond(Request(method, target, given, body.encode()))
     sent = b"" if body is None else json.dumps(body).encode()
     given |= {"content-type": "application/json"} if sent else {}
-    return shop.answer(Request(method, target, given, sent))
+    return shop.respond(Request(method, target, given, sent))
 
 
-def got(answer: Answer, status: int = 200) -> Any:
+def got(response: Response, status: int = 200) -> Any:
     """The JSON of an answer that must have this status."""
-    assert answer.status == status, answer.body
-    return json.loads(answer.body)
+    assert response.status == status, response.body
+    return json.loads(response.body)
 
 
 def basic(user: str, password: str) -> dict[str, str]:

@@ -230,9 +230,9 @@ def test_empty_is_200_without_a_byte() -> None:
 def test_redirect_leads_to_a_path_that_would_consume() -> None:
     profile = SkubanaAssessment(orders=60, per_call=PER_CALL)
     with Simulator(profile, ["redirect@1"]) as simulator:
-        answer = get(simulator.url, "/orders?x=1")
-        assert (answer.status, answer.headers["Location"]) == (302, "/moved/orders?x=1")
-        assert get(simulator.url, answer.headers["Location"]).body == BODY
+        response = get(simulator.url, "/orders?x=1")
+        assert (response.status, response.headers["Location"]) == (302, "/moved/orders?x=1")
+        assert get(simulator.url, response.headers["Location"]).body == BODY
 
 
 @pytest.mark.parametrize("kind", DAMAGED)

@@ -25,7 +25,7 @@ from orderpull.simulator.shop.selecting import unpacked
 from .asking import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer
+    from orderpull.simulator.profile import Response
     from orderpull.simulator.shop.base import Platform
     from orderpull.simulator.shop.generic import Paging, Repeat
     from orderpull.simulator.shop.generic_auth import Auth
@@ -41,32 +41,32 @@ def walk(shop: Platform, paging: str, **first: object) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for turn in range(1, 20):
         if paging == "body_cursor":
-            answer = ask(shop, "/orders/search", method="POST", body=query)
+            response = ask(shop, "/orders/search", method="POST", body=query)
         elif paging in ("page", "offset"):
             at = turn if paging == "page" else len(found)
-            answer = ask(shop, "/orders", {**query, paging: at})
+            response = ask(shop, "/orders", {**query, paging: at})
         else:
-            answer = ask(shop, "/orders", query)
-        if answer.status == 204:
+            response = ask(shop, "/orders", query)
+        if response.status == 204:
             return found
-        orders = got(answer)["orders"]
+        orders = got(response)["orders"]
         found += orders
-        following = after(answer, paging)
+        following = after(response, paging)
         if paging == "single" or not (following if paging not in ("page", "offset") else orders):
             return found
         query = {**query, **following}
     raise AssertionError("the list never ended")
 
 
-def after(answer: Answer, paging: str) -> dict[str, object]:
+def after(response: Response, paging: str) -> dict[str, object]:
     """The parameters of the next page that an answer tells."""
-    told = json.loads(answer.body)
+    told = json.loads(response.body)
     if paging in ("cursor", "body_cursor"):
         return {"cursor": told["next_cursor"]} if "next_cursor" in told else {}
     url = told.get("next", "")
-    if paging == "link" and "Link" in answer.headers:
-        assert answer.headers["Link"].endswith('>; rel="next"')
-        url = answer.headers["Link"][1:].partition(">")[0]
+    if paging == "link" and "Link" in response.headers:
+        assert response.headers["Link"].endswith('>; rel="next"')
+        url = response.headers["Link"][1:].partition(">")[0]
     if url:
         assert url.startswith("?" if paging == "next_query" else "http://shop.test/orders?")
     return dict(parse_qsl(urlsplit(url).query))
@@ -154,8 +154,8 @@ def test_ends(paging: Paging) -> None:
     empty = Generic(orders=120, paging=paging, total="body")
     assert got(ask(empty, "/orders", past)) == {"orders": [], "total": 120}
     nothing = Generic(orders=120, paging=paging, end="204", total="header")
-    answer = ask(nothing, "/orders", past)
-    assert (answer.status, answer.body, answer.headers["X-Total-Count"]) == (204, b"", "120")
+    response = ask(nothing, "/orders", past)
+    assert (response.status, response.body, response.headers["X-Total-Count"]) == (204, b"", "120")
     last = Generic(orders=120, paging=paging, end="repeat_last", sort="id")
     assert [o["id"] for o in got(ask(last, "/orders", past))["orders"]] == list(range(101, 121))
 
@@ -267,7 +267,7 @@ def test_fields_can_be_chosen() -> None:
 def test_calls_can_be_refused_and_pages_repeated() -> None:
     shop = Generic(refuse=[2], repeat=[2])
     answers = [ask(shop, "/orders", {"limit": 5, "page": page}) for page in (1, 2, 2, 3)]
-    assert [answer.status for answer in answers] == [200, 429, 200, 200]
+    assert [response.status for response in answers] == [200, 429, 200, 200]
     assert answers[1].headers == {"Retry-After": "1"}
     assert answers[0].body == answers[2].body != answers[3].body
 
@@ -318,7 +318,7 @@ def test_a_token_in_the_query_or_in_a_header_of_its_own() -> None:
     assert ask(own, "/orders", headers={"Authorization": f"Bearer {TOKEN}"}).status == 401
 
 
-def token(shop: Platform, **given: str) -> Answer:
+def token(shop: Platform, **given: str) -> Response:
     body = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **given}
     return ask(shop, "/oauth/token", method="POST", body=body)
 
@@ -367,17 +367,17 @@ def test_a_login_tells_its_token_in_the_body_or_in_a_header() -> None:
     in_body = got(ask(body, "/login", method="POST", body=right))["token"]
     assert ask(body, "/orders", headers={"Authorization": f"Bearer {in_body}"}).status == 200
     header = Generic(auth="login-header", token_header="X-Auth-Token")
-    answer = ask(header, "/login", method="POST", body=right)
-    assert b"made-up" not in answer.body
-    named = {"X-Auth-Token": answer.headers["x-auth-token"]}
+    response = ask(header, "/login", method="POST", body=right)
+    assert b"made-up" not in response.body
+    named = {"X-Auth-Token": response.headers["x-auth-token"]}
     assert ask(header, "/orders", headers=named).status == 200
     assert ask(body, "/login", method="POST", body={**right, "password": "x"}).status == 401
 
 
 def test_a_body_that_is_no_object_is_refused() -> None:
     shop = Generic(paging="body_cursor")
-    answer = shop.answer(Request("POST", "/orders/search", {}, b"[]"))
-    assert "JSON object" in got(answer, 400)["error"]
+    response = shop.respond(Request("POST", "/orders/search", {}, b"[]"))
+    assert "JSON object" in got(response, 400)["error"]
 
 
 def test_stamps_move_on_with_the_calls() -> None:

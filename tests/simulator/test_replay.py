@@ -65,10 +65,10 @@ def test_what_is_not_recorded_is_404_and_says_so(
     folder: Path, method: str, target: str, asked: str
 ) -> None:
     with Simulator(Replay(folder)) as simulator:
-        answer = get(simulator.url, target, method, b"no json" if method == "POST" else None)
-    assert answer.status == 404
-    assert answer.json["asked"] == asked
-    assert answer.json["recorded"] == [
+        response = get(simulator.url, target, method, b"no json" if method == "POST" else None)
+    assert response.status == 404
+    assert response.json["asked"] == asked
+    assert response.json["recorded"] == [
         "GET /admin/orders limit=2 offset=0",
         "GET /admin/orders limit=2 offset=2",
         "POST /admin-api take=100 skip=0",
@@ -79,8 +79,8 @@ def test_what_is_not_recorded_is_404_and_says_so(
 def test_a_recorded_refusal_is_what_strangers_get(folder: Path) -> None:
     (folder / "forbidden.json").write_bytes(b'{"errors":[]}')
     with Simulator(Replay(folder, token="sk_1")) as simulator:
-        answer = get(simulator.url, REST.format(0))
-    assert (answer.status, answer.body) == (200, b'{"errors":[]}')
+        response = get(simulator.url, REST.format(0))
+    assert (response.status, response.body) == (200, b'{"errors":[]}')
 
 
 def test_a_token_can_be_asked_for(folder: Path) -> None:

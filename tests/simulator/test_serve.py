@@ -83,7 +83,7 @@ def test_shops_on_platforms_have_switches_of_their_own() -> None:
     assert switches == {"paging": "cursor", "max_size": 7, "children": True}
     shop = make_profile("generic", orders=20, seed=5, per_call=3, switches=switches)
     assert isinstance(shop, Generic)
-    body = json.loads(shop.answer(Request("GET", "/orders")).body)
+    body = json.loads(shop.respond(Request("GET", "/orders")).body)
     assert len(body["orders"]) == 7
     assert body["next_cursor"]
     assert "lines" not in body["orders"][0]

@@ -62,9 +62,9 @@ def test_other_paths_and_methods_are_refused_and_consume_nothing() -> None:
         assert (refused.status, refused.headers["Allow"]) == (405, "GET")
         assert get(simulator.url, method="HEAD").status == 405
         assert not any(call.consumed for call in simulator.calls)
-        answer = get(simulator.url, "/orders?page=1")
-    assert len(answer.json) == 3
-    assert answer.headers["Content-Type"] == "application/json"
+        response = get(simulator.url, "/orders?page=1")
+    assert len(response.json) == 3
+    assert response.headers["Content-Type"] == "application/json"
 
 
 def test_a_connection_can_be_used_again_or_not() -> None:
@@ -86,7 +86,7 @@ def test_concurrent_callers_share_the_orders() -> None:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: get(simulator.url).json, range(40)))
         assert get(simulator.url).body == b"[]"
-    numbers = [str(order["orderNumber"]) for answer in answers for order in answer]
+    numbers = [str(order["orderNumber"]) for response in answers for order in response]
     assert len(numbers) == len(set(numbers)) == 400
     assert [call.number for call in simulator.calls] == list(range(1, 42))
 

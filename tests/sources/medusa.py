@@ -6,13 +6,13 @@ import base64
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orderpull.simulator.profile import json_answer
+from orderpull.simulator.profile import json_response
 from orderpull.sources.spec.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderpull.simulator import Answer, Request
+    from orderpull.simulator import Request, Response
 
 TOKEN = "sk_made_up"
 
@@ -57,12 +57,12 @@ class Medusa:
         stamp = self.now.astimezone().isoformat(timespec="milliseconds")
         self.orders[order]["updated_at"] = stamp
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer one request; then the world moves on."""
         if request.path != "/admin/orders":
-            return json_answer(404, {"message": "no such path"})
+            return json_response(404, {"message": "no such path"})
         if request.headers.get("authorization") != self.accepted:
-            return json_answer(401, {"message": "Unauthorized"})
+            return json_response(401, {"message": "Unauthorized"})
         query = request.query
         self.queries.append(query)
         assert query["order"] == "updated_at"
@@ -76,7 +76,7 @@ class Medusa:
         offset, limit = int(query["offset"]), int(query["limit"])
         page = found[offset : offset + limit]
         told = {"orders": page, "count": len(found), "offset": offset, "limit": limit}
-        reply = json_answer(200, told)
+        reply = json_response(200, told)
         if move := self.moves.get(len(self.queries)):
             move(self)
         return reply

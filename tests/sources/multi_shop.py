@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from orderpull.simulator.profile import Answer, Request
+from orderpull.simulator.profile import Request, Response
 from orderpull.simulator.shop.generic import Generic
 from tests.sources.shop import Shop
 from tests.sources.signing import WAYS
@@ -35,14 +35,14 @@ class Street:
         self.asked: dict[str, list[float]] = defaultdict(list)
         self._lock = threading.Lock()
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """What the shop of that name answers."""
         name, _, rest = request.target.lstrip("/").partition("/")
         with self._lock:
             self.asked[name].append(time.monotonic())
         if name in self.slow:
-            return Answer(429, b"{}", headers={"Retry-After": str(self.slow[name])})
-        return self.shops[name].answer(replace(request, target=f"/{rest}"))
+            return Response(429, b"{}", headers={"Retry-After": str(self.slow[name])})
+        return self.shops[name].respond(replace(request, target=f"/{rest}"))
 
 
 def shops(folder: Path, urls: dict[str, str], more: str = "") -> Shop:

@@ -17,7 +17,7 @@ from orderpull.sources import bulk_export, pull
 from orderpull.sources.bulk_export import EXPORT
 from tests.platforms import shopify_bulk
 from tests.platforms.registry import platform
-from tests.platforms.shopify_bulk import BulkDesk, BulkOperation
+from tests.platforms.shopify_bulk import BulkOperation, BulkOperations
 from tests.shops import rows
 
 pytestmark = pytest.mark.slow
@@ -110,7 +110,7 @@ def test_where_there_is_no_file_the_pages_are_read(
         def refused(*_: object, **__: object) -> None:
             raise GraphQLError("A bulk query operation is already in progress")
 
-        monkeypatch.setattr(BulkDesk, "_run", refused)
+        monkeypatch.setattr(BulkOperations, "_run", refused)
     shopify = Shopify(tmp_path, bulk_fails=True)
     assert shopify.run().error is None
     assert "no export, pages are read instead" in caplog.text

@@ -190,7 +190,7 @@ def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
         assert "the answer with its successor was lost: a process was killed" in str(result.error)
         assert "Set a new refresh_token in [sources.shop]." in str(result.error)
         # A new one from the platform's pages, in the settings: all is well again.
-        profile._desk._refresh = "made-up-refresh-new"
+        profile._auth._refresh = "made-up-refresh-new"
         text = shop.file.read_text("utf-8").replace("${SHOP_REFRESH}", "made-up-refresh-new")
         shop.file.write_text(text, encoding="utf-8")
         assert shop.run_one().error is None
@@ -225,7 +225,7 @@ def test_a_check_keeps_the_successor(tmp_path: Path) -> None:
         assert shop.run_one().error is None
         exact(shop, simulator.truth())
     assert profile.calls["token"] == 1
-    assert profile._desk._refresh != REFRESH_TOKEN
+    assert profile._auth._refresh != REFRESH_TOKEN
 
 
 def test_a_check_renews_a_token_that_is_taken_no_more(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import msgspec
 
 from orderpull.conform.inverse import put
 from orderpull.conform.values import Json
-from orderpull.simulator import Answer, Request
+from orderpull.simulator import Request, Response
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -18,7 +19,6 @@ from orderpull.simulator.shop import (
     TOKEN,
     USER,
 )
-from orderpull.simulator.shop.base import told
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path
@@ -61,7 +61,7 @@ def credentials(api: Api) -> dict[str, str]:
     return {name: known[name] for name in sorted(needed)}
 
 
-class Desk:
+class FakeAuthServer:
     """Gives tokens away, and says whether a request has what lets it in.
 
     :param expires_after: calls that a token is good for; None: any number.
@@ -97,7 +97,7 @@ class Desk:
             )
         )
 
-    def lets_in(self, request: Request) -> bool:
+    def is_authenticated(self, request: Request) -> bool:
         """Whether *request* may go on; counts the call."""
         for name, text in self.auth.headers.items():
             if request.headers.get(name.lower()) != _filled(text):
@@ -112,15 +112,15 @@ class Desk:
         spent = self._expires_after is not None and self._uses[token] > self._expires_after
         return not (renewable and spent)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a call for a token."""
         spec = self.auth.token
         if spec is None or request.method != "POST":
-            return told(405, {"error": "method_not_allowed"})
+            return json_response(405, {"error": "method_not_allowed"})
         given = _parameters(request)
         wrong = self._wrong(spec, request, given)
         if wrong:
-            return told(400, {"error": wrong})
+            return json_response(400, {"error": wrong})
         self.issued += 1
         token = f"{TOKEN}-{next(self._made)}"
         self._uses[token] = 0
@@ -135,7 +135,7 @@ class Desk:
         if spec.grant == "refresh_token":
             self._refresh = f"{REFRESH_TOKEN}-{self.issued}"
             put(body, parse_path(spec.refresh_token).steps, self._refresh)
-        return told(200, body, headers)
+        return json_response(200, body, headers)
 
     def _wrong(self, spec: TokenSpec, request: Request, given: Json) -> str | None:
         """What is wrong with a call for a token; None if nothing is."""

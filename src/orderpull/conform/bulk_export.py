@@ -6,8 +6,8 @@ from collections.abc import Callable
 from orderpull.conform.inverse import put
 from orderpull.conform.rendering import cut_out
 from orderpull.conform.values import Json, at
-from orderpull.simulator import Answer, Request
-from orderpull.simulator.shop.base import told
+from orderpull.simulator import Request, Response
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.order import StoreOrder
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ExportSpec
@@ -20,7 +20,7 @@ POLLS = 2
 """How often a client asks in vain."""
 
 
-class ExportDesk:
+class FakeExport:
     """Writes one file.
 
     :param writes: whether it does, or refuses.
@@ -58,38 +58,42 @@ class ExportDesk:
             return "submit"
         return "poll" if spec.poll.items() <= body.items() else None
 
-    def answer(self, request: Request, kind: str) -> Answer:
+    def respond(self, request: Request, kind: str) -> Response:
         """Answer a call about the export."""
         spec = self.api.export
-        if spec is None or kind == "file":
-            return Answer(200, self._lines(spec), "application/jsonl") if spec else told(404, {})
+        if spec is None:
+            return json_response(404, {})
+        if kind == "file":
+            return Response(200, self._lines(spec), "application/jsonl")
         body = json.loads(request.body)
-        return told(200, self._submitted(spec, body) if kind == "submit" else self._told(spec, body,
-                    f"http://{request.headers.get('host', '')}{FILE}"))  # fmt: skip
+        if kind == "submit":
+            return json_response(200, self._submitted(spec, body))
+        url = f"http://{request.headers.get('host', '')}{FILE}"
+        return json_response(200, self._status(spec, body, url))
 
     def _submitted(self, spec: ExportSpec, body: Json) -> Json:
-        answer: Json = {}
+        response: Json = {}
         if not self.writes:
             if spec.refused:
-                put(answer, parse_path(spec.refused).steps, "no exports here")
-            return answer
+                put(response, parse_path(spec.refused).steps, "no exports here")
+            return response
         self._orders = self._found(str(at(body, parse_path(spec.filter[2:]).steps)))
         self._polls = 0
-        put(answer, parse_path(spec.id).steps, "export-1")
-        return answer
+        put(response, parse_path(spec.id).steps, "export-1")
+        return response
 
-    def _told(self, spec: ExportSpec, body: Json, url: str) -> Json:
+    def _status(self, spec: ExportSpec, body: Json, url: str) -> Json:
         known = at(body, parse_path(spec.id_param[2:]).steps) == "export-1"
         self._polls += 1
         ready = self._polls > POLLS
-        answer: Json = {}
+        response: Json = {}
         state = spec.done[0] if ready else RUNNING
-        put(answer, parse_path(spec.state).steps, state if known else spec.failed[0])
+        put(response, parse_path(spec.state).steps, state if known else spec.failed[0])
         if ready and self._orders:
-            put(answer, parse_path(spec.url).steps, url)
+            put(response, parse_path(spec.url).steps, url)
         if ready and spec.count:
-            put(answer, parse_path(spec.count).steps, str(len(self._orders)))
-        return answer
+            put(response, parse_path(spec.count).steps, str(len(self._orders)))
+        return response
 
     def _lines(self, spec: ExportSpec) -> bytes:
         lines: list[Json] = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from orderpull.conform import cases_move, cases_polite, cases_read
 from orderpull.conform.outcome import FailedError, NotTriedError, Outcome
 from orderpull.conform.rendering import CannotRenderError
-from orderpull.conform.target import Stage
+from orderpull.conform.target import Target
 from orderpull.errors import OrderpullError
 
 
@@ -16,12 +16,12 @@ class Case:
 
     name: str
     sentence: str
-    try_it: Callable[[Stage], Outcome]
+    attempt: Callable[[Target], Outcome]
 
-    def on(self, stage: Stage) -> Outcome:
+    def on(self, target: Target) -> Outcome:
         """What becomes of it on *stage*."""
         try:
-            return replace(self.try_it(stage), case=self.name)
+            return replace(self.attempt(target), case=self.name)
         except (NotTriedError, CannotRenderError) as reason:
             return Outcome(self.name, "not tried", str(reason))
         except (FailedError, OrderpullError) as fault:

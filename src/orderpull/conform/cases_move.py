@@ -11,14 +11,14 @@ from orderpull.conform.outcome import (
     FailedError,
     NotTriedError,
     Outcome,
+    assert_equal,
+    assert_ok,
+    assert_passed,
     changing,
     overlap_of,
     refuse_once,
-    same,
-    seen,
-    well,
 )
-from orderpull.conform.target import Stage
+from orderpull.conform.target import Target
 from orderpull.conform.trial import trial
 from orderpull.errors import OrderpullError
 from orderpull.simulator.shop.movers import (
@@ -33,8 +33,8 @@ from orderpull.simulator.shop.movers import (
 class _Moves:
     """What happens to the shop while it is read."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.silent = stage.name == "vendure"
+    def __init__(self, target: Target) -> None:
+        self.silent = target.name == "vendure"
 
     @property
     def small(self) -> list[Action]:
@@ -47,61 +47,61 @@ class _Moves:
         return [cancel(5) if self.silent else modify(5), delete(1), insert(2)]
 
 
-def moving_shop(stage: Stage) -> Outcome:
+def moving_shop(target: Target) -> Outcome:
     """Orders are changed, deleted, added and written late while the pages are read."""
-    refuse_once(stage, "what was handed out is gone")
-    with trial(stage, orders=ORDERS, moves={1: _Moves(stage).small, 2: _Moves(stage).all}) as t:
-        well(t.run())
-        late = overlap_of(stage) / 2
+    refuse_once(target, "what was handed out is gone")
+    with trial(target, orders=ORDERS, moves={1: _Moves(target).small, 2: _Moves(target).all}) as t:
+        assert_ok(t.run())
+        late = overlap_of(target) / 2
         if late:
             commit_late(1, late)(t.shop.store)
         changing(t)(2)(t.shop.store)
         t.shop.clock.advance(1)
-        well(t.run())
-        found = seen(t)
-    return replace(found, words=f"a plain page walk loses {_lost_by_walking(stage)}")
+        assert_ok(t.run())
+        found = assert_passed(t)
+    return replace(found, detail=f"a plain page walk loses {_lost_by_walking(target)}")
 
 
-def one_instant(stage: Stage) -> Outcome:
+def one_instant(target: Target) -> Outcome:
     """Orders of one instant fill more than a page; some are changed in the very last of it."""
-    if stage.api.cursor is None:
+    if target.api.cursor is None:
         raise NotTriedError("there is no cursor")
-    with trial(stage, orders=2 * MANY, odd=False, same_stamp=MANY) as t:
-        well(t.run(overlap=0))
-        same(t)
+    with trial(target, orders=2 * MANY, odd=False, same_stamp=MANY) as t:
+        assert_ok(t.run(overlap=0))
+        assert_equal(t)
         newest = max(order.modified for order in t.shop.store.orders.values())
         order = next(iter(t.shop.store.orders.values()))
         t.shop.store.touch(order)
         order.lines[0].quantity = order.lines[0].current = 77
         order.modified = newest
-        well(t.run(overlap=0))
-        return seen(t)
+        assert_ok(t.run(overlap=0))
+        return assert_passed(t)
 
 
-def deleted_orders(stage: Stage) -> Outcome:
+def deleted_orders(target: Target) -> Outcome:
     """What the API lists no more is marked as deleted."""
-    if stage.api.reconcile is None:
+    if target.api.reconcile is None:
         raise NotTriedError("there is no [reconcile]")
-    with trial(stage, orders=ORDERS, odd=False) as t:
-        well(t.run())
+    with trial(target, orders=ORDERS, odd=False) as t:
+        assert_ok(t.run())
         store = t.shop.store
         for order in sorted(store.orders.values(), key=lambda each: each.created)[2:4]:
             store.delete(order)  # not the oldest: a list that is partial would not tell of them
-        well(t.run(reconcile="1d"))
-        found = seen(t)
-        held = t.held().orders
-        gone = stage.truth(t.shop)["deleted"]
-        if any(held[told]["counted"] for told in gone):
+        assert_ok(t.run(reconcile="1d"))
+        found = assert_passed(t)
+        warehouse = t.warehouse().orders
+        gone = target.truth(t.shop)["deleted"]
+        if any(warehouse[told]["counted"] for told in gone):
             raise FailedError("deleted orders still count")
         return found
 
 
-def _lost_by_walking(stage: Stage) -> str:
+def _lost_by_walking(target: Target) -> str:
     """How many orders a plain page walk loses in the same shop."""
-    with trial(stage, orders=ORDERS, moves={1: _Moves(stage).small, 2: _Moves(stage).all}) as t:
+    with trial(target, orders=ORDERS, moves={1: _Moves(target).small, 2: _Moves(target).all}) as t:
         client = NaiveClient(t)
         with suppress(OrderpullError):
             client.run()
             client.run()
         lost = len(client.lost())
-        return f"{lost} of {len(stage.truth(t.shop)['orders'])}" if lost else "none"
+        return f"{lost} of {len(target.truth(t.shop)['orders'])}" if lost else "none"

@@ -86,10 +86,10 @@ def _together(
 
 def _unlike(arguments: tuple[Expression, ...], known: Places) -> Iterator[Places]:
     """Ways in which the first argument is none of the others; that it is not is proven later."""
-    words = {each.value.lower() for each in arguments[1:] if isinstance(each, Text)}
-    if words == {"true"}:
+    detail = {each.value.lower() for each in arguments[1:] if isinstance(each, Text)}
+    if detail == {"true"}:
         yield from places(arguments[0], False, known)  # noqa: FBT003
-    elif words == {"false"}:
+    elif detail == {"false"}:
         yield from places(arguments[0], True, known)  # noqa: FBT003
     yield known
     yield from places(arguments[0], OTHER, known)

@@ -11,19 +11,19 @@ from datetime import timedelta
 from typing import Any, Unpack
 from urllib.parse import unquote, urlencode
 
-from orderpull.conform.auth_server import Desk
-from orderpull.conform.bulk_export import ExportDesk
+from orderpull.conform.auth_server import FakeAuthServer
+from orderpull.conform.bulk_export import FakeExport
 from orderpull.conform.inverse import put
 from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
-from orderpull.conform.request_checks import TOKEN_PARAM, Reader, packed, refused
+from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, packed, refused
 from orderpull.conform.values import Json, at
-from orderpull.simulator import Answer, Request
+from orderpull.simulator import Request, Response
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import (
     Common,
     Kind,
     Platform,
     RefusedError,
-    told,
     whole_number,
 )
 from orderpull.simulator.shop.order import ASIDE, StoreOrder
@@ -95,9 +95,9 @@ class Mirror(Platform):
         if not self.renderer.cancels:
             for order in self.store.orders.values():
                 order.state = "placed" if order.state == "cancelled" else order.state
-        self.reader = Reader(api)
-        self.desk = Desk(api, expires_after)
-        self.exports = ExportDesk(
+        self.reader = RequestReader(api)
+        self.auth = FakeAuthServer(api, expires_after)
+        self.exports = FakeExport(
             api, writes=exports, document=self.renderer.document, found=self._filtered
         )
         self._repeats_last = repeats_last
@@ -113,8 +113,8 @@ class Mirror(Platform):
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
         """Return what a correct warehouse holds, as the file reads what was written."""
         found: dict[str, dict[str, Any]] = {"orders": {}, "aside": {}, "deleted": {}}
-        held = [*self.store.orders.values(), *self.store.deleted.values()]
-        for order in held:
+        warehouse = [*self.store.orders.values(), *self.store.deleted.values()]
+        for order in warehouse:
             document = self.renderer.document(order)
             deleted = order.key in self.store.deleted
             part = "deleted" if deleted else "aside" if order.state in ASIDE else "orders"
@@ -126,7 +126,7 @@ class Mirror(Platform):
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
-        if self.desk.is_token_call(request):
+        if self.auth.is_token_call(request):
             return "token"
         if self.exports.kind(request):
             return "bulk"
@@ -134,16 +134,16 @@ class Mirror(Platform):
             return "child"
         return "list" if request.path == self.api.request.path else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
-        if self.desk.is_token_call(request):
-            return self.desk.answer(request)
+        if self.auth.is_token_call(request):
+            return self.auth.respond(request)
         if self.exports.kind(request) == "file":
-            return self.exports.answer(request, "file")
-        if not self.desk.lets_in(request):
+            return self.exports.respond(request, "file")
+        if not self.auth.is_authenticated(request):
             raise RefusedError(*self._failure("expired", 401, "unauthorized"))
         if about := self.exports.kind(request):
-            return self.exports.answer(request, about)
+            return self.exports.respond(request, about)
         asked = self._children_of(request)
         if asked is None and request.path != self.api.request.path:
             raise RefusedError(404, {"error": "there is nothing here"})
@@ -152,21 +152,21 @@ class Mirror(Platform):
             return self._child(request, *asked)
         return self._list(request)
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse, with the wait in the file's header and unit."""
         limits = self.api.limits
         wait = {"s": f"{WAIT:g}", "ms": f"{WAIT * 1000:g}", "rate": f"{1 / WAIT:.6f}"}
-        answer = told(429, {"error": "too many requests"})
-        return Answer(429, answer.body, headers={limits.wait_header: wait[limits.wait_unit]})
+        response = json_response(429, {"error": "too many requests"})
+        return Response(429, response.body, headers={limits.wait_header: wait[limits.wait_unit]})
 
-    def failure(self, means: str) -> Answer:
+    def failure(self, means: str) -> Response:
         """Refuse in the words that the file has for it."""
         status, body = self._failure(means, 500, means)
-        return told(status, body)
+        return json_response(status, body)
 
     # ----------------------------------------------------------------------------------- the orders
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         api = self.api
         if api.consume_once:
             given = [o for o in self.store.orders.values() if o.key not in self._gone]
@@ -250,7 +250,7 @@ class Mirror(Platform):
         size: int,
         first: int,
         state: Mapping[str, str],
-    ) -> Answer:
+    ) -> Response:
         """The page of *size* orders from place *first* of *found* on."""
         paging, orders = self.api.paging, found[first : first + size]
         elements = [self._element(order) for order in orders]
@@ -350,7 +350,7 @@ class Mirror(Platform):
             return None
         return None if found is None else str(found)
 
-    def _child(self, request: Request, block: ChildrenSpec, key: str) -> Answer:
+    def _child(self, request: Request, block: ChildrenSpec, key: str) -> Response:
         document = self._with_key(block, key)
         if document is None:
             raise RefusedError(404, {"error": "there is no such order"})
@@ -366,7 +366,7 @@ class Mirror(Platform):
         body, headers = self._enveloped(given, where, block.paging, len(listed))
         behind = {**state, "first": str(first + len(given))}
         self._tell_next(body, headers, block.paging, request, packed(behind) if goes_on else None)
-        return told(200, body, headers)
+        return json_response(200, body, headers)
 
     def _with_key(self, block: ChildrenSpec, key: str) -> Json:
         """The order that *key* says; None if there is none."""
@@ -397,16 +397,16 @@ class Mirror(Platform):
             raise RefusedError(status, body)
         self._spent += COST
 
-    def _failure(self, means: str, status: int, words: str) -> tuple[int, Json]:
+    def _failure(self, means: str, status: int, detail: str) -> tuple[int, Json]:
         """The answer that the file has for this: in JSON with status 200, or plain HTTP."""
         error = self.error(means)
         if error is None:
-            return status, {"error": words}
+            return status, {"error": detail}
         body: Json = {}
         if error.message:
-            put(body, parse_path(error.message).steps, words)
+            put(body, parse_path(error.message).steps, detail)
         if at(body, parse_path(error.path).steps) is None:
-            put(body, parse_path(error.path).steps, (error.values or [words])[0])
+            put(body, parse_path(error.path).steps, (error.values or [detail])[0])
         return 200, body
 
     def error(self, means: str) -> ErrorSpec | None:

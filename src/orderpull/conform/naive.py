@@ -18,6 +18,8 @@ from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.times import parse_time
 
+NEVER = datetime.min  # noqa: DTZ901 - the stamps that it is compared with have no zone
+
 
 @dataclass
 class NaiveClient:
@@ -27,12 +29,12 @@ class NaiveClient:
     """
 
     trial: Trial
-    seen: dict[str, datetime] = field(default_factory=dict)
+    newest_seen: dict[str, datetime] = field(default_factory=dict)
 
     def run(self) -> None:
         """Read once, as a plain loader does."""
         settings = read_settings(self.trial.settings()).sources[SOURCE]
-        api = self.trial.stage.api
+        api = self.trial.target.api
         source = Source(SOURCE, settings, api)
         reader = PageParser(api)
         for body in self._pages(source, reader):
@@ -43,13 +45,13 @@ class NaiveClient:
     def lost(self) -> list[str]:
         """The orders that it does not have as they are now."""
         shop = self.trial.shop
-        wanted = self.trial.stage.truth(shop)["orders"]
-        name = self.trial.stage.name_of
-        newest = {name(shop, order): order.modified for order in shop.store.orders.values()}
+        id_of = self.trial.target.name_of
+        changed = {id_of(shop, order): order.modified for order in shop.store.orders.values()}
         return [
-            told for told in wanted
-            if told not in self.seen or self.seen[told] < newest[told].replace(tzinfo=None)
-        ]  # fmt: skip
+            order_id
+            for order_id in self.trial.target.truth(shop)["orders"]
+            if self.newest_seen.get(order_id, NEVER) < changed[order_id].replace(tzinfo=None)
+        ]
 
     def _pages(self, source: Source, reader: PageParser) -> Iterator[bytes]:
         api = source.api
@@ -58,9 +60,9 @@ class NaiveClient:
         ask = next(steps)
         try:
             while True:
-                answer = source.exchange(source.request(ask), ResponseSink())
-                yield answer.body
-                ask = steps.send(reader.parse(answer.body, answer.headers))
+                response = source.exchange(source.request(ask), ResponseSink())
+                yield response.body
+                ask = steps.send(reader.parse(response.body, response.headers))
         except StopIteration:
             return
 
@@ -68,14 +70,14 @@ class NaiveClient:
         cursor = source.api.cursor
         if cursor is None or source.start is None:
             return {}
-        since = max(self.seen.values(), default=source.start)
+        since = max(self.newest_seen.values(), default=source.start)
         size = page_size(source.api.paging, source.size)
         return Window(source.api.paging, cursor, size, since, clock.now()).params(since)
 
     def _note(self, record: Any) -> None:  # noqa: ANN401 - JSON
-        api = self.trial.stage.api
+        api = self.trial.target.api
         order = at(record, api.record_path.inner)
-        told = value_of(api.mapping.id or api.mapping.number, order) or ""
+        order_id = value_of(api.mapping.id or api.mapping.number, order) or ""
         modified = at(order, tuple(api.cursor.path.split("."))) if api.cursor else None
         stamp = parse_time(modified, api.order.time_format, api.order.timezone)
-        self.seen[told] = max(self.seen.get(told, datetime.min), stamp or datetime.min)  # noqa: DTZ901
+        self.newest_seen[order_id] = max(self.newest_seen.get(order_id, NEVER), stamp or NEVER)

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Literal
 
 from orderpull.conform.mirror import Mirror
-from orderpull.conform.target import Stage
+from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial
 from orderpull.pipeline import SourceResult
 from orderpull.simulator.shop.movers import cancel, modify
@@ -38,7 +38,7 @@ class Outcome:
 
     case: str
     state: State
-    words: str = ""
+    detail: str = ""
     calls: int | None = None
     least: int | None = None
 
@@ -53,52 +53,52 @@ def can_cancel(t: Trial) -> bool:
     return not isinstance(t.shop, Mirror) or t.shop.renderer.cancels
 
 
-def well(result: SourceResult) -> SourceResult:
+def assert_ok(result: SourceResult) -> SourceResult:
     """The result of a run that went well. :raises FailedError: it did not."""
     if result.error is not None:
         raise FailedError(str(result.error))
     return result
 
 
-def same(t: Trial) -> None:
+def assert_equal(t: Trial) -> None:
     """Make sure that the warehouse holds the truth. :raises FailedError: it does not."""
     found = t.differences()
     if found:
         raise FailedError("; ".join(found[:3]))
 
 
-def seen(t: Trial, least: int | None = None) -> Outcome:
+def assert_passed(t: Trial, least: int | None = None) -> Outcome:
     """It passed if the warehouse holds the truth; with the calls so far. Raises like same."""
-    same(t)
+    assert_equal(t)
     return passed("", t.calls, least)
 
 
-def passed(words: str, calls: int | None = None, least: int | None = None) -> Outcome:
+def passed(detail: str, calls: int | None = None, least: int | None = None) -> Outcome:
     """It passed."""
-    return Outcome("", "passed", words, calls, least)
+    return Outcome("", "passed", detail, calls, least)
 
 
 def fewest(t: Trial) -> int:
     """The fewest calls that can bring all orders, and what belongs to them."""
-    pages = 1 if t.stage.api.paging.kind == "single" else ceil(len(t.shop.store.orders) / t.size)
+    pages = 1 if t.target.api.paging.kind == "single" else ceil(len(t.shop.store.orders) / t.size)
     return pages + t.shop.calls["child"]
 
 
-def token_calls(stage: Stage) -> int:
+def token_calls(target: Target) -> int:
     """Calls that come before the first for orders."""
-    token = stage.api.auth.token
-    return int(token is not None and "token" not in stage.credentials())
+    token = target.api.auth.token
+    return int(token is not None and "token" not in target.credentials())
 
 
-def overlap_of(stage: Stage) -> float:
+def overlap_of(target: Target) -> float:
     """Seconds that each run reads again."""
-    cursor = stage.api.cursor
+    cursor = target.api.cursor
     return cursor.overlap if cursor else 0.0
 
 
-def refuse_once(stage: Stage, why: str) -> None:
+def refuse_once(target: Target, why: str) -> None:
     """Leave a consume-once API out. :raises NotTriedError: it is one."""
-    if stage.api.consume_once:
+    if target.api.consume_once:
         raise NotTriedError(why)
 
 
@@ -108,9 +108,9 @@ def refuse_silent(t: Trial) -> None:
         raise NotTriedError("edits do not show in the time of change")
 
 
-def need_id_and_number(stage: Stage) -> None:
+def need_id_and_number(target: Target) -> None:
     """Leave an API out whose number is the id. :raises NotTriedError: it is one."""
-    refuse_once(stage, "what was handed out is gone")
-    mapping = stage.api.mapping
+    refuse_once(target, "what was handed out is gone")
+    mapping = target.api.mapping
     if mapping.id is None or set(paths(mapping.id)) == set(paths(mapping.number)):
         raise NotTriedError("the number is the id")

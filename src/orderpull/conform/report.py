@@ -14,7 +14,7 @@ from rich.table import Table
 
 from orderpull.conform.cases import CASES, Case
 from orderpull.conform.outcome import Outcome
-from orderpull.conform.target import MirrorStage, Stage
+from orderpull.conform.target import MirrorTarget, Target
 
 STYLES = {"passed": "green", "failed": "bold red", "not tried": "dim"}
 
@@ -41,7 +41,7 @@ class Report:
                 {
                     "case": each.case,
                     "state": each.state,
-                    "words": each.words or None,
+                    "words": each.detail or None,
                     "calls": each.calls,
                     "least": each.least,
                 }
@@ -57,17 +57,17 @@ def conform(name: str, folder: Path, told: Callable[[Case], None] = lambda _: No
     :param told: is called before each case.
     :raises ApiFileError: there is no such file, or it is wrong.
     """
-    return conform_on(MirrorStage.of(name, folder), told)
+    return conform_on(MirrorTarget.of(name, folder), told)
 
 
-def conform_on(stage: Stage, told: Callable[[Case], None] = lambda _: None) -> Report:
+def conform_on(target: Target, told: Callable[[Case], None] = lambda _: None) -> Report:
     """Try all cases on *stage*."""
     found = []
     with _quiet():
         for case in CASES:
             told(case)
-            found.append(case.on(stage))
-    return Report(stage.api.title, tuple(found))
+            found.append(case.on(target))
+    return Report(target.api.title, tuple(found))
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def show(report: Report, console: Console) -> None:
         if each.least is not None:
             calls += f" of at least {each.least}"
         state = f"[{STYLES[each.state]}]{each.state}[/]"
-        table.add_row(each.case, state, calls, escape(each.words))
+        table.add_row(each.case, state, calls, escape(each.detail))
     console.print(table)
     failed = sum(each.state == "failed" for each in report.outcomes)
     passed = sum(each.state == "passed" for each in report.outcomes)

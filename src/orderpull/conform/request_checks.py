@@ -33,7 +33,7 @@ _FORMS: dict[str, Form] = {
 }
 
 
-class Reader:
+class RequestReader:
     """Reads requests for one API. What is not as its file says is a RefusedError."""
 
     def __init__(self, api: Api) -> None:
@@ -150,9 +150,9 @@ def _places(paging: PagingSpec) -> set[str | None]:
     return {paging.param, paging.size_param}
 
 
-def refused(words: str) -> RefusedError:
+def refused(detail: str) -> RefusedError:
     """The refusal of a request that is not as it should be."""
-    return RefusedError(400, {"error": words})
+    return RefusedError(400, {"error": detail})
 
 
 def packed(state: Mapping[str, str]) -> str:

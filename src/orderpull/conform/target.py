@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from orderpull.conform.auth_server import credentials
 from orderpull.conform.mirror import SIZE, Mirror
 from orderpull.conform.rendering import Renderer
-from orderpull.conform.virtual_wait import NotedWaits
+from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
 from orderpull.sources.spec.api import Api, built_in, read_api
@@ -24,7 +24,7 @@ EXPIRES_AFTER = 3
 """Calls that a token is good for, where it is to run out midway."""
 
 
-class Stage(Protocol):
+class Target(Protocol):
     """A kind of shop that trials can be made on."""
 
     @property
@@ -45,7 +45,7 @@ class Stage(Protocol):
     def expiring(self) -> Mapping[str, Any] | None:
         """Switches with which a token runs out midway; None where it never does."""
 
-    def open(self, waits: NotedWaits, **switches: Any) -> Platform:  # noqa: ANN401 - its own
+    def open(self, waits: VirtualWait, **switches: Any) -> Platform:  # noqa: ANN401 - its own
         """A shop with these switches, whose client waits as *waits* notes."""
 
     def truth(self, shop: Platform) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def shop_switches(switches: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class MirrorStage:
+class MirrorTarget:
     """The mirror of an API's file."""
 
     api: Api
@@ -70,7 +70,7 @@ class MirrorStage:
     name: str = "mirror"
 
     @classmethod
-    def of(cls, name: str, folder: Path) -> "MirrorStage":
+    def of(cls, name: str, folder: Path) -> "MirrorTarget":
         """The mirror of a built-in API, or of a file. :raises ApiFileError: it is wrong."""
         api = read_api(name, folder)
         return cls(api, name if name in built_in() else str((folder / name).absolute()))
@@ -86,7 +86,7 @@ class MirrorStage:
             return None
         return {"expires_after": EXPIRES_AFTER}
 
-    def open(self, waits: NotedWaits, **switches: Any) -> Mirror:  # noqa: ANN401
+    def open(self, waits: VirtualWait, **switches: Any) -> Mirror:  # noqa: ANN401
         """A shop with these switches, whose client waits as *waits* notes."""
         return Mirror(self.api, waited=lambda: waits.total, **shop_switches(switches))
 

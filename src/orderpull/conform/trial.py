@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 import msgspec
 
-from orderpull.conform.target import Stage, page_size
-from orderpull.conform.virtual_wait import NotedWaits
+from orderpull.conform.target import Target, page_size
+from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
-from orderpull.simulator import Answer, Request, Simulator
+from orderpull.simulator import Request, Response, Simulator
 from orderpull.simulator.shop.base import Platform
 
 SOURCE = "shop"
@@ -25,31 +25,31 @@ COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "
 SINCE = timedelta(days=45)
 """How far back the first run begins: before the shop's first order."""
 
-Strike = Callable[[Request, Answer], Answer]
+Tamper = Callable[[Request, Response], Response]
 """What becomes of an answer on its way out."""
 
 
 @dataclass
-class Held:
+class Warehouse:
     """What the warehouse holds: orders by id, and why others were rejected."""
 
     orders: dict[str, dict[str, Any]]
     rejects: dict[str, int]
 
 
-class _Struck:
+class _TamperedShop:
     """A shop whose answers may be struck on their way out."""
 
-    def __init__(self, shop: Platform, strike: Strike) -> None:
+    def __init__(self, shop: Platform, tamper: Tamper) -> None:
         self.shop = shop
-        self.strike = strike
+        self.tamper = tamper
         self.name = shop.name
         self.seed = shop.seed
         self.exhausted = True
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer one request."""
-        return self.strike(request, self.shop.answer(request))
+        return self.tamper(request, self.shop.respond(request))
 
     def truth(self) -> dict[str, Any]:
         """What a correct warehouse holds."""
@@ -67,16 +67,16 @@ class Trial:
     :ivar waits: what was waited, in all runs.
     """
 
-    stage: Stage
+    target: Target
     shop: Platform
     folder: Path
     url: str
-    waits: NotedWaits
+    waits: VirtualWait
 
     @property
     def size(self) -> int:
         """Orders on a page."""
-        return page_size(self.stage.api)
+        return page_size(self.target.api)
 
     @property
     def calls(self) -> int:
@@ -87,17 +87,17 @@ class Trial:
         """Write the settings, with *more* for the source; returns the file."""
         begin = self.shop.clock.now - SINCE
         given: dict[str, object] = {
-            "api": self.stage.file,
+            "api": self.target.file,
             "base_url": self.url,
             "rate": 1_000_000,
             "timeout": 20,
-            **self.stage.credentials(),
+            **self.target.credentials(),
         }
-        if self.stage.api.cursor:
+        if self.target.api.cursor:
             given["start"] = begin.isoformat(timespec="seconds")
-        if self.stage.api.auth.token:
+        if self.target.api.auth.token:
             given["auth_url"] = self.url
-        if self.stage.api.paging.size_param:
+        if self.target.api.paging.size_param:
             given["page_size"] = self.size
         file = self.folder / "orderpull.toml"
         lines = [f"{key} = {msgspec.json.encode(value).decode()}"
@@ -116,11 +116,11 @@ class Trial:
 
     def killed(self, point: str) -> bool:
         """Run in a process of its own that is killed at *point*; whether it came so far."""
-        words = [sys.executable, "-m", "orderpull.conform.killed", point, str(self.settings())]
-        ended = subprocess.run(words, capture_output=True, check=False, timeout=60)  # noqa: S603
+        detail = [sys.executable, "-m", "orderpull.conform.killed", point, str(self.settings())]
+        ended = subprocess.run(detail, capture_output=True, check=False, timeout=60)  # noqa: S603
         return ended.returncode < 0
 
-    def held(self) -> Held:
+    def warehouse(self) -> Warehouse:
         """What the warehouse holds."""
         file = self.folder / "orders.duckdb"
         with duckdb.connect(str(file), read_only=True) as connection:
@@ -141,50 +141,50 @@ class Trial:
             rejects = connection.execute(
                 "SELECT reason, count(*) FROM orderpull_reject GROUP BY reason"
             ).fetchall()
-        return Held(orders, dict(rejects))
+        return Warehouse(orders, dict(rejects))
 
     def differences(self) -> list[str]:
         """How the warehouse differs from the truth, in words; nothing if it does not."""
-        return list(differing(self.held(), self.stage.truth(self.shop)))
+        return list(differing(self.warehouse(), self.target.truth(self.shop)))
 
 
 @contextmanager
-def trial(stage: Stage, strike: Strike | None = None, **switches: Any) -> Iterator[Trial]:  # noqa: ANN401
+def trial(target: Target, tamper: Tamper | None = None, **switches: Any) -> Iterator[Trial]:  # noqa: ANN401
     """A trial on a shop with *switches*, in a temporary folder."""
-    waits = NotedWaits()
-    shop = stage.open(waits, **switches)
-    profile: Any = shop if strike is None else _Struck(shop, strike)
+    waits = VirtualWait()
+    shop = target.open(waits, **switches)
+    profile: Any = shop if tamper is None else _TamperedShop(shop, tamper)
     with (
         tempfile.TemporaryDirectory(prefix="orderpull-conform-") as folder,
         Simulator(profile) as simulator,
     ):
-        yield Trial(stage, shop, Path(folder), simulator.url, waits)
+        yield Trial(target, shop, Path(folder), simulator.url, waits)
 
 
-def differing(held: Held, truth: Mapping[str, Any]) -> Iterator[str]:
+def differing(warehouse: Warehouse, truth: Mapping[str, Any]) -> Iterator[str]:
     """How *held* differs from *truth*, in words.
 
     Deleted orders may still be held; what is no order may be held if it does not count.
     """
     wanted, gone, aside = truth["orders"], truth["deleted"], truth["aside"]
-    lost = sorted(set(wanted) - set(held.orders))
+    lost = sorted(set(wanted) - set(warehouse.orders))
     if lost:
         yield f"{_count(lost)} missing: {_named(wanted[each]['number'] for each in lost)}"
     extra = [
-        rows["number"] for told, rows in held.orders.items()
+        rows["number"] for told, rows in warehouse.orders.items()
         if told not in wanted and told not in gone
         and not (told in aside and rows["counted"] is False)
     ]  # fmt: skip
     if extra:
         yield f"{_count(extra)} too many: {_named(extra)}"
-    for told in sorted(set(wanted) & set(held.orders)):
-        yield from _unlike(wanted[told], held.orders[told])
-    for reason, number in held.rejects.items():
+    for told in sorted(set(wanted) & set(warehouse.orders)):
+        yield from _unlike(wanted[told], warehouse.orders[told])
+    for reason, number in warehouse.rejects.items():
         yield f"{number} rejected: {reason}"
 
 
-def _unlike(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> Iterator[str]:
-    for column, value in held.items():
+def _unlike(wanted: Mapping[str, Any], warehouse: Mapping[str, Any]) -> Iterator[str]:
+    for column, value in warehouse.items():
         if column in wanted and wanted[column] != value:
             meant = wanted[column]
             yield f"order {wanted['number']}: {column} is {value!r}, not {meant!r}"

@@ -5,7 +5,7 @@ import threading
 from orderpull.sources.http.limits import Stop
 
 
-class NotedWaits(Stop):
+class VirtualWait(Stop):
     """A stop that nobody asks for, before which nothing is really waited.
 
     :ivar each: seconds that were to be waited, one after the other.
@@ -20,7 +20,7 @@ class NotedWaits(Stop):
         """All of it, in seconds."""
         return sum(self.each)
 
-    def child(self, slots: threading.Semaphore | None = None) -> "NotedWaits":  # noqa: ARG002
+    def child(self, slots: threading.Semaphore | None = None) -> "VirtualWait":  # noqa: ARG002
         """Itself: there is one list of waits, and nobody who waits holds a seat."""
         return self
 

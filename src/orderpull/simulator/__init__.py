@@ -14,7 +14,7 @@ from .calls import Call
 from .damaged import DAMAGED, Damage
 from .faults import FAULTS, Fault
 from .malformed import MALFORMED, Malformed
-from .profile import Answer, Profile, Request
+from .profile import Profile, Request, Response
 from .replay import Replay
 from .serve import PROFILES, make_profile, rate_or_count, serve_forever, switch
 from .server import Simulator
@@ -26,7 +26,6 @@ __all__ = [
     "FAULTS",
     "MALFORMED",
     "PROFILES",
-    "Answer",
     "Call",
     "Damage",
     "Fault",
@@ -35,6 +34,7 @@ __all__ = [
     "Profile",
     "Replay",
     "Request",
+    "Response",
     "Simulator",
     "SkubanaAssessment",
     "make_profile",

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from .damaged import DAMAGED
-from .profile import Answer, json_answer
+from .profile import Response, json_response
 from .script import Script, cut_point, head, healthy, whole_within
 
 if TYPE_CHECKING:
@@ -43,18 +43,18 @@ class Fault:
 
     name: str
     sentence: str
-    shape: Callable[[Answer, Options, str], Script]
+    shape: Callable[[Response, Options, str], Script]
     consumed: bool = True
     carries: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def _says(status: int, *, wait: bool = False) -> Callable[[Answer, Options, str], Script]:
+def _says(status: int, *, wait: bool = False) -> Callable[[Response, Options, str], Script]:
     """Answer with an error status; with `wait`, the options may add a header that tells it."""
 
-    def shape(answer: Answer, options: Options, _: str) -> Script:
-        reply = json_answer(status, {"status": status, "message": "simulated fault"})
-        return _instead(answer, replace(reply, headers=_waits(options) if wait else {}))
+    def shape(response: Response, options: Options, _: str) -> Script:
+        reply = json_response(status, {"status": status, "message": "simulated fault"})
+        return _instead(response, replace(reply, headers=_waits(options) if wait else {}))
 
     return shape
 
@@ -68,89 +68,89 @@ def _waits(options: Options) -> dict[str, str]:
     return told
 
 
-def _instead(answer: Answer, reply: Answer) -> Script:
+def _instead(response: Response, reply: Response) -> Script:
     """Send `reply` and nothing of the answer."""
-    return replace(healthy(reply), intended=len(answer.body) or len(reply.body), whole=())
+    return replace(healthy(reply), intended=len(response.body) or len(reply.body), whole=())
 
 
-def _bad_gateway(answer: Answer, _: Options, __: str) -> Script:
-    return _instead(answer, Answer(502, HTML, content_type="text/html"))
+def _bad_gateway(response: Response, _: Options, __: str) -> Script:
+    return _instead(response, Response(502, HTML, content_type="text/html"))
 
 
-def _html(answer: Answer, _: Options, __: str) -> Script:
-    return _instead(answer, Answer(200, HTML, content_type="text/html"))
+def _html(response: Response, _: Options, __: str) -> Script:
+    return _instead(response, Response(200, HTML, content_type="text/html"))
 
 
-def _object(answer: Answer, _: Options, __: str) -> Script:
-    return _instead(answer, json_answer(200, OTHER_OBJECT))
+def _object(response: Response, _: Options, __: str) -> Script:
+    return _instead(response, json_response(200, OTHER_OBJECT))
 
 
-def _empty(answer: Answer, _: Options, __: str) -> Script:
-    return _instead(answer, Answer(200, b""))
+def _empty(response: Response, _: Options, __: str) -> Script:
+    return _instead(response, Response(200, b""))
 
 
-def _redirect(answer: Answer, _: Options, target: str) -> Script:
-    return _instead(answer, Answer(302, b"", headers={"Location": MOVED_PREFIX + target}))
+def _redirect(response: Response, _: Options, target: str) -> Script:
+    return _instead(response, Response(302, b"", headers={"Location": MOVED_PREFIX + target}))
 
 
-def _content_type(answer: Answer, _: Options, __: str) -> Script:
-    return healthy(replace(answer, content_type="text/plain"))
+def _content_type(response: Response, _: Options, __: str) -> Script:
+    return healthy(replace(response, content_type="text/plain"))
 
 
-def _slow(answer: Answer, options: Options, _: str) -> Script:
+def _slow(response: Response, options: Options, _: str) -> Script:
     return replace(
-        healthy(answer),
+        healthy(response),
         piece=int(options["bytes"]),
         delay=float(options["delay"]),
         drip_head=float(options["head"]) > 0,
     )
 
 
-def _silence(answer: Answer, _: Options, __: str) -> Script:
-    return Script(None, b"", b"", intended=len(answer.body), whole=(), ending="silence")
+def _silence(response: Response, _: Options, __: str) -> Script:
+    return Script(None, b"", b"", intended=len(response.body), whole=(), ending="silence")
 
 
-def _reset_before(answer: Answer, _: Options, __: str) -> Script:
-    return Script(None, b"", b"", intended=len(answer.body), whole=(), ending="reset")
+def _reset_before(response: Response, _: Options, __: str) -> Script:
+    return Script(None, b"", b"", intended=len(response.body), whole=(), ending="reset")
 
 
-def _reset_headers(answer: Answer, _: Options, __: str) -> Script:
-    script = healthy(answer)
+def _reset_headers(response: Response, _: Options, __: str) -> Script:
+    script = healthy(response)
     return replace(
         script, head=script.head[: len(script.head) // 2], body=b"", whole=(), ending="reset"
     )
 
 
-def _cut(answer: Answer, options: Options) -> Script:
+def _cut(response: Response, options: Options) -> Script:
     """Send part of the body under the length of the whole."""
-    length = cut_point(answer, float(options["fraction"]))
+    length = cut_point(response, float(options["fraction"]))
     return replace(
-        healthy(answer), body=answer.body[:length], whole=whole_within(answer.spans, length)
+        healthy(response), body=response.body[:length], whole=whole_within(response.spans, length)
     )
 
 
-def _reset_body(answer: Answer, options: Options, _: str) -> Script:
-    return replace(_cut(answer, options), ending="reset")
+def _reset_body(response: Response, options: Options, _: str) -> Script:
+    return replace(_cut(response, options), ending="reset")
 
 
-def _reset_after(answer: Answer, _: Options, __: str) -> Script:
-    return replace(healthy(answer), ending="reset")
+def _reset_after(response: Response, _: Options, __: str) -> Script:
+    return replace(healthy(response), ending="reset")
 
 
-def _close_body(answer: Answer, options: Options, _: str) -> Script:
-    return replace(_cut(answer, options), ending="close")
+def _close_body(response: Response, options: Options, _: str) -> Script:
+    return replace(_cut(response, options), ending="close")
 
 
-def _truncated(answer: Answer, options: Options, _: str) -> Script:
-    script = _cut(answer, options)
-    return replace(script, head=head(answer, len(script.body)))
+def _truncated(response: Response, options: Options, _: str) -> Script:
+    script = _cut(response, options)
+    return replace(script, head=head(response, len(script.body)))
 
 
-def _damaged(damage: Damage) -> Callable[[Answer, Options, str], Script]:
-    def shape(answer: Answer, _: Options, __: str) -> Script:
-        body = damage.apply(answer.body)
-        whole = damage.whole(answer.body) if answer.occurrences else ()
-        return replace(healthy(answer), head=head(answer, len(body)), body=body, whole=whole)
+def _damaged(damage: Damage) -> Callable[[Response, Options, str], Script]:
+    def shape(response: Response, _: Options, __: str) -> Script:
+        body = damage.apply(response.body)
+        whole = damage.whole(response.body) if response.occurrences else ()
+        return replace(healthy(response), head=head(response, len(body)), body=body, whole=whole)
 
     return shape
 

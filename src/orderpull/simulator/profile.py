@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a profile answers.
 
     `occurrences` are the orders in the body, `spans` where in the body (bytes, end excluded) each
@@ -60,7 +60,7 @@ class Answer:
 
 
 class Profile(Protocol):
-    """One API as the simulator plays it. The server calls `answer` for one request at a time."""
+    """One API as the simulator plays it. The server calls `response` for one request at a time."""
 
     @property
     def name(self) -> str:
@@ -74,12 +74,12 @@ class Profile(Protocol):
     def exhausted(self) -> bool:
         """Whether all orders it has to hand out are handed out."""
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer one request; a consume-once profile gives its next orders away by this."""
 
 
 @runtime_checkable
-class StandingShop(Protocol):
+class StatefulShop(Protocol):
     """A profile whose orders can be asked for again and may change."""
 
     def truth(self) -> dict[str, Any]:
@@ -89,7 +89,11 @@ class StandingShop(Protocol):
         """Return what a request is for, such as `list`."""
 
 
-def json_answer(status: int, value: object, **headers: str) -> Answer:
-    """Return an answer that hands out no orders; `WWW_Authenticate=` adds WWW-Authenticate."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), headers=named)
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response that hands out no orders."""
+    return Response(status, dump_json(value), headers=headers or {})
+
+
+def dump_json(value: object) -> bytes:
+    """Return JSON as servers send it: without blanks, with letters beyond ASCII as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

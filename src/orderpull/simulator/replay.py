@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .profile import Answer, Request, json_answer
+from .profile import Request, Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ REQUEST_SUFFIX = ".request.json"
 FORBIDDEN = "forbidden.json"
 
 
-class Asked(NamedTuple):
+class RequestKey(NamedTuple):
     """What a request is recognised by: other parameters do not matter. Offsets not given are 0."""
 
     method: str
@@ -59,25 +59,27 @@ class Replay:
         self._forbidden = Path(folder) / FORBIDDEN
         self._accepted = None if token is None else _credentials(token)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer with the recorded bytes, or 401, or 404."""
         if (
             self._accepted is not None
             and request.headers.get("authorization") not in self._accepted
         ):
             if self._forbidden.is_file():
-                return Answer(200, self._forbidden.read_bytes())
-            return json_answer(
-                401, {"type": "unauthorized", "message": "Unauthorized"}, WWW_Authenticate="Bearer"
+                return Response(200, self._forbidden.read_bytes())
+            return json_response(
+                401,
+                {"type": "unauthorized", "message": "Unauthorized"},
+                {"WWW-Authenticate": "Bearer"},
             )
-        asked = _asked(request)
-        recording = self._recorded.get(asked)
+        key = _key_of(request)
+        recording = self._recorded.get(key)
         if recording is None:
             recorded = [known.sentence() for known in self._recorded]
-            return json_answer(
-                404, {"message": "not recorded", "asked": asked.sentence(), "recorded": recorded}
+            return json_response(
+                404, {"message": "not recorded", "asked": key.sentence(), "recorded": recorded}
             )
-        return Answer(200, recording.read_bytes())
+        return Response(200, recording.read_bytes())
 
 
 def _credentials(token: str) -> frozenset[str]:
@@ -85,20 +87,20 @@ def _credentials(token: str) -> frozenset[str]:
     return frozenset({f"Bearer {token}", f"Basic {token}", f"Basic {user}"})
 
 
-def _recordings(folder: Path) -> dict[Asked, Path]:
-    recorded: dict[Asked, Path] = {}
+def _recordings(folder: Path) -> dict[RequestKey, Path]:
+    recorded: dict[RequestKey, Path] = {}
     for path in sorted(
         folder.glob(f"page-*{REQUEST_SUFFIX}"), key=lambda path: (len(path.name), path.name)
     ):
         page = path.with_name(path.name.removesuffix(REQUEST_SUFFIX) + ".json")
-        asked = _asked(_recorded_request(path))
-        if asked in recorded:
+        key = _key_of(_recorded_request(path))
+        if key in recorded:
             raise ValueError(
-                f"{path} and {recorded[asked]} record the same request: {asked.sentence()}"
+                f"{path} and {recorded[key]} record the same request: {key.sentence()}"
             )
         if not page.is_file():
             raise ValueError(f"{path} has no {page.name} beside it")
-        recorded[asked] = page
+        recorded[key] = page
     if not recorded:
         raise ValueError(f"no recordings (page-N{REQUEST_SUFFIX} with page-N.json) in {folder}")
     return recorded
@@ -113,11 +115,11 @@ def _recorded_request(path: Path) -> Request:
         raise ValueError(f"{path} is no recorded request with method and path: {error}") from error
 
 
-def _asked(request: Request) -> Asked:
+def _key_of(request: Request) -> RequestKey:
     query = request.query
     variables = dict(_leaves(_variables(request.body)))
     take = variables.get("take", "")
-    return Asked(
+    return RequestKey(
         request.method,
         request.path,
         limit=query.get("limit", ""),

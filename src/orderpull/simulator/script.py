@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from .profile import Answer
+    from .profile import Response
 
 Ending = Literal["keep", "close", "reset", "silence"]
 """Keep the connection, end it (FIN), break it (RST), or hold it until the client goes."""
@@ -35,25 +35,25 @@ class Script:
     drip_head: bool = False
 
 
-def healthy(answer: Answer) -> Script:
+def healthy(response: Response) -> Script:
     """Return the script that sends the answer as it is."""
     return Script(
-        status=answer.status,
-        head=head(answer, len(answer.body)),
-        body=answer.body,
-        intended=len(answer.body),
-        whole=range(len(answer.occurrences)),
+        status=response.status,
+        head=head(response, len(response.body)),
+        body=response.body,
+        intended=len(response.body),
+        whole=range(len(response.occurrences)),
     )
 
 
-def head(answer: Answer, length: int) -> bytes:
+def head(response: Response, length: int) -> bytes:
     """Return status line and headers, with a Content-Length of `length`."""
     lines = [
-        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
         "Server: orderpull-simulator",
-        f"Content-Type: {answer.content_type}",
+        f"Content-Type: {response.content_type}",
         f"Content-Length: {length}",
-        *(f"{name}: {value}" for name, value in answer.headers.items()),
+        *(f"{name}: {value}" for name, value in response.headers.items()),
     ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
@@ -63,14 +63,14 @@ def whole_within(spans: Sequence[tuple[int, int]], length: int) -> range:
     return range(sum(end <= length for _, end in spans))
 
 
-def cut_point(answer: Answer, fraction: float) -> int:
+def cut_point(response: Response, fraction: float) -> int:
     """Return how many bytes of the body to send: `fraction` of it, but never an end of an order."""
-    length = int(len(answer.body) * fraction)
+    length = int(len(response.body) * fraction)
     if length == 0:
         return 0
-    for start, end in answer.spans:
+    for start, end in response.spans:
         if start < length < end:
             return length
         if length <= start:
             return (start + end) // 2
-    return min(length, len(answer.body) - 1)  # the closing bracket never goes out
+    return min(length, len(response.body) - 1)  # the closing bracket never goes out

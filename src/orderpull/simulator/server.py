@@ -12,9 +12,9 @@ from .calls import Call, CallLog
 from .faults import MOVED_PREFIX
 from .listener import HOST, Listener
 from .plan import Plan
-from .profile import Answer, StandingShop
+from .profile import Response, StatefulShop
 from .script import healthy, whole_within
-from .truth import Delivery, PresentTruth, Truth, TruthFile
+from .truth import Delivery, ShopTruth, Truth, TruthFile
 from .wire import TLS_HANDSHAKE, BadRequestError, first_byte, read_request, refuse, send_script
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from .profile import Profile, Request
     from .script import Script
 
-NOT_ASKED = Answer(200, b"")
+NOT_ASKED = Response(200, b"")
 
 
-class Decided(NamedTuple):
+class Exchange(NamedTuple):
     """What is decided about a request before any of its answer goes out."""
 
     call: Call
@@ -70,8 +70,8 @@ class Simulator:
         self._gate = gate
         self._lock = threading.Lock()
         self._truth = (
-            PresentTruth(profile)
-            if isinstance(profile, StandingShop)
+            ShopTruth(profile)
+            if isinstance(profile, StatefulShop)
             else Truth(profile.name, profile.seed)
         )
         self._requests = 0
@@ -204,14 +204,14 @@ class Simulator:
                 self._update_truth()
         return request.keep_alive and script.ending == "keep" and sent == len(script.body)
 
-    def _decide(self, request: Request, connection: int) -> Decided:
+    def _decide(self, request: Request, connection: int) -> Exchange:
         """Take the call's orders from the profile, and put truth and call on record."""
         self._requests += 1
         switch = self._plan.at(self._requests)
-        answer = self._answer(request, switch)
-        script = healthy(answer)
+        response = self._answer(request, switch)
+        script = healthy(response)
         if switch is not None:
-            script = switch.fault.shape(answer, switch.options, request.target)
+            script = switch.fault.shape(response, switch.options, request.target)
         if request.method == "HEAD":
             script = replace(script, body=b"")
         call = Call(
@@ -223,26 +223,26 @@ class Simulator:
             authorization="authorization" in request.headers,
             status=script.status,
             fault=None if switch is None else switch.text,
-            consumed=answer.consumed,
-            orders=tuple(occurrence.number for occurrence in answer.occurrences),
+            consumed=response.consumed,
+            orders=tuple(occurrence.number for occurrence in response.occurrences),
             body_bytes=script.intended,
             sent_bytes=len(script.body),
-            kind=self._profile.kind(request) if isinstance(self._profile, StandingShop) else None,
+            kind=self._profile.kind(request) if isinstance(self._profile, StatefulShop) else None,
         )
         delivery = Delivery(
-            self._requests, answer.consumed, call.fault, answer.occurrences, script.whole
+            self._requests, response.consumed, call.fault, response.occurrences, script.whole
         )
         self._truth.add(delivery)
         self._update_truth()
         self._add_to_log(call)
-        return Decided(call, script, delivery, answer.spans)
+        return Exchange(call, script, delivery, response.spans)
 
-    def _answer(self, request: Request, switch: Switch | None) -> Answer:
+    def _answer(self, request: Request, switch: Switch | None) -> Response:
         if switch is not None and not switch.consumes:
             return NOT_ASKED
         if request.target.startswith(f"{MOVED_PREFIX}/"):
             request = replace(request, target=request.target.removeprefix(MOVED_PREFIX))
-        return self._profile.answer(request)
+        return self._profile.respond(request)
 
     def _record(self, call: Call) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .profile import Answer, json_answer
+from .profile import Response, json_response
 from .stream import OrderStream
 
 if TYPE_CHECKING:
@@ -52,19 +52,19 @@ class SkubanaAssessment:
             )
         )
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer GET /orders with the next orders, other paths with 404, other methods with 405."""
         if request.path != ORDERS_PATH:
-            return json_answer(404, {"status": 404, "error": "Not Found", "path": request.path})
+            return json_response(404, {"status": 404, "error": "Not Found", "path": request.path})
         if request.method != "GET":
-            return json_answer(
+            return json_response(
                 405,
                 {"status": 405, "error": "Method Not Allowed", "path": request.path},
-                Allow="GET",
+                {"Allow": "GET"},
             )
         return self._next_orders()
 
-    def _next_orders(self) -> Answer:
+    def _next_orders(self) -> Response:
         batch = list(islice(self._stream, self._per_call))
         self.exhausted = len(batch) < self._per_call
         spans = []
@@ -72,7 +72,7 @@ class SkubanaAssessment:
         for _, text in batch:
             spans.append((start, start + len(text)))
             start += len(text) + 1
-        return Answer(
+        return Response(
             200,
             b"[" + b",".join([text for _, text in batch]) + b"]",
             occurrences=tuple(occurrence for occurrence, _ in batch),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .model import Occurrence, Order
-    from .profile import StandingShop
+    from .profile import StatefulShop
 
 NO_SKU = "(no sku)"
 EVERY_CALL_UP_TO = 10_000
@@ -80,10 +80,10 @@ class Truth:
         }
 
 
-class PresentTruth(Truth):
+class ShopTruth(Truth):
     """What a shop that can be asked again tells of itself; what was handed out plays no part."""
 
-    def __init__(self, shop: StandingShop) -> None:
+    def __init__(self, shop: StatefulShop) -> None:
         """Begin with nothing handed out."""
         super().__init__("", None)
         self._shop = shop

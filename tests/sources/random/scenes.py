@@ -242,7 +242,7 @@ class Trial:
             {"host": "shop.test", **{k.lower(): v for k, v in request.headers.items()}},
             request.body,
         )
-        answer = self.shop.answer(asked)
+        answer = self.shop.respond(asked)
         if self.moving:
             if self.calls < 250:
                 self._move()
@@ -321,7 +321,7 @@ class Trial:
         found: list[Any] = []
         path = f"/orders/{self.shop.store.id(order)}/lines"
         while page := json.loads(
-            self.shop.answer(Asked("GET", f"{path}?page={len(found) // 50 + 1}")).body
+            self.shop.respond(Asked("GET", f"{path}?page={len(found) // 50 + 1}")).body
         ):
             found += page
             if len(page) < 50:

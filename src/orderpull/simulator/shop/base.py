@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from orderpull.simulator.damaged import order_spans
 from orderpull.simulator.model import Occurrence
-from orderpull.simulator.profile import JSON_TYPE, Answer
+from orderpull.simulator.profile import Response, dump_json, json_response
 
 from .clock import NOON, Clock
 from .movers import modify
@@ -61,7 +60,7 @@ class RefusedError(Exception):
     def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         """Say what is answered."""
         super().__init__(status)
-        self.answer = told(status, body, headers)
+        self.response = json_response(status, body, headers)
 
 
 class Platform(ABC):
@@ -97,13 +96,13 @@ class Platform(ABC):
         self.pages = 0
         self._repeat = common.get("repeat", ())
         self._refuse = common.get("refuse", ())
-        self._before: Answer | None = None
+        self._before: Response | None = None
 
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
         """Return what a correct warehouse holds of the shop as it is now (see Store)."""
         return self.store.truth(by)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer one request; then the world moves on."""
         kind = self.kind(request)
         self.calls[kind] += 1
@@ -113,35 +112,35 @@ class Platform(ABC):
         if kind == "list" and self.before_call is not None:
             self.before_call(self.pages + 1, self.store)
         try:
-            answer = self.reply(request)
+            response = self.reply(request)
         except RefusedError as refused:
-            answer = refused.answer
-        if answer.listed:
-            answer = self._page(answer)
+            response = refused.response
+        if response.listed:
+            response = self._page(response)
         self.clock.tick()
-        return answer
+        return response
 
-    def _page(self, answer: Answer) -> Answer:
+    def _page(self, response: Response) -> Response:
         self.pages += 1
         if self.pages in self._repeat and self._before is not None:
-            answer = self._before
-        self._before = answer
+            response = self._before
+        self._before = response
         moves = self.moves.get(self.pages, ())
         for move in [moves] if callable(moves) else moves:
             move(self.store)
         modify(self.busy)(self.store)
-        return answer
+        return response
 
     @abstractmethod
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
 
     @abstractmethod
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request by the platform's rules, or raise RefusedError."""
 
     @abstractmethod
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse as the platform does when there were too many."""
 
     def listing(
@@ -151,13 +150,13 @@ class Platform(ABC):
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Return the answer of a list call: `orders` are those whose JSON stands in `body`."""
         given = list(orders)
         self.store.note_served(given)
-        text = b"" if body is None else dumped(body)
+        text = b"" if body is None else dump_json(body)
         spans = order_spans(text) if given else []
-        return Answer(
+        return Response(
             status,
             text,
             headers=dict(headers or {}),
@@ -165,16 +164,6 @@ class Platform(ABC):
             spans=tuple(spans) if len(spans) == len(given) else (),
             listed=True,
         )
-
-
-def dumped(body: object) -> bytes:
-    """Return JSON as servers send it: no blanks, letters as they are."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def told(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer without orders."""
-    return Answer(status, dumped(body), JSON_TYPE, dict(headers or {}))
 
 
 def whole_number(text: str | None, default: int) -> int | None:

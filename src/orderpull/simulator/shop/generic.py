@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 from urllib.parse import urlencode
 
-from .base import Common, Kind, Platform, money, told, whole_number
-from .generic_auth import TOKEN_PATHS, Auth, Desk
+from orderpull.simulator.profile import json_response
+
+from .base import Common, Kind, Platform, money, whole_number
+from .generic_auth import TOKEN_PATHS, Auth, GenericAuth
 from .selecting import SORTS, after, between, packed, unpacked
 from .store import Shape
 from .times import Form, read, written, zone
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
 
     from .order import StoreOrder
     from .selecting import Key
@@ -113,7 +115,7 @@ class Generic(Platform):
         self._max_size = max_size
         self._repeat_params = repeat_params
         self._cursor_calls = cursor_calls
-        self._desk = Desk(
+        self._auth = GenericAuth(
             self.clock,
             auth,
             token_header=token_header,
@@ -129,31 +131,31 @@ class Generic(Platform):
             return "list"
         return "child" if request.path.startswith(f"{LIST_PATH}/") else "other"
 
-    def reply(self, request: Request) -> Answer:
+    def reply(self, request: Request) -> Response:
         """Answer a request."""
         kind = self.kind(request)
         if kind == "token":
-            return self._desk.answer(request)
+            return self._auth.respond(request)
         if kind == "other":
-            return told(404, {"error": "not found"})
-        if not self._desk.accepts(request):
-            return told(401, {"error": "invalid or expired token"})
+            return json_response(404, {"error": "not found"})
+        if not self._auth.accepts(request):
+            return json_response(401, {"error": "invalid or expired token"})
         try:
             return self._child(request) if kind == "child" else self._list(request)
         except ValueError as error:
-            return told(400, {"error": str(error)})
+            return json_response(400, {"error": str(error)})
 
-    def too_many(self) -> Answer:
+    def too_many(self) -> Response:
         """Refuse with 429 and Retry-After in seconds."""
-        return told(429, {"error": "too many requests"}, {"Retry-After": "1"})
+        return json_response(429, {"error": "too many requests"}, {"Retry-After": "1"})
 
     # ------------------------------------------------------------------------------------ the list
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> Response:
         searched = self._paging == "body_cursor"
         method, path = ("POST", SEARCH_PATH) if searched else ("GET", LIST_PATH)
         if (request.method, request.path) != (method, path):
-            return told(405, {"error": f"ask by {method} {path}"}, {"Allow": method})
+            return json_response(405, {"error": f"ask by {method} {path}"}, {"Allow": method})
         asked = _asked(request)
         filters, last = self._where(asked)
         found = self._found(filters)
@@ -163,7 +165,7 @@ class Generic(Platform):
         rest = self._rest(found, asked, size, last)
         orders = rest if self._paging == "single" else rest[:size]
         if self._poisoned and self.store.odd["long"] in map(self.store.id, orders):
-            return told(500, {"error": "internal server error"})
+            return json_response(500, {"error": "internal server error"})
         body, headers = self._envelope(found, orders, asked.get("fields"))
         if self._paging not in COUNTING and len(rest) > size:
             cursor = packed({**filters, "key": self._key(orders[-1]), "call": self.calls["list"]})
@@ -281,18 +283,20 @@ class Generic(Platform):
         }
         return rendered if self._children else {**rendered, "lines": _lines(order)}
 
-    def _child(self, request: Request) -> Answer:
+    def _child(self, request: Request) -> Response:
         parts = request.path.split("/")[2:]
         order = self.store.by_id(parts[0])
         if order is None or parts[1:] not in ([], ["lines"]) or request.method != "GET":
-            return told(404, {"error": "no such order"})
+            return json_response(404, {"error": "no such order"})
         if not parts[1:]:
-            return told(200, {**self.rendered(order), "lines": _lines(order)})
+            return json_response(200, {**self.rendered(order), "lines": _lines(order)})
         page = whole_number(request.query.get("page"), 1)
         size = whole_number(request.query.get("limit"), CHILD_SIZE)
         if not page or not size or size > CHILD_SIZE:
-            return told(400, {"error": f"limit must be from 1 to {CHILD_SIZE}, page from 1"})
-        return told(200, _lines(order)[(page - 1) * size : page * size])
+            return json_response(
+                400, {"error": f"limit must be from 1 to {CHILD_SIZE}, page from 1"}
+            )
+        return json_response(200, _lines(order)[(page - 1) * size : page * size])
 
 
 def _asked(request: Request) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from .base import told
+from orderpull.simulator.profile import json_response
+
 from .tokens import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -12,7 +13,7 @@ from .tokens import (
     REFRESH_TOKEN,
     TOKEN,
     USER,
-    TokenDesk,
+    TokenIssuer,
     basic,
     bearer,
     client,
@@ -20,7 +21,7 @@ from .tokens import (
 )
 
 if TYPE_CHECKING:
-    from orderpull.simulator.profile import Answer, Request
+    from orderpull.simulator.profile import Request, Response
 
     from .clock import Clock
 
@@ -41,7 +42,7 @@ QUERY_KEY = "api_key"
 LOGIN_HEADER = "x-auth-token"
 
 
-class Desk:
+class GenericAuth:
     """Gives out what the way of signing in needs, and says whether a request is signed in.
 
     A token is brought as `Authorization: Bearer`, or alone in `token_header`.
@@ -61,7 +62,7 @@ class Desk:
             raise ValueError(f"auth must be one of {', '.join(get_args(Auth))}, not {auth!r}")
         self._auth = auth
         self._header = None if token_header is None else token_header.lower()
-        self._tokens = TokenDesk(clock, lifetime=lifetime, expires_after=expires_after)
+        self._tokens = TokenIssuer(clock, lifetime=lifetime, expires_after=expires_after)
         self._refresh = REFRESH_TOKEN
         self._refreshed = 0
 
@@ -84,42 +85,42 @@ class Desk:
     def _brought(self, request: Request) -> str | None:
         return bearer(request) if self._header is None else request.headers.get(self._header)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request to one of TOKEN_PATHS."""
         given = parameters(request)
         logs_in = self._auth.startswith("login")
         if request.path != ("/login" if logs_in else "/oauth/token") or not (
             logs_in or self._auth.startswith("oauth2")
         ):
-            return told(404, {"error": "not_found"})
+            return json_response(404, {"error": "not_found"})
         if request.method != "POST":
-            return told(405, {"error": "method_not_allowed"}, {"Allow": "POST"})
+            return json_response(405, {"error": "method_not_allowed"}, {"Allow": "POST"})
         if logs_in:
             return self._log_in(given.get("username"), given.get("password"))
         if client(request, given) != (CLIENT_ID, CLIENT_SECRET):
-            return told(401, {"error": "invalid_client"})
+            return json_response(401, {"error": "invalid_client"})
         return self._grant(given.get("grant_type"), given.get("refresh_token"))
 
-    def _log_in(self, user: object, password: object) -> Answer:
+    def _log_in(self, user: object, password: object) -> Response:
         if (user, password) != (USER, PASSWORD):
-            return told(401, {"error": "wrong user name or password"})
+            return json_response(401, {"error": "wrong user name or password"})
         token = self._tokens.issue()
         if self._auth == "login-header":
-            return told(200, {"ok": True}, {LOGIN_HEADER: token})
-        return told(200, {"token": token})
+            return json_response(200, {"ok": True}, {LOGIN_HEADER: token})
+        return json_response(200, {"token": token})
 
-    def _grant(self, grant: object, refresh: object) -> Answer:
+    def _grant(self, grant: object, refresh: object) -> Response:
         rotates = self._auth == "oauth2-refresh"
         if grant != ("refresh_token" if rotates else "client_credentials"):
-            return told(400, {"error": "unsupported_grant_type"})
+            return json_response(400, {"error": "unsupported_grant_type"})
         if not rotates:
-            return told(200, self._token())
+            return json_response(200, self._token())
         if refresh != self._refresh:
             description = "the refresh token is unknown or was used before"
-            return told(400, {"error": "invalid_grant", "error_description": description})
+            return json_response(400, {"error": "invalid_grant", "error_description": description})
         self._refreshed += 1
         self._refresh = REFRESH_TOKEN.removesuffix("0") + str(self._refreshed)
-        return told(200, {**self._token(), "refresh_token": self._refresh})
+        return json_response(200, {**self._token(), "refresh_token": self._refresh})
 
     def _token(self) -> dict[str, object]:
         token: dict[str, object] = {"access_token": self._tokens.issue(), "token_type": "Bearer"}

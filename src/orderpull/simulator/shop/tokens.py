@@ -25,7 +25,7 @@ REFRESH_TOKEN = "made-up-refresh-0"  # noqa: S105 - of no real server
 """The first refresh token; each use gives a new one in its place."""
 
 
-class TokenDesk:
+class TokenIssuer:
     """Gives out access tokens that end after `lifetime` seconds or after `expires_after` calls."""
 
     def __init__(

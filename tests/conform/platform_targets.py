@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.conform.target import EXPIRES_AFTER, shop_switches
-from orderpull.conform.virtual_wait import NotedWaits
+from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, PASSWORD, TOKEN, USER
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
@@ -15,7 +15,7 @@ from tests.platforms.registry import platform
 
 
 @dataclass(frozen=True)
-class PlatformStage:
+class PlatformTarget:
     """A platform of the simulator, which knows nothing of the file.
 
     :param lets_in: the settings that let a source in.
@@ -25,7 +25,7 @@ class PlatformStage:
     """
 
     name: str
-    lets_in: Mapping[str, str]
+    is_authenticated: Mapping[str, str]
     renewable: Mapping[str, str] | None = None
     switches: Mapping[str, Any] = field(default_factory=dict)
     expiry: Mapping[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class PlatformStage:
 
     def credentials(self) -> Mapping[str, str]:
         """The settings that let a source in."""
-        return self.renewable or self.lets_in
+        return self.renewable or self.is_authenticated
 
     def expiring(self) -> Mapping[str, Any] | None:
         """Switches with which a token runs out midway; None where it never does."""
@@ -51,7 +51,7 @@ class PlatformStage:
             return None
         return {"expires_after": EXPIRES_AFTER, **self.expiry}
 
-    def open(self, waits: NotedWaits, **switches: Any) -> Platform:
+    def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         """A shop with these switches. Its clock is its own, and goes on when it refuses."""
         return platform(self.name, **shop_switches({**self.switches, **switches}))
 
@@ -67,17 +67,17 @@ class PlatformStage:
 _CLIENT = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 _TOKEN = {"token": TOKEN}
 
-PLATFORM_STAGES = {
-    stage.name: stage
-    for stage in (
-        PlatformStage("extensiv", _TOKEN),
-        PlatformStage("medusa", _TOKEN, {"user": USER, "password": PASSWORD}),
-        PlatformStage(
+PLATFORM_TARGETS = {
+    target.name: target
+    for target in (
+        PlatformTarget("extensiv", _TOKEN),
+        PlatformTarget("medusa", _TOKEN, {"user": USER, "password": PASSWORD}),
+        PlatformTarget(
             "shopify", _TOKEN, _CLIENT, {"bulk_fails": True}, {"permanent": False}, by_key=True
         ),
-        PlatformStage("shopify-rest", _TOKEN, _CLIENT, {}, {"permanent": False}),
-        PlatformStage("vendure", _TOKEN, {"user": USER, "password": PASSWORD}),
-        PlatformStage("woocommerce", {"token": f"{CLIENT_ID}:{CLIENT_SECRET}"}),
+        PlatformTarget("shopify-rest", _TOKEN, _CLIENT, {}, {"permanent": False}),
+        PlatformTarget("vendure", _TOKEN, {"user": USER, "password": PASSWORD}),
+        PlatformTarget("woocommerce", {"token": f"{CLIENT_ID}:{CLIENT_SECRET}"}),
     )
 }
 """The platforms that there is both a built-in file and a simulated server of."""
