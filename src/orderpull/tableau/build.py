@@ -1,4 +1,4 @@
-"""Build: a workbook for the warehouse of the settings, live or with an extract."""
+"""Build a workbook for the warehouse of the settings, live or with an extract."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ from orderpull.tableau.workbook import Target, workbook
 
 _CHUNK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time that every member of a package bears, so that the same content gives the same bytes."""
+"""Fixed time of package members, for reproducible bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A workbook that was written. :param rows: of each table in its extract."""
+    """A written workbook. :param rows: number of rows by table of its extract."""
 
     file: Path
     size: int
@@ -33,7 +33,7 @@ class Built:
     rows: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As ``tableau build --json`` shows it."""
+        """Return the object that ``tableau build --json`` prints."""
         return {
             "file": str(self.file),
             "bytes": self.size,
@@ -51,12 +51,12 @@ def build(
     names: bool = False,
     force: bool = False,
 ) -> Built:
-    """Write the workbook to *file*: wholly or not at all.
+    """Write the workbook to *file* atomically.
 
-    :param extract: True: with an extract, as ``.twbx``; False: live, as ``.twb``; None: live where
+    :param extract: True for an extract in a ``.twbx``; False for a live ``.twb``; None for live if
         the warehouse is on a server.
-    :param names: whether a live one has columns about a person, too, hidden.
-    :raises UsageError: *file* is there, cannot be written, or is not called as what it becomes.
+    :param names: True to include columns about a person in a live workbook, hidden.
+    :raises UsageError: *file* exists, cannot be written, or has the wrong suffix.
     :raises SettingsError: the warehouse cannot be read live.
     """
     live = live_connection(settings)
@@ -64,49 +64,49 @@ def build(
     if live is None and not packed:
         raise SettingsError(
             "Tableau cannot read a DuckDB file live by itself.",
-            "Use --extract; docs/tableau.md tells of a connector that can.",
+            "Use --extract; docs/tableau.md names a connector that can.",
         )
-    _named(file, packed=packed)
+    _check_suffix(file, packed=packed)
     if file.exists() and not force:
         raise UsageError(f"{file} is there already.", "Use --force to replace it.")
-    text = checked(workbook(live, extract=packed, target=target, names=names), packed=packed)
-    with _told(file), TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
-        made = Path(folder) / file.name
+    text = linted(workbook(live, extract=packed, target=target, names=names), packed=packed)
+    with _write_errors(file), TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
+        temporary = Path(folder) / file.name
         rows = {}
         if packed:
             hyper = Path(folder) / "orders.hyper"
-            rows = _extracted(settings, hyper, beside_live=live is not None)
-            pack(made, text, hyper)
+            rows = _write_extract(settings, hyper, beside_live=live is not None)
+            pack(temporary, text, hyper)
         else:
-            made.write_bytes(text)
-        _sync(made)
-        made.replace(file)
+            temporary.write_bytes(text)
+        _sync(temporary)
+        temporary.replace(file)
         return Built(file, file.stat().st_size, live, rows)
 
 
-def checked(text: bytes, *, packed: bool) -> bytes:
-    """*text*, once the checker has found nothing in it.
+def linted(text: bytes, *, packed: bool) -> bytes:
+    """Return *text* if lint finds no fault.
 
-    :raises UsageError: something in the settings would make a workbook that is wrong.
+    :raises UsageError: the settings lead to a faulty workbook.
     """
-    found = check(text, frozenset({EXTRACT}) if packed else None)
-    if found:
+    findings = check(text, frozenset({EXTRACT}) if packed else None)
+    if findings:
         raise UsageError(
-            f"The workbook would be wrong: {found[0]}.",
+            f"The workbook would be wrong: {findings[0]}.",
             "Look at destination.url and at tableau.schema.",
         )
     return text
 
 
 def pack(file: Path, text: bytes, hyper: Path) -> None:
-    """Put the workbook and its extract into a ``.twbx``."""
+    """Write the workbook and its extract into a ``.twbx``."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
         package.writestr(_member(f"{file.stem}.twb"), text)
         with (
             hyper.open("rb") as source,
-            package.open(_member(EXTRACT), "w", force_zip64=True) as to,
+            package.open(_member(EXTRACT), "w", force_zip64=True) as target,
         ):
-            shutil.copyfileobj(source, to, _CHUNK)
+            shutil.copyfileobj(source, target, _CHUNK)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -116,7 +116,7 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def _extracted(settings: Settings, hyper: Path, *, beside_live: bool) -> dict[str, int]:
+def _write_extract(settings: Settings, hyper: Path, *, beside_live: bool) -> dict[str, int]:
     try:
         from orderpull.tableau.extract import write_extract
     except ModuleNotFoundError as error:
@@ -125,21 +125,21 @@ def _extracted(settings: Settings, hyper: Path, *, beside_live: bool) -> dict[st
 
 
 def without_engine(package: str) -> tuple[str, str]:
-    """What is missing for an extract, and what to do about it."""
+    """Return message and hint for a missing *package* of the Hyper engine."""
     missing = f"An extract needs the Python package {package}, which is not installed."
     if sys.platform == "linux" and platform.machine() != "x86_64":
         return (
-            f"{missing} Tableau makes it for Windows, macOS and Linux on x86_64 alone.",
+            f"{missing} Tableau provides it only for Windows, macOS and Linux on x86_64.",
             "Build the extract on such a machine.",
         )
     return missing, "Run: pip install 'orderpull[hyper]'."
 
 
-def _named(file: Path, *, packed: bool) -> None:
-    wanted = ".twbx" if packed else ".twb"
-    if file.suffix.lower() != wanted:
-        what = "A workbook with an extract" if packed else "A live workbook"
-        raise UsageError(f"{what} is a {wanted} file; {file.name} is not.", f"Name a {wanted}.")
+def _check_suffix(file: Path, *, packed: bool) -> None:
+    suffix = ".twbx" if packed else ".twb"
+    if file.suffix.lower() != suffix:
+        kind = "A workbook with an extract" if packed else "A live workbook"
+        raise UsageError(f"{kind} is a {suffix} file; {file.name} is not.", f"Name a {suffix}.")
 
 
 def _sync(file: Path) -> None:
@@ -148,11 +148,11 @@ def _sync(file: Path) -> None:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _write_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise UsageError(
             f"{file} cannot be written: {error.strerror or error}.",
-            "Mend the folder or its rights, or name another file.",
+            "Check the folder and its rights, or name another file.",
         ) from None

@@ -1,6 +1,5 @@
-"""The dashboard, the click on it, and the windows, as Tableau's XML."""
+"""Dashboard, its click action, and the windows in Tableau's XML."""
 
-from collections.abc import Iterator
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -8,20 +7,23 @@ from orderpull.tableau.datasource import DataSource
 from orderpull.tableau.description import COUNTRY, COUNTRY_FILTER, GROUND, PAPER, SHEETS
 from orderpull.tableau.shapes import Dashboard, Sheet, Zone
 from orderpull.tableau.worksheet import formatted
-from orderpull.tableau.xml import element, stable_uuid
+from orderpull.tableau.xml import element, stable_uuid, style_format
 
 _NAMES = frozenset(sheet.name for sheet in SHEETS)
 WHOLE = 100_000
-"""A dashboard is so wide and so high, whatever its size in pixels."""
+"""Width and height of a dashboard in the units of its zones."""
 
 
 def dashboard(board: Dashboard, source: DataSource) -> ET.Element:
-    """The whole ``<dashboard>``: of one size, so that nothing is cut off."""
+    """Return the ``<dashboard>`` with a fixed size, so that nothing is cut off."""
     width, height = str(board.width), str(board.height)
     zones = [_zone(zone, number, board, source) for number, zone in enumerate(board.zones, start=3)]
     return element(
         "dashboard",
-        element("style", element("style-rule", _shade(GROUND), element="table")),
+        element(
+            "style",
+            element("style-rule", style_format("background-color", GROUND), element="table"),
+        ),
         element(
             "size",
             maxheight=height,
@@ -51,51 +53,47 @@ def dashboard(board: Dashboard, source: DataSource) -> ET.Element:
 
 
 def _zone(zone: Zone, number: int, board: Dashboard, source: DataSource) -> ET.Element:
-    words = {
-        "h": _part(zone.height, board.height),
+    attributes = {
+        "h": _scaled(zone.height, board.height),
         "id": str(number),
-        "w": _part(zone.width, board.width),
-        "x": _part(zone.x, board.width),
-        "y": _part(zone.y, board.height),
+        "w": _scaled(zone.width, board.width),
+        "x": _scaled(zone.x, board.width),
+        "y": _scaled(zone.y, board.height),
     }
     if not isinstance(zone.shows, str):
-        made = element("zone", formatted(zone.shows, source), type_v2="text", **words)
+        result = element("zone", formatted(zone.shows, source), type_v2="text", **attributes)
     elif zone.shows == COUNTRY_FILTER:
-        made = element(
+        result = element(
             "zone",
             mode="checkdropdown",
             name=SHEETS[0].name,
             param=source.reference(COUNTRY),
             type_v2="filter",
-            **words,
+            **attributes,
         )
     else:
-        made = element("zone", name=zone.shows, **words)
-    made.append(_zone_style(PAPER if zone.shows in _NAMES else GROUND))
-    return made
+        result = element("zone", name=zone.shows, **attributes)
+    result.append(_zone_style(PAPER if zone.shows in _NAMES else GROUND))
+    return result
 
 
-def _part(pixels: int, of: int) -> str:
+def _scaled(pixels: int, of: int) -> str:
     return str(round(pixels * WHOLE / of))
-
-
-def _shade(color: str) -> ET.Element:
-    return element("format", attr="background-color", value=color)
 
 
 def _zone_style(background: str) -> ET.Element:
     return element(
         "zone-style",
-        element("format", attr="border-color", value="#000000"),
-        element("format", attr="border-style", value="none"),
-        element("format", attr="border-width", value="0"),
-        element("format", attr="margin", value="4"),
-        _shade(background),
+        style_format("border-color", "#000000"),
+        style_format("border-style", "none"),
+        style_format("border-width", "0"),
+        style_format("margin", "4"),
+        style_format("background-color", background),
     )
 
 
 def actions(board: Dashboard, source: DataSource) -> ET.Element:
-    """A click on a country filters every sheet by it, and by nothing else of what was clicked."""
+    """Return the action: a click on a mark filters every sheet by the country of the mark."""
     caption = "Filter by country"
     field = f"[{source.name}].[{COUNTRY.field}]"
     action = element(
@@ -125,23 +123,24 @@ def actions(board: Dashboard, source: DataSource) -> ET.Element:
 
 
 def windows(board: Dashboard) -> ET.Element:
-    """The dashboard's tab in front, the sheets' behind it."""
-    return element("windows", _sheet_windows(), _dashboard_window(board), source_height="30")
+    """Return the windows: the dashboard in front, then the sheets."""
+    return element(
+        "windows", map(_sheet_window, SHEETS), _dashboard_window(board), source_height="30"
+    )
 
 
-def _sheet_windows() -> Iterator[ET.Element]:
-    for sheet in SHEETS:
-        yield element(
-            "window",
-            _cards(),
-            element("simple-id", uuid=stable_uuid("window", sheet.name)),
-            class_="worksheet",
-            name=sheet.name,
-        )
+def _sheet_window(sheet: Sheet) -> ET.Element:
+    return element(
+        "window",
+        _cards(),
+        element("simple-id", uuid=stable_uuid("window", sheet.name)),
+        class_="worksheet",
+        name=sheet.name,
+    )
 
 
 def _cards() -> ET.Element:
-    """The cards round a sheet, as Tableau lays them out at first."""
+    """Return the cards around a sheet in Tableau's default layout."""
     left = element(
         "strip", (element("card", type=name) for name in ("pages", "filters", "marks")), size="160"
     )
@@ -164,11 +163,11 @@ def _zoom(sheet: Sheet) -> str:
 
 
 def _dashboard_window(board: Dashboard) -> ET.Element:
-    shown = [zone.shows for zone in board.zones if isinstance(zone.shows, str)]
+    names = [zone.shows for zone in board.zones if isinstance(zone.shows, str)]
     viewpoints = [
         element("viewpoint", element("zoom", type=_zoom(sheet)), name=sheet.name)
         for sheet in SHEETS
-        if sheet.name in shown
+        if sheet.name in names
     ]
     return element(
         "window",

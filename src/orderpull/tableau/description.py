@@ -1,4 +1,4 @@
-"""The workbook, described once: calculations in ``fields.py``, sheets and dashboard here.
+"""Description of the sheets and the dashboard; ``fields.py`` has the calculations.
 
 The builder writes it as Tableau's XML, the preview draws it, and the tests compute its sheets.
 """
@@ -31,16 +31,16 @@ def _title(name: str, *subtitle: str | Pill) -> Text:
 
 
 def _tooltip(first: tuple[str | Pill, ...]) -> Text:
-    """Who it is, then its rank, items and orders."""
+    """Return a tooltip: the mark's name, then its rank, items and orders."""
     lines: tuple[tuple[str, Pill], ...] = (("Rank", RANK), ("Items", ITEMS), ("Orders", ORDERS))
-    told = [Run(part, 10, INK, bold=True) for part in first]
+    runs = [Run(part, 10, INK, bold=True) for part in first]
     for name, pill in lines:
-        told += [BREAK, Run(f"{name}: ", 9, GREY), Run(pill, 9, INK, bold=True)]
-    return tuple(told)
+        runs += [BREAK, Run(f"{name}: ", 9, GREY), Run(pill, 9, INK, bold=True)]
+    return tuple(runs)
 
 
 TOP, TOP_BY_COUNTRY = 10, 5
-"""How many SKUs are shown, overall and of each country."""
+"""Number of SKUs shown, overall and for each country."""
 
 AVERAGE_SHEET = Sheet(
     "Average items per order",
@@ -49,7 +49,7 @@ AVERAGE_SHEET = Sheet(
     ),
     mark="Text",
     color=INK,
-    chosen_by=COUNTRY,
+    filtered_by=COUNTRY,
     label=(AVERAGE, ITEMS, ORDERS, SCOPE),
     label_text=(
         Run(AVERAGE, 32, BLUE, bold=True),
@@ -75,7 +75,7 @@ COUNTRY_SHEET = Sheet(
     color=TEAL,
     rows=(COUNTRY, RANK, SKU),
     columns=(ITEMS,),
-    chosen_by=COUNTRY,
+    filtered_by=COUNTRY,
     label=(ITEMS,),
     label_text=(Run(ITEMS, 9, INK),),
     detail=(ORDERS,),
@@ -94,7 +94,7 @@ OVERALL_SHEET = Sheet(
     color=BLUE,
     rows=(RANK, SKU),
     columns=(ITEMS,),
-    chosen_by=COUNTRY,
+    filtered_by=COUNTRY,
     label=(ITEMS,),
     label_text=(Run(ITEMS, 9, INK),),
     detail=(ORDERS,),

@@ -1,6 +1,6 @@
-"""An extract: the three tables in a ``.hyper`` file, by Tableau's own engine, all of one instant.
+"""Extract of the three tables in a ``.hyper`` file, written by Tableau's Hyper engine.
 
-The tables go as Parquet from DuckDB to the engine, so that neither holds them in memory.
+DuckDB passes the tables to the engine as Parquet files, so that neither holds them in memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "Extract"
 MEMORY = "1g"
-"""What the engine takes at most; above it, it writes to the disk."""
+"""Memory limit of the engine; beyond, it spills to disk."""
 
 _DUCKDB_TYPES: dict[DataType, str] = {
     "string": "VARCHAR",
@@ -51,15 +51,15 @@ _DUCKDB_TYPES: dict[DataType, str] = {
 
 
 def write_extract(settings: Settings, file: Path, *, beside_live: bool) -> dict[str, int]:
-    """Write *file*; how many rows each table has.
+    """Write *file*, with all tables of one instant, and return the number of rows by table.
 
-    :param beside_live: whether tables and columns are called as Tableau calls them in an extract of
-        a live connection; otherwise as in the warehouse.
-    :raises DestinationError: there is nothing to read.
+    :param beside_live: True to name tables and columns as Tableau does in the extract of a live
+        connection; False for the names of the warehouse.
+    :raises DestinationError: the warehouse has no tables to read.
     :raises OrderpullError: the extract cannot be written.
     """
     destination = open_destination(settings.destination, settings.folder)
-    with _told(file), TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder:
+    with _write_errors(file), TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder:
         with destination.reader() as reader:
             parquet = {table.name: _export(reader, table, Path(folder)) for table in TABLES}
         with engine() as process, _created(process, file) as connection:
@@ -70,14 +70,14 @@ def write_extract(settings: Settings, file: Path, *, beside_live: bool) -> dict[
 
 
 def columns(table: Table) -> tuple[Field, ...]:
-    """The fields of *table* that an extract has: none about a person."""
-    own = (field for field in FIELDS if field.table is table)
-    return tuple(field for field in own if field.column.name not in PERSONAL)
+    """Return the fields of *table* in an extract, without those about a person."""
+    fields = (field for field in FIELDS if field.table is table)
+    return tuple(field for field in fields if field.column.name not in PERSONAL)
 
 
 @contextmanager
 def engine() -> Iterator[HyperProcess]:
-    """Tableau's engine, for as long as it is used; it keeps no log."""
+    """Run Tableau's engine without a log file."""
     with HyperProcess(
         Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU,
         "orderpull",
@@ -113,7 +113,7 @@ def _query(fields: Sequence[Field]) -> "tuple[sa.Select[tuple[object, ...]], dic
 
 
 def _load(connection: Connection, table: Table, parquet: Path, *, beside_live: bool) -> int:
-    """Make the table and fill it from its Parquet file."""
+    """Create the table, fill it from its Parquet file, and return its number of rows."""
     name = TableName(SCHEMA, object_id(table) if beside_live else table.name)
     definition = TableDefinition(name)
     for field in columns(table):
@@ -145,21 +145,21 @@ def _hyper_type(data_type: DataType) -> SqlType:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Turn what the engine, DuckDB and the file system refuse into a sentence."""
+def _write_errors(file: Path) -> Iterator[None]:
+    """Translate errors of the engine, DuckDB and the file system into an OrderpullError."""
     try:
         yield
     except HyperException as error:
-        said = str(getattr(error, "main_message", "") or error).splitlines()[0]
-        raise _not_written(file, said.rstrip(".")) from None
+        reason = str(getattr(error, "main_message", "") or error)
+        raise _not_written(file, reason) from None
     except duckdb.Error as error:
-        raise _not_written(file, str(error).splitlines()[0].rstrip(".")) from None
+        raise _not_written(file, str(error)) from None
     except OSError as error:
         raise _not_written(file, error.strerror or str(error)) from None
 
 
-def _not_written(file: Path, said: str) -> OrderpullError:
+def _not_written(file: Path, reason: str) -> OrderpullError:
     return OrderpullError(
-        f"The extract {file.name} could not be written: {said}.",
-        "Make room on the disk, or mend the folder's rights.",
+        f"The extract {file.name} could not be written: {reason.splitlines()[0].rstrip('.')}.",
+        "Check the free space of the disk and the rights of the folder.",
     )

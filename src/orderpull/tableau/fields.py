@@ -1,4 +1,4 @@
-"""The fields of the data source: the columns of the tables of orders, and the calculations."""
+"""Fields of the data source: columns of the order tables, and calculations."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,16 +16,16 @@ from orderpull.model import (
 DataType = Literal["string", "integer", "real", "boolean", "date", "datetime"]
 
 TABLES = (ORDER_HEADER, ORDER_ITEM, ORDER_ADDRESS)
-"""The header first: the two others are related to it."""
+"""Tables of the data source. Items and addresses are related to the header, the first one."""
 
 KEY = ("source", "ordernumber")
-"""What relates them: an order's number may occur once in each source."""
+"""Columns that relate the tables. An order number is unique within its source."""
 
 PERSONAL = frozenset(MASKS[ORDER_ADDRESS.name].hidden)
-"""Columns about a person: never in an extract, in a live workbook where they are wanted, hidden."""
+"""Columns about a person: never in an extract; on request hidden in a live workbook."""
 
 HIDDEN = PERSONAL | {"order_id", "content_hash", "page", "item_quantity", "country"}
-"""Columns that a person who makes a sheet should not meet."""
+"""Columns hidden from authors of sheets."""
 
 _DATA_TYPES: dict[str, DataType] = {
     "text": "string",
@@ -38,15 +38,15 @@ _DATA_TYPES: dict[str, DataType] = {
 
 
 WHOLE, CENTS = "n#,##0", "n#,##0.00"
-"""Tableau's formats for whole numbers and for those with two places, grouped."""
+"""Tableau's formats for whole numbers and for numbers with two decimal places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a table, as the data source calls it.
+    """A column of a table in the data source.
 
-    :param name: its name in the data source, without brackets: ``source (order_item)``.
-    :param caption: what a person sees.
+    :param name: name in the data source, without brackets: ``source (order_item)``.
+    :param caption: name shown to people.
     """
 
     name: str
@@ -57,17 +57,17 @@ class Field:
 
     @property
     def data_type(self) -> DataType:
-        """Tableau's word for what it holds."""
+        """Tableau's data type."""
         return _DATA_TYPES[self.column.type]
 
     @property
     def number_format(self) -> str:
-        """Tableau's format for its numbers; '' leaves it to Tableau."""
+        """Tableau's number format; '' for Tableau's default."""
         return {"quantity": WHOLE, "total": CENTS}.get(self.column.name, "")
 
     @property
     def measure(self) -> bool:
-        """Whether it is summed; all others tell rows apart."""
+        """True for a column that is summed; the others are dimensions."""
         return self.column.name in {"quantity", "total", "item_quantity"}
 
 
@@ -75,10 +75,10 @@ class Field:
 class Calculation:
     """A calculated field.
 
-    :param name: its name in the data source, without brackets.
-    :param formula: in Tableau's language, by names of fields.
-    :param measure: whether it is a measure; it is a dimension otherwise.
-    :param table_calculation: whether it is computed along what a sheet shows.
+    :param name: name in the data source, without brackets.
+    :param formula: formula in Tableau's language, with names of fields.
+    :param measure: True for a measure, False for a dimension.
+    :param table_calculation: True if it is computed along the rows of a sheet.
     """
 
     name: str
@@ -92,18 +92,18 @@ class Calculation:
 
 
 def _fields() -> tuple[Field, ...]:
-    """Every column; where a name is taken, the table's name follows it in parentheses."""
-    found: dict[str, Field] = {}
+    """Return every column. A name used before gets the table's name in parentheses."""
+    fields: dict[str, Field] = {}
     for table in TABLES:
         for column in table.columns:
-            taken = column.name in found
+            taken = column.name in fields
             name = f"{column.name} ({table.name})" if taken else column.name
             caption = CAPTIONS.get(column.name, column.name.replace("_", " ").capitalize())
             hidden = column.name in HIDDEN
-            found[name] = Field(
+            fields[name] = Field(
                 name, table, column, f"{caption} ({table.name})" if taken else caption, hidden
             )
-    return tuple(found.values())
+    return tuple(fields.values())
 
 
 CAPTIONS = {
@@ -113,12 +113,12 @@ CAPTIONS = {
     "country": "Country as stored",
     "stateprovince": "State or province",
 }
-"""What is called otherwise than its column."""
+"""Captions that differ from the name of the column."""
 
 FIELDS = _fields()
 
 COUNTED = "counted"
-"""The field that every sheet is filtered by: orders that are no sale are left out."""
+"""Filter field of every sheet: False for orders that are no sale."""
 
 ORDER_KEY = Calculation(
     "Calculation_OrderKey",
@@ -128,7 +128,7 @@ ORDER_KEY = Calculation(
     measure=False,
     hidden=True,
 )
-"""An order that has items. No source's name holds a slash, so no two orders share a key."""
+"""Key of an order with items. It is unique, because names of sources contain no slash."""
 
 CALCULATIONS = (
     Calculation(

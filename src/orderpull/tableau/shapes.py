@@ -1,4 +1,4 @@
-"""What a workbook is made of: pills, texts, sheets, places, a dashboard."""
+"""Elements of a workbook's description: pills, texts, sheets, zones and the dashboard."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +11,11 @@ Kind = Literal["nk", "ok", "qk"]
 class Pill:
     """A field as a sheet uses it.
 
-    :param field: the field's name. :param derivation: how it is aggregated; usr: it is by itself.
+    :param field: name of the field.
+    :param derivation: aggregation; usr for a field with its own aggregation.
     :param kind: nk: nominal; ok: ordinal; qk: quantitative.
-    :param along: a table calculation's field along which it runs; it starts anew in all others.
+    :param along: for a table calculation the field to compute along; it restarts for each value of
+        the other fields.
     """
 
     field: str
@@ -23,13 +25,13 @@ class Pill:
 
     @property
     def name(self) -> str:
-        """The pill's name in a sheet, without brackets."""
+        """Name of the pill in a sheet, without brackets."""
         return f"{self.derivation}:{self.field}:{self.kind}"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A piece of text, or a field's value, in one style. :param size: in points."""
+    """A piece of text, or the value of a field, in one style. :param size: font size in points."""
 
     content: str | Pill
     size: int = 9
@@ -44,22 +46,23 @@ Text = tuple[Run, ...]
 class Sheet:
     """A worksheet.
 
-    :param title: what stands above it.
-    :param rows: what its rows show, from left to right. :param columns: what its bars measure.
-    :param label: what a mark is labelled with. :param detail: what else its texts tell.
-    :param tooltip: what is told of a mark under the pointer.
-    :param chosen_by: the dimension by which a person chooses what it shows.
-    :param rank: the rank that is filtered by. :param top: up to which rank rows are shown.
-    :param sorted_by: the dimension that is sorted, and the measure, largest first.
-    :param alphabetic: the dimension that is sorted by its own text.
-    :param scrolls: whether it keeps its rows' height and scrolls; else it fills its place.
+    :param filtered_by: dimension of the sheet's filter.
+    :param label: pills of the labels of marks.
+    :param rows: pills of the rows, from left to right.
+    :param columns: measures of the bars.
+    :param detail: further pills used in texts.
+    :param rank: rank to filter by.
+    :param top: last rank that is shown.
+    :param sorted_by: dimension to sort, and the measure to sort it by, largest first.
+    :param alphabetic: dimension sorted by its own text.
+    :param scrolls: True to scroll rows of fixed height; False to fit them into the zone.
     """
 
     name: str
     title: Text
     mark: Literal["Text", "Bar"]
     color: str
-    chosen_by: Pill
+    filtered_by: Pill
     label: tuple[Pill, ...]
     label_text: Text
     tooltip: Text = ()
@@ -74,18 +77,18 @@ class Sheet:
 
     @property
     def pills(self) -> tuple[Pill, ...]:
-        """Every pill that the sheet uses, each once, with those that it is filtered by."""
-        named = [*self.rows, *self.columns, *self.label, *self.detail, self.chosen_by]
-        named += [self.rank] if self.rank else []
-        named += self.sorted_by or ()
-        return tuple(dict.fromkeys(named))
+        """All pills of the sheet and of its filters, each once."""
+        pills = [*self.rows, *self.columns, *self.label, *self.detail, self.filtered_by]
+        pills += [self.rank] if self.rank else []
+        pills += self.sorted_by or ()
+        return tuple(dict.fromkeys(pills))
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A place on the dashboard, in pixels from its upper left corner.
+    """A rectangle of the dashboard, in pixels from its upper left corner.
 
-    :param shows: a sheet's name, the words ``country filter``, or a text.
+    :param shows: name of a sheet, ``country filter``, or a text.
     """
 
     shows: str | Text
@@ -97,7 +100,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The dashboard. :param clicked: the sheet on which a click filters all by country."""
+    """A dashboard. :param clicked: sheet on which a click filters all sheets by country."""
 
     name: str
     width: int

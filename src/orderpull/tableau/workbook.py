@@ -1,4 +1,4 @@
-"""The workbook as a file: data source, click, sheets, dashboard and windows in Tableau's order."""
+"""Workbook file in Tableau's XML: data source, action, sheets, dashboard and windows."""
 
 from typing import Literal
 from xml.etree import ElementTree as ET
@@ -11,8 +11,8 @@ from orderpull.tableau.worksheet import worksheet
 from orderpull.tableau.xml import document, element
 
 Target = Literal["18.1", "2026.1"]
-"""18.1: what Tableau itself saves, from 2020.2 to 2026.1, and opens. 2026.1: what Tableau's own
-schema of that version describes, for Tableau Cloud and for its Validate Workbook endpoint."""
+"""Format of the workbook. 18.1 is the format that Tableau 2020.2 to 2026.1 saves and opens. 2026.1
+follows Tableau's schema, for Tableau Cloud and its Validate Workbook endpoint."""
 
 _FEATURES = (
     "AnimationOnByDefault",
@@ -24,7 +24,7 @@ _FEATURES = (
     "SortTagCleanup",
     "WindowsPersistSimpleIdentifiers",
 )
-"""What a workbook of version 18.1 says that it uses, as Tableau saves it."""
+"""Features in the manifest of a workbook of version 18.1, as saved by Tableau."""
 
 _BUILD = "2026.1.0 (20261.26.0211.1127)"
 
@@ -36,11 +36,11 @@ def workbook(
     target: Target = "18.1",
     names: bool = False,
 ) -> bytes:
-    """A ``.twb``, the same bytes for the same place.
+    """Return a ``.twb``, with equal bytes for equal arguments.
 
-    :param live: the database that it asks; None: an extract alone.
-    :param extract: whether an extract comes along in a package.
-    :param names: whether the database is asked for columns about a person, too.
+    :param live: live connection; None for an extract alone.
+    :param extract: True if the package contains an extract.
+    :param names: True to include columns about a person from the database.
     """
     source = DataSource(live, extract=extract, names=names)
     version = "18.1" if target == "18.1" else "26.1"
@@ -68,7 +68,7 @@ def _manifest(target: Target) -> ET.Element:
 
 
 def _explain_data() -> ET.Element:
-    """Required by Tableau's schemas since 2025.3; no workbook of version 18.1 has it."""
+    """Return an element that Tableau's schemas require since 2025.3, and version 18.1 lacks."""
     return element(
         "explain-data",
         element("explanation-types"),

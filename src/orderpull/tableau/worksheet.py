@@ -1,4 +1,4 @@
-"""A worksheet: what it shows, by what it is filtered and sorted, and how, as Tableau's XML."""
+"""Worksheet in Tableau's XML: shelves, marks, filters, sorts and style."""
 
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
@@ -6,17 +6,17 @@ from xml.etree import ElementTree as ET
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
 from orderpull.tableau.description import COUNTRY
 from orderpull.tableau.shapes import Pill, Sheet, Text
-from orderpull.tableau.xml import element, stable_uuid, text
+from orderpull.tableau.xml import element, stable_uuid, style_format, text
 
 COUNTRY_GROUP = "3"
-"""Sheets whose country filter has this number share one choice."""
+"""Filter group of the country filter, so that all sheets share one selection."""
 
 LINE_BREAK = "\u00c6\n"
-"""Tableau writes a line break as a run of its own, with this letter before it."""
+"""Run with a line break, in Tableau's spelling."""
 
 
 def worksheet(sheet: Sheet, source: DataSource) -> ET.Element:
-    """The whole ``<worksheet>``."""
+    """Return the ``<worksheet>``."""
     return element(
         "worksheet",
         element("layout-options", element("title", formatted(sheet.title, source))),
@@ -34,52 +34,48 @@ def worksheet(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def formatted(content: Text, source: DataSource) -> ET.Element:
-    """A text in which fields stand for their values."""
+    """Return a formatted text, in which fields are placeholders of their values."""
     runs: list[ET.Element] = []
     for run in content:
         if run.content == "\n":
             runs.append(text("run", LINE_BREAK))
             continue
-        words = {"fontcolor": run.color, "fontsize": str(run.size)}
+        attributes = {"fontcolor": run.color, "fontsize": str(run.size)}
         if run.bold:
-            words["bold"] = "true"
+            attributes["bold"] = "true"
         pieces = (
             [run.content]
             if isinstance(run.content, str)
             else ["<", source.reference(run.content), ">"]
         )
-        for piece in pieces:
-            made = ET.Element("run", words)
-            made.text = piece
-            runs.append(made)
+        runs += (text("run", piece, **attributes) for piece in pieces)
     return element("formatted-text", runs)
 
 
 def _view(sheet: Sheet, source: DataSource) -> ET.Element:
     filters = list(_filters(sheet, source))
-    sliced = [each.attrib["column"] for each in filters]
     return element(
         "view",
         element("datasources", source.link()),
         source.dependencies(sheet.pills),
         filters,
         _sorts(sheet, source),
-        element("slices", (text("column", column) for column in sliced)),
+        element("slices", (text("column", each.attrib["column"]) for each in filters)),
         element("aggregation", value="true"),
     )
 
 
 def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
-    """The click's filter, the country filter, then the rank: it is computed of what they leave."""
+    """Yield the filters of the click, of the country, and of the rank, which is computed last."""
     yield element(
         "filter",
-        _every(f"[{COUNTRY.field}]"),
+        _all_members(f"[{COUNTRY.field}]"),
         class_="categorical",
         column=f"[{source.name}].[{ACTION_GROUP}]",
     )
     yield element(
         "filter",
-        _every(f"[{COUNTRY.name}]"),
+        _all_members(f"[{COUNTRY.name}]"),
         class_="categorical",
         column=source.reference(COUNTRY),
         filter_group=COUNTRY_GROUP,
@@ -95,7 +91,7 @@ def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
         )
 
 
-def _every(level: str) -> ET.Element:
+def _all_members(level: str) -> ET.Element:
     return element(
         "groupfilter",
         function="level-members",
@@ -119,18 +115,10 @@ def _sorts(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
 
 
 def _style(sheet: Sheet, source: DataSource) -> ET.Element:
-    """No grid, no axis: the bars carry their numbers."""
+    """Hide grid and axis, because the bars have labels."""
     rules = [
-        element(
-            "style-rule",
-            element("format", attr="line-visibility", value="off"),
-            element="gridline",
-        ),
-        element(
-            "style-rule",
-            element("format", attr="line-visibility", value="off"),
-            element="zeroline",
-        ),
+        element("style-rule", style_format("line-visibility", "off"), element=line)
+        for line in ("gridline", "zeroline")
     ]
     for pill in sheet.columns:
         hidden = element(
@@ -146,28 +134,28 @@ def _style(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def _pane(sheet: Sheet, source: DataSource) -> ET.Element:
-    shown = [
-        element("format", attr="mark-labels-show", value="true"),
-        element("format", attr="mark-labels-cull", value="false"),
-        element("format", attr="mark-color", value=sheet.color),
+    formats = [
+        style_format("mark-labels-show", "true"),
+        style_format("mark-labels-cull", "false"),
+        style_format("mark-color", sheet.color),
     ]
     labels = [element("text", column=source.reference(pill)) for pill in sheet.label]
     details = [element("lod", column=source.reference(pill)) for pill in sheet.detail]
-    told = formatted(sheet.tooltip, source) if sheet.tooltip else None
+    tooltip = [formatted(sheet.tooltip, source)] if sheet.tooltip else []
     return element(
         "pane",
         element("view", element("breakdown", value="auto")),
         element("mark", class_=sheet.mark),
         element("encodings", labels, details),
-        [element("customized-tooltip", told)] if told is not None else [],
+        (element("customized-tooltip", content) for content in tooltip),
         element("customized-label", formatted(sheet.label_text, source)),
-        element("style", element("style-rule", shown, element="mark")),
+        element("style", element("style-rule", formats, element="mark")),
         selection_relaxation_option="selection-relaxation-allow",
     )
 
 
 def _shelf(pills: tuple[Pill, ...], source: DataSource) -> str:
-    """Pills side by side, nested from the right: ``([a] / ([b] / [c]))``."""
+    """Return the pills of a shelf, nested from the right: ``([a] / ([b] / [c]))``."""
     names = [source.reference(pill) for pill in pills]
     if not names:
         return ""
