@@ -3,7 +3,6 @@
 ``python -m tests.tableau.picture`` draws it anew.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from orderpull import run
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.tableau.description import AVERAGE_SHEET, LOADED
-from orderpull.tableau.preview import drawn, read
+from orderpull.tableau.preview import draw, read
 from tests.shops import shop_settings
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "tableau.svg"
@@ -24,9 +23,9 @@ def picture() -> bytes:
     with TemporaryDirectory() as folder, Simulator(shop) as simulator:
         settings = shop_settings(Path(folder), simulator.url)
         run(settings)
-        shown = read(settings)
-    (average,) = shown.rows[AVERAGE_SHEET]
-    return drawn(replace(shown, rows=shown.rows | {AVERAGE_SHEET: [average | {LOADED: THEN}]}))
+        rows = read(settings)
+    (average,) = rows[AVERAGE_SHEET]
+    return draw(rows | {AVERAGE_SHEET: [average | {LOADED: THEN}]})
 
 
 if __name__ == "__main__":

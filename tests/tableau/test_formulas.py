@@ -41,25 +41,25 @@ def test_what_it_gives(formula: str, type_: str, level: str) -> None:
 @pytest.mark.parametrize(
     ("formula", "said"),
     [
-        ("SUM([Sales]", "the end stands where"),
-        ("SUM([Sales]))", r"\) stands where the end should"),
-        ("1 +", "where a value should"),
-        ("IF 1 = 1 THEN 2", "stands where"),
-        ("[Sales] ~ 2", "begins nothing"),
-        ("", "the end stands where a value should"),
-        ("SUM", "stands where"),
-        ("[Other]", "no field"),
-        ("MEADIAN([Sales])", "no function MEADIAN"),
-        ("RANK()", "takes no 0 arguments"),
-        ("SUM([Total])", "aggregates what is aggregated"),
-        ("[Total] + [Sales]", "beside an aggregate"),
-        ("RANK([Sales])", "needs what is aggregated"),
-        ("{ FIXED [Total] : SUM([Sales]) }", "no dimension"),
-        ("{ [Sales] }", "not aggregated"),
+        ("SUM([Sales]", "the end is where"),
+        ("SUM([Sales]))", r"\) is where the end is expected"),
+        ("1 +", "where a value is expected"),
+        ("IF 1 = 1 THEN 2", "is where"),
+        ("[Sales] ~ 2", "is unexpected"),
+        ("", "the end is where a value is expected"),
+        ("SUM", "is where"),
+        ("[Other]", r"the field \[Other\] does not exist"),
+        ("MEADIAN([Sales])", "the function MEADIAN is unknown"),
+        ("RANK()", "does not take 0 arguments"),
+        ("SUM([Total])", "aggregates an aggregate"),
+        ("[Total] + [Sales]", "combined with an aggregate"),
+        ("RANK([Sales])", "needs an aggregate"),
+        ("{ FIXED [Total] : SUM([Sales]) }", "not a dimension"),
+        ("{ [Sales] }", "not an aggregate"),
         ("[Name] = 1", "compares"),
-        ("[Name] AND TRUE", "takes no"),
-        ("IF [Sales] THEN 1 END", "no condition"),
-        ("IF TRUE THEN 1 ELSE 'a' END", "IF gives"),
+        ("[Name] AND TRUE", "does not take"),
+        ("IF [Sales] THEN 1 END", "not boolean"),
+        ("IF TRUE THEN 1 ELSE 'a' END", "IF returns"),
     ],
 )
 def test_what_is_none(formula: str, said: str) -> None:
@@ -74,5 +74,5 @@ def test_the_fields_of_a_formula() -> None:
 
 @pytest.mark.parametrize("formula", ["(" * 5000 + "1" + ")" * 5000, " + ".join(["1"] * 5000)])
 def test_what_is_nested_too_deep(formula: str) -> None:
-    with pytest.raises(FormulaError, match="too deep"):
+    with pytest.raises(FormulaError, match="too deeply"):
         parse(formula)

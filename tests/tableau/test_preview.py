@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from orderpull import Settings
 from orderpull.cli import main
 from orderpull.tableau.description import DASHBOARD
-from orderpull.tableau.preview import drawn, read
+from orderpull.tableau.preview import draw, read
 from tests.tableau.picture import PICTURE, picture
 from tests.tableau.tricky_orders import Row, duckdb_shop, orders
 
@@ -55,7 +55,7 @@ def test_it_shows_the_answers(shop: Settings, tmp_path: Path) -> None:
 
 
 def test_an_empty_warehouse(tmp_path: Path) -> None:
-    lines = told(drawn(read(duckdb_shop(tmp_path, {}))))
+    lines = told(draw(read(duckdb_shop(tmp_path, {}))))
     assert any("0 items in 0 orders" in line for line in lines)
 
 
@@ -73,7 +73,7 @@ def _hostile() -> dict[str, list[Row]]:
 
 @pytest.mark.parametrize("odd", [False, True], ids=["the docs' picture", "hostile orders"])
 def test_nothing_lies_on_anything_else(browser: Browser, tmp_path: Path, odd: bool) -> None:
-    svg = drawn(read(duckdb_shop(tmp_path, _hostile()))) if odd else PICTURE.read_bytes()
+    svg = draw(read(duckdb_shop(tmp_path, _hostile()))) if odd else PICTURE.read_bytes()
     (tmp_path / "dashboard.svg").write_bytes(svg)
     page = browser.new_page(viewport={"width": DASHBOARD.width, "height": DASHBOARD.height})
     try:

@@ -136,7 +136,7 @@ def test_refresh_brings_the_orders_of_now(server: Stub, tmp_path: Path) -> None:
         ({"project": "Marketing"}, 2, "no project 'Marketing'"),
         ({"project": "Daily"}, 2, "no project 'Daily'"),
         ({"server": "http://tableau.example.com"}, 2, "the token would travel unencrypted"),
-        ({"server": "tableau"}, 2, "tableau.server is no address"),
+        ({"server": "tableau"}, 2, "tableau.server is not a URL"),
         ({"server": ""}, 2, "tableau.server is not set"),
         ({"token": ""}, 2, "tableau.token"),
     ],
@@ -175,7 +175,7 @@ def test_the_token_goes_to_no_other_host(server: Stub, tmp_path: Path) -> None:
     there = server.url.replace("127.0.0.1", "localhost")
     with tableau_server(elsewhere={"signin": there}) as first:
         said = call(settings(tmp_path, first.url, REDSHIFT), "publish", code=2).stderr
-        assert "the token does not go along" in said
+        assert "the token is not sent there" in said
         assert server.asked == []
     with tableau_server(elsewhere={"serverInfo": server.url}) as first:
         call(settings(tmp_path, first.url, REDSHIFT), "publish")
@@ -185,10 +185,10 @@ def test_the_token_goes_to_no_other_host(server: Stub, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "code", "said"),
     [
-        ({"workbooks": 403}, 2, "refused it (400000): Bad Request: no ••• here"),
+        ({"workbooks": 403}, 2, "rejected the request (400000): Bad Request: no ••• here"),
         ({"workbooks": 500}, 1, "failed (HTTP 500)"),
         ({"serverInfo": 503}, 1, "failed (HTTP 503)"),
-        ({"projects": 404}, 2, "refused it"),
+        ({"projects": 404}, 2, "rejected the request"),
     ],
     ids=str,
 )
@@ -203,7 +203,7 @@ def test_a_server_that_refuses_or_fails(
 
 def test_a_file_that_is_no_workbook(server: Stub, tmp_path: Path) -> None:
     file = settings(tmp_path, server.url)
-    assert "There is no" in call(file, "publish", str(tmp_path / "a.twb"), code=2).stderr
+    assert "does not exist" in call(file, "publish", str(tmp_path / "a.twb"), code=2).stderr
     assert "neither" in call(file, "publish", str(file), code=2).stderr
     assert server.asked == []
 

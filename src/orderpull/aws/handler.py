@@ -1,13 +1,9 @@
 """Handler of the function: ``orderpull.aws.handler.handler``.
 
-==============================================  =================================================
-event                                           action
-==============================================  =================================================
-``{"do": "run"}``, or ``{}``                     pull and load, as ``orderpull run``
-``{"do": "dispatch", "tick": "…"}``             send one message for each source to the queue
-messages of that queue                          pull these sources into the landing
-``{"do": "load"}``                              load the pending pages of all sources in turn
-==============================================  =================================================
+- ``{"do": "run"}`` or ``{}``: pull and load, as ``orderpull run``.
+- ``{"do": "dispatch", "tick": "…"}``: send one message for each source to the queue.
+- Messages of that queue: pull these sources into the landing.
+- ``{"do": "load"}``: load the pending pages of all sources in turn.
 
 ``"sources": ["shop"]`` selects sources. A failure of the whole invocation is raised, so that Lambda
 counts an error. A source that fails is counted in a metric, and the others continue.

@@ -1,4 +1,4 @@
-"""Tableau's language of calculations, parsed: what workbooks like ours need of it.
+"""Parser of Tableau's formulas, for the part of the language that our workbooks need.
 
 Grammar and names as in Tableau's help, "Formatting Calculations in Tableau" and "Tableau
 Functions (by Category)".
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class FormulaError(ValueError):
-    """A formula is not one; the text says where."""
+    """A formula is invalid; the message names the position or the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A number, a text, a truth or a date. :param value: a date is between ``#``."""
+    """A number, text, boolean, null or date. :param value: a date includes its ``#``."""
 
     value: str | float | bool | None
     is_date: bool = False
@@ -27,14 +27,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field by its name, without brackets."""
+    """A field. :param name: name without brackets."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function and its arguments. :param name: in capitals."""
+    """A function call. :param name: name in upper case."""
 
     name: str
     arguments: "tuple[Expression, ...]"
@@ -42,7 +42,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator and the one or two that it takes."""
+    """An operator and its operands."""
 
     sign: str
     operands: "tuple[Expression, ...]"
@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``IF … THEN … ELSEIF … ELSE … END``: conditions with results, and the result else."""
+    """``IF … THEN … ELSEIF … ELSE … END``. :param branches: conditions with their results."""
 
     branches: "tuple[tuple[Expression, Expression], ...]"
     otherwise: "Expression | None"
@@ -58,7 +58,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table."""
+    """A level of detail: ``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table."""
 
     kind: Only["FIXED", "INCLUDE", "EXCLUDE"]
     dimensions: tuple[str, ...]
@@ -67,10 +67,10 @@ class Fixed:
 
 Expression = Value | Field | Call | Operation | Choice | Fixed
 
-DEEPEST = 200
-"""How many parts of a formula may stand within each other."""
+MAX_DEPTH = 200
+"""Highest nesting of a formula."""
 
-_TOO_DEEP = "it is nested too deep"
+_TOO_DEEP = "it is nested too deeply"
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)
@@ -82,7 +82,7 @@ _TOKEN = re.compile(
       | (?P<sign><=|>=|<>|!=|==|[-+*/%^=<>(){},:])""",
     re.VERBOSE | re.DOTALL,
 )
-_WORDS = frozenset(
+_KEYWORDS = frozenset(
     {"IF", "THEN", "ELSEIF", "ELSE", "END", "CASE", "WHEN", "AND", "OR", "NOT", "IN"}
 )
 _VALUES: dict[str, bool | None] = {"TRUE": True, "FALSE": False, "NULL": None}
@@ -95,13 +95,13 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
     ("*", "/", "%"),
     ("^",),
 )
-"""Operators, the loosest first."""
+"""Operators by precedence, the lowest first."""
 
 
 def parse(formula: str) -> Expression:
-    """The formula as a tree.
+    """Parse *formula* into a tree.
 
-    :raises FormulaError: it is none, or nested deeper than anybody writes.
+    :raises FormulaError: the formula is invalid, or nested too deeply.
     """
     parser = _Parser(_tokens(formula))
     try:
@@ -109,13 +109,13 @@ def parse(formula: str) -> Expression:
     except RecursionError:
         raise FormulaError(_TOO_DEEP) from None
     parser.expect("end", "")
-    if _depth(tree) > DEEPEST:
+    if _depth(tree) > MAX_DEPTH:
         raise FormulaError(_TOO_DEEP)
     return tree
 
 
 def _depth(tree: Expression) -> int:
-    """How many parts stand within each other."""
+    """Return the nesting depth of a tree."""
     depth, level = 0, [tree]
     while level:
         depth, level = depth + 1, [part for each in level for part in parts(each)]
@@ -123,104 +123,107 @@ def _depth(tree: Expression) -> int:
 
 
 def _tokens(formula: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    place = 0
-    while place < len(formula):
-        match = _TOKEN.match(formula, place)
+    tokens: list[tuple[str, str]] = []
+    position = 0
+    while position < len(formula):
+        match = _TOKEN.match(formula, position)
         if match is None:
-            raise FormulaError(f"{formula[place]!r} at character {place + 1} begins nothing")
+            raise FormulaError(f"{formula[position]!r} at character {position + 1} is unexpected")
         kind = str(match.lastgroup)
         if kind != "blank":
             text = match[0]
             if kind == "word":
                 text = text.upper()
-                kind = "sign" if text in _WORDS else "word"
-            found.append((kind, text))
-        place = match.end()
-    return [*found, ("end", "")]
+                kind = "sign" if text in _KEYWORDS else "word"
+            tokens.append((kind, text))
+        position = match.end()
+    return [*tokens, ("end", "")]
 
 
 class _Parser:
-    """Reads tokens from left to right."""
+    """Recursive descent over a list of tokens."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
-        self.place = 0
+        self.position = 0
 
     def expression(self, level: int = 0) -> Expression:
-        """Operators of *level* and those that bind tighter."""
+        """Parse operators of precedence *level* and higher."""
         if level == len(_LEVELS):
             return self._unary()
         if _LEVELS[level] == ("NOT",):
-            negated = self._taken("sign", "NOT")
+            negated = self._accept("sign", "NOT")
             return (
                 Operation("NOT", (self.expression(level),))
                 if negated
                 else self.expression(level + 1)
             )
         left = self.expression(level + 1)
-        while (sign := self._taken("sign", *_LEVELS[level])) is not None:
+        while (sign := self._accept("sign", *_LEVELS[level])) is not None:
             left = Operation(sign, (left, self.expression(level + 1)))
         return left
 
     def expect(self, kind: str, *texts: str) -> str:
-        """The next token, which must be this."""
-        found = self._taken(kind, *texts)
-        if found is None:
-            there = self.tokens[self.place][1] or "the end"
-            wanted = " or ".join(text for text in texts if text) or "the end"
-            raise FormulaError(f"{there} stands where {wanted} should")
-        return found
+        """Return the next token.
 
-    def _taken(self, kind: str, *texts: str) -> str | None:
-        there, text = self.tokens[self.place]
-        if there != kind or (texts and text not in texts):
+        :raises FormulaError: it is another token than expected.
+        """
+        token = self._accept(kind, *texts)
+        if token is None:
+            actual = self.tokens[self.position][1] or "the end"
+            expected = " or ".join(text for text in texts if text) or "the end"
+            raise FormulaError(f"{actual} is where {expected} is expected")
+        return token
+
+    def _accept(self, kind: str, *texts: str) -> str | None:
+        actual, text = self.tokens[self.position]
+        if actual != kind or (texts and text not in texts):
             return None
-        self.place += 1
+        self.position += 1
         return text
 
     def _unary(self) -> Expression:
-        sign = self._taken("sign", "-")
+        sign = self._accept("sign", "-")
         return Operation(sign, (self._unary(),)) if sign else self._atom()
 
     def _atom(self) -> Expression:
-        kind, text = self.tokens[self.place]
-        self.place += 1
-        read: dict[str, Callable[[str], Expression]] = {
+        kind, text = self.tokens[self.position]
+        self.position += 1
+        literals: dict[str, Callable[[str], Expression]] = {
             "number": lambda text: Value(float(text)),
             "text": lambda text: Value(text[1:-1].replace(text[0] * 2, text[0])),
             "date": lambda text: Value(text, is_date=True),
             "field": lambda text: Field(text[1:-1].replace("]]", "]")),
             "word": self._word,
         }
-        opened: dict[str, Callable[[], Expression]] = {
-            "(": self._several,
+        openings: dict[str, Callable[[], Expression]] = {
+            "(": self._parentheses,
             "IF": self._choice,
             "CASE": self._case,
             "{": self._fixed,
         }
-        if kind in read:
-            return read[kind](text)
-        if kind == "sign" and text in opened:
-            return opened[text]()
-        raise FormulaError(f"{text or 'the end'} stands where a value should")
+        if kind in literals:
+            return literals[kind](text)
+        if kind == "sign" and text in openings:
+            return openings[text]()
+        raise FormulaError(f"{text or 'the end'} is where a value is expected")
 
-    def _several(self) -> Expression:
-        """What stands in parentheses; after IN it may be several values."""
+    def _parentheses(self) -> Expression:
+        """Parse the rest of parentheses: an expression, or a list of values for IN."""
         inner = [self.expression()]
-        while self._taken("sign", ","):
+        while self._accept("sign", ","):
             inner.append(self.expression())
         self.expect("sign", ")")
         return inner[0] if len(inner) == 1 else Operation("LIST", tuple(inner))
 
     def _case(self) -> Choice:
-        asked = self.expression()
+        subject = self.expression()
         branches: list[tuple[Expression, Expression]] = []
-        while self._taken("sign", "WHEN"):
-            condition = Operation("=", (asked, self.expression()))
+        while self._accept("sign", "WHEN"):
+            condition = Operation("=", (subject, self.expression()))
             self.expect("sign", "THEN")
             branches.append((condition, self.expression()))
-        otherwise = self.expression() if self._taken("sign", "ELSE") else None
+        otherwise = self.expression() if self._accept("sign", "ELSE") else None
         self.expect("sign", "END")
         return Choice(tuple(branches), otherwise)
 
@@ -229,9 +232,9 @@ class _Parser:
             return Value(_VALUES[text])
         self.expect("sign", "(")
         arguments: list[Expression] = []
-        if self._taken("sign", ")") is None:
+        if self._accept("sign", ")") is None:
             arguments.append(self.expression())
-            while self._taken("sign", ","):
+            while self._accept("sign", ","):
                 arguments.append(self.expression())
             self.expect("sign", ")")
         return Call(text, tuple(arguments))
@@ -251,15 +254,15 @@ class _Parser:
         return Choice(tuple(branches), otherwise)
 
     def _fixed(self) -> Fixed:
-        kind, text = self.tokens[self.place]
+        kind, text = self.tokens[self.position]
         dimensions: list[str] = []
         level: Only["FIXED", "INCLUDE", "EXCLUDE"] = "FIXED"
         if kind == "word" and text in {"FIXED", "INCLUDE", "EXCLUDE"}:
             level = "INCLUDE" if text == "INCLUDE" else "EXCLUDE" if text == "EXCLUDE" else "FIXED"
-            self.place += 1
-            while (field := self._taken("field")) is not None:
+            self.position += 1
+            while (field := self._accept("field")) is not None:
                 dimensions.append(field[1:-1])
-                if self._taken("sign", ",") is None:
+                if self._accept("sign", ",") is None:
                     break
             self.expect("sign", ":")
         inner = self.expression()
@@ -268,7 +271,7 @@ class _Parser:
 
 
 def fields(tree: Expression) -> set[str]:
-    """The names of the fields in a formula."""
+    """Return the names of the fields in a formula."""
     if isinstance(tree, Field):
         return {tree.name}
     names = set(tree.dimensions) if isinstance(tree, Fixed) else set()
@@ -276,7 +279,7 @@ def fields(tree: Expression) -> set[str]:
 
 
 def parts(tree: Expression) -> tuple[Expression, ...]:
-    """The parts of which a formula is made, one level down."""
+    """Return the direct children of a tree."""
     match tree:
         case Call():
             return tree.arguments

@@ -1,6 +1,6 @@
-"""What a calculation gives: its type, and whether for a row, a group, or along a whole sheet.
+"""Type checker of formulas: the type of a value, and its level (row, group or sheet).
 
-Tableau refuses a formula that sums a sum or that mixes a row's values with a group's; so does this.
+Like Tableau it rejects aggregates of aggregates, and rows mixed with aggregates.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ValueType = Only["string", "number", "boolean", "datetime", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class FormulaType:
-    """What an expression gives. :param level: for what it has one value."""
+    """Type of an expression. :param level: the unit that has one value."""
 
     type: ValueType
     level: Level
@@ -32,17 +32,30 @@ class FormulaType:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of Tableau's. :param gives: '' is the type of its first argument."""
+    """A function of Tableau.
 
-    kind: Only["row", "group", "sheet"]
+    :param level: level of its result.
+    :param least: lowest number of arguments.
+    :param most: highest number of arguments.
+    :param returns: type of its result; '' for the type of its first argument.
+    """
+
+    level: Only["row", "group", "sheet"]
     least: int
     most: int
-    gives: ValueType | Only[""] = ""
+    returns: ValueType | Only[""] = ""
 
 
-def _row(names: str, gives: ValueType) -> dict[str, Function]:
-    """Functions of a row's own values; how many they take is left to Tableau."""
-    return {name: Function("row", 0, 9, gives) for name in names.split()}
+def _row(names: str, returns: ValueType) -> dict[str, Function]:
+    """Return functions of a row's values. The number of their arguments is not checked."""
+    return {name: Function("row", 0, 9, returns) for name in names.split()}
+
+
+def _numbers(
+    names: str, level: Only["group", "sheet"], least: int, most: int
+) -> dict[str, Function]:
+    """Return functions with a number as result."""
+    return {name: Function(level, least, most, "number") for name in names.split()}
 
 
 FUNCTIONS = {
@@ -55,61 +68,45 @@ FUNCTIONS = {
     **_row("DATE DATETIME DATETRUNC DATEADD DATEPARSE MAKEDATE MAKEDATETIME NOW TODAY", "datetime"),
     "IFNULL": Function("row", 2, 2),
     "IIF": Function("row", 3, 4, "unknown"),
-    "SUM": Function("group", 1, 1, "number"),
-    "AVG": Function("group", 1, 1, "number"),
+    **_numbers("SUM AVG MEDIAN STDEV VAR COUNT COUNTD", "group", 1, 1),
+    **_numbers("PERCENTILE", "group", 2, 2),
     "MIN": Function("group", 1, 2),
     "MAX": Function("group", 1, 2),
-    "MEDIAN": Function("group", 1, 1, "number"),
-    "STDEV": Function("group", 1, 1, "number"),
-    "VAR": Function("group", 1, 1, "number"),
-    "PERCENTILE": Function("group", 2, 2, "number"),
-    "COUNT": Function("group", 1, 1, "number"),
-    "COUNTD": Function("group", 1, 1, "number"),
     "ATTR": Function("group", 1, 1),
-    "INDEX": Function("sheet", 0, 0, "number"),
-    "SIZE": Function("sheet", 0, 0, "number"),
-    "FIRST": Function("sheet", 0, 0, "number"),
-    "LAST": Function("sheet", 0, 0, "number"),
-    "RANK": Function("sheet", 1, 2, "number"),
-    "RANK_DENSE": Function("sheet", 1, 2, "number"),
-    "RANK_UNIQUE": Function("sheet", 1, 2, "number"),
-    "RUNNING_SUM": Function("sheet", 1, 1, "number"),
-    "WINDOW_SUM": Function("sheet", 1, 3, "number"),
-    "RANK_PERCENTILE": Function("sheet", 1, 2, "number"),
-    "RANK_MODIFIED": Function("sheet", 1, 2, "number"),
-    "RUNNING_AVG": Function("sheet", 1, 1, "number"),
-    "WINDOW_AVG": Function("sheet", 1, 3, "number"),
+    **_numbers("INDEX SIZE FIRST LAST", "sheet", 0, 0),
+    **_numbers("RANK RANK_DENSE RANK_UNIQUE RANK_MODIFIED RANK_PERCENTILE", "sheet", 1, 2),
+    **_numbers("RUNNING_SUM RUNNING_AVG TOTAL", "sheet", 1, 1),
+    **_numbers("WINDOW_SUM WINDOW_AVG", "sheet", 1, 3),
     "WINDOW_MIN": Function("sheet", 1, 3),
     "WINDOW_MAX": Function("sheet", 1, 3),
-    "TOTAL": Function("sheet", 1, 1, "number"),
     "LOOKUP": Function("sheet", 1, 2),
 }
-"""Those of Tableau's functions that are known here."""
+"""Supported functions of Tableau."""
 
 _RANKS = frozenset({"RANK", "RANK_DENSE", "RANK_UNIQUE", "RANK_MODIFIED"})
 _COMPARES = frozenset({"=", "==", "<>", "!=", "<", "<=", ">", ">=", "IN"})
 _ORDER: tuple[Level, ...] = ("constant", "row", "group", "sheet")
 
 
-def type_of(tree: Expression, known: Mapping[str, FormulaType]) -> FormulaType:
-    """What *tree* gives.
+def type_of(tree: Expression, types: Mapping[str, FormulaType]) -> FormulaType:
+    """Return the type of an expression.
 
-    :param known: what each field gives.
-    :raises FormulaError: a field or function is unknown, or what is put together does not fit.
+    :param types: types of the fields.
+    :raises FormulaError: a field or function is unknown, or types or levels do not match.
     """
     match tree:
         case Value():
             return FormulaType("datetime" if tree.is_date else _value_type(tree.value), "constant")
         case Field():
-            return _named(tree.name, known)
+            return _field(tree.name, types)
         case Fixed():
-            return _fixed(tree, known)
+            return _fixed(tree, types)
         case Call():
-            return _called(tree, [type_of(part, known) for part in tree.arguments])
+            return _call(tree, [type_of(part, types) for part in tree.arguments])
         case Operation():
-            return _operated(tree.sign, [type_of(part, known) for part in tree.operands])
+            return _operation(tree.sign, [type_of(part, types) for part in tree.operands])
         case Choice():
-            return _chosen(tree, known)
+            return _choice(tree, types)
 
 
 def _value_type(value: str | float | bool | None) -> ValueType:  # noqa: FBT001 - a value of any kind
@@ -120,49 +117,49 @@ def _value_type(value: str | float | bool | None) -> ValueType:  # noqa: FBT001 
     return "unknown" if value is None else "number"
 
 
-def _named(name: str, known: Mapping[str, FormulaType]) -> FormulaType:
-    if name not in known:
-        raise FormulaError(f"there is no field [{name}]")
-    return known[name]
+def _field(name: str, types: Mapping[str, FormulaType]) -> FormulaType:
+    if name not in types:
+        raise FormulaError(f"the field [{name}] does not exist")
+    return types[name]
 
 
-def _fixed(tree: Fixed, known: Mapping[str, FormulaType]) -> FormulaType:
+def _fixed(tree: Fixed, types: Mapping[str, FormulaType]) -> FormulaType:
     for name in tree.dimensions:
-        if _named(name, known).level != "row":
-            raise FormulaError(f"[{name}] is no dimension to fix by")
-    inner = type_of(tree.inner, known)
+        if _field(name, types).level != "row":
+            raise FormulaError(f"[{name}] is not a dimension to fix by")
+    inner = type_of(tree.inner, types)
     if inner.level != "group":
-        raise FormulaError("braces hold what is not aggregated")
+        raise FormulaError("the expression in braces is not an aggregate")
     return FormulaType(inner.type, "row")
 
 
-def _called(tree: Call, given: list[FormulaType]) -> FormulaType:
+def _call(tree: Call, arguments: list[FormulaType]) -> FormulaType:
     function = FUNCTIONS.get(tree.name)
     if function is None:
-        raise FormulaError(f"there is no function {tree.name}")
-    if not function.least <= len(given) <= function.most:
-        raise FormulaError(f"{tree.name} takes no {len(given)} arguments")
-    if tree.name in {"SUM", "AVG", "MEDIAN"} and given[0].type in {"string", "boolean"}:
-        raise FormulaError(f"{tree.name} takes no {given[0].type}")
-    if tree.name in _RANKS and len(given) > 1:
+        raise FormulaError(f"the function {tree.name} is unknown")
+    if not function.least <= len(arguments) <= function.most:
+        raise FormulaError(f"{tree.name} does not take {len(arguments)} arguments")
+    if tree.name in {"SUM", "AVG", "MEDIAN"} and arguments[0].type in {"string", "boolean"}:
+        raise FormulaError(f"{tree.name} does not take a {arguments[0].type}")
+    if tree.name in _RANKS and len(arguments) > 1:
         direction = tree.arguments[1]
         if not (isinstance(direction, Value) and direction.value in {"asc", "desc"}):
-            raise FormulaError(f'{tree.name} goes "asc" or "desc"')
-    gives = function.gives or given[0].type
-    if function.kind == "row":
-        return FormulaType(gives, _together(given))
-    if function.kind == "group":
-        if any(part.level in {"group", "sheet"} for part in given):
-            raise FormulaError(f"{tree.name} aggregates what is aggregated")
-        return FormulaType(gives, "group")
-    if any(part.level == "row" for part in given):
-        raise FormulaError(f"{tree.name} needs what is aggregated")
-    return FormulaType(gives, "sheet")
+            raise FormulaError(f'the direction of {tree.name} is "asc" or "desc"')
+    returns = function.returns or arguments[0].type
+    if function.level == "row":
+        return FormulaType(returns, _combined_level(arguments))
+    if function.level == "group":
+        if any(part.level in {"group", "sheet"} for part in arguments):
+            raise FormulaError(f"{tree.name} aggregates an aggregate")
+        return FormulaType(returns, "group")
+    if any(part.level == "row" for part in arguments):
+        raise FormulaError(f"{tree.name} needs an aggregate")
+    return FormulaType(returns, "sheet")
 
 
-def _operated(sign: str, given: list[FormulaType]) -> FormulaType:
-    level = _together(given)
-    types = {part.type for part in given} - {"unknown"}
+def _operation(sign: str, arguments: list[FormulaType]) -> FormulaType:
+    level = _combined_level(arguments)
+    types = {part.type for part in arguments} - {"unknown"}
     if sign in {"AND", "OR", "NOT"}:
         _only(types, {"boolean"}, sign)
         return FormulaType("boolean", level)
@@ -177,31 +174,33 @@ def _operated(sign: str, given: list[FormulaType]) -> FormulaType:
         return FormulaType("string", level)
     _only(types, {"number", "datetime"}, sign)
     if sign == "-" and types == {"datetime"}:
-        return FormulaType("number", level)  # how many days lie between
+        return FormulaType("number", level)  # the number of days between
     return FormulaType("datetime" if "datetime" in types else "number", level)
 
 
 def _only(types: set[ValueType], allowed: set[ValueType], sign: str) -> None:
     if types - allowed:
-        raise FormulaError(f"{sign} takes no {' and '.join(sorted(types))}")
+        raise FormulaError(f"{sign} does not take {' and '.join(sorted(types))}")
 
 
-def _chosen(tree: Choice, known: Mapping[str, FormulaType]) -> FormulaType:
-    conditions = [type_of(condition, known) for condition, _ in tree.branches]
-    results = [type_of(result, known) for _, result in tree.branches]
+def _choice(tree: Choice, types: Mapping[str, FormulaType]) -> FormulaType:
+    conditions = [type_of(condition, types) for condition, _ in tree.branches]
+    results = [type_of(result, types) for _, result in tree.branches]
     if tree.otherwise is not None:
-        results.append(type_of(tree.otherwise, known))
+        results.append(type_of(tree.otherwise, types))
     if any(condition.type not in {"boolean", "unknown"} for condition in conditions):
-        raise FormulaError("IF asks what is no condition")
-    types = {result.type for result in results} - {"unknown"}
-    if len(types) > 1:
-        raise FormulaError(f"IF gives {' or '.join(sorted(types))}")
-    return FormulaType(types.pop() if types else "unknown", _together(conditions + results))
+        raise FormulaError("the condition of IF is not boolean")
+    result_types = {result.type for result in results} - {"unknown"}
+    if len(result_types) > 1:
+        raise FormulaError(f"IF returns {' or '.join(sorted(result_types))}")
+    return FormulaType(
+        result_types.pop() if result_types else "unknown", _combined_level(conditions + results)
+    )
 
 
-def _together(given: list[FormulaType]) -> Level:
-    """The level of what is put together: a row's value cannot stand beside a group's."""
-    levels = {part.level for part in given}
+def _combined_level(arguments: list[FormulaType]) -> Level:
+    """Return the level of a combination; rows cannot be combined with aggregates."""
+    levels = {part.level for part in arguments}
     if "row" in levels and levels & {"group", "sheet"}:
-        raise FormulaError("a row's value stands beside an aggregate")
+        raise FormulaError("a row's value is combined with an aggregate")
     return max(levels, key=_ORDER.index, default="constant")

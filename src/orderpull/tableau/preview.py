@@ -1,11 +1,10 @@
-"""Preview: the dashboard drawn as SVG, by the same description, with the warehouse's own numbers.
+"""Preview of the dashboard as SVG, from the same description, with numbers of the warehouse.
 
-It shows what stands where and which rows a sheet has. How Tableau itself draws it differs in fonts,
-heights of rows and the look of its controls.
+The preview shows the layout and the rows of each sheet. Tableau's own drawing has other fonts, row
+heights and controls.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,43 +45,29 @@ from orderpull.tableau.xml import document, element, text
 
 PADDING, ROW = 12, 24
 POINT = 4 / 3
-"""A point in pixels."""
+"""Pixels of a point."""
 
 LINE = "#d9dde3"
 WIDTHS = {COUNTRY: 108, RANK: 44, SKU: 190}
-"""How wide the columns of labels are."""
+"""Widths of the label columns in pixels."""
 
 _WIDE, _NARROW = frozenset("WM@%mw"), frozenset("iljtfI.,:;'|!()[] ")
 
 Row = dict[Pill, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the dashboard shows. :param rows: of each sheet, a dict by pill for each mark."""
+def read(settings: Settings) -> dict[Sheet, list[Row]]:
+    """Query the rows of every sheet: one for each mark, with a value for each pill.
 
-    rows: dict[Sheet, list[Row]]
-
-
-def read(settings: Settings) -> Shown:
-    """The numbers of every sheet, by the same queries as the views.
-
-    :raises DestinationError: there is nothing to read.
+    :raises DestinationError: the warehouse has no tables to read.
     """
     destination = open_destination(settings.destination, settings.folder)
     with destination.reader() as reader:
-        return Shown(
-            {
-                AVERAGE_SHEET: [_average(reader)],
-                COUNTRY_SHEET: _by_country(reader),
-                OVERALL_SHEET: [
-                    _sold(row)
-                    for row in _ranked(
-                        reader.rows(OrderQueries().popular_sku(Filter(), OVERALL_SHEET.top))
-                    )
-                ],
-            }
-        )
+        return {
+            AVERAGE_SHEET: [_average(reader)],
+            COUNTRY_SHEET: _by_country(reader),
+            OVERALL_SHEET: _overall(reader),
+        }
 
 
 def _average(reader: Reader) -> Row:
@@ -101,45 +86,47 @@ def _average(reader: Reader) -> Row:
 
 
 def _by_country(reader: Reader) -> list[Row]:
-    """The country with the most items first, as the sheet sorts them."""
+    """Return the rows of the sheet by country, the country with the most items first."""
     queries, everything = OrderQueries(), Filter()
     sales = {
         row["country"]: row["items"] for row in reader.rows(queries.sales_by_country(everything))
     }
     rows = reader.rows(queries.popular_sku_by_country(everything, COUNTRY_SHEET.top))
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
-    return [{COUNTRY: row["country"] or NO_COUNTRY} | _sold(row) for row in rows]
+    return [{COUNTRY: row["country"] or NO_COUNTRY} | _sku_row(row) for row in rows]
 
 
-def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: row["rank"])
+def _overall(reader: Reader) -> list[Row]:
+    rows = reader.rows(OrderQueries().popular_sku(Filter(), OVERALL_SHEET.top))
+    return [_sku_row(row) for row in sorted(rows, key=lambda row: row["rank"])]
 
 
-def _sold(row: dict[str, Any]) -> Row:
+def _sku_row(row: dict[str, Any]) -> Row:
     return {SKU: row["sku"], RANK: row["rank"], ITEMS: row["quantity"], ORDERS: row["orders"]}
 
 
 def write(settings: Settings, file: Path) -> None:
     """Draw the dashboard into *file*.
 
-    :raises UsageError: it cannot be written. :raises DestinationError: there is nothing to read.
+    :raises UsageError: *file* cannot be written.
+    :raises DestinationError: the warehouse has no tables to read.
     """
-    picture = drawn(read(settings))
+    picture = draw(read(settings))
     try:
         file.write_bytes(picture)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from None
 
 
-def drawn(shown: Shown) -> bytes:
-    """The dashboard as SVG."""
+def draw(rows: dict[Sheet, list[Row]]) -> bytes:
+    """Return the dashboard as SVG."""
     board = DASHBOARD
     size = {"width": str(board.width), "height": str(board.height)}
     root = element(
         "svg",
         text("title", f"{board.name}: {', '.join(sheet.name for sheet in SHEETS)}"),
         element("rect", fill=GROUND, **size),
-        (part for zone in board.zones for part in _zone(zone, shown)),
+        (part for zone in board.zones for part in _zone(zone, rows)),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {board.width} {board.height}",
         font_family="'Tableau Book', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif",
@@ -148,7 +135,7 @@ def drawn(shown: Shown) -> bytes:
     return document(root, tight="text")
 
 
-def _zone(zone: Zone, shown: Shown) -> Iterator[ET.Element]:
+def _zone(zone: Zone, sheet_rows: dict[Sheet, list[Row]]) -> Iterator[ET.Element]:
     if not isinstance(zone.shows, str):
         yield from _text(zone.shows, {}, zone.x + 4, zone.y + 34)
     elif zone.shows == COUNTRY_FILTER:
@@ -156,14 +143,14 @@ def _zone(zone: Zone, shown: Shown) -> Iterator[ET.Element]:
     else:
         yield _box(zone.x, zone.y, zone.width, zone.height, PAPER, rx="4")
         (sheet,) = (sheet for sheet in SHEETS if sheet.name == zone.shows)
-        rows = shown.rows[sheet]
-        told = rows[0] | {COUNTRY: "All"} if rows else {COUNTRY: "All"}
-        yield from _text(sheet.title, told, zone.x + PADDING, zone.y + 27)
+        rows = sheet_rows[sheet]
+        values = rows[0] | {COUNTRY: "All"} if rows else {COUNTRY: "All"}
+        yield from _text(sheet.title, values, zone.x + PADDING, zone.y + 27)
         yield from _marks(sheet, zone, rows)
 
 
 def _filter(zone: Zone) -> Iterator[ET.Element]:
-    """The country filter, as a list that opens."""
+    """Draw the country filter as a closed dropdown."""
     yield _line("Country", zone.x, zone.y + 16, 9, GREY)
     box = _box(zone.x, zone.y + 22, zone.width, 28, PAPER, rx="3")
     box.set("stroke", LINE)
@@ -179,13 +166,13 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
             yield from _text(sheet.label_text, row, zone.x + PADDING, zone.y + 112)
         return
     top, left = zone.y + 74, zone.x + PADDING
-    yield from _heads(sheet, left, top)
-    room = zone.height - 74 - PADDING
-    height = ROW if sheet.scrolls else min(room // max(len(rows), 1), 2 * ROW)
-    fitting = room // height
-    most = max((row[ITEMS] for row in rows), default=0)
+    yield from _headers(sheet, left, top)
+    available = zone.height - 74 - PADDING
+    height = ROW if sheet.scrolls else min(available // max(len(rows), 1), 2 * ROW)
+    fitting = available // height
+    maximum = max((row[ITEMS] for row in rows), default=0)
     begin = left + sum(WIDTHS[pill] for pill in sheet.rows)
-    longest = max((_width(_said(ITEMS, row[ITEMS]), 9) for row in rows), default=0)
+    longest = max((_width(_formatted(ITEMS, row[ITEMS]), 9) for row in rows), default=0)
     widest = zone.x + zone.width - begin - PADDING - 6 - longest
     last = None
     for number, row in enumerate(rows[:fitting]):
@@ -195,13 +182,13 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
             yield _rule(left, y, zone.width - 2 * PADDING)
         base = y + height // 2 + 5
         yield from _labels(sheet, row, left, base, first=country != last or number == 0)
-        width = max(int(widest * row[ITEMS] / most) if most else 0, 1)
+        width = max(int(widest * row[ITEMS] / maximum) if maximum else 0, 1)
         yield _box(begin, y + height // 6, width, height - 2 * (height // 6), sheet.color)
-        yield _line(_said(ITEMS, row[ITEMS]), begin + width + 6, base, 9, INK)
+        yield _line(_formatted(ITEMS, row[ITEMS]), begin + width + 6, base, 9, INK)
         last = country
 
 
-def _heads(sheet: Sheet, left: int, top: int) -> Iterator[ET.Element]:
+def _headers(sheet: Sheet, left: int, top: int) -> Iterator[ET.Element]:
     names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU"}
     x = left
     for pill in sheet.rows:
@@ -210,37 +197,37 @@ def _heads(sheet: Sheet, left: int, top: int) -> Iterator[ET.Element]:
 
 
 def _labels(sheet: Sheet, row: Row, left: int, y: int, *, first: bool) -> Iterator[ET.Element]:
-    """The labels of a mark; a country only once for all of its."""
+    """Draw the labels of a mark; the country only on its *first* mark."""
     x = left
     for pill in sheet.rows:
         if pill != COUNTRY or first:
-            said = _visible(_said(pill, row[pill]), WIDTHS[pill] - 8, 9)
-            yield _line(said, x, y, 9, INK, bold=pill == COUNTRY)
+            label = _fitted(_formatted(pill, row[pill]), WIDTHS[pill] - 8, 9)
+            yield _line(label, x, y, 9, INK, bold=pill == COUNTRY)
         x += WIDTHS[pill]
 
 
-def _visible(said: str, room: float, size: int) -> str:
-    """*said* in one line of *room* pixels, with nothing in it that cannot be printed."""
-    plain = "".join(char if char.isprintable() else "\N{WHITE SQUARE}" for char in said)
-    if _width(plain, size) <= room:
-        return plain
-    kept = len(plain)
-    while kept and _width(plain[:kept] + "…", size) > room:
-        kept -= 1
-    return plain[:kept] + "…"
+def _fitted(content: str, width: float, size: int) -> str:
+    """Return *content* cut to *width* pixels, with a placeholder for unprintable characters."""
+    printable = "".join(char if char.isprintable() else "\N{WHITE SQUARE}" for char in content)
+    if _width(printable, size) <= width:
+        return printable
+    length = len(printable)
+    while length and _width(printable[:length] + "…", size) > width:
+        length -= 1
+    return printable[:length] + "…"
 
 
-def _width(said: str, size: int) -> float:
-    """How wide *said* is at most, in pixels; fonts differ, so it is rather too much."""
+def _width(content: str, size: int) -> float:
+    """Estimate the width of *content* in pixels, rather too wide, because fonts differ."""
     letters = sum(
         1.1 if char in _WIDE or char > "\u2e80" else 0.42 if char in _NARROW else 0.72
-        for char in said
+        for char in content
     )
     return letters * size * POINT
 
 
 def _text(content: Text, row: Row, x: int, y: int) -> Iterator[ET.Element]:
-    """A text in its styles; each line is an element of its own."""
+    """Draw a formatted text, one element for each line."""
     lines: list[list[ET.Element]] = [[]]
     heights = [0.0]
     for run in content:
@@ -248,20 +235,20 @@ def _text(content: Text, row: Row, x: int, y: int) -> Iterator[ET.Element]:
             lines.append([])
             heights.append(0.0)
             continue
-        said = (
+        part = (
             run.content
             if isinstance(run.content, str)
-            else _visible(_said(run.content, row.get(run.content)), 360, run.size)
+            else _fitted(_formatted(run.content, row.get(run.content)), 360, run.size)
         )
-        lines[-1].append(_styled("tspan", said, run.size, run.color, bold=run.bold))
+        lines[-1].append(_styled("tspan", part, run.size, run.color, bold=run.bold))
         heights[-1] = max(heights[-1], run.size * POINT)
     for line, height in zip(lines, heights, strict=True):
         yield element("text", line, x=str(x), y=str(y), style="white-space: pre")
         y = round(y + height * 1.45)
 
 
-def _said(pill: Pill, value: object) -> str:
-    """A value in the field's format."""
+def _formatted(pill: Pill, value: object) -> str:
+    """Return a value in the format of its field."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
@@ -271,23 +258,23 @@ def _said(pill: Pill, value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _line(said: str, x: int, y: int, size: int, color: str, *, bold: bool = False) -> ET.Element:
-    made = _styled("text", said, size, color, bold=bold)
-    made.set("x", str(x))
-    made.set("y", str(y))
-    return made
+def _line(content: str, x: int, y: int, size: int, color: str, *, bold: bool = False) -> ET.Element:
+    line = _styled("text", content, size, color, bold=bold)
+    line.set("x", str(x))
+    line.set("y", str(y))
+    return line
 
 
-def _styled(tag: str, said: str, size: int, color: str, *, bold: bool) -> ET.Element:
-    made = text(tag, said, fill=color, font_size=f"{size * POINT:.1f}")
+def _styled(tag: str, content: str, size: int, color: str, *, bold: bool) -> ET.Element:
+    result = text(tag, content, fill=color, font_size=f"{size * POINT:.1f}")
     if bold:
-        made.set("font-weight", "600")
-    return made
+        result.set("font-weight", "600")
+    return result
 
 
-def _box(x: int, y: int, width: int, height: int, fill: str, **words: str) -> ET.Element:
+def _box(x: int, y: int, width: int, height: int, fill: str, **attributes: str) -> ET.Element:
     return element(
-        "rect", x=str(x), y=str(y), width=str(width), height=str(height), fill=fill, **words
+        "rect", x=str(x), y=str(y), width=str(width), height=str(height), fill=fill, **attributes
     )
 
 

@@ -1,4 +1,4 @@
-"""Publish: the workbook onto Tableau Server or Cloud, in the place of the one that is there."""
+"""Publish a workbook to Tableau Server or Cloud, replacing the one of the same name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from orderpull.errors import SettingsError, UsageError
 from orderpull.settings import Settings
 from orderpull.tableau.build import build
 from orderpull.tableau.connection import LiveConnection, live_connection
-from orderpull.tableau.server import project, signed_in
+from orderpull.tableau.server import find_project, signed_in
 from orderpull.tableau.workbook import Target
 
 Credentials = Literal["embed", "prompt"]
 
-# They have no types of their own.
+# The client has no types for these constructors.
 _new_connection: Callable[[], tsc.ConnectionItem] = tsc.ConnectionItem
 _new_login: Callable[..., tsc.ConnectionCredentials] = tsc.ConnectionCredentials
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A workbook on the server. :param url: where people open it, if the server says."""
+    """A published workbook. :param url: its web page, if the server returns one."""
 
     name: str
     project: str
@@ -32,7 +32,7 @@ class Published:
     size: int
 
     def as_json(self) -> dict[str, Any]:
-        """As ``tableau publish --json`` shows it."""
+        """Return the object that ``tableau publish --json`` prints."""
         return {
             "workbook": self.name,
             "project": self.project,
@@ -50,37 +50,37 @@ def publish(
     credentials: Credentials = "prompt",
     skip_connection_check: bool = False,
 ) -> Published:
-    """Publish *file*, or a workbook built now.
+    """Publish *file*, or a new workbook.
 
-    :param extract: of a workbook built now: as for :func:`build`.
-    :param credentials: embed: the server keeps the warehouse's login for everybody who looks;
-        prompt: it asks each of them.
-    :param skip_connection_check: publish though the server cannot reach the warehouse.
-    :raises UsageError: *file* is no workbook, or the server refuses it.
+    :param extract: for a new workbook, as in :func:`build`.
+    :param credentials: embed: the server stores the warehouse's login for all users; prompt: each
+        user enters a login.
+    :param skip_connection_check: publish even if the server cannot reach the warehouse.
+    :raises UsageError: *file* is not a workbook, or the server rejects it.
     :raises OrderpullError: the server cannot be reached, or fails.
     """
     if file is not None:
-        _is_workbook(file)
+        _check_workbook(file)
         return _publish(settings, file, _connections(settings, credentials), skip_connection_check)
     connections = _connections(settings, credentials)
     with TemporaryDirectory(prefix="orderpull-") as folder:
         packed = live_connection(settings) is None if extract is None else extract
-        made = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
-        build(settings, made, extract=packed, target=target)
-        return _publish(settings, made, connections, skip_connection_check)
+        built = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
+        build(settings, built, extract=packed, target=target)
+        return _publish(settings, built, connections, skip_connection_check)
 
 
 def _publish(
     settings: Settings,
     file: Path,
     connections: list[tsc.ConnectionItem],
-    skip: bool,  # noqa: FBT001 - it is handed on
+    skip: bool,  # noqa: FBT001 - passed on
 ) -> Published:
-    wanted = settings.tableau
+    options = settings.tableau
     with signed_in(settings) as server:
-        place = project(server, wanted.project)
-        item = tsc.WorkbookItem(project_id=place.id, name=wanted.workbook, show_tabs=False)
-        done = server.workbooks.publish(
+        folder = find_project(server, options.project)
+        item = tsc.WorkbookItem(project_id=folder.id, name=options.workbook, show_tabs=False)
+        published = server.workbooks.publish(
             item,
             str(file),
             tsc.Server.PublishMode.Overwrite,
@@ -88,11 +88,13 @@ def _publish(
             as_job=False,
             skip_connection_check=skip,
         )
-        return Published(wanted.workbook, wanted.project, done.webpage_url, file.stat().st_size)
+        return Published(
+            options.workbook, options.project, published.webpage_url, file.stat().st_size
+        )
 
 
 def _connections(settings: Settings, credentials: Credentials) -> list[tsc.ConnectionItem]:
-    """The login that the server is to keep, for a database that it asks."""
+    """Return the login for the server to store, for a live connection."""
     live = live_connection(settings)
     if live is None or credentials == "prompt":
         return []
@@ -104,22 +106,24 @@ def _connections(settings: Settings, credentials: Credentials) -> list[tsc.Conne
 
 
 def _password(settings: Settings, live: LiveConnection) -> str:
-    """The password of the one whom Tableau logs in as; never that of another.
+    """Return the password of Tableau's user, never the one of another user.
 
-    :raises SettingsError: it is not set.
+    :raises SettingsError: user or password is not set.
     """
-    own = settings.tableau.user is None
-    password = settings.tableau.password or (settings.destination.password if own else None)
+    same_user = settings.tableau.user is None
+    password = settings.tableau.password or (settings.destination.password if same_user else None)
     if not live.user or not password:
         raise SettingsError(
             "To embed a login, the server needs a user and a password of the warehouse.",
-            "Set tableau.user and tableau.password, best of a user who only reads.",
+            "Set tableau.user and tableau.password, preferably of a read-only user.",
         )
     return password
 
 
-def _is_workbook(file: Path) -> None:
+def _check_workbook(file: Path) -> None:
     if file.suffix.lower() not in {".twb", ".twbx"}:
         raise UsageError(f"{file} is neither a .twb nor a .twbx.", "Name a workbook of Tableau's.")
     if not file.is_file():
-        raise UsageError(f"There is no {file}.", "Build it first: orderpull tableau build -o FILE.")
+        raise UsageError(
+            f"{file} does not exist.", "Build it first: orderpull tableau build -o FILE."
+        )

@@ -1,6 +1,6 @@
-"""Tableau Server or Cloud, signed in to, and what it says in sentences.
+"""Session on Tableau Server or Cloud, with its errors as sentences.
 
-No secret is ever in a message: whatever the server says is searched for them first.
+Secrets are redacted from every message of the server.
 """
 
 import ipaddress
@@ -22,35 +22,35 @@ from tableauserverclient.server.endpoint.exceptions import (
 from orderpull.errors import OrderpullError, SettingsError, UsageError
 from orderpull.settings import Settings
 
-_new_server: Callable[..., tsc.Server] = tsc.Server  # it has no types of its own
+_new_server: Callable[..., tsc.Server] = tsc.Server  # untyped constructor
 
-_LONGEST = 300
-"""How much of what a server says is told."""
+_MAX_MESSAGE = 300
+"""Longest part of a server's message that is shown, in characters."""
 
 
 @contextmanager
 def signed_in(settings: Settings) -> Iterator[tsc.Server]:
-    """The server of ``[tableau]``, signed in to by token for as long as it is used.
+    """Sign in to the server of ``[tableau]`` by token, and sign out at the end.
 
-    :raises SettingsError: a setting that it needs is missing.
-    :raises UsageError: the token, or what is asked for, is refused.
+    :raises SettingsError: a required setting is missing.
+    :raises UsageError: the server rejects the token or a request.
     :raises OrderpullError: the server cannot be reached, or fails.
     """
-    wanted = settings.tableau
+    options = settings.tableau
     address = _address(settings)
-    if not wanted.token_name or not wanted.token:
+    if not options.token_name or not options.token:
         raise SettingsError(
             "tableau.token_name and tableau.token are needed to sign in.",
             'Make a personal access token in Tableau, then set token = "${TABLEAU_TOKEN}".',
         )
-    login = tsc.PersonalAccessTokenAuth(wanted.token_name, wanted.token, wanted.site or "")
-    with told(settings):
+    login = tsc.PersonalAccessTokenAuth(options.token_name, options.token, options.site or "")
+    with _translated_errors(settings):
         server = _new_server(
-            address, http_options={"timeout": wanted.timeout}, session_factory=_session
+            address, http_options={"timeout": options.timeout}, session_factory=_session
         )
         try:
-            about = server.server_info.get()
-            server.version = about.rest_api_version if about else server.version
+            info = server.server_info.get()
+            server.version = info.rest_api_version if info else server.version
             server.auth.sign_in(login)
             yield server
         finally:
@@ -59,29 +59,29 @@ def signed_in(settings: Settings) -> Iterator[tsc.Server]:
             server.close()
 
 
-def project(server: tsc.Server, path: str) -> tsc.ProjectItem:
-    """The project at *path*, levels apart by ``/``.
+def find_project(server: tsc.Server, path: str) -> tsc.ProjectItem:
+    """Return the project at *path*, whose levels are separated by ``/``.
 
-    :raises UsageError: there is none that this token can see.
+    :raises UsageError: the project does not exist, or is hidden from this token.
     """
-    every = list(tsc.Pager(server.projects))
+    projects = list(tsc.Pager(server.projects))
     parent: str | None = None
-    found: tsc.ProjectItem | None = None
+    project: tsc.ProjectItem | None = None
     for name in path.split("/"):
-        found = next((p for p in every if p.name == name and p.parent_id == parent), None)
-        if found is None:
-            names = sorted({str(each.name) for each in every if each.parent_id == parent})
+        project = next((p for p in projects if p.name == name and p.parent_id == parent), None)
+        if project is None:
+            names = sorted({str(each.name) for each in projects if each.parent_id == parent})
             raise UsageError(
                 f"There is no project {path!r} that this token can see.",
                 f"Known there: {', '.join(names[:12]) or 'none'}. Set tableau.project.",
             )
-        parent = found.id
-    assert found is not None  # noqa: S101 - a path has one part at least
-    return found
+        parent = project.id
+    assert project is not None  # noqa: S101 - a path has one part at least
+    return project
 
 
 def _address(settings: Settings) -> str:
-    """The server's address, which must not carry a token in the clear."""
+    """Return the server's URL, which must be encrypted unless it is on this machine."""
     address = settings.tableau.server
     if not address:
         raise SettingsError(
@@ -90,9 +90,9 @@ def _address(settings: Settings) -> str:
     parts = urlsplit(address)
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
         raise SettingsError(
-            "tableau.server is no address.", "It is https:// and a host, and nothing else."
+            "tableau.server is not a URL.", "Set it to https:// and a host, without a user."
         )
-    if parts.scheme == "http" and not _this_machine(parts.hostname):
+    if parts.scheme == "http" and not _is_local(parts.hostname):
         raise SettingsError(
             f"tableau.server is {address}: the token would travel unencrypted.",
             "Use https://.",
@@ -101,27 +101,27 @@ def _address(settings: Settings) -> str:
 
 
 def _session() -> requests.Session:
-    """A session that takes a token to no other host, wherever it is sent on to."""
+    """Return a session that follows no redirect to another host, so that the token stays."""
     session = requests.Session()
-    session.hooks["response"].append(_stays)
+    session.hooks["response"].append(_check_redirect)
     return session
 
 
-def _stays(response: requests.Response, **_: object) -> None:
+def _check_redirect(response: requests.Response, **_: object) -> None:
     if not response.is_redirect:
         return
-    here, there = (
+    origin, target = (
         urlsplit(url) for url in (response.url, urljoin(response.url, response.headers["Location"]))
     )
-    if here.hostname != there.hostname:
+    if origin.hostname != target.hostname:
         response.close()
         raise UsageError(
-            f"{here.netloc} sends on to {there.netloc}; the token does not go along.",
-            "Set tableau.server to the address that is meant.",
+            f"{origin.netloc} redirects to {target.netloc}; the token is not sent there.",
+            "Set tableau.server to the final address.",
         )
 
 
-def _this_machine(host: str) -> bool:
+def _is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -129,48 +129,48 @@ def _this_machine(host: str) -> bool:
 
 
 @contextmanager
-def told(settings: Settings) -> Iterator[None]:
-    """Turn what the client and the server say into sentences."""
-    where = urlsplit(settings.tableau.server or "").netloc
+def _translated_errors(settings: Settings) -> Iterator[None]:
+    """Translate errors of the client and the server into sentences."""
+    host = urlsplit(settings.tableau.server or "").netloc
     try:
         yield
     except FailedSignInError:
         raise UsageError(
-            f"{where} does not accept the token {settings.tableau.token_name!r} "
+            f"{host} does not accept the token {settings.tableau.token_name!r} "
             f"for the site {settings.tableau.site or 'default'!r}.",
-            "Check tableau.token_name, tableau.token and tableau.site; a token that was not used "
-            "for 15 days ends.",
+            "Check tableau.token_name, tableau.token and tableau.site. A token expires "
+            "after 15 days without use.",
         ) from None
     except ServerResponseError as error:
-        said = f"{error.summary}: {error.detail}" if error.detail else error.summary
+        message = f"{error.summary}: {error.detail}" if error.detail else error.summary
         raise UsageError(
-            f"{where} refused it ({error.code}): {_clean(said, settings)}.",
+            f"{host} rejected the request ({error.code}): {_redacted(message, settings)}.",
             "Check the project and the rights of the token's owner.",
         ) from None
     except requests.exceptions.SSLError as error:
-        raise _failed(f"{where}'s certificate is not trusted", error, settings) from None
+        raise _failed(f"{host}'s certificate is not trusted", error, settings) from None
     except requests.exceptions.Timeout as error:
-        raise _failed(f"{where} did not answer in time", error, settings) from None
+        raise _failed(f"{host} did not answer in time", error, settings) from None
     except requests.exceptions.RequestException as error:
-        raise _failed(f"{where} cannot be reached", error, settings) from None
+        raise _failed(f"{host} cannot be reached", error, settings) from None
     except InternalServerError as error:
         raise OrderpullError(
-            f"{where} failed (HTTP {error.code}).", "Try again later; the file was not changed."
+            f"{host} failed (HTTP {error.code}).", "Try again later; the file was not changed."
         ) from None
     except (NonXMLResponseError, RedirectError) as error:
-        raise _failed(f"{where} does not speak as Tableau does", error, settings) from None
+        raise _failed(f"{host} does not respond as Tableau does", error, settings) from None
 
 
-def _failed(what: str, error: Exception, settings: Settings) -> OrderpullError:
+def _failed(summary: str, error: Exception, settings: Settings) -> OrderpullError:
     cause = error.args[0] if error.args else error
     reason = getattr(cause, "reason", cause)
-    said = str(reason).rpartition(": ")[2] or type(error).__name__
-    return OrderpullError(f"{what}: {_clean(said, settings)}.", "Check tableau.server.")
+    message = str(reason).rpartition(": ")[2] or type(error).__name__
+    return OrderpullError(f"{summary}: {_redacted(message, settings)}.", "Check tableau.server.")
 
 
-def _clean(said: object, settings: Settings) -> str:
-    """*said* in one line, not too long, and without a secret."""
-    line = " ".join(str(said).split()).rstrip(".")[:_LONGEST]
+def _redacted(message: object, settings: Settings) -> str:
+    """Return *message* as one line without secrets, cut to a readable length."""
+    line = " ".join(str(message).split()).rstrip(".")[:_MAX_MESSAGE]
     secrets = (
         settings.tableau.token,
         settings.tableau.password,

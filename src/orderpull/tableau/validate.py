@@ -1,7 +1,7 @@
-"""Validate: a workbook before the eyes of Tableau itself, on a server that can.
+"""Validate a workbook by Tableau itself, on a server.
 
-Tableau Server 2026.2 and Tableau Cloud have an endpoint that tells whether a ``.twb`` would open.
-Path, parts and answer are those of Tableau's own client for it (tableau/tableau-mcp).
+Tableau Server 2026.2 and Tableau Cloud have an endpoint that checks whether a ``.twb`` would open.
+URL, request and response follow Tableau's own client (tableau/tableau-mcp).
 """
 
 from pathlib import Path
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
     import requests
 
-FIRST = "3.29"
-"""The first version of the REST API that can."""
+MIN_API_VERSION = "3.29"
+"""First version of the REST API with the endpoint."""
 
 
 def validate_on_server(settings: Settings, file: Path) -> list[Finding]:
-    """What Tableau says against the workbook in *file*; nothing is kept on the server.
+    """Return Tableau's findings about the workbook in *file*. The server stores nothing.
 
-    :raises UsageError: the server has no such endpoint, or refuses.
-    :raises OrderpullError: it cannot be reached, or fails.
+    :raises UsageError: the server lacks the endpoint, or rejects the request.
+    :raises OrderpullError: the server cannot be reached, or fails.
     """
-    read = packages.read(file)
-    if not read.text:
-        return read.findings
+    content = packages.read(file)
+    if not content.text:
+        return content.findings
     with signed_in(settings) as server:
-        if not server.check_at_least_version(FIRST):
+        if not server.check_at_least_version(MIN_API_VERSION):
             raise UsageError(
-                f"This server's REST API is {server.version}; workbooks are validated from {FIRST} "
-                "(Tableau Server 2026.2, Tableau Cloud).",
-                "Leave out --server: orderpull's own checker needs none.",
+                f"This server's REST API is {server.version}; workbooks are validated from "
+                f"{MIN_API_VERSION} (Tableau Server 2026.2, Tableau Cloud).",
+                "Leave out --server: orderpull's own check needs no server.",
             )
-        return _findings(_asked(server, file.with_suffix(".twb").name, read.text))
+        return _findings(_send(server, file.with_suffix(".twb").name, content.text))
 
 
-def _asked(server: tsc.Server, name: str, text: bytes) -> bytes:
+def _send(server: tsc.Server, name: str, text: bytes) -> bytes:
     part = RequestField("tableau_workbook", text, name)
     part.make_multipart(content_type="application/octet-stream")
     body, form = encode_multipart_formdata([part])
@@ -56,16 +56,18 @@ def _asked(server: tsc.Server, name: str, text: bytes) -> bytes:
     return post(url, body, mixed, {"headers": {"Accept": "application/json"}}).content
 
 
-def _findings(answer: bytes) -> list[Finding]:
+def _findings(response: bytes) -> list[Finding]:
     try:
-        told = msgspec.json.decode(answer) if answer.strip() else {}
+        report = msgspec.json.decode(response) if response.strip() else {}
     except msgspec.DecodeError:
-        told = None
-    if not isinstance(told, dict):
-        raise OrderpullError("The server's answer cannot be read.", "Look at the server's version.")
-    found: list[Finding] = []
+        report = None
+    if not isinstance(report, dict):
+        raise OrderpullError(
+            "The server's response cannot be parsed.", "Check the server's version."
+        )
+    findings: list[Finding] = []
     for kind in ("errors", "warnings"):
-        for each in cast("list[dict[str, Any]]", told.get(kind) or ()):
-            place = f"line {each.get('line', '?')}, <{each.get('elementName', '?')}>"
-            found.append(Finding(kind.removesuffix("s"), place, str(each.get("message", ""))))
-    return found
+        for each in cast("list[dict[str, Any]]", report.get(kind) or ()):
+            location = f"line {each.get('line', '?')}, <{each.get('elementName', '?')}>"
+            findings.append(Finding(kind.removesuffix("s"), location, str(each.get("message", ""))))
+    return findings
