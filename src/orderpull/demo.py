@@ -79,7 +79,6 @@ def _settings(home: Path, url: str, orders: int) -> Settings:
 
 
 def _show_next_steps(home: Path, console: Console) -> None:
-    command = _command()
     console.print()
     console.print(f"[bold]Files[/] in {home}")
     for name, content in (
@@ -92,19 +91,12 @@ def _show_next_steps(home: Path, console: Console) -> None:
     console.print()
     console.print("[bold]Next[/]")
     console.print(f"  cd {shlex.quote(str(home))}")
-    for arguments, purpose in (
-        ("report --country DE", "the answers for one country"),
-        ("sql", "the warehouse in SQL"),
-        ("init", "settings for a shop of your own, in another folder"),
+    if shutil.which("orderpull") is None:
+        programs = shlex.quote(str(Path(sys.executable).parent))
+        console.print(f"  export PATH={programs}:$PATH")
+    for command, purpose in (
+        ("orderpull report --country DE", "the answers for one country"),
+        ("orderpull sql", "the warehouse in SQL"),
+        ("orderpull init", "settings for your own shop, in another folder"),
     ):
-        console.print(f"  {f'{command} {arguments}':<24} [dim]{purpose}[/]")
-
-
-def _command() -> str:
-    """Return the command line that starts orderpull: its path, unless the shell finds it."""
-    if shutil.which("orderpull"):
-        return "orderpull"
-    program = Path(sys.executable).with_name("orderpull")
-    if program.exists():
-        return shlex.quote(str(program))
-    return f"{shlex.quote(sys.executable)} -m orderpull"
+        console.print(f"  {command:<30} [dim]{purpose}[/]")

@@ -72,7 +72,7 @@ def test_run_json_is_one_object(shop: Simulator, here: Path) -> None:
 
 def test_pull_then_load(shop: Simulator) -> None:
     """Pulled pages wait, status says so, load brings them in and asks nobody."""
-    assert "3 landed pages wait" in call("pull").stdout
+    assert "3 landed pages are not loaded yet" in call("pull").stdout
     assert "load 3 landed pages" in call("status").stdout
     calls = len(shop.calls)
     assert "60" in call("load").stdout

@@ -143,7 +143,7 @@ def test_an_extract_by_the_command(shop: Settings, tmp_path: Path) -> None:
     assert said["bytes"] == file.stat().st_size
     assert said["live"] is None
     assert set(said["rows"]) == {"order_header", "order_item", "order_address"}
-    assert "nothing wrong" in call(shop.file, "validate", str(file)).stdout
+    assert "no fault" in call(shop.file, "validate", str(file)).stdout
     assert [path.name for path in tmp_path.iterdir()] == ["orders.twbx"]
 
 

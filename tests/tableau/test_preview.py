@@ -51,7 +51,7 @@ def test_it_shows_the_answers(shop: Settings, tmp_path: Path) -> None:
     assert "(no country)" in lines
     again = CliRunner().invoke(main, command)
     assert again.exit_code == 2
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
 
 
 def test_an_empty_warehouse(tmp_path: Path) -> None:
