@@ -190,7 +190,7 @@ def test_every_command_reads_from_s3(
         file.write_text(bucket.toml() + file.read_text(encoding="utf-8"), encoding="utf-8")
         assert f"landing: s3://{bucket.name}/raw" in call("check").stdout
         assert len(simulator.requests) == 0
-        assert "3 landed pages wait" in call("pull").stdout
+        assert "3 landed pages are not loaded yet" in call("pull").stdout
         assert "load 3 landed pages" in call("status").stdout
         asked = len(simulator.requests)
         told = json.loads(call("load", "--json").stdout)["sources"]["shop"]
