@@ -48,7 +48,7 @@ def record_load(result: RunResult) -> None:
     count("Orders", sum(source.counts.fetched for source in sources))
     count("Rejects", sum(source.counts.rejected for source in sources))
     count("PossibleLoss", sum(source.possible_loss for source in sources))
-    count("PendingPages", sum(source.waiting for source in sources))
+    count("Waiting", sum(source.waiting for source in sources))
 
 
 def record_age(seconds: float) -> None:
