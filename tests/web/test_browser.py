@@ -237,7 +237,7 @@ def test_everybody_can_use_it(
     }.items():
         page.goto(path)
         page.locator("details").evaluate_all("all => all.forEach(it => { it.open = true; })")
-        assert_accessible(page, path, width)
+        assert_accessible(page, path, width, scheme)
         take_screenshot(page, f"{name}-{width}-{scheme}", full_page=True)
     context.close()
 

@@ -108,7 +108,7 @@ def test_everybody_can_sign_in(
         else:
             enter(page, "not this one")
             expect(page.locator("#wrong")).to_be_visible()
-        assert_accessible(page, name, width)
+        assert_accessible(page, name, width, scheme)
         assert page.evaluate("document.activeElement.id") == "password"
         take_screenshot(page, f"{name}-{width}-{scheme}")
     enter(page)

@@ -1,5 +1,7 @@
 """Formats of numbers, dates and texts, by the language of the browser."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
@@ -20,8 +22,6 @@ JOINERS = "\u200c\u200d"
 MAX_LANGUAGES = 10
 CACHE_SIZE = 20_000
 """Entries of each format cache: a page formats hundreds of values, most of them repeatedly."""
-
-UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 CODE_LENGTH = 2
 """Length of an ISO 3166-1 alpha-2 code."""
@@ -59,6 +59,10 @@ def _locale_or_english(identifier: str) -> Locale:
         return _locale("en")
 
 
+_number, _percent = lru_cache(CACHE_SIZE)(format_decimal), lru_cache(CACHE_SIZE)(format_percent)
+_day, _skeleton = lru_cache(CACHE_SIZE)(format_date), lru_cache(CACHE_SIZE)(format_skeleton)
+
+
 @dataclass(frozen=True, slots=True)
 class Formats:
     """Formats numbers and dates for one reader.
@@ -72,7 +76,7 @@ class Formats:
 
     def number(self, value: float | None) -> str:
         """Format a whole number with group separators."""
-        return NOTHING if value is None else _number(value, None, self.locale)
+        return NOTHING if value is None else _number(value, locale=self.locale)
 
     def average(self, value: float | None) -> str:
         """Format a number with two decimals."""
@@ -91,7 +95,7 @@ class Formats:
 
     def day(self, day: date) -> str:
         """Format a day."""
-        return _day(day, self.locale)
+        return _day(day, "medium", self.locale)
 
     def days(self, days: Days) -> str:
         """Format a range of days."""
@@ -107,7 +111,7 @@ class Formats:
         """Format the label of a bar."""
         first = days.first or date.min
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
-        return _skeleton(skeleton, first, self.locale)
+        return _skeleton(skeleton, first, locale=self.locale)
 
     def instant(self, instant: datetime | None) -> str:
         """Format a UTC time in the report's time zone."""
@@ -116,26 +120,6 @@ class Formats:
         local = instant.replace(tzinfo=UTC).astimezone(self.zone)
         clock = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
         return f"{self.day(local.date())}, {clock}"
-
-
-@lru_cache(CACHE_SIZE)
-def _number(value: float, pattern: str | None, locale: Locale) -> str:
-    return str(format_decimal(value, format=pattern, locale=locale))
-
-
-@lru_cache(CACHE_SIZE)
-def _percent(value: float, pattern: str, locale: Locale) -> str:
-    return str(format_percent(value, format=pattern, locale=locale))
-
-
-@lru_cache(CACHE_SIZE)
-def _day(day: date, locale: Locale) -> str:
-    return str(format_date(day, "medium", locale=locale))
-
-
-@lru_cache(CACHE_SIZE)
-def _skeleton(skeleton: str, day: date, locale: Locale) -> str:
-    return str(format_skeleton(skeleton, day, locale=locale))
 
 
 @lru_cache(CACHE_SIZE)
@@ -167,19 +151,20 @@ def visible(text: str) -> str:
 
 def ago(instant: datetime, now: datetime) -> str:
     """Time since *instant*, in words."""
-    seconds = (now - instant).total_seconds()
-    for length, unit in UNITS:
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
+    age = _duration((now - instant).total_seconds(), math.floor)
+    return f"{age} ago" if age else "just now"
 
 
 def until(instant: datetime, now: datetime) -> str:
     """Time from *now* until *instant*, in words."""
-    seconds = (instant - now).total_seconds()
-    for length, unit in UNITS:
+    rest = _duration((instant - now).total_seconds(), round)
+    return f"in {rest}" if rest else "in less than a minute"
+
+
+def _duration(seconds: float, rounded: Callable[[float], int]) -> str:
+    """Days, hours or minutes; '' below a minute."""
+    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= length:
-            count = round(seconds / length)
-            return f"in {count} {unit}{'s' if count > 1 else ''}"
-    return "in less than a minute"
+            count = rounded(seconds / length)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return ""
