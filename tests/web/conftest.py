@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from orderpull import Settings, clock
-from tests.web.shop import HOSTILE, Order, fill, rows_of, serving, settings_in, well
+from tests.web.shop import HOSTILE, Order, fill, finished_run, rows_of, serving, settings_in
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,10 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     orders += [Order(f"hostile {i}", HOSTILE[i], {"PEN": 1}, now) for i in range(2)]
     orders += [Order("hostile source", "DE", {"PEN": 1}, now, source=HOSTILE[0])]
     orders += [Order("empty", "DE", {}, now), Order("dateless", "DE", {"PEN": 2}, None)]
-    failed = well(2, "outlet", error="outlet did not answer: <b>refused</b>.", pulled_at=None)
-    runs = [well(1, "shop", fetched=600), failed]
+    failed = finished_run(
+        2, "outlet", error="outlet did not answer: <b>refused</b>.", pulled_at=None
+    )
+    runs = [finished_run(1, "shop", fetched=600), failed]
     rows = rows_of(orders, runs)
     rows["orderpull_reject"] = [
         {"source": "shop", "ordernumber": None, "reason": "number_missing", "raw": "Ada Secret",

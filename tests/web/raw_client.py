@@ -1,4 +1,4 @@
-"""Pages that one has to sign in to, and requests as no browser and no library would send them."""
+"""A raw HTTP client for requests that no library would send, and settings with a sign-in."""
 
 import base64
 import hashlib
@@ -21,21 +21,21 @@ HOST = "orders.example.com"
 
 
 def quick_hash(password: str) -> str:
-    """A hash that costs next to nothing, for tests that try often."""
+    """Hash *password* at the lowest cost, for tests with many attempts."""
     found = hashlib.scrypt(password.encode(), salt=b"salt" * 4, n=16, r=1, p=1, dklen=32)
     salt, text = (base64.b64encode(data).decode().rstrip("=") for data in (b"salt" * 4, found))
     return f"$scrypt$ln=4,r=1,p=1${salt}${text}"
 
 
 def locked(settings: Settings, **web: Any) -> Settings:
-    """*settings* with a password and a token, and with *web* instead."""
+    """*settings* with a password and a token; *web* overrides the settings of ``[web]``."""
     chosen = {"password_hash": quick_hash(PASSWORD), "token": TOKEN, "hosts": [HOST], **web}
     return msgspec.structs.replace(settings, web=WebSettings(**chosen))
 
 
 @dataclass
 class Answer:
-    """What came back. :param status: 0: the connection was closed without a word."""
+    """A response. :param status: 0 if the connection was closed without a response."""
 
     status: int
     headers: Message
@@ -43,17 +43,17 @@ class Answer:
 
     @property
     def session(self) -> str:
-        """The cookie that was set, as it is sent back."""
+        """The session cookie of the response, as a browser sends it back."""
         return (self.headers["set-cookie"] or "").partition(";")[0]
 
     @property
     def location(self) -> str:
-        """Where it leads."""
+        """Target of the redirect."""
         return self.headers["location"] or ""
 
 
 def send(site: str, data: bytes) -> Answer:
-    """What the server of *site* answers to these bytes."""
+    """Send raw bytes to the server of *site* and read its response."""
     place = urlsplit(site)
     with socket.create_connection((place.hostname, place.port or 80), timeout=30) as connection:
         with suppress(OSError):  # It may have answered before all was sent.
@@ -69,7 +69,7 @@ def send(site: str, data: bytes) -> Answer:
 def ask(
     site: str, target: str = "/", *headers: str, method: str = "GET", body: bytes = b""
 ) -> Answer:
-    """Ask for *target*, as it is written here, with these header lines besides."""
+    """Request *target*, sent unchanged, with these further header lines."""
     lines = [f"{method} {target} HTTP/1.1", "Connection: close", *headers]
     if not any(line.lower().startswith("host:") for line in headers):
         lines.append(f"Host: {urlsplit(site).netloc}")
@@ -79,7 +79,7 @@ def ask(
 
 
 def sign_in(site: str, password: str = PASSWORD, *headers: str, next_: str = "/") -> Answer:
-    """Send the form, as a browser would from the page itself."""
+    """Send the sign-in form, as a browser would from the page itself."""
     return ask(
         site, "/sign-in", f"Origin: {site}", "Sec-Fetch-Site: same-origin",
         "Content-Type: application/x-www-form-urlencoded", *headers, method="POST",
@@ -88,7 +88,7 @@ def sign_in(site: str, password: str = PASSWORD, *headers: str, next_: str = "/"
 
 
 def signed_in(site: str) -> str:
-    """The header line with the cookie of a new session."""
+    """Sign in; returns the header line with the session cookie."""
     answer = sign_in(site)
     assert answer.status == 303, answer.text
     return f"Cookie: {answer.session}"

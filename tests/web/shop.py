@@ -1,4 +1,4 @@
-"""Warehouses for the pages: orders and runs written straight into the tables, then published."""
+"""A shop for the pages: orders and runs written into the tables, published, and served."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ HOSTILE = (
 
 @dataclass
 class Order:
-    """An order as a test means it."""
+    """An order of a test."""
 
     number: str
     country: str | None = "DE"
@@ -43,7 +43,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def rows_of(orders: Sequence[Order], runs: Sequence[dict[str, Any]] = ()) -> Rows:
-    """The tables' rows."""
+    """Convert orders and runs to rows of the tables."""
     key = [{"ordernumber": o.number, "source": o.source} for o in orders]
     return {
         "order_header": [
@@ -63,8 +63,8 @@ def rows_of(orders: Sequence[Order], runs: Sequence[dict[str, Any]] = ()) -> Row
     }
 
 
-def well(number: int = 1, source: str = "shop", **changed: Any) -> dict[str, Any]:
-    """A run that went well, half an hour ago."""
+def finished_run(number: int = 1, source: str = "shop", **changed: Any) -> dict[str, Any]:
+    """A row of ``orderpull_run``: a successful run, half an hour ago."""
     at = clock.now() - timedelta(minutes=30)
     counts = dict.fromkeys(
         ("fetched", "inserted", "updated", "unchanged", "stale", "rejected", "possible_loss"), 0
@@ -87,7 +87,7 @@ def settings_in(folder: Path, sources: Sequence[str] = ("shop",)) -> Settings:
 
 
 def fill(settings: Settings, rows: Rows) -> None:
-    """Write *rows* into the DuckDB warehouse, with their summaries, and publish it."""
+    """Write *rows* into the DuckDB warehouse, with its rollups, and publish it."""
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     destination.preflight()
     with duckdb.connect(str(settings.folder / "orders.duckdb")) as connection:
@@ -112,7 +112,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[s
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
-    """The pages, served at the address that this gives."""
+    """Serve the pages in a thread; yields their address."""
     with listen("127.0.0.1", 0) as listening:
         server = server_of(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -18,7 +18,7 @@ from orderpull.web.api import ENDPOINTS, FILTERS
 from orderpull.web.security import MAX_QUERY_BYTES
 from tests.docs.markdown import ROOT, rows, section
 from tests.web.raw_client import BEARER, TOKEN, Answer, ask, locked, signed_in
-from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
+from tests.web.shop import Order, fill, finished_run, rows_of, serving, settings_in
 
 PATHS = [f"/api/{address.path}" for address in ENDPOINTS]
 
@@ -102,7 +102,9 @@ def test_long_tables_come_page_by_page(tmp_path_factory: pytest.TempPathFactory)
     settings = settings_in(tmp_path_factory.mktemp("many"))
     fill(
         settings,
-        rows_of([Order(str(n), items={"PEN": 1, f"S{n}": 1}) for n in range(501)], [well()]),
+        rows_of(
+            [Order(str(n), items={"PEN": 1, f"S{n}": 1}) for n in range(501)], [finished_run()]
+        ),
     )
     with serving(settings) as site:
         for path, key in (("/api/orders?sku=PEN&", "ordernumber"), ("/api/skus?", "sku")):

@@ -29,7 +29,7 @@ from tests.web.raw_client import (
     sign_in,
     signed_in,
 )
-from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
+from tests.web.shop import Order, fill, finished_run, rows_of, serving, settings_in
 
 SKU = "SKU-of-ours"
 """Stands in the warehouse: an answer that holds it was given to somebody."""
@@ -43,7 +43,7 @@ PAGES = ("/", "/skus", f"/orders?sku={SKU}", "/runs", "/csv/skus", "/csv/orders"
 def held(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A warehouse with one SKU and one secret name."""
     settings = settings_in(tmp_path_factory.mktemp("held"))
-    fill(settings, rows_of([Order(str(n), items={SKU: 1}) for n in range(3)], [well()]))
+    fill(settings, rows_of([Order(str(n), items={SKU: 1}) for n in range(3)], [finished_run()]))
     return settings
 
 

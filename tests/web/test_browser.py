@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from orderpull.web.periods import PERIODS
 from tests.web.browsing import assert_accessible, take_screenshot
-from tests.web.shop import HOSTILE, Order, fill, rows_of, serving, settings_in, well
+from tests.web.shop import HOSTILE, Order, fill, finished_run, rows_of, serving, settings_in
 
 
 def tile(page: Page, number: int = 1) -> str:
@@ -248,7 +248,7 @@ def test_small_warehouses(browser: Browser, tmp_path: Path, what: str) -> None:
     settings = settings_in(tmp_path)
     if what != "nothing yet":
         orders = [Order("1", items={"PEN": 2})] if what == "one order" else []
-        fill(settings, rows_of(orders, [well()]))
+        fill(settings, rows_of(orders, [finished_run()]))
     with serving(settings) as url:
         page = browser.new_page()
         response = page.goto(url)

@@ -14,7 +14,7 @@ from orderpull.errors import DestinationError, UsageError
 from orderpull.web import cache
 from orderpull.web.cache import SingleFlightCache, WarehouseCache
 from tests.warehouses import warehouse
-from tests.web.shop import Order, fill, get, rows_of, serving, settings_in, well
+from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -37,18 +37,18 @@ def test_a_new_snapshot_is_read_and_an_old_one_kept_open(
 
     monkeypatch.setattr(DuckdbDestination, "reader", counted)
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order("1")], [well(1)]))
+    fill(settings, rows_of([Order("1")], [finished_run(1)]))
     cached = WarehouseCache(settings)
     assert [cached.read(orders) for _ in range(3)] == [1, 1, 1]
     assert opened == 1
-    fill(settings, rows_of([Order("2")], [well(2)]))
+    fill(settings, rows_of([Order("2")], [finished_run(2)]))
     assert [cached.read(orders) for _ in range(3)] == [2, 2, 2]
     assert opened == 2
 
 
 def test_after_a_failure_it_is_opened_anew(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order("1")], [well(1)]))
+    fill(settings, rows_of([Order("1")], [finished_run(1)]))
     cached = WarehouseCache(settings)
 
     def fails(reader: Any) -> None:
@@ -66,7 +66,7 @@ def test_where_there_is_nothing_it_says_so_until_there_is(tmp_path: Path) -> Non
     for _ in range(2):
         with pytest.raises(DestinationError, match="nothing to read yet"):
             cached.read(orders)
-    fill(settings, rows_of([Order("1")], [well(1)]))
+    fill(settings, rows_of([Order("1")], [finished_run(1)]))
     assert cached.read(orders) == 1
 
 
@@ -126,10 +126,10 @@ def test_a_new_load_is_seen_and_nothing_is_read_twice(
     """A page asked again is answered from the cache; after a load it shows the new orders."""
     monkeypatch.setattr(cache, "CHECK_SECONDS", 0.05)
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order("1", items={"PEN": 2})], [well()]))
+    fill(settings, rows_of([Order("1", items={"PEN": 2})], [finished_run()]))
     with serving(settings) as site:
         assert b"in 1 order<" in get(f"{site}/orders?sku=PEN").data
-        fill(settings, rows_of([Order("2", items={"PEN": 3})], [well(2)]))
+        fill(settings, rows_of([Order("2", items={"PEN": 3})], [finished_run(2)]))
         deadline = time.monotonic() + 30
         while b"in 2 orders<" not in get(f"{site}/orders?sku=PEN").data:
             assert time.monotonic() < deadline

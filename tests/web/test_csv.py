@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from orderpull import Settings
-from tests.web.shop import Order, fill, get, rows_of, serving, settings_in, well
+from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
 
 
 def test_csv_equals_sql(sold: Settings, site: str) -> None:
@@ -34,7 +34,7 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
 def test_a_spreadsheet_computes_no_text_and_every_number(tmp_path: Path) -> None:
     skus = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "plain"]
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order("-5", items=dict.fromkeys(skus, 3))], [well()]))
+    fill(settings, rows_of([Order("-5", items=dict.fromkeys(skus, 3))], [finished_run()]))
     with serving(settings) as site:
         told = get(f"{site}/csv/skus").data.decode("utf-8-sig")
         orders = get(f"{site}/csv/orders?sku=plain").data.decode("utf-8-sig")

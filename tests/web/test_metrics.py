@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from orderpull import Settings, clock
 from tests.web.browsing import ROOT
 from tests.web.raw_client import BEARER, ask, locked, signed_in
-from tests.web.shop import Order, fill, rows_of, serving, settings_in, well
+from tests.web.shop import Order, fill, finished_run, rows_of, serving, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -45,9 +45,9 @@ def test_the_ledger_is_told_by_source(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, ("shop", "outlet", "new"))
     hour = clock.now() - timedelta(hours=1)
     runs = [
-        well(1, "shop", possible_loss=2), well(2, "shop", possible_loss=1), well(3, "shop", pulled_at=hour),
-        well(1, "outlet", pulled_at=hour), well(2, "outlet", error="It did not answer.", pulled_at=None),
-        well(1, "gone"),
+        finished_run(1, "shop", possible_loss=2), finished_run(2, "shop", possible_loss=1), finished_run(3, "shop", pulled_at=hour),
+        finished_run(1, "outlet", pulled_at=hour), finished_run(2, "outlet", error="It did not answer.", pulled_at=None),
+        finished_run(1, "gone"),
     ]  # fmt: skip
     rows = rows_of([Order("1", items={"PEN": 1})], runs)
     reject = {
@@ -79,7 +79,7 @@ def test_the_ledger_is_told_by_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changed", [{"error": "no"}, {"possible_loss": 1}, {"finished_at": None}])
 def test_a_run_that_did_not_end_well_is_not_ok(tmp_path: Path, changed: dict[str, Any]) -> None:
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([], [well(1), well(2, **changed)]))
+    fill(settings, rows_of([], [finished_run(1), finished_run(2, **changed)]))
     with serving(settings) as site:
         assert figures(site)["orderpull_source_last_run_ok", (("source", "shop"),)] == 0
 

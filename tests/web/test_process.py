@@ -27,7 +27,7 @@ from orderpull.schedule.trigger import Every
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.shops import rows, shop_settings
 from tests.web.raw_client import ask
-from tests.web.shop import Order, fill, rows_of, settings_in, well
+from tests.web.shop import Order, fill, finished_run, rows_of, settings_in
 
 LONG = 60.0
 """Seconds after which a test gives up; nothing here takes nearly as long."""
@@ -148,7 +148,7 @@ def test_a_run_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
 def test_it_ends_when_told_to_with_requests_under_way(tmp_path: Path, number: int) -> None:
     """Some ask all the time, one never ends its request, one keeps its connection."""
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order(str(n)) for n in range(50)], [well()]))
+    fill(settings, rows_of([Order(str(n)) for n in range(50)], [finished_run()]))
     with started(tmp_path) as served:
         assert ask(served.url).status == 200
         over = threading.Event()
@@ -195,7 +195,7 @@ main()
 def test_it_ends_when_told_to_though_the_warehouse_does_not_answer(tmp_path: Path) -> None:
     """Who asks is told so; nobody waits for a question that takes for ever."""
     settings = settings_in(tmp_path)
-    fill(settings, rows_of([Order("1")], [well()]))
+    fill(settings, rows_of([Order("1")], [finished_run()]))
     with started(tmp_path, program=("-c", SLOW)) as served:
         answers: list[int] = []
         asking = threading.Thread(target=lambda: answers.append(ask(served.url).status))

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,7 @@ from orderpull.web.question import (
     MAX_TOP,
     MEASURES,
     Params,
+    Question,
     read_question,
 )
 
@@ -92,42 +93,39 @@ PAGE_PARAMETERS = frozenset({"theme", "was", "every"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint of the API: its query, the shape of its answer, and its parameters."""
+    """An endpoint of the API.
+
+    :param read: its query; the return annotation is the shape of the answer.
+    """
 
     path: str
     summary: str
-    read: Callable[[CachedQueries, Any], Struct]
-    answer: type[Struct]
+    read: Callable[[CachedQueries, Question], Struct]
     parameters: Sequence[Parameter] = FILTERS
+
+    @property
+    def shape(self) -> type[Struct]:
+        """Shape of the answer."""
+        shape: type[Struct] = get_type_hints(self.read)["return"]
+        return shape
 
 
 ENDPOINTS = (
-    Endpoint(
-        "totals", "Totals, and the totals of the period before", answers.compared, answers.Compared
-    ),
-    Endpoint("trend", "Orders and items by time", answers.trend, answers.Trend, (*FILTERS, STEP)),
-    Endpoint(
-        "countries", "Countries, ranked", answers.countries, answers.Countries, (*FILTERS, MEASURE)
-    ),
-    Endpoint(
-        "popular-skus",
-        "Best-selling SKUs",
-        answers.popular_skus,
-        answers.PopularSkus,
-        (*FILTERS, TOP, SEARCH),
-    ),
+    Endpoint("totals", "Totals, and the totals of the period before", answers.compared),
+    Endpoint("trend", "Orders and items by time", answers.trend, (*FILTERS, STEP)),
+    Endpoint("countries", "Countries, ranked", answers.countries, (*FILTERS, MEASURE)),
+    Endpoint("popular-skus", "Best-selling SKUs", answers.popular_skus, (*FILTERS, TOP, SEARCH)),
     Endpoint(
         "popular-skus-by-country",
         "Best-selling SKUs of each country",
         answers.popular_skus_by_country,
-        answers.PopularSkusByCountry,
         (*FILTERS, TOP, SEARCH),
     ),
-    Endpoint("skus", "All SKUs", answers.skus, answers.Skus, (*FILTERS, SEARCH, PAGE)),
-    Endpoint("orders", "Orders with a SKU", answers.orders, answers.Orders, (SKU, *FILTERS, PAGE)),
-    Endpoint("runs", "Last runs", answers.runs, answers.Runs, ()),
-    Endpoint("rejects", "Open rejects", answers.rejects, answers.RejectsByReason, SOURCE),
-    Endpoint("standing", "Freshness and completeness", answers.standing, answers.Standing, SOURCE),
+    Endpoint("skus", "All SKUs", answers.skus, (*FILTERS, SEARCH, PAGE)),
+    Endpoint("orders", "Orders with a SKU", answers.orders, (SKU, *FILTERS, PAGE)),
+    Endpoint("runs", "Last runs", answers.runs, ()),
+    Endpoint("rejects", "Open rejects", answers.rejects, SOURCE),
+    Endpoint("standing", "Freshness and completeness", answers.standing, SOURCE),
 )
 """All endpoints under ``/api/``, except the description."""
 
@@ -201,7 +199,7 @@ def is_malformed(value: str, schema: Schema) -> bool:
 
 def openapi() -> Schema:
     """Describe the API in OpenAPI 3.1."""
-    shapes: list[type[Struct]] = [*(each.answer for each in ENDPOINTS), answers.Problem]
+    shapes: list[type[Struct]] = [*(each.shape for each in ENDPOINTS), answers.Problem]
     references, schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )
@@ -223,7 +221,7 @@ def openapi() -> Schema:
 
 
 def _operation(endpoint: Endpoint, schema_of: dict[type[Struct], Schema]) -> Schema:
-    answer = {"application/json": {"schema": schema_of[endpoint.answer]}}
+    answer = {"application/json": {"schema": schema_of[endpoint.shape]}}
     problem = {"application/json": {"schema": schema_of[answers.Problem]}}
     errors = {
         "400": "A parameter is unknown or invalid.",

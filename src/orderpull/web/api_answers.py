@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import wraps
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -220,6 +221,7 @@ def cached(
 ) -> Callable[[CachedQueries, Question], Answer]:
     """Answer from the cache, under the name of the function *read*."""
 
+    @wraps(read)
     def answer(queries: CachedQueries, question: Question) -> Answer:
         return queries.get(f"api {read.__name__}", question, read)
 

@@ -1,7 +1,7 @@
-// What pages do beyond htmx. Everything works without it.
+// Additions to htmx. The pages work without this script.
 "use strict";
 
-// The theme changes at once, and is remembered.
+// Switch the theme without a request, and store it.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-theme-switch]");
   if (!link) return;
@@ -13,11 +13,11 @@ document.addEventListener("click", (event) => {
   try {
     localStorage.setItem("orderpull-theme", root.dataset.theme);
   } catch {
-    // Then it lasts until the page is left.
+    // Without storage, the theme lasts until the page is closed.
   }
 });
 
-// The list of countries shows those that hold what is typed. Typing there asks nothing.
+// Filter the list of countries by the typed text, without a request.
 const find = (box) => {
   const text = box.value.trim().toLocaleLowerCase();
   for (const item of document.getElementById(box.dataset.finds).children) {
@@ -39,7 +39,7 @@ for (const name of ["change", "keydown"]) {
   );
 }
 
-// A screen reader hears what changed, and where one goes to another page focus begins there.
+// Announce changes to screen readers; on a new page, move the focus to its content.
 let path = location.pathname;
 document.addEventListener("htmx:after:swap", () => {
   const box = document.querySelector("[data-finds]");
