@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orderpull.operate.report import report
     from orderpull.pipeline import load, preflight, pull, run
     from orderpull.settings import Settings, parse_settings, read_settings
-    from orderpull.sources.http.transport import Request
+    from orderpull.sources.http.messages import Request
 
 __version__ = "0.1.0"
 
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "OrderpullError": "orderpull.errors",
-    "Request": "orderpull.sources.http.transport",
+    "Request": "orderpull.sources.http.messages",
     "Settings": "orderpull.settings",
     "parse_settings": "orderpull.settings",
     "read_settings": "orderpull.settings",

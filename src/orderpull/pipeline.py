@@ -34,9 +34,9 @@ from orderpull.normalize.normalizer import Normalizers
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import SharedLimits, Stop
-from orderpull.sources.http.transport import Send
+from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 
 if TYPE_CHECKING:
     import duckdb

@@ -110,7 +110,7 @@ def test_a_mended_api_file_brings_rejects_in(here: Path) -> None:
     """An API file that expects the wrong field rejects all; mended, retry loads them."""
     with Simulator(SkubanaAssessment(orders=30, per_call=30)) as simulator:
         settings = shop_settings(here, simulator.url)
-        from orderpull.sources.spec.api import built_in
+        from orderpull.sources.spec.reader import built_in
 
         right = built_in()["skubana-assessment"].read_text()
         wrong = right.replace('number = "orderNumber"', 'number = "orderNo"')

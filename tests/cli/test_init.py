@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from orderpull.cli import main
 from orderpull.settings import read_settings
 from orderpull.sources.pull import Source
-from orderpull.sources.spec.api import built_in, read_api
+from orderpull.sources.spec.reader import built_in, read_api
 
 NEEDS_NONE = {"skubana-assessment"}
 

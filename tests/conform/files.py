@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orderpull.conform.target import MirrorTarget
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 
 PLAIN = """\
 title = "Plain"

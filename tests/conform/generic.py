@@ -11,7 +11,8 @@ from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.generic import Generic, Paging
 from orderpull.simulator.shop.order import StoreOrder
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 
 FILE = """\
 title = "Generic"

@@ -13,7 +13,8 @@ from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.truth import address_columns, sku_key
-from orderpull.sources.spec.api import Api, read_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import read_api
 
 if TYPE_CHECKING:
     from orderpull.simulator.model import Occurrence

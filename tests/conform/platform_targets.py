@@ -10,7 +10,8 @@ from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, PASSWORD, TOKEN, USER
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
-from orderpull.sources.spec.api import Api, read_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import read_api
 from tests.platforms.registry import platform
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from orderpull.conform.cases import CASES
 from orderpull.conform.report import Report, conform_on
 from orderpull.conform.target import MirrorTarget, Target
-from orderpull.sources.spec.api import built_in
+from orderpull.sources.spec.reader import built_in
 from tests.conform.once import OnceTarget
 from tests.conform.platform_targets import PLATFORM_TARGETS
 from tests.docs.markdown import ROOT, rows

@@ -7,7 +7,7 @@ import pytest
 
 from orderpull import parse_settings
 from orderpull.sources.pull import Source
-from orderpull.sources.spec.api import built_in, read_api
+from orderpull.sources.spec.reader import built_in, read_api
 from tests.docs.markdown import ROOT, blocks
 
 APIS = ROOT / "docs" / "apis.md"

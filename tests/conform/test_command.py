@@ -14,7 +14,7 @@ from orderpull.conform.cases import CASES
 from orderpull.conform.outcome import Outcome
 from orderpull.conform.schema import api_schema
 from orderpull.sources.spec import blocks, order
-from orderpull.sources.spec.api import built_in
+from orderpull.sources.spec.reader import built_in
 from tests.conform.files import PLAIN, changed
 from tests.docs.markdown import ROOT, marked
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orderpull.conform.report import conform_on
-from orderpull.sources.spec.api import built_in
+from orderpull.sources.spec.reader import built_in
 from tests.conform.table import column, documented, targets
 
 pytestmark = pytest.mark.slow

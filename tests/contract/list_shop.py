@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from orderpull import Settings, pipeline, read_settings
 from orderpull.pipeline import RunResult
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from tests.warehouses import Warehouse
 
 API = """

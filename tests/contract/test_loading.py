@@ -12,7 +12,7 @@ from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.landing import open_landing
 from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, SUMMARY_TABLES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 from tests.contract.stored import stored_orders
 from tests.normalize.helpers import land
 from tests.warehouses import Warehouse

@@ -17,7 +17,7 @@ from orderpull.destinations.merge import rollups
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.model import SUMMARY_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from tests.destinations.merge.history import History
 from tests.rollup_oracle import differing, recount, summaries
 from tests.warehouses import KINDS, Warehouse, warehouse

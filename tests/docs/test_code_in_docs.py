@@ -14,7 +14,8 @@ import pytest
 from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.destinations import open_destination
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 from orderpull.sources.spec.validation import validate
 from tests.conform.files import PLAIN
 from tests.docs.markdown import FILES, ROOT, Block, blocks, inline

@@ -11,7 +11,7 @@ import duckdb
 from orderpull.destinations.schema import create_statements
 from orderpull.model import COUNTS, VIEWS
 from orderpull.normalize.normalizer import Normalizer
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, marked, rows, section
 

@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 from tests.normalize.helpers import named_api
 
 FOLDER = Path(__file__).parent / "golden"

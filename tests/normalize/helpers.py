@@ -13,7 +13,8 @@ from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.normalizer import Key, Normalizer, StagedPage
 from orderpull.sources.paging.page_info import PageParser
-from orderpull.sources.spec.api import Api, built_in, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import built_in, parse_api
 
 RECEIVED = "2026-07-01T08:00:00Z"
 

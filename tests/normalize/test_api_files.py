@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderpull.errors import ApiFileError
-from orderpull.sources.spec.api import built_in, parse_api, read_api
 from orderpull.sources.spec.expression import FUNCTIONS, parse
+from orderpull.sources.spec.reader import built_in, parse_api, read_api
 
 GOOD = """
 title = "Tea"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orderpull.normalize.salvage import PageLayout, salvage
 from orderpull.simulator import DAMAGED, MALFORMED
 from orderpull.simulator.damaged import order_spans
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from tests.normalize.helpers import Workbench, named_api
 from tests.normalize.jsontexts import values
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from orderpull import Settings, read_settings
 from orderpull.cli import main
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from tests.normalize.helpers import land, new_landing
 from tests.warehouses import Warehouse, warehouse
 

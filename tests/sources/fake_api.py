@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 
 Say = Callable[[Request], Any]
 """Gives JSON, or a whole answer."""

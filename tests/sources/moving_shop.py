@@ -13,9 +13,9 @@ from orderpull import clock
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from orderpull.sources.spec.times import parse_time
 
 BEGAN = datetime(2026, 1, 1)

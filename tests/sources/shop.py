@@ -14,7 +14,7 @@ from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings, parse_settings
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 
 ORDINARY = """
 title = "Ordinary shop"

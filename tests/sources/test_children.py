@@ -8,7 +8,7 @@ import pytest
 
 from orderpull.landing.page import split_parts
 from orderpull.normalize.normalizer import Normalizer, StagedPage
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from tests.normalize.helpers import Workbench
 from tests.sources.fake_api import Asked, query
 

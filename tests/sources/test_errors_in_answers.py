@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from tests.sources.fake_api import Asked
 
 API = """

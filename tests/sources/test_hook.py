@@ -7,7 +7,7 @@ import pytest
 from orderpull import pipeline, read_settings
 from orderpull.errors import ApiFileError, SourceRefused
 from orderpull.operate.replay import replay
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from tests.shops import rows
 
 API = """

@@ -18,9 +18,9 @@ from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources import fetch
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import built_in, parse_api
+from orderpull.sources.spec.reader import built_in, parse_api
 from tests.sources.shop import Shop
 from tests.sources.wire import Wire, answer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceBroken
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from tests.sources.fake_api import Asked, query
 
 API = """

@@ -9,7 +9,8 @@ import pytest
 
 from orderpull.errors import SettingsError, SourceUnreachable
 from orderpull.sources.http import transport
-from orderpull.sources.http.transport import Client, Request, Response, ResponseSink, gunzip_prefix
+from orderpull.sources.http.messages import Request, Response, ResponseSink
+from orderpull.sources.http.transport import Client, gunzip_prefix
 from tests.sources.wire import Say, Wire, answer, hang_up, silence
 
 GET = Request("GET", "/orders?x=1", {"Authorization": "Bearer t"})

@@ -27,7 +27,7 @@ from orderpull.aws.metrics import count, is_transient, log, record_pull
 from orderpull.errors import Interrupted, OrderpullError, SettingsError, UsageError
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 
 QUEUE, FAILED_QUEUE = "ORDERPULL_QUEUE", "ORDERPULL_FAILED_QUEUE"
 """Environment variables with the URLs of the queue and of its dead-letter queue."""

@@ -20,9 +20,8 @@ from orderpull.simulator.shop import (
     USER,
 )
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
+from orderpull.sources.spec.blocks import HEADER, AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path
-from orderpull.sources.spec.validation import HEADER
 
 CREDENTIALS = {
     "user": USER,

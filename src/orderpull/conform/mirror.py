@@ -30,10 +30,9 @@ from orderpull.simulator.shop.order import ASIDE, StoreOrder
 from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Shape
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import ChildrenSpec, ErrorSpec, PagingSpec
+from orderpull.sources.spec.blocks import BODY, HEADER, ChildrenSpec, ErrorSpec, PagingSpec
 from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath
-from orderpull.sources.spec.validation import BODY, HEADER
 
 SIZE = 10
 """Orders on a page where the file leaves that to the server."""

@@ -11,7 +11,7 @@ from orderpull import clock
 from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
-from orderpull.sources.http.transport import ResponseSink
+from orderpull.sources.http.messages import ResponseSink
 from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.paging.page_info import PageParser

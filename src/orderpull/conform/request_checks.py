@@ -11,9 +11,8 @@ from orderpull.simulator import Request
 from orderpull.simulator.shop.base import RefusedError
 from orderpull.simulator.shop.times import Form, read, zone
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import CursorSpec, PagingSpec, RequestSpec
+from orderpull.sources.spec.blocks import BODY, CursorSpec, PagingSpec, RequestSpec
 from orderpull.sources.spec.expression import parse_path
-from orderpull.sources.spec.validation import BODY
 
 TOKEN_PARAM = "conform"  # noqa: S105 - the name of a parameter
 """The parameter of the cursor in URLs of further pages."""

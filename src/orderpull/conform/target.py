@@ -12,7 +12,8 @@ from orderpull.conform.rendering import Renderer
 from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
-from orderpull.sources.spec.api import Api, built_in, read_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import built_in, read_api
 
 AGO = timedelta(hours=1)
 """The shop's clock is so far behind this machine's: whatever happens in it has happened."""

@@ -19,7 +19,7 @@ from orderpull.errors import OrderpullError, SettingsError, SourceError, SourceR
 from orderpull.landing import open_landing
 from orderpull.settings import Settings
 from orderpull.sources.endpoint import Endpoint
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 
 HOST = "127.0.0.1"
 LOOPBACK = frozenset({HOST, "localhost"})

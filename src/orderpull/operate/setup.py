@@ -9,7 +9,8 @@ import msgspec
 
 from orderpull.errors import SettingsError
 from orderpull.settings import Settings, masked, parse_settings
-from orderpull.sources.spec.api import Api, read_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import read_api
 
 TEMPLATE = """\
 # orderpull's settings. `orderpull config` shows every value in force and where it comes from.

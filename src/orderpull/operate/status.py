@@ -9,7 +9,7 @@ from orderpull.landing import open_landing
 from orderpull.loading import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
-from orderpull.sources.spec.api import read_api
+from orderpull.sources.spec.reader import read_api
 
 RUNS_SHOWN = 10
 

@@ -17,14 +17,13 @@ from msgspec.structs import replace
 
 from orderpull.errors import SourceRefused, SourceUnexpected
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import Endpoint
+from orderpull.sources.endpoint import Endpoint, set_body_fields
 from orderpull.sources.fetch import PageFetcher, RetryPolicy
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.incremental import bound
 from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
 from orderpull.sources.paging.page_info import PageInfo, PageParser
-from orderpull.sources.places import set_body_fields
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
 

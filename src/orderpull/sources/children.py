@@ -5,13 +5,11 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from orderpull.landing.page import Part, join_parts
-from orderpull.sources.endpoint import Endpoint
+from orderpull.sources.endpoint import Endpoint, set_body_fields
 from orderpull.sources.fetch import FetchedPage, PageFetcher
 from orderpull.sources.paging.flows import PageRequest, drive, iterate_pages, page_size
 from orderpull.sources.paging.page_info import ChildRequest, PageInfo, PageParser
-from orderpull.sources.places import set_body_fields
-from orderpull.sources.spec.blocks import ChildrenSpec, RequestSpec
-from orderpull.sources.spec.validation import BODY
+from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 
 
 class ChildFetcher:

@@ -1,6 +1,9 @@
 """One account at one API: its address, its secret, its requests, and what its answers amount to."""
 
+import copy
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
@@ -19,15 +22,14 @@ from orderpull.errors import (
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.auth import Authenticator
 from orderpull.sources.http.limits import SharedLimits
-from orderpull.sources.http.transport import Client, Request, Response, ResponseSink, Send
+from orderpull.sources.http.messages import Request, Response, ResponseSink, Send
+from orderpull.sources.http.transport import Client
 from orderpull.sources.paging.flows import PageRequest, Params, page_size
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo, PageParser
-from orderpull.sources.places import set_body_fields
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import RequestSpec
+from orderpull.sources.spec.blocks import BODY, RequestSpec
 from orderpull.sources.spec.times import parse_time
-from orderpull.sources.spec.validation import BODY
 
 OK = 200
 NO_CONTENT = 204
@@ -259,6 +261,19 @@ def is_ok(response: Response, info: PageInfo) -> bool:
     """Whether *answer* is a list of orders from first to last."""
     answered = response.status == OK and not response.problem
     return answered and info.has_records and info.error is None
+
+
+def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """*body* with those of *values* at their places that belong into it: ``$.variables.after``."""
+    made = dict(copy.deepcopy(body))
+    for place, value in values.items():
+        if place.startswith(BODY):
+            *way, last = place.removeprefix(BODY).split(".")
+            at = made
+            for key in way:
+                at = at.setdefault(key, {})
+            at[last] = value
+    return made
 
 
 def _body(spec: RequestSpec, params: Params) -> bytes:

@@ -25,7 +25,8 @@ from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, read_answer
 from orderpull.sources.http.limits import Stop, backoff, cost_wait, retry_after
-from orderpull.sources.http.transport import Request, Response, ResponseSink, gunzip_prefix
+from orderpull.sources.http.messages import Request, Response, ResponseSink
+from orderpull.sources.http.transport import gunzip_prefix
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 
 log = logging.getLogger("orderpull.pull")

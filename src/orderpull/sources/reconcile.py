@@ -6,12 +6,11 @@ import msgspec
 from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
-from orderpull.sources.endpoint import Endpoint
+from orderpull.sources.endpoint import Endpoint, set_body_fields
 from orderpull.sources.fetch import FetchedPage, PageFetcher
 from orderpull.sources.paging.flows import PageRequest, drive, iterate_pages, page_size
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageInfo, PageParser
-from orderpull.sources.places import set_body_fields
 from orderpull.sources.spec.api import Api
 
 MAX_PASSES = 4

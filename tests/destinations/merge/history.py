@@ -19,7 +19,8 @@ from orderpull.loading import PageLoader
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 from tests.normalize.helpers import land, named_api, new_landing
 from tests.warehouses import warehouse
 

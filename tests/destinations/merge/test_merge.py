@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orderpull.destinations.loader import Loader
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 from tests.destinations.merge.history import TEA, History, Served
 
 pytestmark = pytest.mark.slow

@@ -26,9 +26,10 @@ from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.shop.store import Store
 from orderpull.simulator.shop.times import Form
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.http.transport import Request, Response, ResponseSink
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.spec.api import Api, parse_api
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
 from orderpull.sources.spec.times import parse_time
 
 MOST_CALLS = 4000

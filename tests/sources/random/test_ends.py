@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orderpull.errors import SourceUnexpected
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.pull import Source
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, ids, order

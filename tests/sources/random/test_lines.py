@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.errors import SourceBroken
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, order
 

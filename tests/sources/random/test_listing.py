@@ -10,10 +10,10 @@ import pytest
 
 from orderpull.errors import SourceBroken, SourceUnexpected, SourceUnstable
 from orderpull.landing.page import split_parts
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.pull import PullResult
 from orderpull.sources.reconcile import IdExtractor
-from orderpull.sources.spec.api import parse_api
+from orderpull.sources.spec.reader import parse_api
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, order
 from tests.sources.random.seeds import seeds

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orderpull.sources.http.transport import Request
+from orderpull.sources.http.messages import Request
 from tests.sources.fake_api import Asked, query
 from tests.sources.random.ids import API, ids, order
 from tests.sources.random.seeds import seeds

@@ -19,9 +19,9 @@ from orderpull.errors import (
 )
 from orderpull.failpoints import failpoint
 from orderpull.settings import SourceSettings
+from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.http.oauth import SECRETS, TokenResponse, basic, substitute, token_request
 from orderpull.sources.http.token_store import KeyValueStore, TokenStore
-from orderpull.sources.http.transport import Request, Response
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 
 RENEWAL_MARGIN = 60.0

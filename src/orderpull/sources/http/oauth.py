@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from orderpull.settings import SourceSettings
-from orderpull.sources.http.transport import Request, Response
+from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.paging.json_extract import JsonExtractor
-from orderpull.sources.spec.blocks import TokenSpec
-from orderpull.sources.spec.validation import HEADER
+from orderpull.sources.spec.blocks import HEADER, TokenSpec
 
 SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "user")
 """Settings that may stand for ``{…}`` in headers and token calls."""

@@ -10,9 +10,8 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -21,50 +20,11 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from orderpull import __version__
 from orderpull.errors import SettingsError, SourceUnreachable
+from orderpull.sources.http.messages import Request, Response, ResponseSink
 
 CONNECT_SECONDS = 10.0
 _CHUNK = 65_536
 _GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked: a method, a path with query below the base URL, headers, and a body."""
-
-    method: str
-    target: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-
-
-@dataclass(slots=True)
-class Response:
-    """What came back, as far as it came.
-
-    :param status: the HTTP status; 0 if no status line arrived.
-    :param headers: in lower case.
-    :param body: the bytes that arrived, unpacked.
-    :param problem: how the exchange ended, if not well.
-    """
-
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    problem: str | None = None
-
-
-class ResponseSink:
-    """Is told how an exchange goes. A consume-once pull keeps an :class:`InFlightRequest`."""
-
-    def answered(self, status: int) -> None:
-        """The status line and the headers have arrived."""
-
-    def write(self, chunk: bytes) -> None:
-        """A piece of the body has arrived, as it was sent: maybe packed."""
-
-
-Send = Callable[[Request, ResponseSink], Response]
-"""What a pull asks through; a test may give a plain function instead of a :class:`Client`."""
 
 
 class Client:

@@ -15,11 +15,10 @@ from msgspec import Raw
 from orderpull.landing.page import State
 from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import ChildrenSpec, ErrorSpec
+from orderpull.sources.spec.blocks import HEADER, ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
 from orderpull.sources.spec.order import ListPath
 from orderpull.sources.spec.times import parse_time
-from orderpull.sources.spec.validation import HEADER
 
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x1f]")

@@ -9,6 +9,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+BODY = "$."
+"""Prefix of a request field in the JSON body: ``$.variables.after``."""
+
+HEADER = "header:"
+"""Prefix of a selector that reads a response header: ``header:X-Total``."""
+
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from orderpull.errors import ApiFileError
-from orderpull.sources.http.transport import Request
+from orderpull.sources.http.messages import Request
 
 Sign = Callable[[Request, dict[str, str]], Request]
 Page = Callable[[bytes], bytes]

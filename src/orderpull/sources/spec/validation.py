@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import (
+    BODY,
+    HEADER,
     ChildrenSpec,
     CursorSpec,
     ExportSpec,
@@ -17,11 +19,6 @@ from orderpull.sources.spec.blocks import (
 from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath, keys
 
-if TYPE_CHECKING:
-    from orderpull.sources.spec.api import Api
-
-BODY = "$."
-HEADER = "header:"
 KNOWN_SECRETS = frozenset(
     {"token", "user", "password", "client_id", "client_secret", "refresh_token", "code",
      "redirect_uri", "scope"}
@@ -32,7 +29,7 @@ _NAME = re.compile(r"\{([^{}]*)\}")
 Problem = tuple[str, str]
 
 
-def validate(api: "Api") -> Iterator[Problem]:
+def validate(api: Api) -> Iterator[Problem]:
     """What is wrong with *api*, whose ``[order]`` is read elsewhere: key and reason."""
     yield from _request("request", api.request)
     yield from _paging("paging", api.paging, api.request)
@@ -90,7 +87,7 @@ def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[Prob
         yield f"{key}.kind", "a URL is followed by GET"
 
 
-def _cursor(api: "Api", cursor: CursorSpec) -> Iterator[Problem]:
+def _cursor(api: Api, cursor: CursorSpec) -> Iterator[Problem]:
     yield from _paths("cursor", keys, path=cursor.path, server_upper=cursor.server_upper)
     for name in ("lower", "upper", "filter"):
         yield from _place(f"cursor.{name}", getattr(cursor, name), api.request)
@@ -121,7 +118,7 @@ def _zone(cursor: CursorSpec) -> Iterator[Problem]:
         yield "cursor.strategy", "local times come twice in autumn: say window_verify"
 
 
-def _auth(api: "Api") -> Iterator[Problem]:
+def _auth(api: Api) -> Iterator[Problem]:
     auth = api.auth
     if auth.kind == "query" and not auth.param:
         yield "auth.param", "auth by query needs it"
@@ -170,7 +167,7 @@ def _children(key: str, children: ChildrenSpec) -> Iterator[Problem]:
         yield f"{key}.records.path", str(error)
 
 
-def _reconcile(api: "Api", reconcile: ReconcileSpec) -> Iterator[Problem]:
+def _reconcile(api: Api, reconcile: ReconcileSpec) -> Iterator[Problem]:
     for place in reconcile.body:
         if not place.startswith(BODY):
             yield f"reconcile.body.{place}", "it is no place in the body, such as $.variables.o"
@@ -181,7 +178,7 @@ def _reconcile(api: "Api", reconcile: ReconcileSpec) -> Iterator[Problem]:
         yield "order.id", "listed orders are told by their id, which has to be a plain path"
 
 
-def _consume_once(api: "Api") -> Iterator[Problem]:
+def _consume_once(api: Api) -> Iterator[Problem]:
     if api.paging.kind not in {"drain", "single"}:
         yield "paging.kind", "a consume-once API is read by drain or single"
     for name in ("cursor", "children", "reconcile", "export"):
@@ -189,7 +186,7 @@ def _consume_once(api: "Api") -> Iterator[Problem]:
             yield name, "a consume-once API has none"
 
 
-def _export(api: "Api", export: ExportSpec) -> Iterator[Problem]:
+def _export(api: Api, export: ExportSpec) -> Iterator[Problem]:
     if api.request.method != "POST":
         yield "export", "the calls are sent like [request], which is no POST"
     if api.cursor is None:
