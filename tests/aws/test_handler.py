@@ -167,8 +167,8 @@ def test_killed_midway_then_exact(
     ("settings", "told_so"),
     [
         ("", "ORDERPULL_SETTINGS is not set"),
-        ('[landing]\nurl = "landing"\n', "a function's folders go when it ends"),
-        ('[landing]\nurl = "s3://abc/raw"\n', "a function's files go when it ends"),
+        ('[landing]\nurl = "landing"\n', "A function's folders are deleted when it ends"),
+        ('[landing]\nurl = "s3://abc/raw"\n', "A function's files are deleted when it ends"),
     ],
 )
 def test_what_would_lose_pages_is_refused(settings: str, told_so: str, account: AwsAccount) -> None:

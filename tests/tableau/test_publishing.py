@@ -229,7 +229,7 @@ def test_the_server_validates(tmp_path: Path) -> None:
         assert server.validated == []
     with tableau_server(findings=b"<html>") as server:
         settings(tmp_path, server.url, REDSHIFT)
-        assert "cannot be read" in call(file, "validate", "--server", str(book), code=1).stderr
+        assert "cannot be parsed" in call(file, "validate", "--server", str(book), code=1).stderr
 
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

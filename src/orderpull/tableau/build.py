@@ -68,7 +68,7 @@ def build(
         )
     _check_suffix(file, packed=packed)
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already.", "Use --force to replace it.")
+        raise UsageError(f"{file} exists already.", "Use --force to replace it.")
     text = linted(workbook(live, extract=packed, target=target, names=names), packed=packed)
     with _write_errors(file), TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
         temporary = Path(folder) / file.name
