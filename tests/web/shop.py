@@ -17,6 +17,7 @@ from orderpull.destinations import open_destination
 from orderpull.web.serve import listen, server_of
 
 ZONE = "Europe/Berlin"
+ROWS_AT_ONCE = 500
 
 HOSTILE = (
     "<script>document.title='broken into'</script>",
@@ -102,12 +103,15 @@ def fill(settings: Settings, rows: Rows) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Insert *rows*, many in one statement: DuckDB's ``executemany`` takes six times as long."""
     columns = list(rows[0])
-    marks = ", ".join("?" for _ in columns)
-    connection.executemany(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
-        [[row[column] for column in columns] for row in rows],
-    )
+    marks = f"({', '.join('?' for _ in columns)})"
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * len(some))}",
+            [row[column] for row in some for column in columns],
+        )
 
 
 @contextmanager
