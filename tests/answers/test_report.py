@@ -125,6 +125,7 @@ def test_days_begin_at_midnight_of_the_time_zone(tmp_path: Path) -> None:
         report(settings, since=tenth, until=ninth)
 
 
+@pytest.mark.slow
 def test_json_and_csv(sold: Settings) -> None:
     """--json is one object with the documented keys; --csv is one table with the same numbers."""
     found = _command(sold, "report", "--json", "--top", "3")

@@ -18,6 +18,8 @@ from orderpull.sources.spec.reader import built_in
 from tests.conform.files import PLAIN, changed
 from tests.docs.markdown import ROOT, marked
 
+pytestmark = pytest.mark.slow
+
 FEW = [case for case in CASES if case.name in {"empty shop", "rate limit", "budget"}]
 
 

@@ -76,6 +76,7 @@ def test_what_is_said_to_hold_is_tested_there(row: dict[str, str]) -> None:
         assert kind in shown or not row[column].startswith("yes"), f"{column} is not tested"
 
 
+@pytest.mark.slow
 def test_a_kind_that_is_not_tested_is_found() -> None:
     """The check can fail: a test of servers says nothing of DuckDB, a case may be missing."""
     file = "tests/contract/test_unreachable.py"

@@ -12,6 +12,8 @@ from orderpull.model import LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT, marked
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ROOT / "docs" / "commands.md"
 SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n'
 
@@ -49,7 +51,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "check", "status", "report"])
 def test_json_has_the_keys_that_are_shown(command: str, shop: dict[str, Any]) -> None:
     """The keys of each `--json` answer are those in docs/commands.md, in that order."""

@@ -67,6 +67,7 @@ class OneSource:
         return draft.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 4096], ids=["", "with room taken"])
 def test_a_draft_cut_off_at_any_byte_is_adopted_for_what_it_is(tmp_path: Path, room: int) -> None:
     """A kill at each byte: what came is kept; whole, it is no loss; else one is counted, once."""

@@ -25,6 +25,8 @@ from tableauhyperapi import Connection, HyperProcess
 
 from orderpull.tableau.extract import engine, write_extract
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(country or NO_COUNTRY for country in COUNTRIES)
 CHOICES: tuple[tuple[str, ...], ...] = ((), *((name,) for name in NAMES), NAMES[1::2], ("XX",))
 """All countries, each alone, some together, and one to which nothing was sold."""

@@ -16,6 +16,8 @@ from orderpull.tableau.preview import draw, read
 from tests.tableau.picture import PICTURE, picture
 from tests.tableau.tricky_orders import Row, duckdb_shop, orders
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = ("</text><script>document.title='broken into'</script>", "W" * 300, "\u202eright\x07")
 

@@ -295,6 +295,7 @@ def test_refuses_copies(shared: Client, statement: str, said: str) -> None:
     assert said in shared.refused(statement)["M"]
 
 
+@pytest.mark.slow
 def test_every_statement_that_it_takes_is_redshifts_to_others_too() -> None:
     assert unparsable(TAKEN) == []
     assert "ON CONFLICT" in unparsable([REFUSED[0][0]])[0]
