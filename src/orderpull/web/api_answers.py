@@ -17,7 +17,7 @@ from orderpull.answers.filter import Filter
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
-from orderpull.web.overview import RUNS_SHOWN, QueryContext
+from orderpull.web.overview import RUNS_SHOWN, QueryContext, page_count
 from orderpull.web.queries import CachedQueries
 from orderpull.web.question import Question
 
@@ -283,7 +283,7 @@ def popular_skus_by_country(context: QueryContext) -> PopularSkusByCountry:
 def skus(context: QueryContext) -> Skus:
     """Answer ``/api/skus``."""
     rows, count = overview.read_skus(context, PAGE_ROWS)
-    return Skus(count, context.question.page, _pages(count), _convert(rows, Sku))
+    return Skus(count, context.question.page, page_count(count, PAGE_ROWS), _convert(rows, Sku))
 
 
 @cached
@@ -294,7 +294,7 @@ def orders(context: QueryContext) -> Orders:
         orders=totals["orders"],
         quantity=totals["quantity"],
         page=context.question.page,
-        pages=_pages(totals["orders"]),
+        pages=page_count(totals["orders"], PAGE_ROWS),
         rows=_convert(rows, Order),
     )
 
@@ -328,10 +328,6 @@ def standing(queries: CachedQueries, question: Question) -> Standing:
         warnings=freshness.warnings(clock.now()),
         sources=[SourceStanding(name, _utc(time)) for name, time in freshness.pulled.items()],
     )
-
-
-def _pages(count: int) -> int:
-    return -(-count // PAGE_ROWS)
 
 
 def _convert(rows: Sequence[dict[str, Any]], shape: type[Row]) -> list[Row]:

@@ -36,6 +36,7 @@ from orderpull.web.overview import (
     RUNS_SHOWN,
     QueryContext,
     Row,
+    page_count,
     read_orders,
     read_overview,
     read_skus,
@@ -77,29 +78,28 @@ class Pages:
         rows, count = self.queries.get(
             "skus", question, lambda context: read_skus(context, PAGE_ROWS)
         )
-        last_page = -(-count // PAGE_ROWS)
         return self._page(
-            request, question, "skus.html", rows=rows, count=count, last_page=last_page
-        )
+            request, question, "skus.html",
+            rows=rows, count=count, last_page=page_count(count, PAGE_ROWS),
+        )  # fmt: skip
 
     def orders(self, request: Request) -> Response:
         """Show the orders with one SKU, page by page; with addresses if the user may see them."""
         question = _question(request)
         if not question.sku:
             raise UsageError("The address names no SKU.", "Choose a SKU on the page of all SKUs.")
-        requested = self.addresses and request.scope["user"].may_see_addresses
-        addressed = requested
+        addressed, barred = self.addresses and request.scope["user"].may_see_addresses, False
         try:
             rows, count = self._orders(question, addresses=addressed)
         except RightMissing:
-            if not requested:
+            if not addressed:
                 raise
-            addressed = False
-            rows, count = self._orders(question, addresses=addressed)
+            addressed, barred = False, True
+            rows, count = self._orders(question, addresses=False)
         return self._page(
-            request, question, "orders.html", rows=rows, count=count,
-            last_page=-(-count["orders"] // PAGE_ROWS),
-            addressed=addressed, barred=requested and not addressed,
+            request, question, "orders.html",
+            rows=rows, count=count, last_page=page_count(count["orders"], PAGE_ROWS),
+            addressed=addressed, barred=barred,
         )  # fmt: skip
 
     def _orders(self, question: Question, *, addresses: bool) -> tuple[list[Row], Row]:

@@ -169,6 +169,11 @@ def read_popular(context: QueryContext) -> list[Row]:
     )
 
 
+def page_count(rows: int, page_rows: int) -> int:
+    """Number of pages of a table with *rows*."""
+    return -(-rows // page_rows)
+
+
 def read_skus(context: QueryContext, page_rows: int) -> tuple[list[Row], int]:
     """(sku, quantity, orders, rank): one page of the SKUs that match, and the number of all."""
     question, where, queries = context.question, context.where, context.queries
