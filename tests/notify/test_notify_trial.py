@@ -51,4 +51,4 @@ def test_without_it_nothing_is_sent(tmp_path: Path) -> None:
 def test_where_nobody_is_named_it_is_refused(tmp_path: Path) -> None:
     done = checked(tmp_path, [], "--notify")
     assert done.exit_code == 2
-    assert "notify.urls names nobody" in done.output
+    assert "notify.urls is empty" in done.output
