@@ -1,1 +1,1 @@
-"""An API as its ``.toml`` describes it: blocks, order mapping, expressions, validation."""
+"""API files: their blocks, order mapping, expressions and validation."""

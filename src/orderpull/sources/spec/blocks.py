@@ -1,8 +1,8 @@
-"""The blocks of an API's ``.toml``, but for ``[order]``: how the API is asked.
+"""The blocks of an API's ``.toml`` that describe requests and responses: all except ``[order]``.
 
-A *place* says where in a request a value goes: the name of a query parameter, or, with ``$.`` in
-front, the keys down into the JSON body: ``$.variables.after``. A *tell* says where in an answer a
-value is: a path, or ``header:NAME``.
+A *request field* names the part of a request that carries a value: a query parameter, or a path in
+the JSON body that begins with ``$.``: ``$.variables.after``. A *selector* names a value in a
+response: a path in the body, or ``header:NAME``.
 """
 
 from typing import Annotated, Any, Literal
@@ -20,12 +20,12 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[request]``: the call that lists orders.
+    """``[request]``: the request that lists orders.
 
     :param path: appended to the source's ``base_url``.
-    :param query: parameters that every call sends.
-    :param headers: headers that every call sends.
-    :param body: JSON that every POST sends.
+    :param query: query parameters of every request.
+    :param headers: headers of every request.
+    :param body: JSON body of every POST.
     """
 
     path: str
@@ -39,20 +39,21 @@ Grant = Literal["login", "client_credentials", "refresh_token", "authorization_c
 
 
 class TokenSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[auth.token]``: the call that brings a token, where the settings name none.
+    """``[auth.token]``: the request that fetches a token if the settings contain no token.
 
-    :param grant: ``login``: with user and password; ``client_credentials``, ``refresh_token``,
-        ``authorization_code``: as OAuth 2.0 has them (RFC 6749), the last by ``orderpull login``.
-    :param url: a path below the source's ``auth_url`` (else ``base_url``), or a whole URL.
-    :param authorize: ``authorization_code``: where a person allows it; like ``url``.
-    :param scope: what is asked for, as the API writes it.
-    :param form: fields sent as a form; ``{user}`` and its like stand for settings.
-    :param body: the same, sent as JSON.
-    :param client: how the client's id and secret are sent: ``basic``, or in the ``form``.
-    :param token: the tell of the token.
-    :param expires_in: path of the seconds that it is good for.
-    :param refresh_token: path of the next refresh token, where it changes.
-    :param lifetime: seconds that a token is good for where the answer does not say; 0: for ever.
+    :param grant: ``login`` sends user and password. ``client_credentials``, ``refresh_token`` and
+        ``authorization_code`` are the grants of OAuth 2.0 (RFC 6749); the last needs
+        ``orderpull login``.
+    :param url: a path below the source's ``auth_url`` (or ``base_url``), or a whole URL.
+    :param authorize: ``authorization_code``: URL of the consent page; written like ``url``.
+    :param scope: requested scope, in the API's notation.
+    :param form: form fields; ``{user}`` and other names in braces stand for settings.
+    :param body: JSON body, with the same names in braces.
+    :param client: the client's id and secret are sent as ``basic`` header or in the ``form``.
+    :param token: selector of the token.
+    :param expires_in: path of the token's lifetime in seconds.
+    :param refresh_token: path of the next refresh token, if the API rotates refresh tokens.
+    :param lifetime: lifetime in seconds if the response does not contain one; 0: unlimited.
     """
 
     grant: Grant
@@ -69,16 +70,16 @@ class TokenSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuthSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[auth]``: how the source's token is sent, and how it is come by.
+    """``[auth]``: authentication of requests.
 
-    :param kind: ``none``, ``bearer``, ``basic`` (token as ``user:password`` or as a user without
-        one), ``header``, or ``query``.
-    :param header: the header's name, for ``header``.
-    :param param: the parameter's name, for ``query``.
-    :param headers: further headers, in which ``{user}`` and its like stand for settings.
-    :param optional: whether a source may do without a token.
-    :param basic_for: tokens that begin so are sent as ``basic`` all the same.
-    :param token: how a token is come by.
+    :param kind: ``none``, ``bearer``, ``basic`` (the token is ``user:password``, or a user with an
+        empty password), ``header``, or ``query``.
+    :param header: name of the header, for ``header``.
+    :param param: name of the query parameter, for ``query``.
+    :param headers: further headers; ``{user}`` and other names in braces stand for settings.
+    :param optional: a source may have no token.
+    :param basic_for: prefixes of tokens that are sent as ``basic``, whatever ``kind`` is.
+    :param token: the request that fetches a token.
     """
 
     kind: Literal["none", "bearer", "basic", "header", "query"] = "none"
@@ -91,21 +92,22 @@ class AuthSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PagingSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[paging]``: how one page follows another.
+    """``[paging]``: pagination.
 
-    :param kind: ``single``: one call; ``drain``: the same call until it answers no orders;
-        ``page``: a page number; ``offset``: a number of orders to skip; ``cursor``: what the page
-        before told is sent along; ``next``: the page tells the next one's URL, or its query
-        string; ``link``: the header ``Link`` tells it (RFC 8288).
-    :param size: orders asked for at once, unless the source says otherwise.
-    :param max_size: the most that the API allows.
-    :param size_param: place of the size.
-    :param param: place of the page number, offset or cursor.
+    :param kind: ``single``: one request; ``drain``: the same request until a response has no
+        orders; ``page``: page number; ``offset``: number of orders to skip; ``cursor``: a cursor
+        from the page before; ``next``: URL or query string of the next page, in the body;
+        ``link``: URL of the next page, in the header ``Link`` (RFC 8288).
+    :param size: page size (orders per request) if the source does not set ``page_size``.
+    :param max_size: largest page size that the API allows.
+    :param size_param: request field of the page size.
+    :param param: request field of the page number, offset or cursor.
     :param first: number of the first page.
-    :param total: tell of the number of all orders.
+    :param total: selector of the number of all orders.
     :param next: path of the cursor, or of the next page's URL.
-    :param more: path of what is false on the last page; where nothing is there, the list goes on.
-    :param repeat: whether a call with a cursor sends the other parameters, too.
+    :param more: path of a flag that is false on the last page. If the flag is absent, ``next``
+        decides.
+    :param repeat: requests with a cursor send the other parameters too.
     """
 
     kind: Literal["single", "drain", "page", "offset", "cursor", "next", "link"] = "single"
@@ -124,26 +126,26 @@ TimeFormat = Literal["iso", "naive", "sql", "rfc2822", "unix", "unix_ms"]
 
 
 class CursorSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[cursor]``: how only what changed is asked for.
+    """``[cursor]``: incremental reading by modification time.
 
-    :param path: path, in the order, of the time it was changed.
-    :param lower: place of the lower bound.
-    :param upper: place of the upper bound, where there is one.
-    :param filter: place of a text that holds the bounds, for APIs with a language of their own.
-    :param filter_text: that text, with ``{lower}`` and ``{upper}``.
-    :param inclusive: whether an order changed in the very instant of the lower bound is answered.
-    :param precision: what times are rounded to.
-    :param format: how times are written in requests: ``iso`` (``2026-01-31T09:30:00Z``), ``naive``
-        (the same without zone), ``sql`` (with a blank for the T), ``rfc2822``, ``unix`` (seconds)
-        or ``unix_ms``.
-    :param timezone: the zone that times without one are in.
-    :param overlap: seconds that each run reads again, for orders that were written late.
-    :param lag: seconds that the upper bound stays behind the clock.
-    :param window: days that one request may span.
-    :param horizon: days after which the API forgets orders.
+    :param path: path, in the order, of its modification time.
+    :param lower: request field of the lower bound.
+    :param upper: request field of the upper bound, if the API has one.
+    :param filter: request field of a filter expression, for APIs with a query language.
+    :param filter_text: the filter expression, with ``{lower}`` and ``{upper}``.
+    :param inclusive: the response includes orders modified exactly at the lower bound.
+    :param precision: precision of the bounds; times are rounded down.
+    :param format: format of times in requests: ``iso`` (``2026-01-31T09:30:00Z``), ``naive``
+        (``iso`` without zone), ``sql`` (``naive`` with a blank for the T), ``rfc2822``, ``unix``
+        (seconds) or ``unix_ms``.
+    :param timezone: time zone of times that name no zone.
+    :param overlap: seconds before the cursor that each run reads again, for orders written late.
+    :param lag: seconds between the upper bound and the present.
+    :param window: longest period of one request, in days.
+    :param horizon: days after which the API no longer returns an order.
     :param server_upper: path, in the page, of the API's own upper bound.
-    :param strategy: ``reseek`` where the API sorts by the cursor, ascending; ``window_verify``
-        where it does not: the window is read until two passes agree.
+    :param strategy: ``reseek`` if the API sorts by modification time, ascending; else
+        ``window_verify``, which reads the window until two passes agree.
     """
 
     path: str
@@ -164,16 +166,16 @@ class CursorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def bounded(self) -> bool:
-        """Whether the API can be asked for what changed before some time."""
+        """True if requests carry an upper bound."""
         return self.upper is not None or "{upper}" in (self.filter_text or "")
 
 
 class CostSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[limits.cost]``: paths to what an answer says of a budget of points.
+    """``[limits.cost]``: paths of the query cost and the cost budget in a response.
 
-    :param requested: points that the request asked for.
-    :param available: points that are left.
-    :param restore: points that come back in a second.
+    :param requested: cost of the request, in points.
+    :param available: points left in the budget.
+    :param restore: points restored per second.
     """
 
     requested: str
@@ -182,15 +184,15 @@ class CostSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[limits]``: how gently the API wants to be asked.
+    """``[limits]``: rate limit and retries.
 
-    :param rate: requests per second at most; sources with one credential share it.
-    :param burst: how many may go out at once before the rate holds.
-    :param tries: how often one request is tried.
-    :param wait_header: header that says how long to wait after 429 or 503.
-    :param wait_unit: its unit: seconds (or an HTTP date), milliseconds, or ``rate``: requests per
-        second.
-    :param cost: where answers tell of a budget.
+    :param rate: most requests per second; sources with the same credential share this rate limit.
+    :param burst: requests that may start at once before ``rate`` applies.
+    :param tries: most attempts per request: the first one and its retries.
+    :param wait_header: response header with the time to wait before a retry, after 429 or 503.
+    :param wait_unit: unit of ``wait_header``: ``s`` (seconds or an HTTP date), ``ms``, or ``rate``
+        (requests per second).
+    :param cost: paths of the cost budget in a response.
     """
 
     rate: Annotated[float, Meta(gt=0)] | None = None
@@ -202,13 +204,12 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErrorSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[errors]]``: what makes an answer an error though its status is 200.
+    """``[[errors]]``: an error that a response declares in its body, even with status 200.
 
-    :param path: path in the answer.
-    :param values: it is the error if one of these stands there; where none is named, anything.
-    :param means: ``busy``: ask again later; ``expired``: the token is; ``refused``: asking again
-        helps nobody.
-    :param message: path of the API's own words.
+    :param path: path in the response.
+    :param values: values at ``path`` that declare the error; empty: any value does.
+    :param means: ``busy``: retry later; ``expired``: fetch a new token; ``refused``: do not retry.
+    :param message: path of the API's error message.
     """
 
     path: str
@@ -218,26 +219,26 @@ class ErrorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordsSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[records]``: where the list of orders is in a page; ``$`` is the page itself.
+    """``[records]``: path of the order list in a page; ``$`` is the page itself.
 
-    ``data.orders.edges[].node`` says that the orders are the ``node`` of each edge.
+    With ``data.orders.edges[].node``, each order is the ``node`` of an edge.
     """
 
     path: str = "$"
 
 
 class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[children]]``: what has to be asked for each order, and where in the order it goes.
+    """``[[children]]``: a child list, such as order lines, that needs requests of its own.
 
-    The answers are landed together with the page of the orders, all or none.
+    The responses are landed together with the page of the orders, as one page.
 
-    :param into: path of the list, in the order, that gets the children's records.
-    :param key: path, in the order, of what tells the API which order is meant.
-    :param key_param: place of that; in the request's path ``{key}`` stands for it.
-    :param more: path, in the order, of what is true where the list has to be asked for; where left
-        out, it is asked for each order.
-    :param next: path, in the order, of the cursor at which the list goes on.
-    :param request, paging, records: as for orders; the paging's first cursor is ``next``.
+    :param into: path, in the order, of the list that receives the child records.
+    :param key: path, in the order, of the key that identifies the order to the API.
+    :param key_param: request field of the key; ``{key}`` in the request's path stands for it too.
+    :param more: path, in the order, of a flag that is true if the child list must be fetched;
+        without ``more``, the list is fetched for each order.
+    :param next: path, in the order, of the cursor of the child list's first page.
+    :param request, paging, records: as for orders.
     """
 
     into: str
@@ -251,15 +252,15 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[reconcile]``: how all orders are listed, to find those that vanished.
+    """``[reconcile]``: the request that lists all orders, to detect deleted ones.
 
-    It is ``[request]`` without the bounds of ``[cursor]``; ids are all that is needed of it.
+    The request is ``[request]`` without the bounds of ``[cursor]``; only the ids are read.
 
-    :param query: parameters, beside those of ``[request]`` or instead of them.
-    :param body: values by their places in the body, the same way.
-    :param size: orders listed at once; the most that the API allows, unless given.
-    :param partial: whether the API may leave old orders out of the list: then no order counts as
-        deleted that was placed before all those listed.
+    :param query: query parameters that are added to ``[request]`` or replace its parameters.
+    :param body: values by request field; they replace values of the ``[request]`` body.
+    :param size: page size; default: the largest that the API allows.
+    :param partial: the API may leave old orders out of the list. Orders older than all listed
+        orders are then never marked as deleted.
     """
 
     query: dict[str, str] = {}
@@ -269,25 +270,25 @@ class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[export]``: a first run through a file that the API writes, where that is faster.
+    """``[export]``: a bulk export, which makes the first run faster.
 
-    The API is told to write it, asked until it is there, and the file is landed in parts of whole
-    orders. Each line of it is JSON; lines with ``parent`` belong to the order before them. Where it
-    cannot be had, the pages are read instead.
+    One request submits the export; another polls its state until the file is ready. Each line of
+    the file is JSON; a line with ``parent`` belongs to the order before it. The file is landed in
+    chunks of whole orders. If the export fails, the pages are read instead.
 
-    :param submit, poll: bodies of the two calls, sent like ``[request]``.
-    :param filter: place, in ``submit``, of ``filter_text``.
-    :param filter_text: text that holds ``{lower}`` and ``{upper}``.
-    :param id: path, in what ``submit`` answers, of what tells this export from others.
-    :param id_param: place of that in ``poll``.
-    :param refused: path, in what ``submit`` answers, of why it cannot be.
-    :param state: path, in what ``poll`` answers, of how far it is.
-    :param done, failed: values of that which end the waiting.
-    :param url: path, in what ``poll`` answers, of the file's URL; none, if no order was found.
-    :param count: path, in what ``poll`` answers, of the number of orders in the file.
-    :param parent: the key of a line's order.
-    :param into: list path, in the order, that its lines go into.
-    :param every: seconds between two polls, at most.
+    :param submit, poll: bodies of the two requests, which are otherwise like ``[request]``.
+    :param filter: request field of ``filter_text`` in ``submit``.
+    :param filter_text: filter expression with ``{lower}`` and ``{upper}``.
+    :param id: path of the export's id in the response to ``submit``.
+    :param id_param: request field of the id in ``poll``.
+    :param refused: path of the error message in the response to ``submit``.
+    :param state: path of the export's state in the response to ``poll``.
+    :param done, failed: states that end the polling.
+    :param url: path of the file's URL in the response to ``poll``; null if there are no orders.
+    :param count: path of the number of orders in the response to ``poll``.
+    :param parent: key, in a line, of the id of its order.
+    :param into: list path, in the order, that receives the lines.
+    :param every: longest interval between two polls, in seconds.
     """
 
     submit: dict[str, Any]

@@ -1,6 +1,6 @@
-"""The little language in which an API's ``.toml`` says where an order's fields are.
+"""The expression language of ``[order]``, which maps an API's fields to columns.
 
-A value is a path, a text in quotes, or a function of values::
+An expression is a path, a quoted text, or a function of expressions::
 
     orderNumber
     shipToAddress.country
@@ -9,7 +9,7 @@ A value is a path, a text in quotes, or a function of values::
     coalesce(product.masterSku, listingSku)
     not(any(in(status, 'canceled', 'draft'), present(canceled_at)))
 
-Nothing here loops or computes, so every mapping can be read at a glance and replayed for ever.
+The language has no loops and no arithmetic, so a mapping always gives the same result.
 """
 
 import re
@@ -38,21 +38,21 @@ Step = str | int
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where a value is, from the order (or the line) down."""
+    """Path of a value, relative to the order (or the order line)."""
 
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as written."""
+    """A literal text."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One of :data:`FUNCTIONS`, applied."""
+    """A call of one of :data:`FUNCTIONS`."""
 
     function: str
     arguments: tuple["Expression", ...]
@@ -68,14 +68,11 @@ _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _PATH = re.compile(rf"[^.\[\]]+(?:{_INDEX})*(?:\.[^.\[\]]+(?:{_INDEX})*)*")
 _PLACES = frozenset("01234")
 _DEEPEST = 20
-"""How many functions may stand in one another."""
+"""Most levels of nested function calls."""
 
 
 def parse(text: str) -> Expression:
-    """The expression that *text* says.
-
-    :raises ValueError: it says none; the message tells where.
-    """
+    """Parse *text*. :raises ValueError: *text* is not an expression; the message says why."""
     if "\0" in text:
         raise ValueError(f"{text!r} holds U+0000")
     tokens = _tokens(text)
@@ -86,7 +83,7 @@ def parse(text: str) -> Expression:
 
 
 def paths(expression: Expression) -> Iterator[Path]:
-    """Every path in *expression*."""
+    """All paths in *expression*."""
     if isinstance(expression, Path):
         yield expression
     elif isinstance(expression, Call):
@@ -95,7 +92,7 @@ def paths(expression: Expression) -> Iterator[Path]:
 
 
 def is_condition(expression: Expression) -> bool:
-    """Whether *expression* is true or false rather than a text."""
+    """True if *expression* yields true or false instead of a text."""
     return isinstance(expression, Call) and expression.function in CONDITIONS
 
 
@@ -140,14 +137,14 @@ def _call(
 
 
 def parse_path(text: str) -> Path:
-    """The path that *text* says. :raises ValueError: it is none."""
+    """Parse *text* as a path. :raises ValueError: *text* is not a path."""
     if not _PATH.fullmatch(text):
         raise ValueError(f"{text!r} is not a path")
     return Path(tuple(int(index) if index else key for key, index in _STEP.findall(text)))
 
 
 def _checked(call: Call, text: str) -> Call:
-    """*call*, if its arguments are of the kind that its function takes."""
+    """Return *call*. :raises ValueError: number or kind of its arguments is wrong."""
     wants_conditions = call.function in {"not", "any", "all"}
     checked = call.arguments
     if call.function == "if":

@@ -1,14 +1,13 @@
-"""Python beside an API's ``.toml``, for what data cannot say.
+"""Python functions beside an API's ``.toml``, for APIs that the blocks cannot describe.
 
-``hook = "my_shop.py"`` names a file beside the api file. It may have these functions, and nothing
-else of it is used::
+``hook = "my_shop.py"`` names a file beside the API file. These functions are called, if present::
 
     def sign(request: orderpull.Request, secrets: dict[str, str]) -> orderpull.Request: ...
     def page(body: bytes) -> bytes: ...
 
-``sign`` gets each request as it would be sent, and the source's secrets by the names of their
-settings; it returns the request to send. ``page`` makes JSON of a body as it came, such as XML; the
-body itself is what is kept, so that ``page`` has to answer the same for the same body for ever.
+``sign`` receives each request ready to send, and the source's secrets by setting name; it returns
+the request to send. ``page`` converts a response body, such as XML, to JSON. The landing keeps the
+original body and replays it, so ``page`` must always return the same result for the same body.
 """
 
 import importlib.util
@@ -34,9 +33,9 @@ class Hook:
 
 @cache
 def load_hook(file: str | None) -> Hook:
-    """The functions of *file*; none without one.
+    """Load the functions of *file*; without a file the hook is empty.
 
-    :raises ApiFileError: it cannot be loaded, or has neither function.
+    :raises ApiFileError: the file cannot be loaded, or has neither function.
     """
     if file is None:
         return Hook()

@@ -1,4 +1,4 @@
-"""The ``[order]`` block of an API's ``.toml``: where an order's fields are."""
+"""The ``[order]`` block of an API's ``.toml``: the mapping from an order's fields to columns."""
 
 import re
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from orderpull.sources.spec.expression import (
 
 HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", "total", "channel")
 
-_OF_THE_ORDER = frozenset({"number", "id", "ordered_at", "modified_at", "total", "lines.sku"})
-"""What cannot be the same for every order."""
+_VARYING = frozenset({"number", "id", "ordered_at", "modified_at", "total", "lines.sku"})
+"""Keys whose expression must contain a path, because a constant would be the same in all orders."""
 
 
 class AddressSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,12 +37,12 @@ class AddressSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order.lines]``: where the lines are in an order, and what is in a line.
+    """``[order.lines]``: the list of order lines and the fields of a line.
 
-    :param path: like ``[records]`` ``path``, from the order down.
-    :param sku: expression, from the line down.
-    :param quantity: path, from the line down.
-    :param where: a condition, from the line down: true for what is sold.
+    :param path: list path like ``[records]`` ``path``, relative to the order.
+    :param sku: expression, relative to the line.
+    :param quantity: path, relative to the line.
+    :param where: condition, relative to the line: true for lines with a sold item.
     """
 
     path: str
@@ -52,12 +52,12 @@ class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order]``: expressions for the columns of ``order_header``, from the order down.
+    """``[order]``: expressions for the columns of ``order_header``, relative to the order.
 
-    :param where: a condition: true for what is an order at all, and no cart, draft or test.
-    :param time_format: how its times are written: as in ``[cursor]`` ``format``; ``iso``, ``naive``
-        and ``sql`` are told apart by themselves.
-    :param timezone: the zone that times without one are in.
+    :param where: condition: true for orders, false for carts, drafts and tests.
+    :param time_format: format of times, as in ``[cursor]`` ``format``; ``iso`` also reads ``naive``
+        and ``sql``.
+    :param timezone: time zone of times that name no zone.
     """
 
     number: str
@@ -77,23 +77,23 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InvalidExpression(ValueError):
-    """What is wrong with an expression, and the key it stands under."""
+    """An invalid expression. :param key: its key in the API file. :param reason: the fault."""
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
         self.key = key
 
 
 @dataclass(frozen=True, slots=True)
 class ListPath:
-    """Where a list is, and where in each of its elements the thing is that counts."""
+    """Path of a list (*steps*), and the path of the record within each element (*inner*)."""
 
     steps: tuple[str, ...]
     inner: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "ListPath":
-        """The list path that *text* says. :raises ValueError: it is none."""
+        """Parse *text*. :raises ValueError: *text* is not a list path."""
         match = re.fullmatch(r"([^\[\]]+)(?:\[\](?:\.([^\[\]]+))?)?", text)
         if match is None:
             raise ValueError(f"{text!r} is not the path of a list, such as data.edges[].node")
@@ -102,7 +102,7 @@ class ListPath:
 
 
 def keys(text: str) -> tuple[str, ...]:
-    """The keys of a path that has no index. :raises ValueError: it has one, or is no path."""
+    """The keys of a path. :raises ValueError: *text* is not a path, or contains an index."""
     steps = parse_path(text).steps
     if "$" in steps:
         raise ValueError(f"{text!r}: '$' stands alone, or before []")
@@ -113,7 +113,7 @@ def keys(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The parsed expressions of ``[order]``: what the shaping SQL is generated from."""
+    """The parsed expressions of ``[order]``, from which the normalizing SQL is generated."""
 
     number: Expression
     id: Expression | None
@@ -127,7 +127,7 @@ class Mapping:
     line_where: Expression | None = None
 
     def of_order(self) -> Iterator[Expression]:
-        """Every expression that starts at the order."""
+        """All expressions that are relative to the order."""
         optional = (self.number, self.id, self.counted, self.where)
         yield from (expression for expression in optional if expression is not None)
         yield from self.header.values()
@@ -135,13 +135,13 @@ class Mapping:
 
 
 def mapping_of(order: OrderSpec) -> Mapping:
-    """The parsed *order*. :raises Misplaced: it cannot be; the error knows the key."""
+    """Parse the expressions of *order*. :raises InvalidExpression: one of them is invalid."""
     lines = order.lines
     try:
         ZoneInfo(order.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        problem = f"{order.timezone!r} is not an IANA time zone"
-        raise InvalidExpression("order.timezone", problem) from None
+        reason = f"{order.timezone!r} is not an IANA time zone"
+        raise InvalidExpression("order.timezone", reason) from None
     quantity = _value("lines.quantity", lines.quantity)
     if not isinstance(quantity, Path):
         raise InvalidExpression("order.lines.quantity", "expected a path")
@@ -185,7 +185,7 @@ def _value(key: str, text: str) -> Expression:
     expression = _parsed(key, text)
     if is_condition(expression):
         raise InvalidExpression(f"order.{key}", f"{text!r} is a condition")
-    if key in _OF_THE_ORDER and not list(paths(expression)):
+    if key in _VARYING and not list(paths(expression)):
         raise InvalidExpression(f"order.{key}", f"{text!r} is the same for every order")
     return expression
 
@@ -196,13 +196,18 @@ def _values(fields: tuple[str, ...], block: Struct, prefix: str = "") -> dict[st
 
 
 def _refuse_contradictions(mapping: Mapping) -> None:
-    """Refuse a place that is read as two kinds of JSON: every order would be rejected."""
+    """Refuse paths that need two JSON types at one path, because no order could match them.
+
+    :raises InvalidExpression: the first contradiction.
+    """
     lines = mapping.lines
-    of_order = [(path.steps, "a text") for e in mapping.of_order() for path in paths(e)]
-    said = (mapping.sku, *([mapping.line_where] if mapping.line_where else []))
-    of_line = [((*lines.inner, *p.steps), "a text") for each in said for p in paths(each)]
-    of_line.append(((*lines.inner, *mapping.quantity.steps), "a text"))
-    for key, leaves in (("", [*of_order, (lines.steps, "a list")]), (".lines", of_line)):
+    order_paths = [path for each in mapping.of_order() for path in paths(each)]
+    line_paths = [*paths(mapping.sku), mapping.quantity]
+    if mapping.line_where:
+        line_paths += paths(mapping.line_where)
+    order_leaves = [*((path.steps, "a text") for path in order_paths), (lines.steps, "a list")]
+    line_leaves = [((*lines.inner, *path.steps), "a text") for path in line_paths]
+    for key, leaves in (("", order_leaves), (".lines", line_leaves)):
         kinds: dict[tuple[Step, ...], str] = {}
         for steps, leaf in leaves:
             for depth in range(1, len(steps) + 1):
@@ -210,6 +215,6 @@ def _refuse_contradictions(mapping: Mapping) -> None:
                 if depth < len(steps):
                     kind = "a list" if isinstance(steps[depth], int) else "an object"
                 if kinds.setdefault(steps[:depth], kind) != kind:
-                    place = ".".join(str(step) for step in steps[:depth])
+                    path = ".".join(str(step) for step in steps[:depth])
                     both = f"{kinds[steps[:depth]]} and as {kind}"
-                    raise InvalidExpression(f"order{key}", f"{place} is read as {both}")
+                    raise InvalidExpression(f"order{key}", f"{path} is read as {both}")

@@ -12,26 +12,27 @@ from orderpull.errors import ApiFileError
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.hook import load_hook
 from orderpull.sources.spec.order import InvalidExpression
-from orderpull.sources.spec.validation import validate
+from orderpull.sources.spec.validation import SpecError, validate
 
 
 def built_in() -> dict[str, File]:
-    """The built-in API files by name."""
+    """Paths of the built-in API files, by name."""
     folder = resources.files("orderpull.sources") / "apis"
     files = [File(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
     return {file.stem: file for file in sorted(files)}
 
 
 def read_api(name: str, folder: File) -> Api:
-    """The API called *name*: a built-in one, or the path (from *folder*) of a ``.toml``.
+    """Read the API *name*: the name of a built-in one, or the path of a ``.toml`` below *folder*.
 
-    :raises ApiFileError: there is none, or it is wrong; the message names file, key and reason.
+    :raises ApiFileError: the API does not exist or is invalid; the message names file, key and
+        reason.
     """
-    known = built_in()
-    file = known.get(name, folder / name)
-    if name not in known and not name.endswith(".toml"):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Built in: {', '.join(known)}."
+    files = built_in()
+    file = files.get(name, folder / name)
+    if name not in files and not name.endswith(".toml"):
+        near = difflib.get_close_matches(name, files, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Built in: {', '.join(files)}."
         raise ApiFileError(f"There is no api {name!r}.", hint)
     try:
         api = parse_api(file.read_text(encoding="utf-8"), file.name)
@@ -43,23 +44,26 @@ def read_api(name: str, folder: File) -> Api:
     return api
 
 
-def parse_api(text: str, where: str) -> Api:
-    """The API that *text* describes; *where* names it in errors, as in :func:`read_api`."""
+def parse_api(text: str, file: str) -> Api:
+    """Parse and validate *text*; *file* is its name in errors.
+
+    :raises ApiFileError: as in :func:`read_api`.
+    """
     try:
         api = msgspec.convert(tomllib.loads(text), Api)
     except tomllib.TOMLDecodeError as error:
-        raise ApiFileError(f"{where} is not TOML: {error}.") from None
+        raise ApiFileError(f"{file} is not TOML: {error}.") from None
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        key = place.rstrip("`").lstrip(".") or "the file"
-        raise ApiFileError(f"{where}: {key}: {message}.", "See docs/apis.md.") from None
-    for key, problem in (*_misread(api), *validate(api)):
-        raise ApiFileError(f"{where}: {key}: {problem}.", "See docs/apis.md.")
+        message, _, path = str(error).partition(" - at `$")
+        key = path.rstrip("`").lstrip(".") or "the file"
+        raise ApiFileError(f"{file}: {key}: {message}.", "See docs/apis.md.") from None
+    for key, reason in (*_validate_order(api), *validate(api)):
+        raise ApiFileError(f"{file}: {key}: {reason}.", "See docs/apis.md.")
     return api
 
 
-def _misread(api: Api) -> Iterator[tuple[str, str]]:
-    """Paths and expressions of the orders that say nothing: key and reason."""
+def _validate_order(api: Api) -> Iterator[SpecError]:
+    """Errors in the record path and in the expressions of ``[order]``."""
     try:
         _ = api.record_path
     except ValueError as error:

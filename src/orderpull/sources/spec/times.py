@@ -1,8 +1,8 @@
-"""Times as APIs give and take them. Inside, all times are UTC without zone.
+"""Parse and format the times of APIs. Inside the package all times are UTC without zone.
 
-A clock that is put back shows an hour twice. Both readings of such a time count as the earlier
-hour's beginning, so that of two versions of an order the one that came later wins; and bounds are
-widened so that no order of either hour is missed.
+When daylight saving time ends, local clocks show one hour twice. An ambiguous local time is read as
+the start of the first of the two hours. Versions of an order in this hour get equal times, so the
+version that arrives later wins. Bounds in this hour are widened to include both hours.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
 _TIMESPEC = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
-_NEAR = timedelta(hours=3)
-"""More than any clock is put back by; in practice it is an hour."""
+_LARGEST_SHIFT = timedelta(hours=3)
+"""Upper limit of a clock change; real ones shift a clock by an hour at most."""
 
 
 def parse_time(value: object, format: str = "iso", timezone: str = "UTC") -> datetime | None:  # noqa: A002
-    """*value* as UTC without zone; None if it is no time in *format*.
+    """Parse *value* to UTC without zone; None if *value* is not a time in *format*.
 
-    :param timezone: the zone of a time that names none.
+    :param timezone: time zone of a *value* that names no zone.
     """
     time = _FORMATS[format](value) if format in _FORMATS else _iso(value)
     if time is None:
@@ -42,7 +42,7 @@ def _iso(value: object) -> datetime | None:
 
 
 def _rfc2822(value: object) -> datetime | None:
-    """As mail has it: ``Wed, 05 Dec 2018 20:16:55 +0000`` (RFC 2822, section 3.3)."""
+    """The time format of mail: ``Wed, 05 Dec 2018 20:16:55 +0000`` (RFC 2822, section 3.3)."""
     try:
         return parsedate_to_datetime(value) if isinstance(value, str) else None
     except (ValueError, TypeError, IndexError):
@@ -65,9 +65,9 @@ _FORMATS: dict[str, Callable[[object], datetime | None]] = {
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:
-    """A time of a clock in *zone*, as UTC; one that came twice as the first one's beginning."""
+    """The local *time* of *zone* in UTC; an ambiguous time is the start of its first hour."""
     first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first < second:  # it came twice
+    if first < second:  # the time is ambiguous
         hour = time.replace(minute=0, second=0, microsecond=0, tzinfo=zone, fold=0)
         return hour.astimezone(UTC).replace(tzinfo=None)
     return first.replace(tzinfo=None)
@@ -81,9 +81,11 @@ def format_bound(
     *,
     upper: bool = False,
 ) -> str:
-    """*time* as a bound of a request: no later order is before a lower, no earlier after an upper.
+    """Format *time* as a bound of a request.
 
-    :param zone: the zone of the API's clock, where *format* has none.
+    A lower bound excludes no order modified after *time*; an upper bound, none modified before.
+
+    :param zone: time zone of the API, for formats without a zone.
     """
     time = rounded(time, precision)
     if format in {"unix", "unix_ms"}:
@@ -92,30 +94,30 @@ def format_bound(
         return format_datetime(time.replace(tzinfo=UTC))
     if format == "iso":
         return time.isoformat(timespec=_TIMESPEC[precision]) + "Z"
-    shown = _shown(time, ZoneInfo(zone), upper=upper).isoformat(timespec=_TIMESPEC[precision])
-    return shown.replace("T", " ") if format == "sql" else shown
+    local = _to_local(time, ZoneInfo(zone), upper=upper).isoformat(timespec=_TIMESPEC[precision])
+    return local.replace("T", " ") if format == "sql" else local
 
 
-def _shown(time: datetime, zone: ZoneInfo, *, upper: bool) -> datetime:
-    """What a clock in *zone* shows at *time*, or further out where it is put back nearby."""
-    here = time.replace(tzinfo=UTC)
-    near = here - _NEAR if upper else here + _NEAR
-    offsets = [each.astimezone(zone).utcoffset() or timedelta() for each in (here, near)]
+def _to_local(time: datetime, zone: ZoneInfo, *, upper: bool) -> datetime:
+    """The local time of *zone* at *time*, widened if the clock changes within three hours."""
+    instant = time.replace(tzinfo=UTC)
+    nearby = instant - _LARGEST_SHIFT if upper else instant + _LARGEST_SHIFT
+    offsets = [each.astimezone(zone).utcoffset() or timedelta() for each in (instant, nearby)]
     return time + (max(offsets) if upper else min(offsets))
 
 
 def rounded(time: datetime, precision: str) -> datetime:
-    """*time*, rounded down to *precision* (``s``, ``ms`` or ``us``)."""
+    """*time* rounded down to *precision* (``s``, ``ms`` or ``us``)."""
     return time.replace(microsecond=time.microsecond - time.microsecond % _MICROSECONDS[precision])
 
 
 def step(precision: str) -> timedelta:
-    """What lies between two times of *precision*."""
+    """The smallest difference between two times of *precision*."""
     return timedelta(microseconds=_MICROSECONDS[precision])
 
 
 def earlier(time: datetime, by: timedelta) -> datetime:
-    """*time* less *by*, but never before all time."""
+    """*time* minus *by*, or the earliest representable time."""
     try:
         return time - by
     except OverflowError:

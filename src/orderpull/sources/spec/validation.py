@@ -1,4 +1,4 @@
-"""What can be wrong with an API's ``.toml`` beyond the types of its values: key and reason."""
+"""Validation of an API's ``.toml`` beyond the types of its values."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,14 +23,16 @@ KNOWN_SECRETS = frozenset(
     {"token", "user", "password", "client_id", "client_secret", "refresh_token", "code",
      "redirect_uri", "scope"}
 )  # fmt: skip
-"""What ``{…}`` may stand for in headers and in the call that brings a token."""
+"""Names allowed in braces in headers and in token requests."""
 
 _NAME = re.compile(r"\{([^{}]*)\}")
-Problem = tuple[str, str]
+
+SpecError = tuple[str, str]
+"""Key and reason of an error in an API file."""
 
 
-def validate(api: Api) -> Iterator[Problem]:
-    """What is wrong with *api*, whose ``[order]`` is read elsewhere: key and reason."""
+def validate(api: Api) -> Iterator[SpecError]:
+    """Errors of all blocks of *api* except ``[order]``, which :mod:`.order` validates."""
     yield from _request("request", api.request)
     yield from _paging("paging", api.paging, api.request)
     yield from _auth(api)
@@ -51,24 +53,24 @@ def validate(api: Api) -> Iterator[Problem]:
         yield from _reconcile(api, api.reconcile)
 
 
-def _request(key: str, request: RequestSpec) -> Iterator[Problem]:
+def _request(key: str, request: RequestSpec) -> Iterator[SpecError]:
     if not request.path.startswith("/"):
         yield f"{key}.path", f"{request.path!r} does not begin with /"
     if request.body and request.method != "POST":
-        yield f"{key}.body", 'a GET has none: say method = "POST"'
+        yield f"{key}.body", 'a GET has no body: set method = "POST"'
 
 
-def _place(key: str, place: str | None, request: RequestSpec) -> Iterator[Problem]:
-    """Whether *place* can take a value."""
-    if place is None or not place.startswith("$"):
+def _request_field(key: str, field: str | None, request: RequestSpec) -> Iterator[SpecError]:
+    """Check that *request* can carry a value in *field*."""
+    if field is None or not field.startswith("$"):
         return
     if request.method != "POST":
-        yield key, f"{place!r} is in the body, and a GET has none"
-    elif not place.startswith(BODY) or not all(place.removeprefix(BODY).split(".")):
-        yield key, f"{place!r} is no place in the body, such as $.variables.after"
+        yield key, f"{field!r} is a field of the body, and a GET has no body"
+    elif not field.startswith(BODY) or not all(field.removeprefix(BODY).split(".")):
+        yield key, f"{field!r} is not a field of the body, such as $.variables.after"
 
 
-def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[Problem]:
+def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[SpecError]:
     needed = {
         "page": ("param", "size"),
         "offset": ("param", "size"),
@@ -78,63 +80,66 @@ def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[Prob
     for name in needed.get(paging.kind, ()):
         if getattr(paging, name) is None:
             yield f"{key}.{name}", f"paging by {paging.kind} needs it"
-    yield from _place(f"{key}.param", paging.param, request)
-    yield from _place(f"{key}.size_param", paging.size_param, request)
+    yield from _request_field(f"{key}.param", paging.param, request)
+    yield from _request_field(f"{key}.size_param", paging.size_param, request)
     if not (paging.total or "").startswith(HEADER):
         yield from _paths(key, keys, total=paging.total)
     yield from _paths(key, keys, next=paging.next, more=paging.more)
     if paging.kind in {"next", "link"} and request.method != "GET":
-        yield f"{key}.kind", "a URL is followed by GET"
+        yield f"{key}.kind", "the URL of a next page needs method GET"
 
 
-def _cursor(api: Api, cursor: CursorSpec) -> Iterator[Problem]:
+def _cursor(api: Api, cursor: CursorSpec) -> Iterator[SpecError]:
     yield from _paths("cursor", keys, path=cursor.path, server_upper=cursor.server_upper)
     for name in ("lower", "upper", "filter"):
-        yield from _place(f"cursor.{name}", getattr(cursor, name), api.request)
+        yield from _request_field(f"cursor.{name}", getattr(cursor, name), api.request)
     if cursor.lower is None and cursor.filter is None:
-        yield "cursor.lower", "there is neither it nor a filter"
+        yield "cursor.lower", "a cursor needs lower or filter"
     if (cursor.filter is None) != (cursor.filter_text is None):
         yield "cursor.filter", "filter and filter_text go together"
     if cursor.filter_text is not None:
         names = set(_NAME.findall(cursor.filter_text))
         if "lower" not in names or names - {"lower", "upper"}:
-            yield "cursor.filter_text", "it holds {lower}, and may hold {upper}"
+            yield "cursor.filter_text", "it must contain {lower}, and may contain {upper}"
     yield from _zone(cursor)
     if cursor.window and not cursor.bounded:
         yield "cursor.window", "it needs an upper bound"
     if api.paging.kind == "drain":
-        yield "paging.kind", "drain has no cursor"
+        yield "paging.kind", "drain cannot be combined with [cursor]"
     if api.order.modified_at is None:
-        yield "order.modified_at", "an API with a cursor says when an order was changed"
+        yield "order.modified_at", "an API with a [cursor] needs it"
 
 
-def _zone(cursor: CursorSpec) -> Iterator[Problem]:
+def _zone(cursor: CursorSpec) -> Iterator[SpecError]:
     try:
         ZoneInfo(cursor.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield "cursor.timezone", f"{cursor.timezone!r} is not an IANA time zone"
         return
     if cursor.strategy == "reseek" and cursor.timezone != "UTC":
-        yield "cursor.strategy", "local times come twice in autumn: say window_verify"
+        yield "cursor.strategy", "local times are ambiguous in autumn: set window_verify"
 
 
-def _auth(api: Api) -> Iterator[Problem]:
+def _auth(api: Api) -> Iterator[SpecError]:
     auth = api.auth
     if auth.kind == "query" and not auth.param:
         yield "auth.param", "auth by query needs it"
     if auth.kind == "none" and auth.token:
-        yield "auth.kind", "a token that is got is also sent: bearer, header, basic or query"
+        yield (
+            "auth.kind",
+            "[auth.token] needs a kind that sends the token: bearer, header, basic or query",
+        )
     for name, text in auth.headers.items():
         yield from _names(f"auth.headers.{name}", text)
     if auth.token:
         yield from _token(auth.token)
 
 
-def _token(token: TokenSpec) -> Iterator[Problem]:
+def _token(token: TokenSpec) -> Iterator[SpecError]:
     if token.grant == "authorization_code" and not token.authorize:
         yield "auth.token.authorize", "authorization_code needs it"
     if token.form and token.body:
-        yield "auth.token.body", "the call has a form already"
+        yield "auth.token.body", "a token request has either form or body"
     for name, text in token.form.items():
         yield from _names(f"auth.token.form.{name}", text)
     if not token.token.startswith(HEADER):
@@ -144,70 +149,73 @@ def _token(token: TokenSpec) -> Iterator[Problem]:
     )
 
 
-def _names(key: str, text: str) -> Iterator[Problem]:
+def _names(key: str, text: str) -> Iterator[SpecError]:
     for name in _NAME.findall(text):
         if name not in KNOWN_SECRETS:
             known = ", ".join(sorted(KNOWN_SECRETS))
-            yield key, f"{{{name}}} stands for nothing; known: {known}"
+            yield key, f"there is no setting {{{name}}}; known: {known}"
 
 
-def _children(key: str, children: ChildrenSpec) -> Iterator[Problem]:
+def _children(key: str, children: ChildrenSpec) -> Iterator[SpecError]:
     yield from _request(f"{key}.request", children.request)
     yield from _paging(f"{key}.paging", children.paging, children.request)
     yield from _paths(key, keys, key=children.key, into=children.into,
                       more=children.more, next=children.next)  # fmt: skip
-    yield from _place(f"{key}.key_param", children.key_param, children.request)
+    yield from _request_field(f"{key}.key_param", children.key_param, children.request)
     if children.key_param is None and "{key}" not in children.request.path:
-        yield f"{key}.key_param", "nothing tells the API which order is meant"
+        yield f"{key}.key_param", "no request field carries the key of the order"
     if children.next and children.paging.kind != "cursor":
-        yield f"{key}.next", 'a list goes on by a cursor: say kind = "cursor"'
+        yield f"{key}.next", 'next needs [children.paging] kind = "cursor"'
     try:
         ListPath.parse(children.records.path)
     except ValueError as error:
         yield f"{key}.records.path", str(error)
 
 
-def _reconcile(api: Api, reconcile: ReconcileSpec) -> Iterator[Problem]:
-    for place in reconcile.body:
-        if not place.startswith(BODY):
-            yield f"reconcile.body.{place}", "it is no place in the body, such as $.variables.o"
-        yield from _place(f"reconcile.body.{place}", place, api.request)
+def _reconcile(api: Api, reconcile: ReconcileSpec) -> Iterator[SpecError]:
+    for field in reconcile.body:
+        if not field.startswith(BODY):
+            yield f"reconcile.body.{field}", "not a field of the body, such as $.variables.o"
+        yield from _request_field(f"reconcile.body.{field}", field, api.request)
     try:
         keys(api.order.id or api.order.number)
     except ValueError:
-        yield "order.id", "listed orders are told by their id, which has to be a plain path"
+        yield (
+            "order.id",
+            "reconciling compares ids, so the id must be a plain path without functions",
+        )
 
 
-def _consume_once(api: Api) -> Iterator[Problem]:
+def _consume_once(api: Api) -> Iterator[SpecError]:
     if api.paging.kind not in {"drain", "single"}:
         yield "paging.kind", "a consume-once API is read by drain or single"
     for name in ("cursor", "children", "reconcile", "export"):
         if getattr(api, name):
-            yield name, "a consume-once API has none"
+            yield name, f"a consume-once API cannot have {name}"
 
 
-def _export(api: Api, export: ExportSpec) -> Iterator[Problem]:
+def _export(api: Api, export: ExportSpec) -> Iterator[SpecError]:
     if api.request.method != "POST":
-        yield "export", "the calls are sent like [request], which is no POST"
+        yield "export", "an export is sent like [request], which must be a POST"
     if api.cursor is None:
-        yield "export", "it is for APIs with a cursor"
+        yield "export", "an export needs a [cursor]"
     yield from _paths(
         "export", parse_path, id=export.id, state=export.state, url=export.url,
         count=export.count, refused=export.refused,
     )  # fmt: skip
     for name in ("filter", "id_param"):
-        yield from _place(f"export.{name}", getattr(export, name), api.request)
+        yield from _request_field(f"export.{name}", getattr(export, name), api.request)
     try:
         ListPath.parse(export.into)
     except ValueError as error:
         yield "export.into", str(error)
 
 
-def _paths(block: str, read: Callable[[str], object], **texts: str | None) -> Iterator[Problem]:
-    """What is no path among *texts*."""
+def _paths(block: str, parse: Callable[[str], object], **texts: str | None) -> Iterator[SpecError]:
+    """Texts that *parse* rejects with ValueError."""
     for key, text in texts.items():
         try:
             if text is not None:
-                read(text)
+                parse(text)
         except ValueError as error:
             yield f"{block}.{key}", str(error)
