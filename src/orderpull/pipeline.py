@@ -403,7 +403,7 @@ class Pipeline:
             for _ in pages.load():
                 result.counts = record.counts
                 self.listener.on_batch_loaded(name, result)
-                if self.stop.asked:
+                if self.stop.requested:
                     break
             else:
                 if result.last_pull and not record.pulled_at:
@@ -424,7 +424,7 @@ class Pipeline:
             )
 
     def _raise_if_stopped(self) -> None:
-        if self.stop.asked:
+        if self.stop.requested:
             raise Interrupted(self.stop.signal)
 
 

@@ -33,7 +33,7 @@ def pull_at_once(
 
     def begin(pull: Callable[[], PullResult]) -> PullResult | None:
         with stop.slots or nullcontext():
-            return None if stop.asked else pull()
+            return None if stop.requested else pull()
 
     with ThreadPoolExecutor(min(THREADS, max(1, len(pulls))), "pull") as threads:
         running: dict[Future[PullResult | None], str] = {
@@ -49,5 +49,5 @@ def pull_at_once(
                 if running:
                     on_idle()
         except BaseException:
-            stop.ask(0)
+            stop.set(0)
             raise

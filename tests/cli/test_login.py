@@ -179,7 +179,7 @@ def test_signing_in_again_replaces_the_token(tmp_path: Path) -> None:
             login.finish(agreed(login.url))
             error = shop.pull().error
             assert isinstance(error, SourceRefused)
-            assert "its token is taken no more; somebody has to allow the access" in error.message
+            assert "the API rejects its token; somebody has to allow the access" in error.message
             assert error.hint == "Run `orderpull login shop`."
         profile._tokens._expires_after = None
         login = Login(shop.settings, "shop", REDIRECT_URI)
@@ -246,7 +246,7 @@ def test_a_wrong_state_in_the_browser(tmp_path: Path, account: Simulator) -> Non
 
 def test_a_wrong_secret_of_the_app(tmp_path: Path, account: Simulator) -> None:
     login = Login(shop_of(tmp_path, account, "wrong-s3cret").settings, "shop", REDIRECT_URI)
-    with pytest.raises(SourceRefused, match="gave no token \\(401: invalid_client\\)") as found:
+    with pytest.raises(SourceRefused, match="returned no token \\(401: invalid_client\\)") as found:
         login.finish(agreed(login.url))
     assert "client_secret" in found.value.hint
 

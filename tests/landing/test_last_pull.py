@@ -91,7 +91,7 @@ def test_what_was_not_loaded_to_its_end_was_not_read_for_the_warehouse(tmp_path:
         settings = shop_settings(tmp_path, simulator.url)
         pipeline.pull(settings)
         stop = Stop()
-        stop.ask(15)
+        stop.set(15)
         pipeline.load(settings, stop=stop)
         assert pulled_at(tmp_path) == [None]
         pipeline.load(settings)

@@ -130,7 +130,7 @@ def test_waiting_sources_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     class Watching(pipeline.Listener):
         def on_page(self, source: str, pulled: object) -> None:
-            stop.ask(2)
+            stop.set(2)
 
     with Simulator(street) as simulator:
         shop = shops(tmp_path, {name: f"{simulator.url}/{name}" for name in names})

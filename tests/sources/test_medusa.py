@@ -91,8 +91,14 @@ def test_a_run_that_is_cut_short_goes_on_where_it_stopped(tmp_path: Path) -> Non
         ('token = "sk_made_up"', "has no start, and its API is read from a time on"),
         ('token = "sk_made_up"\nstart = "yesterday"', "expected a date or an ISO 8601 time"),
         ('start = "2026-01-01"', "has no token, and its API needs one"),
-        ('token = " "\nstart = "2026-01-01"', "token is blank or holds odd characters"),
-        ('token = "a\\nb"\nstart = "2026-01-01"', "token is blank or holds odd characters"),
+        (
+            'token = " "\nstart = "2026-01-01"',
+            "token is blank or contains non-printable or non-ASCII characters",
+        ),
+        (
+            'token = "a\\nb"\nstart = "2026-01-01"',
+            "token is blank or contains non-printable or non-ASCII characters",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_told_before_anything_is_asked(

@@ -70,7 +70,7 @@ class Remaining:
 def stop_after(seconds: float) -> Iterator[Stop]:
     """Yield a stop that is requested after *seconds*."""
     stop = Stop()
-    timer = threading.Timer(max(0.0, seconds), stop.ask, [0])
+    timer = threading.Timer(max(0.0, seconds), stop.set, [0])
     timer.daemon = True
     timer.start()
     try:

@@ -107,7 +107,7 @@ def pull_queued(
     for name, source in result.sources.items():
         if source.error and not is_transient(source.error):
             _fail(messages[name], name, source.error)
-        elif source.error is None and stop.asked and work.records[name].pulled_at is None:
+        elif source.error is None and stop.requested and work.records[name].pulled_at is None:
             unfinished.append(messages[name])
     _continue(unfinished)
     record_pull(result)

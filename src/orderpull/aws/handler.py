@@ -95,7 +95,7 @@ def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResul
     names = _pending_first(settings, readable)
     with stop_after(remaining.to_load) as stop:
         for first in range(0, len(names), LOAD_GROUP):
-            if stop.asked:
+            if stop.requested:
                 total.error = Interrupted(stop.signal)
                 break
             result = pipeline.load(settings, names[first : first + LOAD_GROUP], stop=stop)

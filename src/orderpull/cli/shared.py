@@ -117,7 +117,7 @@ def stoppable() -> Iterator["Stop"]:
     from orderpull.sources.http.limits import Stop
 
     stop = Stop()
-    before = stop_on_signal(stop.ask)
+    before = stop_on_signal(stop.set)
     try:
         yield stop
     finally:

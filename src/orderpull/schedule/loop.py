@@ -63,7 +63,7 @@ class Schedule:
 
     def stop(self, signal: int) -> None:
         """Request the end; a run in progress ends after its current page."""
-        self._stop.ask(signal)
+        self._stop.set(signal)
 
     def wait(self) -> None:
         """Block until the thread has ended."""
@@ -86,7 +86,7 @@ class Schedule:
 
     def _wait_until_due(self) -> bool:
         """Wait until a run is due; return False if a stop was requested instead."""
-        while not self._stop.asked:
+        while not self._stop.requested:
             left = self._plan.left()
             self._next = clock.now() + timedelta(seconds=max(0.0, left))
             if left <= 0:

@@ -1,1 +1,1 @@
-"""Ask: an API as its ``.toml`` describes it, politely, one page at a time."""
+"""Sources: read orders from the APIs that ``.toml`` files describe, one page at a time."""

@@ -131,7 +131,7 @@ class RetryPolicy:
 
     def sleep(self, seconds: float) -> bool:
         """Sleep *seconds* and return False. :raises Interrupted: a stop was requested."""
-        if self.stop.wait(seconds) if seconds else self.stop.asked:
+        if self.stop.wait(seconds) if seconds else self.stop.requested:
             raise Interrupted(self.stop.signal)
         return False
 

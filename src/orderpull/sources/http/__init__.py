@@ -1,1 +1,1 @@
-"""HTTP to a source: transport, authentication, tokens, rate limits, downloads."""
+"""HTTP: transport, authentication, tokens, rate limits, retries and downloads."""

@@ -1,13 +1,14 @@
-"""Who asks: the token, how it is come by, how long it is good for, and how it is sent.
+"""Authentication: fetch, renew, store and send the token of a source.
 
-A token of the settings is sent as it is. Otherwise it is got by a call: a login, or one of the
-grants of OAuth 2.0 (RFC 6749). It is renewed before it runs out, and once when the API takes it no
-more. A refresh token that is replaced with each use is kept before the new token is used.
+A token in the settings is sent unchanged. Otherwise a login or a grant of OAuth 2.0 (RFC 6749)
+fetches a token. A token is renewed before it expires, and once when the API rejects it. A rotated
+refresh token is stored before the new access token is used.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 from orderpull.errors import (
@@ -25,28 +26,30 @@ from orderpull.sources.http.token_store import KeyValueStore, TokenStore
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 
 RENEWAL_MARGIN = 60.0
-"""Seconds that a token is renewed before it runs out, unless that is a tenth of its life."""
+"""A token is renewed 60 s before it expires, or 10 % of its lifetime if that is shorter."""
 
-_REDACTED_FROM = 6
+_SHORTEST_SECRET = 6
+"""Shorter secrets are not redacted, because they would match in ordinary text."""
+
 _BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
 Call = Callable[[str, Request], Response]
-"""Sends a request to a base URL."""
+"""Sends a request to the base URL and returns the response."""
 
 
 @dataclass(slots=True)
 class _Token:
-    """A token that was got. :param until: when it is renewed, in ``time.monotonic`` seconds."""
+    """A fetched token. :param renew_at: time of its renewal, in ``time.monotonic`` seconds."""
 
     value: str
-    until: float
+    renew_at: float
 
 
 class Authenticator:
-    """What one source needs to be let in.
+    """Adds the credentials of one source to its requests.
 
-    :param call: sends the requests that bring a token.
-    :raises SettingsError: the settings lack what the API needs, or have what it does not take.
+    :param call: sends token requests.
+    :raises SettingsError: the settings lack a credential, or contain one that the API cannot use.
     """
 
     def __init__(self, spec: AuthSpec, settings: SourceSettings, name: str, call: Call) -> None:
@@ -56,32 +59,31 @@ class Authenticator:
         self.store: TokenStore | None = None
         self._call = call
         self._token: _Token | None = None
-        self._refused: str | None = None
+        self._rejected: str | None = None
         self._fetched_secrets: set[str] = set()
         self._check()
 
     @property
     def sends_token(self) -> bool:
-        """Whether requests carry a token."""
+        """True if requests carry a token."""
         return self.settings.token is not None or self.spec.token is not None
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown, the longest first."""
-        values = [
-            getattr(self.settings, key) for key in SECRETS if key not in {"client_id", "user"}
-        ]
-        known = {text for text in values if text} | self._fetched_secrets
-        return sorted({t for t in known if len(t) >= _REDACTED_FROM}, key=len, reverse=True)
+        """Secrets to redact, the longest first."""
+        public = {"client_id", "user"}
+        values = [getattr(self.settings, key) for key in SECRETS if key not in public]
+        secrets = {text for text in values if text} | self._fetched_secrets
+        return sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
 
     @property
     def known_secrets(self) -> dict[str, str]:
-        """The source's secrets by the names of their settings."""
+        """The source's secrets, by setting."""
         values = {key: getattr(self.settings, key) for key in SECRETS}
         return {key: text for key, text in values.items() if text is not None}
 
     def redact(self, text: str) -> str:
-        """*text* without secrets, as they are, as URLs have them, and as Basic sends them."""
+        """Replace secrets in *text*, in plain, URL-encoded and Basic form."""
         forms = set()
         for secret in self.secrets:
             forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
@@ -93,25 +95,25 @@ class Authenticator:
 
     @property
     def _users(self) -> list[str]:
-        """Who a secret may be sent along with."""
+        """User names that Basic authentication may combine with a secret."""
         return [user for user in (self.settings.client_id, self.settings.user) if user]
 
     @property
     def persists_tokens(self) -> bool:
-        """Whether there are tokens that have to outlive this process."""
+        """True if the grant's tokens must outlive this process."""
         grant = self.spec.token.grant if self.spec.token else None
         return self.settings.token is None and grant in {"refresh_token", "authorization_code"}
 
     def use_store(self, notes: KeyValueStore) -> None:
-        """Keep tokens that have to outlive this process in *notes*, where there are such.
+        """Store tokens in *notes* if they must outlive this process.
 
-        :raises SettingsError: they cannot be kept.
+        :raises SettingsError: as :class:`TokenStore`.
         """
         if self.persists_tokens:
             self.store = TokenStore(notes, self.settings)
 
     def authenticate(self, request: Request) -> Request:
-        """*request*, with what lets it in. :raises SourceError: no token could be got."""
+        """Add the credentials to *request*. :raises SourceError: no token could be fetched."""
         headers = {
             name: substitute(text, self.settings) for name, text in self.spec.headers.items()
         }
@@ -124,19 +126,19 @@ class Authenticator:
         return replace(request, target=target, headers={**request.headers, **headers})
 
     def renew(self) -> bool:
-        """Forget the token, which is taken no more; whether another one can be got."""
-        had, self._token = self._token, None
-        self._refused = had.value if had else None
-        return had is not None
+        """Drop the rejected token; true if the next request fetches another."""
+        rejected, self._token = self._token, None
+        self._rejected = rejected.value if rejected else None
+        return rejected is not None
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
-        """Exchange *code* for a token and keep it. :raises SourceError: the API gave none."""
+        """Exchange *code* for a token and store it. :raises SourceError: the exchange failed."""
         spec = self._spec()
         self._fetch_token(spec, {"grant_type": "authorization_code", "code": code,
                             "redirect_uri": redirect_uri})  # fmt: skip
 
     def authorize_url(self, redirect_uri: str, state: str) -> str:
-        """Where a person allows the access."""
+        """URL of the page where a person grants the access."""
         spec = self._spec()
         base, path = self._split_url(spec.authorize or "")
         query = {
@@ -153,9 +155,11 @@ class Authenticator:
         token = settings.token
         if token is not None:
             if spec.kind == "none" and not spec.headers:
-                raise SettingsError(f"{where} has a token, and its API takes none.")
+                raise SettingsError(f"{where} has a token, but its API does not use tokens.")
             if not token.strip() or not token.isprintable() or not token.isascii():
-                raise SettingsError(f"{where} token is blank or holds odd characters.")
+                raise SettingsError(
+                    f"{where} token is blank or contains non-printable or non-ASCII characters."
+                )
             return
         missing = self._missing()
         if not missing or (spec.optional and missing == ["token"]):
@@ -167,7 +171,7 @@ class Authenticator:
         )
 
     def _missing(self) -> list[str]:
-        """The settings that are needed and not there."""
+        """Names of required settings that are absent."""
         spec = self.spec
         needed = ["token"] if spec.kind != "none" else []
         if spec.token:
@@ -188,91 +192,94 @@ class Authenticator:
         return f"Bearer {token}" if spec.kind == "bearer" else token
 
     def _current_token(self) -> str | None:
-        """The token to send, got if need be."""
+        """The token to send; fetched if there is no valid one."""
         if self.settings.token is not None:
             return self.settings.token
         spec = self.spec.token
         if spec is None:
             return None
-        if self._token is None and (kept := self._kept_token()):
-            self._token = kept
-        if self._token is None or time.monotonic() >= self._token.until:
+        if self._token is None:
+            self._token = self._stored_token()
+        if self._token is None or time.monotonic() >= self._token.renew_at:
             self._fetch_token(spec, self._grant(spec))
         return self._token.value if self._token else None
 
-    def _kept_token(self) -> _Token | None:
-        """The token that an earlier run got, where tokens are kept."""
-        kept = self.store.read() if self.store else {}
-        token, expires = kept.get("token"), kept.get("expires_at")
-        if not isinstance(token, str) or not token or token == self._refused:
+    def _stored(self) -> dict[str, Any]:
+        """The tokens in the store; empty without a store."""
+        return self.store.read() if self.store else {}
+
+    def _stored_token(self) -> _Token | None:
+        """A valid token that an earlier run stored."""
+        stored = self._stored()
+        token, expires = stored.get("token"), stored.get("expires_at")
+        if not isinstance(token, str) or not token or token == self._rejected:
             return None
         self._fetched_secrets.add(token)
-        left = (
-            float(expires) - time.time() - RENEWAL_MARGIN if expires is not None else float("inf")
-        )
-        return _Token(token, time.monotonic() + left) if left > 0 else None
+        seconds = float("inf") if expires is None else float(expires) - time.time() - RENEWAL_MARGIN
+        return _Token(token, time.monotonic() + seconds) if seconds > 0 else None
 
     def _grant(self, spec: TokenSpec) -> dict[str, str]:
-        """The fields of the call, as the grant has them."""
+        """The form fields of the grant."""
         if spec.grant == "login":
             return {}
         if spec.grant == "client_credentials":
             return {"grant_type": "client_credentials"}
-        kept = self.store.read() if self.store else {}
-        refresh = kept.get("refresh_token") or self.settings.refresh_token
+        stored = self._stored()
+        refresh = stored.get("refresh_token") or self.settings.refresh_token
         if not refresh:
-            why = "its token is taken no more" if kept.get("token") else "there is no token yet"
-            raise SourceRefused(f"{why}; somebody has to allow the access.", self._login)
+            why = "the API rejects its token" if stored.get("token") else "there is no token yet"
+            raise SourceRefused(f"{why}; somebody has to allow the access.", self._login_hint)
         self._fetched_secrets.add(refresh)
         return {"grant_type": "refresh_token", "refresh_token": refresh}
 
     @property
-    def _login(self) -> str:
+    def _login_hint(self) -> str:
         return f"Run `orderpull login {self.name}`."
 
     def _fetch_token(self, spec: TokenSpec, grant: Mapping[str, str]) -> None:
-        """Ask for a token and keep it, with the refresh token that comes along."""
+        """Fetch a token and store it, together with its refresh token."""
         base, path = self._split_url(spec.url)
-        kept = self.store.read() if self.store else {}
+        stored = self._stored()
         refreshing = grant.get("grant_type") == "refresh_token"
         request = token_request(spec, path, grant, self.settings)
-        asked, asked_at = time.monotonic(), time.time()  # a token's life begins before it is here
+        # A lifetime counts from the request, so that a slow response does not prolong it.
+        sent, sent_at = time.monotonic(), time.time()
         response = self._send_refresh(base, request) if refreshing else self._call(base, request)
         tokens = TokenResponse(spec, response)
         self._fetched_secrets |= {text for text in (tokens.token, tokens.refresh_token) if text}
         if response.problem or response.status in _BUSY:
             raise SourceBusy(
-                f"{base}{path} gave no token ({response.problem or response.status}).",
+                f"{base}{path} returned no token ({response.problem or response.status}).",
                 "Run again later.",
             )
         if response.status not in range(200, 300) or not tokens.token:
-            lost = refreshing and bool(kept.get("asked"))
+            lost = refreshing and bool(stored.get("asked"))
             raise self._token_error(f"{base}{path}", response, tokens, lost=lost)
         if not tokens.token.isprintable() or not tokens.token.isascii():
             raise SourceUnexpected(
-                f"{base}{path} gave a token of odd characters.",
-                "Check token in [auth.token] of the api file: where the answer has it.",
+                f"{base}{path} returned a token with characters that a header cannot contain.",
+                "Check token in [auth.token] of the api file: the path of the token.",
             )
         failpoint("token-received")
         seconds = tokens.seconds or spec.lifetime or float("inf")
         if self.store and (refreshing or spec.grant == "authorization_code"):
-            self.store.keep({
+            self.store.write({
                 "token": tokens.token,
-                "expires_at": None if seconds == float("inf") else asked_at + seconds,
-                "refresh_token": tokens.refresh_token or kept.get("refresh_token"),
+                "expires_at": None if seconds == float("inf") else sent_at + seconds,
+                "refresh_token": tokens.refresh_token or stored.get("refresh_token"),
             })  # fmt: skip
         failpoint("token-kept")
-        self._token = _Token(tokens.token, asked + seconds - _margin(seconds))
+        self._token = _Token(tokens.token, sent + seconds - _margin(seconds))
 
     def _send_refresh(self, base: str, request: Request) -> Response:
-        """The answer to *request*, in which a refresh token is used.
+        """Send *request*, which uses a refresh token, and note its use before.
 
-        That is noted before: its successor is lost if a kill comes before that is kept.
+        A kill before the response is stored loses the successor; the note lets the next run say so.
         """
         if self.store is None:
             return self._call(base, request)
-        kept, used = self.store.read(), True
-        self.store.keep({**kept, "asked": True})
+        stored, used = self.store.read(), True
+        self.store.write({**stored, "asked": True})
         try:
             response = self._call(base, request)
             used = bool(response.problem) or response.status not in range(400, 500)
@@ -281,26 +288,26 @@ class Authenticator:
             raise
         finally:
             if not used:
-                self.store.keep(kept)
+                self.store.write(stored)
         return response
 
     def _token_error(
         self, where: str, response: Response, tokens: TokenResponse, *, lost: bool
     ) -> SourceRefused:
-        """The error of a call that brought no token.
+        """The error of a token request that failed.
 
-        :param lost: whether a process ended, or a line broke, while the refresh token was used.
+        :param lost: an earlier use of the refresh token ended without a stored response.
         """
         detail = self.redact(tokens.error)
         why = f"{response.status}{': ' + detail if detail else ''}"
-        message = f"{where} gave no token ({why})."
+        message = f"{where} returned no token ({why})."
         if not lost:
             return SourceRefused(message, f"Check the {self._hint(self._spec())}.")
-        again = f"Set a new refresh_token in [sources.{self.name}]."
+        new_token = f"Set a new refresh_token in [sources.{self.name}]."
         return SourceRefused(
-            f"{message} The refresh token had been used before, and the answer with its successor "
-            "was lost: a process was killed, or the line broke.",
-            self._login if self._spec().grant == "authorization_code" else again,
+            f"{message} The refresh token had been used before, and the response with its "
+            "successor was lost: a process was killed, or the connection broke.",
+            self._login_hint if self._spec().grant == "authorization_code" else new_token,
         )
 
     def _hint(self, spec: TokenSpec) -> str:
@@ -314,11 +321,11 @@ class Authenticator:
 
     def _spec(self) -> TokenSpec:
         if self.spec.token is None:
-            raise SettingsError(f"The API of [sources.{self.name}] gives no tokens.")
+            raise SettingsError(f"The API of [sources.{self.name}] has no [auth.token].")
         return self.spec.token
 
     def _split_url(self, url: str) -> tuple[str, str]:
-        """Base URL and path of a call for a token."""
+        """Base URL and path of a token request."""
         if "://" not in url:
             return (self.settings.auth_url or self.settings.base_url).rstrip("/"), url
         parts = urlsplit(url)
@@ -327,12 +334,12 @@ class Authenticator:
 
 
 def _margin(seconds: float) -> float:
-    """Seconds before its end that a token good for *seconds* is renewed."""
+    """Renewal margin in seconds of a token with a lifetime of *seconds*."""
     return 0.0 if seconds == float("inf") else min(RENEWAL_MARGIN, seconds / 10)
 
 
 def _with_param(target: str, name: str, value: str) -> str:
-    """*target* with a parameter, in place of one that the API itself put into a URL it told."""
+    """*target* with the parameter *name*, which replaces one that the API's own URL contains."""
     path, _, query = target.partition("?")
     rest = [each for each in query.split("&") if each and each.partition("=")[0] != name]
     return f"{path}?{'&'.join([*rest, urlencode({name: value})])}"

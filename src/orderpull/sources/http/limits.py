@@ -1,4 +1,4 @@
-"""Politeness: how fast to ask, and how long to wait when an API says so."""
+"""Rate limits, back-off before retries, and waits that an API requests."""
 
 import hashlib
 import random
@@ -11,63 +11,67 @@ from email.utils import parsedate_to_datetime
 from orderpull.sources.spec.blocks import LimitsSpec
 
 BACKOFF_FIRST = 0.5
+"""Longest back-off before the first retry, in seconds; it doubles with each retry."""
+
 BACKOFF_MOST = 30.0
+"""Longest back-off before any retry, in seconds."""
 
 Wait = Callable[[float], bool]
-"""Wait so many seconds; true if a stop was asked for meanwhile."""
+"""Waits the given number of seconds; true if a stop was requested meanwhile."""
 
 
 class Stop:
-    """A stop that somebody may ask for while a pull goes on.
+    """Cancellation token of a pull, checked between requests.
 
-    :param seats: what a pull holds while it does something; it is given up while the pull waits.
-    :ivar signal: the signal that asked; 0 while none did.
+    :param slots: semaphore that limits active pulls; a pull releases its slot while it waits.
+    :ivar signal: the signal that requested the stop; 0 before a stop.
     """
 
     def __init__(self, slots: threading.Semaphore | None = None) -> None:
         self.slots = slots
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._children: list[Stop] = []
         self.signal = 0
 
-    def ask(self, signal: int) -> None:
-        """Ask the pull to stop after the page in hand."""
+    def set(self, signal: int) -> None:
+        """Request that the pull stops after the current page."""
         self.signal = signal
-        self._asked.set()
+        self._requested.set()
         for child in self._children:
-            child.ask(signal)
+            child.set(signal)
 
     def child(self, slots: threading.Semaphore | None = None) -> "Stop":
-        """A stop that is asked for along with this one, or alone."""
+        """A token that is set together with this one, or alone."""
         child = Stop(slots)
         self._children.append(child)
-        if self.asked:
-            child.ask(self.signal)
+        if self.requested:
+            child.set(self.signal)
         return child
 
     @property
-    def asked(self) -> bool:
-        """Whether somebody asked."""
-        return self._asked.is_set()
+    def requested(self) -> bool:
+        """True after :meth:`set`."""
+        return self._requested.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait *seconds*, or until a stop is asked for; whether it was."""
+        """Wait *seconds* without a slot, or until a stop is requested; true if one was."""
         if self.slots is None:
-            return self._asked.wait(max(0.0, seconds))
+            return self._requested.wait(max(0.0, seconds))
         self.slots.release()
         try:
-            return self._asked.wait(max(0.0, seconds))
+            return self._requested.wait(max(0.0, seconds))
         finally:
             self.slots.acquire()
 
 
 class RateLimit:
-    """Lets requests start at most *rate* times in a second, evenly; None: as they come.
+    """Rate limit: spaces the starts of requests evenly; thread-safe.
 
-    Sources that share a credential share it, from several threads.
+    Sources with the same credential share one rate limit.
 
-    :param burst: how many may start at once after a rest.
-    :ivar shared: whether several sources do.
+    :param rate: most requests per second; None: unlimited.
+    :param burst: requests that may start at once after an idle time.
+    :ivar shared: several sources use this rate limit.
     """
 
     def __init__(self, rate: float | None, burst: int = 1) -> None:
@@ -88,48 +92,48 @@ class RateLimit:
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests, at least."""
+        """Shortest time between the starts of two requests, in seconds."""
         return self._interval
 
     def slow_down(self, rate: float | None) -> None:
-        """Hold to *rate*, too, if that is slower."""
+        """Lower the rate limit to *rate*, if *rate* is lower."""
         with self._lock:
             self._interval = max(self._interval, 1 / rate if rate else 0.0)
 
     def pause_for(self, seconds: float) -> None:
-        """Let no request start for so long."""
+        """Start no request for *seconds*."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
 class SharedLimits:
-    """The limits of a run: one for each credential at each host."""
+    """The rate limits of a run, one for each credential at each host."""
 
     def __init__(self) -> None:
         self._limits: dict[str, RateLimit] = {}
         self._lock = threading.Lock()
 
     def of(self, host: str, credential: str, rate: float | None, burst: int) -> RateLimit:
-        """The limit of *credential* at *host*; the slowest rate that was named holds."""
+        """The rate limit of *credential* at *host*; the lowest requested rate applies."""
         if not credential:
             return RateLimit(rate, burst)
         key = hashlib.sha256(f"{host}\n{credential}".encode()).hexdigest()
         with self._lock:
-            known = self._limits.get(key)
-            if known is None:
-                known = self._limits[key] = RateLimit(rate, burst)
+            limit = self._limits.get(key)
+            if limit is None:
+                limit = self._limits[key] = RateLimit(rate, burst)
             else:
-                known.shared = True
-                known.slow_down(rate)
-            return known
+                limit.shared = True
+                limit.slow_down(rate)
+            return limit
 
 
 def retry_after(
     headers: dict[str, str], limits: LimitsSpec, cost: tuple[float, float, float] | None = None
 ) -> float | None:
-    """Seconds that an answer asks to wait; None if it does not say, or says nonsense.
+    """Seconds to wait before a retry, as the response requests; None without a valid request.
 
-    :param cost: points asked for, left, and restored in a second, where the answer tells them.
+    :param cost: requested, available and restored points, if the response contains them.
     """
     if cost is not None:
         return cost_wait(cost)
@@ -153,12 +157,15 @@ def _seconds(number: float, unit: str) -> float:
 
 
 def cost_wait(cost: tuple[float, float, float]) -> float:
-    """Seconds until as many points are there again as were asked for."""
-    asked, left, restored = cost
-    return max(0.0, (asked - left) / restored) if restored > 0 else 0.0
+    """Seconds until the budget covers the same request again.
+
+    :param cost: points requested, points available, and points restored per second.
+    """
+    requested, available, restored = cost
+    return max(0.0, (requested - available) / restored) if restored > 0 else 0.0
 
 
-def backoff(tries: int) -> float:
-    """Seconds to wait after *tries* failures: doubling, with full jitter, bounded."""
-    most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (tries - 1))
+def backoff(failures: int) -> float:
+    """Seconds to back off after *failures*: exponential with jitter, at most 30 s."""
+    most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (failures - 1))
     return random.uniform(most / 2, most)  # noqa: S311 - jitter is no secret

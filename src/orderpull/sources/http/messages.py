@@ -1,4 +1,4 @@
-"""HTTP requests and responses as the rest of the package passes them on."""
+"""The HTTP request, the response, and the sink that receives a response while it arrives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: a method, a path with query below the base URL, headers, and a body."""
+    """An HTTP request. :param target: path and query, relative to the base URL."""
 
     method: str
     target: str
@@ -16,12 +16,12 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """What came back, as far as it came.
+    """An HTTP response, possibly incomplete.
 
-    :param status: the HTTP status; 0 if no status line arrived.
-    :param headers: in lower case.
-    :param body: the bytes that arrived, unpacked.
-    :param problem: how the exchange ended, if not well.
+    :param status: HTTP status; 0 if no status line arrived.
+    :param headers: header values by lower-case name.
+    :param body: decompressed bytes that arrived.
+    :param problem: the failure that ended the exchange; None if the response is complete.
     """
 
     status: int = 0
@@ -31,14 +31,14 @@ class Response:
 
 
 class ResponseSink:
-    """Is told how an exchange goes. A consume-once pull keeps an :class:`InFlightRequest`."""
+    """Receives a response while it arrives; this base class ignores it."""
 
     def answered(self, status: int) -> None:
-        """The status line and the headers have arrived."""
+        """Receive the status after the headers have arrived."""
 
     def write(self, chunk: bytes) -> None:
-        """A piece of the body has arrived, as it was sent: maybe packed."""
+        """Receive a piece of the body as sent, possibly compressed."""
 
 
 Send = Callable[[Request, ResponseSink], Response]
-"""What a pull asks through; a test may give a plain function instead of a :class:`Client`."""
+"""Sends a request and returns its response; tests replace :meth:`Client.send` by a function."""

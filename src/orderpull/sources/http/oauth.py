@@ -1,4 +1,4 @@
-"""The call that brings a token, and what its answer tells."""
+"""The request to an OAuth token endpoint, and its response."""
 
 import base64
 from collections.abc import Mapping
@@ -13,16 +13,13 @@ from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.spec.blocks import HEADER, TokenSpec
 
 SECRETS = ("token", "password", "client_secret", "refresh_token", "client_id", "user")
-"""Settings that may stand for ``{…}`` in headers and token calls."""
+"""Settings that may replace a name in braces in headers and token requests."""
 
 
 def token_request(
     spec: TokenSpec, path: str, grant: Mapping[str, str], settings: SourceSettings
 ) -> Request:
-    """The request to *path* that asks for a token.
-
-    :param grant: the fields of the grant, as OAuth 2.0 has them.
-    """
+    """The token request to *path*. :param grant: the grant's form fields of OAuth 2.0."""
     if spec.body:
         body = msgspec.json.encode(_substitute_deep(spec.body, settings))
         return Request("POST", path, {"Content-Type": "application/json"}, body)
@@ -41,26 +38,26 @@ def token_request(
 
 
 def substitute(text: str, settings: SourceSettings) -> str:
-    """*text*, with the settings that ``{…}`` in it stands for."""
+    """*text* with each name in braces replaced by its setting."""
     for key in SECRETS:
         text = text.replace(f"{{{key}}}", getattr(settings, key) or "")
     return text
 
 
 def basic(pair: str) -> str:
-    """*pair* (``user:password``) as the header ``Authorization: Basic`` has it (RFC 7617)."""
+    """*pair* (``user:password``) encoded for the header ``Authorization: Basic`` (RFC 7617)."""
     return base64.b64encode(pair.encode()).decode()
 
 
 def _substitute_deep(value: Any, settings: SourceSettings) -> Any:  # noqa: ANN401 - JSON
-    """*value* with its texts filled in."""
+    """*value* with :func:`substitute` applied to all its texts."""
     if isinstance(value, dict):
         return {key: _substitute_deep(each, settings) for key, each in value.items()}
     return substitute(value, settings) if isinstance(value, str) else value
 
 
 class TokenResponse:
-    """What the answer to a call for a token tells."""
+    """The response of a token endpoint."""
 
     def __init__(self, spec: TokenSpec, response: Response) -> None:
         self._spec = spec
@@ -77,7 +74,7 @@ class TokenResponse:
 
     @property
     def token(self) -> str | None:
-        """The token."""
+        """The token; None if the response has none."""
         if self._spec.token.startswith(HEADER):
             return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
         value = self._values.get(self._spec.token)
@@ -85,13 +82,13 @@ class TokenResponse:
 
     @property
     def refresh_token(self) -> str | None:
-        """The next refresh token, if one came."""
+        """The next refresh token; None if the response has none."""
         value = self._values.get(self._spec.refresh_token)
         return value if isinstance(value, str) and value else None
 
     @property
     def seconds(self) -> float | None:
-        """How long the token is good for, if that is said."""
+        """Lifetime of the token; None if the response does not contain a number."""
         value = self._values.get(self._spec.expires_in)
         try:
             return float(value) if isinstance(value, int | float | str) else None
@@ -100,6 +97,6 @@ class TokenResponse:
 
     @property
     def error(self) -> str:
-        """What the API says is wrong."""
-        value = [self._values.get(key) for key in ("error", "error_description", "message")]
-        return "; ".join(text[:80] for text in value if isinstance(text, str))
+        """The API's error code and description, each cut to 80 characters."""
+        texts = [self._values.get(key) for key in ("error", "error_description", "message")]
+        return "; ".join(text[:80] for text in texts if isinstance(text, str))

@@ -1,8 +1,8 @@
-"""Tokens that have to outlive a run, kept beside a source's pages, encrypted.
+"""Encrypted store of tokens that outlive a run, beside a source's pages in the landing.
 
-A refresh token that is replaced with each use is worthless once its successor is lost, so it is
-kept - durably, before it is used - where the next run finds it, whichever machine that is on. The
-key is made of the settings' own secret: who can read the landing alone learns nothing.
+Some APIs rotate refresh tokens: each use replaces the token, and a lost successor ends the access.
+So tokens are stored durably in the landing, which the next run reads on any machine. The encryption
+key is derived from a secret in the settings; the landing alone reveals nothing.
 """
 
 import base64
@@ -20,76 +20,76 @@ NOTE = "token"
 
 
 class KeyValueStore(Protocol):
-    """Where notes are kept: a source's landing."""
+    """Durable notes by name; a source's landing implements this protocol."""
 
     def note(self, name: str) -> bytes | None:
-        """What was kept under *name*."""
+        """The data stored under *name*; None if nothing is stored."""
         ...
 
     def keep_note(self, name: str, data: bytes) -> None:
-        """Keep *data* under *name*, durably."""
+        """Store *data* under *name* durably."""
         ...
 
 
 class TokenStore:
-    """The tokens of one source.
+    """The stored tokens of one source.
 
-    :param notes: where they are kept.
-    :raises SettingsError: there is no secret to make a key of, or the package for it is missing.
+    :raises SettingsError: the settings have no secret to derive a key from, or the package
+        ``cryptography`` is missing.
     """
 
     def __init__(self, notes: KeyValueStore, settings: SourceSettings) -> None:
         secret = settings.client_secret or settings.refresh_token
         if secret is None:
             raise SettingsError(
-                "Tokens cannot be kept without a client_secret.", 'Add client_secret = "${NAME}".'
+                "Tokens cannot be stored without a client_secret.", 'Add client_secret = "${NAME}".'
             )
         try:
             from cryptography.fernet import Fernet
         except ImportError:
             raise SettingsError(
-                "This API's tokens have to be kept, encrypted.",
+                "This API's tokens must be stored encrypted, which needs the package cryptography.",
                 "Install it: pip install 'orderpull[oauth]'.",
             ) from None
-        self._box = Fernet(_key(secret))
+        self._fernet = Fernet(_key(secret))
         self._settings_hash = hashlib.sha256((settings.refresh_token or "").encode()).hexdigest()
         self._notes = notes
-        self._known: dict[str, Any] | None = None
+        self._tokens: dict[str, Any] | None = None
 
     def read(self) -> dict[str, Any]:
-        """What was kept; nothing if the settings have another secret or refresh token by now."""
-        if self._known is None:
-            self._known = self._opened(self._notes.note(NOTE))
-        return self._known
+        """The stored tokens; empty if the secret or refresh token in the settings has changed."""
+        if self._tokens is None:
+            self._tokens = self._decrypt(self._notes.note(NOTE))
+        return self._tokens
 
-    def keep(self, tokens: dict[str, Any]) -> None:
-        """Keep *tokens*; when this returns they are durable."""
+    def write(self, tokens: dict[str, Any]) -> None:
+        """Store *tokens* durably."""
         data = msgspec.json.encode(tokens | {"given": self._settings_hash})
-        self._notes.keep_note(NOTE, self._box.encrypt(data))
-        self._known = tokens
+        self._notes.keep_note(NOTE, self._fernet.encrypt(data))
+        self._tokens = tokens
 
-    def _opened(self, data: bytes | None) -> dict[str, Any]:
+    def _decrypt(self, data: bytes | None) -> dict[str, Any]:
         from cryptography.fernet import InvalidToken
 
         if not data:
             return {}
         try:
-            kept: dict[str, Any] = msgspec.json.decode(self._box.decrypt(data))
+            tokens: dict[str, Any] = msgspec.json.decode(self._fernet.decrypt(data))
         except (InvalidToken, msgspec.DecodeError):
             return {}
-        return kept if kept.get("given") == self._settings_hash else {}
+        return tokens if tokens.get("given") == self._settings_hash else {}
 
 
-_ONE_AT_A_TIME = threading.Lock()
+_key_lock = threading.Lock()
 
 
 def _key(secret: str) -> bytes:
-    """The key made of *secret*: 16 MB of memory while it is made, whatever the sources."""
-    with _ONE_AT_A_TIME:
-        return _derived(secret)
+    """Derive the key from *secret*, one at a time because each derivation takes 16 MB."""
+    with _key_lock:
+        return _derive_key(secret)
 
 
 @lru_cache(maxsize=256)
-def _derived(secret: str) -> bytes:
+def _derive_key(secret: str) -> bytes:
     key = hashlib.scrypt(secret.encode(), salt=b"orderpull tokens", n=2**14, r=8, p=1, dklen=32)
     return base64.urlsafe_b64encode(key)

@@ -1,7 +1,7 @@
-"""One HTTP exchange: connect, send, read, under deadlines, never twice and never elsewhere.
+"""The HTTP transport: one exchange with a deadline, without retries and without redirects.
 
-No retries and no redirects happen here: with a consume-once API every repeated GET burns a batch
-(urllib3's defaults were measured to burn four on one reset).
+A repeated GET to a consume-once API loses a batch of orders. urllib3's default retries lost four
+batches after one connection reset, so this module never retries; ``fetch.py`` decides on retries.
 """
 
 import os
@@ -32,8 +32,8 @@ class Client:
 
     :param base_url: scheme, host, port and prefix.
     :param timeout: seconds for one exchange, from connecting to the last byte.
-    :param keep_alive: whether one connection may serve several requests.
-    :raises SettingsError: *base_url* has no such host or port.
+    :param keep_alive: reuse one connection for several requests.
+    :raises SettingsError: *base_url* has an invalid host or port.
     """
 
     def __init__(self, base_url: str, timeout: float, *, keep_alive: bool) -> None:
@@ -52,20 +52,20 @@ class Client:
         self._connection: HTTPConnection | None = None
 
     def reach(self) -> None:
-        """Look up the name, connect, and shake hands over TLS; send nothing.
+        """Resolve the host name, connect and perform the TLS handshake, without an HTTP request.
 
-        :raises SourceUnreachable: one of them failed; the message says which.
+        :raises SourceUnreachable: the message names the step that failed.
         """
         connection = self._connect(time.monotonic() + self.timeout)
         connection.close()
 
     def send(self, request: Request, sink: ResponseSink) -> Response:
-        """Send *request* once and read its answer, as far as it comes.
+        """Send *request* once and return its response, complete or not.
 
-        :raises SourceUnreachable: nothing was sent.
+        :raises SourceUnreachable: no connection, so nothing was sent.
         """
         deadline = time.monotonic() + self.timeout
-        connection = self._kept() or self._connect(deadline)
+        connection = self._reusable_connection() or self._connect(deadline)
         response = Response()
         with _deadline(connection, deadline) as late:
             self._exchange(connection, request, sink, response, deadline)
@@ -78,13 +78,13 @@ class Client:
         return response
 
     def close(self) -> None:
-        """Let go of the connection that was kept."""
+        """Close the connection that is kept alive."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _kept(self) -> HTTPConnection | None:
-        """The connection of the request before, if the other side still holds it too."""
+    def _reusable_connection(self) -> HTTPConnection | None:
+        """The connection of the previous request, if the server has not closed it."""
         connection, self._connection = self._connection, None
         if connection is None or connection.is_connected:
             return connection
@@ -136,14 +136,15 @@ class Client:
         except (HTTPError, OSError) as error:
             connection.close()
             raise _unreachable(error, where, self.base_url) from None
-        connection.timeout = self.timeout  # of each later wait; the deadline ends them all
+        connection.timeout = self.timeout  # per read; _deadline limits the whole exchange
         return connection
 
 
 def gunzip_prefix(body: bytes) -> bytes:
-    """*body* without gzip, as far as it goes: what is cut off or broken is kept as it is.
+    """Decompress *body* if it is gzip; a truncated body is decompressed as far as possible.
 
-    Told by its first bytes, which no JSON has: headers are not always true, and are lost in a kill.
+    A corrupt body is returned unchanged. The first bytes of *body* decide, because the header
+    ``Content-Encoding`` may be wrong and is unknown after a kill.
     """
     if not body.startswith(_GZIP):
         return body
@@ -157,7 +158,7 @@ def gunzip_prefix(body: bytes) -> bytes:
 def _headers(request: Request, *, keep_alive: bool) -> dict[str, str]:
     return {
         "Accept": "application/json",
-        # A body cut off half-way is worth keeping only if it can be read half-way.
+        # A truncated response of a consume-once API must stay readable, so it is not compressed.
         "Accept-Encoding": "gzip" if keep_alive else "identity",
         "Connection": "keep-alive" if keep_alive else "close",
         "User-Agent": f"orderpull/{__version__}",
@@ -167,10 +168,10 @@ def _headers(request: Request, *, keep_alive: bool) -> dict[str, str]:
 
 @contextmanager
 def _deadline(connection: HTTPConnection, deadline: float) -> Iterator[threading.Event]:
-    """Shut the connection down at *deadline*, whatever it is waiting for.
+    """Shut *connection* down at *deadline*; the yielded event is set when that happens.
 
-    A socket's time-out starts anew with every byte, so it alone never ends a drip of headers.
-    The shutdown goes through a duplicate of the descriptor: TLS objects bear no second thread.
+    A socket's timeout restarts with every byte, so it never ends a response that drips slowly.
+    The shutdown uses a duplicate of the descriptor, because TLS sockets are not thread-safe.
     """
     late = threading.Event()
     if connection.sock is None:
@@ -197,7 +198,7 @@ _LATE = "no answer in time"
 
 
 def _failure_text(error: Exception) -> str:
-    """How an exchange ended, in words that a seller understands."""
+    """The failure of an exchange, in words for people who do not know HTTP."""
     text = f"{type(error).__name__} {error}"
     if isinstance(error, (TimeoutError, ReadTimeoutError)) or "timed out" in text:
         return _LATE
