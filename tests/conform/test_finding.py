@@ -101,7 +101,7 @@ def test_an_engine_that_asks_no_smaller_pages(
 def test_an_engine_that_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signed_in = changed(("[paging]", f"{TOKEN}\n[paging]"))
     assert outcome("token expires", tmp_path, signed_in, signed_in).state == "passed"
-    monkeypatch.setattr("orderpull.sources.http.auth.Authorization.renew", lambda *_: False)
+    monkeypatch.setattr("orderpull.sources.http.auth.Authenticator.renew", lambda *_: False)
     found = outcome("token expires", tmp_path, signed_in, signed_in)
     assert found.state == "failed"
 

@@ -1,4 +1,4 @@
-"""Cases of plain reading: all orders, odd orders, and what comes between runs."""
+"""Cases of plain reading: all orders, odd orders, and changes between runs."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from orderpull.conform.outcome import (
     refuse_silent,
 )
 from orderpull.conform.target import Target
-from orderpull.conform.trial import trial
+from orderpull.conform.trial import Trial, trial
 from orderpull.simulator.shop.movers import (
     cancel,
     edit_number,
@@ -29,30 +29,26 @@ from orderpull.simulator.shop.movers import (
 from orderpull.simulator.shop.oddities import LONG
 
 
-def full_pull(target: Target) -> Outcome:
-    """All orders, once."""
-    with trial(target, orders=ORDERS, odd=False) as t:
-        assert_ok(t.run())
-        found = assert_passed(t, least=fewest(t))
-        assert_ok(t.run())
-        assert_equal(t)
-        return found
+def full_pull(t: Trial) -> Outcome:
+    """Check a first run, and that a second one changes nothing."""
+    outcome = assert_passed(t, least=fewest(t))
+    assert_ok(t.run())
+    assert_equal(t)
+    return outcome
 
 
-def incremental(target: Target) -> Outcome:
-    """A second run brings what changed since the first, and little more."""
-    refuse_once(target, "an order is handed out once")
-    with trial(target, orders=ORDERS, odd=False) as t:
-        assert_ok(t.run())
-        before = t.calls
-        for change in (changing(t)(3), insert(2), cancel(1) if can_cancel(t) else insert(1)):
-            change(t.shop.store)
-        t.shop.clock.advance(1)
-        second = assert_ok(t.run())
-        assert_equal(t)
-        if target.api.cursor and second.counts.fetched >= ORDERS:
-            raise FailedError(f"the second run read {second.counts.fetched} orders, all there are")
-        return passed(f"{second.counts.fetched} orders read again", t.calls - before)
+def incremental(t: Trial) -> Outcome:
+    """Change, add and cancel orders; the next run reads these and little more."""
+    refuse_once(t.target, "an order is handed out once")
+    before = t.calls
+    for change in (changing(t)(3), insert(2), cancel(1) if can_cancel(t) else insert(1)):
+        change(t.shop.store)
+    t.shop.clock.advance(1)
+    second = assert_ok(t.run())
+    assert_equal(t)
+    if t.target.api.cursor and second.counts.fetched >= ORDERS:
+        raise FailedError(f"the second run read {second.counts.fetched} orders, all there are")
+    return passed(f"{second.counts.fetched} orders read again", t.calls - before)
 
 
 def empty_shop(target: Target) -> Outcome:
@@ -64,33 +60,31 @@ def empty_shop(target: Target) -> Outcome:
         return passed("", t.calls, 1)
 
 
-def odd_orders(target: Target) -> Outcome:
-    """SKUs such as 00123, 1E5, NULL; blanks, letters, no lines, no address; cancelled; carts."""
-    with trial(target, orders=ORDERS) as t:
-        assert_ok(t.run())
-        found = assert_passed(t)
-        left_out = [] if not isinstance(t.shop, Mirror) else [
-            detail for known, detail in (
-                (t.shop.renderer.carts, "carts and drafts"),
-                (t.shop.renderer.cancels, "cancelled orders"),
-            ) if not known
-        ]  # fmt: skip
-        return replace(found, detail=f"without {' and '.join(left_out)}" if left_out else "")
+def odd_orders(t: Trial) -> Outcome:
+    """Check SKUs such as 00123 and NULL, orders without lines or address, cancelled ones, carts."""
+    outcome = assert_passed(t)
+    if not isinstance(t.shop, Mirror):
+        return outcome
+    kinds = {
+        "carts and drafts": t.shop.renderer.carts,
+        "cancelled orders": t.shop.renderer.cancels,
+    }
+    missing = " and ".join(kind for kind, is_rendered in kinds.items() if not is_rendered)
+    return replace(outcome, detail=missing and f"without {missing}")
 
 
-def many_lines(target: Target) -> Outcome:
-    """An order of 60 lines is held with all of them."""
-    with trial(target, orders=ORDERS) as t:
-        assert_ok(t.run())
-        orders = t.shop.store.orders.values()
-        long = next((order for order in orders if len(order.lines) >= LONG), None)
-        if long is None:
-            raise NotTriedError("the shop has no such order")
-        loaded = t.warehouse().orders[target.name_of(t.shop, long)]["items"]
-        wanted = target.truth(t.shop)["orders"][target.name_of(t.shop, long)]["items"]
-        if loaded != wanted:
-            raise FailedError(f"it has {sum(loaded.values())} pieces, not {sum(wanted.values())}")
-        return passed(f"{t.shop.calls['child']} further calls" if target.api.children else "")
+def many_lines(t: Trial) -> Outcome:
+    """Check that an order of 60 lines is loaded with all of them."""
+    orders = t.shop.store.orders.values()
+    long = next((order for order in orders if len(order.lines) >= LONG), None)
+    if long is None:
+        raise NotTriedError("the shop has no such order")
+    order_id = t.target.name_of(t.shop, long)
+    loaded = t.warehouse().orders[order_id]["items"]
+    expected = t.target.truth(t.shop)["orders"][order_id]["items"]
+    if loaded != expected:
+        raise FailedError(f"it has {sum(loaded.values())} pieces, not {sum(expected.values())}")
+    return passed(f"{t.shop.calls['child']} further calls" if t.target.api.children else "")
 
 
 def number_reused(target: Target) -> Outcome:
@@ -110,17 +104,17 @@ def number_reused(target: Target) -> Outcome:
         return passed("")
 
 
-def number_edited(target: Target) -> Outcome:
-    """An order that gets another number replaces itself."""
-    need_id_and_number(target)
-    with trial(target, orders=ORDERS, odd=False) as t:
-        refuse_silent(t)
-        assert_ok(t.run())
-        if target.name == "medusa":
-            raise NotTriedError("numbers cannot be edited")
-        edit_number(2)(t.shop.store)
-        assert_ok(t.run())
-        return assert_passed(t)
+def number_edited(t: Trial) -> Outcome:
+    """Give two orders another number; each replaces itself."""
+    need_id_and_number(t.target)
+    refuse_silent(t)
+    if t.target.name == "medusa":
+        raise NotTriedError("numbers cannot be edited")
+    before = t.calls
+    edit_number(2)(t.shop.store)
+    assert_ok(t.run())
+    assert_equal(t)
+    return passed("", t.calls - before)
 
 
 def killed(target: Target) -> Outcome:

@@ -1,4 +1,4 @@
-"""What came of trying all cases: one object for machines, one table for people."""
+"""The report of all cases: an object for machines, a table for people."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orderpull.conform.cases import CASES, Case
+from orderpull.conform.cases import CASES, Case, PulledCase, PulledTrials
 from orderpull.conform.outcome import Outcome
 from orderpull.conform.target import MirrorTarget, Target
 
@@ -21,19 +21,19 @@ STYLES = {"passed": "green", "failed": "bold red", "not tried": "dim"}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of each case. :param title: the API's name for people."""
+    """The outcome of each case. :param title: the API's name for people."""
 
     title: str
     outcomes: tuple[Outcome, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether no case failed, and not all were left out."""
+        """True if some case passed and no case failed."""
         states = {outcome.state for outcome in self.outcomes}
         return "failed" not in states and "passed" in states
 
     def as_json(self) -> dict[str, Any]:
-        """As ``conform --json`` shows it."""
+        """Return the object that ``conform --json`` prints."""
         return {
             "ok": self.ok,
             "api": self.title,
@@ -50,29 +50,33 @@ class Report:
         }
 
 
-def conform(name: str, folder: Path, told: Callable[[Case], None] = lambda _: None) -> Report:
+def conform(
+    name: str, folder: Path, on_case: Callable[[Case | PulledCase], None] = lambda _: None
+) -> Report:
     """Try all cases on the mirror of an API's file.
 
     :param name: of a built-in API, or the path (from *folder*) of a ``.toml``.
-    :param told: is called before each case.
-    :raises ApiFileError: there is no such file, or it is wrong.
+    :param on_case: is called before each case.
+    :raises ApiFileError: the file is missing or wrong.
     """
-    return conform_on(MirrorTarget.of(name, folder), told)
+    return conform_on(MirrorTarget.of(name, folder), on_case)
 
 
-def conform_on(target: Target, told: Callable[[Case], None] = lambda _: None) -> Report:
-    """Try all cases on *stage*."""
-    found = []
-    with _quiet():
+def conform_on(
+    target: Target, on_case: Callable[[Case | PulledCase], None] = lambda _: None
+) -> Report:
+    """Try all cases on *target*."""
+    outcomes = []
+    with _quiet(), PulledTrials() as pulled:
         for case in CASES:
-            told(case)
-            found.append(case.on(target))
-    return Report(target.api.title, tuple(found))
+            on_case(case)
+            outcomes.append(case.on(target, pulled))
+    return Report(target.api.title, tuple(outcomes))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing: that calls fail and are tried again is what is being tried."""
+    """Log nothing: failing calls and retries are part of the cases."""
     log = logging.getLogger("orderpull")
     before = log.level
     log.setLevel(logging.CRITICAL + 1)
