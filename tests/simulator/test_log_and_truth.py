@@ -182,7 +182,7 @@ def handed_out(*orders: Order) -> dict[str, Any]:
     told = Truth("test", 1)
     occurrences = tuple(Occurrence(order.number, order, None) for order in orders)
     told.add(Delivery(1, True, None, occurrences, range(len(occurrences))))
-    return told.told()
+    return told.as_json()
 
 
 def in_country(number: str, country: str | None, *lines: Line) -> Order:

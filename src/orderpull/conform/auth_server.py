@@ -1,9 +1,7 @@
-"""How the made-up server is signed in to: as the file says, and no other way."""
+"""The authentication of the mirror: as the API file says, and in no other way."""
 
-import base64
 import itertools
-from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +17,7 @@ from orderpull.simulator.shop import (
     TOKEN,
     USER,
 )
+from orderpull.simulator.shop.tokens import basic, bearer, parameters
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path
@@ -30,7 +29,7 @@ CREDENTIALS = {
     "client_secret": CLIENT_SECRET,
     "token": TOKEN,
 }
-"""What the server lets in, by the settings it stands in."""
+"""The values that the server accepts, by setting."""
 
 NEEDED = {
     "login": ("user", "password"),
@@ -38,14 +37,14 @@ NEEDED = {
     "refresh_token": ("client_id", "client_secret", "refresh_token"),
     "authorization_code": ("token",),
 }
-"""The settings that each grant needs; a browser is played by a token."""
+"""The settings that each grant needs; a token stands for a browser login."""
 
 GOOD_FOR = 7200
-"""Seconds that a token is said to be good for."""
+"""Lifetime of a token in its response, in seconds."""
 
 
 def credentials(api: Api) -> dict[str, str]:
-    """The settings that let a source in."""
+    """Return the settings with which a source is authenticated."""
     auth = api.auth
     needed = set[str]()
     if auth.token:
@@ -61,10 +60,10 @@ def credentials(api: Api) -> dict[str, str]:
 
 
 class FakeAuthServer:
-    """Gives tokens away, and says whether a request has what lets it in.
+    """Issues tokens and checks the credentials of requests.
 
-    :param expires_after: calls that a token is good for; None: any number.
-    :ivar issued: tokens given away.
+    :param expires_after: calls until a token expires; None: never.
+    :ivar issued: number of tokens issued.
     """
 
     def __init__(self, api: Api, expires_after: int | None) -> None:
@@ -74,30 +73,30 @@ class FakeAuthServer:
         self._uses: dict[str, int] = {}
         self._refresh = REFRESH_TOKEN
         self._made = itertools.count(1)
-        if self._given is not None:
-            self._uses[self._given] = 0
+        if self._settings_token is not None:
+            self._uses[self._settings_token] = 0
 
     @property
-    def _given(self) -> str | None:
-        """The token of the settings, where there is one."""
+    def _settings_token(self) -> str | None:
+        """The token of the settings; None if a grant gets the token."""
         spec = self.auth.token
         return TOKEN if spec is None or spec.grant == "authorization_code" else None
 
     def is_token_call(self, request: Request) -> bool:
-        """Whether *request* asks for a token."""
+        """Return True if *request* is for a token."""
         spec = self.auth.token
-        if spec is None or request.path != _path(spec.url):
+        if spec is None or request.path != urlsplit(spec.url).path:
             return False
         return not spec.body or (
-            _parameters(request).keys() == spec.body.keys()
+            parameters(request).keys() == spec.body.keys()
             and all(
-                isinstance(value, dict) or _parameters(request)[key] == _deep(value)
+                isinstance(value, dict) or parameters(request)[key] == _deep(value)
                 for key, value in spec.body.items()
             )
         )
 
     def is_authenticated(self, request: Request) -> bool:
-        """Whether *request* may go on; counts the call."""
+        """Return True if *request* is authenticated, and count the call."""
         for name, text in self.auth.headers.items():
             if request.headers.get(name.lower()) != _filled(text):
                 return False
@@ -107,17 +106,16 @@ class FakeAuthServer:
         if token is None or token not in self._uses:
             return False
         self._uses[token] += 1
-        renewable = token != self._given
+        renewable = token != self._settings_token
         spent = self._expires_after is not None and self._uses[token] > self._expires_after
         return not (renewable and spent)
 
     def respond(self, request: Request) -> Response:
-        """Answer a call for a token."""
+        """Respond to a token request."""
         spec = self.auth.token
         if spec is None or request.method != "POST":
             return json_response(405, {"error": "method_not_allowed"})
-        given = _parameters(request)
-        wrong = self._wrong(spec, request, given)
+        wrong = self._wrong(spec, request, parameters(request))
         if wrong:
             return json_response(400, {"error": wrong})
         self.issued += 1
@@ -136,56 +134,40 @@ class FakeAuthServer:
             put(body, parse_path(spec.refresh_token).steps, self._refresh)
         return json_response(200, body, headers)
 
-    def _wrong(self, spec: TokenSpec, request: Request, given: Json) -> str | None:
-        """What is wrong with a call for a token; None if nothing is."""
-        wanted = _deep(spec.body) if spec.body else {k: _filled(v) for k, v in spec.form.items()}
-        if any(given.get(key) != value for key, value in wanted.items()):
+    def _wrong(self, spec: TokenSpec, request: Request, sent: Json) -> str | None:
+        """Return the OAuth error code of an invalid token request; None for a valid one."""
+        expected = _deep(spec.body) if spec.body else {k: _filled(v) for k, v in spec.form.items()}
+        if any(sent.get(key) != value for key, value in expected.items()):
             return "invalid_request"
         if spec.grant == "login" or spec.body:
             return None
-        if given.get("grant_type") != spec.grant:
+        if sent.get("grant_type") != spec.grant:
             return "unsupported_grant_type"
-        if _client(spec, request, given) != (CLIENT_ID, CLIENT_SECRET):
+        if _client(spec, request, sent) != (CLIENT_ID, CLIENT_SECRET):
             return "invalid_client"
         refreshes = spec.grant == "refresh_token"
-        if refreshes and given.get("refresh_token") != self._refresh:
+        if refreshes and sent.get("refresh_token") != self._refresh:
             return "invalid_grant"
-        return "invalid_scope" if spec.scope and given.get("scope") != spec.scope else None
+        return "invalid_scope" if spec.scope and sent.get("scope") != spec.scope else None
 
     def _brought(self, request: Request) -> str | None:
-        """The token that *request* brings, in the place where it belongs."""
+        """Return the token of *request*, from the field that the file names."""
         auth = self.auth
         if auth.kind == "query":
             return request.query.get(auth.param or "")
         header = request.headers.get(auth.header.lower(), "")
         if auth.kind == "header":
             return header or None
-        kind, _, rest = header.partition(" ")
-        if kind.lower() != auth.kind:
-            return None
-        return rest if auth.kind == "bearer" else _user(rest)
+        if auth.kind == "bearer":
+            return bearer(request)
+        credentials = basic(request)
+        return credentials and ":".join(filter(None, credentials))
 
 
-def _user(text: str) -> str | None:
-    try:
-        return base64.b64decode(text, validate=True).decode().removesuffix(":")
-    except ValueError:
-        return None
-
-
-def _client(spec: TokenSpec, request: Request, given: Json) -> tuple[str, str]:
+def _client(spec: TokenSpec, request: Request, sent: Json) -> tuple[str, str] | None:
     if spec.client == "form":
-        return str(given.get("client_id")), str(given.get("client_secret"))
-    _, _, rest = request.headers.get("authorization", "").partition(" ")
-    user, _, password = (_user(rest) or "").partition(":")
-    return user, password
-
-
-def _parameters(request: Request) -> dict[str, Any]:
-    if "json" in request.headers.get("content-type", ""):
-        found = msgspec.json.decode(request.body)
-        return found if isinstance(found, dict) else {}
-    return dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
+        return str(sent.get("client_id")), str(sent.get("client_secret"))
+    return basic(request)
 
 
 def _deep(value: Json) -> Json:
@@ -195,13 +177,7 @@ def _deep(value: Json) -> Json:
 
 
 def _filled(text: str) -> str:
-    """*text* with the settings that stand in it."""
+    """Return *text* with its setting placeholders replaced."""
     for name, value in {**CREDENTIALS, "refresh_token": REFRESH_TOKEN}.items():
         text = text.replace(f"{{{name}}}", value)
     return text
-
-
-def _path(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    return urlsplit(url).path

@@ -1,4 +1,4 @@
-"""The file of all orders that the made-up server writes, where the API has such exports."""
+"""The mirror of a bulk export: a file of all orders, for APIs that have one."""
 
 import json
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from orderpull.sources.spec.order import ListPath
 FILE = "/conform/export.jsonl"
 RUNNING = "RUNNING"
 POLLS = 2
-"""How often a client asks in vain."""
+"""Number of polls before the file is ready."""
 
 
 class FakeExport:
     """Writes one file.
 
-    :param writes: whether it does, or refuses.
-    :param found: the orders that a filter's text asks for.
+    :param writes: False: every export is refused.
+    :param select: returns the orders that a filter text selects.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class FakeExport:
         *,
         writes: bool,
         document: Callable[[StoreOrder], Json],
-        found: Callable[[str], list[StoreOrder]],
+        select: Callable[[str], list[StoreOrder]],
     ) -> None:
         self.api = api
         self.writes = writes
         self._document = document
-        self._found = found
+        self._select = select
         self._orders: list[StoreOrder] = []
         self._polls = 0
 
@@ -77,7 +77,7 @@ class FakeExport:
             if spec.refused:
                 put(response, parse_path(spec.refused).steps, "no exports here")
             return response
-        self._orders = self._found(str(at(body, parse_path(spec.filter[2:]).steps)))
+        self._orders = self._select(str(at(body, parse_path(spec.filter[2:]).steps)))
         self._polls = 0
         put(response, parse_path(spec.id).steps, "export-1")
         return response

@@ -1,4 +1,4 @@
-"""Cases of orders that move: they change, go and come while they are read."""
+"""Cases of moving orders: they are changed, deleted and added while they are read."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -31,24 +31,24 @@ from orderpull.simulator.shop.movers import (
 
 
 class _Moves:
-    """What happens to the shop while it is read."""
+    """The changes of the shop while it is read."""
 
     def __init__(self, target: Target) -> None:
         self.silent = target.name == "vendure"
 
     @property
     def small(self) -> list[Action]:
-        """After the first page."""
+        """Changes after the first page."""
         return [cancel(2) if self.silent else modify(2)]
 
     @property
     def all(self) -> list[Action]:
-        """After the second."""
+        """Changes after the second page."""
         return [cancel(5) if self.silent else modify(5), delete(1), insert(2)]
 
 
 def moving_shop(target: Target) -> Outcome:
-    """Orders are changed, deleted, added and written late while the pages are read."""
+    """Change, delete, add and commit orders late while the pages are read."""
     refuse_once(target, "what was handed out is gone")
     with trial(target, orders=ORDERS, moves={1: _Moves(target).small, 2: _Moves(target).all}) as t:
         assert_ok(t.run())
@@ -58,12 +58,12 @@ def moving_shop(target: Target) -> Outcome:
         changing(t)(2)(t.shop.store)
         t.shop.clock.advance(1)
         assert_ok(t.run())
-        found = assert_passed(t)
-    return replace(found, detail=f"a plain page walk loses {_lost_by_walking(target)}")
+        outcome = assert_passed(t)
+    return replace(outcome, detail=f"a plain page walk loses {_lost_by_walking(target)}")
 
 
 def one_instant(target: Target) -> Outcome:
-    """Orders of one instant fill more than a page; some are changed in the very last of it."""
+    """Read more orders of one instant than a page holds, one of them changed at the last moment."""
     if target.api.cursor is None:
         raise NotTriedError("there is no cursor")
     with trial(target, orders=2 * MANY, odd=False, same_stamp=MANY) as t:
@@ -79,7 +79,7 @@ def one_instant(target: Target) -> Outcome:
 
 
 def deleted_orders(target: Target) -> Outcome:
-    """What the API lists no more is marked as deleted."""
+    """Mark orders as deleted that the API no longer lists."""
     if target.api.reconcile is None:
         raise NotTriedError("there is no [reconcile]")
     with trial(target, orders=ORDERS, odd=False) as t:
@@ -88,16 +88,16 @@ def deleted_orders(target: Target) -> Outcome:
         for order in sorted(store.orders.values(), key=lambda each: each.created)[2:4]:
             store.delete(order)  # not the oldest: a list that is partial would not tell of them
         assert_ok(t.run(reconcile="1d"))
-        found = assert_passed(t)
+        outcome = assert_passed(t)
         warehouse = t.warehouse().orders
         gone = target.truth(t.shop)["deleted"]
-        if any(warehouse[told]["counted"] for told in gone):
+        if any(warehouse[order_id]["counted"] for order_id in gone):
             raise FailedError("deleted orders still count")
-        return found
+        return outcome
 
 
 def _lost_by_walking(target: Target) -> str:
-    """How many orders a plain page walk loses in the same shop."""
+    """Count the orders that a plain page walk loses in the same shop."""
     with trial(target, orders=ORDERS, moves={1: _Moves(target).small, 2: _Moves(target).all}) as t:
         client = NaiveClient(t)
         with suppress(OrderpullError):

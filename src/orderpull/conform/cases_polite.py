@@ -1,4 +1,4 @@
-"""Cases of manners: limits, budgets, errors, tokens, and odd ends of a list."""
+"""Cases of limits, budgets, errors, tokens and repeated last pages."""
 
 from dataclasses import replace
 from math import ceil
@@ -22,18 +22,18 @@ from orderpull.simulator import Request, Response
 
 
 def rate_limit(target: Target) -> Outcome:
-    """After 429 it waits as long as it is told, in the unit of the header."""
+    """After 429, wait for the time in the header, in its unit."""
     with trial(target, orders=ORDERS, odd=False, refuse={2 + token_calls(target)}) as t:
         assert_ok(t.run())
-        found = assert_passed(t)
+        outcome = assert_passed(t)
         longest = max(t.waits.each, default=0.0)
         if isinstance(t.shop, Mirror) and abs(longest - WAIT) > WAIT / 100:
             raise FailedError(f"asked to wait {WAIT:g} s, it waited {longest:.3g} s")
-        return replace(found, detail=f"waited {longest:.2g} s" if longest >= 1 else "")
+        return replace(outcome, detail=f"waited {longest:.2g} s" if longest >= 1 else "")
 
 
 def budget(target: Target) -> Outcome:
-    """Where answers tell of a budget, it is kept."""
+    """Stay within a budget of points that responses announce."""
     if target.api.limits.cost is None:
         raise NotTriedError("the file names no budget")
     switches: dict[str, Any] = {"budget": True} if target.name == "mirror" else {"bucket": 1000}
@@ -43,7 +43,7 @@ def budget(target: Target) -> Outcome:
 
 
 def error_in_json(target: Target) -> Outcome:
-    """An answer of status 200 that says it is busy is asked for again; a refusal ends the run."""
+    """Retry a response of status 200 that means busy; end the run at one that means refused."""
     if target.name != "mirror":
         raise NotTriedError("tried on the mirror")
     if not target.api.errors:
@@ -77,7 +77,7 @@ def error_in_json(target: Target) -> Outcome:
 
 
 def server_errors(target: Target) -> Outcome:
-    """The server breaks down over a large page with one order in it."""
+    """Read past an order that makes the server fail on large pages."""
     if target.api.consume_once:
         return _possible_loss(target)
     small = target.api.paging.size_param is not None
@@ -96,12 +96,14 @@ def server_errors(target: Target) -> Outcome:
     with trial(target, tamper, orders=ORDERS, odd=False) as t:
         poison[0] = list(t.shop.store.orders.values())[ORDERS // 2].number
         assert_ok(t.run())
-        found = assert_passed(t)
-        return replace(found, detail="by smaller pages" if small else "by asking again", least=None)
+        outcome = assert_passed(t)
+        return replace(
+            outcome, detail="by smaller pages" if small else "by asking again", least=None
+        )
 
 
 def _possible_loss(target: Target) -> Outcome:
-    """A consume-once API: what a broken answer may have cost is told, and nothing else is lost."""
+    """Report the possible loss of a broken consume-once response, and lose nothing else."""
     failures = [0]
 
     def tamper(_: Request, response: Response) -> Response:
@@ -120,20 +122,20 @@ def _possible_loss(target: Target) -> Outcome:
 
 
 def token_expires(target: Target) -> Outcome:
-    """A token that runs out midway is renewed."""
+    """Renew a token that expires in the middle of a run."""
     switches = target.expiring()
     if switches is None:
         raise NotTriedError("the token is the settings' own")
     with trial(target, orders=ORDERS, odd=False, **switches) as t:
         assert_ok(t.run())
-        found = assert_passed(t)
+        outcome = assert_passed(t)
         if t.shop.calls["token"] < 2:  # noqa: PLR2004
             raise FailedError("no second token was asked for")
-        return replace(found, detail=f"{t.shop.calls['token']} tokens")
+        return replace(outcome, detail=f"{t.shop.calls['token']} tokens")
 
 
 def repeated_last_page(target: Target) -> Outcome:
-    """A server that repeats its last page for ever is not read for ever."""
+    """Stop at a server that repeats its last page forever."""
     kind = target.api.paging.kind
     if kind in {"single", "drain"}:
         raise NotTriedError(f"there are no pages: {kind}")
@@ -147,7 +149,7 @@ def repeated_last_page(target: Target) -> Outcome:
 
 
 def export(target: Target) -> Outcome:
-    """The first run reads the file that the API writes."""
+    """Read the file that the API writes in the first run."""
     if target.api.export is None:
         raise NotTriedError("there is no [export]")
     switches: dict[str, Any] = (

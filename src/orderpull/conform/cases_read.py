@@ -52,7 +52,7 @@ def incremental(t: Trial) -> Outcome:
 
 
 def empty_shop(target: Target) -> Outcome:
-    """A shop without orders is no error."""
+    """Read an empty shop without an error."""
     with trial(target, orders=0) as t:
         assert_ok(t.run())
         if t.warehouse().orders:
@@ -88,7 +88,7 @@ def many_lines(t: Trial) -> Outcome:
 
 
 def number_reused(target: Target) -> Outcome:
-    """Two orders of one number: one waits as a reject, and by ordernumber both are held."""
+    """Reject one of two orders with one number; load both with another ordernumber."""
     need_id_and_number(target)
     with trial(target, orders=ORDERS, odd=False, reused_numbers=1) as t:
         assert_ok(t.run())
@@ -118,7 +118,7 @@ def number_edited(t: Trial) -> Outcome:
 
 
 def killed(target: Target) -> Outcome:
-    """One process is killed after it kept a page, one before it committed; then a plain run."""
+    """Kill a run after it landed a page and another before its commit; then run to the end."""
     with trial(target, orders=ORDERS, odd=False) as t:
         for point in ("page-renamed:2", "before-commit:1"):
             if not t.killed(point):

@@ -15,30 +15,30 @@ OTHER = "conform"
 
 
 class _Absent:
-    """Nothing is to stand there."""
+    """Marks a path that must stay without a value."""
 
 
 ABSENT = _Absent()
 Places = Mapping[Steps, Json]
-"""What stands where in a document."""
+"""Values of a document by path."""
 
 
 def put(document: Json, steps: Steps, value: Json) -> None:
-    """Write *value* at *steps* of *document*, making objects and lists on the way."""
-    here = document
+    """Write *value* at *steps* of *document*; create missing objects and lists."""
+    node = document
     for step, after in zip(steps, (*steps[1:], None), strict=True):
         empty: Json = value if after is None else [] if isinstance(after, int) else {}
         if isinstance(step, int):
-            here.extend([None] * (step + 1 - len(here)))
-            if here[step] is None or after is None:
-                here[step] = empty
-        elif after is None or here.get(step) is None:
-            here[step] = empty
-        here = here[step]
+            node.extend([None] * (step + 1 - len(node)))
+            if node[step] is None or after is None:
+                node[step] = empty
+        elif after is None or node.get(step) is None:
+            node[step] = empty
+        node = node[step]
 
 
 def places(expression: Expression, value: Json, known: Places) -> Iterator[Places]:
-    """*known* with *value* placed so that *expression* gives it: each way there is."""
+    """Yield *known* extended by each placement of *value* for which *expression* returns it."""
     if isinstance(expression, Path):
         yield from _at(expression.steps, value, known)
     elif isinstance(expression, Call):
@@ -46,9 +46,9 @@ def places(expression: Expression, value: Json, known: Places) -> Iterator[Place
 
 
 def truths(condition: Expression, wanted: bool, known: Places, word: str) -> Iterator[Places]:  # noqa: FBT001
-    """*known* with what makes *condition* as *wanted*: each way there is.
+    """Yield *known* extended by each placement for which *condition* equals *wanted*.
 
-    :param word: what stands where anything may.
+    :param word: the value of fields that may hold anything.
     """
     if not isinstance(condition, Call):
         return
@@ -66,7 +66,7 @@ def truths(condition: Expression, wanted: bool, known: Places, word: str) -> Ite
     elif wanted:
         for each in arguments[1:]:
             if isinstance(each, Text):
-                yield from places(arguments[0], _told(each.value), known)
+                yield from places(arguments[0], _as_json(each.value), known)
     else:
         yield from _unlike(arguments, known)
 
@@ -85,7 +85,7 @@ def _together(
 
 
 def _unlike(arguments: tuple[Expression, ...], known: Places) -> Iterator[Places]:
-    """Ways in which the first argument is none of the others; that it is not is proven later."""
+    """Yield placements whose first argument may differ from the others; the caller checks it."""
     detail = {each.value.lower() for each in arguments[1:] if isinstance(each, Text)}
     if detail == {"true"}:
         yield from places(arguments[0], False, known)  # noqa: FBT003
@@ -111,7 +111,7 @@ def _called(call: Call, value: Json, known: Places) -> Iterator[Places]:
 
 
 def _before(call: Call, value: str) -> Json:
-    """What *call* makes *value* of, as an API would have it."""
+    """Return an input for which *call* returns *value*."""
     if call.function == "minor":
         moved = Decimal(value) * 10 ** int(getattr(call.arguments[1], "value", "0"))
         return int(moved)
@@ -121,7 +121,7 @@ def _before(call: Call, value: str) -> Json:
 
 
 def _none(call: Call, known: Places) -> Iterator[Places]:
-    """Nothing at any path of *call*, if nothing stands there yet."""
+    """Yield *known* without values at the paths of *call*, if they are free."""
     steps = [path.steps for path in paths(call)]
     if all(known.get(each, ABSENT) is ABSENT for each in steps):
         yield {**known, **dict.fromkeys(steps, ABSENT)}
@@ -134,6 +134,6 @@ def _at(steps: Steps, value: Json, known: Places) -> Iterator[Places]:
         yield known
 
 
-def _told(word: str) -> Json:
-    """A word as JSON would have it: true and false are no texts."""
+def _as_json(word: str) -> Json:
+    """Return the JSON value of a word: true and false become booleans."""
     return {"true": True, "false": False}.get(word, word)

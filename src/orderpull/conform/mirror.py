@@ -1,7 +1,7 @@
 """A server that behaves as an API's file says, and holds the client to it.
 
-What the file leaves open is answered the hard way: upper bounds are exclusive, places are counted
-in a list that moves, cursors count too, tokens rotate, and what the file does not name is refused.
+Where the file leaves a choice, the mirror takes the harder one: upper bounds are exclusive, pages
+count positions in a list that moves, tokens rotate. It refuses requests beyond the file.
 """
 
 import json
@@ -15,7 +15,7 @@ from orderpull.conform.auth_server import FakeAuthServer
 from orderpull.conform.bulk_export import FakeExport
 from orderpull.conform.inverse import put
 from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
-from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, packed, refused
+from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, refused
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
@@ -27,7 +27,7 @@ from orderpull.simulator.shop.base import (
     whole_number,
 )
 from orderpull.simulator.shop.order import ASIDE, StoreOrder
-from orderpull.simulator.shop.selecting import between
+from orderpull.simulator.shop.selecting import between, packed
 from orderpull.simulator.shop.store import Shape
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import BODY, HEADER, ChildrenSpec, ErrorSpec, PagingSpec
@@ -35,13 +35,13 @@ from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath
 
 SIZE = 10
-"""Orders on a page where the file leaves that to the server."""
+"""Page size where the file leaves it to the server."""
 
 NESTED = 5
-"""Lines that stand in an order where the rest has to be asked for."""
+"""Lines inside an order; the rest needs further requests."""
 
 WAIT = 3.0
-"""Seconds that a client is asked to wait when it asks too often."""
+"""Seconds that a client must wait after 429."""
 
 COST, BUCKET, RESTORED = 40, 100, 20
 """Points of one call, of the whole budget, and restored in a second."""
@@ -58,12 +58,11 @@ def _number(place: int) -> str:
 class Mirror(Platform):
     """The server of one file.
 
-    :param size: orders on a page, where the client does not say.
-    :param repeats_last: whether what is behind the last page repeats it.
-    :param expires_after: calls that a token is good for.
-    :param waited: seconds that the client waited so far, for budgets.
-    :param budget: whether calls beyond the budget are refused.
-    :param exports: whether it writes files.
+    :param repeats_last: pages after the last page repeat it.
+    :param expires_after: calls until a token expires.
+    :param waited: returns the seconds that the client waited so far, for budgets.
+    :param budget: refuse calls beyond the budget.
+    :param exports: write export files.
     """
 
     name = "mirror"
@@ -79,7 +78,7 @@ class Mirror(Platform):
         exports: bool = False,
         **common: Unpack[Common],
     ) -> None:
-        """Make the server. CannotRenderError where the file does not say enough."""
+        """Make the server. CannotRenderError for a file without enough information."""
         if api.functions.page:
             raise CannotRenderError("the hook makes its pages, and nothing says the way back")
         self.api = api
@@ -97,7 +96,7 @@ class Mirror(Platform):
         self.reader = RequestReader(api)
         self.auth = FakeAuthServer(api, expires_after)
         self.exports = FakeExport(
-            api, writes=exports, document=self.renderer.document, found=self._filtered
+            api, writes=exports, document=self.renderer.document, select=self._filtered
         )
         self._repeats_last = repeats_last
         self._waited = waited
@@ -107,24 +106,24 @@ class Mirror(Platform):
         self._gone: set[int] = set()
         self.throttled = 0
 
-    # ------------------------------------------------------------------------------- what it holds
+    # ------------------------------------------------------------------------------------ the truth
 
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return what a correct warehouse holds, as the file reads what was written."""
-        found: dict[str, dict[str, Any]] = {"orders": {}, "aside": {}, "deleted": {}}
+        """Return the contents of a correct warehouse, read from the mirror's JSON by the file."""
+        truth: dict[str, dict[str, Any]] = {"orders": {}, "aside": {}, "deleted": {}}
         warehouse = [*self.store.orders.values(), *self.store.deleted.values()]
         for order in warehouse:
             document = self.renderer.document(order)
             deleted = order.key in self.store.deleted
             part = "deleted" if deleted else "aside" if order.state in ASIDE else "orders"
             known_as = by(order) if by else self.renderer.identity(document)
-            found[part][known_as] = self.renderer.rows(order, document)
-        return found
+            truth[part][known_as] = self.renderer.rows(order, document)
+        return truth
 
-    # ------------------------------------------------------------------------------ what it answers
+    # ------------------------------------------------------------------------------------- requests
 
     def kind(self, request: Request) -> Kind:
-        """Return what the request is for."""
+        """Return the purpose of the request."""
         if self.auth.is_token_call(request):
             return "token"
         if self.exports.kind(request):
@@ -134,7 +133,7 @@ class Mirror(Platform):
         return "list" if request.path == self.api.request.path else "other"
 
     def reply(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         if self.auth.is_token_call(request):
             return self.auth.respond(request)
         if self.exports.kind(request) == "file":
@@ -143,23 +142,23 @@ class Mirror(Platform):
             raise RefusedError(*self._failure("expired", 401, "unauthorized"))
         if about := self.exports.kind(request):
             return self.exports.respond(request, about)
-        asked = self._children_of(request)
-        if asked is None and request.path != self.api.request.path:
+        child_request = self._children_of(request)
+        if child_request is None and request.path != self.api.request.path:
             raise RefusedError(404, {"error": "there is nothing here"})
         self._spend()
-        if asked:
-            return self._child(request, *asked)
+        if child_request:
+            return self._child(request, *child_request)
         return self._list(request)
 
     def too_many(self) -> Response:
-        """Refuse, with the wait in the file's header and unit."""
+        """Respond with 429 and the wait in the file's header and unit."""
         limits = self.api.limits
         wait = {"s": f"{WAIT:g}", "ms": f"{WAIT * 1000:g}", "rate": f"{1 / WAIT:.6f}"}
         response = json_response(429, {"error": "too many requests"})
         return Response(429, response.body, headers={limits.wait_header: wait[limits.wait_unit]})
 
     def failure(self, means: str) -> Response:
-        """Refuse in the words that the file has for it."""
+        """Return the error that the file declares with this meaning."""
         status, body = self._failure(means, 500, means)
         return json_response(status, body)
 
@@ -168,18 +167,18 @@ class Mirror(Platform):
     def _list(self, request: Request) -> Response:
         api = self.api
         if api.consume_once:
-            given = [o for o in self.store.orders.values() if o.key not in self._gone]
-            given = given[:SIZE] if api.paging.kind == "drain" else given
-            self._gone.update(order.key for order in given)
-            return self._listed(request, given, size=len(given), first=0, state={})
+            orders = [o for o in self.store.orders.values() if o.key not in self._gone]
+            orders = orders[:SIZE] if api.paging.kind == "drain" else orders
+            self._gone.update(order.key for order in orders)
+            return self._listed(request, orders, size=len(orders), first=0, state={})
         state = self.reader.state(request, api.request, api.paging)
-        found = self._found(state)
+        matching = self._matching(state)
         size = self._size(state, api.paging)
-        first = self._first(state, size, api.paging, len(found))
-        return self._listed(request, found, size=size, first=first, state=state)
+        first = self._first(state, size, api.paging, len(matching))
+        return self._listed(request, matching, size=size, first=first, state=state)
 
-    def _found(self, state: Mapping[str, str]) -> list[StoreOrder]:
-        """The orders within the bounds that were asked for, in the API's order."""
+    def _matching(self, state: Mapping[str, str]) -> list[StoreOrder]:
+        """The orders within the requested bounds, in the API's order."""
         cursor = self.api.cursor
         orders = list(self.store.orders.values())
         if cursor is None:
@@ -194,19 +193,19 @@ class Mirror(Platform):
             and (upper or self.clock.now) - lower > timedelta(days=cursor.window, seconds=2)
         ):
             raise refused(f"a window spans at most {cursor.window:g} days")
-        found = between(orders, lower, upper, lower_inclusive=cursor.inclusive,
+        matching = between(orders, lower, upper, lower_inclusive=cursor.inclusive,
                         upper_inclusive=False)  # fmt: skip
         if cursor.strategy == "reseek":
-            return sorted(found, key=lambda order: (order.modified, order.key))
-        return sorted(found, key=lambda order: order.key)
+            return sorted(matching, key=lambda order: (order.modified, order.key))
+        return sorted(matching, key=lambda order: order.key)
 
     def _filtered(self, text: str) -> list[StoreOrder]:
-        """The orders that an export's filter asks for."""
+        """The orders that the filter text of an export selects."""
         cursor, export = self.api.cursor, self.api.export
         if cursor is None or export is None:
             return []
-        told = self.reader.filtered(text, export.filter_text)
-        lower, upper = (self.reader.moment(cursor, told.get(name)) for name in ("lower", "upper"))
+        bounds = self.reader.filtered(text, export.filter_text)
+        lower, upper = (self.reader.moment(cursor, bounds.get(name)) for name in ("lower", "upper"))
         return between(self.store.orders.values(), lower, upper)
 
     def _size(self, state: Mapping[str, str], paging: PagingSpec) -> int:
@@ -225,41 +224,41 @@ class Mirror(Platform):
         state: Mapping[str, str],
         size: int,
         paging: PagingSpec,
-        found: int,
+        matching: int,
     ) -> int:
-        """Place, in the list, of the first order that is answered."""
+        """Position in the list of the first order of the page."""
         if paging.kind in {"page", "offset"}:
             default = paging.first if paging.kind == "page" else 0
             number = whole_number(state.get("at"), default)
             if number is None or number < (paging.first if paging.kind == "page" else 0):
                 raise refused(f"{paging.param} is no place in the list")
             first = (number - paging.first) * size if paging.kind == "page" else number
-            if self._repeats_last and found and first >= found:
-                return (found - 1) // size * size
+            if self._repeats_last and matching and first >= matching:
+                return (matching - 1) // size * size
             return first
         return int(state.get("first", 0))
 
-    # --------------------------------------------------------------------------- what is answered
+    # ---------------------------------------------------------------------------------------- pages
 
     def _listed(
         self,
         request: Request,
-        found: list[StoreOrder],
+        matching: list[StoreOrder],
         *,
         size: int,
         first: int,
         state: Mapping[str, str],
     ) -> Response:
         """The page of *size* orders from place *first* of *found* on."""
-        paging, orders = self.api.paging, found[first : first + size]
+        paging, orders = self.api.paging, matching[first : first + size]
         elements = [self._element(order) for order in orders]
-        last = first + len(orders) >= len(found)
+        last = first + len(orders) >= len(matching)
         repeated = state.get("again") == "1"
         goes_on = not last or (self._repeats_last and bool(orders) and not repeated)
         behind = {**state, "first": str(first + len(orders))}
         if last and goes_on:
             behind = {**state, "first": str(first), "again": "1"}
-        body, headers = self._enveloped(elements, self.api.record_path, paging, len(found))
+        body, headers = self._enveloped(elements, self.api.record_path, paging, len(matching))
         self._tell_next(body, headers, paging, request, packed(behind) if goes_on else None)
         cursor = self.api.cursor
         if cursor and cursor.server_upper:
@@ -267,7 +266,7 @@ class Mirror(Platform):
         return self.listing(orders, body, headers=headers)
 
     def _element(self, order: StoreOrder) -> Json:
-        """An order as it stands in the list, without what has to be asked for."""
+        """An order as in the list, without the children of further requests."""
         document = self.renderer.document(order)
         for block in self.api.children:
             keep = NESTED if block.more else 0
@@ -308,7 +307,7 @@ class Mirror(Platform):
         request: Request,
         token: str | None,
     ) -> None:
-        """Tell, in the file's way, where the next page is; None: nowhere."""
+        """Write the link to the next page as the file says; *token* None: the last page."""
         if paging.more:
             put(body, parse_path(paging.more).steps, token is not None)
         if token is None:
@@ -328,7 +327,7 @@ class Mirror(Platform):
     # ------------------------------------------------------------------------------------ children
 
     def _children_of(self, request: Request) -> tuple[ChildrenSpec, str] | None:
-        """The block that *request* asks for, and of which order; None if it asks for none."""
+        """The block and the order key of a child request; None for other requests."""
         for block in self.api.children:
             pattern = re.escape(block.request.path).replace(r"\{key\}", "(?P<key>[^/]+)")
             match = re.fullmatch(pattern, request.path)
@@ -344,10 +343,10 @@ class Mirror(Platform):
         if not place.startswith(BODY):
             return request.query.get(place)
         try:
-            found = at(json.loads(request.body or b"{}"), parse_path(place[2:]).steps)
+            key = at(json.loads(request.body or b"{}"), parse_path(place[2:]).steps)
         except ValueError:
             return None
-        return None if found is None else str(found)
+        return None if key is None else str(key)
 
     def _child(self, request: Request, block: ChildrenSpec, key: str) -> Response:
         document = self._with_key(block, key)
@@ -359,16 +358,16 @@ class Mirror(Platform):
         first = self._first(state, size, block.paging, len(listed))
         if block.paging.kind == "single":
             size = len(listed) + 1
-        given = listed[first : first + size]
-        goes_on = first + len(given) < len(listed)
+        page = listed[first : first + size]
+        goes_on = first + len(page) < len(listed)
         where = ListPath.parse(block.records.path)
-        body, headers = self._enveloped(given, where, block.paging, len(listed))
-        behind = {**state, "first": str(first + len(given))}
+        body, headers = self._enveloped(page, where, block.paging, len(listed))
+        behind = {**state, "first": str(first + len(page))}
         self._tell_next(body, headers, block.paging, request, packed(behind) if goes_on else None)
         return json_response(200, body, headers)
 
     def _with_key(self, block: ChildrenSpec, key: str) -> Json:
-        """The order that *key* says; None if there is none."""
+        """The document of the order with *key*; None without such an order."""
         orders = self.store.orders
         likely = [orders[int(key)]] if key.isdecimal() and int(key) in orders else []
         for order in (*likely, *orders.values()):
@@ -380,7 +379,7 @@ class Mirror(Platform):
     # -------------------------------------------------------------------------------------- errors
 
     def _spend(self) -> None:
-        """Take the points of a call from the budget. RefusedError where they are not there."""
+        """Take the points of a call from the budget. RefusedError if too few are left."""
         if not self._budget:
             return
         now = self._waited()
@@ -397,7 +396,7 @@ class Mirror(Platform):
         self._spent += COST
 
     def _failure(self, means: str, status: int, detail: str) -> tuple[int, Json]:
-        """The answer that the file has for this: in JSON with status 200, or plain HTTP."""
+        """Status and body of an error, as the file declares it or as plain HTTP."""
         error = self.error(means)
         if error is None:
             return status, {"error": detail}
@@ -409,5 +408,5 @@ class Mirror(Platform):
         return 200, body
 
     def error(self, means: str) -> ErrorSpec | None:
-        """The block ``[[errors]]`` that says this, if there is one."""
+        """The block ``[[errors]]`` with this meaning, if the file has one."""
         return next((each for each in self.api.errors if each.means == means), None)

@@ -1,4 +1,4 @@
-"""A plain page walk beside ours: what other loaders do, and what it loses."""
+"""A plain page walk, as other loaders do it, and the orders that it loses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ NEVER = datetime.min  # noqa: DTZ901 - the stamps that it is compared with have 
 
 @dataclass
 class NaiveClient:
-    """Asks for what changed since the newest stamp it has seen, page after page to the end.
+    """Reads orders changed since its newest stamp, page after page to the end.
 
-    :ivar seen: the newest version of each order that it was given, by id.
+    :ivar seen: stamp of the newest version of each order that it read, by id.
     """
 
     trial: Trial
@@ -43,7 +43,7 @@ class NaiveClient:
         source.client.close()
 
     def lost(self) -> list[str]:
-        """The orders that it does not have as they are now."""
+        """Return the ids of orders whose current version it did not read."""
         shop = self.trial.shop
         id_of = self.trial.target.name_of
         changed = {id_of(shop, order): order.modified for order in shop.store.orders.values()}

@@ -1,4 +1,4 @@
-"""What can become of a case, and what all cases need to find it out."""
+"""Outcomes of a case, and the checks that cases share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class NotTriedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case.
+    """The outcome of a case.
 
-    :param words: what differs, or why it was not tried, or what was seen.
-    :param calls: calls that brought orders. :param least: the fewest possible; None: not known.
+    :param detail: the difference, the reason for not trying, or an observation.
+    :param calls: calls that returned orders. :param least: the fewest possible, if known.
     """
 
     case: str
@@ -44,72 +44,75 @@ class Outcome:
 
 
 def changing(t: Trial) -> Callable[[int], Action]:
-    """What changes orders, and their stamps."""
+    """Return the action that changes orders and their stamps."""
     return cancel if t.shop.shape.silent_edits else modify
 
 
 def can_cancel(t: Trial) -> bool:
-    """Whether orders can be cancelled."""
+    """Return True if orders can be cancelled."""
     return not isinstance(t.shop, Mirror) or t.shop.renderer.cancels
 
 
 def assert_ok(result: SourceResult) -> SourceResult:
-    """The result of a run that went well. :raises FailedError: it did not."""
+    """Return the result of a successful run. :raises FailedError: the run failed."""
     if result.error is not None:
         raise FailedError(str(result.error))
     return result
 
 
 def assert_equal(t: Trial) -> None:
-    """Make sure that the warehouse holds the truth. :raises FailedError: it does not."""
-    found = t.differences()
-    if found:
-        raise FailedError("; ".join(found[:3]))
+    """Compare the warehouse with the truth. :raises FailedError: they differ."""
+    differences = t.differences()
+    if differences:
+        raise FailedError("; ".join(differences[:3]))
 
 
 def assert_passed(t: Trial, least: int | None = None) -> Outcome:
-    """It passed if the warehouse holds the truth; with the calls so far. Raises like same."""
+    """Compare the warehouse with the truth; return the outcome with the calls so far.
+
+    :raises FailedError: they differ.
+    """
     assert_equal(t)
     return passed("", t.calls, least)
 
 
 def passed(detail: str, calls: int | None = None, least: int | None = None) -> Outcome:
-    """It passed."""
+    """Return the outcome of a passed case."""
     return Outcome("", "passed", detail, calls, least)
 
 
 def fewest(t: Trial) -> int:
-    """The fewest calls that can bring all orders, and what belongs to them."""
+    """Return the fewest calls that can return all orders and their children."""
     pages = 1 if t.target.api.paging.kind == "single" else ceil(len(t.shop.store.orders) / t.size)
     return pages + t.shop.calls["child"]
 
 
 def token_calls(target: Target) -> int:
-    """Calls that come before the first for orders."""
+    """Return the number of calls before the first call for orders."""
     token = target.api.auth.token
     return int(token is not None and "token" not in target.credentials())
 
 
 def overlap_of(target: Target) -> float:
-    """Seconds that each run reads again."""
+    """Return the seconds that each run reads again."""
     cursor = target.api.cursor
     return cursor.overlap if cursor else 0.0
 
 
 def refuse_once(target: Target, why: str) -> None:
-    """Leave a consume-once API out. :raises NotTriedError: it is one."""
+    """Skip a consume-once API. :raises NotTriedError: the API is one."""
     if target.api.consume_once:
         raise NotTriedError(why)
 
 
 def refuse_silent(t: Trial) -> None:
-    """Leave a platform out whose edits do not show. :raises NotTriedError: it is one."""
+    """Skip a platform whose edits leave the stamp unchanged. :raises NotTriedError: it is one."""
     if t.shop.shape.silent_edits:
         raise NotTriedError("edits do not show in the time of change")
 
 
 def need_id_and_number(target: Target) -> None:
-    """Leave an API out whose number is the id. :raises NotTriedError: it is one."""
+    """Skip an API whose order number is the id. :raises NotTriedError: the API is one."""
     refuse_once(target, "what was handed out is gone")
     mapping = target.api.mapping
     if mapping.id is None or set(paths(mapping.id)) == set(paths(mapping.number)):

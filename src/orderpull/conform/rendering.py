@@ -1,7 +1,7 @@
-"""An order of the made-up shop, written as the API file says that this API writes it.
+"""Orders of the mirror, written as JSON by the mapping of an API file.
 
-Each value stands at the first path of its expression. What the tables should hold is then read from
-what was written, so that a file that folds two fields into one is taken at its word.
+Each value is at the first path of its expression. The expected table rows are read back from the
+written JSON, so a file that maps two columns to one field gets what it says.
 """
 
 from collections.abc import Iterator
@@ -30,18 +30,18 @@ FORMS: dict[str, Form] = {
     "unix_ms": "unix",
 }
 NOT_SOLD = StoreLine(0, "NOT-SOLD", 99, 99, 100)
-"""A line that the file's condition keeps out, where it has one."""
+"""A line that the file's condition excludes, if it has one."""
 
 
 class CannotRenderError(Exception):
-    """The file says nothing that an order could be made of; the message says why."""
+    """The file has no information to make an order from; the message says why."""
 
 
 class Renderer:
     """Writes orders for one API.
 
-    :ivar carts: whether the file tells carts and drafts from orders, as far as can be made out.
-    :ivar cancels: whether it tells what is cancelled, the same way.
+    :ivar carts: the file separates carts and drafts from orders.
+    :ivar cancels: the file separates cancelled orders from others.
     """
 
     def __init__(self, api: Api) -> None:
@@ -53,11 +53,11 @@ class Renderer:
         self.cancels = self.mapping.counted is not None and self._can_tell("cancelled")
 
     def stamp(self, moment: datetime) -> Json:
-        """A time as the API writes it."""
+        """Return a time as the API writes it."""
         return written(moment, self._form, self._precision, self._zone)
 
     def document(self, order: StoreOrder) -> Json:
-        """The JSON of *order*, with all that belongs to it.
+        """Return the JSON of *order* with its children.
 
         :raises CannotRenderError: the file's conditions cannot be met.
         """
@@ -69,7 +69,7 @@ class Renderer:
         raise CannotRenderError(f"no order can be made that is {order.state} by its conditions")
 
     def _can_tell(self, state: State) -> bool:
-        """Whether an order can be made that its conditions take for *state*."""
+        """Return True if an order in *state* can be written so that the conditions recognise it."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
         order = StoreOrder(1, "1", state, [], None, None, now, now, now)
         try:
@@ -79,7 +79,7 @@ class Renderer:
         return True
 
     def _written(self, order: StoreOrder, known: Places) -> Json:
-        """A document with what is *known*, and all other values where there is room."""
+        """Return a document with the *known* values, and the other values at free paths."""
         for expression, value in self._values(order):
             if expression is not None:
                 known = next(places(expression, value, known), known)
@@ -90,12 +90,12 @@ class Renderer:
         return document
 
     def rows(self, order: StoreOrder, document: Json) -> dict[str, Json]:
-        """What the tables hold of *document*, which is *order*'s."""
+        """Return the table rows of *document*, the JSON of *order*."""
         mapping = self.mapping
         address = {name: self._column(name, document) for name in ADDRESS}
-        given = order.address and order.address.country
-        if given and address["country"] and given.lower() == address["country"].strip().lower():
-            address["country"] = given
+        code = order.address and order.address.country
+        if code and address["country"] and code.lower() == address["country"].strip().lower():
+            address["country"] = code
         return {
             "number": value_of(mapping.number, document),
             "counted": holds(mapping.counted, document),
@@ -104,7 +104,7 @@ class Renderer:
         }
 
     def identity(self, document: Json) -> str:
-        """What the tables know the order by."""
+        """Return the id that the tables have for the order."""
         return value_of(self.mapping.id or self.mapping.number, document) or ""
 
     def _column(self, name: str, document: Json) -> str | None:
@@ -124,20 +124,20 @@ class Renderer:
     def _identity(self, order: StoreOrder) -> Places:
         known: Places = {}
         cursor = self.api.cursor
-        given: list[tuple[Expression | None, Json]] = [
+        values: list[tuple[Expression | None, Json]] = [
             (self.mapping.number, order.number),
             (self.mapping.id, order.key),
             (Path(parse_path(cursor.path).steps) if cursor else None, self.stamp(order.modified)),
             (self.mapping.header.get("modified_at"), self.stamp(order.modified)),
             *((Path(parse_path(each.key).steps), order.key) for each in self.api.children),
         ]
-        for expression, value in given:
+        for expression, value in values:
             if expression is not None:
                 known = next(places(expression, value, known), known)
         return known
 
     def _with_conditions(self, order: StoreOrder, known: Places) -> Iterator[Places]:
-        """*known* with what makes the order count or not, or no order at all: ways to try."""
+        """Yield *known* with each way to meet the conditions ``where`` and ``counted``."""
         word = str(self.stamp(order.created))
         for way in self._truths(self.mapping.where, order.state not in ASIDE, known, word):
             yield from self._truths(self.mapping.counted, order.state != "cancelled", way, word)
@@ -159,9 +159,9 @@ class Renderer:
         yield header.get("total"), f"{order.cents // 100}.{order.cents % 100:02d}"
         yield header.get("channel"), OTHER
         if order.address is not None:
-            told = {**order.address._asdict(), "city": order.city}
+            columns = {**order.address._asdict(), "city": order.city}
             for name in ADDRESS:
-                yield self.mapping.address.get(name), told[name]
+                yield self.mapping.address.get(name), columns[name]
 
     def _lines(self, order: StoreOrder) -> list[Json]:
         sold = [self._line(line, sold=True) for line in order.lines]
@@ -183,7 +183,7 @@ class Renderer:
         return element
 
     def _as_meant(self, order: StoreOrder, document: Json) -> bool:
-        """Whether what was written is what was meant."""
+        """Return True if *document* is read as the state of *order*."""
         mapping = self.mapping
         counted = mapping.counted is None or order.state in ASIDE
         return holds(mapping.where, document) == (order.state not in ASIDE) and (
@@ -192,7 +192,7 @@ class Renderer:
 
 
 def plain(expression: Expression) -> bool:
-    """Whether *expression* gives a text just as it was given."""
+    """Return True if *expression* returns a text unchanged."""
     return isinstance(expression, Path) or (
         getattr(expression, "function", "") == "coalesce"
         and all(plain(each) for each in getattr(expression, "arguments", ()))
@@ -200,7 +200,7 @@ def plain(expression: Expression) -> bool:
 
 
 def cut_out(document: Json, steps: Steps, keep: int) -> list[Json]:
-    """Take the list at *steps* out of *document*, but for the first *keep*; returns the rest."""
+    """Remove all but the first *keep* elements of the list at *steps*; return the removed ones."""
     listed = at(document, steps)
     if not isinstance(listed, list):
         return []
@@ -210,11 +210,11 @@ def cut_out(document: Json, steps: Steps, keep: int) -> list[Json]:
 
 
 def _form(api: Api) -> tuple[Form, str]:
-    """How the API writes the times of its orders, and how finely."""
+    """Form and precision of the times of orders."""
     precision = api.cursor.precision if api.cursor else "s"
-    told = api.order.time_format
-    if told != "iso":
-        return FORMS[told], {"rfc2822": "s", "unix": "s", "unix_ms": "ms"}[told]
+    form = api.order.time_format
+    if form != "iso":
+        return FORMS[form], {"rfc2822": "s", "unix": "s", "unix_ms": "ms"}[form]
     local = api.order.timezone != "UTC" or (api.cursor and api.cursor.format in {"naive", "sql"})
     if not local:
         return "iso", precision

@@ -1,4 +1,4 @@
-"""The JSON Schema of API files, for editors: made of the structs that read them."""
+"""The JSON Schema of API files, for editors: generated from their structs."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ _PARAM = re.compile(r"^:param ([\w, ]+): (.*?)(?=^:param |\Z)", re.MULTILINE | r
 
 
 def api_schema() -> dict[str, Any]:
-    """The schema of an API's ``.toml``, each key with what its docstring says."""
+    """Return the schema of an API's ``.toml``, with the docstring of each key."""
     (root,), parts = msgspec.json.schema_components([Api], ref_template="#/$defs/{name}")
     structs: list[type[Struct]] = [Api, *_structs(blocks), *_structs(order)]
     for struct in structs:
@@ -25,11 +25,11 @@ def api_schema() -> dict[str, Any]:
 
 
 def _structs(module: Any) -> list[type[Struct]]:  # noqa: ANN401 - a module
-    found: list[type[Struct]] = []
+    structs: list[type[Struct]] = []
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Struct) and value is not Struct:
-            found.append(value)  # noqa: PERF401 - so that its type is known
-    return found
+            structs.append(value)  # noqa: PERF401 - so that its type is known
+    return structs
 
 
 def _describe(part: dict[str, Any], struct: type[Struct]) -> None:

@@ -16,44 +16,44 @@ from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import built_in, read_api
 
 AGO = timedelta(hours=1)
-"""The shop's clock is so far behind this machine's: whatever happens in it has happened."""
+"""Delay of the shop's clock behind this machine's clock, so that its changes lie in the past."""
 
 STEP = 0.1
-"""Seconds that pass in the shop with each call."""
+"""Seconds by which each call moves the shop's clock."""
 
 EXPIRES_AFTER = 3
-"""Calls that a token is good for, where it is to run out midway."""
+"""Calls until a token expires, in the case of expiring tokens."""
 
 
 class Target(Protocol):
-    """A kind of shop that trials can be made on."""
+    """A kind of shop for trials."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The name in messages."""
 
     @property
     def api(self) -> Api:
-        """The file that is tried."""
+        """The API file under test."""
 
     @property
     def file(self) -> str:
-        """The file, as the settings name it."""
+        """The file as the settings name it."""
 
     def credentials(self) -> Mapping[str, str]:
-        """The settings that let a source in."""
+        """Return the settings with which a source is authenticated."""
 
     def expiring(self) -> Mapping[str, Any] | None:
-        """Switches with which a token runs out midway; None where it never does."""
+        """Return switches that let tokens expire in a run; None if tokens never expire."""
 
     def open(self, waits: VirtualWait, **switches: Any) -> Platform:  # noqa: ANN401 - its own
-        """A shop with these switches, whose client waits as *waits* notes."""
+        """Return a shop with these switches; *waits* records the waiting of its client."""
 
     def truth(self, shop: Platform) -> dict[str, Any]:
-        """What a correct warehouse holds of *shop*, by the ids that the file reads."""
+        """Return the contents of a correct warehouse for *shop*, by the ids that the file reads."""
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:
-        """The id that the file reads of *order*."""
+        """Return the id that the file reads of *order*."""
 
 
 def shop_switches(switches: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,37 +72,37 @@ class MirrorTarget:
 
     @classmethod
     def of(cls, name: str, folder: Path) -> "MirrorTarget":
-        """The mirror of a built-in API, or of a file. :raises ApiFileError: it is wrong."""
+        """Return the mirror of a built-in API or a file. :raises ApiFileError: it is invalid."""
         api = read_api(name, folder)
         return cls(api, name if name in built_in() else str((folder / name).absolute()))
 
     def credentials(self) -> Mapping[str, str]:
-        """The settings that let a source in."""
+        """Return the settings with which a source is authenticated."""
         return credentials(self.api)
 
     def expiring(self) -> Mapping[str, Any] | None:
-        """Switches with which a token runs out midway; None where it never does."""
+        """Return switches that let tokens expire in a run; None if tokens never expire."""
         token = self.api.auth.token
         if token is None or token.grant == "authorization_code":
             return None
         return {"expires_after": EXPIRES_AFTER}
 
     def open(self, waits: VirtualWait, **switches: Any) -> Mirror:  # noqa: ANN401
-        """A shop with these switches, whose client waits as *waits* notes."""
+        """Return a shop with these switches; *waits* records the waiting of its client."""
         return Mirror(self.api, waited=lambda: waits.total, **shop_switches(switches))
 
     def truth(self, shop: Platform) -> dict[str, Any]:
-        """What a correct warehouse holds of *shop*, by the ids that the file reads."""
+        """Return the contents of a correct warehouse for *shop*, by the ids that the file reads."""
         return shop.truth()
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:  # noqa: ARG002
-        """The id that the file reads of *order*."""
+        """Return the id that the file reads of *order*."""
         renderer = Renderer(self.api)
         return renderer.identity(renderer.document(order))
 
 
 def page_size(api: Api) -> int:
-    """Orders on a page of a trial."""
+    """Return the page size of a trial."""
     if api.paging.size_param:
         return min(SIZE, api.paging.max_size or SIZE)
     counted = api.paging.kind in {"page", "offset"}

@@ -1,4 +1,4 @@
-"""One trial: a shop, a folder, real runs of the pipeline, and what the warehouse holds then."""
+"""One trial: a shop, a folder, real runs of the pipeline, and the warehouse afterwards."""
 
 import subprocess
 import sys
@@ -23,22 +23,22 @@ from orderpull.simulator.shop.base import Platform
 SOURCE = "shop"
 COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
 SINCE = timedelta(days=45)
-"""How far back the first run begins: before the shop's first order."""
+"""Start of the first run: so long ago, before the shop's first order."""
 
 Tamper = Callable[[Request, Response], Response]
-"""What becomes of an answer on its way out."""
+"""Changes a response on its way out."""
 
 
 @dataclass
 class Warehouse:
-    """What the warehouse holds: orders by id, and why others were rejected."""
+    """Contents of the warehouse: orders by id, and number of rejects by reason."""
 
     orders: dict[str, dict[str, Any]]
     rejects: dict[str, int]
 
 
 class _TamperedShop:
-    """A shop whose answers may be struck on their way out."""
+    """A shop whose responses are changed on their way out."""
 
     def __init__(self, shop: Platform, tamper: Tamper) -> None:
         self.shop = shop
@@ -48,23 +48,23 @@ class _TamperedShop:
         self.exhausted = True
 
     def respond(self, request: Request) -> Response:
-        """Answer one request."""
+        """Respond to one request."""
         return self.tamper(request, self.shop.respond(request))
 
     def truth(self) -> dict[str, Any]:
-        """What a correct warehouse holds."""
+        """Return the contents of a correct warehouse."""
         return self.shop.truth()
 
     def kind(self, request: Request) -> str:
-        """What the request is for."""
+        """Return the purpose of the request."""
         return self.shop.kind(request)
 
 
 @dataclass
 class Trial:
-    """A shop that is served, and a folder with settings for it.
+    """A served shop, and a folder with settings for it.
 
-    :ivar waits: what was waited, in all runs.
+    :ivar waits: the waiting times of all runs.
     """
 
     target: Target
@@ -75,18 +75,18 @@ class Trial:
 
     @property
     def size(self) -> int:
-        """Orders on a page."""
+        """The page size."""
         return page_size(self.target.api)
 
     @property
     def calls(self) -> int:
-        """Calls so far for orders, and for what belongs to them."""
+        """Number of calls so far for orders and their children."""
         return self.shop.calls["list"] + self.shop.calls["child"]
 
     def settings(self, **more: object) -> Path:
-        """Write the settings, with *more* for the source; returns the file."""
+        """Write the settings, with *more* for the source; return the file."""
         begin = self.shop.clock.now - SINCE
-        given: dict[str, object] = {
+        values: dict[str, object] = {
             "api": self.target.file,
             "base_url": self.url,
             "rate": 1_000_000,
@@ -94,19 +94,19 @@ class Trial:
             **self.target.credentials(),
         }
         if self.target.api.cursor:
-            given["start"] = begin.isoformat(timespec="seconds")
+            values["start"] = begin.isoformat(timespec="seconds")
         if self.target.api.auth.token:
-            given["auth_url"] = self.url
+            values["auth_url"] = self.url
         if self.target.api.paging.size_param:
-            given["page_size"] = self.size
+            values["page_size"] = self.size
         file = self.folder / "orderpull.toml"
         lines = [f"{key} = {msgspec.json.encode(value).decode()}"
-                 for key, value in {**given, **more}.items()]  # fmt: skip
+                 for key, value in {**values, **more}.items()]  # fmt: skip
         file.write_text("\n".join((f"[sources.{SOURCE}]", *lines, "")), encoding="utf-8")
         return file
 
     def run(self, **more: object) -> SourceResult:
-        """Run once, with *more* settings; the error, if there is one, is in the result."""
+        """Run once, with *more* settings; the result holds the error of the source."""
         settings = read_settings(self.settings(**more))
         pipeline = Pipeline(settings, stop=self.waits)
         result: RunResult = pipeline.timed(pipeline.run)
@@ -115,13 +115,13 @@ class Trial:
         return result.sources[SOURCE]
 
     def killed(self, point: str) -> bool:
-        """Run in a process of its own that is killed at *point*; whether it came so far."""
+        """Run in a process that is killed at *point*; return True if the point was reached."""
         detail = [sys.executable, "-m", "orderpull.conform.killed", point, str(self.settings())]
         ended = subprocess.run(detail, capture_output=True, check=False, timeout=60)  # noqa: S603
         return ended.returncode < 0
 
     def warehouse(self) -> Warehouse:
-        """What the warehouse holds."""
+        """Read the warehouse."""
         file = self.folder / "orders.duckdb"
         with duckdb.connect(str(file), read_only=True) as connection:
             orders = {
@@ -144,13 +144,13 @@ class Trial:
         return Warehouse(orders, dict(rejects))
 
     def differences(self) -> list[str]:
-        """How the warehouse differs from the truth, in words; nothing if it does not."""
+        """Return the differences between warehouse and truth, as sentences."""
         return list(differing(self.warehouse(), self.target.truth(self.shop)))
 
 
 @contextmanager
 def trial(target: Target, tamper: Tamper | None = None, **switches: Any) -> Iterator[Trial]:  # noqa: ANN401
-    """A trial on a shop with *switches*, in a temporary folder."""
+    """Open a trial on a shop with *switches*, in a temporary folder."""
     waits = VirtualWait()
     shop = target.open(waits, **switches)
     profile: Any = shop if tamper is None else _TamperedShop(shop, tamper)
@@ -162,38 +162,35 @@ def trial(target: Target, tamper: Tamper | None = None, **switches: Any) -> Iter
 
 
 def differing(warehouse: Warehouse, truth: Mapping[str, Any]) -> Iterator[str]:
-    """How *held* differs from *truth*, in words.
+    """Yield the differences between *warehouse* and *truth*, as sentences.
 
-    Deleted orders may still be held; what is no order may be held if it does not count.
+    Deleted orders may still be loaded; carts and drafts may be loaded if they do not count.
     """
-    wanted, gone, aside = truth["orders"], truth["deleted"], truth["aside"]
-    lost = sorted(set(wanted) - set(warehouse.orders))
+    expected, deleted, aside = truth["orders"], truth["deleted"], truth["aside"]
+    lost = sorted(expected.keys() - warehouse.orders.keys())
     if lost:
-        yield f"{_count(lost)} missing: {_named(wanted[each]['number'] for each in lost)}"
-    extra = [
-        rows["number"] for told, rows in warehouse.orders.items()
-        if told not in wanted and told not in gone
-        and not (told in aside and rows["counted"] is False)
-    ]  # fmt: skip
+        numbers = [expected[order_id]["number"] for order_id in lost]
+        yield f"{_count(lost)} missing: {_listed(numbers)}"
+    uncounted = {key for key in aside if warehouse.orders.get(key, {}).get("counted") is False}
+    allowed = {*expected, *deleted, *uncounted}
+    extra = [rows["number"] for key, rows in warehouse.orders.items() if key not in allowed]
     if extra:
-        yield f"{_count(extra)} too many: {_named(extra)}"
-    for told in sorted(set(wanted) & set(warehouse.orders)):
-        yield from _unlike(wanted[told], warehouse.orders[told])
+        yield f"{_count(extra)} too many: {_listed(extra)}"
+    for order_id in sorted(expected.keys() & warehouse.orders.keys()):
+        yield from _unlike(expected[order_id], warehouse.orders[order_id])
     for reason, number in warehouse.rejects.items():
         yield f"{number} rejected: {reason}"
 
 
-def _unlike(wanted: Mapping[str, Any], warehouse: Mapping[str, Any]) -> Iterator[str]:
-    for column, value in warehouse.items():
-        if column in wanted and wanted[column] != value:
-            meant = wanted[column]
-            yield f"order {wanted['number']}: {column} is {value!r}, not {meant!r}"
+def _unlike(expected: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[str]:
+    for column, value in loaded.items():
+        if column in expected and expected[column] != value:
+            yield (f"order {expected['number']}: {column} is {value!r}, not {expected[column]!r}")
 
 
 def _count(orders: list[str]) -> str:
     return "1 order is" if len(orders) == 1 else f"{len(orders)} orders are"
 
 
-def _named(numbers: Any) -> str:  # noqa: ANN401 - numbers of orders
-    named = list(numbers)
-    return ", ".join(named[:3]) + (", …" if len(named) > 3 else "")  # noqa: PLR2004
+def _listed(numbers: list[str]) -> str:
+    return ", ".join(numbers[:3]) + (", …" if len(numbers) > 3 else "")  # noqa: PLR2004

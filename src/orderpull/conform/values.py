@@ -1,7 +1,6 @@
-"""What an expression says of an order's JSON: told a second time, without a database.
+"""Expressions of API files, evaluated a second time in plain Python.
 
-The tables are filled by SQL. This says in plain Python what they should hold, so that the two can
-be compared.
+SQL fills the tables; this module computes the expected values independently of it.
 """
 
 from decimal import Decimal
@@ -14,7 +13,7 @@ Steps = tuple[Step, ...]
 
 
 def at(document: Json, steps: Steps) -> Json:
-    """What stands at *steps*; None if nothing does."""
+    """Return the value at *steps*; None for a missing path."""
     for step in steps:
         if isinstance(step, int):
             document = document[step] if _reaches(document, step) else None
@@ -24,19 +23,19 @@ def at(document: Json, steps: Steps) -> Json:
 
 
 def text(value: Json) -> str | None:
-    """The text of a JSON value; None of an object or a list."""
+    """Return the text of a JSON value; None for an object or a list."""
     if isinstance(value, bool):
         return str(value).lower()
     return None if isinstance(value, dict | list) or value is None else str(value)
 
 
 def filled(value: str | None) -> str | None:
-    """*value*, unless it is blank."""
+    """Return *value*, or None for a blank text."""
     return value if value and not value.isspace() else None
 
 
 def value_of(expression: Expression, document: Json) -> str | None:
-    """The text that *expression* gives."""
+    """Return the text of *expression*."""
     if isinstance(expression, Text):
         return expression.value
     if isinstance(expression, Path):
@@ -45,7 +44,7 @@ def value_of(expression: Expression, document: Json) -> str | None:
 
 
 def holds(condition: Expression | None, document: Json) -> bool:
-    """Whether *condition* is true; one that is not there is."""
+    """Return True if *condition* holds; a missing condition (None) always holds."""
     if condition is None:
         return True
     if not isinstance(condition, Call):

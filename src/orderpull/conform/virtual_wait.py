@@ -1,4 +1,4 @@
-"""Waiting that is noted and takes no time, so that trials of politeness are quick and exact."""
+"""Virtual waiting: waits are recorded and take no time, so trials are quick and exact."""
 
 import threading
 
@@ -6,9 +6,9 @@ from orderpull.sources.http.limits import Stop
 
 
 class VirtualWait(Stop):
-    """A stop that nobody asks for, before which nothing is really waited.
+    """A stop token that never stops; its waits end at once.
 
-    :ivar each: seconds that were to be waited, one after the other.
+    :ivar each: the seconds of each wait, in order.
     """
 
     def __init__(self) -> None:
@@ -17,14 +17,14 @@ class VirtualWait(Stop):
 
     @property
     def total(self) -> float:
-        """All of it, in seconds."""
+        """The sum of all waits, in seconds."""
         return sum(self.each)
 
     def child(self, slots: threading.Semaphore | None = None) -> "VirtualWait":  # noqa: ARG002
-        """Itself: there is one list of waits, and nobody who waits holds a seat."""
+        """Return this object: all sources share one list of waits."""
         return self
 
     def wait(self, seconds: float) -> bool:
-        """Note that *seconds* were to be waited."""
+        """Record a wait of *seconds*."""
         self.each.append(max(0.0, seconds))
         return False

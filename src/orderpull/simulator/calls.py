@@ -1,4 +1,4 @@
-"""The call log: what was asked of the simulator, and what it did with it."""
+"""The call log: each request to the simulator, and the response to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 class Call:
     """One request, or one connection that ended without a request.
 
-    Without a request `number`, `method` and `path` are None.
+    A connection without a request has no `number`, `method` and `path` (None).
     `number` counts requests from 1, `connection` counts TCP connections from 1; `time` is UTC.
     `path` has its query. `authorization` says whether such a header came; its value is kept
-    nowhere. `status` is None when no status line went out. `orders` are the numbers of the orders
+    nowhere. `status` stays None without a
+    status line in the response. `orders` are the numbers of the orders
     taken out, None for one without a readable number. `body_bytes` is what a healthy answer would
     have had; `sent_bytes` is what the fault lets out, and after the answer what really went out.
     `kind` says what the call was for, where the profile tells that, such as `list` or `token`.

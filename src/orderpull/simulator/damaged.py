@@ -1,4 +1,4 @@
-"""The catalogue of damaged pages: what is done to a body, and which of its orders stay whole."""
+"""The catalogue of damaged pages: the damage to a body, and the orders that stay whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTITY = re.compile(rb'("quantity":)[^,}\]]+')
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One kind of damage, done around one order near the middle of the page, the struck one."""
+    """One kind of damage, done at one order near the middle of the page (the struck order)."""
 
     kind: str
     sentence: str
@@ -35,7 +35,7 @@ class Damage:
 
 
 def order_spans(body: bytes) -> list[Span]:
-    """Return where in a good JSON body the elements of its first array stand, in bytes."""
+    """Return start and end, in bytes, of each element of the first array of a valid JSON body."""
     text = body.decode("latin-1")  # one character a byte, and JSON's own signs stay what they are
     decoder = json.JSONDecoder(strict=False)
     spans: list[Span] = []
@@ -54,7 +54,7 @@ def order_spans(body: bytes) -> list[Span]:
 
 
 def struck(body: bytes, spans: Sequence[Span]) -> int:
-    """Return which order damage strikes: the nearest to the middle that has a text in it."""
+    """Return the position of the struck order: the nearest to the middle that has a string."""
     middle = len(spans) // 2
     nearest = sorted(range(len(spans)), key=lambda position: abs(position - middle))
     return next(
@@ -69,7 +69,7 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 def _in_last_text(body: bytes, span: Span) -> int:
-    """Return the place just inside the last text of an order (without texts: inside the order)."""
+    """Return the offset just inside the last string of an order, or inside the order itself."""
     at = body.rfind(b'":"', *span)
     return span[0] + 1 if at < 0 else at + 3
 
@@ -107,8 +107,8 @@ def _between(what: bytes) -> Callable[[bytes, Sequence[Span], int], bytes]:
 
 def _not_a_number(body: bytes, spans: Sequence[Span], position: int) -> bytes:
     start, end = spans[position]
-    spoilt, found = QUANTITY.subn(rb"\1NaN", body[start:end], count=1)
-    return body[:start] + (spoilt if found else b'{"quantity":NaN}') + body[end:]
+    spoilt, count = QUANTITY.subn(rb"\1NaN", body[start:end], count=1)
+    return body[:start] + (spoilt if count else b'{"quantity":NaN}') + body[end:]
 
 
 def _unclosed(body: bytes, spans: Sequence[Span], _: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The catalogue of faults: what each does to an answer, and whether the orders are consumed."""
+"""The catalogue of faults: the change to a response, and whether its orders are consumed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Options = dict[str, str]
 
 MOVED_PREFIX = "/moved"
-"""The server answers a path below this as if the prefix were not there: where a redirect leads."""
+"""Prefix of redirects. The server drops it and serves the path that follows."""
 WAIT_HEADERS = {
     "retry-after": "Retry-After",
     "quota-ms": "x-skubana-quota-retryAfter",
@@ -27,7 +27,7 @@ WAIT_HEADERS = {
     "reset-ms": "X-Rate-Limit-Time-Reset-Ms",
     "rate": "x-amzn-RateLimit-Limit",
 }
-"""By option: headers that tell a wait, in seconds, in milliseconds (-ms), or as a rate a second."""
+"""Headers with a wait, by option: in seconds, in milliseconds (-ms), or as requests a second."""
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body>Bad Gateway</body></html>\n"
 OTHER_OBJECT = {"status": "busy", "message": "the list of orders is being rebuilt"}
 
@@ -36,9 +36,8 @@ OTHER_OBJECT = {"status": "busy", "message": "the list of orders is being rebuil
 class Fault:
     """One kind of fault.
 
-    `consumed`: whether the call takes its orders out of a consume-once profile. `carries`: whether
-    anything of the answer goes out, so that it cannot be had with `:keep`. `options`: the defaults
-    of its options.
+    `consumed`: the call takes its orders out of a consume-once profile. `carries`: some of the
+    profile's response goes out, so `:keep` is an error. `options`: the defaults of its options.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Fault:
 
 
 def _says(status: int, *, wait: bool = False) -> Callable[[Response, Options, str], Script]:
-    """Answer with an error status; with `wait`, the options may add a header that tells it."""
+    """Respond with an error status; with `wait`, options add a header with the seconds to wait."""
 
     def shape(response: Response, options: Options, _: str) -> Script:
         reply = json_response(status, {"status": status, "message": "simulated fault"})
@@ -60,12 +59,12 @@ def _says(status: int, *, wait: bool = False) -> Callable[[Response, Options, st
 
 
 def _waits(options: Options) -> dict[str, str]:
-    """Return the headers that tell a wait, in the ways of several APIs."""
-    told = {name: options[option] for option, name in WAIT_HEADERS.items() if options[option]}
+    """Return the headers with a wait, in the forms of several APIs."""
+    headers = {name: options[option] for option, name in WAIT_HEADERS.items() if options[option]}
     if options["retry-date"] and not options["retry-after"]:
         until = time.time() + float(options["retry-date"])
-        return {"Retry-After": formatdate(until, usegmt=True), **told}
-    return told
+        return {"Retry-After": formatdate(until, usegmt=True), **headers}
+    return headers
 
 
 def _instead(response: Response, reply: Response) -> Script:

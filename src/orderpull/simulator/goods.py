@@ -1,4 +1,4 @@
-"""What the simulated shop sells: a few hundred SKUs, plain and odd, and in what quantities."""
+"""The goods of the simulated shop: a few hundred SKUs, plain and odd, and their quantities."""
 # ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ZIPF_EXPONENT = 1.07
 
 
 class Written(NamedTuple):
-    """A SKU as meant (None: there is none) and the JSON member that says so, with its comma."""
+    """A SKU (None: a line without SKU) and its JSON member, comma included."""
 
     sku: str | None
     member: str
@@ -57,7 +57,7 @@ json_text: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def sku_catalogue(seed: int) -> Weighted[Written]:
-    """Return the SKUs as popular as this seed makes them, Zipf-like, and what has no SKU."""
+    """Return SKUs with Zipf-like weights drawn from `seed`, and lines without SKU."""
     plain = ["-".join(parts) for parts in product(ARTICLES, COLOURS, SIZES)]
     named = [Written(sku, f'"sku":{json_text(sku)},') for sku in (*plain, *ODD_SKUS)]
     named += [Written(str(sku), f'"sku":{sku},') for sku in NUMBER_SKUS]

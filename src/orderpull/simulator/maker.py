@@ -1,4 +1,4 @@
-"""Makes orders as a real shop has them, each with its meaning and the JSON text that says it."""
+"""Makes orders as a real shop has them, each with its meaning and its JSON text."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An order on its way out: each part with its meaning and its JSON text.
+    """An order in the making: each part with its meaning and its JSON text.
 
     The text is '' where the member is left out.
     """
@@ -90,7 +90,7 @@ class Draft:
     ascii_only: bool
 
     def meaning(self) -> Order:
-        """Return what the order says."""
+        """Return the order without its JSON form."""
         return Order(
             self.number,
             self.address,
@@ -139,7 +139,7 @@ class OrderMaker:
         )
 
     def revised(self, draft: Draft) -> Draft:
-        """Return the order as it is told later: changed in lines or address, or not at all."""
+        """Return a later version of the order: other lines, another address, or the same."""
         kind = int(self._random() * 5)
         if kind == 0:
             return draft

@@ -1,4 +1,4 @@
-"""The catalogue of malformed orders: what is wrong, and the reason a correct loader gives."""
+"""The catalogue of malformed orders, each with the reject reason of a correct loader."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Malformed:
 
     @property
     def keeps_number(self) -> bool:
-        """Whether the order number can still be read."""
+        """True if the order number can still be read."""
         return not self.reason.startswith(("order_", "number_"))
 
 

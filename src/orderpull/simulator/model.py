@@ -1,4 +1,4 @@
-"""What the simulated shop means by an order, apart from how the order is written in JSON."""
+"""Orders of the simulated shop, independent of their JSON form."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Reason = Literal[
     "quantity_missing",
     "quantity_invalid",
 ]
-"""Why an order cannot be shaped: the codes a correct loader gives to a rejected order."""
+"""Reject reasons: the codes that a correct loader gives to an order that it cannot shape."""
 
 
 class Line(NamedTuple):
-    """One line of an order: the SKU as given (None: null or not there) and the pieces meant."""
+    """One line of an order: the SKU as written (None: null or missing) and the pieces meant."""
 
     sku: str | None
     quantity: int
 
 
 class Address(NamedTuple):
-    """A ship-to address as given, but `country` is the code meant (or the unknown text given)."""
+    """A ship-to address as written, but `country` is the code meant, or the unknown text."""
 
     country: str | None
     line1: str | None
@@ -45,9 +45,9 @@ class Order(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """One order in one answer: a good one (`order`), or a malformed one (`reason`).
+    """One order in one response: good (`order`) or malformed (`reason`).
 
-    `number` is the order number a reader can find in it, None where there is none.
+    `number` is the order number, None for an order without a readable number.
     """
 
     number: str | None

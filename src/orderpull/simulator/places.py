@@ -1,4 +1,4 @@
-"""The countries the simulated shop ships to: how they are written, what addresses look like."""
+"""The countries that the simulated shop ships to, their forms in JSON, and address data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from .weighted import Weighted
 
 CountryStyle = Literal["code", "mixed", "name"]
-"""How countries are written: ISO-2 codes; mostly these, with what else is seen; English names."""
+"""Form of countries: ISO-2 codes, mostly these among other forms, or English names."""
 
 POSTCODES_PER_COUNTRY = 200
 
@@ -16,7 +16,7 @@ POSTCODES_PER_COUNTRY = 200
 class Country(NamedTuple):
     """A country: its names, its weight among the orders, and what its addresses are made of.
 
-    In `postcode` a # is a digit and an @ a letter; '' means that the country has none.
+    In `postcode` # is a digit and @ a letter; '' is a country without postcodes.
     """
 
     code: str
@@ -85,7 +85,7 @@ COUNTRIES = (
 )
 
 UNKNOWN_COUNTRIES = ("Atlantis", "Deutschland", "ZZ", "Ελλάδα", "n/a")
-"""Texts that no list of codes and English names knows: a correct reader leaves them as they are."""
+"""Texts that are neither codes nor English names: a correct reader leaves them unchanged."""
 
 COUNTRY_FORMS: dict[CountryStyle, Weighted[str]] = {
     "code": Weighted([("{code}", 1)]),

@@ -1,9 +1,9 @@
-"""Fault switches: `KIND[:OPTION[=VALUE]…][@CALLS | ~RATE]`, and which of them strikes a call.
+"""Fault switches: `KIND[:OPTION[=VALUE]…][@CALLS | ~RATE]`, and the choice of a fault for a call.
 
-`500@3` strikes the third request, `reset-body:fraction=0.9@2,5-7,10-` the second, fifth to seventh,
-and all from the tenth, `502~0.1` one in ten (by the seed), `empty` every one. Of several that
-strike a call the first one given acts. An option without a value has the value 1. The option `keep`
-leaves the orders of the call for the next one.
+`500@3` strikes the third request, `502~0.1` one request in ten (drawn from the seed), `empty` every
+request. `reset-body:fraction=0.9@2,5-7,10-` strikes requests 2, 5 to 7, and all from 10. If several
+switches strike a request, the first of them acts. An option without a value has the value 1. The
+option `keep` leaves the orders of the call for the next call.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Switch:
 
     @property
     def consumes(self) -> bool:
-        """Whether the call takes its orders out of a consume-once profile."""
+        """True if the call takes its orders out of a consume-once profile."""
         return self.fault.consumed and not self.keep
 
     def strikes(self, call: int, seed: str) -> bool:
@@ -61,7 +61,7 @@ class Plan:
     """The faults of one simulator."""
 
     def __init__(self, switches: Iterable[str], seed: int | None) -> None:
-        """Parse the switches. ValueError names the one that cannot be understood and says why."""
+        """Parse the switches. ValueError names the first invalid switch and says why."""
         self._switches = [parse_switch(text) for text in switches]
         self._seed = f"{seed}/faults"
 
@@ -71,7 +71,7 @@ class Plan:
 
 
 def parse_switch(text: str) -> Switch:
-    """Return the switch that `text` describes. ValueError says what is wrong with it."""
+    """Parse a switch. ValueError says what is wrong with it."""
     parts = SWITCH.fullmatch(text)
     if parts is None:
         raise ValueError(
@@ -82,12 +82,12 @@ def parse_switch(text: str) -> Switch:
         near = difflib.get_close_matches(parts["kind"], FAULTS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FAULTS)}"
         raise ValueError(f"fault {text!r}: unknown kind {parts['kind']!r}; {hint}")
-    given = dict(_option(option) for option in parts["options"].split(":")[1:])
-    keep = given.pop(KEEP, None) is not None
-    _check_options(text, fault, given, keep=keep)
+    options = dict(_option(option) for option in parts["options"].split(":")[1:])
+    keep = options.pop(KEEP, None) is not None
+    _check_options(text, fault, options, keep=keep)
     rate = None if parts["rate"] is None else _rate(text, parts["rate"])
     calls = None if parts["calls"] is None else _calls(text, parts["calls"])
-    return Switch(text, fault, {**fault.options, **given}, keep, calls, rate)
+    return Switch(text, fault, {**fault.options, **options}, keep, calls, rate)
 
 
 def _option(option: str) -> tuple[str, str]:
@@ -95,8 +95,8 @@ def _option(option: str) -> tuple[str, str]:
     return name, value if equals else "1"
 
 
-def _check_options(text: str, fault: Fault, given: dict[str, str], *, keep: bool) -> None:
-    for name, value in given.items():
+def _check_options(text: str, fault: Fault, options: dict[str, str], *, keep: bool) -> None:
+    for name, value in options.items():
         if name not in fault.options:
             known = ", ".join(fault.options) or "none"
             raise ValueError(f"fault {text!r}: unknown option {name!r}; {fault.name} has {known}")
@@ -133,9 +133,9 @@ def _number(text: str) -> float | None:
 def _calls(text: str, calls: str) -> tuple[tuple[int, int | None], ...]:
     ranges = []
     for part in calls.split(","):
-        found = CALLS.fullmatch(part)
-        if found is None:
+        match = CALLS.fullmatch(part)
+        if match is None:
             raise ValueError(f"fault {text!r}: calls are such as 2,5-7,10- (from 1), not {part!r}")
-        first, dash, last = found.groups()
+        first, dash, last = match.groups()
         ranges.append((int(first), (int(last) if last else None) if dash else int(first)))
     return tuple(ranges)

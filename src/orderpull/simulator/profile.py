@@ -1,4 +1,4 @@
-"""What a profile is: the part of the simulator that knows one API and answers its requests."""
+"""Profiles: the part of the simulator that knows one API and responds to its requests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ JSON_TYPE = "application/json"
 class Request:
     """A request as it came in.
 
-    `target` is the path with its query; the names of `headers` are lower-case; `keep_alive` says
-    whether the client would use the connection again.
+    `target` is the path with its query; the names of `headers` are lower-case. With `keep_alive`
+    the client may use the connection again.
     """
 
     method: str
@@ -36,17 +36,17 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the query; of one given twice, the last."""
+        """The parameters of the query; a repeated parameter has its last value."""
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a profile answers.
+    """The response of a profile.
 
-    `occurrences` are the orders in the body, `spans` where in the body (bytes, end excluded) each
-    of them stands. `consumed` says that these orders will not be handed out again, `listed` that it
-    answers a call for a page of orders, with or without some.
+    `occurrences` are the orders in the body, `spans` their start and end in bytes (end excluded).
+    `consumed`: these orders will not be handed out again. `listed`: it is a page of orders, which
+    may be empty.
     """
 
     status: int
@@ -60,7 +60,7 @@ class Response:
 
 
 class Profile(Protocol):
-    """One API as the simulator plays it. The server calls `response` for one request at a time."""
+    """One simulated API. The server calls `respond` for one request at a time."""
 
     @property
     def name(self) -> str:
@@ -72,21 +72,21 @@ class Profile(Protocol):
 
     @property
     def exhausted(self) -> bool:
-        """Whether all orders it has to hand out are handed out."""
+        """True once all orders are handed out."""
 
     def respond(self, request: Request) -> Response:
-        """Answer one request; a consume-once profile gives its next orders away by this."""
+        """Respond to one request; a consume-once profile hands out its next orders."""
 
 
 @runtime_checkable
 class StatefulShop(Protocol):
-    """A profile whose orders can be asked for again and may change."""
+    """A profile whose orders can be requested again and may change."""
 
     def truth(self) -> dict[str, Any]:
-        """Return what a correct warehouse holds of the shop as it is now."""
+        """Return the contents of a correct warehouse for the shop as it is now."""
 
     def kind(self, request: Request) -> str:
-        """Return what a request is for, such as `list`."""
+        """Return the purpose of a request, such as `list`."""
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:

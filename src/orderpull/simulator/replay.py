@@ -17,7 +17,7 @@ FORBIDDEN = "forbidden.json"
 
 
 class RequestKey(NamedTuple):
-    """What a request is recognised by: other parameters do not matter. Offsets not given are 0."""
+    """The identity of a request: method, path and paging. A missing offset is 0."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class RequestKey(NamedTuple):
     skip: str
 
     def sentence(self) -> str:
-        """Return it for a person, such as `GET /admin/orders limit=50 offset=0`."""
+        """Return a readable form, such as `GET /admin/orders limit=50 offset=0`."""
         paging = zip(self._fields[2:], self[2:], strict=True)
         return " ".join(
             [self.method, self.path, *(f"{name}={value}" for name, value in paging if value)]
@@ -37,10 +37,10 @@ class RequestKey(NamedTuple):
 class Replay:
     """Serves the recordings of one folder.
 
-    `page-N.request.json` says what was asked, `page-N.json` what was answered. A request gets the
+    `page-N.request.json` is a recorded request, `page-N.json` the response. A request gets the
     recording with the same method, path and paging parameters: `limit` and `offset` of the query,
-    `take` and `skip` anywhere in the `variables` of a JSON body. Any other request gets 404 and
-    what there is.
+    `take` and `skip` anywhere in the `variables` of a JSON body. Any other request gets 404 with
+    the list of recorded requests.
     """
 
     name = "replay"
@@ -48,7 +48,7 @@ class Replay:
     exhausted = True
 
     def __init__(self, folder: Path | str, *, token: str | None = None) -> None:
-        """Read what is recorded in `folder`.
+        """Read the recordings in `folder`.
 
         With `token`, requests that do not bring it get 401, or what `forbidden.json` holds, if that
         is in the folder, with 200. It may come as `Bearer TOKEN`, as `Basic TOKEN` or as the user
@@ -60,7 +60,7 @@ class Replay:
         self._accepted = None if token is None else _credentials(token)
 
     def respond(self, request: Request) -> Response:
-        """Answer with the recorded bytes, or 401, or 404."""
+        """Respond with the recorded bytes, 401 or 404."""
         if (
             self._accepted is not None
             and request.headers.get("authorization") not in self._accepted
@@ -108,9 +108,9 @@ def _recordings(folder: Path) -> dict[RequestKey, Path]:
 
 def _recorded_request(path: Path) -> Request:
     try:
-        told = json.loads(path.read_bytes())
-        body = json.dumps(told["body"]).encode() if "body" in told else b""
-        return Request(told["method"], told["path"], body=body)
+        document = json.loads(path.read_bytes())
+        body = json.dumps(document["body"]).encode() if "body" in document else b""
+        return Request(document["method"], document["path"], body=body)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no recorded request with method and path: {error}") from error
 
@@ -131,10 +131,10 @@ def _key_of(request: Request) -> RequestKey:
 
 def _variables(body: bytes) -> object:
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return None
-    return told.get("variables") if isinstance(told, dict) else None
+    return document.get("variables") if isinstance(document, dict) else None
 
 
 def _leaves(value: object) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The script of one answer: which bytes go out, how fast, and how the connection ends."""
+"""The script of one response: its bytes, their speed, and the end of the connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ending = Literal["keep", "close", "reset", "silence"]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What to send. `status` is None when no whole status line goes out.
+    """The bytes to send. Without a whole status line, the `status` stays None.
 
     `intended` is the length of a healthy body; `whole` are the positions of the orders that go out
     whole. With a `delay` (seconds) the body goes out `piece` bytes at a time, and with `drip_head`
@@ -36,7 +36,7 @@ class Script:
 
 
 def healthy(response: Response) -> Script:
-    """Return the script that sends the answer as it is."""
+    """Return the script that sends the response unchanged."""
     return Script(
         status=response.status,
         head=head(response, len(response.body)),

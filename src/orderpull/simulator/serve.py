@@ -26,7 +26,7 @@ PROFILES = (SkubanaAssessment.name, Generic.name, Replay.name)
 
 
 class Shop(TypedDict, total=False):
-    """What may be said of a made-up shop; meaning and defaults as in SkubanaAssessment."""
+    """Arguments of SkubanaAssessment, with its defaults."""
 
     orders: int
     per_call: int
@@ -73,17 +73,17 @@ def _generic(shop: Shop, switches: Mapping[str, Any]) -> Generic:
 
 
 def switch(text: str) -> tuple[str, object]:
-    """Return name and value of `NAME=VALUE`; a value is JSON, or else the text that it is.
+    """Return name and value of `NAME=VALUE`; a value that is not JSON is a text.
 
     A NAME alone is switched on. ValueError for a text without a name.
     """
-    name, equals, told = text.partition("=")
+    name, equals, value = text.partition("=")
     if not name:
         raise ValueError(f"a switch is NAME=VALUE, not {text!r}")
     try:
-        return name, json.loads(told) if equals else True
+        return name, json.loads(value) if equals else True
     except ValueError:
-        return name, told
+        return name, value
 
 
 def rate_or_count(text: str) -> float:

@@ -31,7 +31,7 @@ NOT_ASKED = Response(200, b"")
 
 
 class Exchange(NamedTuple):
-    """What is decided about a request before any of its answer goes out."""
+    """A request with its planned response, before the first byte goes out."""
 
     call: Call
     script: Script
@@ -55,11 +55,10 @@ class Simulator:
     ) -> None:
         """Describe the simulator.
 
-        `faults` are switches such as `500@3` (see plan). `port` 0 takes a free one. `log` is
-        appended to, a JSON line a call, before the answer goes out; so is `truth` rewritten. After
-        that `gate`, if given, is called with the call (it may wait), then `latency` seconds pass,
-        then the first byte goes out. ValueError for a fault that cannot be understood; OSError, on
-        start, for a port that is taken or a file that cannot be written.
+        `faults` are switches such as `500@3` (see plan). `port` 0 takes a free port. Before the
+        response goes out, a JSON line is appended to `log` and `truth` is rewritten. Then `gate` is
+        called with the call (it may wait), then `latency` seconds pass. ValueError for an invalid
+        fault; OSError, on start, for a port in use or a file that cannot be written.
         """
         self._profile = profile
         self._plan = Plan(faults, profile.seed)
@@ -86,7 +85,7 @@ class Simulator:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls so far, and all connections that ended without one (their `number` is None)."""
+        """All calls so far, and all connections without a request (those have no `number`)."""
         with self._lock:
             return [] if self._log is None else list(self._log.calls)
 
@@ -97,16 +96,16 @@ class Simulator:
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted; exact once the simulator is stopped."""
+        """Number of accepted TCP connections; exact once the simulator is stopped."""
         return self._running.connections
 
     def truth(self) -> dict[str, Any]:
-        """Return what a correct warehouse must hold of all handed out so far (see Truth).
+        """Return the contents of a correct warehouse after all responses so far (see Truth).
 
-        Of a shop that can be asked again: what it must hold of the shop as it is now.
+        For a shop whose orders can be requested again: its contents for the shop as it is now.
         """
         with self._lock:
-            return self._truth.told()
+            return self._truth.as_json()
 
     def start(self) -> None:
         """Begin to listen; only once."""
@@ -122,10 +121,7 @@ class Simulator:
         self._listener.start()
 
     def stop(self) -> None:
-        """Close all connections and write the truth for the last time.
-
-        Raises what went wrong inside, if anything did.
-        """
+        """Close all connections and write the truth; raise the first error of a connection."""
         try:
             self._running.stop()
         finally:
@@ -159,7 +155,7 @@ class Simulator:
             self._log.close()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        """Answer the requests of one connection, one after the other."""
+        """Respond to the requests of one connection in turn."""
         first = first_byte(connection)
         if not first:
             self._record(Call(None, number, _now()))
@@ -187,7 +183,7 @@ class Simulator:
         refuse(connection)
 
     def _exchange(self, connection: socket.socket, number: int, request: Request) -> bool:
-        """Answer one request; return whether the connection goes on."""
+        """Respond to one request; return True if the connection stays open."""
         with self._lock:
             decided = self._decide(request, number)
         if self._gate is not None:
@@ -205,7 +201,7 @@ class Simulator:
         return request.keep_alive and script.ending == "keep" and sent == len(script.body)
 
     def _decide(self, request: Request, connection: int) -> Exchange:
-        """Take the call's orders from the profile, and put truth and call on record."""
+        """Take the call's orders from the profile; record truth and call."""
         self._requests += 1
         switch = self._plan.at(self._requests)
         response = self._answer(request, switch)

@@ -1,4 +1,4 @@
-"""What a correct warehouse must hold of all handed out, told from the shop's own model."""
+"""The truth: contents of a correct warehouse, computed from the shop's own model."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Truth:
         self.handed_out = 0
 
     def add(self, delivery: Delivery) -> None:
-        """Take in one call; its `whole` may still be changed later."""
+        """Add one call; its `whole` may change later."""
         self._deliveries.append(delivery)
         self.handed_out += len(delivery.occurrences)
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the truth, ready for JSON.
 
         `orders` holds what went out whole, the version handed out last; `rejected` every malformed
@@ -81,14 +81,14 @@ class Truth:
 
 
 class ShopTruth(Truth):
-    """What a shop that can be asked again tells of itself; what was handed out plays no part."""
+    """The truth of a shop whose orders can be requested again, whatever was served."""
 
     def __init__(self, shop: StatefulShop) -> None:
         """Begin with nothing handed out."""
         super().__init__("", None)
         self._shop = shop
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the truth of this moment, ready for JSON."""
         return self._shop.truth()
 
@@ -117,7 +117,9 @@ class TruthFile:
     def write(self) -> None:
         """Write now."""
         temporary = self._path.with_name(f".{self._path.name}.tmp")
-        temporary.write_text(json.dumps(self._truth.told(), ensure_ascii=False), encoding="utf-8")
+        temporary.write_text(
+            json.dumps(self._truth.as_json(), ensure_ascii=False), encoding="utf-8"
+        )
         temporary.replace(self._path)
         self._written = self._truth.handed_out
 
@@ -137,21 +139,21 @@ def _rows(order: Order) -> dict[str, Any]:
 
 
 def address_columns(address: Address | None) -> dict[str, str | None]:
-    """Return the columns of an address, all None without one; blank is None."""
+    """Return the columns of an address; a missing address and blank values become None."""
     return {
-        name: _text(given)
-        for name, given in zip(ADDRESS_FIELDS, address or NO_ADDRESS, strict=True)
+        name: _text(value)
+        for name, value in zip(ADDRESS_FIELDS, address or NO_ADDRESS, strict=True)
     }
 
 
-def _text(given: str | None) -> str | None:
-    """Return a text as given, U+0000 removed; blank is nothing."""
-    if given is None:
+def _text(value: str | None) -> str | None:
+    """Return a text without U+0000; None for a blank text."""
+    if value is None:
         return None
-    kept = given.replace("\0", "")
+    kept = value.replace("\0", "")
     return kept if kept and not kept.isspace() else None
 
 
-def sku_key(given: str | None) -> str:
-    """Return what a line counts under: its SKU as given, or that it has none."""
-    return _text(given) or NO_SKU
+def sku_key(value: str | None) -> str:
+    """Return the SKU of a line, or NO_SKU for a line without SKU."""
+    return _text(value) or NO_SKU

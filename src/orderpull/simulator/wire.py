@@ -1,4 +1,4 @@
-"""Bytes on a TCP connection: reading requests, sending answers by script, breaking off."""
+"""Bytes on a TCP connection: reading requests, sending responses by script, resets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READING_SECONDS = 0.05
 
 
 class BadRequestError(Exception):
-    """What came in is no HTTP request that the simulator can read."""
+    """The bytes are not an HTTP request that the simulator can read."""
 
 
 def first_byte(connection: socket.socket) -> bytes:
@@ -43,10 +43,10 @@ def read_request(stream: BinaryIO) -> Request | None:
     line = stream.readline(LONGEST_LINE)
     if not line:
         return None
-    words = line.decode("latin-1").split()
-    if len(words) != 3 or not words[2].startswith("HTTP/"):
+    parts = line.decode("latin-1").split()
+    if len(parts) != 3 or not parts[2].startswith("HTTP/"):
         raise BadRequestError
-    method, target, version = words
+    method, target, version = parts
     headers = dict(_headers(stream))
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal():
@@ -133,7 +133,7 @@ def _unacknowledged(connection: socket.socket) -> int:
         import fcntl  # not on every system
         import termios
 
-        told = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        pending = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (ImportError, OSError):
         return 0
-    return int(struct.unpack("i", told)[0])
+    return int(struct.unpack("i", pending)[0])

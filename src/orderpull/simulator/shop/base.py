@@ -1,4 +1,4 @@
-"""What all platforms share: a store, a clock, what happens between calls, and counts by kind."""
+"""The base of all platforms: a store, a clock, changes between calls, and counts by kind."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from .order import StoreOrder
 
 Kind = Literal["list", "child", "token", "bulk", "other"]
-"""What a call is for: orders, more of one order, a token, a bulk operation, or nothing of these."""
+"""Purpose of a call: orders, more of one order, a token, a bulk operation, or other."""
 
 
 class Common(TypedDict, total=False):
     """The switches that every platform has.
 
     `orders` made from `seed`; `days`, `reused_numbers`, `same_stamp` and `odd` as in Store.
-    `now`, `step` and `live` are the clock's. `moves` says what happens after which list call that
-    was answered with orders (from 1), and after each of them `busy` orders are changed that were
-    given away; `before_call(n, store)` is called before the n-th of them is answered. The list
-    calls in `repeat` are answered with what the one before was answered; those of all kinds in
-    `refuse`, counted together from 1, with 429 in the platform's own way.
+    `now`, `step` and `live` are the clock's. `moves` maps a list call with orders (from 1) to the
+    actions after it. After each of these calls, `busy` orders change that were served before.
+    `before_call(n, store)` is called before the n-th of them. List calls in `repeat` get the
+    response of the call before. Calls in `refuse` (of all kinds, from 1) get 429 in the platform's
+    own form.
     """
 
     orders: int
@@ -55,16 +55,16 @@ class Common(TypedDict, total=False):
 
 
 class RefusedError(Exception):
-    """A request is answered by a refusal."""
+    """A request is refused; `response` is the refusal."""
 
     def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-        """Say what is answered."""
+        """Make the response."""
         super().__init__(status)
         self.response = json_response(status, body, headers)
 
 
 class Platform(ABC):
-    """A profile with a store behind it. Subclasses say how requests are read and answered."""
+    """A profile with a store. Subclasses parse requests and make responses."""
 
     name: ClassVar[str]
     shape: Shape
@@ -99,11 +99,11 @@ class Platform(ABC):
         self._before: Response | None = None
 
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return what a correct warehouse holds of the shop as it is now (see Store)."""
+        """Return the contents of a correct warehouse for the shop as it is now (see Store)."""
         return self.store.truth(by)
 
     def respond(self, request: Request) -> Response:
-        """Answer one request; then the world moves on."""
+        """Respond to one request; then orders change and the clock moves on."""
         kind = self.kind(request)
         self.calls[kind] += 1
         if self.calls.total() in self._refuse:
@@ -133,15 +133,15 @@ class Platform(ABC):
 
     @abstractmethod
     def kind(self, request: Request) -> Kind:
-        """Return what the request is for."""
+        """Return the purpose of the request."""
 
     @abstractmethod
     def reply(self, request: Request) -> Response:
-        """Answer a request by the platform's rules, or raise RefusedError."""
+        """Respond by the platform's rules, or raise RefusedError."""
 
     @abstractmethod
     def too_many(self) -> Response:
-        """Refuse as the platform does when there were too many."""
+        """Return the platform's response to too many requests."""
 
     def listing(
         self,
@@ -151,23 +151,23 @@ class Platform(ABC):
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Return the answer of a list call: `orders` are those whose JSON stands in `body`."""
-        given = list(orders)
-        self.store.note_served(given)
+        """Return the response to a list call; `body` holds the JSON of `orders`."""
+        served = list(orders)
+        self.store.note_served(served)
         text = b"" if body is None else dump_json(body)
-        spans = order_spans(text) if given else []
+        spans = order_spans(text) if served else []
         return Response(
             status,
             text,
             headers=dict(headers or {}),
-            occurrences=tuple(Occurrence(order.number, None, None) for order in given),
-            spans=tuple(spans) if len(spans) == len(given) else (),
+            occurrences=tuple(Occurrence(order.number, None, None) for order in served),
+            spans=tuple(spans) if len(spans) == len(served) else (),
             listed=True,
         )
 
 
 def whole_number(text: str | None, default: int) -> int | None:
-    """Return a parameter that is a whole number from 0; None when it is something else."""
+    """Parse a whole number from 0; None for any other text."""
     if text is None:
         return default
     return int(text) if text.isascii() and text.isdecimal() else None
@@ -179,6 +179,6 @@ def money(cents: int) -> str:
 
 
 def split_name(name: str | None) -> tuple[str, str]:
-    """Return first and last name; both joined by a blank (the empty ones left out) are the name."""
+    """Split a name at its last blank into first and last name."""
     first, _, last = (name or "").rpartition(" ")
     return first, last

@@ -1,14 +1,14 @@
-"""The shop's own clock: it stands still, and each call moves it on."""
+"""The shop's own clock, which moves with each call."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-"""Where the clock of a shop stands unless it is told otherwise."""
+"""Default time of a shop's clock."""
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-"""How many microseconds a stamp is cut to, by the name of the precision."""
+"""Microseconds in a unit of each precision."""
 
 
 class Clock:
@@ -45,6 +45,6 @@ class Clock:
 
 
 def cut(moment: datetime, precision: str) -> datetime:
-    """Return `moment` as a platform keeps it that knows no finer unit than `precision`."""
+    """Cut `moment` to a multiple of the unit of `precision`."""
     unit = UNITS[precision]
     return moment.replace(microsecond=moment.microsecond // unit * unit)

@@ -1,4 +1,4 @@
-"""The platform `generic`: nobody's API, and with its switches nearly anybody's manners."""
+"""The platform `generic`: a made-up API whose switches imitate most ways of real APIs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Paging = Literal[
 End = Literal["empty", "204", "repeat_last"]
 Total = Literal["body", "header", "none"]
 Repeat = Literal["may", "must", "must_not"]
-"""Whether a cursor comes with the parameters of the first call."""
+"""Rule for the parameters of the first call: a cursor may, must or must not repeat them."""
 
 LIST_PATH = "/orders"
 SEARCH_PATH = "/orders/search"
 FILTERS = ("modified_from", "modified_to", "limit")
 CHILD_SIZE = 50
 COUNTING = ("page", "offset", "single")
-"""Pagings that go by places in the list, so that changes shift what is read."""
+"""Pagings by position in the list, where changes shift the pages."""
 
 
 class Generic(Platform):
@@ -124,7 +124,7 @@ class Generic(Platform):
         )
 
     def kind(self, request: Request) -> Kind:
-        """Return what the request is for."""
+        """Return the purpose of the request."""
         if request.path in TOKEN_PATHS:
             return "token"
         if request.path in (LIST_PATH, SEARCH_PATH):
@@ -132,7 +132,7 @@ class Generic(Platform):
         return "child" if request.path.startswith(f"{LIST_PATH}/") else "other"
 
     def reply(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         kind = self.kind(request)
         if kind == "token":
             return self._auth.respond(request)
@@ -156,17 +156,17 @@ class Generic(Platform):
         method, path = ("POST", SEARCH_PATH) if searched else ("GET", LIST_PATH)
         if (request.method, request.path) != (method, path):
             return json_response(405, {"error": f"ask by {method} {path}"}, {"Allow": method})
-        asked = _asked(request)
-        filters, last = self._where(asked)
-        found = self._found(filters)
+        parameters = _parameters(request)
+        filters, last = self._where(parameters)
+        matching = self._matching(filters)
         size = whole_number(filters.get("limit"), self._max_size)
         if not size or size > self._max_size:
             raise ValueError(f"limit must be from 1 to {self._max_size}")
-        rest = self._rest(found, asked, size, last)
+        rest = self._rest(matching, parameters, size, last)
         orders = rest if self._paging == "single" else rest[:size]
         if self._poisoned and self.store.odd["long"] in map(self.store.id, orders):
             return json_response(500, {"error": "internal server error"})
-        body, headers = self._envelope(found, orders, asked.get("fields"))
+        body, headers = self._envelope(matching, orders, parameters.get("fields"))
         if self._paging not in COUNTING and len(rest) > size:
             cursor = packed({**filters, "key": self._key(orders[-1]), "call": self.calls["list"]})
             body, headers = self._with_next(request, body, headers, cursor, filters)
@@ -174,12 +174,12 @@ class Generic(Platform):
             return self.listing([], None, status=204, headers=headers)
         return self.listing(orders, body, headers=headers)
 
-    def _where(self, asked: Mapping[str, str]) -> tuple[dict[str, str], Key | None]:
+    def _where(self, parameters: Mapping[str, str]) -> tuple[dict[str, str], Key | None]:
         """Return the filters in force, and the order behind which to go on."""
-        filters = {name: asked[name] for name in FILTERS if name in asked}
-        if self._paging in COUNTING or "cursor" not in asked:
+        filters = {name: parameters[name] for name in FILTERS if name in parameters}
+        if self._paging in COUNTING or "cursor" not in parameters:
             return filters, None
-        cursor = unpacked(asked["cursor"])
+        cursor = unpacked(parameters["cursor"])
         if "key" not in cursor or "call" not in cursor:
             raise ValueError("not a cursor of this list")
         first = {name: cursor[name] for name in FILTERS if name in cursor}
@@ -193,9 +193,9 @@ class Generic(Platform):
         moment, key = cursor["key"]
         return {**first, **filters}, (moment, key)
 
-    def _found(self, filters: Mapping[str, str]) -> list[StoreOrder]:
+    def _matching(self, filters: Mapping[str, str]) -> list[StoreOrder]:
         """Return what the filters let through; without a sort, cursors go by the key unseen."""
-        found = between(
+        matching = between(
             self.store.orders.values(),
             self._read(filters.get("modified_from")),
             self._read(filters.get("modified_to")),
@@ -203,9 +203,9 @@ class Generic(Platform):
             upper_inclusive=self._upper_inclusive,
         )
         if self._sort is None and self._paging in COUNTING:
-            self.store.random.shuffle(found)
-            return found
-        return sorted(found, key=self._key, reverse=self._descending)
+            self.store.random.shuffle(matching)
+            return matching
+        return sorted(matching, key=self._key, reverse=self._descending)
 
     def _read(self, text: str | None) -> datetime | None:
         return None if text is None else read(text, self._form, self._precision, self._zone)
@@ -214,33 +214,33 @@ class Generic(Platform):
         return SORTS[self._sort or "id"](order)
 
     def _rest(
-        self, found: list[StoreOrder], asked: Mapping[str, str], size: int, last: Key | None
+        self, matching: list[StoreOrder], parameters: Mapping[str, str], size: int, last: Key | None
     ) -> list[StoreOrder]:
         """Return the orders from the place on that was asked for."""
         if last is not None:
-            return after(found, self._key, last, descending=self._descending)
-        page = whole_number(asked.get("page"), 1) if self._paging == "page" else 1
-        first = whole_number(asked.get("offset"), 0) if self._paging == "offset" else 0
+            return after(matching, self._key, last, descending=self._descending)
+        page = whole_number(parameters.get("page"), 1) if self._paging == "page" else 1
+        first = whole_number(parameters.get("offset"), 0) if self._paging == "offset" else 0
         if not page or first is None:
             raise ValueError("page must be from 1, offset from 0")
         first += (page - 1) * size
-        if self._end == "repeat_last" and found and first >= len(found):
-            first = (len(found) - 1) // size * size
-        return found[first:]
+        if self._end == "repeat_last" and matching and first >= len(matching):
+            first = (len(matching) - 1) // size * size
+        return matching[first:]
 
     def _envelope(
-        self, found: Sequence[StoreOrder], orders: Sequence[StoreOrder], fields: str | None
+        self, matching: Sequence[StoreOrder], orders: Sequence[StoreOrder], fields: str | None
     ) -> tuple[dict[str, Any], dict[str, str]]:
         rendered = [self.rendered(order) for order in orders]
         if fields is not None:
-            named = fields.split(",")
-            rendered = [{name: one[name] for name in named if name in one} for one in rendered]
+            names = fields.split(",")
+            rendered = [{name: one[name] for name in names if name in one} for one in rendered]
         body: dict[str, Any] = {"orders": rendered}
         if self._total == "body":
-            body["total"] = len(found)
+            body["total"] = len(matching)
         if self._echo_upper:
             body["upper"] = self._written(self.clock.now)
-        return body, {"X-Total-Count": str(len(found))} if self._total == "header" else {}
+        return body, {"X-Total-Count": str(len(matching))} if self._total == "header" else {}
 
     def _with_next(
         self,
@@ -299,13 +299,13 @@ class Generic(Platform):
         return json_response(200, _lines(order)[(page - 1) * size : page * size])
 
 
-def _asked(request: Request) -> dict[str, str]:
+def _parameters(request: Request) -> dict[str, str]:
     if request.path != SEARCH_PATH:
         return request.query
-    asked = json.loads(request.body or b"{}")
-    if not isinstance(asked, dict):
+    parameters = json.loads(request.body or b"{}")
+    if not isinstance(parameters, dict):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004 - it is the answer's text
-    return {name: str(value) for name, value in asked.items() if value is not None}
+    return {name: str(value) for name, value in parameters.items() if value is not None}
 
 
 def _lines(order: StoreOrder) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How the generic platform is signed in to: every way that a declarative reader must know."""
+"""Authentication of the generic platform: all ways that an API file can describe."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ LOGIN_HEADER = "x-auth-token"
 
 
 class GenericAuth:
-    """Gives out what the way of signing in needs, and says whether a request is signed in.
+    """Checks credentials and issues tokens for one way of authentication.
 
-    A token is brought as `Authorization: Bearer`, or alone in `token_header`.
+    A token comes as `Authorization: Bearer`, or alone in `token_header`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class GenericAuth:
         lifetime: float | None = 3600.0,
         expires_after: int | None = None,
     ) -> None:
-        """Open. ValueError for an unknown way to sign in."""
+        """Prepare the way `auth`. ValueError for an unknown way."""
         if auth not in get_args(Auth):
             raise ValueError(f"auth must be one of {', '.join(get_args(Auth))}, not {auth!r}")
         self._auth = auth
@@ -67,7 +67,7 @@ class GenericAuth:
         self._refreshed = 0
 
     def accepts(self, request: Request) -> bool:
-        """Return whether the request is signed in."""
+        """Return True if the request is authenticated."""
         match self._auth:
             case "none":
                 return True
@@ -86,8 +86,8 @@ class GenericAuth:
         return bearer(request) if self._header is None else request.headers.get(self._header)
 
     def respond(self, request: Request) -> Response:
-        """Answer a request to one of TOKEN_PATHS."""
-        given = parameters(request)
+        """Respond to a request to one of TOKEN_PATHS."""
+        sent = parameters(request)
         logs_in = self._auth.startswith("login")
         if request.path != ("/login" if logs_in else "/oauth/token") or not (
             logs_in or self._auth.startswith("oauth2")
@@ -96,10 +96,10 @@ class GenericAuth:
         if request.method != "POST":
             return json_response(405, {"error": "method_not_allowed"}, {"Allow": "POST"})
         if logs_in:
-            return self._log_in(given.get("username"), given.get("password"))
-        if client(request, given) != (CLIENT_ID, CLIENT_SECRET):
+            return self._log_in(sent.get("username"), sent.get("password"))
+        if client(request, sent) != (CLIENT_ID, CLIENT_SECRET):
             return json_response(401, {"error": "invalid_client"})
-        return self._grant(given.get("grant_type"), given.get("refresh_token"))
+        return self._grant(sent.get("grant_type"), sent.get("refresh_token"))
 
     def _log_in(self, user: object, password: object) -> Response:
         if (user, password) != (USER, PASSWORD):

@@ -1,8 +1,8 @@
-"""What happens to a shop while it is read: actions on the store, done between calls.
+"""Changes of a shop while it is read: actions on the store, done between calls.
 
-Where an action strikes several orders, it strikes those first that were given away longest ago and
-have not changed since: what follows them in a list moves up, and a reader who counts places skips
-some. With `served=False` it strikes orders that have not been given away yet, the newest first.
+An action on several orders begins with those served longest ago and unchanged since. Orders behind
+them move up in the list, so a reader that counts positions skips some. With `served=False` it
+begins with the newest orders that were not served yet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The orders that every shop has a few of and every loader must bear, one of each kind."""
+"""Odd orders that every shop has and every loader must load, one of each kind."""
 # ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ ODDITIES: dict[str, Callable[[StoreOrder], None]] = {
     "refunded": _refunded,
     "closed": _closed,
 }
-"""What is odd about an order, and what makes an ordinary one so."""
+"""Kinds of odd orders, each with the function that makes an ordinary order odd."""
 
 
 def in_state(state: str) -> Callable[[StoreOrder], None]:
-    """Return what makes an ordinary order a cart, a draft or a test."""
+    """Return a function that makes an ordinary order a cart, a draft or a test."""
 
     def make(order: StoreOrder) -> None:
         order.state = state  # type: ignore[assignment]
@@ -107,7 +107,7 @@ def in_state(state: str) -> Callable[[StoreOrder], None]:
 
 
 def without_nul(address: Address | None) -> Address | None:
-    """Return an address as a database would keep it: no U+0000, names with single blanks."""
+    """Return an address without U+0000 and with single blanks in names, as databases hold it."""
     if address is None:
         return None
     name = " ".join((address.name or "").split()) or None

@@ -1,4 +1,4 @@
-"""What a shop means by an order that can change: apart from any platform's JSON."""
+"""Orders that can change, independent of any platform's JSON."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from orderpull.simulator.model import Address
 
 State = Literal["placed", "cancelled", "cart", "draft", "test"]
-"""What an order is: carts and drafts are no orders yet, and a test never becomes one."""
+"""State of an order. Carts and drafts may become orders, tests never do."""
 
 ASIDE = frozenset({"cart", "draft", "test"})
-"""What stands in some platforms' lists and is no order."""
+"""States in some platforms' lists that are not orders."""
 
 Quantity = Literal["ordered", "current"]
-"""Which pieces a platform's own field tells: those once ordered, or what is left of them."""
+"""Meaning of a platform's quantity: pieces ordered, or pieces left."""
 
 
 @dataclass(slots=True)
 class StoreLine:
-    """A line: `quantity` is what was ordered, `current` what is left after edits and cancelling."""
+    """A line: `quantity` pieces were ordered, `current` are left after edits and cancelling."""
 
     key: int
     sku: str | None
@@ -33,7 +33,7 @@ class StoreLine:
     cents: int
 
     def pieces(self, which: Quantity) -> int:
-        """Return how many pieces the platform tells."""
+        """Return the pieces of this kind."""
         return self.quantity if which == "ordered" else self.current
 
 
@@ -41,7 +41,7 @@ class StoreLine:
 class StoreOrder:
     """An order as it is now. `key` never changes, `number` may. Times are in UTC.
 
-    `version` counts all changes, those too that leave `modified` as it is.
+    `version` counts all changes, silent changes included.
     """
 
     key: int
@@ -61,16 +61,16 @@ class StoreOrder:
 
     @property
     def counted(self) -> bool:
-        """Whether it is a sale."""
+        """True for a sale."""
         return self.state == "placed"
 
     @property
     def cents(self) -> int:
-        """What all its lines cost, in hundredths."""
+        """Total of all lines, in hundredths."""
         return sum(line.cents * line.quantity for line in self.lines)
 
     def rows(self, which: Quantity) -> dict[str, Any]:
-        """Return what the tables hold of it: a number, whether it counts, columns and items."""
+        """Return its table rows: number, counted, address columns and items."""
         city = self.city if self.address is not None else None
         return {
             "number": self.number,

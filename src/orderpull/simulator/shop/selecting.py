@@ -1,4 +1,4 @@
-"""Which orders a list call gives: filtered by time, sorted, and where a cursor stands in them."""
+"""Selection of a list call: filter by time, sort, and position of a cursor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .order import StoreOrder
 
 Key = tuple[float, int]
-"""What orders are sorted by: a time or nothing, then the key."""
+"""Sort key of an order: a time or 0, then the order's key."""
 
 
 def between(
@@ -26,18 +26,18 @@ def between(
     of: Callable[[StoreOrder], datetime | None] = lambda order: order.modified,
 ) -> list[StoreOrder]:
     """Return the orders whose time lies within the bounds; None is no bound."""
-    found = []
+    selected = []
     for order in orders:
         moment = of(order)
         if moment is None:
             if lower is None and upper is None:
-                found.append(order)
+                selected.append(order)
             continue
         above = lower is None or moment > lower or (lower_inclusive and moment == lower)
         below = upper is None or moment < upper or (upper_inclusive and moment == upper)
         if above and below:
-            found.append(order)
-    return found
+            selected.append(order)
+    return selected
 
 
 def by_modified(order: StoreOrder) -> Key:
@@ -69,23 +69,23 @@ def after(
     *,
     descending: bool = False,
 ) -> list[StoreOrder]:
-    """Return those of the sorted orders that stand behind the place of `last`, there or not."""
+    """Return the sorted orders after the position of `last`, whose order may be gone."""
     if descending:
         return [order for order in orders if key(order) < last]
     return [order for order in orders if key(order) > last]
 
 
-def packed(told: dict[str, Any]) -> str:
-    """Return an object as a text that no client should look into."""
-    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+def packed(content: dict[str, Any]) -> str:
+    """Return an object as an opaque text."""
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
 def unpacked(text: str) -> dict[str, Any]:
-    """Return what was packed; ValueError for what never was."""
+    """Return the packed object. ValueError for any other text."""
     try:
-        told = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        content = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        content = None
+    if not isinstance(content, dict):
         raise ValueError(f"not a cursor: {text!r}")  # noqa: TRY004 - it is the answer's text
-    return told
+    return content

@@ -1,4 +1,4 @@
-"""The shop behind every platform: its orders, what happens to them, and the truth about them."""
+"""The shop behind every platform: its orders, their changes, and the truth about them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 DAYS = 30
 SETTLED = timedelta(minutes=10)
-"""The shop has been quiet for so long when it is first asked."""
+"""Time without changes before the first request."""
 AT_ONCE = 12
-"""So many orders were changed at one instant, by one action of the shopkeeper."""
+"""Number of orders that were changed at one instant, by one action of the shopkeeper."""
 CITIES = ("Berlin", "New York", "Zürich", "東京", "São Paulo", "Łódź", "Athína", "l'Hay", None)
 
 
 class Shape(NamedTuple):
-    """What a platform's orders have in common.
+    """Properties of a platform's orders.
 
-    `number` makes an order's number from its place in the shop (from 1), `identify` the id of
-    everything that the platform gives one from its key. `aside` says what else than orders stands
-    in the platform's list, `quantity` which pieces its field tells, `precision` how finely it keeps
-    time. With `silent_edits` an order's stamp moves only when it is placed or cancelled.
+    `number` makes an order's number from its position in the shop (from 1), `identify` an id from
+    its key. `aside` are the other states in the platform's list, `quantity` is the meaning of its
+    quantity field, `precision` the unit of its times. With `silent_edits` an order's stamp moves
+    only when it is placed or cancelled.
     """
 
     number: Callable[[int], str]
@@ -47,10 +47,10 @@ class Shape(NamedTuple):
 
 
 class Store:
-    """A shop's orders by key. What changes them moves their `modified`, but for *silently*.
+    """A shop's orders by key. Changes move `modified`, except silent changes.
 
-    `served` holds the keys of the orders that a list call gave away since they were last changed,
-    in the order in which they were. `odd` tells the id of the order with each oddity.
+    `served` holds the keys of orders that a list call returned since their last change, oldest
+    first. `odd` maps each oddity to the id of its order.
     """
 
     def __init__(
@@ -91,23 +91,23 @@ class Store:
         self._change_at_once(same_stamp, last)
         self._reuse_numbers(reused_numbers)
 
-    # -------------------------------------------------------------------------- what is told of it
+    # ------------------------------------------------------------------------------------- reading
 
     def id(self, order: StoreOrder) -> str:
         """Return an order's id as text, as the platform has it."""
         return self.shape.identify(order.key)
 
-    def by_id(self, told: str) -> StoreOrder | None:
+    def by_id(self, order_id: str) -> StoreOrder | None:
         """Return the order with this id, if there is one now."""
-        return next((order for order in self.orders.values() if self.id(order) == told), None)
+        return next((order for order in self.orders.values() if self.id(order) == order_id), None)
 
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return what a correct warehouse holds of the shop as it is now, by the orders' ids.
+        """Return the contents of a correct warehouse for the shop as it is now, by order id.
 
-        `orders`: number, whether counted, the address's columns and the items (SKU: pieces), those
-        of the platform's own field first, then those `items_ordered` and `items_current`. Carts,
-        drafts and tests stand `aside`, with what they are; `deleted` is what once was in the list.
-        `by` names orders otherwise than by the id.
+        `orders` have number, counted, address columns and items (SKU: pieces): `items` by the
+        platform's own field, then `items_ordered` and `items_current`. Carts, drafts and tests are
+        in `aside` with their state, orders once in the list in `deleted`. `by` returns another key
+        than the id.
         """
         which, name = self.shape.quantity, by or self.id
         orders, aside = {}, {}
@@ -120,13 +120,13 @@ class Store:
         return {"orders": orders, "aside": aside, "deleted": deleted}
 
     def versions(self) -> dict[str, tuple[datetime, int]]:
-        """Return when each order was last changed, and how often, by id."""
+        """Return time of the last change and number of changes of each order, by id."""
         return {self.id(order): (order.modified, order.version) for order in self.orders.values()}
 
-    # ------------------------------------------------------------------------- what happens to it
+    # ------------------------------------------------------------------------------------ changing
 
     def now(self) -> datetime:
-        """Return the time that a change gets now."""
+        """Return the stamp of a change made now."""
         return cut(self.clock.now, self.shape.precision)
 
     def insert(self, *, late: float = 0.0, state: State = "placed") -> StoreOrder:
@@ -188,7 +188,7 @@ class Store:
         """Note that these orders were given away."""
         self.served.update(dict.fromkeys(order.key for order in orders))
 
-    # ----------------------------------------------------------------------------- how it was made
+    # -------------------------------------------------------------------------------------- making
 
     def _make(self, created: datetime) -> StoreOrder:
         self._made += 1

@@ -51,8 +51,8 @@ def _unix(moment: datetime, precision: str) -> int | float:
 
 def iso(moment: datetime, precision: str) -> str:
     """Return `moment` in UTC with a Z at the end."""
-    told = moment.astimezone(UTC).isoformat(timespec=TIMESPECS[precision])
-    return told.replace("+00:00", "Z")
+    text = moment.astimezone(UTC).isoformat(timespec=TIMESPECS[precision])
+    return text.replace("+00:00", "Z")
 
 
 def read(text: str, form: Form = "iso", precision: str = "s", where: tzinfo = UTC) -> datetime:
@@ -62,5 +62,5 @@ def read(text: str, form: Form = "iso", precision: str = "s", where: tzinfo = UT
     """
     if form == "unix":
         return datetime.fromtimestamp(float(text) / (1000 if precision == "ms" else 1), UTC)
-    told = parsedate_to_datetime(text) if form == "rfc2822" else datetime.fromisoformat(text)
-    return (told if told.tzinfo else told.replace(tzinfo=where)).astimezone(UTC)
+    parsed = parsedate_to_datetime(text) if form == "rfc2822" else datetime.fromisoformat(text)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=where)).astimezone(UTC)

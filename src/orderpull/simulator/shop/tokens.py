@@ -1,4 +1,4 @@
-"""Tokens that platforms give out, and the credentials that they take."""
+"""Tokens that platforms issue, and the credentials that they accept."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ CLIENT_SECRET = "made-up-secret"  # noqa: S105 - of no real server
 USER = "reader@shop.test"
 PASSWORD = "made-up-password"  # noqa: S105 - of no real server
 TOKEN = "made-up-token"  # noqa: S105 - of no real server
-"""What every platform takes, where it takes a token or password that never changes."""
+"""Token that never expires, or password, of every platform."""
 REFRESH_TOKEN = "made-up-refresh-0"  # noqa: S105 - of no real server
-"""The first refresh token; each use gives a new one in its place."""
+"""The first refresh token; each use replaces it."""
 
 
 class TokenIssuer:
-    """Gives out access tokens that end after `lifetime` seconds or after `expires_after` calls."""
+    """Issues access tokens that expire after `lifetime` seconds or `expires_after` calls."""
 
     def __init__(
         self, clock: Clock, *, lifetime: float | None = None, expires_after: int | None = None
     ) -> None:
-        """Begin with nothing given out; None is no end."""
+        """Begin without tokens; None: tokens never expire."""
         self.lifetime = lifetime
         self.issued = 0
         self._clock = clock
         self._expires_after = expires_after
-        self._given: dict[str, tuple[datetime, int]] = {}
+        self._issued: dict[str, tuple[datetime, int]] = {}
 
     def issue(self) -> str:
-        """Give out a new token."""
+        """Issue a token."""
         self.issued += 1
         token = f"{TOKEN}-{self.issued}"
-        self._given[token] = (self._clock.now, 0)
+        self._issued[token] = (self._clock.now, 0)
         return token
 
     def accept(self, token: str | None) -> bool:
-        """Return whether `token` is good now, and count a call with it."""
-        if token is None or token not in self._given:
+        """Return True if `token` is valid now, and count the call."""
+        if token is None or token not in self._issued:
             return False
-        given, uses = self._given[token]
-        late = self.lifetime is not None and self._clock.now >= given + timedelta(
+        issued_at, uses = self._issued[token]
+        late = self.lifetime is not None and self._clock.now >= issued_at + timedelta(
             seconds=self.lifetime
         )
         spent = self._expires_after is not None and uses >= self._expires_after
         if late or spent:
             return False
-        self._given[token] = (given, uses + 1)
+        self._issued[token] = (issued_at, uses + 1)
         return True
 
 
@@ -68,27 +68,27 @@ def bearer(request: Request) -> str | None:
 
 def basic(request: Request) -> tuple[str, str] | None:
     """Return user and password of `Authorization: Basic …`."""
-    kind, _, told = request.headers.get("authorization", "").partition(" ")
+    kind, _, encoded = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         return None
     try:
-        user, _, password = base64.b64decode(told, validate=True).decode().partition(":")
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:
         return None
     return user, password
 
 
 def parameters(request: Request) -> dict[str, Any]:
-    """Return what a POST brings: a form's fields or a JSON object's members; {} for neither."""
+    """Return the fields of a form or the members of a JSON object; {} for any other body."""
     if "json" in request.headers.get("content-type", "") or request.body.lstrip()[:1] == b"{":
         try:
-            found = json.loads(request.body)
+            body = json.loads(request.body)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return body if isinstance(body, dict) else {}
     return dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
 
 
-def client(request: Request, given: dict[str, Any]) -> tuple[str, str]:
+def client(request: Request, sent: dict[str, Any]) -> tuple[str, str]:
     """Return a client's id and secret, from basic authentication or from the parameters."""
-    return basic(request) or (str(given.get("client_id")), str(given.get("client_secret")))
+    return basic(request) or (str(sent.get("client_id")), str(sent.get("client_secret")))
