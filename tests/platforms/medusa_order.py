@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from orderpull.simulator.shop.base import split_name
 from orderpull.simulator.shop.times import iso
+from tests.platforms.names import split_name
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.order import StoreLine, StoreOrder

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orderpull.simulator.places import COUNTRIES
-from orderpull.simulator.shop.base import money, split_name
+from orderpull.simulator.shop.base import money
 from orderpull.simulator.shop.times import iso
+from tests.platforms.names import split_name
 from tests.platforms.shopify_connection import connection, connection_of
 
 if TYPE_CHECKING:

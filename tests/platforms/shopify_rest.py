@@ -14,12 +14,12 @@ from orderpull.simulator.shop.base import (
     Platform,
     RefusedError,
     money,
-    split_name,
     whole_number,
 )
 from orderpull.simulator.shop.selecting import SORTS, after, between, packed, unpacked
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
+from tests.platforms.names import split_name
 from tests.platforms.shopify_access import TOKEN_PATH, Access
 from tests.platforms.shopify_cost import Bucket
 from tests.platforms.shopify_order import FIRST_ID, country_name, province_name

@@ -14,11 +14,9 @@ import pytest
 
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import TOKEN, movers
+from tests.platforms.first_pages import SHOPIFY_SHORT, WOO_IN_QUERY, WOO_PATH
 from tests.platforms.medusa import SECRET_KEY
 from tests.platforms.registry import PLATFORMS, platform
-from tests.platforms.test_shopify import SHORT
-from tests.platforms.test_woocommerce import IN_QUERY
-from tests.platforms.test_woocommerce import PATH as WOO_PATH
 from tests.simulator.client import Got, get
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ CALLS = {
     "extensiv": Call("/v1.1/orders?limit=5", None, {"Authorization": f"Bearer {TOKEN}"}),
     "medusa": Call("/admin/orders?limit=5", None, {"Authorization": f"Basic {SECRET_KEY}"}),
     "shopify": Call(
-        "/admin/api/2026-10/graphql.json", json.dumps({"query": SHORT}).encode(), SHOPIFY
+        "/admin/api/2026-10/graphql.json", json.dumps({"query": SHOPIFY_SHORT}).encode(), SHOPIFY
     ),
     "shopify-rest": Call("/admin/api/2026-10/orders.json?limit=5", None, SHOPIFY),
     "vendure": Call(
@@ -54,7 +52,7 @@ CALLS = {
         VENDURE,
     ),
     "woocommerce": Call(
-        f"{WOO_PATH}?per_page=5&" + "&".join(f"{k}={v}" for k, v in IN_QUERY.items())
+        f"{WOO_PATH}?per_page=5&" + "&".join(f"{k}={v}" for k, v in WOO_IN_QUERY.items())
     ),
 }
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
+from tests.platforms.first_pages import SHOPIFY_SHORT
 from tests.platforms.registry import platform
 from tests.simulator.asking import ask, blank, got, items
 
@@ -32,7 +33,6 @@ MORE = (
     "query ($id: ID!, $after: String) { order(id: $id) { lineItems(first: 50, after: $after) { "
     "nodes { sku quantity currentQuantity } pageInfo { hasNextPage endCursor } } } }"
 )
-SHORT = "{ orders(first: 5, sortKey: ID) { nodes { id } } }"
 
 
 def post(shop: Platform, query: str, token: str | None = TOKEN, /, **variables: object) -> Response:
@@ -230,7 +230,7 @@ def test_searches_for_other_things_and_for_nothing_known() -> None:
 
 def test_queries_cost_points() -> None:
     shop = platform("shopify", bucket=300, restored=10, step=0)
-    assert "extensions" in got(post(shop, SHORT))
+    assert "extensions" in got(post(shop, SHOPIFY_SHORT))
     cost = got(post(shop, LIST, n=5))["extensions"]["cost"]
     assert cost["requestedQueryCost"] == 2 + 5 * (1 + 1 + 2 + 10 * 1)
     assert 5 < cost["actualQueryCost"] <= cost["requestedQueryCost"]
@@ -238,7 +238,7 @@ def test_queries_cost_points() -> None:
     assert (
         spent
         == cost["actualQueryCost"]
-        + got(post(platform("shopify"), SHORT))["extensions"]["cost"]["actualQueryCost"]
+        + got(post(platform("shopify"), SHOPIFY_SHORT))["extensions"]["cost"]["actualQueryCost"]
     )
     dear = error(shop, LIST, n=100)
     assert dear["extensions"] == {"code": "MAX_COST_EXCEEDED", "cost": 1402, "maxCost": 1000}
@@ -257,7 +257,7 @@ def test_an_empty_bucket_is_told_with_status_200_and_fills_while_the_client_wait
         assert cost["actualQueryCost"] is None
         assert cost["requestedQueryCost"] > cost["throttleStatus"]["currentlyAvailable"]
     assert not any("errors" in one and "errors" in two for one, two in pairwise(answers))
-    refused = got(post(platform("shopify", refuse=[1]), SHORT))
+    refused = got(post(platform("shopify", refuse=[1]), SHOPIFY_SHORT))
     assert refused["errors"][0]["extensions"]["code"] == "THROTTLED"
 
 
@@ -268,18 +268,22 @@ def grant(shop: Platform, **more: str) -> Response:
 
 def test_access() -> None:
     shop = platform("shopify", permanent=False, expires_after=2)
-    refused = got(post(shop, SHORT), 401)
+    refused = got(post(shop, SHOPIFY_SHORT), 401)
     assert refused["errors"].startswith("[API] Invalid API key or access token")
     told = got(grant(shop, grant_type="client_credentials"))
     assert (told["expires_in"], told["scope"]) == (86_399, "read_orders,read_all_orders")
-    assert [post(shop, SHORT, told["access_token"]).status for _ in range(3)] == [200, 200, 401]
+    assert [post(shop, SHOPIFY_SHORT, told["access_token"]).status for _ in range(3)] == [
+        200,
+        200,
+        401,
+    ]
     assert grant(shop, grant_type="x").status == 400
     assert grant(shop, grant_type="client_credentials", client_secret="x").status == 401
     day = platform("shopify", permanent=False)
     token = got(grant(day, grant_type="client_credentials"))["access_token"]
-    assert post(day, SHORT, token).status == 200
+    assert post(day, SHOPIFY_SHORT, token).status == 200
     day.clock.advance(86_400)
-    assert post(day, SHORT, token).status == 401
+    assert post(day, SHOPIFY_SHORT, token).status == 401
     assert day.calls == {"token": 1, "list": 2}
 
 

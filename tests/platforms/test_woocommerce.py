@@ -9,22 +9,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, movers
+from tests.platforms.first_pages import WOO_IN_QUERY, WOO_PATH
 from tests.platforms.registry import platform
 from tests.simulator.asking import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
 
-PATH = "/wp-json/wc/v3/orders"
 KEYS = basic(CLIENT_ID, CLIENT_SECRET)
-IN_QUERY = {"consumer_key": CLIENT_ID, "consumer_secret": CLIENT_SECRET}
 
 
 def walk(shop: Platform, **query: object) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for page in range(1, 50):
         given = {"per_page": 100, "page": page, **query}
-        orders = got(ask(shop, PATH, given, headers=KEYS))
+        orders = got(ask(shop, WOO_PATH, given, headers=KEYS))
         if not orders:
             return found
         found += orders
@@ -58,19 +57,19 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
 
 def test_headers_tell_the_total_and_the_neighbours() -> None:
     shop = platform("woocommerce", orders=230)
-    first = ask(shop, PATH, {"per_page": 100, "orderby": "id"}, headers=KEYS)
+    first = ask(shop, WOO_PATH, {"per_page": 100, "orderby": "id"}, headers=KEYS)
     assert (first.headers["X-WP-Total"], first.headers["X-WP-TotalPages"]) == ("230", "3")
     assert first.headers["Link"] == (
-        f'<http://shop.test{PATH}?per_page=100&orderby=id&page=2>; rel="next"'
+        f'<http://shop.test{WOO_PATH}?per_page=100&orderby=id&page=2>; rel="next"'
     )
-    middle = ask(shop, PATH, {"per_page": 100, "page": 2}, headers=KEYS)
+    middle = ask(shop, WOO_PATH, {"per_page": 100, "page": 2}, headers=KEYS)
     assert 'rel="prev", <' in middle.headers["Link"]
-    last = ask(shop, PATH, {"per_page": 100, "page": 3}, headers=KEYS)
+    last = ask(shop, WOO_PATH, {"per_page": 100, "page": 3}, headers=KEYS)
     assert len(got(last)) == 30
     assert 'rel="next"' not in last.headers["Link"]
-    assert got(ask(shop, PATH, {"page": 99}, headers=KEYS)) == []
-    assert len(got(ask(shop, PATH, headers=KEYS))) == 10
-    assert len(got(ask(shop, PATH, {"offset": 225}, headers=KEYS))) == 5
+    assert got(ask(shop, WOO_PATH, {"page": 99}, headers=KEYS)) == []
+    assert len(got(ask(shop, WOO_PATH, headers=KEYS))) == 10
+    assert len(got(ask(shop, WOO_PATH, {"offset": 225}, headers=KEYS))) == 5
 
 
 def test_the_default_is_the_newest_first() -> None:
@@ -99,25 +98,25 @@ def test_the_default_is_the_newest_first() -> None:
     ],
 )
 def test_refusals(query: dict[str, object], status: int, code: str | None) -> None:
-    response = ask(platform("woocommerce"), PATH, query, headers=KEYS)
+    response = ask(platform("woocommerce"), WOO_PATH, query, headers=KEYS)
     told = got(response, status)
     assert code is None or (told["code"], told["data"]["status"]) == (code, status)
 
 
 def test_an_old_site_cannot_sort_by_modified() -> None:
     query = {"orderby": "modified"}
-    assert ask(platform("woocommerce"), PATH, query, headers=KEYS).status == 200
-    assert ask(platform("woocommerce", old=True), PATH, query, headers=KEYS).status == 400
+    assert ask(platform("woocommerce"), WOO_PATH, query, headers=KEYS).status == 200
+    assert ask(platform("woocommerce", old=True), WOO_PATH, query, headers=KEYS).status == 400
 
 
 def test_signing_in_by_header_or_query() -> None:
     shop = platform("woocommerce")
-    assert ask(shop, PATH, IN_QUERY).status == 200
-    assert got(ask(shop, PATH), 401)["code"] == "woocommerce_rest_cannot_view"
-    assert ask(shop, PATH, {**IN_QUERY, "consumer_secret": "x"}).status == 401
+    assert ask(shop, WOO_PATH, WOO_IN_QUERY).status == 200
+    assert got(ask(shop, WOO_PATH), 401)["code"] == "woocommerce_rest_cannot_view"
+    assert ask(shop, WOO_PATH, {**WOO_IN_QUERY, "consumer_secret": "x"}).status == 401
     strips = platform("woocommerce", strips_authorization=True)
-    assert ask(strips, PATH, headers=KEYS).status == 401
-    assert ask(strips, PATH, IN_QUERY).status == 200
+    assert ask(strips, WOO_PATH, headers=KEYS).status == 401
+    assert ask(strips, WOO_PATH, WOO_IN_QUERY).status == 200
 
 
 @pytest.mark.parametrize("gmt", [True, False])
@@ -166,14 +165,14 @@ def test_blank_is_an_empty_text_and_a_lost_product_has_no_sku() -> None:
 def test_refunds_stand_beside_the_lines() -> None:
     shop = platform("woocommerce")
     told = shop.store.odd["refunded"]
-    order = got(ask(shop, f"{PATH}/{told}", headers=KEYS))
+    order = got(ask(shop, f"{WOO_PATH}/{told}", headers=KEYS))
     assert order["refunds"][0]["total"].startswith("-")
     assert [line["quantity"] for line in order["line_items"]] == [1, 2]
-    refunds = got(ask(shop, f"{PATH}/{told}/refunds", headers=KEYS))
+    refunds = got(ask(shop, f"{WOO_PATH}/{told}/refunds", headers=KEYS))
     assert refunds[0]["line_items"][0]["quantity"] == -1
-    assert got(ask(shop, f"{PATH}/700/refunds", headers=KEYS)) == []
-    assert ask(shop, f"{PATH}/1", headers=KEYS).status == 404
-    assert ask(shop, f"{PATH}/700/notes", headers=KEYS).status == 404
+    assert got(ask(shop, f"{WOO_PATH}/700/refunds", headers=KEYS)) == []
+    assert ask(shop, f"{WOO_PATH}/1", headers=KEYS).status == 404
+    assert ask(shop, f"{WOO_PATH}/700/notes", headers=KEYS).status == 404
     assert shop.calls["child"] == 5
 
 
@@ -190,27 +189,27 @@ def test_numbers_drafts_and_the_trash() -> None:
 def test_a_renamed_product_rewrites_history_silently() -> None:
     shop = platform("woocommerce", moves={1: movers.change_sku(1, silently=True)})
     query = {"orderby": "modified", "order": "asc", "per_page": 100}
-    before, after = (got(ask(shop, PATH, query, headers=KEYS)) for _ in range(2))
+    before, after = (got(ask(shop, WOO_PATH, query, headers=KEYS)) for _ in range(2))
     changed = [new for old, new in zip(before, after, strict=True) if new != old]
     assert len(changed) == 1
     assert changed[0]["line_items"][0]["sku"].startswith("RENAMED-")
 
 
 def test_bad_hosts() -> None:
-    noisy = ask(platform("woocommerce", notice=True), PATH, headers=KEYS)
+    noisy = ask(platform("woocommerce", notice=True), WOO_PATH, headers=KEYS)
     assert noisy.body.startswith(b"<br />\n<b>Notice</b>")
     shop = platform("woocommerce", refuse=[1])
-    refused = ask(shop, PATH, headers=KEYS)
+    refused = ask(shop, WOO_PATH, headers=KEYS)
     assert (refused.status, refused.content_type, refused.headers) == (429, "text/html", {})
 
 
 def test_only_some_fields_or_orders() -> None:
     shop = platform("woocommerce")
-    some = got(ask(shop, PATH, {"_fields": "id,number", "include": "700,705,9"}, headers=KEYS))
+    some = got(ask(shop, WOO_PATH, {"_fields": "id,number", "include": "700,705,9"}, headers=KEYS))
     assert some == [{"id": 705, "number": "705"}, {"id": 700, "number": "700"}]
 
 
 def test_wrong_routes() -> None:
     shop = platform("woocommerce")
     assert got(ask(shop, "/wp-json/wc/v3/order"), 404)["code"] == "rest_no_route"
-    assert ask(shop, PATH, method="POST", headers=KEYS).status == 404
+    assert ask(shop, WOO_PATH, method="POST", headers=KEYS).status == 404

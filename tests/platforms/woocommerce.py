@@ -14,12 +14,12 @@ from orderpull.simulator.shop.base import (
     Platform,
     RefusedError,
     money,
-    split_name,
 )
 from orderpull.simulator.shop.selecting import between, by_created, by_key, by_modified
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
 from orderpull.simulator.shop.tokens import CLIENT_ID, CLIENT_SECRET, basic
+from tests.platforms.names import split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 class Call:
     """One request, or one connection that ended without a request.
 
-    A connection without a request has no `number`, `method` and `path` (None).
-    `number` counts requests from 1, `connection` counts TCP connections from 1; `time` is UTC.
-    `path` has its query. `authorization` says whether such a header came; its value is kept
-    nowhere. `status` stays None without a
-    status line in the response. `orders` are the numbers of the orders
-    taken out, None for one without a readable number. `body_bytes` is what a healthy answer would
-    have had; `sent_bytes` is what the fault lets out, and after the answer what really went out.
-    `kind` says what the call was for, where the profile tells that, such as `list` or `token`.
+    A connection without a request has no `number`, `method` and `path` (None). `number` counts
+    requests from 1, `connection` counts TCP connections from 1; `time` is UTC. `path` has its
+    query. `authorization`: the request had such a header, whose value is not recorded. `status`
+    stays None without a whole status line. `orders` are the numbers of the orders taken out, None
+    for an order without a readable number. `body_bytes` is the length of the healthy body,
+    `sent_bytes` the length of the body that the fault lets out, later the length really sent.
+    `kind` is the purpose of the call, such as `list` or `token`, if the profile knows it.
     """
 
     number: int | None

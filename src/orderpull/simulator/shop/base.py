@@ -176,9 +176,3 @@ def whole_number(text: str | None, default: int) -> int | None:
 def money(cents: int) -> str:
     """Return hundredths as a decimal text."""
     return f"{cents // 100}.{cents % 100:02d}"
-
-
-def split_name(name: str | None) -> tuple[str, str]:
-    """Split a name at its last blank into first and last name."""
-    first, _, last = (name or "").rpartition(" ")
-    return first, last
