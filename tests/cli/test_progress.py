@@ -114,5 +114,5 @@ def test_a_first_run_says_how_long_it_takes(
         for _ in range(2):
             assert pipeline.run(shop.settings).exit_code == 0
     records = {id(record): record.getMessage() for record in caplog.records}  # heard twice: once
-    (first,) = [line for line in records.values() if "orders are there" in line]
-    assert "orders are there: about 5 calls more" in first or "about 4 calls more" in first
+    (first,) = [line for line in records.values() if "orders to pull" in line]
+    assert "orders to pull: about 5 calls more" in first or "about 4 calls more" in first

@@ -93,7 +93,7 @@ def result_of_one_export(shopify: Shopify) -> int:
 
 def test_large_files_are_landed_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole orders, each with its own lines."""
-    monkeypatch.setattr(bulk_export, "PART_ORDERS", 20)
+    monkeypatch.setattr(bulk_export, "CHUNK_ORDERS", 20)
     shopify = Shopify(tmp_path)
     assert shopify.run().error is None
     assert shopify.kinds().count("export") >= ORDERS // 20
@@ -113,7 +113,7 @@ def test_where_there_is_no_file_the_pages_are_read(
         monkeypatch.setattr(BulkOperations, "_run", refused)
     shopify = Shopify(tmp_path, bulk_fails=True)
     assert shopify.run().error is None
-    assert "no export, pages are read instead" in caplog.text
+    assert "the export failed, pages are read instead" in caplog.text
     assert set(shopify.kinds()) == {"orders"}
     shopify.assert_exact()
 
@@ -164,7 +164,7 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
         return started[-1]
 
     monkeypatch.setattr(bulk_export.BulkExport, "_submit", noted)
-    monkeypatch.setattr(bulk_export, "PART_ORDERS", 20)
+    monkeypatch.setattr(bulk_export, "CHUNK_ORDERS", 20)
     shopify = Shopify(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(pull._Pull, "_reached", killed)

@@ -88,7 +88,7 @@ def test_a_run_that_is_cut_short_goes_on_where_it_stopped(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ('token = "sk_made_up"', "has no start, and its API is read from a time on"),
+        ('token = "sk_made_up"', "has no start, but its API is read by modification time"),
         ('token = "sk_made_up"\nstart = "yesterday"', "expected a date or an ISO 8601 time"),
         ('start = "2026-01-01"', "has no token, and its API needs one"),
         (

@@ -50,13 +50,13 @@ SENTENCES: dict[str, tuple[Say, str, str]] = {
 }
 
 ORDINARY_SENTENCES = {
-    "400": ("answered 400: it does not take the request", "Check base_url and api"),
+    "400": ("answered 400: it rejects the request", "Check base_url and api"),
     "html": ("answered 200, but it is HTML, not JSON", "Check base_url and api"),
     "empty": ("answered 200, but it is empty", "Check base_url and api"),
     "timeout": (": no whole answer within 0.5 s", "check base_url and the network"),
     "hang up": (": the connection was closed without an answer", "check base_url and the network"),
     "not http": (": it does not speak HTTP", "check base_url and the network"),
-    "moved": ("answered 301: it moved to https://new.test/o", "set base_url to the new place"),
+    "moved": ("answered 301: it moved to https://new.test/o", "set base_url to the new address"),
     "broken": ("answered 503: it is out of order", "Run again later"),
 }
 
@@ -179,7 +179,7 @@ def test_http_asked_of_a_tls_server_is_told(tmp_path: Path) -> None:
     """The other way round: the server speaks TLS, the settings say http."""
     with Wire([answer(b"[]")], shown(certificate(tmp_path, "IP:127.0.0.1"))) as wire:
         said, result = run_both(tmp_path, wire.url.replace("https:", "http:"))
-    assert "did not answer whole (no status; " in said
+    assert "did not answer in full (no status; " in said
     assert result.sources["bad"].possible_loss == 1
 
 

@@ -187,7 +187,7 @@ def test_killed_between_receipt_and_use(tmp_path: Path, point: str) -> None:
             exact(shop, simulator.truth())
             return
         assert profile.calls == {"token": 2}
-        assert "the answer with its successor was lost: a process was killed" in str(result.error)
+        assert "the response with its successor was lost: a process was killed" in str(result.error)
         assert "Set a new refresh_token in [sources.shop]." in str(result.error)
         # A new one from the platform's pages, in the settings: all is well again.
         profile._auth._refresh = "made-up-refresh-new"

@@ -187,4 +187,4 @@ def test_a_limit_ends_an_ordinary_api_too(tmp_path: Path, caplog: pytest.LogCapt
         pulled = shop.pull()
         assert len(simulator.requests) == 2
     assert (pulled.error, pulled.finished_at, pulled.orders) == (None, None, 40)
-    assert "stopped after 2 pages, as set; the next run begins at the same place" in caplog.text
+    assert "stopped after 2 pages, as set; the next run starts again at the same page" in caplog.text

@@ -1,7 +1,7 @@
-"""A file of orders that the API writes, instead of pages: for a first run over a long time.
+"""Bulk export: the API writes all orders to a file, which makes a long first run faster.
 
-The API is told to write it and asked until it is there. The file is fetched to this machine, found
-whole, and landed in parts of whole orders, its lines as they came.
+One request submits the export, another polls its state. The file is downloaded, its orders are
+counted, and its lines are landed unchanged in chunks of whole orders.
 """
 
 import logging
@@ -21,7 +21,7 @@ from orderpull.sources.endpoint import Endpoint, set_body_fields
 from orderpull.sources.fetch import PageFetcher, RetryPolicy
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
-from orderpull.sources.paging.incremental import bound
+from orderpull.sources.paging.incremental import format_cursor
 from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
@@ -30,20 +30,20 @@ from orderpull.sources.spec.times import parse_time
 log = logging.getLogger("orderpull.pull")
 
 EXPORT = "export.json"
-"""The note of an export that is under way, so that a killed run's is taken up again."""
+"""Name of the note with the id of the running export, which the next run resumes after a kill."""
 
-PART_ORDERS, PART_BYTES = 2_000, 8 << 20
-"""What bounds a landed part of the file."""
+CHUNK_ORDERS, CHUNK_BYTES = 2_000, 8 << 20
+"""Limits of a chunk; a chunk ends with the first order that reaches one of them."""
 
 _FIRST_POLL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the file.
+    """A part of the file with whole orders.
 
-    :param lines: of whole orders. :param orders: how many. :param newest: when the last of them was
-        changed.
+    :param orders: number of orders in *lines*.
+    :param newest: newest modification time of the file up to here.
     """
 
     lines: bytes
@@ -52,7 +52,7 @@ class Chunk:
 
 
 class BulkExport:
-    """One export of one source, from telling the API to its file."""
+    """One bulk export of one source: submit, poll, download."""
 
     def __init__(
         self, endpoint: Endpoint, fetcher: PageFetcher, policy: RetryPolicy, landing: SourceLanding
@@ -63,19 +63,19 @@ class BulkExport:
         self.landing = landing
 
     def run(self, spec: ExportSpec, since: datetime, until: datetime) -> Iterator[Chunk]:
-        """Have the orders changed from *since* to *until* written; the file, in stretches.
+        """Export the orders modified from *since* to *until*; yield the file in chunks.
 
-        An export that a killed run began is taken up again.
+        An export that a killed run submitted is resumed.
 
-        :raises SourceError: it cannot be had.
+        :raises SourceError: the export failed.
         """
-        status = self._wait(spec, self._stored_id() or self._submit(spec, since, until))
+        status = self._poll(spec, self._stored_id() or self._submit(spec, since, until))
         url, count = status.get("url"), status.get("count")
         expected = int(count) if count is not None and str(count).isdecimal() else None
         return self._download(spec, str(url) if url else None, expected)
 
     def clear_state(self) -> None:
-        """The export is landed, or of no use: the next run does not take it up again."""
+        """Delete the note of the export, so that the next run does not resume it."""
         self.landing.keep_note(EXPORT, b"{}")
 
     def _stored_id(self) -> str | None:
@@ -88,46 +88,44 @@ class BulkExport:
     def _submit(self, spec: ExportSpec, since: datetime, until: datetime) -> str:
         cursor = self.endpoint.api.cursor
         if cursor is None:
-            raise SourceRefused("There is no cursor to export by.")
-        text = spec.filter_text.replace("{lower}", bound(cursor, since))
-        text = text.replace("{upper}", bound(cursor, until, upper=True))
-        extracted = self._ask(
-            set_body_fields(spec.submit, {spec.filter: text}), id=spec.id, refused=spec.refused
-        )
-        if not extracted.get("id"):
-            detail = self.endpoint.authenticator.redact(str(extracted.get("refused") or ""))[:160]
+            raise SourceRefused("An export needs a [cursor].")
+        text = spec.filter_text.replace("{lower}", format_cursor(cursor, since))
+        text = text.replace("{upper}", format_cursor(cursor, until, upper=True))
+        body = set_body_fields(spec.submit, {spec.filter: text})
+        values = self._post(body, id=spec.id, refused=spec.refused)
+        if not values.get("id"):
+            detail = self.endpoint.authenticator.redact(str(values.get("refused") or ""))[:160]
             raise SourceRefused(f"The export was refused{': ' + detail if detail else ''}.")
-        key = str(extracted["id"])
-        self.landing.keep_note(EXPORT, msgspec.json.encode({"id": key}))
-        return key
+        export_id = str(values["id"])
+        self.landing.keep_note(EXPORT, msgspec.json.encode({"id": export_id}))
+        return export_id
 
-    def _wait(self, spec: ExportSpec, key: str) -> dict[str, Any]:
-        """What the API tells of the export once it is done."""
-        body, seconds = set_body_fields(spec.poll, {spec.id_param: key}), _FIRST_POLL
+    def _poll(self, spec: ExportSpec, export_id: str) -> dict[str, Any]:
+        """Poll the export with doubling intervals; return state, URL and count when it is done."""
+        body, seconds = set_body_fields(spec.poll, {spec.id_param: export_id}), _FIRST_POLL
         while True:
-            extracted = self._ask(body, state=spec.state, url=spec.url, count=spec.count)
-            state = extracted.get("state")
+            values = self._post(body, state=spec.state, url=spec.url, count=spec.count)
+            state = values.get("state")
             if state in spec.done:
-                return extracted
+                return values
             if state is None or state in spec.failed:
                 raise SourceRefused(f"The export ended as {state or 'unknown'}.")
             self.policy.sleep(seconds)
             seconds = min(spec.every, seconds * 2)
 
-    def _ask(self, body: dict[str, Any], **paths: str | None) -> dict[str, Any]:
-        """What an answer to *body* tells at *paths*."""
+    def _post(self, body: dict[str, Any], **paths: str | None) -> dict[str, Any]:
+        """Post *body* and return the values at *paths* of the response, by name."""
         api = self.endpoint.api
-        request: RequestSpec = replace(api.request, body=body)
-        wanted_paths = {name: path for name, path in paths.items() if path}
-        fetched = self.fetcher.fetch(
-            self.endpoint.request(PageRequest(), request), 0, _Anything(api)
-        )
+        spec: RequestSpec = replace(api.request, body=body)
+        request = self.endpoint.request(PageRequest(), spec)
+        fetched = self.fetcher.fetch(request, 0, _AnyJsonParser(api))
+        used = {name: path for name, path in paths.items() if path}
         try:
-            extractor = JsonExtractor(None, list(wanted_paths.values()))
+            extractor = JsonExtractor(None, list(used.values()))
             extracted = extractor.decode(fetched.response.body)
         except msgspec.DecodeError:
             return {}
-        return {name: extracted.get(path) for name, path in wanted_paths.items()}
+        return {name: extracted.get(path) for name, path in used.items()}
 
     def _download(self, spec: ExportSpec, url: str | None, expected: int | None) -> Iterator[Chunk]:
         if url is None:
@@ -135,32 +133,33 @@ class BulkExport:
         with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
             file = Path(folder) / "export.jsonl"
             download_file(url, file, self.endpoint.settings.timeout, self.policy.stop)
-            counted = sum(chunk.orders for chunk in self._chunks(spec, file))
-            if expected is not None and counted != expected:
+            orders = sum(chunk.orders for chunk in self._chunks(spec, file))
+            if expected is not None and orders != expected:
                 raise SourceUnexpected(
-                    f"The export has {counted} orders; the API says {expected}.",
-                    "Run again: it is read anew.",
+                    f"The export has {orders} orders; the API reports {expected}.",
+                    "Run again: the export is downloaded again.",
                 )
             yield from self._chunks(spec, file)
 
     def _chunks(self, spec: ExportSpec, file: Path) -> Iterator[Chunk]:
-        """The stretches of *file*. :raises SourceUnexpected: a line does not follow its order."""
+        """The chunks of *file*. :raises SourceUnexpected: a line does not follow its order."""
         order, cursor = self.endpoint.api.order, self.endpoint.api.cursor
-        stamp = cursor.path if cursor else "id"
-        extractor = JsonExtractor(None, list(dict.fromkeys([spec.parent, "id", stamp])))
+        modified_path = cursor.path if cursor else "id"
+        extractor = JsonExtractor(None, list(dict.fromkeys([spec.parent, "id", modified_path])))
         lines: list[bytes] = []
-        size, orders, newest, owner = 0, 0, None, None
+        size, orders, newest, order_id = 0, 0, None, None
         with file.open("rb") as stream:
             for line in filter(bytes.strip, stream):
                 extracted = _parse_line(extractor, line)
                 if (parent := extracted.get(spec.parent)) is None:
-                    if orders >= PART_ORDERS or size >= PART_BYTES:
+                    if orders >= CHUNK_ORDERS or size >= CHUNK_BYTES:
                         yield Chunk(b"".join(lines), orders, newest)
                         lines, size, orders = [], 0, 0
-                    owner, orders = extracted.get("id"), orders + 1
-                    changed = parse_time(extracted.get(stamp), order.time_format, order.timezone)
-                    newest = max(newest or changed, changed) if changed else newest
-                elif parent != owner:
+                    order_id, orders = extracted.get("id"), orders + 1
+                    text = extracted.get(modified_path)
+                    modified = parse_time(text, order.time_format, order.timezone)
+                    newest = max(newest or modified, modified) if modified else newest
+                elif parent != order_id:
                     raise SourceUnexpected("A line of the export does not follow its order.")
                 lines.append(line.rstrip(b"\r\n") + b"\n")
                 size += len(line)
@@ -175,10 +174,10 @@ def _parse_line(extractor: JsonExtractor, line: bytes) -> Extracted:
         raise SourceUnexpected("A line of the export is not JSON.", "Run again.") from None
 
 
-class _Anything(PageParser):
-    """Reads answers that hold no list of orders; any JSON is well."""
+class _AnyJsonParser(PageParser):
+    """Accepts any JSON response without an order list."""
 
-    def _without_list(self, body: bytes) -> PageInfo:
-        info = super()._without_list(body)
+    def _parse_without_records(self, body: bytes) -> PageInfo:
+        info = super()._parse_without_records(body)
         info.has_records = info.is_json
         return info

@@ -1,4 +1,4 @@
-"""What has to be asked for each order: lines on a path of their own, or beyond a nested page."""
+"""Fetch child lists: order lines that an order page leaves out, or contains only in part."""
 
 from urllib.parse import quote
 
@@ -13,51 +13,52 @@ from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 
 
 class ChildFetcher:
-    """Asks for what belongs to the orders of a page, so that it can be landed with them."""
+    """Fetches the child lists of a page's orders, so that page and lists are landed together."""
 
     def __init__(self, endpoint: Endpoint, fetcher: PageFetcher) -> None:
         self.endpoint = endpoint
         self.fetcher = fetcher
-        self.readers = [PageParser(endpoint.api, each) for each in endpoint.api.children]
+        self.parsers = [PageParser(endpoint.api, each) for each in endpoint.api.children]
 
     def body_for(self, fetched: FetchedPage, page: int) -> tuple[bytes, list[Part]]:
-        """The body to land as *page*, and what it is made of, if of more than one answer.
+        """The body to land as *page*, with its parts if it joins several responses.
 
-        :raises SourceError: something of it could not be had; then nothing of it is landed.
+        :raises SourceError: a child list could not be fetched; then the page is not landed either.
         """
         body, info = fetched.response.body, fetched.info
         if not info.child_requests:
             return body, []
         bodies, parts = [body], [Part(len(body))]
         for child in info.child_requests:
-            for response in self._child_pages(child, page):
-                bodies.append(response)
-                parts.append(Part(len(response), child.position, child.children))
+            for child_body in self._child_pages(child, page):
+                bodies.append(child_body)
+                parts.append(Part(len(child_body), child.position, child.children))
         return join_parts(bodies), parts
 
     def _child_pages(self, child: ChildRequest, page: int) -> list[bytes]:
-        """The pages of one list, as received; one that only repeats the page before it is none."""
+        """Raw bodies of all pages of one child list.
+
+        A page identical to the page before is dropped.
+        """
         block = self.endpoint.api.children[child.children]
         spec = _request_for(block, child.key)
         size = page_size(block.paging, None, all_or_none=True)
-        steps = iterate_pages(block.paging, size, PageRequest(), start=child.next)
-        answers: list[bytes] = []
+        parser = self.parsers[child.children]
+        bodies: list[bytes] = []
 
-        def fetch(request: PageRequest) -> PageInfo:
-            http_request = self.endpoint.request(request, spec)
-            fetched = self.fetcher.fetch(
-                http_request, page, self.readers[child.children], request.tries
-            )
-            if fetched.response.body not in answers[-1:]:
-                answers.append(fetched.response.body)
+        def fetch(page_request: PageRequest) -> PageInfo:
+            request = self.endpoint.request(page_request, spec)
+            fetched = self.fetcher.fetch(request, page, parser, page_request.tries)
+            if fetched.response.body not in bodies[-1:]:
+                bodies.append(fetched.response.body)
             return fetched.info
 
-        drive(steps, fetch)
-        return answers
+        drive(iterate_pages(block.paging, size, PageRequest(), start=child.next), fetch)
+        return bodies
 
 
 def _request_for(block: ChildrenSpec, key: str) -> RequestSpec:
-    """The request for the children of the order that *key* says."""
+    """The request block for the child list of the order *key*."""
     spec = block.request
     query, body = spec.query, spec.body
     if block.key_param and block.key_param.startswith(BODY):

@@ -1,4 +1,4 @@
-"""One account at one API: its address, its secret, its requests, and what its answers amount to."""
+"""Endpoint: one account at one API. It builds requests and turns responses into errors."""
 
 import copy
 from collections.abc import Mapping
@@ -28,28 +28,28 @@ from orderpull.sources.paging.flows import PageRequest, Params, page_size
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, RequestSpec
+from orderpull.sources.spec.blocks import BODY, ErrorSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
 
 OK = 200
 NO_CONTENT = 204
 _REDIRECT = range(300, 400)
-_REFUSED = range(400, 500)
-_BROKEN = range(500, 600)
-_SPECIFIC = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_BROKEN})
-"""Statuses that say more than that there are errors in the answer."""
+_CLIENT_ERROR = range(400, 500)
+_SERVER_ERROR = range(500, 600)
+_SPECIFIC = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_SERVER_ERROR})
+"""Statuses that are more specific than an ``[[errors]]`` block with ``means = "refused"``."""
 
 _CHECK_URL = "Check base_url and api."
-_WORDS = 160
-"""Characters of an API's own words that are told."""
+_MAX_MESSAGE = 160
+"""Longest part of an API's error message that is shown, in characters."""
 
 
 class Endpoint:
     """One account at one API.
 
-    :param send: replaces the network, in tests: a plain function from request to answer.
-    :param limits: the limits that the run's sources share.
-    :raises SettingsError: the settings do not fit the API.
+    :param send: replaces the network in tests: a function from request to response.
+    :param limits: rate limits that the run's sources share.
+    :raises SettingsError: the settings do not match the API.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Endpoint:
         if settings.reconcile and api.reconcile is None:
             raise SettingsError(
                 f"[sources.{name}] reconcile: this API has no way to list all orders.",
-                "Add [reconcile] to a copy of its api file, if it has.",
+                "Add [reconcile] to a copy of its api file if the API can list all orders.",
             )
         self.start = _start(name, settings, api)
         credential = settings.token or settings.client_id or settings.user or ""
@@ -82,20 +82,20 @@ class Endpoint:
 
     @property
     def where(self) -> str:
-        """The endpoint, as errors name it."""
+        """URL of the endpoint for error messages."""
         return self.client.base_url + self.api.request.path
 
-    def request(self, ask: PageRequest, spec: RequestSpec | None = None) -> Request:
-        """The request for *ask*: without what lets it in.
+    def request(self, page_request: PageRequest, spec: RequestSpec | None = None) -> Request:
+        """Build the HTTP request for *page_request*, without authentication.
 
-        :param spec: asks for something else than orders.
-        :raises SourceUnexpected: the page before told a URL of another host.
+        :param spec: a request block other than ``[request]``.
+        :raises SourceUnexpected: the URL of the next page is on another host.
         """
         spec = spec or self.api.request
-        path, params = spec.path, ask.params
-        if ask.url is not None:
-            return Request("GET", self._resolve_next(ask.url, path), spec.headers)
-        common = {} if ask.alone else spec.query
+        path, params = spec.path, page_request.params
+        if page_request.url is not None:
+            return Request("GET", self._resolve_next(page_request.url, path), spec.headers)
+        common = {} if page_request.alone else spec.query
         query = {k: str(v) for k, v in params.items() if not k.startswith(BODY)}
         encoded = urlencode({**common, **query}, safe=",*$[]:")
         target = path + ("?" + encoded if encoded else "")
@@ -105,29 +105,31 @@ class Endpoint:
         return Request(spec.method, target, headers, _body(spec, params))
 
     def describe(self, request: Request) -> str:
-        """Method and URL of *request*, as the landing keeps them: without secrets."""
-        told = f"{request.method} {self.client.base_url}{request.target}"
-        return self.authenticator.redact(told)
+        """Method and URL of *request* without secrets, for the landing and the log."""
+        return self.authenticator.redact(f"{request.method} {self.client.base_url}{request.target}")
 
-    def exchange(self, request: Request, progress: ResponseSink) -> Response:
-        """Send *request* with what lets it in. :raises SourceError: nothing was sent."""
-        return self.send(self.authenticated(request), progress)
+    def exchange(self, request: Request, sink: ResponseSink) -> Response:
+        """Authenticate and send *request*. :raises SourceError: nothing was sent."""
+        return self.send(self.authenticate(request), sink)
 
-    def authenticated(self, request: Request) -> Request:
-        """*request* with what lets it in. :raises SourceError: that could not be had."""
-        signed = self.authenticator.authenticate(request)
+    def authenticate(self, request: Request) -> Request:
+        """Add credentials and the hook's signature to *request*.
+
+        :raises SourceError: no token could be fetched, or the hook failed.
+        """
+        request = self.authenticator.authenticate(request)
         sign = self.api.functions.sign
         if sign is None:
-            return signed
+            return request
         try:
-            return sign(signed, self.authenticator.known_secrets)
+            return sign(request, self.authenticator.known_secrets)
         except Exception as error:
             raise SourceRefused(
                 f"The hook's sign failed: {type(error).__name__}.", "Mend the api file's hook."
             ) from error
 
     def _call(self, base: str, request: Request) -> Response:
-        """Send a request for a token, to *base*."""
+        """Send a token request to the base URL *base*."""
         if self._injected_send:
             return self._injected_send(request, ResponseSink())
         client = Client(base, self.settings.timeout, keep_alive=False)
@@ -137,26 +139,29 @@ class Endpoint:
             client.close()
 
     def _resolve_next(self, url: str, path: str) -> str:
-        """The target of *url*, which a page told, below the base URL."""
+        """The target of the next page's *url*, relative to the base URL.
+
+        :raises SourceUnexpected: *url* is on another host or outside the base URL.
+        """
         base = self.client.base_url
         try:
             parts = urlsplit(urljoin(base + path, url))
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:
             parts, port = urlsplit(""), 0
-        at_home = parts.hostname == self.client.host and (
+        same_host = parts.hostname == self.client.host and (
             port == self.client.port or {port, self.client.port} == {80, 443}
         )
         prefix = self.client.prefix
-        if not at_home or not (parts.path + "/").startswith(prefix + "/"):
+        if not same_host or not (parts.path + "/").startswith(prefix + "/"):
             raise SourceUnexpected(
-                f"The next page's URL leads to another place: {parts.hostname or 'no host'}.",
-                "The token is not sent there. Set base_url to the address that the API names.",
+                f"The next page is outside base_url ({parts.hostname or 'no host'}).",
+                "The URL is not followed, to protect the token. Set base_url to the address that the API names.",
             )
         return parts.path.removeprefix(prefix) + ("?" + parts.query if parts.query else "")
 
     def reach(self) -> None:
-        """DNS, TCP, TLS, and no HTTP. :raises SourceUnreachable: one of them failed."""
+        """Check DNS, TCP and TLS without HTTP. :raises SourceUnreachable: a check failed."""
         if self._injected_send:
             return
         try:
@@ -165,17 +170,17 @@ class Endpoint:
             raise self.with_source(error) from None
 
     def probe(self) -> int:
-        """Ask an ordinary API for one page and keep nothing of it: the status it answers.
+        """Request one page and discard it; return the HTTP status. Not for consume-once APIs.
 
-        :raises SourceError: it cannot be asked.
+        :raises SourceError: the request failed.
         """
-        now = clock.now()
-        ask = next(incremental_flow(self.api, page_size(self.api.paging, 1), self.start, now))
+        size = page_size(self.api.paging, 1)
+        page_request = next(incremental_flow(self.api, size, self.start, clock.now()))
         try:
-            response, info = self._fetch_once(self.request(ask))
+            response, info = self._fetch_once(self.request(page_request))
             error = None if is_ok(response, info) else self.error_for(response, info)
             if isinstance(error, SourceExpired) and self.authenticator.renew():
-                response, info = self._fetch_once(self.request(ask))
+                response, info = self._fetch_once(self.request(page_request))
                 error = None if is_ok(response, info) else self.error_for(response, info)
         except SourceError as raised:
             raise self.with_source(raised) from None
@@ -187,21 +192,20 @@ class Endpoint:
 
     def _fetch_once(self, request: Request) -> tuple[Response, PageInfo]:
         response = self.exchange(request, ResponseSink())
-        return response, read_answer(response, PageParser(self.api))
+        return response, parse_response(response, PageParser(self.api))
 
     def with_source(self, error: SourceError) -> SourceError:
-        """*error*, its message with this source's name and URL."""
-        known = self.client.base_url in str(error)
-        where = "" if known else f" ({self.where})"
+        """Add this source's name and URL to the message of *error*."""
+        where = "" if self.client.base_url in str(error) else f" ({self.where})"
         error.message = f"Source {self.name!r}{where}: {error.message}"
         return error
 
     def error_for(self, response: Response, info: PageInfo) -> SourceError:
-        """The error that *answer* amounts to, in a sentence."""
-        failure = info.error
-        plain = failure is not None and failure.means == "refused"
-        if failure and not response.problem and not (plain and response.status in _SPECIFIC):
-            return self._declared_error(info)
+        """The exception for a response that is not a list of orders."""
+        block = info.error
+        general = block is not None and block.means == "refused"
+        if block and not response.problem and not (general and response.status in _SPECIFIC):
+            return self._declared_error(block, info.error_message)
         for statuses, error, sentence, hint in self._status_errors(response):
             if response.status in statuses:
                 return error(f"{self.where} answered {response.status}: {sentence}.", hint)
@@ -209,29 +213,28 @@ class Endpoint:
             return SourceUnexpected(
                 f"{self.where}: {response.problem}.", "Run again; check base_url and the network."
             )
-        problem = info.problem or "that is not what a list of orders comes with"
+        problem = info.problem or "a list of orders needs status 200"
         return SourceUnexpected(
             f"{self.where} answered {response.status}, but {problem}.", _CHECK_URL
         )
 
-    def _declared_error(self, info: PageInfo) -> SourceError:
-        """What an answer that says in itself that it is an error amounts to."""
-        means = info.error.means if info.error else "refused"
-        text = self.authenticator.redact(info.error_message)[:_WORDS]
+    def _declared_error(self, block: ErrorSpec, message: str) -> SourceError:
+        """The exception for a response whose body declares an error, whatever its status."""
+        text = self.authenticator.redact(message)[:_MAX_MESSAGE]
         detail = f" ({text})" if text else ""
-        if means == "busy":
-            return SourceBusy(f"{self.where} wants to be asked later{detail}.", "Set a lower rate.")
-        if means == "expired":
+        if block.means == "busy":
+            return SourceBusy(f"{self.where} requests a later retry{detail}.", "Set a lower rate.")
+        if block.means == "expired":
             return SourceExpired(
                 f"{self.where} does not accept the token{detail}.",
-                f"Check what [sources.{self.name}] signs in with, and its rights.",
+                f"Check the credentials of [sources.{self.name}] and their rights.",
             )
-        return SourceRefused(f"{self.where} does not take the request{detail}.", _CHECK_URL)
+        return SourceRefused(f"{self.where} rejects the request{detail}.", _CHECK_URL)
 
     def _status_errors(
         self, response: Response
     ) -> list[tuple[set[int] | range, type[SourceError], str, str]]:
-        """What statuses mean, the first that fits: statuses, error, sentence, what to do."""
+        """Statuses, exception, sentence and hint; the first matching row applies."""
         sent = self.authenticator.sends_token
         token = "token" if sent else "request, which has no token"
         return [
@@ -242,71 +245,71 @@ class Endpoint:
             ({404}, SourceRefused, "there is no such path", _CHECK_URL),
             ({408, 425}, SourceBusy, "it was not ready for the request", "Run again later."),
             ({429}, SourceBusy, "too many requests", "Set a lower rate."),
-            (_REDIRECT, SourceRefused, _moved(response),
-             "Redirects are not followed; set base_url to the new place."),
-            (_REFUSED, SourceRefused, "it does not take the request", _CHECK_URL),
-            (_BROKEN, SourceBroken, "it is out of order", "Run again later."),
+            (_REDIRECT, SourceRefused, _redirect_text(response),
+             "Redirects are not followed; set base_url to the new address."),
+            (_CLIENT_ERROR, SourceRefused, "it rejects the request", _CHECK_URL),
+            (_SERVER_ERROR, SourceBroken, "it is out of order", "Run again later."),
         ]  # fmt: skip
 
 
-def read_answer(response: Response, reader: PageParser) -> PageInfo:
-    """What *answer* tells; one without content is an empty page."""
+def parse_response(response: Response, parser: PageParser) -> PageInfo:
+    """Parse *response*; a 204 No Content counts as an empty page."""
     if response.status == NO_CONTENT and not response.body:
         response.status = OK
         return PageInfo("whole", is_json=True, has_records=True)
-    return reader.parse(response.body, response.headers)
+    return parser.parse(response.body, response.headers)
 
 
 def is_ok(response: Response, info: PageInfo) -> bool:
-    """Whether *answer* is a list of orders from first to last."""
-    answered = response.status == OK and not response.problem
-    return answered and info.has_records and info.error is None
+    """True if *response* is a complete list of orders."""
+    complete = response.status == OK and not response.problem
+    return complete and info.has_records and info.error is None
 
 
 def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """*body* with those of *values* at their places that belong into it: ``$.variables.after``."""
-    made = dict(copy.deepcopy(body))
-    for place, value in values.items():
-        if place.startswith(BODY):
-            *way, last = place.removeprefix(BODY).split(".")
-            at = made
-            for key in way:
-                at = at.setdefault(key, {})
-            at[last] = value
-    return made
+    """Return a copy of *body* with the *values* whose request field is in the body."""
+    filled = dict(copy.deepcopy(body))
+    for field, value in values.items():
+        if field.startswith(BODY):
+            *parents, last = field.removeprefix(BODY).split(".")
+            target = filled
+            for key in parents:
+                target = target.setdefault(key, {})
+            target[last] = value
+    return filled
 
 
 def _body(spec: RequestSpec, params: Params) -> bytes:
-    """The JSON that a POST sends, with *params* at their places."""
+    """The JSON body of a POST with *params*; empty for a GET."""
     return msgspec.json.encode(set_body_fields(spec.body, params)) if spec.method == "POST" else b""
 
 
 def failure_text(response: Response, info: PageInfo) -> str:
-    """How an answer came that did not come whole, in words."""
+    """The failure of an incomplete response, in words."""
     status = f"status {response.status}" if response.status else "no status"
     problem = response.problem or info.problem
     if response.status in _REDIRECT:
-        problem = _moved(response)
+        problem = _redirect_text(response)
     return f"{status}; {problem}" if problem else status
 
 
-def _moved(response: Response) -> str:
-    """Where a redirect leads, without what may be a secret."""
+def _redirect_text(response: Response) -> str:
+    """The target of a redirect, without its query, which may contain a secret."""
     try:
         parts = urlsplit(response.headers.get("location", ""))
         host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
-        place = host + parts.path
+        target = host + parts.path
     except ValueError:
-        place = ""
-    return f"it moved to {place or 'another place'}"
+        target = ""
+    return f"it moved to {target or 'another address'}"
 
 
 def _size(name: str, settings: SourceSettings, api: Api) -> int | None:
-    size, most = settings.page_size, api.paging.max_size
+    size, largest = settings.page_size, api.paging.max_size
     if size is not None and api.paging.size_param is None:
         raise SettingsError(f"[sources.{name}] page_size: this API has no page size.")
-    if size is not None and most is not None and size > most:
-        raise SettingsError(f"[sources.{name}] page_size is {size}; this API allows {most}.")
+    if size is not None and largest is not None and size > largest:
+        raise SettingsError(f"[sources.{name}] page_size is {size}; this API allows {largest}.")
     return size
 
 
@@ -315,7 +318,7 @@ def _start(name: str, settings: SourceSettings, api: Api) -> datetime | None:
         return None
     if settings.start is None:
         raise SettingsError(
-            f"[sources.{name}] has no start, and its API is read from a time on.",
+            f"[sources.{name}] has no start, but its API is read by modification time.",
             'Add start = "2026-01-01": orders changed since then are pulled.',
         )
     start = parse_time(settings.start)

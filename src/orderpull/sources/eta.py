@@ -1,4 +1,4 @@
-"""How many calls a pull will take, and about how long, where the API tells a total of orders."""
+"""Estimate the remaining requests and time of a pull, if the API reports a total of orders."""
 
 import math
 import time
@@ -10,11 +10,11 @@ from orderpull.sources.paging.page_info import PageInfo
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is left to do, about.
+    """The estimated rest of a pull.
 
-    :param total: orders that the pull brings, as the API told at its beginning.
-    :param calls: calls that it takes from now on.
-    :param seconds: how long they take.
+    :param total: orders of the whole pull, as the API reported at its beginning.
+    :param calls: remaining requests.
+    :param seconds: remaining time.
     """
 
     total: int
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def _about(seconds: float) -> str:
-    """A length of time in one unit: what is foreseen is not known any better."""
+    """*seconds* rounded to one unit, because an estimate is not more precise."""
     for unit, name in ((3600, "h"), (60, "min")):
         if seconds >= 1.5 * unit:
             return f"{round(seconds / unit)} {name}"
@@ -35,34 +35,33 @@ def _about(seconds: float) -> str:
 
 
 class Estimator:
-    """Foresees the rest of a pull from the pages that came.
+    """Estimates the rest of a pull from the pages so far.
 
-    The first page that tells a total is taken at its word. A window that is read until two passes
-    agree is read twice; a page that fills up as smaller ones do is no reason to count anew.
+    The first total that a page reports applies to the whole pull; later totals are ignored.
 
-    :param passes: how often each order is read.
+    :param passes: expected number of times that each order is read: 2 for ``window_verify``.
     """
 
     def __init__(self, limit: RateLimit, passes: int) -> None:
         self._limit = limit
         self._passes = passes
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._calls = self._orders = 0
         self._total: int | None = None
 
     def update(self, info: PageInfo) -> Estimate | None:
-        """What is left after the page *reading*; None if the API does not tell, or nothing is."""
+        """Estimate after the page *info*; None without a total, or if nothing is left."""
         self._calls += 1
         self._orders += info.orders
         if self._total is None and info.total:
             self._total = info.total - info.orders + self._orders
             if info.total == info.orders:
-                self._total = None  # the one page has all: nothing is read twice
+                self._total = None  # a single page has all orders, so there is no second pass
         if self._total is None or not info.orders:
             return None
         each = self._orders / self._calls
         calls = math.ceil((self._total * self._passes - self._orders) / each)
         if calls <= 0:
             return None
-        pace = (time.monotonic() - self._began) / self._calls
-        return Estimate(self._total, calls, calls * max(pace, self._limit.interval))
+        seconds = (time.monotonic() - self._started) / self._calls
+        return Estimate(self._total, calls, calls * max(seconds, self._limit.interval))

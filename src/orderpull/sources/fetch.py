@@ -1,8 +1,9 @@
-"""Ask for one page, in one of two ways that differ in what a failure may cost.
+"""Fetch one page, with retries.
 
-* An ordinary API can be asked again, so failures are tried again, politely and within bounds.
-* A consume-once API never gives an answer twice, so each request is noted before it is sent, its
-  bytes are kept as they arrive, and only what was certainly not consumed is tried again.
+* :class:`RetryingFetcher` retries failures with back-off; an ordinary API returns the page again.
+* :class:`ConsumeOnceFetcher` is for APIs that return each order once. It notes each request before
+  sending it and saves the bytes while they arrive. It retries only requests that certainly consumed
+  no orders.
 """
 
 import logging
@@ -23,7 +24,7 @@ from orderpull.errors import (
 from orderpull.failpoints import failpoint
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, read_answer
+from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, parse_response
 from orderpull.sources.http.limits import Stop, backoff, cost_wait, retry_after
 from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.http.transport import gunzip_prefix
@@ -32,26 +33,28 @@ from orderpull.sources.paging.page_info import PageInfo, PageParser
 log = logging.getLogger("orderpull.pull")
 
 NOT_CONSUMED = frozenset({401, 403, 404, 429})
-"""Answers of a consume-once API that certainly took no orders."""
+"""Statuses with which a consume-once API certainly consumed no orders."""
 
 MAX_WAIT = 900.0
-"""Seconds: the longest wait an API may ask for within a run; beyond it the next run goes on."""
+"""Longest wait before a retry, in seconds; for a longer one the run ends and the next continues."""
 
 RESERVED_BYTES = 4 << 20
-"""Bytes of the disk that are taken before a consume-once API is asked; or twice the largest page,
-if that is more."""
+"""Least disk space that is reserved before a consume-once request, in bytes.
+
+Twice the largest response so far is reserved if that is more.
+"""
 
 _SUCCESS = range(200, 300)
 
 
 @dataclass(slots=True)
 class FetchedPage:
-    """What asking brought.
+    """A fetched page: the response and its parsed info.
 
-    :param request: what was asked, as the landing keeps it.
-    :param draft: the note of the request; to be discarded once the answer is kept.
-    :param loss: whether orders may be lost with it.
-    :param error: what ends the pull, once the answer is kept.
+    :param request: method and URL, without secrets.
+    :param draft: the request in flight, to be discarded once the response is landed.
+    :param loss: orders may be lost with this response.
+    :param error: exception to raise once the response is landed.
     """
 
     request: str
@@ -63,71 +66,70 @@ class FetchedPage:
 
 
 class PageFetcher(Protocol):
-    """A way of asking."""
+    """Fetches one page."""
 
     def fetch(
         self,
         request: Request,
         page: int,
-        reader: PageParser | None = None,
+        parser: PageParser | None = None,
         tries: int | None = None,
     ) -> FetchedPage:
-        """Ask for what will be landed as *page*.
+        """Fetch the response that will be landed as *page*.
 
-        :param reader: reads the answer, if it is no list of orders.
-        :param tries: how often; as the API file says, unless given.
-
-        :raises SourceError: nothing came that is to be kept.
-        :raises Interrupted: a stop was asked for meanwhile; nothing is in flight.
+        :param parser: parser of the response; None: the parser of order pages.
+        :param tries: most attempts; None: ``[limits]`` ``tries``.
+        :raises SourceError: there is no response to land.
+        :raises Interrupted: a stop was requested; no request is in flight.
         """
         ...
 
 
 class RetryPolicy:
-    """When the next request may go out: not too soon, and not after a stop was asked for.
+    """Rate limit, retries with back-off, and waits that end when a stop is requested.
 
-    :param since: when the run's pull began, in ``time.monotonic`` seconds.
+    :param started: start of the pull, in ``time.monotonic`` seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, stop: Stop, since: float) -> None:
+    def __init__(self, endpoint: Endpoint, stop: Stop, started: float) -> None:
         self.endpoint = endpoint
         self.stop = stop
-        self.since = since
+        self.started = started
         self.limit = endpoint.limit
 
     def wait_for_slot(self) -> None:
-        """Wait until a request may go out. :raises Interrupted: a stop was asked for."""
+        """Wait until the rate limit allows a request. :raises Interrupted: a stop was requested."""
         self.sleep(0)
         self.limit.wait(self.sleep)
 
     def wait_before_retry(
-        self, error: SourceError, asked: float | None, tried: int, tries: int | None = None
+        self, error: SourceError, retry_after: float | None, attempt: int, tries: int | None = None
     ) -> None:
-        """Wait before a request is tried again; raise *error* if it is not to be.
+        """Wait before a retry, or raise *error* if there is no retry.
 
-        :param asked: seconds that the API asks to wait.
-        :param tried: how often it was tried.
-        :param tries: how often it may be; as the API file says, unless given.
-        :raises SourceBusy: the API asks for more than this run may wait.
+        :param retry_after: seconds that the API requests; None: back off exponentially.
+        :param attempt: number of attempts so far.
+        :param tries: most attempts; None: ``[limits]`` ``tries``.
+        :raises SourceBusy: the wait is longer than this run may wait.
         """
-        if isinstance(error, SourceRefused) or tried >= (tries or self.endpoint.api.limits.tries):
+        if isinstance(error, SourceRefused) or attempt >= (tries or self.endpoint.api.limits.tries):
             raise error
-        seconds = backoff(tried) if asked is None else asked
+        seconds = backoff(attempt) if retry_after is None else retry_after
         if seconds > self._remaining_wait():
             raise SourceBusy(
                 f"{self.endpoint.where} asks to wait {seconds:.0f} s, longer than this run may.",
                 "The next run goes on from here.",
             )
         log.warning("source=%s try=%d wait=%.1fs: %s",
-                    self.endpoint.name, tried, seconds, error.message)  # fmt: skip
-        if asked is not None and self.limit.shared:
+                    self.endpoint.name, attempt, seconds, error.message)  # fmt: skip
+        if retry_after is not None and self.limit.shared:
             self.limit.pause_for(seconds)
         self.sleep(seconds)
 
     def _remaining_wait(self) -> float:
-        """Seconds that this run may still wait."""
-        most = self.endpoint.settings.max_seconds
-        return MAX_WAIT if most is None else most - (time.monotonic() - self.since)
+        """Longest wait that this run still allows, in seconds."""
+        seconds = self.endpoint.settings.max_seconds
+        return MAX_WAIT if seconds is None else seconds - (time.monotonic() - self.started)
 
     def sleep(self, seconds: float) -> bool:
         """Sleep *seconds* and return False. :raises Interrupted: a stop was requested."""
@@ -137,43 +139,40 @@ class RetryPolicy:
 
 
 class RetryingFetcher:
-    """An ordinary API: what fails is asked again."""
+    """Fetches pages of an ordinary API and retries failed requests."""
 
     def __init__(self, endpoint: Endpoint, policy: RetryPolicy) -> None:
         self.endpoint = endpoint
         self.policy = policy
-        self.reader = PageParser(endpoint.api)
+        self.parser = PageParser(endpoint.api)
 
     def fetch(
         self,
         request: Request,
-        page: int,  # noqa: ARG002 - nothing is noted before
-        reader: PageParser | None = None,
+        page: int,  # noqa: ARG002 - only a consume-once request is noted by its page
+        parser: PageParser | None = None,
         tries: int | None = None,
     ) -> FetchedPage:
-        """Ask until a whole list of orders comes, or tries are used up.
+        """Retry until a complete list of orders arrives or the attempts are used up.
 
-        What is wrong inside single orders, time and again, is theirs: the page is taken then.
-
-        :param reader: reads the answer, if it is no list of orders.
-        :param tries: how often; as the API file says, unless given.
+        The last attempt accepts a page with invalid JSON inside single orders.
         """
         limits, renewed = self.endpoint.api.limits, False
         tries = tries or limits.tries
-        tried = 0
+        attempt = 0
         while True:
-            tried += 1
+            attempt += 1
             self.policy.wait_for_slot()
             failpoint("before-request")
             wait: float | None = None
             try:
                 response = self.endpoint.exchange(request, ResponseSink())
-            except (SourceUnreachable, SourceBusy) as not_asked:
-                error: SourceError = not_asked
+            except (SourceUnreachable, SourceBusy) as not_sent:
+                error: SourceError = not_sent
             else:
                 failpoint("after-response")
-                info = read_answer(response, reader or self.reader)
-                if is_ok(response, info) and (info.is_json or tried == tries):
+                info = parse_response(response, parser or self.parser)
+                if is_ok(response, info) and (info.is_json or attempt == tries):
                     self._pause_for_cost(info)
                     return FetchedPage(self.endpoint.describe(request), response, info)
                 error = self.endpoint.error_for(response, info)
@@ -181,44 +180,47 @@ class RetryingFetcher:
             if isinstance(error, SourceExpired) and not renewed:
                 renewed = self.endpoint.authenticator.renew()
                 if renewed:
-                    tried -= 1
+                    attempt -= 1
                     continue
-            self.policy.wait_before_retry(error, wait, tried, tries)
+            self.policy.wait_before_retry(error, wait, attempt, tries)
 
     def _pause_for_cost(self, info: PageInfo) -> None:
-        """Wait for the budget, where the next such request would not fit into it."""
+        """Pause until the API's cost budget covers the same request again."""
         if info.cost is not None:
             self.policy.limit.pause_for(cost_wait(info.cost))
 
 
 class ConsumeOnceFetcher:
-    """A consume-once API: one request in flight, noted, never repeated if it may have counted."""
+    """Fetches pages of a consume-once API; retries only requests that consumed no orders.
+
+    Each request is noted in the landing before it is sent; one request at a time is in flight.
+    """
 
     def __init__(self, endpoint: Endpoint, policy: RetryPolicy, landing: SourceLanding) -> None:
         self.endpoint = endpoint
         self.policy = policy
         self.landing = landing
-        self.reader = PageParser(endpoint.api)
+        self.parser = PageParser(endpoint.api)
         self.reserved = RESERVED_BYTES
 
     def fetch(
         self,
         request: Request,
         page: int,
-        reader: PageParser | None = None,  # noqa: ARG002 - a consume-once API has orders alone
-        tries: int | None = None,  # noqa: ARG002 - and is never asked for less of them
+        parser: PageParser | None = None,  # noqa: ARG002 - a consume-once API has order pages only
+        tries: int | None = None,  # noqa: ARG002 - retries depend on the status only
     ) -> FetchedPage:
-        """Ask until an answer comes that may have consumed orders."""
-        tried, renewed = 0, False
+        """Retry until a response arrives that may have consumed orders."""
+        attempt, renewed = 0, False
         while True:
-            tried += 1
+            attempt += 1
             self.policy.wait_for_slot()
-            signed = self.endpoint.authenticated(request)
+            authenticated = self.endpoint.authenticate(request)
             draft = self.landing.begin_request(page, self.endpoint.describe(request), self.reserved)
             failpoint("before-request")
             wait: float | None = None
             try:
-                response = self.endpoint.send(signed, _DraftRecorder(draft))
+                response = self.endpoint.send(authenticated, _DraftRecorder(draft))
             except SourceUnreachable as unreachable:
                 error: SourceError = unreachable
             else:
@@ -226,40 +228,40 @@ class ConsumeOnceFetcher:
                 draft.mark_complete()
                 if response.status not in NOT_CONSUMED:
                     self.reserved = max(self.reserved, 2 * len(response.body))
-                    return self._classify(draft, response)
-                error = self.endpoint.error_for(response, self.reader.parse(response.body))
+                    return self._fetched_page(draft, response)
+                error = self.endpoint.error_for(response, self.parser.parse(response.body))
                 wait = retry_after(response.headers, self.endpoint.api.limits)
             draft.discard()
             if isinstance(error, SourceExpired) and not renewed:
                 renewed = self.endpoint.authenticator.renew()
                 if renewed:
                     continue
-            self.policy.wait_before_retry(error, wait, tried)
+            self.policy.wait_before_retry(error, wait, attempt)
 
     def recover(self, draft: InFlightRequest) -> FetchedPage | None:
-        """What a request that a kill left in flight brought; None if certainly nothing."""
+        """The page of a request that a kill left in flight; None if it consumed no orders."""
         if draft.status in NOT_CONSUMED:
             return None
-        fetched = self._classify(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
+        fetched = self._fetched_page(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
         if not fetched.loss:
             fetched.error = None
             return fetched
-        fetched.response.problem = "the process ended meanwhile"
+        fetched.response.problem = "the process was killed meanwhile"
         fetched.error = PossibleLoss(
-            f"A process was killed while {self.endpoint.where} answered; "
+            f"A process was killed during a response of {self.endpoint.where}; "
             f"{_kept_bytes(fetched.response, draft.page)}.",
             _COMPARE,
         )
         return fetched
 
-    def _classify(self, draft: InFlightRequest, response: Response) -> FetchedPage:
-        """What *answer* is: orders, something else in whole JSON, or a possible loss."""
-        info = self.reader.parse(response.body)
+    def _fetched_page(self, draft: InFlightRequest, response: Response) -> FetchedPage:
+        """The page of *response*: orders, an error in valid JSON, or a possible loss of orders."""
+        info = self.parser.parse(response.body)
         fetched = FetchedPage(draft.request, response, info, draft)
         if response.status not in _SUCCESS or not info.is_json:
             fetched.loss = True
             fetched.error = PossibleLoss(
-                f"{self.endpoint.where} did not answer whole ({failure_text(response, info)}); "
+                f"{self.endpoint.where} did not answer in full ({failure_text(response, info)}); "
                 f"{_kept_bytes(response, draft.page)}.",
                 _COMPARE,
             )
@@ -269,10 +271,10 @@ class ConsumeOnceFetcher:
 
 
 class _DraftRecorder(ResponseSink):
-    """Writes an answer into its draft as it arrives.
+    """Writes a response into its draft while it arrives.
 
-    A disk that cannot take it is no fault of the answer: the rest is read all the same, since the
-    page may yet find its place. The draft ends there then, without a hole.
+    If the disk is full, the draft ends at that byte. The rest of the response is still received,
+    because the landing may have space for the page later.
     """
 
     def __init__(self, draft: InFlightRequest) -> None:

@@ -1,4 +1,4 @@
-"""Pull one source: ask, keep what came, go on - in that order, always."""
+"""Pull one source: fetch a page, land it, then request the next."""
 
 import logging
 import time
@@ -34,23 +34,23 @@ from orderpull.sources.spec.times import earlier, parse_time
 log = logging.getLogger("orderpull.pull")
 
 WORTH_AN_EXPORT = timedelta(days=2)
-"""What a first run has to span for an export to be asked for."""
+"""Shortest period of a first run that uses a bulk export."""
 
 LISTED, FULL_READ = "listed.json", "full-read.json"
-"""The notes of when all orders were last listed, and last read from the start."""
+"""Names of the notes with the time of the last reconcile and of the last full read."""
 
 
 @dataclass
 class PullResult:
-    """What pulling one source brought.
+    """The result of a pull of one source.
 
-    :param pages: numbers of the pages landed, adopted ones too.
-    :param orders: orders in them, as far as they could be counted.
-    :param possible_loss: numbers of the pages with which orders may have been lost.
-    :param cursor: how far the API has been read.
-    :param finished_at: when it had been read to its end (UTC); None if it was not.
-    :param error: what stopped it.
-    :param left: what is left to do, where the API tells a total.
+    :param pages: numbers of the landed pages, including recovered ones.
+    :param orders: number of orders in *pages*, as far as they could be counted.
+    :param possible_loss: numbers of the pages with a possible loss of orders.
+    :param cursor: modification time up to which the API has been read.
+    :param finished_at: time at which the last page was read (UTC); None before.
+    :param error: exception that stopped the pull.
+    :param left: estimate of the rest, if the API reports a total.
     """
 
     pages: list[int] = field(default_factory=list)
@@ -64,10 +64,10 @@ class PullResult:
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a pull begins.
+    """The point at which a pull continues.
 
-    :param cursor: how far the API has been read.
-    :param loaded_through: the highest page number that the ledger knows.
+    :param cursor: modification time up to which the API has been read.
+    :param loaded_through: highest page number in the ledger.
     """
 
     cursor: str | None = None
@@ -75,7 +75,7 @@ class ResumePoint:
 
 
 class Source(Endpoint):
-    """One account at one API, to be pulled."""
+    """An endpoint whose orders are pulled into a landing."""
 
     def pull(
         self,
@@ -84,28 +84,28 @@ class Source(Endpoint):
         stop: Stop,
         on_page: Callable[[PullResult], None] = lambda _: None,
     ) -> PullResult:
-        """Bring what the API has into *landing*; never raises for a fault of the source.
+        """Pull the orders of the API into *landing*; errors of the source are in the result.
 
-        :param stop: asked to stop, the pull ends after the page in hand.
-        :param on_page: is called after each page.
-        :raises LandingError: a page could not be kept; what was kept before stays.
+        :param stop: cancellation token; the pull ends after the current page.
+        :param on_page: called after each landed page.
+        :raises LandingError: a page could not be landed; earlier pages stay.
         """
-        pulled = PullResult(cursor=start.cursor)
+        result = PullResult(cursor=start.cursor)
         try:
             with landing.pulling():
                 self.authenticator.use_store(landing)
-                _Pull(self, landing, start, stop=stop, pulled=pulled, on_page=on_page).run()
+                _Pull(self, landing, start, stop=stop, result=result, on_page=on_page).run()
         except SourceError as error:
-            pulled.error = self.with_source(error)
+            result.error = self.with_source(error)
         except Interrupted as error:
-            pulled.error = error
+            result.error = error
         finally:
             self.client.close()
-        return pulled
+        return result
 
 
 class _Pull:
-    """One pull of one source, under way; the landing is held for it alone."""
+    """A running pull of one source, which holds the lock of the landing."""
 
     def __init__(
         self,
@@ -114,12 +114,12 @@ class _Pull:
         start: ResumePoint,
         *,
         stop: Stop,
-        pulled: PullResult,
+        result: PullResult,
         on_page: Callable[[PullResult], None],
     ) -> None:
         self.source = source
         self.landing = landing
-        self.pulled = pulled
+        self.result = result
         self.on_page = on_page
         self.started = time.monotonic()
         self.started_at = clock.now()
@@ -127,7 +127,7 @@ class _Pull:
         self.initial_cursor = start.cursor
         if source.api.cursor:
             self.initial_cursor = landing.newest_cursor(start.cursor, start.loaded_through)
-        pulled.cursor = self.initial_cursor
+        result.cursor = self.initial_cursor
         self.policy = policy = RetryPolicy(source, stop, self.started)
         self.once = ConsumeOnceFetcher(source, policy, landing) if source.api.consume_once else None
         self.fetcher: PageFetcher = self.once or RetryingFetcher(source, policy)
@@ -138,37 +138,36 @@ class _Pull:
         self.size = page_size(source.api.paging, source.size)
 
     def run(self) -> None:
-        """Adopt what a kill left in flight, then walk the API's pages."""
+        """Recover requests in flight, then read all pages, then reconcile if due."""
         if self.once:
             self._recover(self.once)
-        full = self._full_read_due()
-        if (
-            full and self.initial_cursor is None
-        ):  # the first read is one, however many runs it takes
-            self._note_time(FULL_READ)
+        full_read = self._full_read_due()
+        first_read = self.initial_cursor is None
+        if full_read and first_read:
+            self._note_time(FULL_READ)  # the first read is a full one, even if it takes many runs
         spec = self.source.api.export
-        exported = spec is not None and (full or self.initial_cursor is None) and self._export(spec)
-        self._walk(self._flow(from_start=full and not exported))
-        if self.pulled.finished_at:
-            if full:
+        exported = spec is not None and (full_read or first_read) and self._export(spec)
+        self._read_pages(self._flow(from_start=full_read and not exported))
+        if self.result.finished_at:
+            if full_read:
                 self._note_time(FULL_READ)
-            if self._listing_due():
-                self._land_listing()
+            if self._reconcile_due():
+                self._reconcile()
 
     def _full_read_due(self) -> bool:
-        """Whether everything is to be read again, since changes may not have shown."""
+        """True if ``full_reread_days`` have passed since the last full read."""
         days = self.source.settings.full_reread_days
         return days is not None and self._due(FULL_READ, timedelta(days=days))
 
-    def _listing_due(self) -> bool:
-        """Whether all orders are to be listed, to find those that were deleted."""
+    def _reconcile_due(self) -> bool:
+        """True if the interval of the setting ``reconcile`` has passed since the last one."""
         every = self.source.settings.reconcile
         return every is not None and self._due(LISTED, clock.duration(every))
 
     def _due(self, note: str, every: timedelta) -> bool:
         try:
-            kept = msgspec.json.decode(self.landing.note(note) or b"{}")
-            last = parse_time(kept.get("at"))
+            content = msgspec.json.decode(self.landing.note(note) or b"{}")
+            last = parse_time(content.get("at"))
         except (msgspec.DecodeError, AttributeError):
             last = None
         return last is None or self.started_at - last >= every
@@ -177,39 +176,39 @@ class _Pull:
         self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.started_at)}))
 
     def _export(self, spec: ExportSpec) -> bool:
-        """Begin with a file that the API writes; whether it could be had."""
+        """Land a bulk export; false if the export is not worth it, or failed."""
         start, cursor = self.source.start, self.source.api.cursor
         if start is None or cursor is None or self.started_at - start < WORTH_AN_EXPORT:
             return False
         export = BulkExport(self.source, self.fetcher, self.policy, self.landing)
         since, newest = self._within_horizon(cursor, start), start
-        started_at = earlier(self.started_at, timedelta(seconds=cursor.lag))
+        until = earlier(self.started_at, timedelta(seconds=cursor.lag))
         try:
-            for chunk in export.run(spec, since, started_at):
+            for chunk in export.run(spec, since, until):
                 newest = max(newest, chunk.newest or newest)
                 self._land_body("export", chunk.lines, orders=chunk.orders)
                 self.policy.sleep(0)
         except SourceError as error:
             export.clear_state()
-            log.warning("source=%s no export, pages are read instead: %s",
+            log.warning("source=%s the export failed, pages are read instead: %s",
                         self.source.name, error.message)  # fmt: skip
             return False
-        self._reached(newest)
-        self.initial_cursor = self.pulled.cursor
+        self._save_cursor(newest)
+        self.initial_cursor = self.result.cursor
         export.clear_state()
         return True
 
-    def _land_listing(self) -> None:
-        """List all orders and keep that, so that the loader finds those that vanished."""
-        answers = list_all_orders(self.source, self.fetcher, self.next_page)
-        bodies = [each.response.body for each in answers]
+    def _reconcile(self) -> None:
+        """Land a list of all orders, so that the loader finds deleted ones."""
+        pages = list_all_orders(self.source, self.fetcher, self.next_page)
+        bodies = [page.response.body for page in pages]
         self._land_body("listing", join_parts(bodies), [Part(len(each)) for each in bodies])
         self._note_time(LISTED)
 
     def _land_body(
         self, kind: Kind, body: bytes, parts: Sequence[Part] = (), orders: int = 0
     ) -> None:
-        """Land what is no answer of its own as a page."""
+        """Land *body*, which joins or splits responses, as a page of *kind*."""
         meta = PageMeta(
             source=self.source.name,
             page=self.next_page,
@@ -224,107 +223,115 @@ class _Pull:
             parts=list(parts),
         )
         self.landing.land(meta, body)
-        self._landed(meta)
+        self._after_landing(meta)
 
     def _flow(self, *, from_start: bool) -> PageFlow:
-        api, since, started_at = self.source.api, self.source.start, self.started_at
+        """The flow of this run.
+
+        :param from_start: read all orders since the setting ``start``, not from the cursor.
+        """
+        api, since, until = self.source.api, self.source.start, self.started_at
         if api.cursor:
             cursor = parse_time(self.initial_cursor)
             if cursor and not from_start:
                 overlap = self.source.settings.overlap
-                back = timedelta(seconds=api.cursor.overlap if overlap is None else overlap)
-                since = earlier(cursor, back)
-            started_at = earlier(started_at, timedelta(seconds=api.cursor.lag))
+                seconds = api.cursor.overlap if overlap is None else overlap
+                since = earlier(cursor, timedelta(seconds=seconds))
+            until = earlier(until, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return incremental_flow(api, self.size, since, started_at)
+        return incremental_flow(api, self.size, since, until)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
-        """*since*, or the earliest time that the API still answers for."""
+        """*since*, or the earliest modification time that the API still returns."""
         if cursor.horizon is None:
             return since
         earliest = earlier(self.started_at, timedelta(days=cursor.horizon))
         if since < earliest:
-            log.warning("source=%s the API answers for the last %g days only: orders changed "
+            log.warning("source=%s the API returns the last %g days only: orders changed "
                         "before %s are not read", self.source.name, cursor.horizon,
                         earliest.date())  # fmt: skip
         return max(since, earliest)
 
-    def _walk(self, steps: PageFlow) -> None:
-        """Ask, keep, and let the plan say what to ask next."""
+    def _read_pages(self, flow: PageFlow) -> None:
+        """Fetch and land the pages of *flow*.
+
+        :raises SourceBroken: all pages were read, but records were skipped.
+        """
         try:
-            reached = drive(steps, self._fetch)
+            reached = drive(flow, self._fetch)
         except _LimitReachedError:
             return
         if self.size.skipped_records:
             raise SourceBroken(
-                f"{self.source.where} breaks down over single orders: these were passed by, all "
-                "others read.",
-                "Each run asks for them again; look for orders there that cannot be opened.",
+                f"{self.source.where} fails for single orders: they were skipped, all others were "
+                "read.",
+                "Each run requests them again; look in the shop for orders that cannot be opened.",
             )
-        self.pulled.finished_at = clock.now()
-        self._reached(reached)
+        self.result.finished_at = clock.now()
+        self._save_cursor(reached)
 
-    def _fetch(self, ask: PageRequest) -> PageInfo:
-        """Do one step of the plan, and keep what came of it."""
-        if self._limit_reached(ask):
+    def _fetch(self, page_request: PageRequest) -> PageInfo:
+        """Fetch and land one page. :raises _LimitReachedError: this run has pulled enough."""
+        if self._limit_reached(page_request):
             raise _LimitReachedError
-        self._reached(ask.reached)
-        fetched = self.fetcher.fetch(self.source.request(ask), self.next_page, tries=ask.tries)
+        self._save_cursor(page_request.reached)
+        request = self.source.request(page_request)
+        fetched = self.fetcher.fetch(request, self.next_page, tries=page_request.tries)
         self._update_eta(fetched.info)
-        self._land_and_clear(fetched, ask)
+        self._land_and_clear(fetched, page_request)
         return fetched.info
 
     def _update_eta(self, info: PageInfo) -> None:
-        """Say once how much there is to do, and keep account of it."""
-        known, self.pulled.left = self.pulled.left, self.eta.update(info)
-        if (left := self.pulled.left) and known is None and not self.eta_logged:
+        """Update the estimate, and log the first one."""
+        self.result.left = left = self.eta.update(info)
+        if left and not self.eta_logged:
             self.eta_logged = True
-            log.info("source=%s %d orders are there: %s", self.source.name, left.total, left)
+            log.info("source=%s %d orders to pull: %s", self.source.name, left.total, left)
 
-    def _reached(self, time: datetime | None) -> None:
-        """Keep it, where the API was read up to *time* for certain."""
-        if time is None:
+    def _save_cursor(self, reached: datetime | None) -> None:
+        """Save the cursor *reached*, up to which all orders have been read."""
+        if reached is None:
             return
-        cursor = self._forward(time)
-        if cursor != self.pulled.cursor:
+        cursor = self._forward(reached)
+        if cursor != self.result.cursor:
             self.landing.keep_cursor(cursor, self.next_page - 1)
-            self.pulled.cursor = cursor
+            self.result.cursor = cursor
 
-    def _limit_reached(self, ask: PageRequest) -> bool:
-        """Whether this run has pulled as much as it may.
+    def _limit_reached(self, page_request: PageRequest) -> bool:
+        """True if ``max_pages`` or ``max_seconds`` ends this run before *page_request*.
 
-        The time that is read again counts only once it is passed: a run that stopped within it
-        would be followed by one that stops there too.
+        Neither applies inside the overlap. A run that stopped there would save no new cursor, and
+        every later run would stop at the same page.
         """
         settings = self.source.settings
         pages, seconds = settings.max_pages, settings.max_seconds
-        full = pages is not None and len(self.pulled.pages) >= pages
+        enough_pages = pages is not None and len(self.result.pages) >= pages
         late = seconds is not None and time.monotonic() - self.started >= seconds
-        if not full and not late:
+        if not enough_pages and not late:
             return False
-        if (
-            ask.sorted_from is not None
-            and self.initial_cursor
-            and self.pulled.cursor == self.initial_cursor
-        ):
+        moves_cursor = page_request.sorted_from is not None
+        if moves_cursor and self.initial_cursor and self.result.cursor == self.initial_cursor:
             return False
-        reason = f"{pages} pages" if full else f"{seconds:g} seconds"
-        if self.once or ask.sorted_from is not None:
-            level, rest = logging.INFO, "goes on"
+        reason = f"{pages} pages" if enough_pages else f"{seconds:g} seconds"
+        if self.once or moves_cursor:
+            level, outlook = logging.INFO, "goes on"
         else:
-            level, rest = logging.WARNING, "begins at the same place again, and needs more"
+            level, outlook = (
+                logging.WARNING,
+                "starts again at the same page and needs a higher limit",
+            )
         log.log(level, "source=%s stopped after %s, as set; the next run %s",
-                self.source.name, reason, rest)  # fmt: skip
+                self.source.name, reason, outlook)  # fmt: skip
         return True
 
-    def _land_and_clear(self, fetched: FetchedPage, ask: PageRequest) -> None:
-        """Keep what came, then let go of the note that it was asked for."""
+    def _land_and_clear(self, fetched: FetchedPage, page_request: PageRequest) -> None:
+        """Land the page, then discard its request in flight."""
         info = fetched.info
         empty = info.state == "whole" and not info.orders
         try:
-            if fetched.loss or not (empty or _is_duplicate(ask, info)):
-                self._land(fetched, self._cursor(ask, info))
+            if fetched.loss or not (empty or _is_duplicate(page_request, info)):
+                self._land(fetched, self._cursor(page_request, info))
             if fetched.draft:
                 fetched.draft.discard()
         finally:
@@ -333,29 +340,29 @@ class _Pull:
         if fetched.error:
             raise fetched.error
 
-    def _cursor(self, ask: PageRequest, info: PageInfo) -> str | None:
-        """How far the API has been read once this page is kept, where the page itself tells.
+    def _cursor(self, page_request: PageRequest, info: PageInfo) -> str | None:
+        """The cursor after this page; None if the page does not move the cursor.
 
-        A page out of order takes back what those before it told: the API sorts otherwise.
+        A page that is not sorted resets the cursor, because the API does not sort as expected.
         """
-        if ask.sorted_from is None:
+        if page_request.sorted_from is None:
             return None
-        if not info.sorted_from(ask.sorted_from):
+        if not info.sorted_from(page_request.sorted_from):
             start = self.source.start
             return self.initial_cursor or (clock.iso(start) if start else None)
         if info.newest is None:
             return None
-        return self._forward(min(info.newest, ask.upto or info.newest), self.pulled.cursor)
+        return self._forward(min(info.newest, page_request.upto or info.newest), self.result.cursor)
 
     def _forward(self, newest: datetime, cursor: str | None = None) -> str:
-        """The cursor at *newest*: never before *cursor*, or where this run began.
+        """The cursor at *newest*, but not before *cursor* and not after the start of this run.
 
-        Nor in a future that only an order with a wrong stamp has seen: nothing would come after it.
+        A modification time in the future would hide all later changes.
         """
         return max(clock.iso(min(newest, self.started_at)), cursor or self.initial_cursor or "")
 
     def _land(self, fetched: FetchedPage, cursor: str | None = None) -> None:
-        """Land a page, and what belongs to its orders. When this returns, it is on the disk."""
+        """Land a page durably, together with its child pages."""
         response, info = fetched.response, fetched.info
         body, parts = self.children.body_for(fetched, self.next_page)
         meta = PageMeta(
@@ -374,23 +381,24 @@ class _Pull:
             cursor_after=cursor,
         )
         self.landing.land(meta, body)
-        self._landed(meta)
+        self._after_landing(meta)
 
-    def _landed(self, meta: PageMeta) -> None:
+    def _after_landing(self, meta: PageMeta) -> None:
+        """Update the result, log the page, and report progress."""
         self.next_page = meta.page + 1
-        self.pulled.pages.append(meta.page)
-        self.pulled.orders += meta.orders
-        self.pulled.cursor = meta.cursor_after or self.pulled.cursor
+        self.result.pages.append(meta.page)
+        self.result.orders += meta.orders
+        self.result.cursor = meta.cursor_after or self.result.cursor
         if meta.possible_loss:
-            self.pulled.possible_loss.append(meta.page)
+            self.result.possible_loss.append(meta.page)
         log.info("source=%s page=%d state=%s orders=%d bytes=%d",
                  meta.source, meta.page, meta.state, meta.orders, meta.size)  # fmt: skip
-        self.on_page(self.pulled)
+        self.on_page(self.result)
 
     def _recover(self, once: ConsumeOnceFetcher) -> None:
-        """Make pages of what a kill left in flight.
+        """Land the requests that a kill left in flight.
 
-        :raises PossibleLoss: orders may be lost with it.
+        :raises PossibleLoss: orders may be lost with such a request.
         """
         for draft in self.landing.requests_in_flight():
             landed = draft.page < self.next_page
@@ -402,10 +410,14 @@ class _Pull:
 
 
 class _LimitReachedError(Exception):
-    """This run has pulled as much as it may."""
+    """``max_pages`` or ``max_seconds`` is reached."""
 
 
-def _is_duplicate(ask: PageRequest, info: PageInfo) -> bool:
-    """Whether a window is read again, and this page of it brings nothing new."""
-    in_order = ask.sorted_from is None or info.sorted_from(ask.sorted_from)
-    return ask.seen is not None and in_order and ask.seen.issuperset(info.fingerprints)
+def _is_duplicate(page_request: PageRequest, info: PageInfo) -> bool:
+    """True if the page belongs to a pass that verifies, and has no new versions."""
+    in_order = page_request.sorted_from is None or info.sorted_from(page_request.sorted_from)
+    return (
+        page_request.seen is not None
+        and in_order
+        and page_request.seen.issuperset(info.fingerprints)
+    )

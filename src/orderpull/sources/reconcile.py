@@ -1,4 +1,4 @@
-"""All orders' ids, listed: what is stored and not among them was deleted."""
+"""Reconcile: list the ids of all orders, so that the loader finds orders deleted at the source."""
 
 from collections.abc import Iterable
 
@@ -14,28 +14,28 @@ from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
 
 MAX_PASSES = 4
-"""How often all is listed before it is given up as moving too fast."""
+"""Most passes over the list before the run gives up because orders change too fast."""
 
 
 class IdExtractor:
-    """Reads ids out of pages that list orders."""
+    """Extracts the order ids from the pages of a list of all orders."""
 
     def __init__(self, api: Api) -> None:
-        self.api = _listing(api)
-        self.reader = PageParser(self.api)
+        self.api = _reconcile_api(api)
+        self.parser = PageParser(self.api)
         self._path = ".".join((*api.record_path.inner, api.order.id or api.order.number))
         self._extractor = JsonExtractor(None, [self._path])
 
     def of(self, bodies: Iterable[bytes]) -> list[str]:
-        """The ids of all orders in *bodies*, as many times as they are listed.
+        """The ids of all orders in *bodies*, with repetitions.
 
-        :raises SourceUnexpected: one cannot be read, so that its order would seem to be missing.
+        :raises SourceUnexpected: an id cannot be read; its order would then seem to be deleted.
         """
         return [self._id(raw) for body in bodies for raw in self._records(body)]
 
     def _records(self, body: bytes) -> list[msgspec.Raw]:
         try:
-            return self.reader.records(self.reader.json(body))
+            return self.parser.records(self.parser.json(body))
         except (msgspec.DecodeError, RecursionError) as error:
             raise _unreadable() from error
 
@@ -46,17 +46,18 @@ class IdExtractor:
             raise _unreadable() from error
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise _unreadable()
-        return str(value).replace("\0", "")  # as the shaping has it
+        return str(value).replace("\0", "")  # as in the normalizing SQL
 
 
 def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list[FetchedPage]:
-    """The answers that list all orders: read until nothing can have slipped through.
+    """Fetch pages that list all orders, in passes, until no order can have been missed.
 
-    Orders slip through where others leave the part of the list that was read, so that those behind
-    move up. Such an order came on two pages, or is gone in the next pass. New orders do no harm.
+    If an order is deleted from a page already read, later orders move up by one and one of them is
+    never seen. A pass is accepted if it has all ids of the pass before, and that pass listed no id
+    on two pages. New orders do no harm.
 
-    :raises SourceUnstable: each pass shows that orders moved.
-    :raises SourceUnexpected: no order is listed at all, or one whose id cannot be read.
+    :raises SourceUnstable: orders moved in each pass.
+    :raises SourceUnexpected: the list is empty, or has an unreadable id.
     """
     ids = IdExtractor(endpoint.api)
     before: set[str] | None = None
@@ -66,7 +67,7 @@ def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list
         ids_listed = set[str]().union(*pages)
         if not ids_listed:
             raise SourceUnexpected(
-                f"{endpoint.where} lists no order at all.", "So nothing counts as deleted."
+                f"{endpoint.where} lists no order at all.", "No order is marked as deleted."
             )
         if before is not None and before <= ids_listed:
             return fetched
@@ -74,38 +75,37 @@ def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list
         before = None if moved else ids_listed
     raise SourceUnstable(
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
-        "What came is kept; the next run lists them again.",
+        "No order is marked as deleted; the next run lists all orders again.",
     )
 
 
 def _single_pass(
     endpoint: Endpoint, fetcher: PageFetcher, ids: IdExtractor, page: int
 ) -> list[FetchedPage]:
-    paging, spec, answers = ids.api.paging, ids.api.reconcile, list[FetchedPage]()
-    most = (spec.size if spec else None) or paging.max_size
-    size = page_size(paging, most, all_or_none=True)
+    """Fetch all pages of the list once; a page identical to the page before is dropped."""
+    paging, spec, pages = ids.api.paging, ids.api.reconcile, list[FetchedPage]()
+    size = page_size(paging, (spec.size if spec else None) or paging.max_size, all_or_none=True)
 
-    def fetch(request: PageRequest) -> PageInfo:
-        http_request = endpoint.request(request, ids.api.request)
-        fetched = fetcher.fetch(http_request, page, ids.reader, request.tries)
-        if (
-            not answers or fetched.response.body != answers[-1].response.body
-        ):  # the last one repeated
-            answers.append(fetched)
+    def fetch(page_request: PageRequest) -> PageInfo:
+        request = endpoint.request(page_request, ids.api.request)
+        fetched = fetcher.fetch(request, page, ids.parser, page_request.tries)
+        if not pages or fetched.response.body != pages[-1].response.body:
+            pages.append(fetched)
         return fetched.info
 
     drive(iterate_pages(paging, size, PageRequest()), fetch)
-    return answers
+    return pages
 
 
 def _unreadable() -> SourceUnexpected:
     return SourceUnexpected(
-        "The list of all orders has one whose id cannot be read.", "So nothing counts as deleted."
+        "The list of all orders has an order whose id cannot be read.",
+        "No order is marked as deleted.",
     )
 
 
-def _listing(api: Api) -> Api:
-    """*api* as it is asked for all orders."""
+def _reconcile_api(api: Api) -> Api:
+    """*api* with the request that lists all orders."""
     spec = api.reconcile
     if spec is None:
         return api

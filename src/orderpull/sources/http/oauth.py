@@ -74,7 +74,7 @@ class TokenResponse:
 
     @property
     def token(self) -> str | None:
-        """The token; None if the response has none."""
+        """The token; None if absent."""
         if self._spec.token.startswith(HEADER):
             return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
         value = self._values.get(self._spec.token)
@@ -82,7 +82,7 @@ class TokenResponse:
 
     @property
     def refresh_token(self) -> str | None:
-        """The next refresh token; None if the response has none."""
+        """The next refresh token; None if absent."""
         value = self._values.get(self._spec.refresh_token)
         return value if isinstance(value, str) and value else None
 

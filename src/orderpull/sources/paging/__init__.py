@@ -1,1 +1,1 @@
-"""Paging: which page to request next, and what a response says about it."""
+"""Paging (pagination): choose the next page request from the response before it."""

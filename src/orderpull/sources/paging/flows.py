@@ -1,8 +1,8 @@
-"""Pagination as generators without I/O: which page to request next, and with which page size.
+"""Pagination as generators without I/O: the next page request and its page size.
 
-A flow yields a :class:`PageRequest` and receives the :class:`PageInfo` of the response, as
-httpx builds its ``auth_flow``. So each kind of paging reads as what it does and runs in tests
-without a server. Flows over orders that change meanwhile are in ``incremental.py``.
+A flow yields a :class:`PageRequest` and receives the :class:`PageInfo` of the response, like the
+``auth_flow`` of httpx, so tests run flows without a server. ``incremental.py`` has the flows that
+read orders while they change.
 """
 
 from collections.abc import Callable, Generator
@@ -16,23 +16,23 @@ from orderpull.sources.spec.blocks import PagingSpec
 
 End = TypeVar("End")
 Params = dict[str, str | int]
-"""Values by their places: names of query parameters, or ``$.`` and keys into the body."""
+"""Values by request field: a query parameter, or ``$.`` and a path in the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What is special about one call.
+    """A request for one page, before URL and authentication.
 
-    :param params: added to what every call sends.
-    :param url: the URL of the page, where the page before told it; nothing else is sent then.
-    :param alone: whether what every call sends is left out.
-    :param sorted_from: where the cursor may follow the pages: the answer should be sorted from
-        here on, and its newest stamp is how far the API has been read.
-    :param upto: but not further than this.
-    :param seen: where something is read again to verify it: the versions already landed; a page
-        without any other is not kept.
-    :param reached: how far the API has been read for certain before this call.
-    :param tries: how often it is tried; as the API file says, unless given.
+    :param params: request fields beside those of ``[request]``.
+    :param url: URL of the page, from the response before it; replaces all other fields.
+    :param alone: leave out the query parameters of ``[request]``.
+    :param sorted_from: lower bound of a response that should be sorted by modification time. The
+        newest time in this page then becomes the cursor. None: the page does not move the cursor.
+    :param upto: upper limit of the cursor taken from this page.
+    :param seen: fingerprints already landed, in a pass that verifies; a page without new
+        fingerprints is not landed.
+    :param reached: modification time up to which all orders have been read.
+    :param tries: most attempts; None: ``[limits]`` ``tries``.
     """
 
     params: Params = field(default_factory=dict)
@@ -46,38 +46,39 @@ class PageRequest:
 
 
 PageFlow = Generator[PageRequest, PageInfo, datetime | None]
-"""Yields what to ask, is sent what came; returns the cursor that a verified window reached."""
+"""Yields page requests, receives page infos, and returns the cursor of a verified window."""
 
 
 def drive(
     flow: Generator[PageRequest, PageInfo, End], fetch: Callable[[PageRequest], PageInfo]
 ) -> End:
-    """Do what *plan* asks until it ends; what it returns.
+    """Run *flow* to its end and return its result.
 
-    :param answer: gives the reading of what an ask brought. Where the API breaks down over it, the
-        plan is told and may ask for less.
+    A :class:`SourceBroken` of *fetch* is thrown into the flow, which may retry with a smaller page.
+
+    :param fetch: sends a page request and returns the info of its response.
     """
     try:
-        request = next(flow)
+        page_request = next(flow)
         while True:
             try:
-                info = fetch(request)
+                info = fetch(page_request)
             except SourceBroken as error:
-                request = flow.throw(error)
+                page_request = flow.throw(error)
             else:
-                request = flow.send(info)
+                page_request = flow.send(info)
     except StopIteration as end:
-        returned: End = end.value
-        return returned
+        result: End = end.value
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in a list a page begins.
+    """Start of a page within a list.
 
-    :param count: how many orders came before it.
-    :param skipped: how many the pages before it had room for.
-    :param token: the cursor or URL that the page before told.
+    :param count: number of orders received before the page.
+    :param skipped: sum of the page sizes before the page.
+    :param token: cursor or URL from the page before.
     """
 
     count: int = 0
@@ -85,9 +86,9 @@ class Position:
     token: str | None = None
 
     def after(self, paging: PagingSpec, info: PageInfo) -> "Position | None":
-        """Where the page after *reading* begins; None if there is none.
+        """Start of the page after the page *info*; None if the page *info* is the last.
 
-        :raises SourceUnexpected: there is one, but the API does not say where.
+        :raises SourceUnexpected: the API reports a next page without its cursor or URL.
         """
         if paging.kind == "single" or info.more is False:
             return None
@@ -95,7 +96,7 @@ class Position:
         if paging.kind in SERVER_DRIVEN:
             if info.more and not info.next:
                 raise SourceUnexpected(
-                    f"The API says that there are more pages ({paging.more}), but not where.",
+                    f"The API reports more pages ({paging.more}), but no cursor or URL for them.",
                     "Check next and more in [paging] of the api file.",
                 )
             return Position(count, token=info.next) if info.next else None
@@ -105,67 +106,70 @@ class Position:
 
 
 SERVER_DRIVEN = frozenset({"cursor", "next", "link"})
-"""Kinds of paging where a page tells where the next one is."""
+"""Kinds of paging where each response contains the cursor or URL of the next page."""
 
-
-MOST_IN_A_ROW = 3
-"""Orders that are passed by one after the other, at most."""
+MAX_SKIPPED_IN_A_ROW = 3
+"""Most records skipped one after another; more mean that the API itself is out of order."""
 
 
 class PageSize:
-    """How many orders are asked for at once: fewer while the API is not up to more.
+    """Adaptive page size (orders per request): shrinks while the API fails with larger pages.
 
-    :param size: orders; None where the API has no say in it.
-    :param all_or_none: whether nothing may be passed by, since what is missing would mislead.
-    :ivar skipped_records: whether an order was passed by, since the API breaks down over it alone.
+    :param size: the initial and largest page size; None if the API has no page size.
+    :param all_or_none: never skip a record, because an incomplete list would mislead.
+    :ivar skipped_records: a record was skipped because the API fails for this record alone.
     """
 
     def __init__(self, size: int | None, *, all_or_none: bool = False) -> None:
-        self._most = self._now = size
+        self._largest = self._current = size
         self._all_or_none = all_or_none
         self._in_a_row = 0
         self.skipped_records = False
 
     def size_at(self, paging: PagingSpec, position: Position) -> int | None:
-        """The size at *position*: where pages have numbers, one that divides what is skipped."""
-        if self._now is None or paging.kind != "page" or position.skipped % self._now == 0:
-            return self._now
-        return max(n for n in range(1, self._now + 1) if position.skipped % n == 0)
+        """Page size for *position*.
+
+        With numbered pages this is the largest size that divides the number of records already
+        skipped, so that a page starts exactly there.
+        """
+        if self._current is None or paging.kind != "page" or position.skipped % self._current == 0:
+            return self._current
+        return max(n for n in range(1, self._current + 1) if position.skipped % n == 0)
 
     def shrink(self) -> bool:
-        """Ask for half as many; whether that is possible."""
-        if self._now is None or self._now == 1:
+        """Halve the page size; false if that is impossible."""
+        if self._current is None or self._current == 1:
             return False
-        self._now //= 2
+        self._current //= 2
         return True
 
     @property
     def just_skipped(self) -> bool:
-        """Whether an order was just passed by."""
+        """True if the last request skipped a record."""
         return self._in_a_row > 0
 
     def skip_record(self, paging: PagingSpec) -> bool:
-        """Go on behind the order that the API breaks down over; whether that is possible.
+        """Skip the record for which the API fails; false if that is impossible.
 
-        Not where several in a row are such: then it is the API that is out of order.
+        Skipping needs numbered or offset pages of size 1, and few skipped records in a row.
         """
-        if self._all_or_none or self._now != 1 or paging.kind not in {"page", "offset"}:
+        if self._all_or_none or self._current != 1 or paging.kind not in {"page", "offset"}:
             return False
         self._in_a_row += 1
-        if self._in_a_row > MOST_IN_A_ROW:
+        if self._in_a_row > MAX_SKIPPED_IN_A_ROW:
             return False
         self.skipped_records = True
         return True
 
     def grow(self) -> None:
-        """Ask for twice as many again, up to the size that was wanted."""
+        """Double the page size, up to the initial one."""
         self._in_a_row = 0
-        if self._now is not None and self._most is not None:
-            self._now = min(self._most, self._now * 2)
+        if self._current is not None and self._largest is not None:
+            self._current = min(self._largest, self._current * 2)
 
 
 def page_size(paging: PagingSpec, size: int | None, *, all_or_none: bool = False) -> PageSize:
-    """The page size that *paging* has a place for, *size* if that is given."""
+    """The page size *size*, or the default of *paging*; unset if requests carry no page size."""
     sized = (size or paging.size) if paging.size_param else None
     return PageSize(sized, all_or_none=all_or_none)
 
@@ -173,19 +177,20 @@ def page_size(paging: PagingSpec, size: int | None, *, all_or_none: bool = False
 def fetch_page(
     paging: PagingSpec, size: PageSize, at: Position, request: PageRequest
 ) -> Generator[PageRequest, PageInfo, PageInfo]:
-    """The page at *at* of the list that *ask* asks for: smaller while the API breaks down over it.
+    """Fetch the page at *at*, with a smaller page size while the API fails.
 
-    An order that it breaks down over alone is passed by, where pages have positions: in its place
-    comes a reading without stamp.
+    A record for which the API fails alone is skipped if pages have positions. The info of a skipped
+    record counts one order without modification time.
 
-    :raises SourceBroken: it cannot be passed by.
+    :param request: request of the list.
+    :raises SourceBroken: the record cannot be skipped.
     """
     if size.just_skipped:
         request = replace(request, tries=1)
     while True:
-        now = size.size_at(paging, at)
+        current = size.size_at(paging, at)
         try:
-            info = yield _placed(paging, at, now, request)
+            info = yield _request_at(paging, at, current, request)
         except SourceBroken:
             if size.shrink():
                 request = replace(request, tries=1)
@@ -196,26 +201,26 @@ def fetch_page(
             else:
                 raise
         else:
-            info.requested_size = now or paging.size
+            info.requested_size = current or paging.size
             info.is_continuation = at.count > 0
             size.grow()
             return info
 
 
-def _placed(
+def _request_at(
     paging: PagingSpec, at: Position, size: int | None, request: PageRequest
 ) -> PageRequest:
-    """The call for the page at *at*."""
+    """The request for the page at *at* of the list that *request* reads."""
     if at.token and paging.kind in {"next", "link"}:
         return replace(request, params={}, url=at.token)
-    place = positioned(paging, at, size)
+    params = position_params(paging, at, size)
     if at.token and not paging.repeat:
-        return replace(request, params=place, alone=True)
-    return replace(request, params=request.params | place)
+        return replace(request, params=params, alone=True)
+    return replace(request, params=request.params | params)
 
 
-def positioned(paging: PagingSpec, at: Position, size: int | None) -> Params:
-    """The parameters that say which page is asked for, and how large."""
+def position_params(paging: PagingSpec, at: Position, size: int | None) -> Params:
+    """The request fields of position and page size."""
     params: Params = {paging.size_param: size} if paging.size_param and size else {}
     if paging.param is None or paging.kind in {"next", "link"}:
         return params
@@ -233,12 +238,12 @@ def iterate_pages(
     start: str | None = None,
     on_page: Callable[[PageInfo], None] = lambda _: None,
 ) -> Generator[PageRequest, PageInfo, None]:
-    """The pages of one list, from first to last.
+    """Fetch the pages of one list, from first to last.
 
-    :param ask: asks for the list.
-    :param start: the cursor of the first page.
-    :param note: is told each page.
-    :raises SourceUnexpected: the API goes round in circles, so that nothing would ever end.
+    :param request: request of the list.
+    :param start: cursor of the first page.
+    :param on_page: called with the info of each page.
+    :raises SourceUnexpected: the pages form a loop.
     """
     at: Position | None = Position(token=start)
     before: PageInfo | None = None
@@ -253,23 +258,25 @@ def iterate_pages(
 
 
 def drain(paging: PagingSpec, size: PageSize) -> PageFlow:
-    """Ask the same until nothing comes any more."""
+    """Repeat the same request until a response has no orders."""
     while True:
-        info = yield PageRequest(positioned(paging, Position(), size.size_at(paging, Position())))
+        info = yield PageRequest(
+            position_params(paging, Position(), size.size_at(paging, Position()))
+        )
         if info.state == "whole" and not info.orders:
             return None
 
 
 def single_pass(paging: PagingSpec, size: PageSize) -> PageFlow:
-    """Walk the pages from first to last."""
+    """Read all pages once, for an API without cursor."""
     yield from iterate_pages(paging, size, PageRequest())
     return None
 
 
 def repeated(paging: PagingSpec, before: PageInfo | None, info: PageInfo) -> bool:
-    """Whether a page past the end repeats the last one, as some APIs do.
+    """True if the page *info* repeats the page *before*, as some APIs do past the end.
 
-    :raises SourceUnexpected: the position may as well make no difference at all.
+    :raises SourceUnexpected: the first page is full and repeated: the API ignores the position.
     """
     if before is None or not info.orders or info.fingerprints != before.fingerprints:
         return False
@@ -286,13 +293,13 @@ def repeated(paging: PagingSpec, before: PageInfo | None, info: PageInfo) -> boo
 
 
 def check_for_loop(visited: set[str], following: Position | None) -> None:
-    """Note where the next page is. :raises SourceUnexpected: it was there before."""
+    """Add the next position to *visited*. :raises SourceUnexpected: it was visited before."""
     token = following.token if following else None
     if token is None:
         return
     if token in visited:
         raise SourceUnexpected(
-            "The pages lead round in a circle: one names a next page that was read before.",
-            "Run again; if it comes again, check [paging] of the api file.",
+            "The pages form a loop: a page names a next page that was read before.",
+            "Run again; if the loop remains, check [paging] of the api file.",
         )
     visited.add(token)

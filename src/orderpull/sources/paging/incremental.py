@@ -1,8 +1,8 @@
-"""Reading orders that change while they are read, and losing none.
+"""Incremental reading: flows that lose no order although orders change while they are read.
 
-An order that changes moves to another place of the list, and moves others with it. Where the API
-sorts by the cursor, asking again from the newest stamp seen cannot pass any by; where it does not,
-a window of time is read until two passes agree.
+A changed order moves within the list and shifts other orders between pages. If the API sorts by
+modification time, each request starts at the newest time seen (reseek), so no order is missed.
+Otherwise a time window is read until two passes agree (window_verify).
 """
 
 from collections.abc import Generator, Iterable, Iterator
@@ -29,20 +29,19 @@ from orderpull.sources.spec.blocks import CursorSpec, PagingSpec
 from orderpull.sources.spec.times import earlier, format_bound, rounded, step
 
 MAX_CLOCK_SKEW = timedelta(days=1)
-"""By which an API's clock may differ from ours at most: nothing comes late before that."""
+"""Largest difference between an API's clock and ours; older slices receive no late orders."""
 
 MAX_PASSES = 6
-"""How often a window is read before it is given up as moving too fast."""
+"""Most passes over a window before the run gives up because orders change too fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time that is read, and how the API is asked for it.
+    """A period of modification times to read.
 
-    :param size: orders asked for at once.
-    :param since: the cursor, or the start.
-    :param until: the upper bound: the run's beginning, or where the next window begins.
-    :param reached: how far the API has been read for certain before.
+    :param since: lower bound: the cursor, or the source's ``start``.
+    :param until: upper bound: the start of the run, or of the next slice.
+    :param reached: modification time up to which all orders have been read before.
     """
 
     paging: PagingSpec
@@ -53,157 +52,163 @@ class Window:
     reached: datetime | None = None
 
     def params(self, lower: datetime) -> Params:
-        """The parameters that ask for orders from *lower* on."""
+        """Request fields of the bounds, for orders modified from *lower* on."""
         cursor = self.cursor
-        first = bound(cursor, self.sent_lower(lower))
-        last = bound(cursor, self.until, upper=True)
-        bounds: Params = {cursor.lower: first} if cursor.lower else {}
+        first = format_cursor(cursor, self.sent_lower(lower))
+        last = format_cursor(cursor, self.until, upper=True)
+        params: Params = {cursor.lower: first} if cursor.lower else {}
         if cursor.upper:
-            bounds[cursor.upper] = last
+            params[cursor.upper] = last
         if cursor.filter and cursor.filter_text:
             text = cursor.filter_text.replace("{lower}", first).replace("{upper}", last)
-            bounds[cursor.filter] = text
-        return bounds
+            params[cursor.filter] = text
+        return params
 
     def sent_lower(self, lower: datetime) -> datetime:
-        """The bound to send, so that an order of the very instant *lower* is answered."""
+        """The bound to send so that the response includes orders modified exactly at *lower*."""
         bound = rounded(lower, self.cursor.precision)
         return bound if self.cursor.inclusive else earlier(bound, step(self.cursor.precision))
 
     def after(self, instant: datetime) -> datetime:
-        """The first time after *instant* for which the API can be asked without it.
+        """The first lower bound whose response excludes orders modified at *instant*.
 
-        An exclusive bound is a step lower, so that it takes another step to leave it behind.
+        An exclusive bound is sent one step lower, so excluding *instant* takes two steps.
         """
         one = step(self.cursor.precision)
         return rounded(instant, self.cursor.precision) + (one if self.cursor.inclusive else 2 * one)
 
     def slices(self) -> Iterator["Window"]:
-        """The window in pieces that the API takes."""
-        since, most = self.since, self.cursor.window
-        while most and self.until - since > timedelta(days=most):
-            until = since + timedelta(days=most)
+        """Consecutive parts of the window, each at most as long as the API allows."""
+        since, days = self.since, self.cursor.window
+        while days and self.until - since > timedelta(days=days):
+            until = since + timedelta(days=days)
             yield replace(self, since=since, until=until)
             since = until
         yield replace(self, since=since)
 
 
-def bound(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
-    """*time* as a bound, as the API writes it."""
+def format_cursor(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
+    """Format *time* as a bound in the API's notation."""
     return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
 
-def incremental_flow(
-    api: Api, sized: PageSize, since: datetime | None, until: datetime
-) -> PageFlow:
-    """How one run reads *api*.
+def incremental_flow(api: Api, size: PageSize, since: datetime | None, until: datetime) -> PageFlow:
+    """The flow of one run of *api*.
 
-    :param sized: orders asked for at once.
-    :param since: the cursor, or the start; None for an API without cursor.
-    :param until: the upper bound.
+    :param since: lower bound: the cursor, or the source's ``start``; None without ``[cursor]``.
+    :param until: upper bound.
     """
     if api.paging.kind == "drain":
-        return drain(api.paging, sized)
+        return drain(api.paging, size)
     if api.cursor is None or since is None:
-        return single_pass(api.paging, sized)
-    return _slices(Window(api.paging, api.cursor, sized, since, until))
+        return single_pass(api.paging, size)
+    return _read_slices(Window(api.paging, api.cursor, size, since, until))
 
 
-def _slices(window: Window) -> PageFlow:
-    """Piece after piece of *window*; that one is done is told with the calls of the next."""
+def _read_slices(window: Window) -> PageFlow:
+    """Read *window* slice by slice.
+
+    The first request of a slice carries the end of the slice before it in ``reached``, so that the
+    cursor is saved at once.
+    """
     read = reseek if window.cursor.strategy == "reseek" else window_verify
     reached: datetime | None = None
-    for slice_ in window.slices():
-        reached = yield from read(replace(slice_, reached=reached))
-        if window.until - slice_.until > MAX_CLOCK_SKEW:
-            reached = slice_.until
+    for part in window.slices():
+        reached = yield from read(replace(part, reached=reached))
+        if window.until - part.until > MAX_CLOCK_SKEW:
+            reached = part.until
         if window.size.skipped_records:
             reached = None
     return reached
 
 
 def reseek(window: Window) -> PageFlow:
-    """Ask from the newest stamp seen, again and again: nothing that moves can be passed by.
+    """Start each request at the newest modification time seen, until all orders have been read.
 
-    Where the answers turn out not to be sorted, the window is verified instead.
+    If a response is not sorted, :func:`window_verify` reads the window instead.
 
-    :raises SourceUnstable: a window, or an instant, does not hold still.
+    :raises SourceUnstable: orders change too fast.
     """
     try:
         yield from _follow(window)
-    except _NotSortedError as found:
-        return (yield from window_verify(window, found.already_landed))
+    except _NotSortedError as error:
+        return (yield from window_verify(window, error.already_landed))
     return None
 
 
 def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlow:
-    """Read the window until two passes bring the same versions.
+    """Read the window until two passes return the same versions.
 
-    A version that comes on two pages of a pass shows that orders changed places meanwhile, or that
-    the API sorts equals now one way, now another. Such a pass proves little: it is read again, and
-    believed only in the end.
+    A version on two pages of one pass is a duplicate: orders moved between the pages, or the API
+    sorts equal times differently each time. A pass with duplicates ends the reading only if it is
+    the last one.
 
-    :param landed: versions that are kept already.
-    :raises SourceUnstable: they do not, after :data:`MAX_PASSES` passes.
-    :raises SourceUnexpected: there may be more orders than the API has a way to ask for.
+    :param already_landed: fingerprints that are landed already.
+    :raises SourceUnstable: no two passes agree within :data:`MAX_PASSES` passes.
+    :raises SourceUnexpected: orders may be missing because the API has only one, full page.
     """
     seen = set(already_landed)
     before: set[int] | None = None
-    reached = _WindowProgress(window)
-    for last in _passes():
+    progress = _WindowProgress(window)
+    for is_last in _passes():
         this = _Pass()
 
-        def note(info: PageInfo, this: _Pass = this) -> None:
-            this.note(info.fingerprints)
+        def on_page(info: PageInfo, this: _Pass = this) -> None:
+            this.add(info.fingerprints)
             seen.update(info.fingerprints)
-            reached.note(info)
-            _refuse_full(window.paging, info)
+            progress.update(info)
+            _refuse_full_page(window.paging, info)
 
         request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
-        yield from iterate_pages(window.paging, window.size, request, on_page=note)
-        agreed = this.fingerprints == before and (last or not this.saw_duplicates)
-        if agreed or reached.single_page:
-            return reached.until
+        yield from iterate_pages(window.paging, window.size, request, on_page=on_page)
+        agreed = this.fingerprints == before and (is_last or not this.saw_duplicates)
+        if agreed or progress.single_page:
+            return progress.until
         before = this.fingerprints
     raise _unstable()
 
 
-def _refuse_full(paging: PagingSpec, info: PageInfo) -> None:
-    """Refuse an only page that is full: nobody knows what did not fit on it."""
+def _refuse_full_page(paging: PagingSpec, info: PageInfo) -> None:
+    """Refuse a full page of an API without further pages, because orders may be missing.
+
+    :raises SourceUnexpected: the page is full.
+    """
     full = paging.size_param is not None and info.orders >= (info.requested_size or info.orders + 1)
-    if paging.kind == "single" and full and not _had_all(paging, Position(), info):
+    if paging.kind == "single" and full and not _is_last_page(paging, Position(), info):
         raise SourceUnexpected(
-            f"All {info.orders} orders that were asked for came: there may be more.",
+            f"The page is full ({info.orders} orders) and this API has no further pages: "
+            "orders may be missing.",
             "Set a larger page_size, or a shorter window in [cursor] of the api file.",
         )
 
 
 def _passes() -> Iterator[bool]:
-    """:data:`MAX_PASSES` passes: whether it is the last."""
+    """One value for each of the :data:`MAX_PASSES` passes: true for the last."""
     yield from (number == MAX_PASSES for number in range(1, MAX_PASSES + 1))
 
 
 class _Pass:
-    """What one pass brought.
+    """The versions of one pass.
 
-    :ivar saw_duplicates: whether a version came on two pages.
+    :ivar saw_duplicates: a version was on two pages.
     """
 
     def __init__(self) -> None:
         self.fingerprints: set[int] = set()
         self.saw_duplicates = False
 
-    def note(self, fingerprints: Iterable[int]) -> None:
-        """Take the fingerprints of a page."""
+    def add(self, fingerprints: Iterable[int]) -> None:
+        """Add the fingerprints of a page."""
         page = set(fingerprints)
         self.saw_duplicates = self.saw_duplicates or not self.fingerprints.isdisjoint(page)
         self.fingerprints |= page
 
 
 class _WindowProgress:
-    """How far a window was read, once it held still.
+    """Progress of the reading of a window.
 
-    :ivar at_once: whether the first page of all had all there is, so that nothing could move.
+    :ivar single_page: the first page was also the last: with one response, no order can have moved
+        between pages.
     """
 
     def __init__(self, window: Window) -> None:
@@ -212,8 +217,8 @@ class _WindowProgress:
         self.server_upper: datetime | None = None
         self.single_page: bool | None = None
 
-    def note(self, info: PageInfo) -> None:
-        """Take what a page tells."""
+    def update(self, info: PageInfo) -> None:
+        """Add the info of a page."""
         if self.single_page is None:
             self.single_page = Position().after(self.window.paging, info) is None
         self.newest = max(self.newest, info.newest or self.newest)
@@ -222,23 +227,26 @@ class _WindowProgress:
 
     @property
     def until(self) -> datetime:
-        """The newest order's stamp, unless the API says how far it looked."""
+        """The API's upper bound, or the newest modification time if the API reports none."""
         return min(self.server_upper or self.newest, self.window.until)
 
 
 def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
-    """From stamp to stamp, to the end."""
+    """Move the lower bound to the newest modification time of each page, to the last page.
+
+    :raises _NotSortedError: a page is not sorted.
+    """
     lower = window.since
     while True:
-        lower_bound = window.sent_lower(lower)
-        request = PageRequest(window.params(lower), sorted_from=lower_bound, reached=window.reached)
+        sent_lower = window.sent_lower(lower)
+        request = PageRequest(window.params(lower), sorted_from=sent_lower, reached=window.reached)
         at, info = yield from _first_with_orders(window, request)
-        newest = _newest(info, lower_bound)
-        if newest is None or _had_all(window.paging, at, info):
+        newest = _newest(info, sent_lower)
+        if newest is None or _is_last_page(window.paging, at, info):
             return
-        if window.sent_lower(newest) > lower_bound:
+        if window.sent_lower(newest) > sent_lower:
             lower = newest
-        elif (yield from _SameTimestamp(window, request, newest, lower_bound).read(info, at)):
+        elif (yield from _SameTimestamp(window, request, newest, sent_lower).read(info, at)):
             lower = window.after(newest)
         else:
             return
@@ -247,7 +255,7 @@ def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
 def _first_with_orders(
     window: Window, request: PageRequest
 ) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
-    """The first page that holds orders, or the last: some APIs filter pages after cutting them."""
+    """The first page with orders, or the last page; some APIs filter orders after paging."""
     at, visited = Position(), set[str]()
     while True:
         info = yield from fetch_page(window.paging, window.size, at, request)
@@ -258,8 +266,8 @@ def _first_with_orders(
         at = following
 
 
-def _had_all(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
-    """Whether nothing comes after the page at *at*."""
+def _is_last_page(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
+    """True if the list ends with the page at *at*."""
     if paging.kind == "single":
         return info.more is False or info.orders == info.total
     return at.after(paging, info) is None
@@ -267,25 +275,28 @@ def _had_all(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _SameTimestamp:
-    """Orders of one instant that fill a page: read by position, until two passes agree.
+    """Reads orders with the same modification time that fill a page, until two passes agree.
 
-    What comes after the instant is asked for anew. While positions are counted, orders that leave
-    the instant move all others up, some of them to before the position that is asked for next.
+    These orders are read by position. An order that changes meanwhile leaves the list, and others
+    move up past the position of the next request; so one pass may miss orders. Orders after the
+    instant are read by a new request.
 
-    :param ask: asks for its first page.
-    :param here: the bound in that call.
+    :param request: request of the first page.
+    :param instant: the common modification time.
+    :param sent_lower: lower bound in *request*.
     """
 
     window: Window
     request: PageRequest
     instant: datetime
-    lower_bound: datetime
+    sent_lower: datetime
 
     def read(self, first: PageInfo, at: Position) -> Generator[PageRequest, PageInfo, bool]:
-        """Read it, of which *first*, at *at*, is the first page; whether anything comes after it.
+        """Read all orders of the instant; true if later orders follow.
 
-        :raises SourceUnstable: it does not hold still.
-        :raises SourceUnexpected: the API has no way to ask for the next page of it.
+        :param first: info of the first page, which is at *at*.
+        :raises SourceUnstable: no two passes agree.
+        :raises SourceUnexpected: the orders do not fit into the only page of this API.
         """
         paging = self.window.paging
         sized = paging.size_param is not None
@@ -301,33 +312,33 @@ class _SameTimestamp:
         request = replace(self.request, upto=self.instant, seen=seen)
         info = first
         before: set[int] | None = None
-        for last in _passes():
+        for is_last in _passes():
             this = _Pass()
-            more = yield from self._pass(info, at, request, this, seen)
-            found = this.fingerprints
-            if found == before and (last or not this.saw_duplicates):
+            more = yield from self._read_pass(info, at, request, this, seen)
+            fingerprints = this.fingerprints
+            if fingerprints == before and (is_last or not this.saw_duplicates):
                 return more
-            if short and not more and found == set(first.fingerprints):
+            if short and not more and fingerprints == set(first.fingerprints):
                 return more
-            before = found
+            before = fingerprints
             at = Position()
             info = yield from fetch_page(paging, self.window.size, at, request)
         raise _unstable()
 
-    def _pass(
+    def _read_pass(
         self, info: PageInfo, begin: Position, request: PageRequest, this: _Pass, seen: set[int]
     ) -> Generator[PageRequest, PageInfo, bool]:
-        """One pass from the page *reading* on; collects in *this* the versions of the instant.
+        """Read one pass, starting with the page *info* at *begin*; true if later orders follow.
 
-        :param begin: where that page is.
+        :param this: receives the fingerprints of the instant.
         """
         paging, after = self.window.paging, self.window.after(self.instant)
         at: Position | None = begin
         visited: set[str] = set()
         while at is not None:
-            newest = _newest(info, self.lower_bound)
-            stamped = zip(info.fingerprints, info.modified_times, strict=True)
-            this.note(version for version, stamp in stamped if stamp < after)
+            newest = _newest(info, self.sent_lower)
+            versions = zip(info.fingerprints, info.modified_times, strict=True)
+            this.add(version for version, modified in versions if modified < after)
             seen.update(info.fingerprints)
             if newest is not None and newest >= after:
                 return True
@@ -341,19 +352,19 @@ class _SameTimestamp:
 
 
 class _NotSortedError(Exception):
-    """The answers are not sorted by the cursor. :param landed: versions that are kept already."""
+    """A response is not sorted. :param already_landed: fingerprints that are landed already."""
 
     def __init__(self, already_landed: Iterable[int]) -> None:
         super().__init__()
         self.already_landed = already_landed
 
 
-def _newest(info: PageInfo, lower_bound: datetime) -> datetime | None:
-    """The newest stamp of a page that should be sorted from *here* on; None if it is empty.
+def _newest(info: PageInfo, sent_lower: datetime) -> datetime | None:
+    """The newest modification time of a page; None if the page is empty.
 
-    :raises _NotSortedError: it is not.
+    :raises _NotSortedError: the page is not sorted, or has orders before *sent_lower*.
     """
-    if not info.sorted_from(lower_bound):
+    if not info.sorted_from(sent_lower):
         raise _NotSortedError(info.fingerprints)
     return info.newest
 
@@ -361,5 +372,5 @@ def _newest(info: PageInfo, lower_bound: datetime) -> datetime | None:
 def _unstable() -> SourceUnstable:
     return SourceUnstable(
         f"The orders changed between passes, {MAX_PASSES} times in a row.",
-        "What came is kept; the next run reads the same time again.",
+        "The pages read so far are kept; the next run reads the same period again.",
     )

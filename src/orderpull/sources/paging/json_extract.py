@@ -1,4 +1,4 @@
-"""Reading some values out of a JSON text, without building the rest of it."""
+"""Extract some values from a JSON text without decoding the rest."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,36 +13,32 @@ Keys = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What one JSON text told.
+    """The values extracted from one JSON text.
 
-    :param records: the elements of its list, each in its own text; None if there is no list.
+    :param records: the raw elements of the record list; None if the text has no such list.
     """
 
-    reader: "JsonExtractor"
+    extractor: "JsonExtractor"
     value: object
     records: list[Raw] | None
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """What is at *path*, one of the reader's; None if nothing is."""
-        keys, rest = self.reader.paths_by_name[path]
-        value_there = _at(self.value, keys)
+        """The value at *path*, one of the extractor's paths; None if it is absent."""
+        keys, rest = self.extractor.split_paths[path]
+        value = _at(self.value, keys)
         for step in rest:
             if isinstance(step, int):
-                value_there = (
-                    value_there[step]
-                    if isinstance(value_there, list) and step < len(value_there)
-                    else None
-                )
+                value = value[step] if isinstance(value, list) and step < len(value) else None
             else:
-                value_there = value_there.get(step) if isinstance(value_there, dict) else None
-        return None if value_there is UNSET else value_there
+                value = value.get(step) if isinstance(value, dict) else None
+        return None if value is UNSET else value
 
 
 class JsonExtractor:
-    """Reads JSON texts for what is at *paths*, and for the list at *records*.
+    """Extracts the values at *paths*, and the record list, from JSON texts.
 
-    :param records: keys that lead to it, none where the text itself is the list; None: there is no
-        list to look for.
+    :param records: keys of the record list; ``()``: the text itself is the list; None: no list.
+    :ivar split_paths: for each path the keys that the decoder resolves, and the remaining steps.
     """
 
     def __init__(self, records: Keys | None, paths: list[str]) -> None:
@@ -54,16 +50,19 @@ class JsonExtractor:
         for each in keys.values():
             leaves.setdefault(each, Any)
         outer = {k for k in leaves if not any(k[: len(o)] == o for o in leaves if o != k)}
-        self.paths_by_name: dict[str, tuple[Keys, tuple[Step, ...]]] = {}
+        self.split_paths: dict[str, tuple[Keys, tuple[Step, ...]]] = {}
         for path, each in keys.items():
-            way = next(o for o in outer if each[: len(o)] == o)
-            self.paths_by_name[path] = way, steps[path][len(way) :]
-        listed = records == ()
-        type_: Any = list[Raw] if listed else _tree({k: leaves[k] for k in leaves if k in outer})
-        self._decoder = msgspec.json.Decoder(type_)
+            decoded = next(o for o in outer if each[: len(o)] == o)
+            self.split_paths[path] = decoded, steps[path][len(decoded) :]
+        whole: Any = (
+            list[Raw]
+            if records == ()
+            else _tree({k: leaf for k, leaf in leaves.items() if k in outer})
+        )
+        self._decoder = msgspec.json.Decoder(whole)
 
     def decode(self, text: bytes | Raw) -> Extracted:
-        """What *text* tells. :raises msgspec.DecodeError: it is no such JSON."""
+        """Extract the values of *text*. :raises msgspec.DecodeError: its JSON does not match."""
         value = self._decoder.decode(text)
         records = value if isinstance(value, list) else _at(value, self._records or ("",))
         return Extracted(self, value, records if isinstance(records, list) else None)
@@ -80,14 +79,14 @@ def _leading_keys(steps: tuple[Step, ...]) -> Keys:
 
 
 def _tree(leaves: dict[Keys, Any]) -> type[Struct]:
-    """A type that decodes just the given paths, absent ones as UNSET."""
+    """A type that decodes only the paths of *leaves*; absent values are UNSET."""
     children: dict[str, dict[Keys, Any]] = {}
     for steps, leaf in leaves.items():
         children.setdefault(steps[0], {})[steps[1:]] = leaf
     fields: list[Any] = []
     for index, (_, below) in enumerate(children.items()):
-        type_ = below[()] if () in below else _tree(below)
-        optional = Any if type_ is Any else type_ | None | msgspec.UnsetType
+        leaf_type = below[()] if () in below else _tree(below)
+        optional = Any if leaf_type is Any else leaf_type | None | msgspec.UnsetType
         fields.append((f"f{index}", optional, UNSET))
     names = {f"f{index}": key for index, key in enumerate(children)}
     return msgspec.defstruct("Tree", fields, rename=names)

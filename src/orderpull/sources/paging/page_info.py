@@ -1,6 +1,6 @@
-"""Reading a page just enough to go on: is it whole, how many orders, changed when.
+"""Parse the facts about a page that paging, retries and the landing need.
 
-Each page is read once, without building its orders; their shaping is ``normalize``'s.
+The parser does not build the orders; ``normalize`` reads them later from the landed page.
 """
 
 import re
@@ -27,17 +27,17 @@ _SURROGATE = re.compile(
 )
 _LINK = re.compile(r"<([^>]*)>((?:\s*;[^,<]*(?:\"[^\"]*\")?)*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
-_NO_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
+_NOT_A_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
 
 
 @dataclass(frozen=True, slots=True)
 class ChildRequest:
-    """A list of children that has to be asked for.
+    """A child list to fetch.
 
-    :param position: of its order in the page.
-    :param children: number of the block ``[[children]]``.
-    :param key: what tells the API which order is meant.
-    :param next: the cursor at which the list goes on.
+    :param position: position of its order in the page.
+    :param children: index of the block ``[[children]]``.
+    :param key: key that identifies the order to the API.
+    :param next: cursor of the first page to fetch; None: the list's first page.
     """
 
     position: int
@@ -51,24 +51,23 @@ class PageInfo:
     """Facts about one response that paging, retries and the landing need.
 
     :param state: as in :class:`orderpull.landing.page.PageMeta`.
-    :param is_json: whether it is one whole JSON text, whatever it holds.
-    :param has_records: whether it has a complete list of orders; text that is not JSON stands, if
-        anywhere, inside single orders.
-    :param orders: length of that list.
-    :param problem: why it is not whole, in words.
-    :param fingerprints: for each order a hash that identifies its version; one hash of the page
-        for an API without cursor.
-    :param modified_times: for each order that has one, when it was changed.
-    :param total: how many orders the API says there are.
-    :param next: the cursor or URL of the next page.
-    :param more: whether there is a next page, where the API says so.
-    :param server_upper: how far the API says it looked.
-    :param error: the error that the answer is, though it may have status 200.
-    :param error_message: the API's own words for it.
-    :param cost: what the answer says of a budget of points: asked for, left, restored per second.
-    :param child_requests: lists that have to be asked for.
-    :param requested_size: how many orders were asked for.
-    :param is_continuation: whether it was asked for by a position behind the first.
+    :param is_json: the body is one complete JSON text.
+    :param has_records: the order list is complete; invalid JSON occurs inside single orders only.
+    :param orders: length of the order list.
+    :param problem: reason, in words, why the page is damaged or unexpected.
+    :param fingerprints: a hash of each order's version; for an API without cursor, one hash of the
+        page.
+    :param modified_times: modification times of the orders that have one.
+    :param total: number of all orders, as the API reports it.
+    :param next: cursor or URL of the next page.
+    :param more: the API's flag for a next page; None if absent.
+    :param server_upper: the API's own upper bound of the modification times it has searched.
+    :param error: the ``[[errors]]`` block that matches the response, whatever its status.
+    :param error_message: the API's error message.
+    :param cost: points requested, points available, and points restored per second.
+    :param child_requests: child lists to fetch.
+    :param requested_size: page size of the request.
+    :param is_continuation: the page is not the first of its list.
     """
 
     state: State
@@ -91,22 +90,21 @@ class PageInfo:
 
     @property
     def newest(self) -> datetime | None:
-        """The newest stamp."""
+        """The newest modification time; None without any."""
         return max(self.modified_times, default=None)
 
     def sorted_from(self, lower: datetime) -> bool:
-        """Whether the orders come sorted by their stamp, none before *lower*, none without."""
-        ordered = all(
-            a <= b for a, b in zip(self.modified_times, self.modified_times[1:], strict=False)
-        )
-        complete = len(self.modified_times) == self.orders
-        return complete and ordered and (not self.modified_times or self.modified_times[0] >= lower)
+        """True if all orders have modification times in ascending order, from *lower* on."""
+        times = self.modified_times
+        if len(times) != self.orders or times != sorted(times):
+            return False
+        return not times or times[0] >= lower
 
 
 class PageParser:
-    """Reads the pages of one API.
+    """Parses the pages of one API.
 
-    :param children: reads the pages of this block ``[[children]]`` instead.
+    :param children: parse child pages of this block ``[[children]]`` instead of order pages.
     """
 
     def __init__(self, api: Api, children: ChildrenSpec | None = None) -> None:
@@ -126,34 +124,34 @@ class PageParser:
         self._error_extractor = JsonExtractor(None, self._error_paths())
 
     def parse(self, body: bytes, headers: Mapping[str, str] | None = None) -> PageInfo:
-        """Look at *body*, and at the *headers* that it came with."""
+        """Parse the *body* and *headers* of a response."""
         try:
             body = self.json(body)
-        except Exception as error:  # noqa: BLE001 - somebody else's function
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             return PageInfo("damaged", problem=f"the hook's page failed ({type(error).__name__})")
         return self._parse_tolerant(body, headers)
 
     def json(self, body: bytes) -> bytes:
-        """The JSON that *body* is, or that the API's hook makes of it."""
+        """*body*, converted to JSON by the hook if the API has one."""
         return self._hook(body) if self._hook else body
 
     def _parse_tolerant(self, body: bytes, headers: Mapping[str, str] | None) -> PageInfo:
         if body.startswith(_BOM):
             return _with_bom(self._parse_tolerant(body.removeprefix(_BOM), headers))
         info = self._parse(body, headers or {})
-        if info.state == "damaged" and (mended := _repaired(body)) != body:
-            tolerant = self._parse(mended, headers or {})
+        if info.state == "damaged" and (repaired := _repair(body)) != body:
+            tolerant = self._parse(repaired, headers or {})
             if tolerant.has_records:
                 return replace(tolerant, state="damaged", is_json=False, problem=info.problem)
         return info
 
     def records(self, body: bytes) -> list[Raw]:
-        """The list's elements of a whole page, each in its own text."""
+        """The raw orders of a page. :raises msgspec.DecodeError: the page is not valid JSON."""
         records = self._page_extractor.decode(body).records
         return records if records is not None else []
 
     def _page_paths(self) -> list[str]:
-        """What is read of a page beside its orders."""
+        """Paths of the values to extract from a page, beside its orders."""
         paging = self._paging
         paths = [paging.next, paging.more, self._upper, *self._error_paths()]
         if not (paging.total or "").startswith(HEADER):
@@ -167,7 +165,7 @@ class PageParser:
         return [path for path in paths if path]
 
     def _order_paths(self) -> list[str]:
-        """What is read of each order."""
+        """Paths of the values to extract from each order."""
         paths = [self._cursor.path, self._identity] if self._cursor else []
         for children in self._children:
             paths += [p for p in (children.key, children.more, children.next) if p]
@@ -180,11 +178,11 @@ class PageParser:
         except UnicodeDecodeError as error:
             return PageInfo("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
-            return self._without_list(body)
+            return self._parse_without_records(body)
         except (msgspec.DecodeError, RecursionError) as error:
             return PageInfo("damaged", problem=_not_json(body, error))
         if page.records is None:
-            return self._without_list(body)
+            return self._parse_without_records(body)
         records = page.records
         info = PageInfo("whole", is_json=True, has_records=True, orders=len(records))
         info.total = self._count(page, headers, len(records))
@@ -197,9 +195,9 @@ class PageParser:
             info.fingerprints.append(hash(body))
         return info
 
-    def _without_list(self, body: bytes) -> PageInfo:
-        """What an answer is that has no list of orders where one should be."""
-        info = _without_list(body, self._records)
+    def _parse_without_records(self, body: bytes) -> PageInfo:
+        """Classify a response without an order list, and read the error it may declare."""
+        info = _classify_without_records(body, self._records)
         if info.is_json and self._errors:
             with suppress(msgspec.DecodeError):
                 page = self._error_extractor.decode(body)
@@ -208,15 +206,15 @@ class PageParser:
         return info
 
     def _count(self, page: Extracted, headers: Mapping[str, str], orders: int) -> int | None:
-        """The total that the API tells, unless it is nonsense: fewer than the page holds."""
-        where = self._paging.total
-        if not where:
+        """The total that the API reports; None if it is less than the *orders* of this page."""
+        selector = self._paging.total
+        if not selector:
             return None
-        if where.startswith(HEADER):
-            text = headers.get(where.removeprefix(HEADER).lower(), "")
+        if selector.startswith(HEADER):
+            text = headers.get(selector.removeprefix(HEADER).lower(), "")
             total: object = int(text) if text.isdecimal() and text.isascii() else None
         else:
-            total = page.get(where)
+            total = page.get(selector)
         return total if isinstance(total, int) and total >= orders else None
 
     def _read_next(self, page: Extracted, headers: Mapping[str, str], info: PageInfo) -> None:
@@ -224,9 +222,9 @@ class PageParser:
         if paging.kind == "link":
             info.next = next_link(headers.get("link", ""))
         elif paging.next:
-            told = page.get(paging.next)
-            known = isinstance(told, str | int) and not isinstance(told, bool)
-            info.next = str(told) if known and str(told) else None
+            value = page.get(paging.next)
+            valid = isinstance(value, str | int) and not isinstance(value, bool)
+            info.next = str(value) if valid and str(value) else None
         if paging.more and (more := page.get(paging.more)) is not None:
             info.more = more not in (False, 0, "", "false")
         if self._upper:
@@ -236,22 +234,23 @@ class PageParser:
         if self._cost is None:
             return
         cost = self._cost
-        asked, left, back = (page.get(p) for p in (cost.requested, cost.available, cost.restore))
-        if all(isinstance(number, int | float) for number in (asked, left, back)):
-            info.cost = float(asked), float(left), float(back)
+        points = [page.get(path) for path in (cost.requested, cost.available, cost.restore)]
+        if all(isinstance(number, int | float) for number in points):
+            requested, available, restored = points
+            info.cost = float(requested), float(available), float(restored)
 
     def _read_errors(self, page: Extracted, info: PageInfo) -> None:
         for error in self._errors:
-            found = page.get(error.path)
-            if found is None or (error.values and str(found) not in error.values):
+            value = page.get(error.path)
+            if value is None or (error.values and str(value) not in error.values):
                 continue
             info.error = error
-            words = page.get(error.message) if error.message else None
-            info.error_message = str(words) if isinstance(words, str) else ""
+            message = page.get(error.message) if error.message else None
+            info.error_message = message if isinstance(message, str) else ""
             break
 
     def _read_orders(self, records: list[Raw], info: PageInfo) -> None:
-        """Read each order's stamp, and whether something of it has to be asked for."""
+        """Read each order's modification time, fingerprint and child requests."""
         cursor = self._cursor
         for position, raw in enumerate(records):
             try:
@@ -261,11 +260,11 @@ class PageParser:
                 continue
             if cursor:
                 text = order.get(self._from_element(cursor.path))
-                stamp = parse_time(text, *self._times)
+                modified = parse_time(text, *self._times)
                 identity = order.get(self._from_element(self._identity))
                 info.fingerprints.append(hash((str(identity), str(text))))
-                if stamp is not None:
-                    info.modified_times.append(stamp)
+                if modified is not None:
+                    info.modified_times.append(modified)
             info.child_requests += self._child_requests(position, order)
 
     def _child_requests(self, position: int, order: Extracted) -> Iterator[ChildRequest]:
@@ -273,16 +272,17 @@ class PageParser:
             key = order.get(self._from_element(children.key))
             more = children.more is None or order.get(self._from_element(children.more)) is True
             if more and isinstance(key, str | int):
-                at = order.get(self._from_element(children.next)) if children.next else None
-                yield ChildRequest(position, number, str(key), str(at) if at is not None else None)
+                cursor = order.get(self._from_element(children.next)) if children.next else None
+                start = str(cursor) if cursor is not None else None
+                yield ChildRequest(position, number, str(key), start)
 
     def _from_element(self, path: str) -> str:
-        """A path from the order, as one from the list's element."""
+        """Convert a path relative to the order to one relative to the list's element."""
         return ".".join((*self._inner, path))
 
 
 def next_link(header: str) -> str | None:
-    """The URL that the header ``Link`` calls the next (RFC 8288); None if it calls none so."""
+    """The URL with relation ``next`` in the header ``Link`` (RFC 8288); None if absent."""
     for match in _LINK.finditer(header):
         relations = _RELATION.search(match[2])
         if relations and "next" in (relations[1] or relations[2]).lower().split():
@@ -291,36 +291,36 @@ def next_link(header: str) -> str | None:
 
 
 def _identity(api: Api) -> str:
-    """Where an order says what it is: its id, else its number."""
-    known = api.mapping.id or api.mapping.number
-    first = next(paths(known))
+    """Path of the order's id, or of its number if the API has no id."""
+    identity = api.mapping.id or api.mapping.number
+    first = next(paths(identity))
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first.steps).lstrip(".")
 
 
 def _with_bom(info: PageInfo) -> PageInfo:
-    """What a page is that begins with a byte order mark: complete, but not for every reader."""
+    """Mark a page with a byte order mark as damaged, because some JSON readers reject it."""
     if info.state == "whole":
         info.state = "damaged"
         info.problem = "it begins with a byte order mark"
     return info
 
 
-def _repaired(body: bytes) -> bytes:
-    """*body* with blanks and nulls where single values are not JSON: to be counted, never kept."""
+def _repair(body: bytes) -> bytes:
+    """Replace invalid values in *body*, so that its orders can be counted; never landed."""
     text = body.decode(errors="replace").encode()
     text = _CONTROL.sub(b" ", text)
     text = _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", text)
-    return _NO_NUMBER.sub(b"null", text)
+    return _NOT_A_NUMBER.sub(b"null", text)
 
 
-def _without_list(body: bytes, steps: tuple[str, ...]) -> PageInfo:
-    """A page that has no list of orders where one should be, at least as far as it goes."""
+def _classify_without_records(body: bytes, path: tuple[str, ...]) -> PageInfo:
+    """A damaged page if *body* is not JSON; else an unexpected page without the list at *path*."""
     try:
         msgspec.json.decode(body, type=Raw)
     except (msgspec.DecodeError, RecursionError) as error:
         return PageInfo("damaged", problem=_not_json(body, error))
-    place = f"under {'.'.join(steps)!r}" if steps else "at its top"
-    problem = f"it is JSON without a list of orders {place}"
+    position = f"under {'.'.join(path)!r}" if path else "at its top"
+    problem = f"it is JSON without a list of orders {position}"
     return PageInfo("unexpected", is_json=True, problem=problem)
 
 

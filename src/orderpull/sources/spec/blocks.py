@@ -105,8 +105,7 @@ class PagingSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param first: number of the first page.
     :param total: selector of the number of all orders.
     :param next: path of the cursor, or of the next page's URL.
-    :param more: path of a flag that is false on the last page. If the flag is absent, ``next``
-        decides.
+    :param more: path of a flag that is false on the last page. Without the flag, paging goes on.
     :param repeat: requests with a cursor send the other parameters too.
     """
 
