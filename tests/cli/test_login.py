@@ -19,7 +19,7 @@ from orderpull.operate.login import CallbackServer, Login, RedirectUri
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET
 from tests.platforms.extensiv import Extensiv
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.signing import shapes
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def account() -> Iterator[Simulator]:
         yield simulator
 
 
-def shop_of(folder: Path, account: Simulator, secret: str = CLIENT_SECRET) -> Shop:
+def shop_of(folder: Path, account: Simulator, secret: str = CLIENT_SECRET) -> SourceShop:
     more = (
         f'auth_url = "{account.url}"\nclient_id = "{CLIENT_ID}"\nclient_secret = "{secret}"\n'
         'start = "2020-01-01"\nrate = 1000\n'
     )
-    return Shop.at(folder, account.url, more, api="extensiv")
+    return SourceShop.at(folder, account.url, more, api="extensiv")
 
 
 INTERRUPTIBLE = """
@@ -292,7 +292,7 @@ def test_an_address_that_no_browser_goes_to(uri: str) -> None:
 )
 def test_a_source_without_such_a_login(tmp_path: Path, api: str, more: str, problem: str) -> None:
     """One sentence, exit 2, before anything is shown."""
-    shop = Shop.at(tmp_path, "https://shop.test", more, api=api)
+    shop = SourceShop.at(tmp_path, "https://shop.test", more, api=api)
     with pytest.raises(SettingsError, match=problem):
         Login(shop.settings, "shop", REDIRECT_URI)
 
@@ -312,5 +312,7 @@ def test_a_landing_that_cannot_be_written(tmp_path: Path, account: Simulator) ->
 def test_an_address_for_tokens_that_is_none(tmp_path: Path, url: str) -> None:
     """Told before anything is asked, and without the password in it."""
     with pytest.raises(SettingsError, match="auth_url") as found:
-        _ = Shop.at(tmp_path, "https://shop.test", f'auth_url = "{url}"', api="extensiv").settings
+        _ = SourceShop.at(
+            tmp_path, "https://shop.test", f'auth_url = "{url}"', api="extensiv"
+        ).settings
     assert "s3cret" not in str(found.value)

@@ -18,7 +18,7 @@ from orderpull.sources.http.limits import RateLimit
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.pull import PullResult
 from orderpull.terminal.progress import MAX_LINES, ProgressListener
-from tests.sources.multi_shop import Street, shops
+from tests.sources.multi_shop import MultiShop, shops
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_first_run_says_how_long_it_takes(
     """Once, in the log, after the first page; a run that finds little says nothing of it."""
     monkeypatch.setattr(logging.getLogger("orderpull"), "propagate", True)
     caplog.set_level(logging.INFO, "orderpull")
-    street = Street(["s"], lambda n: Generic(orders=100, seed=n, total="body", odd=False))
+    street = MultiShop(["s"], lambda n: Generic(orders=100, seed=n, total="body", odd=False))
     with Simulator(street) as simulator:
         shop = shops(tmp_path, {"s": f"{simulator.url}/s"})
         for _ in range(2):

@@ -33,11 +33,11 @@ def outcome(case: str, folder: Path, file: str = PLAIN, server: str = PLAIN) -> 
     ("case", "detail", "changes"),
     [
         ("full pull", "missing", [('quantity = "pieces"', 'quantity = "amount"')]),
-        ("full pull", "does not take", [('lower = "from"', 'lower = "since"')]),
+        ("full pull", "rejects the request", [('lower = "from"', 'lower = "since"')]),
         ("full pull", "400", [('query = { sort = "changed" }', "")]),
         ("full pull", "400", [('precision = "s"', 'precision = "ms"')]),
         ("full pull", "401", [('kind = "bearer"', 'kind = "header"')]),
-        ("full pull", "does not take", [('param = "page"', 'param = "seite"')]),
+        ("full pull", "rejects the request", [('param = "page"', 'param = "seite"')]),
         ("full pull", "list of orders", [('path = "orders"', 'path = "data"')]),
         ("full pull", "number is", [('number = "no"', 'number = "id"')]),
         ("odd orders", "too many", [("where = \"not(in(kind, 'cart'))\"", "")]),

@@ -29,7 +29,7 @@ class Waits(Stop):
         return False
 
 
-class Asked:
+class FakeApi:
     """A source of the API that *text* describes, answered by *say*.
 
     :ivar requests: what was asked.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from orderpull.simulator.profile import Request, Response
 from orderpull.simulator.shop.generic import Generic
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.signing import WAYS
 
 
-class Street:
+class MultiShop:
     """A profile of many shops: the first part of the path says which.
 
     :param slow: shops that ask everybody to wait, in seconds.
@@ -45,9 +45,9 @@ class Street:
         return self.shops[name].respond(replace(request, target=f"/{rest}"))
 
 
-def shops(folder: Path, urls: dict[str, str], more: str = "") -> Shop:
+def shops(folder: Path, urls: dict[str, str], more: str = "") -> SourceShop:
     """A folder with settings for the shops at *urls*."""
     WAYS["none"].shop(folder, "http://127.0.0.1:1")
     api = (folder / "api.toml").read_text("utf-8").replace("[cursor]", 'total = "total"\n[cursor]')
     (folder / "api.toml").write_text(api, encoding="utf-8")
-    return Shop(folder, urls, api="api.toml", more=f'start = "2020-01-01"\n{more}')
+    return SourceShop(folder, urls, api="api.toml", more=f'start = "2020-01-01"\n{more}')

@@ -51,7 +51,7 @@ ADDRESS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "
 
 
 @dataclass
-class Shop:
+class SourceShop:
     """A folder with settings for sources at *urls*, in which runs are made.
 
     :param api: of each source.
@@ -64,7 +64,9 @@ class Shop:
     more: str = ""
 
     @classmethod
-    def at(cls, folder: Path, url: str, more: str = "", api: str = "skubana-assessment") -> "Shop":
+    def at(
+        cls, folder: Path, url: str, more: str = "", api: str = "skubana-assessment"
+    ) -> "SourceShop":
         """One source called ``shop``."""
         return cls(folder, {"shop": url}, api, more)
 

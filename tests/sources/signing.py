@@ -16,7 +16,7 @@ from orderpull.simulator.shop import (
 )
 from orderpull.simulator.shop.generic_auth import Auth
 from tests import processes
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 
 API = """
 title = "Whoever signs in"
@@ -79,11 +79,11 @@ class Way:
     settings: str = ""
     got: bool = False
 
-    def shop(self, folder: Path, url: str, more: str = "") -> Shop:
+    def shop(self, folder: Path, url: str, more: str = "") -> SourceShop:
         """A folder with settings and api file."""
         (folder / "api.toml").write_text(API.replace("{auth}", self.api), encoding="utf-8")
         own = f'start = "2020-01-01"\n{self.settings}\n{more}\n'
-        return Shop.at(folder, url, own, api="api.toml")
+        return SourceShop.at(folder, url, own, api="api.toml")
 
 
 _TOKEN = 'token = "${SHOP_TOKEN}"'

@@ -10,7 +10,7 @@ from orderpull.landing.page import split_parts
 from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.sources.http.messages import Request, Response
 from tests.normalize.helpers import Workbench
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 
 NESTED = """
 title = "Nested"
@@ -98,7 +98,7 @@ def nested(request: Request) -> object:
     return {"data": {"orders": orders, "page": {"more": more, "end": "2" if more else None}}}
 
 
-def staged(asked: Asked, number: int) -> StagedPage:
+def staged(asked: FakeApi, number: int) -> StagedPage:
     """A landed page, to be shaped."""
     landing = asked.landing
     return StagedPage(
@@ -106,7 +106,7 @@ def staged(asked: Asked, number: int) -> StagedPage:
     )
 
 
-def items_of(bench: Workbench, asked: Asked) -> dict[str, dict[str, int]]:
+def items_of(bench: Workbench, asked: FakeApi) -> dict[str, dict[str, int]]:
     """By number the items that are shaped from the landed pages."""
     pages = [staged(asked, number) for number in asked.landing.pages()]
     Normalizer(bench.connection, asked.api, "{number}").normalize(pages)
@@ -117,14 +117,14 @@ def items_of(bench: Workbench, asked: Asked) -> dict[str, dict[str, int]]:
 @pytest.fixture
 def bench(tmp_path: Path) -> Any:
     """An engine that shapes."""
-    made = Workbench(tmp_path, Asked(tmp_path / "x", LISTED, nested).api)
+    made = Workbench(tmp_path, FakeApi(tmp_path / "x", LISTED, nested).api)
     yield made
     made.close()
 
 
 def test_lines_beyond_a_nested_page_are_asked_for(tmp_path: Path, bench: Workbench) -> None:
     """Each order has all its lines; the answers lie in the page as they came."""
-    asked = Asked(tmp_path, NESTED, nested)
+    asked = FakeApi(tmp_path, NESTED, nested)
     assert asked.pull().error is None
     assert items_of(bench, asked) == {
         "A": {"S0": 1},
@@ -152,7 +152,7 @@ def test_a_list_of_its_own_for_each_order(tmp_path: Path, bench: Workbench) -> N
         at = 2 * (int(query(request)["page"]) - 1)
         return [{"sku": sku, "n": 2} for sku in skus[at : at + 2]]
 
-    asked = Asked(tmp_path, LISTED, say)
+    asked = FakeApi(tmp_path, LISTED, say)
     assert asked.pull().error is None
     assert items_of(bench, asked) == {"a/b": dict.fromkeys(SKUS, 2), "c": {}}
 
@@ -166,7 +166,7 @@ def test_a_last_page_that_is_repeated_counts_once(tmp_path: Path, bench: Workben
         at = 2 * (int(query(request)["page"]) - 1)
         return [{"sku": sku, "n": 2} for sku in (SKUS[at : at + 2] or SKUS[6:])]
 
-    asked = Asked(tmp_path, LISTED, say)
+    asked = FakeApi(tmp_path, LISTED, say)
     assert asked.pull().error is None
     assert items_of(bench, asked) == {"a": dict.fromkeys(SKUS, 2)}
 
@@ -177,7 +177,7 @@ def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> 
     def refusing(request: Request) -> object:
         return Response(404, {}, b"{}") if b'"lines"' in request.body else nested(request)
 
-    asked = Asked(tmp_path, NESTED, refusing)
+    asked = FakeApi(tmp_path, NESTED, refusing)
     assert asked.pull().error is not None
     assert asked.landing.pages() == []
     asked.say = nested

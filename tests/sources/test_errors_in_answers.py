@@ -7,7 +7,7 @@ import pytest
 
 from orderpull.errors import SourceBusy, SourceRefused
 from orderpull.sources.http.messages import Request, Response
-from tests.sources.fake_api import Asked
+from tests.sources.fake_api import FakeApi
 
 API = """
 title = "Errors"
@@ -43,7 +43,7 @@ def said(status: int, code: str = "OTHER") -> Response:
     return Response(status, {}, json.dumps(body).encode())
 
 
-def asked(tmp_path: Path, *answers: Response) -> Asked:
+def asked(tmp_path: Path, *answers: Response) -> FakeApi:
     """A source that is told *answers*, and then its orders."""
     left = list(answers)
 
@@ -52,7 +52,7 @@ def asked(tmp_path: Path, *answers: Response) -> Asked:
             return {"access_token": "t"}
         return left.pop(0) if left else {"orders": [{"no": "1", "lines": []}]}
 
-    return Asked(tmp_path, API, say, client_id="id", client_secret="secret")
+    return FakeApi(tmp_path, API, say, client_id="id", client_secret="secret")
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])

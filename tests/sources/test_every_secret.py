@@ -13,9 +13,9 @@ from orderpull.simulator.shop import CLIENT_SECRET, PASSWORD, TOKEN
 from orderpull.simulator.shop.generic import Generic
 from tests.docs.markdown import ROOT
 from tests.sources import wire
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.signing import WAYS, Way, orderpull, shapes
-from tests.sources.test_secrets import everything_written
+from tests.sources.written_bytes import everything_written
 
 pytestmark = pytest.mark.slow
 
@@ -129,7 +129,7 @@ def test_a_next_page_that_names_the_key(tmp_path: Path) -> None:
     pages: list[dict[str, Any]] = [{"orders": [{"number": number}]} for number in "AB"]
     pages[0]["next"] = f"/orders?api_key={TOKEN}&page=2"
     with wire.Wire([wire.answer(json.dumps(page).encode()) for page in pages]) as server:
-        shop = Shop.at(tmp_path, server.url, f'token = "{TOKEN}"', api="chained.toml")
+        shop = SourceShop.at(tmp_path, server.url, f'token = "{TOKEN}"', api="chained.toml")
         assert shop.pull().error is None
         second = server.requests[1]
     assert second.count(b"api_key=") == 1

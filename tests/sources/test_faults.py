@@ -14,7 +14,7 @@ from orderpull.errors import SourceRefused
 from orderpull.simulator import DAMAGED, FAULTS, Replay, Simulator, SkubanaAssessment
 from orderpull.sources.http import limits
 from tests.simulator.client import get
-from tests.sources.shop import Shop, enveloped, record
+from tests.sources.shop import SourceShop, enveloped, record
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +136,7 @@ def test_a_consume_once_api(
     expected = CONSUME_ONCE[kind]
     profile = SkubanaAssessment(orders=ORDERS, per_call=PER_CALL, seed=3)
     with Simulator(profile, [switch(kind)]) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "timeout = 1")
+        shop = SourceShop.at(tmp_path, simulator.url, "timeout = 1")
         first = shop.run()
         gets = len(simulator.requests)
         struck = simulator.requests[1]
@@ -179,7 +179,7 @@ def test_an_ordinary_api(
     """Asked again where that helps; nothing is lost, and no page is landed twice."""
     bodies, _ = made_up_pages()
     with Simulator(Replay(record(tmp_path / "rec", bodies, PER_CALL)), [switch(kind)]) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "timeout = 1", api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, simulator.url, "timeout = 1", api="ordinary.toml")
         pulled = shop.pull()
         gets = len(simulator.requests)
         refused = ORDINARY[kind] == REFUSED
@@ -215,7 +215,7 @@ def test_an_order_that_is_never_json_does_not_stop_an_ordinary_api(
     """After the tries are used up the page is taken as it is: its good orders, and one reject."""
     bodies, truth = made_up_pages()
     with Simulator(Replay(record(tmp_path / "rec", bodies, PER_CALL)), [f"{kind}@2-6"]) as server:
-        shop = Shop.at(tmp_path, server.url, api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, server.url, api="ordinary.toml")
         result = shop.run()
         assert len(server.requests) == PAGES - 1 + 5
     assert result.exit_code == 0
@@ -231,7 +231,7 @@ def test_an_ordinary_api_that_stays_broken_ends_within_bounds(tmp_path: Path) ->
     """Five tries, one each for fewer orders and for the next three; exit 1; the rest comes later."""
     bodies, truth = made_up_pages()
     with Simulator(Replay(record(tmp_path / "rec", bodies, PER_CALL)), ["502@2-13"]) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, simulator.url, api="ordinary.toml")
         result = shop.run()
         assert len(simulator.requests) == 1 + 5 + 4 + 3
         assert result.exit_code == 1
@@ -246,7 +246,7 @@ def switch(kind: str) -> str:
     return f"{kind}{SLOW if kind == 'slow' else ''}@2"
 
 
-def rerun_until_well(shop: Shop) -> None:
+def rerun_until_well(shop: SourceShop) -> None:
     """Plain runs until one has nothing to complain of."""
     assert 0 in (shop.run().exit_code for _ in range(2))
 
@@ -260,7 +260,7 @@ def made_up_pages() -> tuple[list[bytes], dict[str, Any]]:
         return [enveloped(page, ORDERS) for page in pages], simulator.truth()["orders"]
 
 
-def losses_recorded(shop: Shop) -> int:
+def losses_recorded(shop: SourceShop) -> int:
     """Possible losses in the ledger: each is counted with one page and in one run."""
     ((pages,),) = shop.query("SELECT count(*) FROM orderpull_page WHERE possible_loss")
     ((runs,),) = shop.query("SELECT sum(possible_loss) FROM orderpull_run")
@@ -268,7 +268,7 @@ def losses_recorded(shop: Shop) -> int:
     return int(pages)
 
 
-def accounted_for(shop: Shop, truth: dict[str, Any]) -> bool:
+def accounted_for(shop: SourceShop, truth: dict[str, Any]) -> bool:
     """Whether each order handed out is in the tables, or in what its answer left.
 
     An order that is not in the tables must have come with a call whose page is a possible loss, or

@@ -6,7 +6,7 @@ import pytest
 
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.landing.full_disk import mounted
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 
 
 def fill(disk: Path) -> None:
@@ -34,7 +34,7 @@ def test_an_answer_under_way_has_its_room_and_nothing_more_is_asked(tmp_path: Pa
         mounted(disk, "-t", "tmpfs", "-o", "size=12m", "none"),
         Simulator(profile, gate=gate) as simulator,
     ):
-        shop = Shop.at(tmp_path, simulator.url)
+        shop = SourceShop.at(tmp_path, simulator.url)
         result = shop.run()
         assert result.exit_code == 1
         said = str(result.sources["shop"].error or result.error)
@@ -60,7 +60,7 @@ def test_a_full_disk_is_told_before_anything_is_asked(tmp_path: Path) -> None:
         Simulator(SkubanaAssessment(orders=100, per_call=20)) as simulator,
     ):
         fill(disk)
-        shop = Shop.at(tmp_path, simulator.url)
+        shop = SourceShop.at(tmp_path, simulator.url)
         result = shop.run()
         assert result.exit_code == 2
         assert "No space left on device" in str(result.error)

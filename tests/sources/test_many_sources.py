@@ -21,8 +21,8 @@ from orderpull.simulator.shop import TOKEN
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http.limits import Stop
 from tests.docs.markdown import ROOT
-from tests.sources.multi_shop import Street, shops
-from tests.sources.shop import Shop
+from tests.sources.multi_shop import MultiShop, shops
+from tests.sources.shop import SourceShop
 from tests.sources.signing import WAYS
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ MEMORY = 700 << 20
 """Bytes that 200 sources may take; 32 MiB of JSON is the largest batch."""
 
 
-def truth_of(street: Street, names: list[str]) -> set[tuple[str, str, int]]:
+def truth_of(street: MultiShop, names: list[str]) -> set[tuple[str, str, int]]:
     """Source, order and pieces of all that *names* have."""
     return {
         (name, order["number"], sum(order["items"].values()))
@@ -40,7 +40,7 @@ def truth_of(street: Street, names: list[str]) -> set[tuple[str, str, int]]:
     }
 
 
-def held(shop: Shop) -> set[tuple[str, str, int]]:
+def held(shop: SourceShop) -> set[tuple[str, str, int]]:
     """The same, of the warehouse."""
     return set(
         shop.query(
@@ -50,7 +50,7 @@ def held(shop: Shop) -> set[tuple[str, str, int]]:
     )
 
 
-def loaded(shop: Shop, name: str) -> bool:
+def loaded(shop: SourceShop, name: str) -> bool:
     """Whether what was pulled of *name* is loaded, and its pull has ended."""
     landing = LocalSourceLanding(shop.folder / "landing" / name, name)
     note = landing.note("loaded.json") or b""
@@ -78,7 +78,7 @@ def test_two_hundred_sources_of_which_some_are_in_trouble(
     names = [f"s{number:03}" for number in range(198)]
     throttled = names[0::20]
     well = [name for name in names if name not in throttled]
-    street = Street(
+    street = MultiShop(
         names,
         lambda n: Generic(orders=3, seed=n, odd=False, total="body"),
         dict.fromkeys(throttled, 600.0),
@@ -125,7 +125,7 @@ def test_waiting_sources_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pipeline, "MAX_ACTIVE", 1)
     names = ["first", "second", "third"]
     waits = {"first": 600.0, "second": 600.0}
-    street = Street(names, lambda n: Generic(orders=3, seed=n), waits)
+    street = MultiShop(names, lambda n: Generic(orders=3, seed=n), waits)
     stop = Stop()
 
     class Watching(pipeline.Listener):
@@ -142,12 +142,12 @@ def test_waiting_sources_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_one_credential_is_one_limit(tmp_path: Path) -> None:
     """Twenty sources with one token at 20 calls a second: no more than that over all."""
     names = [f"s{number:02}" for number in range(20)]
-    street = Street(names, lambda n: Generic(auth="bearer", orders=45, seed=n))
+    street = MultiShop(names, lambda n: Generic(auth="bearer", orders=45, seed=n))
     with Simulator(street) as simulator:
         WAYS["bearer"].shop(tmp_path, simulator.url)
         more = f'token = "{TOKEN}"\nstart = "2020-01-01"\nrate = 20'
         urls = {name: f"{simulator.url}/{name}" for name in names}
-        shop = Shop(tmp_path, urls, "api.toml", more)
+        shop = SourceShop(tmp_path, urls, "api.toml", more)
         assert pipeline.pull(shop.settings).exit_code == 0
     times = sorted(at for asked in street.asked.values() for at in asked)
     assert len(times) > 40
@@ -159,7 +159,7 @@ def test_one_credential_is_one_limit(tmp_path: Path) -> None:
 def test_each_credential_has_a_limit_of_its_own(tmp_path: Path) -> None:
     """Two calls an hour, for each of ten: nobody waits for another's turn."""
     names = [f"s{number:02}" for number in range(10)]
-    street = Street(names, lambda n: Generic(orders=3, seed=n))
+    street = MultiShop(names, lambda n: Generic(orders=3, seed=n))
     with Simulator(street) as simulator:
         WAYS["bearer"].shop(tmp_path, simulator.url)
         text = "".join(
@@ -177,7 +177,7 @@ def test_a_destination_that_fails_meanwhile_ends_the_pulls(
 ) -> None:
     """It does not wait for who is told to wait; what was pulled waits, and the next run loads it."""
     names = [f"s{number}" for number in range(6)]
-    street = Street(names, lambda n: Generic(orders=30, seed=n), {"s0": 600.0})
+    street = MultiShop(names, lambda n: Generic(orders=30, seed=n), {"s0": 600.0})
     with Simulator(street) as simulator, monkeypatch.context() as changed:
         urls = {name: f"{simulator.url}/{name}" for name in names}
         shop = shops(tmp_path, urls, "page_size = 5")

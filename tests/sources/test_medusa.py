@@ -10,7 +10,7 @@ from orderpull.errors import SettingsError
 from orderpull.simulator import Simulator
 from orderpull.sources.spec.times import parse_time
 from tests.sources.medusa import Medusa, stamped
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def test_every_change_is_found_and_the_cursor_is_kept(tmp_path: Path) -> None:
     """Two runs over a busy shop: all orders as they are now; the second asks from the cursor."""
     medusa = Medusa(300, moves=dict.fromkeys((2, 3, 4), sold_meanwhile))
     with Simulator(medusa) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, START, api="medusa")
+        shop = SourceShop.at(tmp_path, simulator.url, START, api="medusa")
         first = shop.run_one()
         assert first.error is None
         assert medusa.queries[0]["updated_at[$gte]"] == "2020-01-01T00:00:00.000Z"
@@ -59,7 +59,7 @@ def test_the_total_saves_the_last_request(tmp_path: Path) -> None:
     """Where the answer says that it holds all there is, nothing more is asked."""
     medusa = Medusa(40, moves={})
     with Simulator(medusa) as simulator:
-        Shop.at(tmp_path, simulator.url, START, api="medusa").pull()
+        SourceShop.at(tmp_path, simulator.url, START, api="medusa").pull()
     assert len(medusa.queries) == 1
 
 
@@ -67,7 +67,7 @@ def test_the_overlap_can_be_set(tmp_path: Path) -> None:
     """Without overlap the next run asks from the cursor itself."""
     medusa = Medusa(40, moves={})
     with Simulator(medusa) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, START + "overlap = 0", api="medusa")
+        shop = SourceShop.at(tmp_path, simulator.url, START + "overlap = 0", api="medusa")
         cursor = shop.run_one().cursor
         medusa.queries.clear()
         shop.run()
@@ -79,7 +79,9 @@ def test_a_run_that_is_cut_short_goes_on_where_it_stopped(tmp_path: Path) -> Non
     """A page a run: the shop is read to its end, and exit 0 each time."""
     medusa = Medusa(300, moves={})
     with Simulator(medusa) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, START + "max_pages = 3\noverlap = 20", api="medusa")
+        shop = SourceShop.at(
+            tmp_path, simulator.url, START + "max_pages = 3\noverlap = 20", api="medusa"
+        )
         fetched = [shop.run_one() for _ in range(3)]
         assert [result.error for result in fetched] == [None] * 3
     assert len(shop.orders()) == 300
@@ -106,7 +108,7 @@ def test_settings_that_do_not_fit_are_told_before_anything_is_asked(
 ) -> None:
     """No start, no token: a sentence with the source's name, and not one connection."""
     with Simulator(Medusa(10, moves={})) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, more, api="medusa")
+        shop = SourceShop.at(tmp_path, simulator.url, more, api="medusa")
         with pytest.raises(SettingsError, match=said) as caught:
             pipeline.run(shop.settings)
     assert "[sources.shop]" in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from orderpull.pipeline import RunResult
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.http import limits, transport
-from tests.sources.shop import ORDINARY, Shop
+from tests.sources.shop import ORDINARY, SourceShop
 from tests.sources.tls import certificate, shown
 from tests.sources.wire import Say, Wire, answer, hang_up, silence
 
@@ -68,9 +68,11 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.5)
 
 
-def two_sources(folder: Path, bad_url: str, good_url: str, api: str = "skubana-assessment") -> Shop:
+def two_sources(
+    folder: Path, bad_url: str, good_url: str, api: str = "skubana-assessment"
+) -> SourceShop:
     """A shop whose first source is at *bad_url*; the second one is as it should be."""
-    shop = Shop(
+    shop = SourceShop(
         folder, {"bad": bad_url, "good": good_url}, more=f'timeout = 0.5\ntoken = "{TOKEN}"'
     )
     text = shop.file.read_text(encoding="utf-8")
@@ -203,7 +205,7 @@ def test_a_trusted_certificate_is_as_good_as_none_needed(
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     body = b'[{"orderNumber":"A-1","orderItems":[]}]'
     with Wire([answer(body), answer(b"[]")], shown(file)) as wire:
-        shop = Shop.at(tmp_path, wire.url, f'token = "{TOKEN}"')
+        shop = SourceShop.at(tmp_path, wire.url, f'token = "{TOKEN}"')
         pulled = shop.pull()
         assert (pulled.error, pulled.orders) == (None, 1)
         assert f"Authorization: Bearer {TOKEN}".encode() in wire.requests[0]
@@ -220,5 +222,5 @@ def test_a_handshake_that_never_ends_is_given_up(tmp_path: Path) -> None:
 def test_no_token_is_told_apart_from_a_wrong_one(tmp_path: Path) -> None:
     """401 without a token says that there is none."""
     with Wire([answer(b"{}", status="401 No")]) as wire:
-        pulled = Shop.at(tmp_path, wire.url).pull()
+        pulled = SourceShop.at(tmp_path, wire.url).pull()
     assert "it does not accept the request, which has no token" in str(pulled.error)

@@ -20,7 +20,7 @@ from orderpull.sources.http.limits import (
     retry_after,
 )
 from orderpull.sources.spec.blocks import LimitsSpec
-from tests.sources.shop import ORDINARY, Shop, enveloped, record
+from tests.sources.shop import ORDINARY, SourceShop, enveloped, record
 from tests.sources.wire import Wire, answer, hang_up
 
 ORDERS = [{"orderNumber": f"A-{number}", "orderItems": []} for number in range(100)]
@@ -53,7 +53,7 @@ def test_requests_start_no_faster_than_the_rate(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         with Simulator(profile) as simulator:
-            Shop.at(folder, simulator.url, "rate = 10", api=api).pull()
+            SourceShop.at(folder, simulator.url, "rate = 10", api=api).pull()
             times = [datetime.fromisoformat(call.time) for call in simulator.requests]
         assert len(times) == 5
         assert (times[-1] - times[0]).total_seconds() > 0.2
@@ -64,7 +64,7 @@ def test_tries_again_keep_to_the_rate_too(tmp_path: Path) -> None:
     profile = SkubanaAssessment(orders=20, per_call=20)
     with Simulator(profile, ["429:retry-after=0@1-3"]) as simulator:
         stop = Waits()
-        Shop.at(tmp_path, simulator.url, "rate = 0.01").pull(stop=stop)
+        SourceShop.at(tmp_path, simulator.url, "rate = 0.01").pull(stop=stop)
         assert len(simulator.requests) == 5
     assert len([wait for wait in stop.asked_for if wait > 90]) == 4
 
@@ -73,7 +73,7 @@ def test_without_a_rate_nothing_waits(tmp_path: Path) -> None:
     """An API without limit is asked as fast as it answers."""
     with Simulator(SkubanaAssessment(orders=60, per_call=20)) as simulator:
         stop = Waits()
-        Shop.at(tmp_path, simulator.url).pull(stop=stop)
+        SourceShop.at(tmp_path, simulator.url).pull(stop=stop)
     assert stop.asked_for == []
 
 
@@ -105,7 +105,7 @@ def test_a_wait_that_is_asked_for_is_waited_in_full_and_in_its_unit(
     (tmp_path / "ordinary.toml").write_text(f"{ORDINARY}\n[limits]\n{limits}", encoding="utf-8")
     with Simulator(five_pages(tmp_path), [f"{fault}@2"]) as simulator:
         stop = Waits()
-        pulled = Shop.at(tmp_path, simulator.url, api="ordinary.toml").pull(stop=stop)
+        pulled = SourceShop.at(tmp_path, simulator.url, api="ordinary.toml").pull(stop=stop)
         assert len(simulator.requests) == 6
     assert pulled.error is None
     (wait,) = stop.asked_for
@@ -116,7 +116,7 @@ def test_a_consume_once_api_is_waited_for_just_so(tmp_path: Path) -> None:
     """429 took nothing: the wait is waited, and the same request is sent again."""
     with Simulator(SkubanaAssessment(orders=40, per_call=20), ["429:retry-after=9@2"]) as simulator:
         stop = Waits()
-        pulled = Shop.at(tmp_path, simulator.url).pull(stop=stop)
+        pulled = SourceShop.at(tmp_path, simulator.url).pull(stop=stop)
     assert stop.asked_for == [9.0]
     assert (pulled.error, pulled.orders) == (None, 40)
 
@@ -130,7 +130,7 @@ def test_a_wait_longer_than_the_run_may_ends_the_source(
     """Nothing is waited: an error that says how long, exit 1, and the next run goes on."""
     refused = answer(b"{}", f"Retry-After: {header}", status="429 Too Many Requests")
     with Wire([refused, answer(enveloped(ORDERS[:20], 20))]) as wire:
-        shop = Shop.at(tmp_path, wire.url, more, api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, wire.url, more, api="ordinary.toml")
         stop = Waits()
         pulled = shop.pull(stop=stop)
         assert isinstance(pulled.error, SourceBusy)
@@ -145,7 +145,7 @@ def test_tries_are_bounded_and_waits_between_them_grow(tmp_path: Path) -> None:
     """Five tries, four waits, each about double the one before, never all the same."""
     with Simulator(five_pages(tmp_path), ["503"]) as simulator:
         stop = Waits()
-        pulled = Shop.at(tmp_path, simulator.url, "page_size = 1", api="ordinary.toml").pull(
+        pulled = SourceShop.at(tmp_path, simulator.url, "page_size = 1", api="ordinary.toml").pull(
             stop=stop
         )
         assert len(simulator.requests) == 5 + 3  # the next three orders are tried once
@@ -160,7 +160,7 @@ def test_nobody_listening_is_tried_within_bounds_too(tmp_path: Path) -> None:
     """A server that refuses connections is asked five times, and nothing is noted as in flight."""
     with Simulator(SkubanaAssessment()) as simulator:
         url = simulator.url
-    shop, stop = Shop.at(tmp_path, url), Waits()
+    shop, stop = SourceShop.at(tmp_path, url), Waits()
     pulled = shop.pull(stop=stop)
     assert "Nothing listens at 127.0.0.1" in str(pulled.error)
     assert len(stop.asked_for) == 4
@@ -171,7 +171,7 @@ def test_nobody_listening_is_tried_within_bounds_too(tmp_path: Path) -> None:
 def test_a_refusal_is_not_repeated(tmp_path: Path, status: str) -> None:
     """What no repetition makes better is asked once."""
     with Simulator(five_pages(tmp_path), [f"{status}@1"]) as simulator:
-        pulled = Shop.at(tmp_path, simulator.url, api="ordinary.toml").pull(stop=Waits())
+        pulled = SourceShop.at(tmp_path, simulator.url, api="ordinary.toml").pull(stop=Waits())
         assert len(simulator.requests) == 1
     assert isinstance(pulled.error, SourceRefused)
 
@@ -228,7 +228,7 @@ def test_another_header_and_another_unit() -> None:
 def test_an_ordinary_api_is_read_over_one_connection(tmp_path: Path) -> None:
     """Five pages, one connection, beside the one that tries whether it can be reached."""
     with Simulator(five_pages(tmp_path)) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, simulator.url, api="ordinary.toml")
         shop.pull()
         assert len({call.connection for call in simulator.requests}) == 1
         assert len(simulator.requests) == 5
@@ -238,7 +238,7 @@ def test_an_ordinary_api_is_read_over_one_connection(tmp_path: Path) -> None:
 def test_a_consume_once_api_gets_a_connection_for_each_request(tmp_path: Path) -> None:
     """No request ever rides on a connection that another request has used."""
     with Simulator(SkubanaAssessment(orders=60, per_call=20)) as simulator:
-        Shop.at(tmp_path, simulator.url).pull()
+        SourceShop.at(tmp_path, simulator.url).pull()
         assert len({call.connection for call in simulator.requests}) == 4
     assert simulator.connections == 4
 
@@ -254,7 +254,7 @@ def test_a_connection_closed_between_two_pages_costs_nothing(tmp_path: Path) -> 
         return say
 
     with Wire([page_then_hang_up(at) for at in range(0, 100, 20)]) as wire:
-        shop, stop = Shop.at(tmp_path, wire.url, api="ordinary.toml"), Waits()
+        shop, stop = SourceShop.at(tmp_path, wire.url, api="ordinary.toml"), Waits()
         pulled = shop.pull(stop=stop)
         assert (len(wire.requests), wire.connections) == (5, 5)
     assert (pulled.error, pulled.orders, stop.asked_for) == (None, 100, [])
@@ -266,7 +266,7 @@ def test_a_failed_source_leaves_the_others_alone(tmp_path: Path) -> None:
         Simulator(SkubanaAssessment(orders=40, per_call=20), ["429:retry-after=86400"]) as busy,
         Simulator(SkubanaAssessment(orders=40, per_call=20, seed=2)) as well,
     ):
-        shop = Shop(tmp_path, {"busy": busy.url, "well": well.url})
+        shop = SourceShop(tmp_path, {"busy": busy.url, "well": well.url})
         result = shop.run()
         assert result.exit_code == 1
         assert isinstance(result.sources["busy"].error, SourceBusy)

@@ -21,7 +21,7 @@ from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.reader import built_in, parse_api
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.wire import Wire, answer
 
 API = parse_api(built_in()["skubana-assessment"].read_text(encoding="utf-8"), "once.toml")
@@ -203,7 +203,7 @@ def test_a_draft_that_cannot_be_written_does_not_spoil_the_answer(
         raise OSError(28, "No space left on device")
 
     with Wire([answer(BODY), answer(b"[]")]) as wire:
-        shop = Shop.at(tmp_path, wire.url)
+        shop = SourceShop.at(tmp_path, wire.url)
         monkeypatch.setattr(InFlightRequest, step, no_space)
         pulled = shop.pull()
     assert (pulled.error, pulled.possible_loss) == (None, [])

@@ -7,17 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from orderpull.landing.local import LocalSourceLanding
-from orderpull.model import TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests import processes
 from tests.sources.medusa import Medusa
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.tls import certificate, shown
 from tests.sources.wire import Wire, answer
+from tests.sources.written_bytes import everything_written
 
 pytestmark = pytest.mark.slow
 
@@ -39,28 +37,6 @@ def orderpull(folder: Path, *arguments: str) -> tuple[int, bytes]:
     output, errors = started.communicate(timeout=120)
     assert b"Traceback" not in errors
     return started.wait(), output + errors
-
-
-def everything_written(folder: Path) -> dict[str, bytes]:
-    """Every file below *folder*; landed pages and warehouses unpacked too."""
-    found = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for source in (folder / "landing").iterdir():
-        landing = LocalSourceLanding(source, source.name)
-        for page in landing.pages():
-            meta, body = landing.read(page)
-            found[f"{source.name} page {page}"] = repr(meta).encode() + body
-    for file in folder.glob("*.duckdb"):
-        found[f"rows of {file.name}"] = rows(file)
-    return found
-
-
-def rows(file: Path) -> bytes:
-    """Every row of every table, as text: the file itself may hold it compressed."""
-    with duckdb.connect(str(file), read_only=True) as connection:
-        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        assert len(tables) == len(TABLES)
-        found = [connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in tables]
-    return repr(found).encode()
 
 
 def check_nothing_is_told(folder: Path, said: bytes) -> None:
@@ -92,7 +68,7 @@ def test_a_run_that_goes_well_tells_no_secret(
     medusa = Medusa(60, moves={}, token=TOKEN)
     profile = SkubanaAssessment(orders=60, per_call=20) if api == "skubana-assessment" else medusa
     with Simulator(profile) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, MORE + 'start = "2020-01-01"', api=api)
+        shop = SourceShop.at(tmp_path, simulator.url, MORE + 'start = "2020-01-01"', api=api)
         code, said = orderpull(tmp_path, "-v", "--log-format", log_format, "run", "--json")
         assert all(call.authorization for call in simulator.requests)
         truth = simulator.truth()
@@ -114,7 +90,7 @@ def test_a_run_that_fails_tells_no_secret(tmp_path: Path) -> None:
             )
             for number, fault in enumerate(FAULTS)
         }
-        Shop(tmp_path, {name: simulator.url for name, simulator in shops.items()}, more=MORE)
+        SourceShop(tmp_path, {name: simulator.url for name, simulator in shops.items()}, more=MORE)
         code, said = orderpull(tmp_path, "-v", "run")
         truths = [simulator.truth() for simulator in shops.values()]
     assert code == 1
@@ -135,7 +111,7 @@ def test_what_a_server_echoes_is_not_passed_on(tmp_path: Path) -> None:
         answer(b"[]"),
     ]
     with Wire(says) as wire:
-        Shop.at(tmp_path, wire.url, MORE)
+        SourceShop.at(tmp_path, wire.url, MORE)
         said = b"".join(orderpull(tmp_path, "-v", "run")[1] for _ in range(4))
         assert len(wire.requests) == 5
     assert b"it moved to https://x.test/login" in said
@@ -146,7 +122,7 @@ def test_addresses_that_cannot_be_reached_tell_no_secret(tmp_path: Path) -> None
     """A closed port, an unknown name, a certificate nobody vouches for."""
     with Wire([], shown(certificate(tmp_path, "IP:127.0.0.1"))) as wire:
         urls = {"closed": "http://127.0.0.1:1", "unknown": "http://no.invalid", "tls": wire.url}
-        Shop(tmp_path, urls, more=MORE)
+        SourceShop(tmp_path, urls, more=MORE)
         code, said = orderpull(tmp_path, "-v", "--log-format", "json", "run", "--json")
     assert code == 1
     told = [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
@@ -162,7 +138,7 @@ def test_a_secret_in_the_address_is_refused_without_repeating_it(
     tmp_path: Path, base_url: str
 ) -> None:
     """A password in base_url is no setting, and is not shown in the complaint."""
-    Shop.at(tmp_path, base_url)
+    SourceShop.at(tmp_path, base_url)
     code, said = orderpull(tmp_path, "-v", "run")
     assert code == 2
     assert TOKEN.encode() not in said

@@ -14,7 +14,7 @@ from orderpull.simulator import Simulator
 from orderpull.simulator.shop import REFRESH_TOKEN
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http import auth
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 from tests.sources.signing import ENVIRONMENT, REFRESH, WAYS, Way, orderpull
 from tests.sources.wire import Wire, answer
 
@@ -29,7 +29,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, secret)
 
 
-def exact(shop: Shop, truth: dict[str, Any]) -> None:
+def exact(shop: SourceShop, truth: dict[str, Any]) -> None:
     """The warehouse holds what the shop has."""
     held = shop.query(
         """SELECT order_id, coalesce(sum(quantity), 0) FROM order_header

@@ -8,7 +8,7 @@ import pytest
 
 from orderpull.errors import SourceBroken
 from orderpull.sources.http.messages import Request, Response
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 
 API = """
 title = "Heavy"
@@ -43,7 +43,7 @@ def listed(request: Request, kind: str, heavy: set[int], bearable: int = 1) -> o
     return {"orders": [{"no": str(number), "lines": []} for number in numbers]}
 
 
-def numbers(asked: Asked) -> list[int]:
+def numbers(asked: FakeApi) -> list[int]:
     """The numbers of all orders that were landed, sorted."""
     bodies = [asked.landing.read(page)[1] for page in asked.landing.pages()]
     return sorted(int(order["no"]) for body in bodies for order in json.loads(body)["orders"])
@@ -52,7 +52,7 @@ def numbers(asked: Asked) -> list[int]:
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_every_order_comes_once_around_the_heavy_ones(tmp_path: Path, kind: str) -> None:
     """Two spots that break any page of more than one order: all 100 are landed, none is skipped."""
-    asked = Asked(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, {17, 63}))
+    asked = FakeApi(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, {17, 63}))
     pulled = asked.pull()
     assert pulled.error is None
     assert numbers(asked) == list(range(100))
@@ -65,10 +65,10 @@ def test_every_order_comes_once_around_the_heavy_ones(tmp_path: Path, kind: str)
 def test_an_order_that_cannot_be_had_is_passed_by(tmp_path: Path, kind: str) -> None:
     """All others come; the source ends with an error, each time, until it can be had."""
     spoilt = {0, 41, 42, 99}
-    asked = Asked(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, spoilt, 0))
+    asked = FakeApi(tmp_path, API.format(kind=kind), lambda r: listed(r, kind, spoilt, 0))
     pulled = asked.pull()
     assert isinstance(pulled.error, SourceBroken)
-    assert "passed by" in pulled.error.message
+    assert "skipped" in pulled.error.message
     assert pulled.finished_at is None
     assert numbers(asked) == [n for n in range(100) if n not in spoilt]
     asked.say = lambda request: listed(request, kind, set())
@@ -78,7 +78,7 @@ def test_an_order_that_cannot_be_had_is_passed_by(tmp_path: Path, kind: str) -> 
 
 def test_an_api_that_is_out_of_order_is_not_walked_to_its_end(tmp_path: Path) -> None:
     """After three orders in a row that cannot be had it is given up."""
-    asked = Asked(
+    asked = FakeApi(
         tmp_path, API.format(kind="offset"), lambda r: listed(r, "offset", set(range(41, 100)), 0)
     )
     pulled = asked.pull()
@@ -116,7 +116,7 @@ def test_the_cursor_waits_for_an_order_that_was_passed_by(tmp_path: Path, strate
     text = API.format(kind="offset") + CHANGED.format(strategy=strategy)
     text = text.replace('number = "no"', 'number = "no"\nmodified_at = "changed"')
     head, _, tail = text.partition("[records]")
-    asked = Asked(tmp_path, head + "[records]" + tail, say)
+    asked = FakeApi(tmp_path, head + "[records]" + tail, say)
     pulled = asked.pull()
     assert isinstance(pulled.error, SourceBroken)
     assert set(numbers(asked)) == set(range(100)) - spoilt
@@ -137,7 +137,7 @@ def test_it_is_asked_for_less_only_when_it_breaks_down(tmp_path: Path) -> None:
             return Response(429, {"retry-after": "3"}, b"{}")
         return listed(request, "offset", set())
 
-    asked = Asked(tmp_path, API.format(kind="offset"), busy_once)
+    asked = FakeApi(tmp_path, API.format(kind="offset"), busy_once)
     assert asked.pull().error is None
     assert {each["limit"] for each in asked.queries} == {"40"}
     assert 3.0 in asked.stop.waited

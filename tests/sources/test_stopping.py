@@ -13,7 +13,7 @@ import pytest
 
 from orderpull.errors import PossibleLoss
 from orderpull.simulator import Call, Replay, Simulator, SkubanaAssessment
-from tests.sources.shop import Shop, enveloped, record
+from tests.sources.shop import SourceShop, enveloped, record
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ class Gate:
 
 
 @contextmanager
-def running(shop: Shop) -> Iterator[subprocess.Popen[str]]:
+def running(shop: SourceShop) -> Iterator[subprocess.Popen[str]]:
     """``orderpull run --json`` as a process of its own."""
     with subprocess.Popen(
         [sys.executable, "-m", "orderpull", "run", "--json"],
@@ -78,7 +78,7 @@ def test_a_signal_stops_after_the_page_in_hand(
     """The answer under way is read and kept, all is loaded, and the next run goes on from there."""
     gate = Gate(hold=4)
     with Simulator(endless(), gate=gate) as simulator:
-        shop = Shop.at(tmp_path, simulator.url)
+        shop = SourceShop.at(tmp_path, simulator.url)
         with running(shop) as process:
             gate.wait_for(4)
             process.send_signal(number)
@@ -108,7 +108,7 @@ def test_a_second_signal_ends_at_once_and_the_next_run_tells_what_may_be_lost(
     """An answer that never comes holds the first signal up, not the second."""
     gate = Gate(hold=3)
     with Simulator(endless(), gate=gate) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "max_pages = 2")
+        shop = SourceShop.at(tmp_path, simulator.url, "max_pages = 2")
         assert shop.run().exit_code == 0
         with running(shop) as process:
             gate.wait_for(3)
@@ -124,7 +124,7 @@ def test_a_second_signal_ends_at_once_and_the_next_run_tells_what_may_be_lost(
 
         result = shop.run_one()
         assert isinstance(result.error, PossibleLoss)
-        assert "A process was killed while http" in str(result.error)
+        assert "A process was killed during a response of http" in str(result.error)
         assert result.possible_loss == 1
         assert len(simulator.requests) == 3
         result = shop.run_one()
@@ -141,7 +141,7 @@ def test_a_signal_ends_a_wait(tmp_path: Path) -> None:
     gate = Gate()
     faults = ["429:retry-after=600"]
     with Simulator(endless(), faults, gate=gate) as simulator:
-        shop = Shop.at(tmp_path, simulator.url)
+        shop = SourceShop.at(tmp_path, simulator.url)
         with running(shop) as process:
             assert process.stderr
             while "wait=600.0s" not in process.stderr.readline():
@@ -156,7 +156,7 @@ def test_a_signal_ends_a_wait(tmp_path: Path) -> None:
 def test_max_pages_ends_an_endless_api_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """So many pages, exit 0; the next run brings the next ones."""
     with Simulator(endless()) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "max_pages = 3")
+        shop = SourceShop.at(tmp_path, simulator.url, "max_pages = 3")
         for runs in (1, 2):
             result = shop.run()
             assert result.exit_code == 0
@@ -169,7 +169,7 @@ def test_max_pages_ends_an_endless_api_and_the_next_run_goes_on(tmp_path: Path) 
 def test_max_seconds_ends_an_endless_api_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """Time is up after a page: exit 0, all that came is loaded."""
     with Simulator(endless(), latency=0.05) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "max_seconds = 0.2")
+        shop = SourceShop.at(tmp_path, simulator.url, "max_seconds = 0.2")
         for _ in range(2):
             before = len(simulator.requests)
             assert shop.run().exit_code == 0
@@ -183,8 +183,10 @@ def test_a_limit_ends_an_ordinary_api_too(tmp_path: Path, caplog: pytest.LogCapt
     orders = [{"orderNumber": f"A-{number}", "orderItems": []} for number in range(60)]
     bodies = [enveloped(orders[at : at + 20], 60) for at in (0, 20, 40)]
     with Simulator(Replay(record(tmp_path / "rec", bodies, 20))) as simulator:
-        shop = Shop.at(tmp_path, simulator.url, "max_pages = 2", api="ordinary.toml")
+        shop = SourceShop.at(tmp_path, simulator.url, "max_pages = 2", api="ordinary.toml")
         pulled = shop.pull()
         assert len(simulator.requests) == 2
     assert (pulled.error, pulled.finished_at, pulled.orders) == (None, None, 40)
-    assert "stopped after 2 pages, as set; the next run starts again at the same page" in caplog.text
+    assert (
+        "stopped after 2 pages, as set; the next run starts again at the same page" in caplog.text
+    )

@@ -156,7 +156,7 @@ class Endpoint:
         if not same_host or not (parts.path + "/").startswith(prefix + "/"):
             raise SourceUnexpected(
                 f"The next page is outside base_url ({parts.hostname or 'no host'}).",
-                "The URL is not followed, to protect the token. Set base_url to the address that the API names.",
+                "It is not requested, to protect the token. Set base_url to the API's address.",
             )
         return parts.path.removeprefix(prefix) + ("?" + parts.query if parts.query else "")
 

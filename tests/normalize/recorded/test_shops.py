@@ -9,7 +9,7 @@ import pytest
 from orderpull.errors import SourceExpired
 from orderpull.simulator import Replay, Simulator
 from tests.normalize.recorded.compare import compare
-from tests.sources.shop import Shop
+from tests.sources.shop import SourceShop
 
 DATA = os.environ.get("ORDERPULL_TEST_DATA")
 pytestmark = pytest.mark.skipif(
@@ -55,7 +55,7 @@ def test_vendure_says_who_is_not_let_in(tmp_path: Path) -> None:
     """Its answer has status 200 and no orders: a sentence about the token, and nothing is kept."""
     with Simulator(Replay(recording("vendure"), token="recorded")) as simulator:
         more = 'token = "another"\nstart = "2020-01-01"\npage_size = 100'
-        shop = Shop.at(tmp_path, simulator.url, more, api="vendure")
+        shop = SourceShop.at(tmp_path, simulator.url, more, api="vendure")
         result = shop.run_one()
     assert isinstance(result.error, SourceExpired)
     assert "does not accept the token (You are not currently authorized" in result.error.message

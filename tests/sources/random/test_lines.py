@@ -6,7 +6,7 @@ from typing import Any
 
 from orderpull.errors import SourceBroken
 from orderpull.sources.http.messages import Request, Response
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 from tests.sources.random.ids import API, order
 
 WITH_LINES = (
@@ -37,7 +37,7 @@ def test_a_line_that_the_api_breaks_down_over_is_not_left_out(tmp_path: Path) ->
         found = lines[(page - 1) * size : page * size]
         return Response(500 if lines[3] in found else 200, {}, json.dumps(found).encode())
 
-    source = Asked(tmp_path, WITH_LINES, say)
+    source = FakeApi(tmp_path, WITH_LINES, say)
     pulled = source.pull()
     assert isinstance(pulled.error, SourceBroken)
     assert list(source.landing.pages()) == []

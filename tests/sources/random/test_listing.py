@@ -14,7 +14,7 @@ from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.pull import PullResult
 from orderpull.sources.reconcile import IdExtractor
 from orderpull.sources.spec.reader import parse_api
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 from tests.sources.random.ids import API, order
 from tests.sources.random.seeds import seeds
 
@@ -22,13 +22,15 @@ BY_OFFSET = 'kind = "offset"\nparam = "at"\nsize = 5\nsize_param = "limit"\nmax_
 LISTED = API.format(paging=BY_OFFSET, strategy="reseek") + '[reconcile]\nquery = { all = "1" }\n'
 
 
-class Shop:
+class ListingShop:
     """Orders by id, listed in the order of their places.
 
     :param moves: what happens after each call of the list.
     """
 
-    def __init__(self, orders: int, moves: Callable[["Shop"], None] = lambda _: None) -> None:
+    def __init__(
+        self, orders: int, moves: Callable[["ListingShop"], None] = lambda _: None
+    ) -> None:
         self.places: dict[int, float] = {number: number for number in range(orders)}
         self.moves = moves
         self.calls = 0
@@ -52,7 +54,7 @@ class Shop:
 
 def pulled(folder: Path, say: Callable[[Request], Any]) -> tuple[PullResult, list[str] | None]:
     """What a pull came to, and the ids in the list that it landed, if it did."""
-    source = Asked(folder, LISTED, say, reconcile="1s")
+    source = FakeApi(folder, LISTED, say, reconcile="1s")
     result = source.pull()
     for number in source.landing.pages():
         meta, body = source.landing.read(number)
@@ -61,13 +63,13 @@ def pulled(folder: Path, say: Callable[[Request], Any]) -> tuple[PullResult, lis
     return result, None
 
 
-def restless(seed: int) -> Callable[[Shop], None]:
+def restless(seed: int) -> Callable[[ListingShop], None]:
     """Orders move to the front or the end, go and come, at random, and now and then nothing does."""
     draw = random.Random(seed)
     rate = draw.choice((0.2, 0.5, 0.9))
     kinds = draw.choice(("ends", "front", "deleted", "all"))
 
-    def move(shop: Shop) -> None:
+    def move(shop: ListingShop) -> None:
         if draw.random() > rate:
             return
         for number in draw.sample(sorted(shop.places), draw.choice((1, 1, 2))):
@@ -86,7 +88,7 @@ def restless(seed: int) -> Callable[[Shop], None]:
 def test_a_list_that_is_believed_has_every_order_that_was_there_all_the_time(
     tmp_path: Path, seed: int
 ) -> None:
-    shop = Shop(random.Random(seed).choice((6, 10, 11, 14, 21)), restless(seed))
+    shop = ListingShop(random.Random(seed).choice((6, 10, 11, 14, 21)), restless(seed))
     result, ids = pulled(tmp_path, shop.say)
     if ids is None:
         assert isinstance(result.error, SourceUnstable)
@@ -97,10 +99,10 @@ def test_a_list_that_is_believed_has_every_order_that_was_there_all_the_time(
 def test_two_lists_that_lack_the_same_order_are_not_believed(tmp_path: Path) -> None:
     """An order that goes to the end and back lets another slip through, pass after pass."""
 
-    def to_and_fro(shop: Shop) -> None:
+    def to_and_fro(shop: ListingShop) -> None:
         shop.places[0] = {1: 99.0, 0: -1.0}.get(shop.calls % 4, shop.places[0])
 
-    shop = Shop(12, to_and_fro)
+    shop = ListingShop(12, to_and_fro)
     result, ids = pulled(tmp_path, shop.say)
     assert shop.calls == 16
     assert isinstance(result.error, SourceUnstable)
@@ -110,11 +112,11 @@ def test_two_lists_that_lack_the_same_order_are_not_believed(tmp_path: Path) -> 
 def test_orders_that_come_meanwhile_keep_no_list_from_being_believed(tmp_path: Path) -> None:
     """Two passes are enough for a shop that sells all the time."""
 
-    def sell(shop: Shop) -> None:
+    def sell(shop: ListingShop) -> None:
         if shop.calls % 2:
             shop.places[100 + shop.calls] = 100 + shop.calls
 
-    shop = Shop(12, sell)
+    shop = ListingShop(12, sell)
     result, ids = pulled(tmp_path, shop.say)
     assert result.error is None
     assert ids is not None
@@ -123,7 +125,7 @@ def test_orders_that_come_meanwhile_keep_no_list_from_being_believed(tmp_path: P
 
 def test_an_order_that_cannot_be_opened_is_not_taken_for_deleted(tmp_path: Path) -> None:
     """A list that breaks down over one order is no list at all."""
-    shop = Shop(12)
+    shop = ListingShop(12)
 
     def say(request: Request) -> Any:
         answer = shop.say(request)
@@ -141,7 +143,7 @@ def test_an_order_that_cannot_be_opened_is_not_taken_for_deleted(tmp_path: Path)
 )
 def test_an_id_that_cannot_be_read_is_not_left_out(tmp_path: Path, bad: str) -> None:
     """Its order would be taken for deleted."""
-    shop = Shop(3)
+    shop = ListingShop(3)
 
     def say(request: Request) -> Any:
         answer = shop.say(request)
@@ -152,12 +154,12 @@ def test_an_id_that_cannot_be_read_is_not_left_out(tmp_path: Path, bad: str) -> 
 
     result, ids = pulled(tmp_path, say)
     assert isinstance(result.error, SourceUnexpected)
-    assert "nothing counts as deleted" in str(result.error)
+    assert "No order is marked as deleted" in str(result.error)
     assert ids is None
 
 
 def test_a_last_page_that_is_repeated_is_no_sign_of_moving(tmp_path: Path) -> None:
-    shop = Shop(12)
+    shop = ListingShop(12)
 
     def say(request: Request) -> Any:
         at = int(query(request).get("at", 0))

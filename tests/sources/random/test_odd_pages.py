@@ -8,7 +8,7 @@ import pytest
 
 from orderpull.errors import SourceUnexpected
 from orderpull.sources.http.messages import Request
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 from tests.sources.random.ids import API, ids, order
 
 BY_CURSOR = 'kind = "cursor"\nparam = "after"\nnext = "next"\n'
@@ -16,8 +16,8 @@ BY_PAGE = 'kind = "page"\nparam = "page"\nsize = 5\nsize_param = "limit"\n'
 BOTH = pytest.mark.parametrize("strategy", ["reseek", "window_verify"])
 
 
-def asked(folder: Path, say: Callable[[Request], Any], strategy: str, paging: str) -> Asked:
-    return Asked(folder, API.format(strategy=strategy, paging=paging), say)
+def asked(folder: Path, say: Callable[[Request], Any], strategy: str, paging: str) -> FakeApi:
+    return FakeApi(folder, API.format(strategy=strategy, paging=paging), say)
 
 
 @BOTH

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orderpull.sources.http.messages import Request
-from tests.sources.fake_api import Asked, query
+from tests.sources.fake_api import FakeApi, query
 from tests.sources.random.ids import API, ids, order
 from tests.sources.random.seeds import seeds
 
@@ -36,7 +36,7 @@ def test_passes_that_lack_the_same_order_are_not_taken_for_all(
         page = int(query(request)["page"])
         return {"orders": found[(page - 1) * 10 : page * 10]}
 
-    source = Asked(tmp_path, API.format(strategy=strategy, paging=BY_PAGE), say)
+    source = FakeApi(tmp_path, API.format(strategy=strategy, paging=BY_PAGE), say)
     assert source.pull().error is None
     assert ids(source.landing) == set(range(11))
 
@@ -51,7 +51,7 @@ def test_an_order_that_is_always_listed_twice_ends_nothing(tmp_path: Path, strat
         found = listed if query(request)["from"][:19] <= listed[0]["changed"] else []
         return {"orders": found[(page - 1) * 10 : page * 10]}
 
-    source = Asked(tmp_path, API.format(strategy=strategy, paging=BY_PAGE), say)
+    source = FakeApi(tmp_path, API.format(strategy=strategy, paging=BY_PAGE), say)
     pulled = source.pull()
     assert pulled.error is None
     assert pulled.finished_at
