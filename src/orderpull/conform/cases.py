@@ -128,7 +128,7 @@ CASES: tuple[Case | PulledCase, ...] = (
     PulledCase("60 lines", "an order of 60 lines", cases_read.many_lines, odd=True),
     Case("number reused", "two orders of one number", cases_read.number_reused),
     PulledCase("number edited", "an order gets another number", cases_read.number_edited),
-    Case("deleted", "orders that the API lists no more", cases_move.deleted_orders),
+    PulledCase("deleted", "orders that the API lists no more", cases_move.deleted_orders),
     Case("export", "a first run by a file of all orders", cases_polite.export),
 )
 """All cases, in the order of the report."""

@@ -16,10 +16,11 @@ from orderpull.conform.outcome import (
     assert_passed,
     changing,
     overlap_of,
+    passed,
     refuse_once,
 )
 from orderpull.conform.target import Target
-from orderpull.conform.trial import trial
+from orderpull.conform.trial import Trial, trial
 from orderpull.errors import OrderpullError
 from orderpull.simulator.shop.movers import (
     cancel,
@@ -78,22 +79,20 @@ def one_instant(target: Target) -> Outcome:
         return assert_passed(t)
 
 
-def deleted_orders(target: Target) -> Outcome:
+def deleted_orders(t: Trial) -> Outcome:
     """Mark orders as deleted that the API no longer lists."""
-    if target.api.reconcile is None:
+    if t.target.api.reconcile is None:
         raise NotTriedError("there is no [reconcile]")
-    with trial(target, orders=ORDERS, odd=False) as t:
-        assert_ok(t.run())
-        store = t.shop.store
-        for order in sorted(store.orders.values(), key=lambda each: each.created)[2:4]:
-            store.delete(order)  # not the oldest: a list that is partial would not tell of them
-        assert_ok(t.run(reconcile="1d"))
-        outcome = assert_passed(t)
-        warehouse = t.warehouse().orders
-        gone = target.truth(t.shop)["deleted"]
-        if any(warehouse[order_id]["counted"] for order_id in gone):
-            raise FailedError("deleted orders still count")
-        return outcome
+    before = t.calls
+    store = t.shop.store
+    for order in sorted(store.orders.values(), key=lambda each: each.created)[2:4]:
+        store.delete(order)  # not the oldest: a partial list would not show that it is missing
+    assert_ok(t.run(reconcile="1d"))
+    assert_equal(t)
+    loaded = t.warehouse().orders
+    if any(loaded[order_id]["counted"] for order_id in t.target.truth(t.shop)["deleted"]):
+        raise FailedError("deleted orders still count")
+    return passed("", t.calls - before)
 
 
 def _lost_by_walking(target: Target) -> str:
