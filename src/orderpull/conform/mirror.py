@@ -104,7 +104,6 @@ class Mirror(Platform):
         self._restored_at = 0.0
         self._budget = budget and api.limits.cost is not None
         self._gone: set[int] = set()
-        self.throttled = 0
 
     # ------------------------------------------------------------------------------------ the truth
 
@@ -386,7 +385,6 @@ class Mirror(Platform):
         self._spent = max(0.0, self._spent - (now - self._restored_at) * RESTORED)
         self._restored_at = now
         if self._spent + COST > BUCKET:
-            self.throttled += 1
             status, body = self._failure("busy", 429, "throttled")
             if (cost := self.api.limits.cost) and isinstance(body, dict):
                 put(body, parse_path(cost.requested).steps, COST)
