@@ -181,7 +181,7 @@ def test_of_many_that_begin_at_once_one_pulls(bucket: TestBucket, tmp_path: Path
     told: list[str] = []
 
     def try_it(landing: S3SourceLanding) -> None:
-        client = landing.bucket._s3.client
+        client = landing.bucket.s3.client
         put = client.put_object
 
         def alone(**asked: object) -> object:

@@ -1,4 +1,4 @@
-"""Keep: raw responses, durable before anything else happens to them."""
+"""The landing: raw responses, stored durably before any other step uses them."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +14,11 @@ _ONLY_S3 = ("endpoint", "region", "sse", "kms_key")
 
 
 def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
-    """The landing at ``settings.url``: a folder, relative to *folder*, or a part of a bucket.
+    """The landing at ``settings.url``: a folder, relative to *folder*, or a prefix of a bucket.
 
-    Nothing is asked of it yet.
+    The folder or bucket is not accessed yet.
 
-    :raises SettingsError: the URL is of a kind that is not known, or what it needs is not there.
+    :raises SettingsError: the URL's scheme is unknown, a setting is wrong, or boto3 is missing.
     """
     scheme, separator, _ = settings.url.partition("://")
     if not separator:

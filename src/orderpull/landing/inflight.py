@@ -1,7 +1,7 @@
-"""A request in flight: kept on the disk from before it is sent until its answer is a page.
+"""A request in flight: a file that exists from before the request until its response is a page.
 
-The file's first line is the request, the second the answer's status, the rest the body as far as
-it has arrived. After a kill it shows what the process was waiting for, and what it had.
+Line 1 is the request, line 2 the response's status, and the rest is the body received so far.
+After a kill the next run reads from it which request was sent and how much of the response arrived.
 """
 
 import os
@@ -20,12 +20,12 @@ class InFlightRequest:
     """One request in flight.
 
     :param path: its file.
-    :param page: the page number that its answer will get.
-    :param request: method and URL, secrets taken out.
-    :param status: the answer's HTTP status; 0 until there is one.
-    :param body: the bytes that had arrived, for a draft found after a kill.
-    :param pull: by what a landing that is shared by machines knows the pull again.
-    :param on_discard: what else is to go once the request is forgotten.
+    :param page: page number for the response.
+    :param request: method and URL, secrets redacted.
+    :param status: HTTP status of the response; 0 before it arrives.
+    :param body: the bytes received before a kill.
+    :param pull: id of the pull, in a landing that several machines share.
+    :param on_discard: called after the file is deleted.
     """
 
     path: Path
@@ -39,16 +39,16 @@ class InFlightRequest:
 
     @classmethod
     def begin(cls, path: Path, request: str, reserve: int = 0, pull: str = "") -> "InFlightRequest":
-        """Make the file durable, so that even a loss of power shows that a request was sent.
+        """Create the file durably, so that even after a power loss it shows the request.
 
-        :param reserve: bytes to take from the disk before the request is sent, so that a disk that
-            fills up meanwhile still has room for the answer.
-        :raises OSError: the file cannot be made, or the room is not there; no file is left then.
+        :param reserve: bytes of disk space to allocate for the response before the request is sent.
+        :raises OSError: the file or the space is not available; no file is left.
         """
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             write_all(file, first_line(request, pull))
-            _reserve(file, reserve)
+            if reserve and hasattr(os, "posix_fallocate"):  # the bytes read as zeros until written
+                os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), reserve)
             os.fsync(file)
             sync_folder(path.parent)
         except BaseException:
@@ -58,47 +58,52 @@ class InFlightRequest:
         return cls(path, int(path.stem), request, pull=pull, _file=file)
 
     def answered(self, status: int) -> None:
-        """Note the answer's *status*; bytes of the body follow."""
+        """Write the response's *status*; the body follows."""
         write_all(self._file, msgspec.json.encode({"status": status}) + b"\n")
 
     def write(self, chunk: bytes) -> None:
-        """Keep *chunk* of the body as it arrives: it outlives the process from now on."""
+        """Append *chunk* of the body; after that it outlives the process."""
         write_all(self._file, chunk)
 
     def mark_complete(self) -> None:
-        """The body has ended: give back what is left of the reserve, the page needs it."""
-        with suppress(OSError):  # what is left reads as zeros, and those are known
+        """Free the unused part of the reserve at the end of the body: the page needs the space."""
+        with suppress(OSError):  # parse_request strips the zeros of an unused reserve
             os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_CUR))
 
     def close(self) -> None:
-        """Let go of the file; it stays, to be found by the next run."""
+        """Close the file; it stays for the next run."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def discard(self) -> None:
-        """Forget the request: its answer is a page now, or it took nothing."""
+        """Delete the file, because the response is a page or the request had no effect."""
         self.close()
-        with suppress(OSError):  # the next run finds that out, too
+        with suppress(OSError):  # the next run discards it again
             self.path.unlink()
         self.on_discard()
 
 
+def part_name(page: int) -> str:
+    """File name of the request whose response becomes *page*."""
+    return f"{page:012d}.part"
+
+
 def read_requests(folder: Path) -> list[InFlightRequest]:
-    """The drafts that a kill left in *folder*, oldest first."""
+    """The requests in flight in *folder*, oldest first."""
     if not folder.is_dir():
         return []
     return [parse_request(path, path.read_bytes()) for path in sorted(folder.glob("*.part"))]
 
 
 def first_line(request: str, pull: str) -> bytes:
-    """The line that says what is asked, and by which pull if that matters."""
+    """Line 1 of the file: the request, and the pull's id unless it is ''."""
     line = {"request": request} | ({"pull": pull} if pull else {})
     return msgspec.json.encode(line) + b"\n"
 
 
 def parse_request(path: Path, data: bytes) -> InFlightRequest:
-    """The draft that *path* holds as *data*; any end of it may be missing."""
+    """The request in the content *data* of *path*, which may be cut off anywhere."""
     request, _, rest = data.rstrip(b"\0").partition(b"\n")
     status, newline, body = rest.partition(b"\n")
     return InFlightRequest(
@@ -111,14 +116,8 @@ def parse_request(path: Path, data: bytes) -> InFlightRequest:
     )
 
 
-def _reserve(file: int, reserve: int) -> None:
-    """Take *reserve* bytes after those written; they read as zeros until they are written."""
-    if reserve and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), reserve)
-
-
 def _field(line: bytes, key: str, default: str) -> str:
-    """*key* of a line of JSON that a kill may have cut."""
+    """The value of *key* in a line of JSON; *default* if the line is cut off."""
     try:
         return str(msgspec.json.decode(line)[key])
     except (msgspec.DecodeError, KeyError, TypeError):

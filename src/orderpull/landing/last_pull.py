@@ -1,7 +1,7 @@
-"""What a source's last pull came to: a note beside its pages, for whoever loads them.
+"""The result of a source's last pull, as a note beside its pages.
 
-From it a loader learns when the source was last read to its end, although another process pulled,
-perhaps on another machine. The note decides nothing.
+The note informs a load when the source was last read completely, even if another process or
+machine pulled. No decision depends on the note.
 """
 
 from datetime import datetime
@@ -16,11 +16,11 @@ NAME = "read.json"
 
 
 class LastPull(Struct, frozen=True, omit_defaults=True):
-    """What it came to. Times are UTC, without zone.
+    """The result of a pull. Times are UTC, without zone.
 
-    :param read_at: when the source was last read to its end; None: it never was.
-    :param since: where it never was: when that was first tried.
-    :param failed: what was wrong with the last pull, as a sentence; None: nothing.
+    :param read_at: time at which the source was last read completely; None: never.
+    :param since: time of the first pull, if the source was never read completely.
+    :param failed: the error of the last pull, as a sentence; None: no error.
     """
 
     read_at: datetime | None = None
@@ -28,12 +28,12 @@ class LastPull(Struct, frozen=True, omit_defaults=True):
     failed: str | None = None
 
 
-def last_pull(part: SourceLanding) -> LastPull | None:
-    """What is noted beside the pages of *part*; None if nothing is that can be understood.
+def last_pull(landing: SourceLanding) -> LastPull | None:
+    """The note beside the pages of *landing*; None if it is missing or invalid.
 
-    :raises LandingError: it cannot be read.
+    :raises LandingError: the note cannot be read.
     """
-    data = part.note(NAME)
+    data = landing.note(NAME)
     if data is None:
         return None
     try:
@@ -43,20 +43,20 @@ def last_pull(part: SourceLanding) -> LastPull | None:
 
 
 def keep_last_pull(
-    part: SourceLanding, read_at: datetime | None, failed: str | None = None
+    landing: SourceLanding, read_at: datetime | None, failed: str | None = None
 ) -> LastPull:
-    """Note what a pull came to, and return it.
+    """Write the result of a pull, and return it.
 
-    :param read_at: when it had read the source to its end; None: it had not, and then the time
-        when one before it had is kept.
-    :raises LandingError: it cannot be noted.
+    :param read_at: time at which the pull had read the source completely. None: it had not, and
+        the time in the note stays.
+    :raises LandingError: the note cannot be written.
     """
     if read_at is not None:
-        kept = LastPull(read_at)
+        new = LastPull(read_at)
     else:
-        before = last_pull(part)
-        kept = msgspec.structs.replace(before or LastPull(since=clock.now()), failed=failed)
-        if kept == before:
-            return kept
-    part.keep_note(NAME, msgspec.json.encode(kept))
-    return kept
+        before = last_pull(landing)
+        new = msgspec.structs.replace(before or LastPull(since=clock.now()), failed=failed)
+        if new == before:
+            return new
+    landing.keep_note(NAME, msgspec.json.encode(new))
+    return new

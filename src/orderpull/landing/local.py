@@ -3,22 +3,21 @@
 ::
 
     <landing>/<source>/landing.json              the landing's identity
-    <landing>/<source>/cursor.json               how far a verified window reached
-    <landing>/<source>/loaded.json               a note of what the ledger last said
-    <landing>/<source>/read.json                 a note of what the last pull came to
+    <landing>/<source>/cursor.json               the newest verified cursor
+    <landing>/<source>/loaded.json               copy of the ledger's loaded pages
+    <landing>/<source>/read.json                 result of the last pull
     <landing>/<source>/token                     tokens that outlive a run, encrypted
     <landing>/<source>/.lock                     held while a process pulls
-    <landing>/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
+    <landing>/<source>/in-flight/<seq>.part      a request sent, its response no page yet
     <landing>/<source>/in-flight/*.tmp           a file being written
     <landing>/<source>/<yyyy-mm>/<seq>.json.zst  a page
 
-Every write goes to a temporary name, is fsynced, renamed, and its folder is fsynced, before the
-next step: a file under its final name is whole, whatever happens to process or machine.
+Every write goes to a temporary file, which is fsynced and renamed; then the folder is fsynced. A
+file under its final name is therefore complete, even after a kill or a power loss.
 """
 
 import errno
 import os
-import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,22 +27,20 @@ from pathlib import Path
 import msgspec
 
 from orderpull import clock
-from orderpull.errors import LandingBusy, LandingError
+from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.files import sync_folder, write_all
-from orderpull.landing.inflight import InFlightRequest, read_requests
+from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, file_lock, folder_lock, is_locked
-from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, check_number
+from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, file_name, page_numbers
+from orderpull.landing.protocol import IDENTITY, busy, check_number
 
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_PAGE = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _META_BYTES = 65_536
 
 
 class LocalLanding(protocol.Landing):
-    """All sources' pages below one folder."""
+    """The pages of all sources, below one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,32 +49,27 @@ class LocalLanding(protocol.Landing):
         return str(self.folder)
 
     def source(self, name: str) -> "LocalSourceLanding":
-        """The part of the landing that one source has."""
+        """The landing of one source."""
         return LocalSourceLanding(self.folder / name, name)
 
     def check(self, name: str) -> None:
-        """Prove that a page of source *name* could be kept now.
-
-        :raises LandingError: it could not; the message says why.
-        """
+        """Prove that a page of source *name* could be stored now."""
         self.source(name).prepare()
 
 
 class LocalSourceLanding(protocol.SourceLanding):
-    """One source's pages."""
+    """The pages of one source."""
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.name = source
+        self._in_flight = folder / "in-flight"
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def prepare(self) -> None:
-        """Make the folders, and prove that they can be written durably.
-
-        :raises LandingError: they cannot.
-        """
+        """Create the folders and the identity, and prove that files can be written durably."""
         with self._translated_errors():
             self._in_flight.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._in_flight, buffering=0) as probe:
@@ -90,110 +82,74 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     @contextmanager
     def pulling(self) -> Iterator[None]:
-        """Be the only process that pulls this source.
-
-        :raises LandingBusy: another process is.
-        """
+        """Hold the lock of this source, so that no other process pulls it."""
         with ExitStack() as stack:
             with self._translated_errors():
                 try:
                     stack.enter_context(file_lock(self.folder / ".lock"))
                 except LockHeld as holder:
-                    raise LandingBusy(
-                        f"Another orderpull (pid {holder.pid}) is pulling source {self.name!r} "
-                        f"into {self.folder}.",
-                        "Let it finish; one puller at a time keeps orders whole.",
-                    ) from None
+                    raise busy(f"pid {holder.pid}", self.name, self) from None
             yield
 
     def being_pulled(self) -> bool:
-        """Whether a process is pulling this source now."""
+        """True while a process pulls this source."""
         with self._translated_errors():
             return is_locked(self.folder / ".lock")
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
-        found: list[int] = []
+        newer: list[int] = []
         for month in reversed(self._months()):
-            numbers = self._numbers(month)
-            found.extend(number for number in numbers if number > after)
+            with self._translated_errors():
+                numbers = list(page_numbers(entry.name for entry in os.scandir(month)))
+            newer.extend(number for number in numbers if number > after)
             if numbers and min(numbers) <= after:
                 break
-        return sorted(found)
-
-    def next_page(self, at_least: int = 1) -> int:
-        """The number that the next page gets: one above the newest, never from the clock."""
-        for month in reversed(self._months()):
-            numbers = self._numbers(month)
-            if numbers:
-                return max(max(numbers) + 1, at_least)
-        return at_least
+        return sorted(newer)
 
     def local_copy(self, page: int) -> Path:
-        """The file of landed page number *page*. :raises LandingError: it is not there."""
+        """The page's own file."""
         for month in reversed(self._months()):
-            path = month / f"{page:012d}{SUFFIX}"
+            path = month / file_name(page)
             if path.exists():
                 return path
-        raise LandingError(
-            f"Page {page} of source {self.name!r} is not in {self.folder}.",
-            "Restore it from a backup of the landing.",
-        )
+        raise self._missing(page)
 
     def release(self) -> None:
-        """The files are the landing's own: they stay."""
+        """Do nothing: :meth:`local_copy` makes no copies."""
 
     def has(self, page: int) -> bool:
-        """Whether landed page number *page* is still here."""
-        name = f"{page:012d}{SUFFIX}"
-        return any((month / name).exists() for month in self._months())
-
-    def read(self, page: int) -> tuple[PageMeta, bytes]:
-        """Metadata and body of page number *page*, its hash checked.
-
-        :raises CorruptPage: its bytes are not those that were landed.
-        """
-        path = self.local_copy(page)
-        with self._translated_errors():
-            data = path.read_bytes()
-        meta, body = decode(data, str(path))
-        return check_number(meta, page, str(path)), body
+        """True if the landing still holds page number *page*."""
+        return any((month / file_name(page)).exists() for month in self._months())
 
     def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
+        """Metadata of page number *page*, without reading its body."""
         path = self.local_copy(page)
         with self._translated_errors(), path.open("rb") as file:
             data = file.read(_META_BYTES)
         return check_number(decode_meta(data, str(path))[0], page, str(path))
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
-        """Note that *request* is about to be sent, to become *page*.
-
-        :param reserve: bytes that the answer may need; they are taken from the disk now.
-        :raises LandingError: they are not there.
-        """
+        """Record durably that *request* is about to be sent; its response becomes *page*."""
         with self._translated_errors():
-            return InFlightRequest.begin(self._in_flight / f"{page:012d}.part", request, reserve)
+            return InFlightRequest.begin(self._in_flight / part_name(page), request, reserve)
 
     def requests_in_flight(self) -> list[InFlightRequest]:
-        """What a kill left behind: requests whose answer did not become a page."""
+        """Requests of a killed process whose responses did not become pages."""
         with self._translated_errors():
             return read_requests(self._in_flight)
 
     def land(self, meta: PageMeta, body: bytes) -> None:
-        """Keep a page. When this returns, its bytes are on the disk.
-
-        :raises LandingError: they are not.
-        """
+        """Store a page durably."""
         with self._translated_errors():
-            path = self._month() / f"{meta.page:012d}{SUFFIX}"
+            path = self._month() / file_name(meta.page)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, f"page {meta.page} is there already")
             self._replace(path, *encode(meta, body), reached=failpoint)
         failpoint("page-landed")
 
     def note(self, name: str) -> bytes | None:
-        """What was kept under *name* beside the pages; None if nothing was."""
+        """Content of the note *name*; None if the note is missing."""
         with self._translated_errors():
             try:
                 return (self.folder / name).read_bytes()
@@ -201,19 +157,14 @@ class LocalSourceLanding(protocol.SourceLanding):
                 return None
 
     def keep_note(self, name: str, data: bytes) -> None:
-        """Keep *data* under *name*, wholly or not at all, and durably."""
+        """Write the note *name* atomically and durably."""
         with self._translated_errors():
             self._replace(self.folder / name, data)
 
-    @property
-    def _in_flight(self) -> Path:
-        return self.folder / "in-flight"
-
-    def _numbers(self, month: Path) -> list[int]:
-        """Numbers of the pages in one month's folder, as they come."""
+    def _data(self, page: int) -> tuple[bytes, str]:
+        path = self.local_copy(page)
         with self._translated_errors():
-            names = [entry.name for entry in os.scandir(month)]
-        return [int(match[1]) for name in names if (match := _PAGE.fullmatch(name))]
+            return path.read_bytes(), str(path)
 
     def _months(self) -> list[Path]:
         """The month folders, oldest first."""
@@ -222,10 +173,10 @@ class LocalSourceLanding(protocol.SourceLanding):
                 names = [entry.name for entry in os.scandir(self.folder)]
             except FileNotFoundError:
                 return []
-        return [self.folder / name for name in sorted(names) if _MONTH.fullmatch(name)]
+        return [self.folder / name for name in sorted(names) if MONTH.fullmatch(name)]
 
     def _month(self) -> Path:
-        """This month's folder; never one before the newest, so that pages lie in order."""
+        """The folder for a new page: this month's, or the newest if that is later."""
         name = clock.now().strftime("%Y-%m")
         months = self._months()
         if months and months[-1].name >= name:
@@ -238,7 +189,7 @@ class LocalSourceLanding(protocol.SourceLanding):
     def _replace(
         self, path: Path, *parts: bytes, reached: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Write *parts* to *path*: wholly or not at all, and durably."""
+        """Write *parts* to *path* atomically and durably, calling *reached* after each step."""
         temporary = self._in_flight / f"{path.name}.tmp"
         try:
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -260,7 +211,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Turn the system's errors into sentences."""
+        """Raise system errors as :class:`LandingError`."""
         try:
             yield
         except OSError as error:

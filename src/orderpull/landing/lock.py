@@ -1,4 +1,4 @@
-"""Locks between processes: they end with the process that holds them, however it ends."""
+"""Locks between processes. The operating system frees them when the holder ends or is killed."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ _SECONDS = 0.05
 
 
 class LockHeld(Exception):
-    """Another process holds the lock. :param pid: its process id, as far as it is known."""
+    """Another process holds the lock. :param pid: its process id, or "unknown"."""
 
     def __init__(self, pid: str) -> None:
         super().__init__(pid)
@@ -21,9 +21,9 @@ class LockHeld(Exception):
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Hold the lock *path*, and write this process's id into it.
+    """Hold the lock file *path*, with this process's id in it.
 
-    :raises LockHeld: another process holds it.
+    :raises LockHeld: another process holds the lock.
     :raises OSError: the file cannot be used.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -38,7 +38,7 @@ def file_lock(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock *path* now. :raises OSError: that cannot be told."""
+    """True while a process holds the lock file *path*. :raises OSError: it cannot be opened."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Be the only process in here, waiting for another to leave; *folder* itself is the lock."""
+    """Hold an exclusive lock on *folder* itself, after waiting for the process that has it."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -64,12 +64,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def _lock(file: int) -> bool:
-    """Whether this process got the lock; one who only looks at it is waited for."""
-    for tried in range(_TRIES):
+    """Try to lock *file*; a few tries outlast a process that only runs :func:`is_locked`."""
+    for attempt in range(_TRIES):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if tried + 1 < _TRIES:
+            if attempt + 1 < _TRIES:
                 time.sleep(_SECONDS)
         else:
             return True

@@ -1,12 +1,13 @@
-"""A landed page: the body as received, behind a frame of metadata that every reader skips.
+"""A landed page: a response body as received, after a frame of metadata.
 
-A file is a zstd *skippable frame* with JSON metadata, then one zstd frame with the body, so
-``zstd -d`` and DuckDB read it as it is (RFC 8878, section 3.1.2).
+A file is a zstd *skippable frame* with JSON metadata, then one zstd frame with the body. Zstd
+readers such as ``zstd -d`` and DuckDB skip the metadata (RFC 8878, section 3.1.2).
 """
 
 import hashlib
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,10 @@ else:
     from backports import zstd
 
 SUFFIX = ".json.zst"
+MONTH = re.compile(r"\d{4}-\d{2}")
+"""Pattern of the name of a folder with pages."""
+
+_NAME = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _SKIPPABLE = (0x184D2A5A).to_bytes(4, "little")
 _LEVEL = 1
 
@@ -29,11 +34,11 @@ State = Literal["whole", "damaged", "unexpected"]
 
 
 class Part(Struct, frozen=True):
-    """One of several answers that lie in a page one after the other, a line feed between them.
+    """One of several responses in a page; a line feed separates them.
 
-    :param size: in bytes.
-    :param position: the order, in the first answer's list, that it belongs to; -1 for that answer.
-    :param children: number of the block ``[[children]]`` that asked for it.
+    :param size: bytes.
+    :param position: index of its order in the first response's list; -1 for that response itself.
+    :param children: index of the block ``[[children]]`` that requested the response.
     """
 
     size: int
@@ -42,24 +47,24 @@ class Part(Struct, frozen=True):
 
 
 class PageMeta(Struct, frozen=True):
-    """What is known of a page beside its body.
+    """Metadata of a page.
 
     :param source: the source's name.
-    :param page: its number, growing by one for each source.
-    :param state: ``whole``: JSON with a list of orders; ``damaged``: not all of the JSON is there
-        or readable; ``unexpected``: JSON without a list of orders.
-    :param status: the HTTP status; 0 if none arrived.
-    :param request: method and URL, secrets taken out.
+    :param page: page number; each source counts its own.
+    :param state: ``whole``: JSON with a list of orders; ``damaged``: incomplete or invalid JSON;
+        ``unexpected``: JSON without a list of orders.
+    :param status: HTTP status; 0 if none arrived.
+    :param request: method and URL, secrets redacted.
     :param received_at: ISO 8601, UTC.
     :param sha256: of the body, hexadecimal.
     :param size: of the body, in bytes.
-    :param orders: how many orders the list holds, where it is whole.
-    :param possible_loss: whether orders may have been lost with this answer.
-    :param problem: what was wrong with the answer, in words.
+    :param orders: number of orders in the list of a whole page.
+    :param possible_loss: true if orders may have been lost with this response.
+    :param problem: the fault of the response, as a sentence.
     :param kind: ``orders``; ``listing``: the ids of all orders; ``export``: lines of a file that
         the API wrote.
-    :param parts: where several answers make whole orders together: what the body is made of.
-    :param cursor_after: how far the API has been read once this page is kept.
+    :param parts: the responses in the body, if there are several.
+    :param cursor_after: position up to which the API has been read with this page.
     """
 
     source: str
@@ -78,22 +83,32 @@ class PageMeta(Struct, frozen=True):
     cursor_after: str | None = None
 
 
+def file_name(page: int) -> str:
+    """File name of *page*."""
+    return f"{page:012d}{SUFFIX}"
+
+
+def page_numbers(names: Iterable[str]) -> Iterator[int]:
+    """Numbers of the pages among the file *names*, in the same order."""
+    return (int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
 def join_parts(bodies: Sequence[bytes]) -> bytes:
-    """Several answers as the body of one page."""
+    """Several responses as the body of one page."""
     return b"\n".join(bodies)
 
 
 def split_parts(meta: PageMeta, body: bytes) -> list[bytes]:
-    """The answers that a page with parts is made of."""
-    answers, at = [], 0
+    """The responses in the *body* of a page with parts."""
+    bodies, start = [], 0
     for part in meta.parts:
-        answers.append(body[at : at + part.size])
-        at += part.size + 1
-    return answers
+        bodies.append(body[start : start + part.size])
+        start += part.size + 1
+    return bodies
 
 
 def digest(body: bytes) -> str:
-    """The hash by which a body is known again."""
+    """The sha256 of *body*, hexadecimal."""
     return hashlib.sha256(body).hexdigest()
 
 
@@ -104,9 +119,9 @@ def encode(meta: PageMeta, body: bytes) -> tuple[bytes, bytes]:
 
 
 def decode_meta(data: bytes, where: str) -> tuple[PageMeta, int]:
-    """The metadata at the start of *data*, and where the body's frame begins.
+    """The metadata at the start of *data*, and the offset of the body's frame.
 
-    :raises CorruptPage: there is none; *where* names the file.
+    :raises CorruptPage: the metadata is missing or invalid; *where* is the file, for the message.
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] != _SKIPPABLE or len(data) < end:
@@ -118,9 +133,9 @@ def decode_meta(data: bytes, where: str) -> tuple[PageMeta, int]:
 
 
 def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
-    """Metadata and body of a page's file, its hash checked.
+    """Metadata and body of a page's file, after checking the hash.
 
-    :raises CorruptPage: the bytes are not those that were landed.
+    :raises CorruptPage: the file has changed since it was landed.
     """
     meta, start = decode_meta(data, where)
     try:
@@ -134,6 +149,6 @@ def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
     return meta, body
 
 
-def restore_hint(where: object) -> str:
-    """What to do about a file of the landing, *where*, that was changed."""
-    return f"Restore {Path(str(where)).name} from a backup; what came before it is loaded."
+def restore_hint(where: str) -> str:
+    """Hint for the file *where* of a landing that is missing or has changed."""
+    return f"Restore {Path(where).name} from a backup; what came before it is loaded."

@@ -1,30 +1,34 @@
-"""What a landing is to the rest of the program, wherever its pages are kept."""
+"""The interface of a landing, and the parts that its implementations share."""
 
+from abc import abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from orderpull.errors import CorruptPage, LandingError
+from orderpull.errors import CorruptPage, LandingBusy, LandingError
 from orderpull.landing.inflight import InFlightRequest
-from orderpull.landing.page import PageMeta, restore_hint
+from orderpull.landing.page import PageMeta, decode, restore_hint
 
 IDENTITY, CURSOR, LOADED = "landing.json", "cursor.json", "loaded.json"
-"""The notes that lie beside a source's pages."""
+"""Names of the notes beside a source's pages."""
+
+ONE_PULLER = "Let it finish; one puller at a time keeps orders whole."
+"""Hint for a source that another process pulls."""
 
 
 class Landing(Protocol):
-    """All sources' pages at one place."""
+    """The pages of all sources, in one folder or bucket."""
 
     def __str__(self) -> str: ...
 
     def source(self, name: str) -> "SourceLanding":
-        """The part of the landing that one source has."""
+        """The landing of one source."""
         ...
 
     def check(self, name: str) -> None:
-        """Prove that a page of source *name* could be kept now.
+        """Prove that a page of source *name* could be stored now.
 
         :raises LandingError: it could not; the message says why.
         """
@@ -32,7 +36,9 @@ class Landing(Protocol):
 
 
 class SourceLanding(Protocol):
-    """One source's pages. Every method raises :class:`LandingError` where the place fails it.
+    """The pages of one source.
+
+    Every method raises :class:`LandingError` if the folder or bucket cannot be used.
 
     :param name: the source's name.
     """
@@ -40,25 +46,22 @@ class SourceLanding(Protocol):
     name: str
 
     def __str__(self) -> str:
-        """Where it is, for a person."""
+        """The folder or URL, for messages."""
         ...
 
     def prepare(self) -> None:
-        """Make what is missing, and prove that pages can be kept durably.
-
-        :raises LandingError: they cannot.
-        """
+        """Create the folders and the identity, and prove that pages can be stored durably."""
         ...
 
     def pulling(self) -> AbstractContextManager[None]:
-        """Be the only process that pulls this source.
+        """Hold the lock of this source, so that no other process pulls it.
 
-        :raises LandingBusy: another process is.
+        :raises LandingBusy: another process holds the lock.
         """
         ...
 
     def being_pulled(self) -> bool:
-        """Whether a process is pulling this source now."""
+        """True while a process pulls this source."""
         ...
 
     def pages(self, after: int = 0) -> list[int]:
@@ -66,68 +69,71 @@ class SourceLanding(Protocol):
         ...
 
     def next_page(self, at_least: int = 1) -> int:
-        """The number that the next page gets: one above the newest, never from the clock."""
-        ...
+        """The number of the next page: one above the newest, and *at_least* or more."""
+        newer = self.pages(after=at_least - 1)
+        return newer[-1] + 1 if newer else at_least
 
     def local_copy(self, page: int) -> Path:
-        """A file with landed page number *page*, until :meth:`release`.
+        """A file with landed page number *page*, valid until :meth:`release`.
 
-        :raises LandingError: the page is not there.
+        :raises LandingError: the page is missing.
         """
         ...
 
     def release(self) -> None:
-        """The files that :meth:`local_copy` gave are needed no more."""
+        """Delete the copies that :meth:`local_copy` made."""
         ...
 
     def has(self, page: int) -> bool:
-        """Whether landed page number *page* is still here."""
+        """True if the landing still holds page number *page*."""
         ...
 
     def read(self, page: int) -> tuple[PageMeta, bytes]:
-        """Metadata and body of page number *page*, its hash checked.
+        """Metadata and body of page number *page*, after checking the hash.
 
-        :raises CorruptPage: its bytes are not those that were landed.
+        :raises CorruptPage: the file has changed since it was landed.
+        """
+        data, where = self._data(page)
+        meta, body = decode(data, where)
+        return check_number(meta, page, where), body
+
+    def meta(self, page: int) -> PageMeta:
+        """Metadata of page number *page*, without reading its body.
+
+        :raises CorruptPage: the file belongs to another page.
         """
         ...
 
-    def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
-        ...
-
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
-        """Note that *request* is about to be sent, to become *page*.
+        """Record durably that *request* is about to be sent; its response becomes *page*.
 
-        :param reserve: bytes that the answer may need; they are taken from the disk now.
-        :raises LandingError: it could not be noted durably, or they are not there.
+        :param reserve: bytes of disk space to allocate now for the response.
+        :raises LandingError: the record or the space could not be written.
         """
         ...
 
     def requests_in_flight(self) -> list[InFlightRequest]:
-        """What a kill left behind: requests whose answer did not become a page."""
+        """Requests of a killed process whose responses did not become pages."""
         ...
 
     def land(self, meta: PageMeta, body: bytes) -> None:
-        """Keep a page. When this returns, its bytes are durable.
+        """Store a page durably.
 
-        :raises LandingError: they are not, or not under the number in *meta*.
+        :raises LandingError: the page is not stored, or has another number than in *meta*.
         """
         ...
 
     def note(self, name: str) -> bytes | None:
-        """What was kept under *name* beside the pages; None if nothing was."""
+        """Content of the note *name* beside the pages; None if the note is missing."""
         ...
 
     def keep_note(self, name: str, data: bytes) -> None:
-        """Keep *data* under *name*, wholly or not at all, and durably."""
+        """Write the note *name* atomically and durably."""
         ...
 
     @property
     def identity(self) -> str:
-        """What tells this landing from every other; '' before :meth:`prepare`.
-
-        :raises LandingError: it cannot be read.
-        """
+        """Unique id of this landing; '' before :meth:`prepare`."""
         data = self.note(IDENTITY)
         if data is None:
             return ""
@@ -137,27 +143,24 @@ class SourceLanding(Protocol):
             raise self._unreadable(IDENTITY) from None
 
     def verified_cursor(self) -> tuple[int, str | None]:
-        """The newest verified cursor, and the page after which it was reached.
-
-        :raises LandingError: it cannot be read.
-        """
+        """The newest verified cursor, after the number of the page that reached it."""
         data = self.note(CURSOR)
         if data is None:
             return 0, None
         try:
-            kept = msgspec.json.decode(data)
-            return int(kept["page"]), str(kept["cursor"])
+            note = msgspec.json.decode(data)
+            return int(note["page"]), str(note["cursor"])
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
             raise self._unreadable(CURSOR) from None
 
     def keep_cursor(self, cursor: str, page: int) -> None:
-        """Keep *cursor*, reached once *page* was landed and its window verified."""
+        """Save *cursor*, reached when *page* was landed and its window verified."""
         self.keep_note(CURSOR, msgspec.json.encode({"page": page, "cursor": cursor}))
 
     def newest_cursor(self, loaded: str | None, loaded_through: int) -> str | None:
-        """How far the API has been read: the newest landed word on it, else the ledger's.
+        """The position up to which the API was read: the newest landed cursor, else *loaded*.
 
-        :param loaded: the ledger's cursor, which knows all pages up to *loaded_through*.
+        :param loaded: the ledger's cursor, which covers all pages up to *loaded_through*.
         """
         verified_at, verified = self.verified_cursor()
         for page in reversed(self.pages(after=max(verified_at, loaded_through))):
@@ -166,15 +169,32 @@ class SourceLanding(Protocol):
                 return cursor
         return verified if verified is not None and verified_at >= loaded_through else loaded
 
+    @abstractmethod
+    def _data(self, page: int) -> tuple[bytes, str]:
+        """The bytes of page number *page*, and their path or URL for messages."""
+
     def _unreadable(self, name: str) -> LandingError:
         where = f"{self}/{name}"
         return LandingError(f"{where} cannot be read.", restore_hint(where))
 
+    def _missing(self, page: int) -> LandingError:
+        return LandingError(
+            f"Page {page} of source {self.name!r} is not in {self}.",
+            "Restore it from a backup of the landing.",
+        )
+
+
+def busy(holder: str, source: str, landing: object) -> LandingBusy:
+    """The error for a *source* that another process, *holder*, pulls into *landing*."""
+    return LandingBusy(
+        f"Another orderpull ({holder}) is pulling source {source!r} into {landing}.", ONE_PULLER
+    )
+
 
 def check_number(meta: PageMeta, page: int, where: str) -> PageMeta:
-    """*meta*, if it is that of *page*: a file that was copied over another is found out.
+    """Return *meta* after checking that its number is *page*.
 
-    :raises CorruptPage: it is another's; *where* names the file.
+    :raises CorruptPage: the file *where* was copied over that of another page.
     """
     if meta.page != page:
         raise CorruptPage(f"{where} is page {meta.page}, not page {page}.", restore_hint(where))

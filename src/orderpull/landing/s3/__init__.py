@@ -1,1 +1,1 @@
-"""A landing in a bucket of S3, or of a store that speaks S3."""
+"""A landing in a bucket of S3 or of an S3-compatible store."""

@@ -1,8 +1,8 @@
-"""Requests in flight to a landing in a bucket: noted on this machine and in the bucket.
+"""Requests in flight of a landing in a bucket: each has a file on this machine and a bucket object.
 
-The note in the bucket says that something was asked, to whoever looks. The bytes of the answer,
-until they are a page, are on the machine that asked alone. The two belong together where both name
-the same pull, and so do the bytes and a page: each page says which pull landed it.
+The object shows every machine that a request was sent. The file holds the bytes received so far,
+and only the machine that sent the request has it. File and object belong together if they name the
+same pull. Every page names the pull that landed it, so that a file and its page can be matched.
 """
 
 from collections.abc import Callable
@@ -11,112 +11,117 @@ from pathlib import Path
 
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.failpoints import failpoint
-from orderpull.landing.inflight import InFlightRequest, first_line, parse_request, read_requests
+from orderpull.landing.inflight import (
+    InFlightRequest,
+    first_line,
+    parse_request,
+    part_name,
+    read_requests,
+)
+from orderpull.landing.protocol import ONE_PULLER
 from orderpull.s3 import Bucket, PreconditionFailed
 
 FOLDER = "in-flight/"
 
 
 class InFlightStore:
-    """One source's requests in flight.
+    """The requests in flight of one source.
 
-    :param here: the folder of this machine for them.
-    :param pull: a name for this pull, unlike that of every other.
-    :param landed_by: tells which pull landed a page; None if that page is not there.
+    :param folder: folder on this machine for their files.
+    :param pull: unique id of this pull.
+    :param landed_by: returns the id of the pull that landed a page; None if the page is missing.
     """
 
     def __init__(
-        self, bucket: Bucket, here: Path, pull: str, landed_by: Callable[[int], str | None]
+        self, bucket: Bucket, folder: Path, pull: str, landed_by: Callable[[int], str | None]
     ) -> None:
         self._bucket = bucket
-        self._here = here
+        self._folder = folder
         self._pull = pull
         self._landed_by = landed_by
-        self._drafts: dict[int, InFlightRequest] = {}
+        self._requests: dict[int, InFlightRequest] = {}
 
     def begin(self, page: int, request: str, reserve: int) -> InFlightRequest:
-        """Note that *request* is about to be sent: here, then in the bucket.
+        """Record that *request* is about to be sent, first in a file, then in the bucket.
 
-        :raises OSError: there is no *room* here.
-        :raises LandingBusy: another process has such a request in flight.
+        :param reserve: bytes of disk space to allocate for the response.
+        :raises OSError: the file or the space is not available.
+        :raises LandingBusy: another process has a request for *page* in flight.
         """
-        draft = InFlightRequest.begin(self._here / _name(page), request, reserve, self._pull)
+        path = self._folder / part_name(page)
+        in_flight = InFlightRequest.begin(path, request, reserve, self._pull)
         failpoint("noted-here")
         try:
-            self._bucket.create(FOLDER + _name(page), first_line(request, self._pull))
+            self._bucket.create(FOLDER + path.name, first_line(request, self._pull))
         except PreconditionFailed:
-            draft.discard()
+            in_flight.discard()
             raise LandingBusy(
-                f"Another orderpull has page {page} of {self._bucket} in flight.",
-                "Let it finish; one puller at a time keeps orders whole.",
+                f"Another orderpull has page {page} of {self._bucket} in flight.", ONE_PULLER
             ) from None
         except LandingError:
-            self._known(draft).discard()
+            self._track(in_flight).discard()
             raise
         failpoint("noted")
-        return self._known(draft)
+        return self._track(in_flight)
 
-    def found(self, next_page: Callable[[], int]) -> list[InFlightRequest]:
-        """What a kill left, by page number; with the bytes that had arrived, if they are here.
+    def recover(self, next_page: Callable[[], int]) -> list[InFlightRequest]:
+        """Requests of a killed process by page number, with the bytes received on this machine.
 
-        Bytes whose number somebody else has used meanwhile get one above all others.
+        If another process has landed a page under the same number, the recovered response gets the
+        next free number.
 
-        :param next_page: tells the number that the next page gets; is asked only for such bytes.
+        :param next_page: returns the next page number; called only if this machine has bytes.
         """
-        noted = {draft.page: draft for draft in self._noted()}
-        pulls = {page: draft.pull for page, draft in noted.items()}
-        for draft in noted.values():
-            draft.pull = ""  # without its bytes it is no answer of that pull
-        # Nothing came of one without status; the bucket knows whether it was sent.
-        here = [draft for draft in read_requests(self._here) if draft.status]
-        new = next_page() if here else 0
+        requests = {noted.page: noted for noted in self._objects()}
+        pulls = {page: noted.pull for page, noted in requests.items()}
+        for noted in requests.values():
+            noted.pull = ""  # its bytes are missing, so that no response of that pull can follow
+        # A file without a status holds no bytes; the bucket has the request if it was sent.
+        local = [file for file in read_requests(self._folder) if file.status]
+        new = next_page() if local else 0
         late: list[InFlightRequest] = []
-        for draft in here:
-            same = pulls.get(draft.page, draft.pull) == draft.pull
-            if same and (draft.page >= new or self._landed_by(draft.page) == draft.pull):
-                noted[draft.page] = draft
+        for file in local:
+            same = pulls.get(file.page, file.pull) == file.pull
+            if same and (file.page >= new or self._landed_by(file.page) == file.pull):
+                requests[file.page] = file
             else:
-                late.append(draft)
-        free = max([new, *(page + 1 for page in noted)])
-        moved = [_renumbered(draft, free + nth) for nth, draft in enumerate(late)]
-        return [self._known(draft) for draft in [*(noted[page] for page in sorted(noted)), *moved]]
+                late.append(file)
+        free = max([new, *(page + 1 for page in requests)])
+        moved = [_renumbered(file, free + nth) for nth, file in enumerate(late)]
+        return [self._track(each) for each in [*(requests[n] for n in sorted(requests)), *moved]]
 
     def pull_of(self, page: int) -> str:
-        """Which pull's answer becomes *page*."""
-        draft = self._drafts.get(page)
-        return draft.pull if draft and draft.pull else self._pull
+        """Id of the pull whose response becomes *page*."""
+        in_flight = self._requests.get(page)
+        return in_flight.pull if in_flight and in_flight.pull else self._pull
 
     def discard(self, page: int) -> None:
-        """Forget the request whose answer was to become *page*, if there is one."""
-        if page in self._drafts:
-            self._drafts[page].discard()
+        """Discard the request for *page*, if there is one."""
+        if page in self._requests:
+            self._requests[page].discard()
 
-    def _noted(self) -> list[InFlightRequest]:
-        """The requests in flight as the bucket knows them: without any answer."""
+    def _objects(self) -> list[InFlightRequest]:
+        """The requests in flight in the bucket, all without a response."""
         names = [name for name in self._bucket.names(FOLDER) if name.endswith(".part")]
-        found = ((name, self._bucket.get(FOLDER + name)) for name in names)
-        return [parse_request(self._here / name, got.data) for name, got in found if got]
+        objects = ((name, self._bucket.get(FOLDER + name)) for name in names)
+        return [parse_request(self._folder / name, each.data) for name, each in objects if each]
 
-    def _known(self, draft: InFlightRequest) -> InFlightRequest:
-        """*draft*; once it is discarded, its note in the bucket goes, too."""
+    def _track(self, in_flight: InFlightRequest) -> InFlightRequest:
+        """Return *in_flight*; discarding it now also deletes its object from the bucket."""
 
         def forget() -> None:
-            self._drafts.pop(draft.page, None)
-            with suppress(LandingError):  # the next run finds that out, too
-                self._bucket.delete(FOLDER + _name(draft.page))
+            self._requests.pop(in_flight.page, None)
+            with suppress(LandingError):  # the next run deletes it again
+                self._bucket.delete(FOLDER + part_name(in_flight.page))
 
-        draft.on_discard = forget
-        self._drafts[draft.page] = draft
-        return draft
-
-
-def _name(page: int) -> str:
-    return f"{page:012d}.part"
+        in_flight.on_discard = forget
+        self._requests[in_flight.page] = in_flight
+        return in_flight
 
 
-def _renumbered(draft: InFlightRequest, page: int) -> InFlightRequest:
-    """*draft* under another number, its file too."""
-    path = draft.path.with_name(_name(page))
-    draft.path.rename(path)
-    draft.path, draft.page = path, page
-    return draft
+def _renumbered(in_flight: InFlightRequest, page: int) -> InFlightRequest:
+    """Give *in_flight* and its file the number *page*."""
+    path = in_flight.path.with_name(part_name(page))
+    in_flight.path.rename(path)
+    in_flight.path, in_flight.page = path, page
+    return in_flight

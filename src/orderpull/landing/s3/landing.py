@@ -1,16 +1,17 @@
-"""A landing in a bucket of S3, or of a store that speaks S3.
+"""A landing in a bucket of S3 or of an S3-compatible store.
 
 ::
 
     s3://BUCKET/PREFIX/<source>/landing.json              the landing's identity
-    s3://BUCKET/PREFIX/<source>/cursor.json               how far a verified window reached
-    s3://BUCKET/PREFIX/<source>/loaded.json               a note of what the ledger last metadata
-    s3://BUCKET/PREFIX/<source>/read.json                 a note of what the last pull came to
+    s3://BUCKET/PREFIX/<source>/cursor.json               the newest verified cursor
+    s3://BUCKET/PREFIX/<source>/loaded.json               copy of the ledger's loaded pages
+    s3://BUCKET/PREFIX/<source>/read.json                 result of the last pull
     s3://BUCKET/PREFIX/<source>/.lock                     the lease of the process that pulls
-    s3://BUCKET/PREFIX/<source>/in-flight/<seq>.part      a request sent, its answer not yet a page
+    s3://BUCKET/PREFIX/<source>/in-flight/<seq>.part      a request sent, its response no page yet
     s3://BUCKET/PREFIX/<source>/<yyyy-mm>/<seq>.json.zst  a page, the same bytes as in a folder
 
-Durable is what a put has answered for. Pages are put where nothing is, never over another.
+A put is durable once the store has confirmed it. A page is put with If-None-Match, so that it
+never replaces another.
 """
 
 import re
@@ -27,13 +28,13 @@ from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockHeld, file_lock, is_locked
-from orderpull.landing.page import SUFFIX, PageMeta, decode, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, check_number
+from orderpull.landing.page import PageMeta, decode, decode_meta, encode, file_name
+from orderpull.landing.protocol import IDENTITY, busy, check_number
 from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
 from orderpull.landing.s3.local_cache import LocalCache, PageCopies
-from orderpull.s3 import Bucket, ErrorContext, Object, PreconditionFailed, S3Client
+from orderpull.s3 import Bucket, ErrorContext, PreconditionFailed, S3Client
 from orderpull.settings import LandingSettings
 
 ERROR_CONTEXT = ErrorContext(
@@ -47,9 +48,9 @@ _NUMBER_TRIES = 10
 
 
 def landing_at(settings: LandingSettings) -> "S3Landing":
-    """The landing at ``settings.url``, of which nothing is asked yet.
+    """The landing at ``settings.url``. The bucket is not accessed yet.
 
-    :raises SettingsError: the URL, or what belongs to it, is wrong.
+    :raises SettingsError: the URL or a setting of the bucket is wrong.
     """
     match = _URL.fullmatch(settings.url)
     if match is None:
@@ -73,12 +74,12 @@ def landing_at(settings: LandingSettings) -> "S3Landing":
 
 
 def client_for(settings: LandingSettings) -> S3Client:
-    """Where the bucket is that *settings* name."""
+    """The S3 client for the bucket of *settings*."""
     return S3Client(settings.endpoint, settings.region, settings.sse, settings.kms_key)
 
 
 class S3Landing(protocol.Landing):
-    """All sources' pages below one prefix of one bucket."""
+    """The pages of all sources, below one prefix of one bucket."""
 
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
         self._bucket = Bucket(client_for(settings), bucket, prefix, ERROR_CONTEXT)
@@ -89,18 +90,16 @@ class S3Landing(protocol.Landing):
         return str(self._bucket)
 
     def source(self, name: str) -> "S3SourceLanding":
-        """The part of the landing that one source has; always the same."""
+        """The landing of one source; the same object each time."""
         if name not in self._sources:
             self._sources[name] = S3SourceLanding(self._bucket.subfolder(f"{name}/"), name)
         return self._sources[name]
 
     def check(self, name: str) -> None:
-        """Prove that a page of source *name* could be kept now.
+        """Prove that a page of source *name* could be stored now.
 
-        What the store honours is proven with the first source: it is the same for all. That each
-        may be written is proven again by its lease, before anything is asked.
-
-        :raises LandingError: it could not; the message says why.
+        Only the first source probes the store, because the result is the same for all. Write
+        access to each source is proven by its lease, before any request.
         """
         if not self._proven:
             self.source(name).prove()
@@ -109,7 +108,7 @@ class S3Landing(protocol.Landing):
 
 
 class S3SourceLanding(protocol.SourceLanding):
-    """One source's pages."""
+    """The pages of one source."""
 
     def __init__(self, bucket: Bucket, source: str) -> None:
         self.bucket = bucket
@@ -124,28 +123,28 @@ class S3SourceLanding(protocol.SourceLanding):
         return str(self.bucket)
 
     def prepare(self) -> None:
-        """Prove that objects can be kept, and begin.
-
-        :raises LandingError: they cannot.
-        """
+        """Run :meth:`prove` and :meth:`begin`."""
         self.prove()
         self.begin()
 
     def prove(self) -> None:
-        """Prove that objects can be listed, put, read and deleted, and conditions are honoured.
-
-        :raises LandingError: they cannot, or are not.
-        """
+        """Prove that the store lists, puts, reads and deletes, and honours conditions."""
         self.bucket.reach()
-        self._probe()
+        key = f"{FOLDER}probe-{uuid.uuid4().hex}"
+        self.bucket.put(key, b"orderpull was here\n")
+        if self.bucket.get(key) is None:
+            raise self.bucket.error("what was put there is not there", "Run again later.")
+        with self._refused():
+            self.bucket.create(key, b"orderpull was here twice\n")
+        with self._refused():
+            wrong_etag = f'"{uuid.uuid4().hex}"'
+            self.bucket.replace(key, b"orderpull was here twice\n", wrong_etag)
+        self.bucket.delete(key)
 
     def begin(self) -> None:
-        """Make what tells this landing from every other, where there is none, and a place here.
-
-        :raises LandingError: that fails.
-        """
+        """Create the landing's id if it is missing, and the local cache folder."""
         if not self.identity:
-            with suppress(PreconditionFailed):  # another was first: then it is that one
+            with suppress(PreconditionFailed):  # another process was first; its id counts
                 data = msgspec.json.encode({"id": uuid.uuid4().hex})
                 self.bucket.create(IDENTITY, data)
         with self._translated_errors():
@@ -153,30 +152,20 @@ class S3SourceLanding(protocol.SourceLanding):
 
     @property
     def identity(self) -> str:
-        """What tells this landing from every other; '' before :meth:`prepare`.
-
-        :raises LandingError: it cannot be read.
-        """
+        """Unique id of this landing, cached; '' before :meth:`prepare`."""
         self._identity = self._identity or super().identity
         return self._identity
 
     @contextmanager
     def pulling(self) -> Iterator[None]:
-        """Be the only process that pulls this source.
-
-        :raises LandingBusy: another process is.
-        """
+        """Hold the lock on this machine and the lease, so that no other process pulls."""
         with ExitStack() as stack:
             with self._translated_errors():
                 self._cache.prepare()
                 try:
                     stack.enter_context(file_lock(self._cache.lock))
                 except LockHeld as holder:
-                    raise LandingBusy(
-                        f"Another orderpull (pid {holder.pid}) is pulling source {self.name!r} "
-                        f"into {self}.",
-                        "Let it finish; one puller at a time keeps orders whole.",
-                    ) from None
+                    raise busy(f"pid {holder.pid}", self.name, self) from None
             lease = self._new_lease()
             stack.enter_context(lease.held())
             failpoint("lease-taken")
@@ -187,7 +176,7 @@ class S3SourceLanding(protocol.SourceLanding):
                 self._lease = None
 
     def being_pulled(self) -> bool:
-        """Whether a process is pulling this source now."""
+        """True while a process pulls this source."""
         if not self.identity:
             return False
         with self._translated_errors():
@@ -198,60 +187,47 @@ class S3SourceLanding(protocol.SourceLanding):
         return self._index.pages(after)
 
     def next_page(self, at_least: int = 1) -> int:
-        """The number that the next page gets: one above the newest, never from the clock."""
+        """The number of the next page: one above the newest, and *at_least* or more."""
         self._at_least = max(self._at_least, at_least)
-        newer = self.pages(after=at_least - 1)
-        return newer[-1] + 1 if newer else at_least
+        return super().next_page(at_least)
 
     def local_copy(self, page: int) -> Path:
-        """A copy of landed page number *page* on this machine, hash checked, until :meth:`release`.
+        """A copy of page number *page* on this machine, valid until :meth:`release`.
 
-        :raises LandingError: the page is not there.
-        :raises CorruptPage: its bytes are not those that were landed.
+        :raises CorruptPage: the object has changed since it was landed.
         """
         with self._translated_errors():
-            path = self._copies.path(f"{page:012d}{SUFFIX}")
+            path = self._copies.folder / file_name(page)
             if path.exists():
                 return path
-        data, where = self._got(page)
+        data, where = self._data(page)
         check_number(decode(data, where)[0], page, where)
         with self._translated_errors():
             path.write_bytes(data)
         return path
 
     def release(self) -> None:
-        """The copies that :meth:`local_copy` made are needed no more."""
+        """Delete the copies that :meth:`local_copy` made."""
         if "_copies" in vars(self):
             with self._translated_errors():
                 self._copies.clear()
 
     def has(self, page: int) -> bool:
-        """Whether landed page number *page* is still here."""
-        return self._index.find(page, self.bucket.metadata) is not None
-
-    def read(self, page: int) -> tuple[PageMeta, bytes]:
-        """Metadata and body of page number *page*, its hash checked.
-
-        :raises CorruptPage: its bytes are not those that were landed.
-        """
-        data, where = self._got(page)
-        meta, body = decode(data, where)
-        return check_number(meta, page, where), body
+        """True if the landing still holds page number *page*."""
+        return self._index.find(page, self.bucket.head) is not None
 
     def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, its body unread. :raises CorruptPage: it is another's."""
-        data, where = self._got(page, _FIRST_BYTES)
+        """Metadata of page number *page*, without reading its body."""
+        data, where = self._first_bytes(page, _FIRST_BYTES)
         end = 8 + int.from_bytes(data[4:8], "little")
         if len(data) == _FIRST_BYTES < end:
-            data, where = self._got(page, end)
+            data, where = self._first_bytes(page, end)
         return check_number(decode_meta(data, where)[0], page, where)
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
-        """Note that *request* is about to be sent, to become *page*: here, then in the bucket.
+        """Record durably that *request* is about to be sent; its response becomes *page*.
 
-        :param reserve: bytes that the answer may need; they are taken from the disk now.
-        :raises LandingError: they are not there, or the bucket did not take the note.
-        :raises LandingBusy: another process has such a request in flight.
+        :raises LandingBusy: another process has a request for *page* in flight.
         """
         if self._lease:
             self._lease.check()
@@ -259,22 +235,17 @@ class S3SourceLanding(protocol.SourceLanding):
             return self._in_flight.begin(page, request, reserve)
 
     def requests_in_flight(self) -> list[InFlightRequest]:
-        """What a kill left behind: requests whose answer did not become a page.
-
-        Where the process ran on this machine, with the bytes that had arrived. Bytes whose page
-        somebody else has landed meanwhile get a number of their own.
-        """
+        """Requests of a killed process, numbered as in :meth:`InFlightStore.recover`."""
         if not self.identity:
             return []
         with self._translated_errors():
-            return self._in_flight.found(lambda: self.next_page(self._at_least))
+            return self._in_flight.recover(lambda: self.next_page(self._at_least))
 
     def land(self, meta: PageMeta, body: bytes) -> None:
-        """Keep a page. When this returns, the bucket has it.
+        """Store a page in the bucket.
 
-        :raises LandingError: it has not.
-        :raises LandingBusy: another process has landed a page under this number. This one is kept
-            under the next free number, so that nothing is lost.
+        :raises LandingBusy: another process has landed a page under this number. The new page is
+            stored under the next free number, so that no order is lost.
         """
         failpoint("page-written")
         page = self._put(meta, body)
@@ -289,40 +260,28 @@ class S3SourceLanding(protocol.SourceLanding):
         failpoint("page-landed")
 
     def note(self, name: str) -> bytes | None:
-        """What was kept under *name* beside the pages; None if nothing was."""
-        found = self.bucket.get(name)
-        return None if found is None else found.data
+        """Content of the note *name*; None if the note is missing."""
+        stored = self.bucket.get(name)
+        return stored.data if stored else None
 
     def keep_note(self, name: str, data: bytes) -> None:
-        """Keep *data* under *name*, wholly or not at all, and durably."""
+        """Write the note *name* atomically and durably."""
         self.bucket.put(name, data)
-
-    def _probe(self) -> None:
-        """Put, read and delete an object of no meaning, and have two conditions refused."""
-        key = f"{FOLDER}probe-{uuid.uuid4().hex}"
-        etag = self.bucket.put(key, b"orderpull was here\n")
-        if self.bucket.get(key) is None:
-            raise self._error("what was put there is not there")
-        with self._refused():
-            self.bucket.create(key, b"orderpull was here twice\n")
-        with self._refused():
-            self.bucket.replace(key, b"orderpull was here twice\n", _other(etag))
-        self.bucket.delete(key)
 
     @contextmanager
     def _refused(self) -> Iterator[None]:
-        """What is tried here must not go well: without conditions a page could be lost."""
+        """Require that the put inside fails: a store without conditions could lose a page."""
         try:
             yield
         except PreconditionFailed:
             return
-        raise self._error(
+        raise self.bucket.error(
             "it writes over objects although If-None-Match and If-Match forbid it",
             "Use a store that honours conditional writes.",
         )
 
     def _put(self, meta: PageMeta, body: bytes) -> int:
-        """Put a page under its number, or under the next that is free; the number it got."""
+        """Put a page under its number or the next free one; return the number used."""
         pull = self._in_flight.pull_of(meta.page)
         page = meta.page
         for _ in range(_NUMBER_TRIES):
@@ -333,32 +292,27 @@ class S3SourceLanding(protocol.SourceLanding):
                 page = self.next_page(page + 1)
             else:
                 return page
-        raise self._error("every page number is taken by another process", "Stop the others.")
+        raise self.bucket.error("every page number is taken by another process", "Stop the others.")
 
-    def _got(self, page: int, first: int | None = None) -> tuple[bytes, str]:
-        """The bytes of page number *page*, or its *first*, and where they are.
-
-        :raises LandingError: it is not there.
-        """
-        where = f"{self}/{page:012d}{SUFFIX}"
-        if first is None and "_copies" in vars(self):
-            path = self._copies.path(f"{page:012d}{SUFFIX}")
+    def _data(self, page: int) -> tuple[bytes, str]:
+        if "_copies" in vars(self):
+            path = self._copies.folder / file_name(page)
             with self._translated_errors():
                 if path.exists():
-                    return path.read_bytes(), where
+                    return path.read_bytes(), f"{self}/{path.name}"
+        return self._first_bytes(page)
 
-        def get(key: str) -> Object | None:
-            nonlocal where
-            where = f"{self}/{key}"
-            return self.bucket.get(key, first)
+    def _first_bytes(self, page: int, count: int | None = None) -> tuple[bytes, str]:
+        """The first *count* bytes of page number *page*, None for all, and the object's URL."""
 
-        found = self._index.find(page, get)
-        if found is None:
-            raise LandingError(
-                f"Page {page} of source {self.name!r} is not in {self}.",
-                "Restore it from a backup of the landing.",
-            )
-        return found.data, where
+        def get(key: str) -> tuple[bytes, str] | None:
+            stored = self.bucket.get(key, count)
+            return (stored.data, f"{self}/{key}") if stored else None
+
+        result = self._index.find(page, get)
+        if result is None:
+            raise self._missing(page)
+        return result
 
     @cached_property
     def _cache(self) -> LocalCache:
@@ -369,9 +323,9 @@ class S3SourceLanding(protocol.SourceLanding):
         return InFlightStore(self.bucket, self._cache.in_flight, self._pull, self._landed_by)
 
     def _landed_by(self, page: int) -> str | None:
-        """Which pull landed *page*; None if it is not there."""
-        metadata = self._index.find(page, self.bucket.metadata)
-        return None if metadata is None else metadata.get("pull", "")
+        """Id of the pull that landed *page*; None if the page is missing."""
+        head = self._index.find(page, self.bucket.head)
+        return str(head["Metadata"].get("pull", "")) if head else None
 
     @cached_property
     def _copies(self) -> PageCopies:
@@ -381,12 +335,9 @@ class S3SourceLanding(protocol.SourceLanding):
         owner = self._cache.owner
         return Lease(self.bucket, _LOCK, source=self.name, owner=owner, pull=self._pull)
 
-    def _error(self, why: str, hint: str = "Run again later.") -> LandingError:
-        return LandingError(f"The landing {self} cannot be used: {why}.", hint)
-
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Turn this machine's errors into sentences."""
+        """Raise errors of this machine's disk as :class:`LandingError`."""
         try:
             yield
         except OSError as error:
@@ -395,8 +346,3 @@ class S3SourceLanding(protocol.SourceLanding):
                 f"{error.strerror or error} ({error.filename}).",
                 "Make room there, or name another folder with XDG_CACHE_HOME.",
             ) from error
-
-
-def _other(etag: str) -> str:
-    """An etag that is not *etag*."""
-    return '"00000000000000000000000000000000"' if "1" in etag else f'"{"1" * 32}"'

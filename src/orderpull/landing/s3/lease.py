@@ -1,7 +1,8 @@
-"""The right to pull a source into a bucket: an object that runs out unless it is renewed.
+"""The lease of the process that pulls a source into a bucket: an object that expires.
 
-Every step is a put under a condition, so of two that try the store lets one through. How old a
-lease is tells the store's own clock (``Date`` less ``Last-Modified``): no machine's clock matters.
+Every change is a conditional put, so that the store lets only one of two processes through. The
+age of a lease is ``Date`` less ``Last-Modified``, both from the store's clock; the clocks of the
+machines have no influence.
 """
 
 import logging
@@ -16,25 +17,26 @@ import msgspec
 from msgspec import Struct
 
 from orderpull.errors import LandingBusy, LandingError
+from orderpull.landing.protocol import busy
 from orderpull.s3 import Bucket, PreconditionFailed
 
 log = logging.getLogger("orderpull.landing")
 
 SECONDS = 90.0
-"""How long a lease is good after it was last renewed; so long does a killed process' lease last."""
+"""Lifetime of a lease after its last renewal. The lease of a killed process lasts as long."""
 
 RENEW_SECONDS = 20.0
-"""How often a process that pulls renews it, also while it waits for an API."""
+"""Interval between renewals; a pull also renews while it waits for an API."""
 
 _MARGIN_SECONDS = 15.0
 
 
 class _Lease(Struct):
-    """What the object holds.
+    """Content of the object.
 
-    :param owner: the folder whose locks tell processes apart; '' once it was given back.
-    :param pull: which pull holds it.
-    :param seconds: how long it is good after it was put.
+    :param owner: :attr:`LocalCache.owner` of the holder; '' after the lease was released.
+    :param pull: id of the pull that holds the lease.
+    :param seconds: lifetime after the put.
     """
 
     owner: str
@@ -49,8 +51,8 @@ class Lease:
     """The lease at *key* of *bucket*, as one pull sees it.
 
     :param source: the source's name, for messages.
-    :param owner: as in :attr:`LocalCache.owner`: whoever asks must hold that folder's lock.
-    :param pull: a name for this pull.
+    :param owner: :attr:`LocalCache.owner`; the caller holds that folder's lock.
+    :param pull: id of this pull.
     """
 
     def __init__(self, bucket: Bucket, key: str, *, source: str, owner: str, pull: str) -> None:
@@ -61,18 +63,21 @@ class Lease:
         self._etag = ""
         self._renewed_at = 0.0
         self._lost = False
-        self._turn = threading.Lock()
+        self._renewing = threading.Lock()
 
     def holder(self) -> str | None:
-        """Who else holds the lease, as words with the time that is left; None if nobody does.
+        """Description of another machine's process that holds the lease; None if none does.
 
-        A process of this machine holds its folder's lock, too, so that its own lease says nothing.
+        Leases of this machine are ignored, because its processes also hold the folder's lock.
         """
         return self._look()[0]
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lease, renewing it meanwhile. :raises LandingBusy: another machine does."""
+        """Hold the lease and renew it in a thread.
+
+        :raises LandingBusy: another machine holds the lease.
+        """
         self._take()
         ended = threading.Event()
         renewing = threading.Thread(target=self._renew_until, args=(ended,), daemon=True)
@@ -82,11 +87,14 @@ class Lease:
         finally:
             ended.set()
             renewing.join()
-            self._give_back()
+            self._release()
 
     def check(self) -> None:
-        """Prove that the lease is still ours. :raises LandingBusy: it is not, or may not be."""
-        with self._turn:
+        """Prove that this pull still holds the lease.
+
+        :raises LandingBusy: the lease is lost or close to its end.
+        """
+        with self._renewing:
             if not self._lost and time.monotonic() > self._renewed_at + RENEW_SECONDS:
                 self._renew()
             if self._lost or time.monotonic() > self._renewed_at + SECONDS - _MARGIN_SECONDS:
@@ -99,7 +107,7 @@ class Lease:
     def _take(self) -> None:
         holder, etag = self._look()
         if holder:
-            raise self._busy(holder)
+            raise busy(holder, self._source, self._bucket)
         began = time.monotonic()
         data = msgspec.json.encode(self._mine)
         try:
@@ -109,25 +117,27 @@ class Lease:
                 else self._bucket.create(self._key, data)
             )
         except PreconditionFailed:
-            raise self._busy(self._look()[0] or "which came first") from None
+            holder = self._look()[0] or "which came first"
+            raise busy(holder, self._source, self._bucket) from None
         self._renewed_at = began
 
     def _look(self) -> tuple[str | None, str]:
-        """Who else holds it, if anyone; and the etag of what is there."""
-        found = self._bucket.get(self._key)
-        if found is None:
+        """Description of another holder, if any, and the object's etag."""
+        current = self._bucket.get(self._key)
+        if current is None:
             return None, ""
         try:
-            lease = msgspec.json.decode(found.data, type=_Lease)
+            lease = msgspec.json.decode(current.data, type=_Lease)
         except msgspec.DecodeError:
-            return None, found.etag
-        left = lease.seconds - found.age
+            return None, current.etag
+        left = lease.seconds - current.age
         if not lease.owner or lease.owner == self._mine.owner or left < 0:
-            return None, found.etag
-        return f"pid {lease.pid} on {lease.host}; if it is gone, wait {left + 1:.0f} s", found.etag
+            return None, current.etag
+        holder = f"pid {lease.pid} on {lease.host}; if it is gone, wait {left + 1:.0f} s"
+        return holder, current.etag
 
     def _renew(self) -> None:
-        """Put it once more, if it is still what we put last."""
+        """Put the lease again, unless another process has replaced it."""
         began = time.monotonic()
         self._mine.renewed += 1
         try:
@@ -142,12 +152,12 @@ class Lease:
 
     def _renew_until(self, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
-            with self._turn:
+            with self._renewing:
                 if not self._lost:
                     self._renew()
 
-    def _give_back(self) -> None:
-        """Let the next one have it at once; if that fails, it runs out."""
+    def _release(self) -> None:
+        """Free the lease for the next process; if that fails, the lease expires."""
         if self._lost:
             return
         self._mine.owner = ""
@@ -155,9 +165,3 @@ class Lease:
             self._bucket.replace(self._key, msgspec.json.encode(self._mine), self._etag)
         except (PreconditionFailed, LandingError) as error:
             log.warning("source=%s lease not given back: %s", self._source, error)
-
-    def _busy(self, holder: str) -> LandingBusy:
-        return LandingBusy(
-            f"Another orderpull ({holder}) is pulling source {self._source!r} into {self._bucket}.",
-            "Let it finish; one puller at a time keeps orders whole.",
-        )

@@ -1,14 +1,14 @@
-"""What this machine keeps for a landing that is elsewhere: answers under way, pages being read.
+"""Local files of a landing in a bucket: responses in flight and copies of pages.
 
 ::
 
-    <cache>/orderpull/machine                            a name for this folder, made up once
+    <cache>/orderpull/machine                            random name of this folder
     <cache>/orderpull/<landing>/.lock                    held while a process of this machine pulls
-    <cache>/orderpull/<landing>/in-flight/<seq>.part     a request sent, its answer as far as it is
-    <cache>/orderpull/<landing>/pages-<any>/             pages that a process reads now
+    <cache>/orderpull/<landing>/in-flight/<seq>.part     a request sent, its response so far
+    <cache>/orderpull/<landing>/pages-<any>/             copies of pages that a process reads
 
-``<cache>`` is ``$XDG_CACHE_HOME`` or ``~/.cache``; where that cannot be written, as in AWS Lambda,
-it is ``orderpull-<uid>`` in the folder for temporary files. Only the user may look inside.
+``<cache>`` is ``$XDG_CACHE_HOME`` or ``~/.cache``. If that cannot be written, as in AWS Lambda, the
+root is ``orderpull-<uid>`` in the folder for temporary files. Only the user can read the folder.
 """
 
 import fcntl
@@ -27,36 +27,28 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LocalCache:
-    """The part of it that one landing of one source has.
+    """The local cache folder of one source's landing.
 
-    :param identity: of that landing.
-    :raises OSError: there is no place for it, in any method.
+    :param identity: id of the landing.
+    :raises OSError: no folder can be written.
     """
 
     def __init__(self, identity: str) -> None:
         self.root = _root()
         self.folder = self.root / identity
-
-    @property
-    def lock(self) -> Path:
-        """The file whose lock tells processes of this machine apart."""
-        return self.folder / ".lock"
-
-    @property
-    def in_flight(self) -> Path:
-        """The folder of requests in flight."""
-        return self.folder / "in-flight"
+        self.lock = self.folder / ".lock"
+        self.in_flight = self.folder / "in-flight"
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Create the folders."""
         self.in_flight.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def owner(self) -> str:
-        """What is the same for all processes that this folder's locks tell apart, and only those.
+        """Id shared by exactly those processes that see each other's locks in this folder.
 
-        A copy of the folder on another machine or in another container is another owner, and so is
-        the same one once the machine was started anew.
+        A copy of the folder on another machine or container has another id, because the id includes
+        boot and device. After a reboot the id changes, too.
         """
         file = self.root / "machine"
         with folder_lock(self.root):
@@ -68,9 +60,9 @@ class LocalCache:
 
 
 class PageCopies:
-    """A folder with the pages that this process reads now; it goes with the process.
+    """A folder with copies of the pages that this process reads; removed when the process exits.
 
-    One that was killed leaves it; the next process that makes its own takes that away.
+    After a kill the next process that creates such a folder removes the one left behind.
     """
 
     def __init__(self, cache: LocalCache) -> None:
@@ -83,27 +75,26 @@ class PageCopies:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         weakref.finalize(self, _remove, self.folder, self._lock)
 
-    def path(self, name: str) -> Path:
-        """The file for a page, there or not."""
-        return self.folder / name
-
     def clear(self) -> None:
-        """Take all pages away."""
+        """Delete all copies."""
         for path in self.folder.iterdir():
             path.unlink()
 
 
 def _root() -> Path:
-    """The first folder that is ours alone and can be written. :raises OSError: there is none."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    places = [Path(named) / "orderpull"] if Path(named).is_absolute() else []
-    with suppress(RuntimeError):  # a user without a home
-        places.append(Path.home() / ".cache" / "orderpull")
-    places.append(Path(tempfile.gettempdir()) / f"orderpull-{os.getuid()}")
-    for place in places:
-        if _is_ours(place):
-            return place
-    raise PermissionError(13, "no folder for files under way can be written", str(places[-1]))
+    """The first folder that this user owns and can write.
+
+    :raises OSError: no folder qualifies.
+    """
+    cache_home = os.environ.get("XDG_CACHE_HOME", "")
+    folders = [Path(cache_home) / "orderpull"] if Path(cache_home).is_absolute() else []
+    with suppress(RuntimeError):  # the user has no home folder
+        folders.append(Path.home() / ".cache" / "orderpull")
+    folders.append(Path(tempfile.gettempdir()) / f"orderpull-{os.getuid()}")
+    for folder in folders:
+        if _is_ours(folder):
+            return folder
+    raise PermissionError(13, "no folder for files under way can be written", str(folders[-1]))
 
 
 def _is_ours(folder: Path) -> bool:
@@ -116,7 +107,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _remove_if_left(folder: Path) -> None:
-    """Remove *folder* unless the process that made it is still there."""
+    """Remove *folder* unless the process that created it still runs."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
