@@ -1,6 +1,7 @@
 """The rooms stand in their order, and nothing heavy is loaded before it is needed."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,12 +27,14 @@ print("\\n" + json.dumps(sorted(set({HEAVY!r}) & set(sys.modules))))
 
 IMPORT = """
 import json
+import re
 import sys
 import orderpull
 """
 
 HELP = """
 import json
+import re
 import sys
 import runpy
 
@@ -83,6 +86,7 @@ def test_asking_for_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 RUN = """
 import json
+import re
 import sys
 from orderpull import parse_settings, run
 from pathlib import Path
@@ -101,3 +105,10 @@ def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
 
 def test_what_was_loaded_would_be_seen() -> None:
     assert last_line(IMPORT + "import urllib3\n" + LOADED) == ["urllib3"]
+
+
+def test_no_test_module_imports_another() -> None:
+    """Helpers that several test modules share are modules of their own."""
+    imports = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_\w+", re.MULTILINE)
+    files = (ROOT / "tests").rglob("*.py")
+    assert [file for file in files if imports.search(file.read_text("utf-8"))] == []

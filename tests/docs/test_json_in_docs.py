@@ -11,18 +11,12 @@ import pytest
 from orderpull.model import LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.docs.markdown import ROOT, marked
+from tests.docs.shape import shape
 
 pytestmark = pytest.mark.slow
 
 COMMANDS = ROOT / "docs" / "commands.md"
 SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n'
-
-
-def shape(value: Any) -> Any:
-    """*value* with nothing but its keys; of a list just the first element."""
-    if isinstance(value, dict):
-        return {key: shape(below) for key, below in value.items()}
-    return [shape(value[0])] if isinstance(value, list) and value else None
 
 
 def printed(folder: Path, command: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from orderpull import Settings, pipeline, run
 from orderpull.loading import PendingPages
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
-from tests.durability.test_readers import HOLDER
+from tests.durability.holder import HOLDER
 from tests.shops import rows, shop_settings
 
 

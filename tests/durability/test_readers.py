@@ -10,6 +10,7 @@ import pytest
 
 from orderpull import Settings, pipeline, read_settings
 from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.durability.holder import HOLDER
 
 READER = """
 import duckdb, pathlib, sys
@@ -23,8 +24,6 @@ while not pathlib.Path("stop").exists():
     seen, reads = held, reads + 1
 print(reads, seen)
 """
-
-HOLDER = "import duckdb; c = duckdb.connect('orders.duckdb'{}); print('open', flush=True); input()"
 
 FIFTY_RUNS = """
 from orderpull import pipeline, read_settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import ROOT, marked
-from tests.docs.test_json_in_docs import shape
+from tests.docs.shape import shape
 from tests.operate.home import house
 
 COMMANDS = ROOT / "docs" / "commands.md"

@@ -74,7 +74,7 @@ def test_more_pages_without_a_way_to_them_are_an_error(tmp_path: Path, strategy:
     )
     error = source.pull().error
     assert isinstance(error, SourceUnexpected)
-    assert "more pages (more), but not where" in str(error)
+    assert "more pages (more), but no cursor or URL for them" in str(error)
     assert ids(source.landing) == {1, 2}
 
 
