@@ -167,7 +167,7 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
     monkeypatch.setattr(bulk_export, "CHUNK_ORDERS", 20)
     shopify = Shopify(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(pull._Pull, "_reached", killed)
+        patch.setattr(pull._Pull, "_save_cursor", killed)
         with pytest.raises(KilledError):
             shopify.run()
     kept = msgspec.json.decode(shopify.part.note(EXPORT) or b"")

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from orderpull.landing.page import Part, join_parts
 from orderpull.sources.endpoint import Endpoint, set_body_fields
-from orderpull.sources.fetch import FetchedPage, PageFetcher
-from orderpull.sources.paging.flows import PageRequest, drive, iterate_pages, page_size
-from orderpull.sources.paging.page_info import ChildRequest, PageInfo, PageParser
+from orderpull.sources.fetch import FetchedPage, PageFetcher, fetch_list
+from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
+from orderpull.sources.paging.page_info import ChildRequest, PageParser
 from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 
 
@@ -36,25 +36,13 @@ class ChildFetcher:
         return join_parts(bodies), parts
 
     def _child_pages(self, child: ChildRequest, page: int) -> list[bytes]:
-        """Raw bodies of all pages of one child list.
-
-        A page identical to the page before is dropped.
-        """
+        """Raw bodies of all pages of one child list."""
         block = self.endpoint.api.children[child.children]
-        spec = _request_for(block, child.key)
         size = page_size(block.paging, None, all_or_none=True)
-        parser = self.parsers[child.children]
-        bodies: list[bytes] = []
-
-        def fetch(page_request: PageRequest) -> PageInfo:
-            request = self.endpoint.request(page_request, spec)
-            fetched = self.fetcher.fetch(request, page, parser, page_request.tries)
-            if fetched.response.body not in bodies[-1:]:
-                bodies.append(fetched.response.body)
-            return fetched.info
-
-        drive(iterate_pages(block.paging, size, PageRequest(), start=child.next), fetch)
-        return bodies
+        flow = iterate_pages(block.paging, size, PageRequest(), start=child.next)
+        parser, spec = self.parsers[child.children], _request_for(block, child.key)
+        pages = fetch_list(self.endpoint, self.fetcher, flow, page, parser=parser, spec=spec)
+        return [each.response.body for each in pages]
 
 
 def _request_for(block: ChildrenSpec, key: str) -> RequestSpec:

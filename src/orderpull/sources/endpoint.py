@@ -177,22 +177,22 @@ class Endpoint:
         size = page_size(self.api.paging, 1)
         page_request = next(incremental_flow(self.api, size, self.start, clock.now()))
         try:
-            response, info = self._fetch_once(self.request(page_request))
-            error = None if is_ok(response, info) else self.error_for(response, info)
+            status, error = self._fetch_once(page_request)
             if isinstance(error, SourceExpired) and self.authenticator.renew():
-                response, info = self._fetch_once(self.request(page_request))
-                error = None if is_ok(response, info) else self.error_for(response, info)
+                status, error = self._fetch_once(page_request)
         except SourceError as raised:
             raise self.with_source(raised) from None
         finally:
             self.client.close()
         if error is not None:
             raise self.with_source(error)
-        return response.status
+        return status
 
-    def _fetch_once(self, request: Request) -> tuple[Response, PageInfo]:
-        response = self.exchange(request, ResponseSink())
-        return response, parse_response(response, PageParser(self.api))
+    def _fetch_once(self, page_request: PageRequest) -> tuple[int, SourceError | None]:
+        """Send *page_request* once; return status and error."""
+        response = self.exchange(self.request(page_request), ResponseSink())
+        info = parse_response(response, PageParser(self.api))
+        return response.status, None if is_ok(response, info) else self.error_for(response, info)
 
     def with_source(self, error: SourceError) -> SourceError:
         """Add this source's name and URL to the message of *error*."""

@@ -8,7 +8,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +28,9 @@ from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, parse_resp
 from orderpull.sources.http.limits import Stop, backoff, cost_wait, retry_after
 from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.http.transport import gunzip_prefix
+from orderpull.sources.paging.flows import PageRequest, drive
 from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.spec.blocks import RequestSpec
 
 log = logging.getLogger("orderpull.pull")
 
@@ -83,6 +85,34 @@ class PageFetcher(Protocol):
         :raises Interrupted: a stop was requested; no request is in flight.
         """
         ...
+
+
+def fetch_list(
+    endpoint: Endpoint,
+    fetcher: PageFetcher,
+    flow: Generator[PageRequest, PageInfo, None],
+    page: int,
+    *,
+    parser: PageParser,
+    spec: RequestSpec,
+) -> list[FetchedPage]:
+    """Fetch all pages of *flow*; a page identical to the page before is dropped.
+
+    :param page: number of the page to land the list as, or with.
+    :param parser: parser of the responses.
+    :param spec: request block of the list.
+    """
+    pages: list[FetchedPage] = []
+
+    def fetch(page_request: PageRequest) -> PageInfo:
+        request = endpoint.request(page_request, spec)
+        fetched = fetcher.fetch(request, page, parser, page_request.tries)
+        if not pages or fetched.response.body != pages[-1].response.body:
+            pages.append(fetched)
+        return fetched.info
+
+    drive(flow, fetch)
+    return pages
 
 
 class RetryPolicy:

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.endpoint import Endpoint, set_body_fields
-from orderpull.sources.fetch import FetchedPage, PageFetcher
-from orderpull.sources.paging.flows import PageRequest, drive, iterate_pages, page_size
+from orderpull.sources.fetch import FetchedPage, PageFetcher, fetch_list
+from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
 from orderpull.sources.paging.json_extract import JsonExtractor
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api
 
 MAX_PASSES = 4
@@ -82,19 +82,11 @@ def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list
 def _single_pass(
     endpoint: Endpoint, fetcher: PageFetcher, ids: IdExtractor, page: int
 ) -> list[FetchedPage]:
-    """Fetch all pages of the list once; a page identical to the page before is dropped."""
-    paging, spec, pages = ids.api.paging, ids.api.reconcile, list[FetchedPage]()
+    """Fetch all pages of the list once."""
+    paging, spec = ids.api.paging, ids.api.reconcile
     size = page_size(paging, (spec.size if spec else None) or paging.max_size, all_or_none=True)
-
-    def fetch(page_request: PageRequest) -> PageInfo:
-        request = endpoint.request(page_request, ids.api.request)
-        fetched = fetcher.fetch(request, page, ids.parser, page_request.tries)
-        if not pages or fetched.response.body != pages[-1].response.body:
-            pages.append(fetched)
-        return fetched.info
-
-    drive(iterate_pages(paging, size, PageRequest()), fetch)
-    return pages
+    flow = iterate_pages(paging, size, PageRequest())
+    return fetch_list(endpoint, fetcher, flow, page, parser=ids.parser, spec=ids.api.request)
 
 
 def _unreadable() -> SourceUnexpected:

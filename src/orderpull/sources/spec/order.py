@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
@@ -17,6 +16,7 @@ from orderpull.sources.spec.expression import (
     parse_path,
     paths,
 )
+from orderpull.sources.spec.times import zone_of
 
 HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", "total", "channel")
 
@@ -138,10 +138,9 @@ def mapping_of(order: OrderSpec) -> Mapping:
     """Parse the expressions of *order*. :raises InvalidExpression: one of them is invalid."""
     lines = order.lines
     try:
-        ZoneInfo(order.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        reason = f"{order.timezone!r} is not an IANA time zone"
-        raise InvalidExpression("order.timezone", reason) from None
+        zone_of(order.timezone)
+    except ValueError as error:
+        raise InvalidExpression("order.timezone", str(error)) from None
     quantity = _value("lines.quantity", lines.quantity)
     if not isinstance(quantity, Path):
         raise InvalidExpression("order.lines.quantity", "expected a path")

@@ -8,7 +8,7 @@ version that arrives later wins. Bounds in this hour are widened to include both
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
 _TIMESPEC = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
@@ -114,6 +114,14 @@ def rounded(time: datetime, precision: str) -> datetime:
 def step(precision: str) -> timedelta:
     """The smallest difference between two times of *precision*."""
     return timedelta(microseconds=_MICROSECONDS[precision])
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone *name*. :raises ValueError: *name* is not an IANA time zone."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not an IANA time zone") from None
 
 
 def earlier(time: datetime, by: timedelta) -> datetime:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import (
@@ -18,6 +17,7 @@ from orderpull.sources.spec.blocks import (
 )
 from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath, keys
+from orderpull.sources.spec.times import zone_of
 
 KNOWN_SECRETS = frozenset(
     {"token", "user", "password", "client_id", "client_secret", "refresh_token", "code",
@@ -111,11 +111,7 @@ def _cursor(api: Api, cursor: CursorSpec) -> Iterator[SpecError]:
 
 
 def _zone(cursor: CursorSpec) -> Iterator[SpecError]:
-    try:
-        ZoneInfo(cursor.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield "cursor.timezone", f"{cursor.timezone!r} is not an IANA time zone"
-        return
+    yield from _paths("cursor", zone_of, timezone=cursor.timezone)
     if cursor.strategy == "reseek" and cursor.timezone != "UTC":
         yield "cursor.strategy", "local times are ambiguous in autumn: set window_verify"
 
@@ -166,10 +162,7 @@ def _children(key: str, children: ChildrenSpec) -> Iterator[SpecError]:
         yield f"{key}.key_param", "no request field carries the key of the order"
     if children.next and children.paging.kind != "cursor":
         yield f"{key}.next", 'next needs [children.paging] kind = "cursor"'
-    try:
-        ListPath.parse(children.records.path)
-    except ValueError as error:
-        yield f"{key}.records.path", str(error)
+    yield from _paths(f"{key}.records", ListPath.parse, path=children.records.path)
 
 
 def _reconcile(api: Api, reconcile: ReconcileSpec) -> Iterator[SpecError]:
@@ -205,14 +198,11 @@ def _export(api: Api, export: ExportSpec) -> Iterator[SpecError]:
     )  # fmt: skip
     for name in ("filter", "id_param"):
         yield from _request_field(f"export.{name}", getattr(export, name), api.request)
-    try:
-        ListPath.parse(export.into)
-    except ValueError as error:
-        yield "export.into", str(error)
+    yield from _paths("export", ListPath.parse, into=export.into)
 
 
 def _paths(block: str, parse: Callable[[str], object], **texts: str | None) -> Iterator[SpecError]:
-    """Texts that *parse* rejects with ValueError."""
+    """Errors of *texts*, which *parse* reports as ValueError."""
     for key, text in texts.items():
         try:
             if text is not None:
