@@ -215,7 +215,7 @@ def test_nothing_is_asked_while_there_is_no_room_for_an_answer(
 ) -> None:
     """A disk without room for a draft of the usual size is told before the request, not after."""
     one = OneSource(tmp_path, Response(200, {}, BODY))
-    monkeypatch.setattr(fetch, "ROOM", 1 << 60)
+    monkeypatch.setattr(fetch, "RESERVED_BYTES", 1 << 60)
     with pytest.raises(LandingError, match=r"No space left|File too large"):
         one.pull()
     assert one.answers

@@ -114,7 +114,7 @@ def test_a_second_signal_ends_at_once_and_the_next_run_tells_what_may_be_lost(
             gate.wait_for(3)
             process.send_signal(signal.SIGINT)
             assert process.stderr
-            while "once more ends at once" not in process.stderr.readline():
+            while "again to end at once" not in process.stderr.readline():
                 assert process.poll() is None
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE)
