@@ -1,4 +1,4 @@
-"""Rate limits, back-off before retries, and waits that an API requests."""
+"""Rate limits (throttling), back-off before retries, and waits that an API requests."""
 
 import hashlib
 import random
@@ -65,7 +65,7 @@ class Stop:
 
 
 class RateLimit:
-    """Rate limit: spaces the starts of requests evenly; thread-safe.
+    """Rate limit: throttles requests to evenly spaced starts; thread-safe.
 
     Sources with the same credential share one rate limit.
 
