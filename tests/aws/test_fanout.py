@@ -193,7 +193,7 @@ def test_many_sources_pulled_by_workers_and_loaded_by_one(
     )
     assert never == [("poisoned",)], "what the workers read to its end, the ledger knows"
     assert sum(load.metrics["Orders"] for load in loads) == PULLED - 2
-    assert loads[-1].metrics["PendingPages"] == 0
+    assert loads[-1].metrics["Waiting"] == 0
     assert loads[-1].metrics["FailedSources"] == 1, "the one whose API file is not there"
 
 
