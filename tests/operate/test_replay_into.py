@@ -198,7 +198,7 @@ def test_too_many_rejects_stop_it_until_they_are_accepted(tmp_path: Path) -> Non
         home.call("run", "--accept-rejects")
     stopped = home.call("replay", "--into", "duckdb:///new.duckdb", code=1)
     assert "run the same command with --accept-rejects" in stopped.stderr
-    assert "nothing was compared" in stopped.stdout
+    assert "Nothing was compared" in stopped.stdout
     assert "change one line" not in stopped.stdout
     shown = home.call("replay", "--into", "duckdb:///new.duckdb", "--accept-rejects").stdout
     assert "hold the same" in shown
@@ -212,7 +212,7 @@ def test_an_answer_lost_long_ago_is_no_failure_now(tmp_path: Path) -> None:
         home.call("run", "--accept-rejects", code=1)
         home.call("run", "--accept-rejects")
     shown = home.call("replay", "--into", "duckdb:///new.duckdb", "--accept-rejects").stdout
-    assert "1 answer came incomplete" in shown
+    assert "1 response was incomplete" in shown
     assert "hold the same" in shown
 
 

@@ -35,7 +35,9 @@ def show_result(result: RunResult, console: Console) -> None:
         console.print("Nothing new.")
     for name, source in result.sources.items():
         if source.waiting:
-            console.print(f"{escape(name)}: {source.waiting} landed pages are not loaded yet.")
+            one = source.waiting == 1
+            pages = "1 landed page is" if one else f"{source.waiting} landed pages are"
+            console.print(f"{escape(name)}: {pages} not loaded yet.")
         rejected = source.counts.rejected
         if rejected:
             what = "1 order was" if rejected == 1 else f"{rejected} orders were"
@@ -64,8 +66,9 @@ def show_rebuilt(rebuilt: Rebuilt, url: str, console: Console) -> None:
     else:
         console.print(Text(f"{rebuilt.target} had loaded every landed page already."))
     if rebuilt.lossy:
-        answers = "1 answer" if rebuilt.lossy == 1 else f"{rebuilt.lossy} answers"
-        console.print(f"{answers} came incomplete when pulled: orders may be lost.")
+        one = rebuilt.lossy == 1
+        responses = "1 response was" if one else f"{rebuilt.lossy} responses were"
+        console.print(f"{responses} incomplete when pulled: orders may be lost.")
     compared = rebuilt.compared
     if compared is None:
         console.print(Text(rebuilt.uncompared or "Nothing was compared."))
