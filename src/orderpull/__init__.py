@@ -1,4 +1,4 @@
-"""Orders from an API into a warehouse, none lost and none counted twice.
+"""Load orders from an API into a warehouse, without loss and without duplicates.
 
 The public Python API::
 
@@ -8,7 +8,7 @@ The public Python API::
     result = orderpull.run(settings)
     answers = orderpull.report(settings, country="DE")
 
-Everything named here is loaded on first use, so that importing the package costs nothing.
+Each name is imported on first use, so that ``import orderpull`` is fast.
 """
 
 from importlib import import_module

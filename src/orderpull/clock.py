@@ -1,4 +1,4 @@
-"""The time of day, in one place: UTC, without zone, in microseconds; and lengths of time."""
+"""Times (UTC, without zone, in microseconds) and durations."""
 
 import re
 import time
@@ -11,14 +11,14 @@ LONGEST = timedelta(days=366)
 
 
 def now() -> datetime:
-    """This instant in UTC, naive, as the tables hold it."""
+    """The current time in UTC, naive, as in the tables."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def elapsed() -> float:
-    """Seconds since some instant: never set, and going on while the machine sleeps.
+    """Seconds on a clock that nobody can set and that includes the machine's sleep.
 
-    Linux: CLOCK_BOOTTIME (man 2 clock_gettime). macOS: CLOCK_MONOTONIC, which counts sleep there.
+    Linux: CLOCK_BOOTTIME (man 2 clock_gettime). macOS: CLOCK_MONOTONIC, which includes sleep.
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
@@ -34,12 +34,12 @@ def minute(instant: datetime) -> str:
 
 
 def duration(text: str) -> timedelta:
-    """A length of time, written like ``30s``, ``5m``, ``2h`` or ``1d``.
+    """Parse a duration like ``30s``, ``5m``, ``2h`` or ``1d``.
 
-    :raises UsageError: it is written otherwise, is zero, or is longer than a year.
+    :raises UsageError: *text* has another form, is zero, or is longer than a year.
     """
-    found = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    match = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
     if not timedelta() < length <= LONGEST:
         raise UsageError(
             f"{text!r} is no length of time, or longer than a year.",
@@ -49,7 +49,7 @@ def duration(text: str) -> timedelta:
 
 
 def brief(length: timedelta) -> str:
-    """*length* as :func:`duration` reads it, in the largest unit that fits."""
+    """Format *length* for :func:`duration`, in the largest unit without a remainder."""
     for unit, name in reversed(_UNITS.items()):
         if not length % timedelta(**{name: 1}):
             return f"{length // timedelta(**{name: 1})}{unit}"

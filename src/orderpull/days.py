@@ -1,20 +1,19 @@
-"""Days of a time zone, and the instants (UTC, without zone) at which they begin and end.
+"""Days of a time zone, and the instants (UTC, without zone) at which they begin.
 
-Tables hold UTC. A day begins at its midnight there; on days when clocks change it has 23 or 25
-hours.
+A day begins at its local midnight. A day with a clock change has 23 or 25 hours.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
-"""Days that can be asked for; time zones are followed between them."""
+"""Range of days that a query may name; time zones are evaluated within it."""
 
 
 def midnight(day: date, zone: ZoneInfo, fold: int = 0) -> datetime:
     """The instant (UTC, without zone) at which *day* begins.
 
-    :param fold: 1: its second beginning, where a clock change gives it two, or takes it away.
+    :param fold: 1: the second reading of a midnight that a clock change repeats or skips.
     """
     local = datetime.combine(day, time(fold=fold), zone)
     return local.astimezone(UTC).replace(tzinfo=None)
@@ -29,20 +28,20 @@ def day_starting_at(instant: datetime, zone: ZoneInfo) -> date | None:
 
 
 def offsets(first: datetime, last: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """How far *zone* is from UTC between two instants: (from when, UTC; seconds east).
+    """The offsets of *zone* from *first* to *last*: (since when, UTC; seconds east of UTC).
 
-    Found by looking at each day; where the offset changes within one, the second is searched. The
-    first holds for all that is older, too.
+    Each day is checked for a change of offset, and its second found by bisection. The first offset
+    also counts for older times.
     """
     start = max(first, datetime.combine(EARLIEST, time()))
     end = min(last, datetime.combine(LATEST, time()))
-    found = [(start, _east(start, zone))]
+    changes = [(start, _east(start, zone))]
     day = timedelta(days=1)
     while start < end:
-        if _east(start + day, zone) != found[-1][1]:
-            found.append(_change(start, start + day, zone))
+        if _east(start + day, zone) != changes[-1][1]:
+            changes.append(_change(start, start + day, zone))
         start += day
-    return found
+    return changes
 
 
 def _change(low: datetime, high: datetime, zone: ZoneInfo) -> tuple[datetime, int]:

@@ -1,4 +1,4 @@
-"""Every error that orderpull raises on purpose, sorted by what a person should do.
+"""The errors of orderpull, by what the user should do.
 
 ::
 
@@ -8,38 +8,37 @@
     │   └── ApiFileError                   an API's .toml
     ├── ScheduleError              exit 2  give the schedule a folder that it can write
     │   └── ScheduleBusy                   another schedule runs with these settings
-    ├── LandingError               exit 2  make room, or give back the folder
+    ├── LandingError               exit 2  free disk space, or restore the folder
     │   ├── LandingBusy                    another orderpull pulls this source: wait
     │   └── LandingMismatch                these pages belong to another warehouse
     ├── DestinationError           exit 2  start, reach, unlock or choose the warehouse
-    │   ├── DestinationBusy                somebody holds the lock: close it, or wait longer
+    │   ├── DestinationBusy                another program has the lock: close it, or wait
     │   │   └── Overtaken                  another orderpull loaded the source meanwhile: run again
-    │   ├── DestinationForeign             not ours: choose another file or database
-    │   ├── RightMissing                   its user may not do that: grant it, or take another user
+    │   ├── DestinationForeign             not made by orderpull: choose another one
+    │   ├── RightMissing                   a right of its user is missing: grant it
     │   └── SchemaTooNew                   update orderpull
-    ├── SourceError                exit 1  one source failed, the others went on
+    ├── SourceError                exit 1  one source failed; the others continued
     │   ├── SourceUnreachable              address, network, certificate
     │   ├── SourceRefused                  token, rights, path
-    │   │   └── SourceExpired                  the token is no longer taken
-    │   ├── SourceBusy                     it asked us to wait, or is down: the next run goes on
-    │   │   └── SourceBroken                   it breaks down over what it is asked for
-    │   ├── SourceUnexpected               it answered something that is not orders
-    │   ├── SourceUnstable                 it changed faster than it could be read
-    │   └── PossibleLoss                   a consume-once answer that did not arrive whole
-    ├── RejectLimitExceeded        exit 1  look at the rejects, then load --accept-rejects
-    ├── CorruptPage                exit 1  a landed page is not what was landed: restore it
+    │   │   └── SourceExpired                  the token has expired
+    │   ├── SourceBusy                     rate limit or outage: the next run goes on
+    │   │   └── SourceBroken                   it fails with 5xx at each attempt
+    │   ├── SourceUnexpected               the response has no orders
+    │   ├── SourceUnstable                 orders changed faster than they could be read
+    │   └── PossibleLoss                   a consume-once response was incomplete
+    ├── RejectLimitExceeded        exit 1  check the rejects, then load --accept-rejects
+    ├── CorruptPage                exit 1  a landed page has changed: restore it
     └── Interrupted                exit 128 + signal
 
-A destination that fails after the pull exits 1 instead of 2: something was asked, and it waits in
-the landing. The message says what happened and where; :attr:`OrderpullError.hint` says what to do.
+A destination that fails after the pull exits 1 instead of 2, because pages wait in the landing.
 """
 
 
 class OrderpullError(Exception):
-    """A foreseeable fault, told in one sentence, with a hint at what to do.
+    """A foreseeable error.
 
-    :param message: what happened and where.
-    :param hint: what a person should do next.
+    :param message: the fault and its place, as a sentence.
+    :param hint: the user's next step.
     """
 
     exit_code = 1
@@ -54,7 +53,7 @@ class OrderpullError(Exception):
 
 
 class UsageError(OrderpullError):
-    """The command or a file that it names is wrong."""
+    """The command, or a file it names, is wrong."""
 
     exit_code = 2
 
@@ -68,7 +67,7 @@ class ApiFileError(UsageError):
 
 
 class ScheduleError(OrderpullError):
-    """A schedule cannot begin: its folder cannot be used."""
+    """A schedule cannot start, because its folder cannot be used."""
 
     exit_code = 2
 
@@ -90,7 +89,7 @@ class LandingBusy(LandingError):
 class LandingMismatch(LandingError):
     """The destination has loaded pages of another landing for this source.
 
-    An empty landing is no mismatch: its pages go on from the ledger's numbers.
+    An empty landing is allowed: its page numbers continue those of the ledger.
     """
 
 
@@ -105,11 +104,11 @@ class DestinationBusy(DestinationError):
 
 
 class Overtaken(DestinationBusy):
-    """Another process loaded the same source since this one looked; nothing was changed."""
+    """Another process loaded the same source at the same time; this one changed nothing."""
 
 
 class DestinationForeign(DestinationError):
-    """The warehouse holds something that orderpull did not make."""
+    """The warehouse contains tables that orderpull did not create."""
 
 
 class RightMissing(DestinationError):
@@ -117,7 +116,7 @@ class RightMissing(DestinationError):
 
 
 class SchemaTooNew(DestinationError):
-    """The warehouse was made by a newer orderpull."""
+    """A newer orderpull created or migrated the warehouse."""
 
 
 class SourceError(OrderpullError):
@@ -125,27 +124,27 @@ class SourceError(OrderpullError):
 
 
 class SourceUnreachable(SourceError):
-    """Name, address, network or certificate."""
+    """The API is unreachable: name, address, network or certificate."""
 
 
 class SourceRefused(SourceError):
-    """The API said no: token, rights or path."""
+    """The API refused the request: token, rights or path."""
 
 
 class SourceBusy(SourceError):
-    """The API asked us to wait longer than this run may, or is down."""
+    """The API is down, or its rate limit needs a longer wait than this run allows."""
 
 
 class SourceBroken(SourceBusy):
-    """The API broke down (5xx) each time: maybe it is not up to so many orders at once."""
+    """The API failed (5xx) at each attempt; a smaller page size may help."""
 
 
 class SourceExpired(SourceRefused):
-    """The API takes the token no more."""
+    """The token has expired."""
 
 
 class SourceUnexpected(SourceError):
-    """The API answered something that is not orders."""
+    """The response has no orders."""
 
 
 class SourceUnstable(SourceError):
@@ -153,19 +152,19 @@ class SourceUnstable(SourceError):
 
 
 class PossibleLoss(SourceError):
-    """A consume-once API's answer did not arrive whole."""
+    """A response of a consume-once API was incomplete."""
 
 
 class RejectLimitExceeded(OrderpullError):
-    """Too many orders of a batch could not be shaped; the batch was not loaded."""
+    """A batch has too many rejects; it was not loaded."""
 
 
 class CorruptPage(OrderpullError):
-    """A landed page's bytes are not those that were landed."""
+    """A landed page has changed since it was landed."""
 
 
 class Interrupted(OrderpullError):
-    """SIGINT or SIGTERM asked for a stop, and the page in hand is safe.
+    """SIGINT or SIGTERM stopped the run after the current page was landed.
 
     :param signal: the signal's number.
     """

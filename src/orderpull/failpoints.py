@@ -1,8 +1,8 @@
-"""Fail points: named instants at which a kill must lose nothing.
+"""Fail points: named places in the code where a kill must lose no order.
 
-``failpoint("page-renamed")`` does nothing unless a test has set an action. The kill tests set one
-that ends the process with SIGKILL, so that each claim of durability is tried at the instruction it
-is about. (The technique is that of FreeBSD's ``fail(9)`` and of MongoDB's fail points.)
+``failpoint("page-renamed")`` does nothing unless a test has set an action. The action of the kill
+tests ends the process with SIGKILL, which tests durability at exactly that instruction. FreeBSD's
+``fail(9)`` and MongoDB's fail points work in the same way.
 """
 
 import os
@@ -33,36 +33,35 @@ FAILPOINTS = (
 )
 
 SERVER_POINTS = ("before-copy", "copied", "before-lock")
-"""Fail points of a warehouse on a server alone."""
+"""Further fail points of a warehouse on a server."""
 
 LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
-"""Fail points of a landing in a bucket alone."""
+"""Further fail points of a landing in a bucket."""
 
 BUCKET_POINTS = ("before-put", "put")
-"""Fail points of a warehouse that is loaded from a bucket alone."""
+"""Further fail points of a warehouse that is loaded from a bucket."""
 
 TOKEN_POINTS = ("token-received", "token-kept")
-"""Fail points of a source that gets its token by a request alone."""
-
+"""Further fail points of a source that requests its token."""
 
 _action: Callable[[str], None] | None = None
 
 
 def failpoint(name: str) -> None:
-    """Run the action that a test has set, if any, with *name*: one of the names above."""
+    """Call the action that a test has set, if any, with *name*."""
     if _action is not None:
         _action(name)
 
 
 def set_action(action: Callable[[str], None] | None) -> Callable[[str], None] | None:
-    """Run *action* at every fail point from now on; None: do nothing. Return the one before."""
+    """Set the *action* for every fail point (None: no action), and return the previous one."""
     global _action
     before, _action = _action, action
     return before
 
 
 def kill_at(point: str, count: int = 1) -> None:
-    """End this process with SIGKILL at the *count*-th time that it reaches *point*."""
+    """End this process with SIGKILL when it reaches *point* for the *count*-th time."""
     left = count
 
     def count_down(reached: str) -> None:

@@ -1,4 +1,4 @@
-"""Load one source's landed pages in bounded batches, each committed as a whole."""
+"""Load one source's landed pages in bounded batches, one transaction each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,33 +19,33 @@ from orderpull.sources.reconcile import IdExtractor
 
 BATCH_BYTES = 32 << 20
 BATCH_ORDERS = 25_000
-"""What bounds a batch, and with it the memory of a load: JSON bytes, and orders."""
+"""Limits of a batch, which bound the memory of a load: bytes of JSON, and orders."""
 
 FEW_VANISHED = 10
-"""Orders: so many may vanish at once whatever the reject limit is."""
+"""Number of orders that may vanish at once, whatever the reject limit."""
 
 LIMIT_APPLIES_FROM = 100
-"""Orders: the reject limit is not asked of smaller batches."""
+"""Number of orders in a batch from which the reject limit applies."""
 
 
 class PendingPages:
     """Landed pages that are not loaded yet.
 
-    The ledger decides. A copy of its last answer lies beside the landing, so that the pages can be
-    listed while the warehouse is out of reach.
+    The ledger decides which. A note beside the pages copies the ledger's last state, so that the
+    pages can be listed while the warehouse is unreachable.
     """
 
     def __init__(self, landing: SourceLanding) -> None:
         self.landing = landing
 
     def note(self, through: int, gaps: Sequence[int]) -> None:
-        """Remember what the ledger says."""
+        """Write the ledger's state: the highest page loaded, and the *gaps* below it."""
         data = msgspec.json.encode({"through": through, "gaps": list(gaps)})
         if self.landing.note(LOADED) != data:
             self.landing.keep_note(LOADED, data)
 
     def pages(self) -> list[int]:
-        """The pages that wait."""
+        """Numbers of the pending pages."""
         try:
             noted = msgspec.json.decode(self.landing.note(LOADED) or b"")
         except msgspec.DecodeError:
@@ -54,9 +54,10 @@ class PendingPages:
 
 
 class PageLoader:
-    """Loads one source's pages into a destination that is held for writing.
+    """Loads one source's pages through the open *loader* of a destination.
 
-    :param normalizers: of the loader's stage, where several sources are loaded.
+    :param normalizers: normalizers of the loader's stage, shared with other sources.
+    :param accept_rejects: load even batches with more rejects than ``reject_limit``.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class PageLoader:
         loader: Loader,
         record: RunRecord,
         normalizers: Normalizers | None = None,
+        *,
+        accept_rejects: bool = False,
     ) -> None:
         self.source = source
         self.landing = landing
@@ -73,27 +76,29 @@ class PageLoader:
         self.run = record
         self.state = loader.state(source.name)
         self._normalizers = normalizers or Normalizers(loader.stage)
-        self.accept_rejects = False
+        self.accept_rejects = accept_rejects
         self.possible_loss: set[int] = set()
         self.changed = 0
 
     @property
     def normalizer(self) -> Normalizer:
-        """What shapes the source's pages: made once there are some."""
+        """The normalizer for the source's pages, created on first use."""
         return self._normalizers.of(self.source.api, self.source.settings.ordernumber)
 
     def load(self) -> Iterator[None]:
-        """Load what waits, one batch at each step; what another process loads meanwhile it leaves.
+        """Load the pending pages, and yield after each batch.
 
-        :raises RejectLimitExceeded: a batch has too many rejects; those before it are loaded.
-        :raises CorruptPage: a page is not what was landed; nothing after it is loaded.
+        Pages that another process loads at the same time are skipped.
+
+        :raises RejectLimitExceeded: a batch has too many rejects; the batches before it are loaded.
+        :raises CorruptPage: a page has changed since it was landed; no later page is loaded.
         """
         while True:
             try:
                 yield from self._load_waiting()
             except Overtaken:
                 before, self.state = self.state, self.loader.state(self.source.name)
-                if self.state.loads == before.loads:  # not by a loader: it would be so again
+                if self.state.loads == before.loads:  # no other load: a retry would fail again
                     raise
             else:
                 return
@@ -119,20 +124,20 @@ class PageLoader:
             yield
 
     def replay(self) -> Iterator[int]:
-        """Read every landed page that is loaded again; yields how many after each batch."""
+        """Load every loaded page again, and yield the number of pages after each batch."""
         loaded = [n for n in self.landing.pages() if n not in self.state.gaps]
         for pages in self._batches([n for n in loaded if n <= self.state.loaded_through]):
             self._load(pages, self.state, counted=False)
             yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
-        """Shape these rejects again, under today's mapping and settings."""
+        """Normalize *rejects* again, under today's mapping and settings."""
         keys = {(reject.page, reject.position) for reject in rejects}
         for pages in self._batches(sorted({page for page, _ in keys})):
             self._load(pages, self.state, counted=False, only=keys)
 
     def state_with(self, cursor: str | None) -> SourceState:
-        """What the ledger should say of the source now."""
+        """The source's new state for the ledger."""
         return replace(
             self.state,
             landing=self.landing.identity,
@@ -149,7 +154,7 @@ class PageLoader:
         size = orders = 0
         for number in numbers:
             meta = self.landing.meta(number)
-            if meta.kind == "listing":  # what came before it is stored first
+            if meta.kind == "listing":  # compared with stored orders: load earlier pages first
                 if batch:
                     yield batch
                 yield [self._staged(meta)]
@@ -176,7 +181,7 @@ class PageLoader:
         counted: bool,
         only: set[Key] | None = None,
     ) -> None:
-        """Shape, judge and commit one batch, after which the source stands as *after* says."""
+        """Normalize, merge and commit one batch, with *after* as the source's new state."""
         failpoint("before-normalize")
         waiting_pages = self._stage(pages, only)
         if only is None and pages[0].meta.kind == "listing":
@@ -208,25 +213,25 @@ class PageLoader:
         self.landing.release()
 
     def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
-        """Stage the orders that the list in *page* has no more.
+        """Stage as deleted the stored orders that the listing in *page* lacks.
 
-        :raises RejectLimitExceeded: they are too many to be believed.
+        :raises RejectLimitExceeded: they are more than ``reject_limit``.
         """
         ids = IdExtractor(self.source.api).of(split_parts(page.meta, page.body()))
         spec = self.source.api.reconcile
-        gone, stored = self.loader.stage_vanished(
+        missing, stored = self.loader.stage_vanished(
             self.source.name, page.meta.page, ids, partial=spec is not None and spec.partial
         )
         limit = max(FEW_VANISHED, self.source.settings.reject_limit * stored)
-        if counted and gone > limit and not self.accept_rejects:
+        if counted and missing > limit and not self.accept_rejects:
             raise RejectLimitExceeded(
-                f"Source {self.source.name!r} lists {gone} of {stored} stored orders no more, "
+                f"Source {self.source.name!r} lists {missing} of {stored} stored orders no more, "
                 "which is more than reject_limit. They were not marked as deleted.",
                 "If they are gone, run `orderpull load --accept-rejects`.",
             )
 
     def _stage(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
-        """Stage *pages* and the orders that wait for their number; return the pages of the latter.
+        """Stage *pages* and the orders waiting for a number; return the pages of those orders.
 
         Orders rejected as ``number_reused`` are evaluated again with every batch, without being
         counted twice. When the number becomes free, the newest version is loaded.
@@ -257,7 +262,10 @@ class PageLoader:
         return self.loader.rejects(self.source.name, "number_reused")
 
     def _over_limit(self, plan: MergePlan) -> bool:
-        """Whether a batch has more rejects than the limit, and a person accepts that."""
+        """True if a batch has more rejects than the limit and a person accepts them.
+
+        :raises RejectLimitExceeded: nobody accepts them.
+        """
         counts, limit = plan.counts, self.source.settings.reject_limit
         if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
             return False
@@ -274,9 +282,9 @@ class PageLoader:
         )
 
     def _reject_lost_numbers(self, plan: MergePlan) -> None:
-        """Make rejects of stored orders that lose their number, from the page they came with.
+        """Stage a reject for each stored order that loses its number, with its text as received.
 
-        Where that page is gone from the landing, the reject has no text.
+        If the landing lacks the order's page, the text is empty.
         """
         for page, group in groupby(sorted(plan.lost_number), key=lambda row: row[0]):
             orders = {order_id: number for _, order_id, number in group}
@@ -296,7 +304,7 @@ class PageLoader:
                 )
 
     def _positions(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:
-        """Where orders stand in a page that is not part of the batch."""
+        """Position by order id in a page that is not part of the batch."""
         with duckdb.connect() as scratch:
             scratch.execute("SET TimeZone = 'UTC'")
             Normalizer(scratch, self.source.api, self.source.settings.ordernumber).normalize([page])

@@ -1,4 +1,4 @@
-"""Logs: one line each, on stderr, as text or as JSON; no secret, no name, no street line."""
+"""Logging to stderr, one line per record, as text or JSON, without secrets and addresses."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ class JsonFormatter(logging.Formatter):
     """Each record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """*record* as JSON."""
+        """Format *record* as JSON."""
         line: dict[str, object] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
             "level": record.levelname.lower(),
@@ -29,17 +29,17 @@ class LineFormatter(logging.Formatter):
     """Each record on one line of text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """*record* as text, line ends inside it escaped."""
+        """Format *record* as text, with its line ends escaped."""
         return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
 
 
 def set_up(kind: Format, *, verbose: bool) -> None:
-    """Log to stderr, unless somebody watches a terminal and did not ask for it: errors are told."""
+    """Log to stderr. Text logs on a terminal need *verbose*; the commands print errors there."""
     handler = logging.StreamHandler(sys.stderr)
     text = LineFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s")
     handler.setFormatter(JsonFormatter() if kind == "json" else text)
     logger = logging.getLogger("orderpull")
     logger.handlers[:] = [handler]
     logger.propagate = False
-    watched = sys.stderr.isatty() and kind == "text" and not verbose
-    logger.setLevel(logging.CRITICAL if watched else logging.INFO)
+    quiet = sys.stderr.isatty() and kind == "text" and not verbose
+    logger.setLevel(logging.CRITICAL if quiet else logging.INFO)

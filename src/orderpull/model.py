@@ -1,7 +1,7 @@
-"""The tables, declared once; DDL, loading and checks all derive from here.
+"""The tables, declared once; DDL, loading and checks derive from this module.
 
-No library is imported, so a run on a current schema needs no SQL toolkit. Types are named by what
-they hold; each destination has its own words for them.
+The module imports no library, so that a run on a current schema needs no SQL toolkit. Each
+destination maps the types to its own.
 """
 
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from datetime import date
 from typing import Literal
 
 SCHEMA_VERSION = 3
-"""Raised by one with each change of the tables; see ``destinations/schema.py``."""
+"""Version of the tables, raised by one with each change; see ``destinations/schema.py``."""
 
 NO_SKU = "(no sku)"
 """The SKU under which lines without one are counted."""
 
 NO_COUNTRY = "(no country)"
-"""How a missing country is shown. In the tables it is NULL."""
+"""Label of a missing country in answers; the tables have NULL."""
 
 NO_DAY = date(1, 1, 1)
-"""The day in the summaries of orders whose time is not known."""
+"""The day of orders without a valid time in the summaries."""
 
 MAX_QUANTITY = 2**53
-"""The largest quantity taken: the largest whole number that every JSON reader keeps exact."""
+"""The largest valid quantity: up to this number every JSON reader is exact."""
 
 Type = Literal["text", "integer", "boolean", "time", "day", "money"]
 
@@ -57,16 +57,16 @@ SIZES = {
     "made_by": 64,
     "timezone": 64,
 }
-"""Bytes in UTF-8 that a text column takes, where a warehouse sets limits: Redshift for each column
-(VARCHAR counts bytes, 65,535 at most), PostgreSQL for those in an index (2,704 for a whole row)."""
+"""Maximum length of text columns in bytes of UTF-8, for warehouses with limits: Redshift (each
+column, 65,535 at most) and PostgreSQL (columns in an index, 2,704 for a whole row)."""
 
 KEY_TEXTS = ("ordernumber", "order_id", "sku")
-"""The text columns, of any length in an API, that stand in a key."""
+"""Text columns in keys whose length the API decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, what it holds, and what it means (for ``docs/tables.md``)."""
+    """One column: name, type, and meaning (for ``docs/tables.md``)."""
 
     name: str
     type: Type
@@ -74,13 +74,13 @@ class Column:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes where the warehouse sets limits; 0 if it is no text."""
+        """Maximum length in bytes, from :data:`SIZES`; 0 for other types than text."""
         return SIZES[self.name] if self.type == "text" else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its columns in order, and the columns that tell its rows apart."""
+    """One table: its columns in order, and the columns of its key."""
 
     name: str
     columns: tuple[Column, ...]
@@ -92,7 +92,7 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     def pick(self, names: str) -> tuple[Column, ...]:
-        """The columns that *names* lists, separated by commas."""
+        """The columns in the comma-separated list *names*."""
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name.strip()] for name in names.split(","))
 
@@ -222,8 +222,8 @@ LEDGER_SCHEMA = _table(
     ("made_by", "text", "the orderpull that made it"),
 )
 
-# The summaries: what the answers are read from where orders are many. Rows are added and never
-# changed; a correction is a row that takes back, and only sums mean something.
+# The summaries (rollups) make answers fast over many orders. Rows are added and never changed. A
+# correction is a row with negative numbers, so that only sums are meaningful.
 
 _COUNTRY = "as in the address; '' where there is none"
 
@@ -285,11 +285,10 @@ TABLES = DATA_TABLES + LEDGER_TABLES + SUMMARY_TABLES
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """What readers may see of a table in which there are people.
+    """Column rights of readers in a table with personal data; a test requires each column in one.
 
-    A column that is in neither is seen by no reader; a test wants each to be in one.
-
-    :param shown: columns for every reader. :param hidden: only for who may see names.
+    :param shown: columns for every reader.
+    :param hidden: columns for readers with the right to see names.
     """
 
     shown: tuple[str, ...]
@@ -297,12 +296,12 @@ class Mask:
 
 
 MASKS = {
-    # A postal code is one street, or one house, in some countries.
+    # In some countries a postal code identifies one street or one house.
     ORDER_ADDRESS.name: Mask(
         shown=("ordernumber", "country", "stateprovince", "city", "source"),
         hidden=("line1", "line2", "name", "postalcode"),
     ),
-    # A message quotes what stood where a number, a time or an amount was expected.
+    # A message quotes the text of the order in place of an invalid number, time or amount.
     LEDGER_REJECT.name: Mask(
         shown=(
             "source", "ordernumber", "reason", "path", "page", "position", "run", "rejected_at",
@@ -311,10 +310,10 @@ MASKS = {
         hidden=("message", "raw"),
     ),
 }  # fmt: skip
-"""By the table's name. All other tables name nobody."""
+"""Masks by table name. Other tables have no personal data."""
 
 VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
 """The answers' views; their SQL is in ``answers/from_orders.py``."""
 
 COUNTS = ("fetched", "inserted", "updated", "unchanged", "stale", "rejected")
-"""fetched = the sum of the other five, for each source and run."""
+"""Counts of a source's run; fetched is the sum of the other five."""

@@ -1,16 +1,15 @@
-"""Preflight, load what waits, pull, load: the whole story, top to bottom.
+"""One run from top to bottom: preflight, load pending pages, pull, load.
 
-Nothing is asked of an orders endpoint before it is proven that the answer can be kept and loaded;
-what is landed and not yet loaded is loaded first.
+Preflight proves that responses can be landed and loaded. Only then does a request go to an orders
+endpoint, and only after the pending pages are loaded.
 """
 
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from orderpull import clock
 from orderpull.destinations import open_destination
@@ -38,18 +37,17 @@ from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.reader import read_api
 
-if TYPE_CHECKING:
-    import duckdb
-
 LOAD_WITHIN_SECONDS = 60.0
-"""A pull that goes on for long is loaded meanwhile, this often."""
+"""Interval of the loads during a long pull."""
 
 
 @dataclass
 class SourceResult:
-    """What one run did for one source; the keys of ``run --json``.
+    """The result of a run for one source.
 
-    :param last_pull: what is known of its last pull, by this run or before it.
+    :param waiting: landed pages that are not loaded.
+    :param possible_loss: responses with which orders may have been lost.
+    :param last_pull: the result of the last pull, by this run or an earlier one.
     """
 
     pages: int = 0
@@ -61,16 +59,10 @@ class SourceResult:
     last_pull: LastPull | None = None
 
     def as_json(self) -> dict[str, object]:
-        """As ``run --json`` shows it."""
-        counts = self.counts
+        """The object for this source in ``run --json``."""
         return {
             "pages": self.pages,
-            "fetched": counts.fetched,
-            "inserted": counts.inserted,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "stale": counts.stale,
-            "rejected": counts.rejected,
+            **asdict(self.counts),
             "waiting": self.waiting,
             "possible_loss": self.possible_loss,
             "cursor": self.cursor,
@@ -80,7 +72,7 @@ class SourceResult:
 
 @dataclass
 class RunResult:
-    """What one run did. :param error: what stopped it as a whole."""
+    """The result of a run. :param error: the error that stopped the whole run."""
 
     sources: dict[str, SourceResult] = field(default_factory=dict)
     seconds: float = 0.0
@@ -88,12 +80,12 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing needs a person."""
+        """True if the exit code is 0."""
         return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """0: all well; 1: something needs a person; 2: nothing was asked; 128 + n: stopped."""
+        """0: success; 1: a person must act; 2: no request was sent; 128 + n: signal n."""
         errors = [self.error, *(result.error for result in self.sources.values())]
         codes = [error.exit_code for error in errors if error is not None]
         if any(result.possible_loss for result in self.sources.values()):
@@ -101,7 +93,7 @@ class RunResult:
         return max(codes, default=0)
 
     def as_json(self) -> dict[str, object]:
-        """As ``run --json`` shows it."""
+        """The object that ``run --json`` prints."""
         sources = {name: result.as_json() for name, result in self.sources.items()}
         answer: dict[str, object] = {"ok": self.ok, "sources": sources}
         if self.error:
@@ -134,15 +126,17 @@ def run(
     send: Send | None = None,
     accept_rejects: bool = False,
 ) -> RunResult:
-    """Preflight, load what waits, pull, load.
+    """Preflight, load pending pages, pull, load.
 
-    :param sources: only these sources; all if none is named.
-    :param stop: may ask the run to stop after the page in hand.
-    :param send: replaces the network, in tests.
+    :param sources: names of sources; empty for all.
+    :param stop: stops the run after the current page, once set.
+    :param send: replaces the network in tests.
+    :param accept_rejects: load even batches with more rejects than ``reject_limit``.
     :raises SettingsError: the settings are wrong.
     """
-    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, send=send)
-    pipeline.accept_rejects = accept_rejects
+    pipeline = Pipeline(
+        settings, sources, stop=stop, listener=listener, send=send, accept_rejects=accept_rejects
+    )
     return pipeline.timed(pipeline.run)
 
 
@@ -154,7 +148,7 @@ def pull(
     listener: Listener | None = None,
     send: Send | None = None,
 ) -> RunResult:
-    """Preflight, then pull into the landing; load nothing. Parameters as :func:`run`."""
+    """Preflight, then pull into the landing without loading. Parameters as :func:`run`."""
     pipeline = Pipeline(settings, sources, stop=stop, listener=listener, send=send)
     return pipeline.timed(pipeline.pull)
 
@@ -167,19 +161,22 @@ def load(
     listener: Listener | None = None,
     accept_rejects: bool = False,
 ) -> RunResult:
-    """Load what waits in the landing; ask no API. Parameters as :func:`run`.
-
-    :param accept_rejects: load also batches with more rejects than ``reject_limit``.
-    """
-    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, command="load")
-    pipeline.accept_rejects = accept_rejects
+    """Load the pending pages without API requests. Parameters as :func:`run`."""
+    pipeline = Pipeline(
+        settings,
+        sources,
+        stop=stop,
+        listener=listener,
+        command="load",
+        accept_rejects=accept_rejects,
+    )
     return pipeline.timed(pipeline.load)
 
 
 def preflight(settings: Settings, sources: Iterable[str] = ()) -> "Pipeline":
-    """Prove that a run could do its work, as far as that can be known without asking for orders.
+    """Check destination and landing of a run, without a request for orders.
 
-    :raises OrderpullError: it could not.
+    :raises OrderpullError: a check failed.
     """
     pipeline = Pipeline(settings, sources)
     pipeline.preflight()
@@ -187,7 +184,7 @@ def preflight(settings: Settings, sources: Iterable[str] = ()) -> "Pipeline":
 
 
 class Pipeline:
-    """One run's parts, and what it did so far."""
+    """The parts of one run, and its result so far. Parameters as :func:`run`."""
 
     def __init__(
         self,
@@ -198,13 +195,13 @@ class Pipeline:
         listener: Listener | None = None,
         send: Send | None = None,
         command: Command = "run",
+        accept_rejects: bool = False,
     ) -> None:
         chosen = settings.chosen(tuple(names))
         self.settings = settings
-        self.command = command
         self.stop = stop or Stop()
         self.listener = listener or Listener()
-        self.accept_rejects = False
+        self.accept_rejects = accept_rejects
         self.landing = open_landing(settings.landing, settings.folder)
         self.destination: Destination = open_destination(
             settings.destination, settings.folder, settings.report.timezone
@@ -223,7 +220,7 @@ class Pipeline:
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
 
     def timed(self, do: Callable[[], None]) -> RunResult:
-        """Do it, and say how it went."""
+        """Call *do*, and return the result with the seconds and the error of the run, if any."""
         start = time.monotonic()
         try:
             do()
@@ -235,7 +232,7 @@ class Pipeline:
         return self.result
 
     def run(self) -> None:
-        """Preflight, load what waits, pull, load."""
+        """Preflight, load pending pages, pull, load."""
         self.preflight()
         if any(self.waiting(name) for name in self.sources):
             self._load_all()
@@ -246,7 +243,7 @@ class Pipeline:
         self._raise_if_stopped()
 
     def pull(self) -> None:
-        """Preflight, pull."""
+        """Preflight, then pull without loading."""
         self.preflight()
         self._pull_all(lambda: None)
         for name, result in self.result.sources.items():
@@ -254,14 +251,14 @@ class Pipeline:
         self._raise_if_stopped()
 
     def load(self) -> None:
-        """Load what waits."""
+        """Preflight, then load the pending pages."""
         self.preflight()
         self._load_all(finished=True)
         self.destination.publish(finished=True)
         self._raise_if_stopped()
 
     def preflight(self) -> None:
-        """Prove destination and landing; learn where each source stands."""
+        """Check destination and landing, and read the state of each source from the ledger."""
         self._check_writable()
         with self.destination.loader() as loader:
             for name in self.sources:
@@ -270,7 +267,7 @@ class Pipeline:
     def finish(
         self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
     ) -> None:
-        """Write what became of source *name* into the ledger."""
+        """Write the result of source *name* into the ledger."""
         if finished:
             self.records[name].finished_at = clock.now()
         loader.record(self.records[name], pages.state_with(self.result.sources[name].cursor))
@@ -280,7 +277,7 @@ class Pipeline:
         return self.landing.source(name)
 
     def waiting(self, name: str) -> list[int]:
-        """Pages landed and not yet loaded, as far as the ledger was last seen."""
+        """Pages that are landed and not loaded, by the last known state of the ledger."""
         return PendingPages(self.landing_of(name)).pages()
 
     def _check_writable(self) -> None:
@@ -312,7 +309,7 @@ class Pipeline:
         self.result.sources[name].cursor = cursor
 
     def _pull_all(self, load: Callable[[], None]) -> None:
-        """Pull all sources at once; what they land meanwhile is loaded from time to time."""
+        """Pull all sources concurrently, calling *load* every :data:`LOAD_WITHIN_SECONDS`."""
         loaded_at, stop = time.monotonic(), self.stop.child(threading.Semaphore(MAX_ACTIVE))
 
         def on_idle() -> None:
@@ -339,7 +336,7 @@ class Pipeline:
             return PullResult(cursor=self.result.sources[name].cursor, error=error)
 
     def _pulled(self, name: str, pulled: PullResult) -> None:
-        """Note what became of a pull."""
+        """Record the result of a pull."""
         self.listener.on_source_done(name, pulled)
         result = self.result.sources[name]
         result.cursor = pulled.cursor
@@ -353,32 +350,41 @@ class Pipeline:
         self._note_pull(name, pulled)
 
     def _note_pull(self, name: str, pulled: PullResult) -> None:
-        """Note what a pull came to, for whoever loads what it landed."""
+        """Write the result of a pull beside the pages, for the process that loads them."""
         if isinstance(pulled.error, LandingBusy):
-            return  # another process pulls it, and will note that
+            return  # the process that pulls the source writes its own result
         is_failure = not isinstance(pulled.error, Interrupted | PossibleLoss | None)
         failed = str(pulled.error) if is_failure else None
         try:
-            kept = keep_last_pull(self.landing_of(name), pulled.finished_at, failed)
+            note = keep_last_pull(self.landing_of(name), pulled.finished_at, failed)
         except LandingError as error:
             if pulled.error is None:
                 self._failed(name, error)
         else:
-            self.result.sources[name].last_pull = kept
+            self.result.sources[name].last_pull = note
 
     def _failed(self, name: str, error: OrderpullError) -> None:
         self.result.sources[name].error = error
         error.exit_code = 1
         self.records[name].error = error.message
 
+    def page_loader(self, name: str, loader: Loader) -> PageLoader:
+        """A loader for the pages of source *name*. All loaders of a stage share normalizers."""
+        if self._normalizers is None or self._normalizers.connection is not loader.stage:
+            self._normalizers = Normalizers(loader.stage)
+        return PageLoader(
+            self.sources[name],
+            self.landing_of(name),
+            loader,
+            self.records[name],
+            self._normalizers,
+            accept_rejects=self.accept_rejects,
+        )
+
     def _load_all(self, *, finished: bool = False) -> None:
         with self.destination.loader() as loader:
-            normalizers = self._normalizers_of(loader.stage)
-            for name, source in self.sources.items():
-                pages = PageLoader(
-                    source, self.landing_of(name), loader, self.records[name], normalizers
-                )
-                pages.accept_rejects = self.accept_rejects
+            for name in self.sources:
+                pages = self.page_loader(name, loader)
                 try:
                     if not finished and not self.waiting(name):
                         continue
@@ -389,15 +395,9 @@ class Pipeline:
                     self._failed(name, error)
                 self.finish(name, loader, pages, finished=finished)
 
-    def _normalizers_of(self, stage: "duckdb.DuckDBPyConnection") -> Normalizers:
-        """The normalizers of *stage*, the same for every load of a run on one connection."""
-        if self._normalizers is None or self._normalizers.connection is not stage:
-            self._normalizers = Normalizers(stage)
-        return self._normalizers
-
     def _load_one(self, name: str, pages: PageLoader) -> None:
         result, record = self.result.sources[name], self.records[name]
-        # Before pages are listed: what it speaks of is among them.
+        # Read before the pages are listed, so that the list includes all pages of that pull.
         result.last_pull = result.last_pull or last_pull(self.landing_of(name))
         try:
             for _ in pages.load():
@@ -430,7 +430,7 @@ class Pipeline:
 
 @contextmanager
 def _exit_1_after_pull() -> Iterator[None]:
-    """Make errors of the destination exit 1 instead of 2: a request was sent, its page waits."""
+    """Give errors exit code 1 instead of 2, because the API has sent pages that wait."""
     try:
         yield
     except (DestinationError, LandingError) as error:

@@ -1,4 +1,4 @@
-"""Pull several sources at once, each in a thread of its own, none in another's way."""
+"""Pull several sources concurrently, each in its own thread."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -23,10 +23,10 @@ def pull_at_once(
     on_idle: Callable[[], None],
     stop: Stop,
 ) -> None:
-    """Do *pulls*, many at once; whatever is raised ends them all.
+    """Run *pulls* concurrently; an exception stops all of them.
 
-    :param ended: called with the result of each, in the caller's thread.
-    :param on_idle: called there every :data:`POLL_SECONDS` while pulls go on.
+    :param ended: called in the caller's thread with the name and result of each pull.
+    :param on_idle: called in the caller's thread every :data:`POLL_SECONDS` during pulls.
     :param stop: cancellation token. Once set, pulls that have not started are skipped. Its
         semaphore limits active pulls; a pull releases its slot while it sleeps.
     """

@@ -1,6 +1,6 @@
 """``orderpull.toml`` and the environment, as typed settings.
 
-Unknown keys are errors that name the nearest known one; ``${NAME}`` is read from the environment.
+Unknown keys are errors that name the nearest setting; ``${NAME}`` reads the environment.
 """
 
 import difflib
@@ -23,7 +23,7 @@ SECRET_KEYS = frozenset({
     "token", "password", "password_hash", "secret", "client_secret", "refresh_token",
     "urls",
 })  # fmt: skip
-"""Settings whose value is never shown."""
+"""Settings whose values are redacted."""
 
 SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Positive = Annotated[float, Meta(gt=0)]
@@ -36,19 +36,19 @@ class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     :param url: ``duckdb:///FILE`` (three slashes: beside the settings file; four: absolute),
         ``postgresql://USER@HOST:5432/DATABASE`` or ``redshift://USER@HOST:5439/DATABASE``.
-    :param lock_wait: seconds to wait for another process to let go of the warehouse.
+    :param lock_wait: seconds to wait for another process to release the warehouse.
     :param password: of the warehouse's user, best as ``${NAME}``.
-    :param connect_timeout: seconds that a server may take to let us in.
-    :param timeout: seconds that a server may take for one statement.
-    :param stage: Redshift: ``s3://BUCKET/PREFIX``, where the files for ``COPY`` are put.
-    :param iam_role: Redshift: ARN of the role that ``COPY`` reads them with.
+    :param connect_timeout: timeout in seconds for the connection to a server.
+    :param timeout: timeout in seconds for one statement on a server.
+    :param stage: Redshift: ``s3://BUCKET/PREFIX`` for the files of ``COPY``.
+    :param iam_role: Redshift: ARN of the role with which ``COPY`` reads them.
     :param auth: Redshift: ``password``, ``iam`` (temporary credentials) or ``secret`` (Secrets
         Manager).
     :param cluster: Redshift, ``iam``: the provisioned cluster's identifier.
     :param workgroup: Redshift, ``iam``: the Serverless workgroup's name.
     :param secret_arn: Redshift, ``secret``: the secret with user and password.
-    :param region: Redshift: the AWS region; default as the AWS tools have it.
-    :param endpoint: Redshift: another address for S3, for stores that only speak like it.
+    :param region: Redshift: the AWS region; default: that of the AWS tools.
+    :param endpoint: Redshift: address of an S3-compatible store.
     """
 
     url: str = "duckdb:///orders.duckdb"
@@ -67,13 +67,13 @@ class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[landing]``: where raw pages are kept.
+    """``[landing]``: the store of raw pages.
 
     :param url: a folder, relative to the settings file, or ``s3://BUCKET/PREFIX``.
-    :param endpoint: of a store that speaks S3 and is not Amazon's.
-    :param region: of the bucket; else as boto3 finds it.
-    :param sse: how S3 encrypts what is put there; else as the bucket says.
-    :param kms_key: id or ARN of the key for ``aws:kms``; else AWS's own.
+    :param endpoint: address of an S3-compatible store other than Amazon's.
+    :param region: of the bucket; default: boto3's.
+    :param sse: server-side encryption of new objects; default: the bucket's.
+    :param kms_key: id or ARN of the key for ``aws:kms``; default: AWS's own key.
     """
 
     url: str = "landing"
@@ -84,7 +84,7 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[report]``: how answers are shown.
+    """``[report]``: the presentation of answers.
 
     :param timezone: IANA name; days of ``--since`` and ``--until`` begin at its midnight.
     """
@@ -93,18 +93,18 @@ class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[web]``: who may see the pages, and how.
+    """``[web]``: access to the pages.
 
-    :param password_hash: of the password that lets people in; ``orderpull password`` makes it.
-    :param token: lets programs in: ``Authorization: Bearer``; 24 characters or more.
-    :param trusted_proxy: addresses or networks of a reverse proxy, whose word on the caller's
-        address and on https is taken.
-    :param proxy_header: the header in which that proxy names who is signed in; without it the
-        proxy signs nobody in.
-    :param hosts: names by which the pages may be asked for, besides this machine's.
-    :param show_addresses: whether names and addresses are shown to people who are signed in.
-    :param tls_certificate: a PEM file; with it the pages are served by https.
-    :param tls_key: the certificate's key, if it is in a file of its own.
+    :param password_hash: hash of the login password; ``orderpull password`` creates it.
+    :param token: bearer token for programs (``Authorization: Bearer``); 24 characters or more.
+    :param trusted_proxy: addresses or networks of a reverse proxy. Its headers for the client's
+        address and https are trusted.
+    :param proxy_header: the proxy's header with the signed-in user; without it the proxy signs
+        nobody in.
+    :param hosts: allowed host names, besides this machine's.
+    :param show_addresses: show names and addresses to signed-in people.
+    :param tls_certificate: a PEM file; with it the pages are served over https.
+    :param tls_key: the certificate's key, if it is in a separate file.
     """
 
     password_hash: str | None = None
@@ -118,23 +118,23 @@ class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def signs_in(self) -> bool:
-        """Whether anybody has to sign in."""
+        """True if a login is required."""
         return bool(self.password_hash or self.token or self.proxy_header)
 
 
 class TableauSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[tableau]``: Tableau Server or Cloud, and how it reaches the warehouse.
+    """``[tableau]``: Tableau Server or Cloud, and its access to the warehouse.
 
     :param server: its address, ``https://HOST``.
-    :param site: the site's name in its addresses; None is the default one.
-    :param project: where the workbook goes; levels apart by ``/``.
-    :param workbook: what it is called there.
-    :param token_name: of the personal access token to sign in with.
+    :param site: the site's name in URLs; None: the default site.
+    :param project: the workbook's project; ``/`` separates levels.
+    :param workbook: the workbook's name.
+    :param token_name: name of the personal access token for the login.
     :param token: its secret, best as ``${NAME}``.
-    :param user: whom Tableau logs in to the warehouse as; ``destination.url``'s otherwise.
-    :param password: of that user; ``destination.password`` for the destination's own.
-    :param schema: where the tables are on a server; default as the URL says, else ``public``.
-    :param timeout: seconds for one request to the server.
+    :param user: the warehouse user for Tableau; default: that of ``destination.url``.
+    :param password: of that user; default: ``destination.password``.
+    :param schema: schema of the tables on a server; default: that of the URL, else ``public``.
+    :param timeout: timeout in seconds for one request to the server.
     """
 
     server: str | None = None
@@ -150,15 +150,15 @@ class TableauSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScheduleSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[schedule]``: when runs begin by themselves.
+    """``[schedule]``: the times of runs.
 
-    :param every: from one run to the next: ``30s``, ``5m``, ``2h``, ``1d``.
-    :param cron: instead of that, times as cron writes them, in five fields.
-    :param timezone: IANA name, for ``cron``; that of ``[report]`` otherwise.
-    :param missed: of times that passed while nothing could run: ``once``, one run for all of them;
-        ``skip``, none.
-    :param jitter: seconds by which a run is put off at most, by chance.
-    :param folder: where it keeps what it has to remember, relative to the settings file.
+    :param every: interval between runs: ``30s``, ``5m``, ``2h``, ``1d``.
+    :param cron: instead of ``every``: a cron expression of five fields.
+    :param timezone: IANA name, for ``cron``; default: that of ``[report]``.
+    :param missed: ``once``: a single run makes up for all missed times; ``skip``: missed times are
+        dropped.
+    :param jitter: maximum random delay of a run, in seconds.
+    :param folder: folder of the state file, relative to the settings file.
     """
 
     every: str | None = None
@@ -170,13 +170,13 @@ class ScheduleSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[notify]``: who is told when something goes wrong, and when it is well again.
+    """``[notify]``: messages when an alert opens and when it closes.
 
-    :param urls: where messages go, as apprise writes it; best as ``${NAME}``.
-    :param name: what messages call this orderpull.
-    :param failures: a source has failed once so many runs in a row did.
-    :param stale: it is stale if it was not read to its end for so long.
-    :param rejects: the share of a day's orders that may be rejected.
+    :param urls: recipients as apprise URLs, best as ``${NAME}``.
+    :param name: name of this orderpull in messages.
+    :param failures: number of failed runs in a row that opens an alert for a source.
+    :param stale: time without a complete read after which a source is stale.
+    :param rejects: share of a day's orders that may be rejected.
     """
 
     urls: list[str] = []
@@ -192,22 +192,22 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param api: a built-in API's name, or the path of a ``.toml``.
     :param base_url: scheme, host, port and prefix; the API file adds the path.
     :param token: the API's token, best as ``${NAME}``.
-    :param user, password: for APIs that give a token to who signs in.
-    :param client_id, client_secret, refresh_token: for APIs that give a token by OAuth 2.0.
-    :param auth_url: where tokens are got, if not where the API file says.
-    :param start: first run of an incremental API: orders changed since then (ISO date or time).
-    :param on_change: ``update``: the newest version wins; ``ignore``: the first stays.
-    :param ordernumber: how the number is made of ``{number}`` and ``{id}``.
+    :param user, password: for APIs with a token request by user and password.
+    :param client_id, client_secret, refresh_token: for APIs with OAuth 2.0.
+    :param auth_url: host of the token request; default: that of the API file.
+    :param start: lower limit of an incremental API's first run (ISO date or time).
+    :param on_change: ``update``: the newest version wins; ``ignore``: the first version stays.
+    :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
     :param reject_limit: share of a batch of 100 orders or more that may be rejected.
-    :param page_size: orders asked for at once.
-    :param max_pages: stop pulling after so many pages in one run.
-    :param max_seconds: stop pulling after so many seconds in one run.
-    :param rate: requests per second at most; 0.2 is one in five seconds.
+    :param page_size: orders per request.
+    :param max_pages: maximum number of pages per run.
+    :param max_seconds: maximum duration of a pull per run.
+    :param rate: maximum number of requests per second; 0.2 is one in five seconds.
     :param timeout: seconds for one request, from connecting to the last byte.
-    :param overlap: seconds that an incremental API is read again before the cursor.
-    :param reconcile: how often all orders are listed, to find those that were deleted: ``7d``.
-    :param full_reread_days: days after which everything since ``start`` is read again.
-    :param keep_address: an address that comes blank does not replace the stored one.
+    :param overlap: seconds before the cursor that each run of an incremental API reads again.
+    :param reconcile: interval between listings of all orders, which find deleted ones: ``7d``.
+    :param full_reread_days: interval in days between complete reads since ``start``.
+    :param keep_address: a blank address does not replace the stored one.
     """
 
     api: str
@@ -235,9 +235,9 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings, and where they came from.
+    """All settings.
 
-    :param file: the file they were read from; its folder is what relative paths start at.
+    :param file: their file; relative paths start at its folder.
     """
 
     destination: DestinationSettings = DestinationSettings()
@@ -252,11 +252,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths start at."""
+        """Base folder of relative paths."""
         return self.file.parent if self.file else Path.cwd()
 
     def chosen(self, names: tuple[str, ...] = ()) -> dict[str, SourceSettings]:
-        """The named sources, or all of them.
+        """The sources *names*, or all if *names* is empty.
 
         :raises SettingsError: no source is set, or a name is unknown.
         """
@@ -306,7 +306,7 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
 
 
 def masked(key: str, value: object) -> object:
-    """*value* as it may be shown: secrets as ``•••``, URL passwords too."""
+    """*value* for display, with secrets and passwords in URLs redacted to ``•••``."""
     if value not in (None, []) and key.rsplit(".", 1)[-1] in SECRET_KEYS:
         return "•••"
     return without_password(value) if isinstance(value, str) else value
@@ -352,15 +352,7 @@ def _with_environment(value: Any, where: str, key: tuple[str, ...]) -> Any:  # n
 
 
 def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
-    blocks: dict[str, type[Struct]] = {
-        "destination": DestinationSettings,
-        "landing": LandingSettings,
-        "report": ReportSettings,
-        "web": WebSettings,
-        "tableau": TableauSettings,
-        "schedule": ScheduleSettings,
-        "notify": NotifySettings,
-    }
+    blocks = {f.name: f.type for f in msgspec.structs.fields(Settings) if _is_block(f.type)}
     _compare_keys(table, [*blocks, "sources"], where, "")
     for block, type_ in blocks.items():
         if isinstance(table.get(block), dict):
@@ -372,23 +364,27 @@ def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
             _compare_keys(source, fields, where, f"sources.{name}.")
 
 
-def _compare_keys(table: dict[str, Any], known: Any, where: str, prefix: str) -> None:  # noqa: ANN401
+def _is_block(type_: object) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Struct)
+
+
+def _compare_keys(table: dict[str, Any], settings: Any, where: str, prefix: str) -> None:  # noqa: ANN401
     for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        if key not in settings:
+            near = difflib.get_close_matches(key, settings, n=1, cutoff=0.5)
             raise SettingsError(
                 f"{where}: there is no setting {prefix}{key}.",
-                f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}.",
+                f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(settings)}.",
             )
 
 
 def _convert(table: object, type_: type[Block], where: str, prefix: str = "") -> Block:
-    """*table* as *type_*; what is wrong with it is told with its key in front."""
+    """Convert *table* to *type_*; the error names the key of an invalid value."""
     try:
         return msgspec.convert(table, type_)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        key = ".".join(part for part in (prefix, place.rstrip("`").lstrip(".")) if part)
+        message, _, path = str(error).partition(" - at `$")
+        key = ".".join(part for part in (prefix, path.rstrip("`").lstrip(".")) if part)
         reason = f"{key or 'the file'}: {message[:1].lower()}{message[1:]}"
         raise SettingsError(f"{where}: {reason}.", "See docs/settings.md.") from None
 
@@ -440,15 +436,15 @@ def _check_timezone(name: str, where: str, block: str) -> None:
 PASSWORD_HASH = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/]{22,})\$([\w+/]{43})"
 )
-"""scrypt's parameters, salt and hash, as the password hashing competition writes them."""
+"""Pattern of a scrypt hash in PHC format: parameters, salt, hash."""
 
-TOKEN_AT_LEAST = 24
-_SENT_ANYWAY = frozenset({
+MIN_TOKEN_LENGTH = 24
+_COMMON_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "authorization", "connection", "cookie",
     "forwarded", "host", "origin", "referer", "user-agent", "via", "x-forwarded-for",
     "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip",
 })  # fmt: skip
-"""Headers that browsers and proxies send for everybody: none of them says who is signed in."""
+"""Headers that browsers and proxies always send; they cannot name the signed-in user."""
 
 
 def _check_web(web: WebSettings, where: str) -> None:
@@ -457,15 +453,15 @@ def _check_web(web: WebSettings, where: str) -> None:
             f"{where} password_hash is no hash of a password.",
             "Make one with `orderpull password`.",
         )
-    if web.token is not None and len(web.token) < TOKEN_AT_LEAST:
+    if web.token is not None and len(web.token) < MIN_TOKEN_LENGTH:
         raise SettingsError(
-            f"{where} token has fewer than {TOKEN_AT_LEAST} characters, so that it can be guessed.",
+            f"{where} token has fewer than {MIN_TOKEN_LENGTH} characters: it can be guessed.",
             "Make one with `openssl rand -hex 32`.",
         )
     for text in web.trusted_proxy:
         _check_proxy(text, where)
     header = (web.proxy_header or "x-user").lower()
-    if header in _SENT_ANYWAY or not re.fullmatch(r"[a-z0-9-]+", header):
+    if header in _COMMON_HEADERS or not re.fullmatch(r"[a-z0-9-]+", header):
         raise SettingsError(
             f"{where} proxy_header {web.proxy_header!r} is no header that only a proxy would send.",
             "For example X-Forwarded-User.",

@@ -7,5 +7,5 @@ def literal(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """*name* as an SQL identifier, in quotes: whatever letters it has."""
+    """*name* as an SQL identifier, in quotes."""
     return '"' + name.replace('"', '""') + '"'

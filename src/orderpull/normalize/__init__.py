@@ -1,4 +1,4 @@
-"""Shape: landed pages into staged orders and rejects, by SQL generated from the API's mapping.
+"""Normalize landed pages into staged orders and rejects, by SQL generated from an API's mapping.
 
-Knows no destination and no network.
+The room depends on no destination and no network.
 """

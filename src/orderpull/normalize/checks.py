@@ -1,4 +1,4 @@
-"""Everything that can be wrong with an order, as SQL: when, the reason, a sentence, the path."""
+"""The checks of an order, as SQL: condition, reason, message and path of each error."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _PARSED = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that can be wrong: SQL of when, the reason, SQL of the sentence and of the path."""
+    """One check: SQL condition of the error, reason, SQL of the message and of the path."""
 
     when: str
     reason: str
@@ -27,7 +27,7 @@ class Check:
 
 
 def case(checks: Iterable[Check]) -> str:
-    """SQL of what is wrong first, as a struct; NULL if nothing is."""
+    """SQL of the first error as a struct; NULL if all *checks* pass."""
     cases = " ".join(
         f"WHEN {c.when} THEN {{'reason': {literal(c.reason)}, 'message': {c.message}, "
         f"'path': {c.path}}}"
@@ -37,10 +37,10 @@ def case(checks: Iterable[Check]) -> str:
 
 
 class OrderChecks:
-    """What can be wrong with an order beside its lines.
+    """The checks of an order without its lines.
 
-    :param fields: the column of the text of each field: number, id, header, address.
-    :param time: the macro that reads times, called with ``{}``.
+    :param fields: column with the raw text of each field: number, id, header, address.
+    :param time: call of the macro that parses times, with ``{}`` for the text.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class OrderChecks:
         self.fields = fields
 
     def all(self, lines: str) -> Iterator[Check]:
-        """The checks, most telling first; *lines*: SQL of the order's lines."""
+        """The checks, most informative first; *lines*: SQL of the order's lines."""
         yield Check(
             "doc IS NULL OR doc::VARCHAR = 'null'", "order_invalid", "'the order is null'", "'$'"
         )
-        sentence = "'the order is ' || json_kind(doc) || ', not an object'"
-        yield Check("left(doc::VARCHAR, 1) <> '{'", "order_invalid", sentence, "'$'")
+        message = "'the order is ' || json_kind(doc) || ', not an object'"
+        yield Check("left(doc::VARCHAR, 1) <> '{'", "order_invalid", message, "'$'")
         yield from self._identity("number", self.mapping.number)
         if self.mapping.id:
             yield from self._identity("id", self.mapping.id)
@@ -90,7 +90,7 @@ class OrderChecks:
         )
 
     def _containers(self) -> Iterator[Check]:
-        """Objects and lists that fields lie in, where they are of another kind."""
+        """Checks for containers of the wrong kind, such as a list instead of an object."""
         address = {
             steps[: depth + 1]
             for expression in self.mapping.address.values()
@@ -98,25 +98,25 @@ class OrderChecks:
             for depth in range(len(self.prefix), len(steps))
         }
         for wrong, kind, steps in self.walk.wrong_kinds():
-            reason, what = "order_invalid", f"{steps[-1]} is not {kind}"
+            reason, message = "order_invalid", f"{steps[-1]} is not {kind}"
             if steps in address:
-                reason, what = "address_invalid", f"the address is not {kind}"
+                reason, message = "address_invalid", f"the address is not {kind}"
             elif len(steps) > len(self.prefix) and steps == self._lines[: len(steps)]:
                 reason = "lines_invalid"
-            yield Check(wrong, reason, literal(what), literal(shown_path(steps)))
+            yield Check(wrong, reason, literal(message), literal(shown_path(steps)))
 
-    def _unlike_text(self, reason: str, what: str, expression: Expression) -> Iterator[Check]:
+    def _unlike_text(self, reason: str, name: str, expression: Expression) -> Iterator[Check]:
         for steps in self._steps(expression):
             value = self.walk.value(steps)
             yield Check(
                 f"unlike_text({value})",
                 reason,
-                f"{literal(what + ' is ')} || json_kind({value}) || ', not a text'",
+                f"{literal(name + ' is ')} || json_kind({value}) || ', not a text'",
                 literal(shown_path(steps)),
             )
 
     def _unparsed(self) -> Iterator[Check]:
-        """Times and amounts that are none."""
+        """Checks for times and amounts that cannot be parsed."""
         for name, reason, kind in _PARSED:
             if name in self.fields:
                 call = "as_amount({})" if name == "total" else self.time
@@ -129,49 +129,49 @@ class OrderChecks:
                 )
 
     def _steps(self, expression: Expression) -> list[Steps]:
-        """The way to each value that *expression* reads."""
+        """The path to each value that *expression* reads."""
         return [(*self.prefix, *path.steps) for path in paths(expression)]
 
 
 class LineChecks:
-    """What can be wrong with a line.
+    """The checks of a line.
 
     :param lines: JSON path of the lines.
-    :param skus: the way, from the line down, to each value that the SKU is made of.
-    :param counts: the way to the quantity.
+    :param skus: path, within the line, to each value of the SKU.
+    :param counts: path to the quantity.
     """
 
     def __init__(self, walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) -> None:
         self.walk = walk
         self.skus = skus
         self.counts = counts
-        self.at = f"{literal(lines + '[')} || number || ']'"
+        self.line_path = f"{literal(lines + '[')} || number || ']'"
 
     def all(self) -> Iterator[Check]:
-        """The checks, most telling first."""
-        sentence = "'a line is ' || json_kind(line) || ', not an object'"
-        yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", sentence, self.at)
+        """The checks, most informative first."""
+        message = "'a line is ' || json_kind(line) || ', not an object'"
+        yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", message, self.line_path)
         for wrong, kind, steps in self.walk.wrong_kinds():
-            what = literal(f"{steps[-1]} is not {kind}")
-            yield Check(wrong, "line_invalid", what, self._place(steps))
+            message = literal(f"{steps[-1]} is not {kind}")
+            yield Check(wrong, "line_invalid", message, self._path(steps))
         for steps in self.skus:
             value = self.walk.value(steps)
-            sentence = f"'the SKU is ' || json_kind({value}) || ', not a text'"
-            yield Check(f"unlike_text({value})", "sku_invalid", sentence, self._place(steps))
-        quantity, place = self.walk.value(self.counts), self._place(self.counts)
+            message = f"'the SKU is ' || json_kind({value}) || ', not a text'"
+            yield Check(f"unlike_text({value})", "sku_invalid", message, self._path(steps))
+        quantity, path = self.walk.value(self.counts), self._path(self.counts)
         blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
         yield Check(
             f"{quantity} IS NULL OR ({blank})",
             "quantity_missing",
             "'a line has no quantity'",
-            place,
+            path,
         )
         yield Check(
             f"coalesce(as_quantity({quantity}) > {MAX_QUANTITY}, true)",
             "quantity_invalid",
             f"'the quantity is ' || shown({quantity}) || ', not a whole number from 0 to 2^53'",
-            place,
+            path,
         )
 
-    def _place(self, steps: Steps) -> str:
-        return f"{self.at} || {literal(shown_path(steps, start=''))}"
+    def _path(self, steps: Steps) -> str:
+        return f"{self.line_path} || {literal(shown_path(steps, start=''))}"

@@ -1,4 +1,4 @@
-"""Names and codes that certainly mean one country, for the engine."""
+"""The table of country names and codes that denote exactly one country."""
 
 import csv
 from functools import cache
@@ -8,12 +8,12 @@ import duckdb
 
 
 def create_countries(connection: duckdb.DuckDBPyConnection) -> None:
-    """``country_code``: each English name, ISO-3 and ISO-2 code, upper case, and its ISO-2 code."""
-    given, codes = zip(*_countries(), strict=True)
+    """Create ``country_code``: English name, ISO-3 or ISO-2 code in upper case, and ISO-2 code."""
+    names, codes = zip(*_countries(), strict=True)
     connection.execute(
         """CREATE TEMP TABLE IF NOT EXISTS country_code AS
-           SELECT upper(unnest($1::VARCHAR[])) AS given, unnest($2::VARCHAR[]) AS code""",
-        [list(given), list(codes)],
+           SELECT upper(unnest($1::VARCHAR[])) AS name, unnest($2::VARCHAR[]) AS code""",
+        [list(names), list(codes)],
     )
 
 

@@ -1,6 +1,7 @@
-"""Macros of the normalizing SQL: what a JSON value is as a text, a quantity, an amount, a time.
+"""Macros of the normalizing SQL: a JSON value as text, quantity, amount or time.
 
-A JSON value is a JSON text: its first character tells its kind; NULL says that it is not there.
+A parameter ``j`` is the JSON text of a value, whose first character determines its kind. NULL means
+that the value is missing.
 """
 
 from orderpull.normalize.numbers import INEXACT
@@ -8,7 +9,7 @@ from orderpull.normalize.numbers import INEXACT
 BLANK = (
     r"[\t\n\v\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 )
-"""Pattern of one blank: what Unicode calls white space."""
+"""Pattern of one white-space character of Unicode."""
 
 _DAY = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
@@ -27,25 +28,25 @@ _BODIES = {
     "is_blank(t)": f"regexp_full_match(t, '{BLANK}*')",
     "stripped(t)": f"regexp_replace(t, '^{BLANK}+|{BLANK}+$', '', 'g')",
     "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
-    # Whether the value is a number whose own text the engine may have changed (numbers.py).
+    # True for a number whose text DuckDB may have changed (numbers.py).
     "inexact(j)": f"""j IS NOT NULL AND left(j::VARCHAR, 1) <> '"'
         AND regexp_matches(j::VARCHAR, '{INEXACT}')""",
-    # An amount of few digits is the same however it was written.
+    # DuckDB keeps the value of an amount of few digits exactly.
     "inexact_amount(j)": f"inexact(j) AND NOT regexp_full_match(j::VARCHAR, '{_EXACT_AMOUNT}')",
     "as_time(t)": f"""(CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
         THEN TRY_CAST(t AS TIMESTAMPTZ)
         ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1)
                             || regexp_extract(t, '{_ANY_TIME}', 2)) AS TIMESTAMPTZ) END)
         AT TIME ZONE 'UTC'""",
-    # Years that every reader knows.
+    # Years 1 to 9999, the range of every warehouse and library.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
         AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",
-    # Of a clock that is put back: the first of two instants that it shows as t; whether it does.
+    # When a clock is put back, t occurs twice: the first of the two instants; true if t is twice.
     "first_shown(t, z)": """CASE WHEN ((t AT TIME ZONE z) - INTERVAL 1 HOUR) AT TIME ZONE z = t
         THEN (t AT TIME ZONE z) - INTERVAL 1 HOUR ELSE t AT TIME ZONE z END""",
     "shown_twice(t, z)": """CASE WHEN t IS NULL THEN false
         ELSE (first_shown(t, z) + INTERVAL 1 HOUR) AT TIME ZONE z = t END""",
-    # A local time; one that occurs twice counts as the start of the first hour (spec/times.py).
+    # A local time; a repeated one counts as the start of the first hour (spec/times.py).
     "local_time(t, z)": """CASE WHEN shown_twice(t, z) THEN first_shown(date_trunc('hour', t), z)
         ELSE first_shown(t, z) END AT TIME ZONE 'UTC'""",
     "known_local(t, z)": f"""CASE
@@ -57,11 +58,11 @@ _BODIES = {
     "known_unix(t, per_second)": """CASE WHEN TRY_CAST(t AS DOUBLE) / per_second
         BETWEEN -62135596800 AND 253402300799 THEN make_timestamp(
             CAST(round(TRY_CAST(t AS DECIMAL(38, 6)) * (1000000 // per_second)) AS BIGINT)) END""",
-    # An amount in minor units, its point moved to the left.
+    # An amount in minor units, with its point moved to the left.
     "moved_point(t, places)": f"""CASE WHEN regexp_full_match(t, '{_AMOUNT}')
         THEN CAST(TRY_CAST(regexp_extract(t, '{_AMOUNT}', 1) AS DECIMAL(38, 4))
                   / power(10, places)::DECIMAL(9, 0) AS DECIMAL(38, 8))::VARCHAR ELSE t END""",
-    # The wider cast first: the narrow one takes too large a number if it has an exponent.
+    # The wider cast first: the narrow one accepts too large a number with an exponent.
     "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
     "as_quantity(j)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
@@ -71,4 +72,4 @@ _BODIES = {
 }
 
 MACROS = tuple(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}" for head, body in _BODIES.items())
-"""The statements that make them."""
+"""The statements that create the macros."""

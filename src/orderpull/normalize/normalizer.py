@@ -1,8 +1,8 @@
-"""Pages in, staged orders and rejects out, in temporary tables of a DuckDB connection.
+"""Normalize pages into temporary tables of a DuckDB connection.
 
-``staged_order``: one row for each order that could be shaped, its items a list.
-``staged_reject``: one row for each that could not, and for each fragment of a damaged page.
-``staged_page``: the pages that are staged whole, not just some of their orders.
+``staged_order``: one row per valid order, with its items as a list.
+``staged_reject``: one row per invalid order, and per fragment of a damaged page.
+``staged_page``: the pages of which all orders are staged.
 """
 
 from collections import defaultdict
@@ -32,43 +32,43 @@ class ExtractedOrders:
     """Orders extracted in Python, from pages that DuckDB cannot read.
 
     :param texts: orders' JSON texts, numbers quoted.
-    :param fragments: for each stretch that is no order its text, reason and sentence.
+    :param fragments: text, reason and message of each stretch that is not an order.
     """
 
     texts: dict[Key, str] = field(default_factory=dict)
     fragments: dict[Key, tuple[str, str, str]] = field(default_factory=dict)
 
     def keep_only(self, keys: set[Key]) -> None:
-        """Forget what is not at one of *keys*."""
+        """Drop all orders and fragments except those at *keys*."""
         self.texts = {key: text for key, text in self.texts.items() if key in keys}
         self.fragments = {key: fragment for key, fragment in self.fragments.items() if key in keys}
 
 
 class Normalizers:
-    """The normalizers of *connection*: one for all sources with the same API and order numbers.
+    """The normalizers of *connection*; sources with equal API and number template share one.
 
-    Macros, the country table and the empty tables are created once for each connection.
+    Macros, the country table and the empty tables are created once per connection.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self._known: list[tuple[Api, str, Normalizer]] = []
+        self._normalizers: list[tuple[Api, str, Normalizer]] = []
 
     def of(self, api: Api, ordernumber: str) -> "Normalizer":
-        """The normalizer for *api* and *ordernumber*, as :class:`Normalizer` has them."""
-        for known, number, normalizer in self._known:
-            if known is api and number == ordernumber:
+        """The normalizer for *api* and *ordernumber*. Parameters as :class:`Normalizer`."""
+        for known_api, template, normalizer in self._normalizers:
+            if known_api is api and template == ordernumber:
                 return normalizer
-        normalizer = Normalizer(self.connection, api, ordernumber, len(self._known))
-        self._known.append((api, ordernumber, normalizer))
+        normalizer = Normalizer(self.connection, api, ordernumber, len(self._normalizers))
+        self._normalizers.append((api, ordernumber, normalizer))
         return normalizer
 
 
 class Normalizer:
     """Normalizes pages of one API into temporary tables of *connection*.
 
-    :param ordernumber: how the number is made: a text with ``{number}`` and ``{id}``.
-    :param number: of this normalizer, where a connection has several.
+    :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
+    :param number: index of this normalizer on the connection.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class Normalizer:
         self._create(self._empty, self.sql.raw_order(_no_docs()))
 
     def normalize(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
-        """Fill ``staged_order``, ``staged_reject`` and ``staged_page`` anew from *pages*.
+        """Replace the staged tables by the orders and rejects of *pages*.
 
-        :param only: keep just these orders.
-        :raises CorruptPage: a page's bytes are not those that were landed.
+        :param only: stage only these orders.
+        :raises CorruptPage: a page has changed since it was landed.
         """
         self._create("raw_order", f"FROM {self._empty}")
         extracted = ExtractedOrders()
@@ -109,10 +109,7 @@ class Normalizer:
         self._create_staged_pages([] if only is not None else pages)
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
-        """Make a reject of each staged order that holds a text longer than the warehouse takes.
-
-        :param limits: bytes in UTF-8 that a column takes.
-        """
+        """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""
         for statement in refuse_long(limits):
             self.connection.execute(statement)
 
@@ -121,32 +118,37 @@ class Normalizer:
         return self.texts.at(page, positions)
 
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
-        """Give each reject its order's text, as received."""
-        positions: dict[int, list[int]] = defaultdict(list)
-        for number, position in self.connection.execute(
+        """Set the text of each reject from *pages*, as received."""
+        rejects = self.connection.execute(
             "SELECT page, position FROM staged_reject WHERE raw IS NULL"
-        ).fetchall():
-            positions[number].append(position)
-        rows = [
-            (page.meta.page, position, text)
-            for page in pages
-            if page.meta.page in positions
-            for position, text in self.raw_texts(page, positions[page.meta.page]).items()
-        ]
-        if rows:
+        ).fetchall()
+        texts = self._raw_texts(pages, rejects)
+        if texts:
             self.connection.execute(
                 f"""UPDATE staged_reject SET raw = texts.raw
                     FROM ({_TEXTS}) AS texts(page, position, raw)
                     WHERE staged_reject.page = texts.page
                       AND staged_reject.position = texts.position""",
-                [list(column) for column in zip(*rows, strict=True)],
+                _columns(texts),
             )
+
+    def _raw_texts(self, pages: Sequence[StagedPage], keys: Iterable[Key]) -> dict[Key, str]:
+        """The orders of *pages* at *keys*, as received."""
+        positions: dict[int, list[int]] = defaultdict(list)
+        for number, position in keys:
+            positions[number].append(position)
+        return {
+            (page.meta.page, position): text
+            for page in pages
+            if page.meta.page in positions
+            for position, text in self.raw_texts(page, positions[page.meta.page]).items()
+        }
 
     def _create(self, table: str, query: str) -> None:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
 
     def _readable(self, page: StagedPage, extracted: ExtractedOrders) -> bool:
-        """Whether the engine can read *page*; if not, its orders are extracted in Python."""
+        """True if DuckDB can read *page*; if not, extract its orders in Python."""
         body = page.body()
         readable = self.texts.readable(page, body)
         if not readable:
@@ -154,7 +156,7 @@ class Normalizer:
         return readable
 
     def _read(self, pages: list[StagedPage]) -> list[StagedPage]:
-        """Read whole pages; returns those that the engine refuses."""
+        """Read whole pages, and return those that DuckDB cannot read."""
         if not pages:
             return []
         try:
@@ -210,22 +212,14 @@ class Normalizer:
         ).fetchall()
 
     def _reread_inexact(self, pages: Sequence[StagedPage]) -> None:
-        """Read orders with inexact numbers again, those numbers written as texts."""
+        """Read orders with inexact numbers again, with those numbers in quotes."""
         inexact = self.connection.execute(
             """SELECT page, position FROM raw_order WHERE inexact
                UNION SELECT page, position FROM line WHERE inexact ORDER BY ALL"""
         ).fetchall()
         if not inexact:
             return
-        positions: dict[int, list[int]] = defaultdict(list)
-        for number, position in inexact:
-            positions[number].append(position)
-        texts = {
-            (page.meta.page, position): self.quoted(text)
-            for page in pages
-            if page.meta.page in positions
-            for position, text in self.raw_texts(page, positions[page.meta.page]).items()
-        }
+        texts = {key: self.quoted(t) for key, t in self._raw_texts(pages, inexact).items()}
         self._delete(inexact)
         self._create("reread_order", f"FROM {self._empty}")
         self._insert_texts("reread_order", texts)
@@ -239,7 +233,7 @@ class Normalizer:
             self.connection.execute(
                 f"""DELETE FROM {table} USING ({_KEYS}) AS gone(page, position)
                     WHERE {table}.page = gone.page AND {table}.position = gone.position""",
-                _places(keys),
+                _key_columns(keys),
             )
 
     def _keep_only(self, only: set[Key]) -> None:
@@ -247,7 +241,7 @@ class Normalizer:
             f"""DELETE FROM raw_order WHERE NOT EXISTS (
                     SELECT 1 FROM ({_KEYS}) AS kept(page, position)
                     WHERE raw_order.page = kept.page AND raw_order.position = kept.position)""",
-            _places(only),
+            _key_columns(only),
         )
 
     def _insert_texts(self, table: str, texts: dict[Key, str]) -> None:
@@ -256,7 +250,7 @@ class Normalizer:
             self.connection.execute(f"INSERT INTO {table} {query}", _columns(texts))
 
     def _stage(self, pages: Sequence[StagedPage], extracted: ExtractedOrders) -> None:
-        """The staged tables, from what was read."""
+        """Create the staged tables from ``raw_order``, ``line`` and the fragments."""
         for statement in staging(self.sql.lines_path):
             self.connection.execute(statement)
         if extracted.fragments:
@@ -266,7 +260,7 @@ class Normalizer:
                     SELECT page, position, NULL, NULL, reason, message, '$', raw
                     FROM ({_KEYS}, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
                           unnest($5::VARCHAR[])) AS r(page, position, raw, reason, message)""",
-                [*_places(extracted.fragments), *texts],
+                [*_key_columns(extracted.fragments), *texts],
             )
         self.fill_raw(pages)
 
@@ -283,12 +277,12 @@ _KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 _TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
 
 
-def _places(keys: Collection[Key]) -> list[list[int]]:
+def _key_columns(keys: Collection[Key]) -> list[list[int]]:
     return [[key[0] for key in keys], [key[1] for key in keys]]
 
 
 def _columns(texts: dict[Key, str]) -> list[object]:
-    return [*_places(texts), list(texts.values())]
+    return [*_key_columns(texts), list(texts.values())]
 
 
 def _no_docs() -> str:

@@ -1,4 +1,4 @@
-"""Pages and the texts of the orders in them."""
+"""The texts of the orders in a page."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -24,11 +24,11 @@ _NULL = msgspec.Raw(b"null")
 
 @dataclass(frozen=True, slots=True)
 class StagedPage:
-    """A page to be shaped.
+    """A page to normalize.
 
     :param meta: its metadata.
-    :param file: its file, on this machine.
-    :param body: gives its body, hash checked.
+    :param file: its file on this machine.
+    :param body: returns its body, after checking the hash.
     """
 
     meta: PageMeta
@@ -37,9 +37,9 @@ class StagedPage:
 
 
 class PageTexts:
-    """Takes pages apart into their orders' own texts.
+    """Splits pages into the texts of their orders.
 
-    :param layout: how orders stand in a page.
+    :param layout: layout of the orders in a page.
     """
 
     def __init__(self, api: Api, layout: PageLayout) -> None:
@@ -50,14 +50,14 @@ class PageTexts:
         self._layout = layout
 
     def readable(self, page: StagedPage, body: bytes) -> bool:
-        """Whether the engine can read *page* as it is."""
+        """True if DuckDB can read *page* as it is."""
         made = self._made or page.meta.parts or page.meta.kind == "export"
         if page.meta.state != "whole" or made or holds_minus_zero(body):
             return False
         return not has_duplicate_key(body, self._layout.path)
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
-        """The elements of the list of orders; of a damaged page also what is left of it."""
+        """The elements of the list of orders, and the fragments of a damaged page."""
         if page.meta.kind == "export":
             return list(self._assembled(body))
         if page.meta.parts:
@@ -78,21 +78,20 @@ class PageTexts:
         return {position: pieces[position].text for position in positions}
 
     def _json(self, body: bytes) -> bytes:
-        """What the API's hook makes of *body*; *body* itself where it cannot."""
+        """The result of the API's hook for *body*; *body* itself if the hook fails."""
         try:
             return self._reader.json(body)
-        except Exception:  # noqa: BLE001 - somebody else's function; the page was damaged then
+        except Exception:  # noqa: BLE001 - a user's function; the page is damaged
             return body
 
     def _join_children(self, page: StagedPage, body: bytes) -> list[Piece]:
-        """The orders of a page of several answers, each with what was asked for it."""
-        first, *answers = split_parts(page.meta, body)
-        answers = [self._reader.json(answer) for answer in answers]
+        """The orders of a page of several responses, each with its child records."""
+        first, *bodies = split_parts(page.meta, body)
         inner = replace(page, meta=structs.replace(page.meta, parts=[]))
         pieces = self.pieces(inner, first)
-        for part, answer in zip(page.meta.parts[1:], answers, strict=True):
+        for part, child_body in zip(page.meta.parts[1:], bodies, strict=True):
             block, reader = self._children[part.children]
-            records = reader.records(answer)
+            records = reader.records(self._reader.json(child_body))
             piece = pieces[part.position]
             if piece.whole:
                 into = (*self._layout.inner, *block.into.split("."))
@@ -100,7 +99,7 @@ class PageTexts:
         return pieces
 
     def _assembled(self, body: bytes) -> Iterator[Piece]:
-        """The orders of lines of an export, each with its own lines, as a page would have them."""
+        """The orders of an export, each assembled with its lines as in a page."""
         if self._export is None:
             yield Piece(printable(body), whole=False)
             return
@@ -118,9 +117,9 @@ class PageTexts:
             order, children = line, []
 
     def _records(self, body: bytes) -> list[msgspec.Raw] | None:
-        """The elements of a whole page's list; None where they are nested too deep.
+        """The elements of a whole page's list; None if they are nested too deeply.
 
-        How deep is too deep changes with the calls around: it may have been read when it landed.
+        The recursion limit depends on the calling code: at landing the page may have been readable.
         """
         try:
             return self._reader.records(body)
@@ -128,7 +127,7 @@ class PageTexts:
             return None
 
     def problem(self, page: StagedPage, body: bytes) -> tuple[str, str]:
-        """Reason and sentence for what is no order in *page*."""
+        """Reason and message for the fragments of *page*."""
         why = f": {page.meta.problem}" if page.meta.problem else ""
         if page.meta.state == "unexpected":
             return "page_unexpected", f"the page holds no list of orders{why}"
@@ -148,16 +147,16 @@ class PageTexts:
 
 
 def _wrap(keys: tuple[str, ...], text: bytes) -> bytes:
-    """The JSON *text* as what is under *keys* of an object."""
+    """Nest the JSON *text* in objects under *keys*."""
     for key in reversed(keys):
         text = b"{" + msgspec.json.encode(key) + b":" + text + b"}"
     return text
 
 
 def append_records(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:
-    """The JSON of an order, with *records* at the end of the list at *into*, made if need be.
+    """Append *records* to the list at *into* of the JSON of an order, creating a missing list.
 
-    Every other value keeps its own text. An order that has something else there is left alone.
+    Other values keep their text. An order with a value of another kind at *into* stays unchanged.
     """
     key, *below = into
     try:
@@ -175,9 +174,9 @@ def append_records(text: str, into: tuple[str, ...], records: list[msgspec.Raw])
 
 
 def has_duplicate_key(body: bytes, path: tuple[str, ...]) -> bool:
-    """Whether a key of *path* stands twice in its object, with different values.
+    """True if a key of *path* occurs twice in its object, with different values.
 
-    Readers differ in which of the two they take, so that a list of orders could be overlooked.
+    JSON readers differ in which of the two they return, so that a list of orders could be missed.
     """
     value = body
     for key in path:
@@ -191,11 +190,11 @@ def has_duplicate_key(body: bytes, path: tuple[str, ...]) -> bool:
     return False
 
 
-def _is_duplicated(value: bytes, wanted: str, last: bytes) -> bool:
+def _is_duplicated(value: bytes, key: str, last: bytes) -> bool:
     at = value.index(b"{") + 1
     while match := _KEY.match(value, at):
         at = match.end()
-        if msgspec.json.decode(match[1]) == wanted:
+        if msgspec.json.decode(match[1]) == key:
             if not value.startswith(last, at):
                 return True
             at += len(last)

@@ -1,9 +1,8 @@
-"""A damaged page, taken apart: whole orders out, the rest kept as it is.
+"""Split a damaged page into whole orders and fragments.
 
-A body may be cut off half-way, hold bytes that are not UTF-8, or garbage between two orders. What
-stands in the list of orders as a whole JSON value is a whole piece; every other stretch is a
-fragment, kept in its own text. Nothing is made up: an object inside a spoilt order is never taken
-for an order itself.
+A body may be cut off, contain bytes that are not UTF-8, or garbage between two orders. A complete
+JSON value in the list of orders is a whole piece. Every other stretch is a fragment and keeps its
+text. Nothing is invented: an object inside a broken order never counts as an order.
 """
 
 import re
@@ -25,20 +24,20 @@ _OPENS = {0x5D: 0x5B, 0x7D: 0x7B}
 _BRACE, _CLOSING = 0x7B, 0x5D
 
 SCAN_BUDGET = 10
-"""How many times its own length a body may be read before the rest counts as one fragment."""
+"""Limit of bytes read, as a multiple of the body's length; then the rest is one fragment."""
 
 _WINDOW = 1 << 16
-"""Bytes in which an order should end; if it does not, and another begins there, it is spoilt."""
+"""Bytes within which an order should end, unless it is broken and another begins there."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """How orders stand in the pages of an API.
+    """Layout of the orders in an API's pages.
 
-    :param path: keys that lead to the list; empty where the page is the list.
-    :param inner: keys that lead from an element of the list to the order.
-    :param keys: keys that an order may have, as the API's mapping names them.
-    :param required_keys: those of *keys* without which nothing is taken for an order.
+    :param path: keys to the list; empty if the page itself is the list.
+    :param inner: keys from an element of the list to the order.
+    :param keys: keys of an order that the API's mapping uses.
+    :param required_keys: the keys without which an object does not count as an order.
     """
 
     path: tuple[str, ...]
@@ -52,7 +51,7 @@ class Piece:
     """A stretch of a damaged page.
 
     :param text: as received, made printable (:func:`printable`).
-    :param whole: whether it is one JSON value.
+    :param whole: true if it is one JSON value.
     """
 
     text: str
@@ -60,12 +59,12 @@ class Piece:
 
 
 def salvage(body: bytes, layout: PageLayout) -> list[Piece]:
-    """The pieces of the list of orders in *body*, in their order."""
+    """The pieces of the list of orders in *body*, in sequence."""
     return [_piece(body[start:end]) for start, end in _Splitter(body, layout).spans()]
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether *data* is one JSON value."""
+    """True if *data* is one JSON value."""
     try:
         data.decode()
         msgspec.json.decode(data, type=msgspec.Raw)
@@ -75,7 +74,7 @@ def is_whole(data: bytes) -> bool:
 
 
 def printable(data: bytes) -> str:
-    r"""*data* as a text that every warehouse can keep: ``\xNN`` for bytes that none can."""
+    r"""*data* as a text that every warehouse can store, with ``\xNN`` for other bytes."""
     return data.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
@@ -88,8 +87,8 @@ def _piece(data: bytes) -> Piece:
 class _Splitter:
     """Finds the pieces of one body.
 
-    After a spoilt order the next one has to be found. It must have every key that the orders
-    before it had, so that a line or an address is not mistaken for it.
+    The search for the next order after a broken one accepts only an object with every key of the
+    orders before. A line or an address thus never counts as an order.
     """
 
     def __init__(self, body: bytes, layout: PageLayout) -> None:
@@ -126,7 +125,7 @@ class _Splitter:
             yield start + lead, start + len(piece.rstrip(_SPACE))
 
     def _list_start(self) -> int | None:
-        """Where the list's first element may be."""
+        """Offset after the list's opening bracket; None if there is no list."""
         if self.layout.path:
             key = re.escape(msgspec.json.encode(self.layout.path[-1]))
             match = re.search(key + rb"\s*:\s*\[", self.body)
@@ -135,12 +134,12 @@ class _Splitter:
         return at + 1 if self.body[at : at + 1] == b"[" else None
 
     def _another_list(self, closed: int) -> int:
-        """Where the elements of a list begin that follows the one just closed; 0 if none does."""
+        """Offset of the elements of a list that follows the one just closed; 0 without a list."""
         at = _after(_BLANKS, self.body, closed)
         return at + 1 if not self.layout.path and self.body[at : at + 1] == b"[" else 0
 
     def _page_ends(self, start: int, closed: int) -> bool:
-        """Whether nothing follows the list, which was just closed, but the page's own end."""
+        """True if only the page's own end follows the list just closed."""
         rest = self.body[closed:]
         self.scan_budget -= len(rest)
         if not rest.strip(b" \t\r\n]}"):
@@ -150,7 +149,7 @@ class _Splitter:
         return b"{" not in rest or is_whole(self.body[:start] + b"]" + rest)
 
     def _piece_end(self, at: int) -> int:
-        """Where the piece that begins at *at* ends."""
+        """End of the piece that begins at *at*."""
         end = self._order_end(at)
         whole = end > 0 and is_whole(self.body[at:end])
         if whole and self._stands_alone(at, end):
@@ -165,9 +164,9 @@ class _Splitter:
         return self._next_order(at + 1, end if balanced else len(self.body))
 
     def _stands_alone(self, start: int, end: int) -> bool:
-        """Whether the whole value there is an element of the list, not a part of a spoilt one.
+        """True if the whole value is an element of the list, not a part of a broken order.
 
-        A member that follows it may be its own, cut off by a stray bracket.
+        A member that follows the value may belong to it, cut off by a stray bracket.
         """
         cut_off = _MEMBER.match(self.body, end, end + _WINDOW)
         return (self._followed_well(end) and not cut_off) or self._is_order(start, end)
@@ -177,7 +176,7 @@ class _Splitter:
         return self.body[at : at + 1] in {b"", b",", b"]"}
 
     def _order_end(self, at: int) -> int:
-        """Where the value that begins at *at* ends, however large it is; not above 0 if nowhere."""
+        """End of the value of any size that begins at *at*; 0 or less if it has no end."""
         window = _WINDOW
         while (end := self._value_end(at, at + window)) == 0 and at + window < len(self.body):
             if self._next_order(at + 1, at + window) < at + window or self.scan_budget <= 0:
@@ -191,7 +190,7 @@ class _Splitter:
         return end
 
     def _next_order(self, at: int, limit: int) -> int:
-        """Where, from *at* on, the next order begins that is whole; *limit* if none does."""
+        """Start of the next whole order from *at* on; *limit* without such an order."""
         everywhere = limit >= len(self.body)
         while self.scan_budget > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
             end = self._order_end(at) if everywhere else self._value_end(at, limit)
@@ -207,7 +206,7 @@ class _Splitter:
         return self.keys <= self._keys_of(start, end)
 
     def _learn(self, start: int, end: int) -> None:
-        """Ask no more keys of an order than this one has."""
+        """Require from later orders only keys that this order has, and the required ones."""
         self.keys = (self.keys & self._keys_of(start, end)) | self.layout.required_keys
 
     def _keys_of(self, start: int, end: int) -> frozenset[str]:
@@ -224,9 +223,9 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def value_end(body: bytes, at: int, limit: int = sys.maxsize) -> int:
-    """Where the value that begins at *at* ends, by its brackets and quotes.
+    """End of the value that begins at *at*, by its brackets and quotes.
 
-    0 if it does not end before *limit*, -1 if its brackets contradict each other.
+    0 if the value does not end before *limit*, -1 if its brackets do not match.
     """
     if body[at] not in b"{[":
         match = _SCALAR.match(body, at)

@@ -1,7 +1,7 @@
 """The normalizing SQL, generated from an API's mapping.
 
-Two statements. The first reads orders' JSON text into ``raw_order``: one row for each order with
-its fields as text, its first error, and its lines still as JSON. The second reads the lines.
+The first statement reads orders' JSON into ``raw_order``: one row per order with its fields, its
+first error, and its lines as JSON. The second statement reads the lines into ``line``.
 """
 
 import json
@@ -22,7 +22,7 @@ TEXT_FIELDS = ("status", "currency", "channel")
 
 
 def text_of(expression: Expression, walk: Walk, prefix: Steps) -> str:
-    """SQL of *expression*'s text (or, for a condition, of its truth)."""
+    """SQL of the text of *expression*, or of its truth value for a condition."""
     if isinstance(expression, Text):
         return literal(expression.value)
     if isinstance(expression, Path):
@@ -64,8 +64,8 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
 class NormalizeSql:
     """The statements for one API.
 
-    :param api: whose mapping to follow.
-    :param ordernumber: how the number is made: a text with ``{number}`` and ``{id}``.
+    :param api: the API with the mapping.
+    :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
     """
 
     def __init__(self, api: Api, ordernumber: str) -> None:
@@ -82,7 +82,7 @@ class NormalizeSql:
 
     @property
     def layout(self) -> PageLayout:
-        """How orders stand in a page."""
+        """Layout of the orders in a page."""
         first = {str(p.steps[0]) for e in self.mapping.of_order() for p in paths(e)}
         number = {str(path.steps[0]) for path in paths(self.mapping.number)}
         lines = self.mapping.lines.steps[0]
@@ -92,7 +92,7 @@ class NormalizeSql:
 
     @property
     def by_value(self) -> set[str]:
-        """Keys whose numbers count by their value, so that their own text does not matter."""
+        """Keys whose numbers count by value, so that their text does not matter."""
         by_text = {path.steps[-1] for e in self.mapping.of_order() for path in paths(e)}
         by_text |= {path.steps[-1] for path in paths(self.mapping.sku)}
         return {str(self.mapping.quantity.steps[-1])} - by_text
@@ -100,7 +100,7 @@ class NormalizeSql:
     def pages(self) -> str:
         """SQL of the relation ``doc(page, position, doc)``; $1 is the list of pages' files.
 
-        The page number is the file's name; each page is one JSON value.
+        The page number comes from the file's name; each page is one JSON value.
         """
         listed = _list_structure(self.records)
         return f"""
@@ -117,7 +117,7 @@ class NormalizeSql:
                          unnest($3::VARCHAR[])::JSON AS doc"""
 
     def raw_order(self, docs: str) -> str:
-        """SQL of ``raw_order``: one row for each order of the relation *docs*."""
+        """SQL of ``raw_order``: one row per order of the relation *docs*."""
         mapping = self.mapping
         expressions = {"number": mapping.number, "id": mapping.id or mapping.number}
         expressions |= mapping.header | mapping.address
@@ -144,13 +144,13 @@ class NormalizeSql:
                    FROM (SELECT *, {level} FROM ({self.walk.opened(docs)}))"""
 
     def line(self, orders: str) -> str:
-        """SQL of ``line``: one row for each line of the good ones in *orders*, a ``raw_order``."""
+        """SQL of ``line``: one row per line of the orders without an error in table *orders*."""
         inner: Steps = self.mapping.lines.inner
         skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
         counts = (*inner, *self.mapping.quantity.steps)
         where = self.mapping.line_where
-        asked = [(*inner, *path.steps) for path in paths(where)] if where else []
-        walk = Walk("line", "l", [*skus, *asked], [counts])
+        filters = [(*inner, *path.steps) for path in paths(where)] if where else []
+        walk = Walk("line", "l", [*skus, *filters], [counts])
         sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
         checks = LineChecks(walk, self.lines_path, skus, counts)
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
@@ -170,7 +170,7 @@ class NormalizeSql:
             WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""
 
     def _number(self, fields: dict[str, str]) -> str:
-        """SQL of the order number, as the setting ``ordernumber`` makes it."""
+        """SQL of the order number, from the template ``ordernumber``."""
         pieces, rest = [], self.ordernumber
         while rest:
             before, brace, rest = rest.partition("{")
@@ -182,20 +182,20 @@ class NormalizeSql:
         return " || ".join(pieces)
 
     def _included(self, fields: dict[str, str]) -> str:
-        """SQL condition: the order passes ``where``, or is no object and will be rejected."""
+        """SQL condition: the order passes ``where``, or is not an object and will be rejected."""
         if "where" not in fields:
             return "true"
         broken = "doc IS NULL OR left(doc::VARCHAR, 1) <> '{'"
         return f"coalesce({fields['where']}, false) OR ({broken})"
 
     def _known_id(self, fields: dict[str, str]) -> str:
-        """SQL of the order's id; NULL where it cannot be told, though the order may be kept."""
+        """SQL of the order's id; NULL if a value of the id is not a text."""
         values = self._values(self.mapping.id or self.mapping.number)
         unlike = " OR ".join(f"unlike_text({value})" for value in values)
         return f"CASE WHEN NOT ({unlike}) THEN {fields['id']} END"
 
     def _inexact(self) -> str:
-        """SQL condition: the engine may have changed the text of a number in the order."""
+        """SQL condition: DuckDB may have changed the text of a number in the order."""
         mapping = self.mapping
         texts = [mapping.number, mapping.id, mapping.counted, *mapping.address.values()]
         texts += [mapping.header[name] for name in TEXT_FIELDS if name in mapping.header]
@@ -218,7 +218,7 @@ def _parsed(fields: dict[str, str], name: str, call: str, type_: str) -> str:
 
 
 def _time(order: OrderSpec) -> str:
-    """The macro that reads the times of *order*, called with ``{}``."""
+    """Call of the macro that parses the times of *order*, with ``{}`` for the text."""
     if order.time_format == "rfc2822":
         return "known_rfc2822({})"
     if order.time_format in {"unix", "unix_ms"}:

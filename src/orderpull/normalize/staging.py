@@ -1,4 +1,4 @@
-"""The statements that make the staged tables of what was read: ``raw_order`` and ``line``."""
+"""The statements that create the staged tables from ``raw_order`` and ``line``."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ _HASHED = (
     "country, line1, line2, name, postalcode, stateprovince, city, items"
 )
 
-# Each order's pieces by SKU; the SKUs of one order differ, so that they alone decide the order.
+# Quantities by SKU of each order, sorted by SKU; within an order each SKU occurs once.
 _ITEM = f"""
 CREATE OR REPLACE TEMP TABLE item AS
 WITH summed AS (SELECT page, position, sku, sum(quantity) AS quantity FROM line GROUP BY ALL)
@@ -33,7 +33,7 @@ SELECT raw_order.* EXCLUDE (error, lines, inexact, included, country),
     coalesce(raw_order.error, line_error.error, CASE WHEN too_many THEN {too_many} END) AS error
 FROM raw_order LEFT JOIN item USING (page, position)
 LEFT JOIN line_error USING (page, position)
-LEFT JOIN country_code AS c ON c.given = upper(stripped(raw_order.country))"""
+LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
 CREATE OR REPLACE TEMP TABLE staged_order AS
@@ -57,7 +57,7 @@ _TEXTS = (
 
 
 def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
-    """The statements that make rejects of staged orders with a text over its limit, in bytes."""
+    """The statements that reject staged orders with a text over its limit, in bytes."""
     if not limits:
         return
     longest_sku = "list_max(list_transform(items, lambda item: strlen(item.sku)))"
@@ -84,7 +84,7 @@ WHERE staged_order.page = long.page AND staged_order.position = long.position"""
 
 
 def staging(lines_path: str) -> Iterator[str]:
-    """The statements in their order; *lines_path*: JSON path of an order's lines."""
+    """The statements in execution order; *lines_path*: JSON path of an order's lines."""
     too_many = (
         "{'reason': 'quantity_invalid', 'message': 'the quantities add up to more than 2^53', "
         f"'path': {literal(lines_path)}}}"

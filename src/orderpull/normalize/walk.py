@@ -1,6 +1,6 @@
-"""How the normalizing SQL walks JSON: container by container, each asked for its kind first.
+"""SQL that opens JSON container by container, after checking the kind of each.
 
-Opening a container of the wrong kind would give NULL without a word.
+DuckDB returns NULL without an error for a container of the wrong kind.
 """
 
 import json
@@ -20,9 +20,9 @@ def shown_path(steps: Steps, start: str = "$") -> str:
 
 @dataclass
 class _Container:
-    """A JSON object or list on the way to a field.
+    """A JSON object or list on the path to a field.
 
-    :param name: the SQL column that holds it once it is open.
+    :param name: SQL column of the opened container.
     :param source: SQL of its JSON text.
     """
 
@@ -36,25 +36,25 @@ class _Container:
             return f"{self.name}[{step + 1}]"
         if step in self._alike:
             pointer = "/" + step.replace("~", "~0").replace("/", "~1")
-            found = f"json_extract({self._guarded}, {literal(pointer)})"
-            return f"CASE WHEN {found}::VARCHAR <> 'null' THEN {found} END"
+            value = f"json_extract({self._guarded}, {literal(pointer)})"
+            return f"CASE WHEN {value}::VARCHAR <> 'null' THEN {value} END"
         return f"struct_extract({self.name}, {literal(step)})"
 
     @property
     def opened(self) -> str:
-        """SQL that opens the container, if it is of the right kind."""
+        """SQL that opens the container if its kind is right."""
         keys = {str(step): "JSON" for step in self.children if step not in self._alike}
         structure = '["JSON"]' if self.is_list else json.dumps(keys)
         return f"from_json({self._guarded}, {literal(structure)})"
 
     @property
     def is_list(self) -> bool:
-        """Whether its steps are indexes."""
+        """True for a list, whose steps are indexes."""
         return any(isinstance(step, int) for step in self.children)
 
     @property
     def mark(self) -> str:
-        """The character that its JSON text begins with."""
+        """First character of its JSON text."""
         return "[" if self.is_list else "{"
 
     @property
@@ -63,7 +63,7 @@ class _Container:
 
     @property
     def _alike(self) -> set[Step]:
-        """Keys that differ from an earlier one in case alone: the engine's structs hold but one."""
+        """Keys that equal an earlier one but for case, which a struct of DuckDB cannot hold."""
         seen: set[str] = set()
         alike: set[Step] = set()
         for step in self.children:
@@ -75,12 +75,12 @@ class _Container:
 
 
 class Walk:
-    """Opens the containers that some paths lead through, one level of SQL for each level.
+    """Opens the containers on some paths, with one nested SELECT for each depth.
 
-    :param root: SQL of the JSON text that the paths start at.
-    :param prefix: prefix of the columns' names.
-    :param texts: the ways to what is read as a text.
-    :param values: the ways to what is read as JSON alone.
+    :param root: SQL of the JSON text at which the paths start.
+    :param prefix: prefix of column names.
+    :param texts: paths of values read as text.
+    :param values: paths of values read only as JSON.
     """
 
     def __init__(
@@ -96,31 +96,31 @@ class Walk:
             self._add(steps)
 
     def _add(self, steps: Steps) -> None:
-        at = self.root
+        parent = self.root
         for depth, step in enumerate(steps[:-1], start=1):
-            below = at.children.get(step)
-            if below is None:
+            child = parent.children.get(step)
+            if child is None:
                 self._count += 1
-                at.children[step] = None
-                below = _Container(f"{self._prefix}{self._count}", at.child(step))
-                at.children[step] = below
+                parent.children[step] = None
+                child = _Container(f"{self._prefix}{self._count}", parent.child(step))
+                parent.children[step] = child
                 if depth == len(self.levels):
                     self.levels.append([])
-                self.levels[depth].append(below)
-            at = below
-        at.children.setdefault(steps[-1], None)
+                self.levels[depth].append(child)
+            parent = child
+        parent.children.setdefault(steps[-1], None)
 
     def value(self, steps: Steps) -> str:
-        """The column of the JSON text that *steps* lead to."""
+        """Column of the JSON text at *steps*."""
         return f"{self._prefix}v{list(self._values).index(steps)}"
 
     def text(self, steps: Steps) -> str:
-        """The column of the text that *steps* lead to."""
+        """Column of the text at *steps*."""
         return f"{self._prefix}t{list(self._texts).index(steps)}"
 
     def opened(self, source: str) -> str:
-        """*source*, with each container, value and text as a further column."""
-        levels = [[f"{at.opened} AS {at.name}" for at in level] for level in self.levels]
+        """SQL of *source* with further columns for each container, value and text."""
+        levels = [[f"{each.opened} AS {each.name}" for each in level] for level in self.levels]
         levels.append([f"{self._source(steps)} AS {self.value(steps)}" for steps in self._values])
         levels.append(
             [f"json_text({self.value(steps)}) AS {self.text(steps)}" for steps in self._texts]
@@ -130,22 +130,19 @@ class Walk:
         return source
 
     def _source(self, steps: Steps) -> str:
-        """SQL of the JSON text that *steps* lead to, from the containers' columns."""
-        at = self.root
+        """SQL of the JSON text at *steps*, from the containers' columns."""
+        parent = self.root
         for step in steps[:-1]:
-            below = at.children[step]
-            assert below is not None  # noqa: S101 - _add made it
-            at = below
-        return at.child(steps[-1])
+            child = parent.children[step]
+            assert child is not None  # noqa: S101 - _add made it
+            parent = child
+        return parent.child(steps[-1])
 
     def wrong_kinds(self) -> Iterator[tuple[str, str, Steps]]:
-        """What can be wrong with each container below the root.
+        """Each container below the root: SQL condition of a wrong kind, right kind, path."""
 
-        SQL that is true if it is of another kind, the kind it should have, and its path.
-        """
-
-        def below(at: _Container, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
-            for step, child in at.children.items():
+        def below(parent: _Container, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
+            for step, child in parent.children.items():
                 if child is None:
                     continue
                 first = f"left(({child.source})::VARCHAR, 1)"

@@ -4,7 +4,6 @@ from typing import Any
 
 from orderpull.destinations import open_destination
 from orderpull.errors import RightMissing, UsageError
-from orderpull.loading import PageLoader
 from orderpull.pipeline import Pipeline, RunResult
 from orderpull.settings import Settings
 
@@ -71,15 +70,14 @@ def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
     """
     names = {name_of(find(settings, key)) for key in keys}
     sources = {name.partition(":")[0] for name in names}
-    pipeline = Pipeline(settings, sources, command="retry")
+    pipeline = Pipeline(settings, sources, command="retry", accept_rejects=True)
 
     def retry_all() -> None:
         pipeline.preflight()
         with pipeline.destination.loader() as loader:
-            for name, source in pipeline.sources.items():
-                record, result = pipeline.records[name], pipeline.result.sources[name]
-                pages = PageLoader(source, pipeline.landing_of(name), loader, record)
-                pages.accept_rejects = True
+            for name in pipeline.sources:
+                result = pipeline.result.sources[name]
+                pages = pipeline.page_loader(name, loader)
                 before = loader.rejects(name)
                 retried = [
                     r for r in before if not names or f"{name}:{r.page}:{r.position}" in names

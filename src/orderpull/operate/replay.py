@@ -26,7 +26,6 @@ from orderpull.errors import (
     UsageError,
 )
 from orderpull.landing.protocol import LOADED, Landing, SourceLanding
-from orderpull.loading import PageLoader
 from orderpull.operate.compare import Comparison, compare
 from orderpull.pipeline import Listener, Pipeline, RunResult
 from orderpull.settings import Settings, parse_settings
@@ -53,18 +52,14 @@ def replay(
 
     :param on_batch: called after each batch with the source and its number of pages so far.
     """
-    pipeline = Pipeline(settings, sources, command="replay")
-    pipeline.accept_rejects = accept_rejects
+    pipeline = Pipeline(settings, sources, command="replay", accept_rejects=accept_rejects)
     replayed = Replayed(pipeline.result)
 
     def replay_all() -> None:
         pipeline.load()
         with pipeline.destination.loader() as loader:
-            for name, source in pipeline.sources.items():
-                pages = PageLoader(
-                    source, pipeline.landing_of(name), loader, pipeline.records[name]
-                )
-                pages.accept_rejects = accept_rejects
+            for name in pipeline.sources:
+                pages = pipeline.page_loader(name, loader)
                 replayed.pages[name] = 0
                 for count in pages.replay():
                     replayed.pages[name] += count
@@ -147,10 +142,16 @@ def replay_into(
     :raises LandingError: the landing has no page.
     """
     target = _with_destination(settings, url)
-    pipeline = Pipeline(target, sources, stop=stop, listener=listener, command="replay")
+    pipeline = Pipeline(
+        target,
+        sources,
+        stop=stop,
+        listener=listener,
+        command="replay",
+        accept_rejects=accept_rejects,
+    )
     _refuse_same(settings, pipeline.destination)
     _refuse_empty(pipeline)
-    pipeline.accept_rejects = accept_rejects
     pipeline.landing = cast("Landing", _DetachedLanding(pipeline.landing))
     rebuilt = Rebuilt(str(pipeline.destination), pipeline.timed(pipeline.load))
     for error in rebuilt.errors:
