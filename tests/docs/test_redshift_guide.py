@@ -153,7 +153,7 @@ def test_logins_ask_for_what_the_policies_allow(monkeypatch: pytest.MonkeyPatch)
         return {"DbUser": "u", "DbPassword": "p", "dbUser": "u", "dbPassword": "p",
                 "SecretString": secret}  # fmt: skip
 
-    monkeypatch.setattr(auth, "_ask", ask)
+    monkeypatch.setattr(auth, "_call_aws", ask)
     for block in blocks(DOCS, language="toml"):
         settings = parse_settings(block.text).destination
         address = Address.parse(settings.url)
