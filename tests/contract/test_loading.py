@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orderpull import load, pull, report, run
+from orderpull.destinations.protocol import Destination
 from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.landing import open_landing
 from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, SUMMARY_TABLES, TABLES, VIEWS
@@ -42,13 +43,15 @@ def test_two_that_set_up_at_once(server: Warehouse) -> None:
     """Both go well, and the tables are made once."""
     errors: list[BaseException] = []
 
-    def set_up() -> None:
+    def set_up(destination: Destination) -> None:
         try:
-            server.open().preflight()
+            destination.preflight()
         except BaseException as error:  # noqa: BLE001 - told below
             errors.append(error)
 
-    threads = [threading.Thread(target=set_up) for _ in range(4)]
+    # Opened one after the other: each opening writes the settings file and reads it again.
+    opened = [server.open() for _ in range(4)]
+    threads = [threading.Thread(target=set_up, args=(each,)) for each in opened]
     for thread in threads:
         thread.start()
     for thread in threads:
