@@ -293,7 +293,7 @@ class PageLoader:
             if self.landing.has(page):
                 staged = self._staged(self.landing.meta(page))
                 positions = self._positions(staged, set(orders))
-                raw = self.normalizer.raw_texts(staged, positions.values())
+                raw = self.normalizer.texts.at(staged, positions.values())
             for order_id, number in orders.items():
                 position = positions.get(order_id, 0)
                 self.loader.stage.execute(

@@ -84,7 +84,7 @@ class Normalizer:
             for macro in MACROS:
                 connection.execute(macro)
             create_countries(connection)
-        self._create(self._empty, self.sql.raw_order(_no_docs()))
+        self._create(self._empty, self.sql.raw_order(_NO_DOCS))
 
     def normalize(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
         """Replace the staged tables by the orders and rejects of *pages*.
@@ -113,10 +113,6 @@ class Normalizer:
         for statement in refuse_long(limits):
             self.connection.execute(statement)
 
-    def raw_texts(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
-        """The orders at *positions* of *page*, as received."""
-        return self.texts.at(page, positions)
-
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
         """Set the text of each reject from *pages*, as received."""
         rejects = self.connection.execute(
@@ -141,7 +137,7 @@ class Normalizer:
             (page.meta.page, position): text
             for page in pages
             if page.meta.page in positions
-            for position, text in self.raw_texts(page, positions[page.meta.page]).items()
+            for position, text in self.texts.at(page, positions[page.meta.page]).items()
         }
 
     def _create(self, table: str, query: str) -> None:
@@ -246,7 +242,7 @@ class Normalizer:
 
     def _insert_texts(self, table: str, texts: dict[Key, str]) -> None:
         if texts:
-            query = self.sql.raw_order(self.sql.texts())
+            query = self.sql.raw_order(_DOCS)
             self.connection.execute(f"INSERT INTO {table} {query}", _columns(texts))
 
     def _stage(self, pages: Sequence[StagedPage], extracted: ExtractedOrders) -> None:
@@ -265,16 +261,16 @@ class Normalizer:
         self.fill_raw(pages)
 
     def _create_staged_pages(self, pages: Sequence[StagedPage]) -> None:
-        self.connection.execute("CREATE OR REPLACE TEMP TABLE staged_page (page BIGINT)")
-        if pages:
-            numbers = [page.meta.page for page in pages]
-            self.connection.execute(
-                "INSERT INTO staged_page SELECT unnest($1::BIGINT[])", [numbers]
-            )
+        self.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE staged_page AS SELECT unnest($1::BIGINT[]) AS page",
+            [[page.meta.page for page in pages]],
+        )
 
 
 _KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 _TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
+_DOCS = f"SELECT page, position, text::JSON AS doc FROM ({_TEXTS}) AS t(page, position, text)"
+_NO_DOCS = "SELECT 0::BIGINT AS page, 0::BIGINT AS position, NULL::JSON AS doc LIMIT 0"
 
 
 def _key_columns(keys: Collection[Key]) -> list[list[int]]:
@@ -283,7 +279,3 @@ def _key_columns(keys: Collection[Key]) -> list[list[int]]:
 
 def _columns(texts: dict[Key, str]) -> list[object]:
     return [*_key_columns(texts), list(texts.values())]
-
-
-def _no_docs() -> str:
-    return "SELECT 0::BIGINT AS page, 0::BIGINT AS position, NULL::JSON AS doc LIMIT 0"

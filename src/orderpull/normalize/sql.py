@@ -110,12 +110,6 @@ class NormalizeSql:
                   FROM read_json_objects($1, format='unstructured', compression='zstd',
                                          maximum_object_size=$2))"""
 
-    @staticmethod
-    def texts() -> str:
-        """SQL of the relation ``doc(page, position, doc)`` from three lists: $1, $2, $3."""
-        return """SELECT unnest($1::BIGINT[]) AS page, unnest($2::BIGINT[]) AS position,
-                         unnest($3::VARCHAR[])::JSON AS doc"""
-
     def raw_order(self, docs: str) -> str:
         """SQL of ``raw_order``: one row per order of the relation *docs*."""
         mapping = self.mapping
