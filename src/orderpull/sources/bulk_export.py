@@ -16,9 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from orderpull.errors import SourceRefused, SourceUnexpected
-from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.endpoint import Endpoint, set_body_fields
-from orderpull.sources.fetch import PageFetcher, RetryPolicy
+from orderpull.sources.endpoint import set_body_fields
+from orderpull.sources.fetch import Fetcher
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.incremental import format_cursor
@@ -54,13 +53,10 @@ class Chunk:
 class BulkExport:
     """One bulk export of one source: submit, poll, download."""
 
-    def __init__(
-        self, endpoint: Endpoint, fetcher: PageFetcher, policy: RetryPolicy, landing: SourceLanding
-    ) -> None:
-        self.endpoint = endpoint
+    def __init__(self, fetcher: Fetcher) -> None:
         self.fetcher = fetcher
-        self.policy = policy
-        self.landing = landing
+        self.endpoint = fetcher.endpoint
+        self.landing = fetcher.landing
 
     def run(self, spec: ExportSpec, since: datetime, until: datetime) -> Iterator[Chunk]:
         """Export the orders modified from *since* to *until*; yield the file in chunks.
@@ -110,7 +106,7 @@ class BulkExport:
                 return values
             if state is None or state in spec.failed:
                 raise SourceRefused(f"The export ended as {state or 'unknown'}.")
-            self.policy.sleep(seconds)
+            self.fetcher.sleep(seconds)
             seconds = min(spec.every, seconds * 2)
 
     def _post(self, body: dict[str, Any], **paths: str | None) -> dict[str, Any]:
@@ -132,7 +128,7 @@ class BulkExport:
             return
         with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
             file = Path(folder) / "export.jsonl"
-            download_file(url, file, self.endpoint.settings.timeout, self.policy.stop)
+            download_file(url, file, self.endpoint.settings.timeout, self.fetcher.stop)
             orders = sum(chunk.orders for chunk in self._chunks(spec, file))
             if expected is not None and orders != expected:
                 raise SourceUnexpected(

@@ -5,9 +5,9 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from orderpull.landing.page import Part, join_parts
-from orderpull.sources.endpoint import Endpoint, set_body_fields
-from orderpull.sources.fetch import FetchedPage, PageFetcher, fetch_list
-from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
+from orderpull.sources.endpoint import set_body_fields
+from orderpull.sources.fetch import FetchedPage, Fetcher
+from orderpull.sources.paging.flows import PageRequest, Position, iterate_pages, page_size
 from orderpull.sources.paging.page_info import ChildRequest, PageParser
 from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 
@@ -15,10 +15,10 @@ from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 class ChildFetcher:
     """Fetches the child lists of a page's orders, so that page and lists are landed together."""
 
-    def __init__(self, endpoint: Endpoint, fetcher: PageFetcher) -> None:
-        self.endpoint = endpoint
+    def __init__(self, fetcher: Fetcher) -> None:
         self.fetcher = fetcher
-        self.parsers = [PageParser(endpoint.api, each) for each in endpoint.api.children]
+        self.api = fetcher.endpoint.api
+        self.parsers = [PageParser(self.api, each) for each in self.api.children]
 
     def body_for(self, fetched: FetchedPage, page: int) -> tuple[bytes, list[Part]]:
         """The body to land as *page*, with its parts if it joins several responses.
@@ -37,11 +37,11 @@ class ChildFetcher:
 
     def _child_pages(self, child: ChildRequest, page: int) -> list[bytes]:
         """Raw bodies of all pages of one child list."""
-        block = self.endpoint.api.children[child.children]
+        block = self.api.children[child.children]
         size = page_size(block.paging, None, all_or_none=True)
-        flow = iterate_pages(block.paging, size, PageRequest(), start=child.next)
+        flow = iterate_pages(block.paging, size, PageRequest(), Position(token=child.next))
         parser, spec = self.parsers[child.children], _request_for(block, child.key)
-        pages = fetch_list(self.endpoint, self.fetcher, flow, page, parser=parser, spec=spec)
+        pages = self.fetcher.fetch_list(flow, page, parser=parser, spec=spec)
         return [each.response.body for each in pages]
 
 

@@ -1,16 +1,14 @@
 """Fetch one page, with retries.
 
-* :class:`RetryingFetcher` retries failures with back-off; an ordinary API returns the page again.
-* :class:`ConsumeOnceFetcher` is for APIs that return each order once. It notes each request before
-  sending it and saves the bytes while they arrive. It retries only requests that certainly consumed
-  no orders.
+Failures are retried with back-off, because an ordinary API returns the page again. A consume-once
+API returns each order once. Each request to it is noted before it is sent, and the bytes are saved
+while they arrive; only a request that certainly consumed no orders is retried.
 """
 
 import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
 
 from orderpull.errors import (
     Interrupted,
@@ -67,8 +65,23 @@ class FetchedPage:
     error: SourceError | None = None
 
 
-class PageFetcher(Protocol):
-    """Fetches one page."""
+class Fetcher:
+    """Fetches the pages of one pull: rate limit, retries, and waits that end at a stop.
+
+    :param landing: receives the requests in flight to a consume-once API.
+    :param stop: cancellation token of the pull.
+    :param started: start of the pull, in ``time.monotonic`` seconds.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, landing: SourceLanding, stop: Stop, started: float
+    ) -> None:
+        self.endpoint = endpoint
+        self.landing = landing
+        self.stop = stop
+        self.started = started
+        self.parser = PageParser(endpoint.api)
+        self.reserved = RESERVED_BYTES
 
     def fetch(
         self,
@@ -79,87 +92,92 @@ class PageFetcher(Protocol):
     ) -> FetchedPage:
         """Fetch the response that will be landed as *page*.
 
+        The last attempt accepts a page with invalid JSON inside single orders. A request to a
+        consume-once API is noted in the landing before it is sent; one at a time is in flight.
+
         :param parser: parser of the response; None: the parser of order pages.
         :param tries: most attempts; None: ``[limits]`` ``tries``.
         :raises SourceError: there is no response to land.
         :raises Interrupted: a stop was requested; no request is in flight.
         """
-        ...
+        tries = tries or self.endpoint.api.limits.tries
+        attempt, renewed = 0, False
+        while True:
+            attempt += 1
+            self.sleep(0)
+            self.endpoint.limit.wait(self.sleep)
+            last = attempt == tries
+            result = self._fetch_once(request, page, parser or self.parser, last=last)
+            if isinstance(result, FetchedPage):
+                return result
+            error, wait = result
+            if isinstance(error, SourceExpired) and not renewed:
+                renewed = self.endpoint.authenticator.renew()
+                if renewed:
+                    attempt -= 1
+                    continue
+            if isinstance(error, SourceRefused) or attempt >= tries:
+                raise error
+            self._wait_before_retry(error, wait, attempt)
 
-
-def fetch_list(
-    endpoint: Endpoint,
-    fetcher: PageFetcher,
-    flow: Generator[PageRequest, PageInfo, None],
-    page: int,
-    *,
-    parser: PageParser,
-    spec: RequestSpec,
-) -> list[FetchedPage]:
-    """Fetch all pages of *flow*; a page identical to the page before is dropped.
-
-    :param page: number of the page to land the list as, or with.
-    :param parser: parser of the responses.
-    :param spec: request block of the list.
-    """
-    pages: list[FetchedPage] = []
-
-    def fetch(page_request: PageRequest) -> PageInfo:
-        request = endpoint.request(page_request, spec)
-        fetched = fetcher.fetch(request, page, parser, page_request.tries)
-        if not pages or fetched.response.body != pages[-1].response.body:
-            pages.append(fetched)
-        return fetched.info
-
-    drive(flow, fetch)
-    return pages
-
-
-class RetryPolicy:
-    """Rate limit, retries with back-off, and waits that end when a stop is requested.
-
-    :param started: start of the pull, in ``time.monotonic`` seconds.
-    """
-
-    def __init__(self, endpoint: Endpoint, stop: Stop, started: float) -> None:
-        self.endpoint = endpoint
-        self.stop = stop
-        self.started = started
-        self.limit = endpoint.limit
-
-    def wait_for_slot(self) -> None:
-        """Wait until the rate limit allows a request. :raises Interrupted: a stop was requested."""
-        self.sleep(0)
-        self.limit.wait(self.sleep)
-
-    def wait_before_retry(
-        self, error: SourceError, retry_after: float | None, attempt: int, tries: int | None = None
-    ) -> None:
-        """Wait before a retry, or raise *error* if there is no retry.
-
-        :param retry_after: seconds that the API requests; None: back off exponentially.
-        :param attempt: number of attempts so far.
-        :param tries: most attempts; None: ``[limits]`` ``tries``.
-        :raises SourceBusy: the wait is longer than this run may wait.
-        """
-        if isinstance(error, SourceRefused) or attempt >= (tries or self.endpoint.api.limits.tries):
-            raise error
-        seconds = backoff(attempt) if retry_after is None else retry_after
-        if seconds > self._remaining_wait():
-            raise SourceBusy(
-                f"{self.endpoint.where} asks to wait {seconds:.0f} s, longer than this run may.",
-                "The next run goes on from here.",
+    def _fetch_once(
+        self, request: Request, page: int, parser: PageParser, *, last: bool
+    ) -> FetchedPage | tuple[SourceError, float | None]:
+        """Send *request* once; return its page, or the error and the seconds to wait."""
+        endpoint, described = self.endpoint, self.endpoint.describe(request)
+        draft: InFlightRequest | None = None
+        try:
+            authenticated = endpoint.authenticate(request)
+            if endpoint.api.consume_once:
+                draft = self.landing.begin_request(page, described, self.reserved)
+            failpoint("before-request")
+            response = endpoint.send(
+                authenticated, _DraftRecorder(draft) if draft else ResponseSink()
             )
-        log.warning("source=%s try=%d wait=%.1fs: %s",
-                    self.endpoint.name, attempt, seconds, error.message)  # fmt: skip
-        if retry_after is not None and self.limit.shared:
-            self.limit.pause_for(seconds)
-        self.sleep(seconds)
+        except (SourceUnreachable, SourceBusy) as not_sent:
+            if draft:
+                draft.discard()
+            return not_sent, None
+        failpoint("after-response")
+        if draft:
+            draft.mark_complete()
+            if response.status not in NOT_CONSUMED:
+                self.reserved = max(self.reserved, 2 * len(response.body))
+                return self._consumed_page(draft, response)
+            draft.discard()
+        info = parse_response(response, parser)
+        if is_ok(response, info) and (info.is_json or last):
+            if info.cost is not None:
+                endpoint.limit.pause_for(cost_wait(info.cost))
+            return FetchedPage(described, response, info)
+        wait = retry_after(response.headers, endpoint.api.limits, info.cost)
+        return endpoint.error_for(response, info), wait
 
-    def _remaining_wait(self) -> float:
-        """Longest wait that this run still allows, in seconds."""
-        seconds = self.endpoint.settings.max_seconds
-        return MAX_WAIT if seconds is None else seconds - (time.monotonic() - self.started)
+    def fetch_list(
+        self,
+        flow: Generator[PageRequest, PageInfo, object],
+        page: int,
+        *,
+        parser: PageParser,
+        spec: RequestSpec,
+    ) -> list[FetchedPage]:
+        """Fetch all pages of *flow*; a page identical to the page before is dropped.
+
+        :param page: number of the page to land the list as, or with.
+        :param parser: parser of the responses.
+        :param spec: request block of the list.
+        """
+        pages: list[FetchedPage] = []
+
+        def fetch(page_request: PageRequest) -> PageInfo:
+            request = self.endpoint.request(page_request, spec)
+            fetched = self.fetch(request, page, parser, page_request.tries)
+            if not pages or fetched.response.body != pages[-1].response.body:
+                pages.append(fetched)
+            return fetched.info
+
+        drive(flow, fetch)
+        return pages
 
     def sleep(self, seconds: float) -> bool:
         """Sleep *seconds* and return False. :raises Interrupted: a stop was requested."""
@@ -167,112 +185,32 @@ class RetryPolicy:
             raise Interrupted(self.stop.signal)
         return False
 
+    def _wait_before_retry(self, error: SourceError, wait: float | None, attempt: int) -> None:
+        """Wait before a retry.
 
-class RetryingFetcher:
-    """Fetches pages of an ordinary API and retries failed requests."""
-
-    def __init__(self, endpoint: Endpoint, policy: RetryPolicy) -> None:
-        self.endpoint = endpoint
-        self.policy = policy
-        self.parser = PageParser(endpoint.api)
-
-    def fetch(
-        self,
-        request: Request,
-        page: int,  # noqa: ARG002 - only a consume-once request is noted by its page
-        parser: PageParser | None = None,
-        tries: int | None = None,
-    ) -> FetchedPage:
-        """Retry until a complete list of orders arrives or the attempts are used up.
-
-        The last attempt accepts a page with invalid JSON inside single orders.
+        :param wait: seconds that the API requests; None: back off exponentially.
+        :param attempt: number of attempts so far.
+        :raises SourceBusy: the wait is longer than this run may wait.
         """
-        limits, renewed = self.endpoint.api.limits, False
-        tries = tries or limits.tries
-        attempt = 0
-        while True:
-            attempt += 1
-            self.policy.wait_for_slot()
-            failpoint("before-request")
-            wait: float | None = None
-            try:
-                response = self.endpoint.exchange(request, ResponseSink())
-            except (SourceUnreachable, SourceBusy) as not_sent:
-                error: SourceError = not_sent
-            else:
-                failpoint("after-response")
-                info = parse_response(response, parser or self.parser)
-                if is_ok(response, info) and (info.is_json or attempt == tries):
-                    self._pause_for_cost(info)
-                    return FetchedPage(self.endpoint.describe(request), response, info)
-                error = self.endpoint.error_for(response, info)
-                wait = retry_after(response.headers, limits, info.cost)
-            if isinstance(error, SourceExpired) and not renewed:
-                renewed = self.endpoint.authenticator.renew()
-                if renewed:
-                    attempt -= 1
-                    continue
-            self.policy.wait_before_retry(error, wait, attempt, tries)
-
-    def _pause_for_cost(self, info: PageInfo) -> None:
-        """Pause until the API's cost budget covers the same request again."""
-        if info.cost is not None:
-            self.policy.limit.pause_for(cost_wait(info.cost))
-
-
-class ConsumeOnceFetcher:
-    """Fetches pages of a consume-once API; retries only requests that consumed no orders.
-
-    Each request is noted in the landing before it is sent; one request at a time is in flight.
-    """
-
-    def __init__(self, endpoint: Endpoint, policy: RetryPolicy, landing: SourceLanding) -> None:
-        self.endpoint = endpoint
-        self.policy = policy
-        self.landing = landing
-        self.parser = PageParser(endpoint.api)
-        self.reserved = RESERVED_BYTES
-
-    def fetch(
-        self,
-        request: Request,
-        page: int,
-        parser: PageParser | None = None,  # noqa: ARG002 - a consume-once API has order pages only
-        tries: int | None = None,  # noqa: ARG002 - retries depend on the status only
-    ) -> FetchedPage:
-        """Retry until a response arrives that may have consumed orders."""
-        attempt, renewed = 0, False
-        while True:
-            attempt += 1
-            self.policy.wait_for_slot()
-            authenticated = self.endpoint.authenticate(request)
-            draft = self.landing.begin_request(page, self.endpoint.describe(request), self.reserved)
-            failpoint("before-request")
-            wait: float | None = None
-            try:
-                response = self.endpoint.send(authenticated, _DraftRecorder(draft))
-            except SourceUnreachable as unreachable:
-                error: SourceError = unreachable
-            else:
-                failpoint("after-response")
-                draft.mark_complete()
-                if response.status not in NOT_CONSUMED:
-                    self.reserved = max(self.reserved, 2 * len(response.body))
-                    return self._fetched_page(draft, response)
-                error = self.endpoint.error_for(response, self.parser.parse(response.body))
-                wait = retry_after(response.headers, self.endpoint.api.limits)
-            draft.discard()
-            if isinstance(error, SourceExpired) and not renewed:
-                renewed = self.endpoint.authenticator.renew()
-                if renewed:
-                    continue
-            self.policy.wait_before_retry(error, wait, attempt)
+        endpoint, longest = self.endpoint, self.endpoint.settings.max_seconds
+        seconds = backoff(attempt) if wait is None else wait
+        elapsed = time.monotonic() - self.started
+        if seconds > (MAX_WAIT if longest is None else longest - elapsed):
+            raise SourceBusy(
+                f"{endpoint.where} asks to wait {seconds:.0f} s, longer than this run may.",
+                "The next run goes on from here.",
+            )
+        log.warning("source=%s try=%d wait=%.1fs: %s",
+                    endpoint.name, attempt, seconds, error.message)  # fmt: skip
+        if wait is not None and endpoint.limit.shared:
+            endpoint.limit.pause_for(seconds)
+        self.sleep(seconds)
 
     def recover(self, draft: InFlightRequest) -> FetchedPage | None:
         """The page of a request that a kill left in flight; None if it consumed no orders."""
         if draft.status in NOT_CONSUMED:
             return None
-        fetched = self._fetched_page(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
+        fetched = self._consumed_page(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
         if not fetched.loss:
             fetched.error = None
             return fetched
@@ -284,7 +222,7 @@ class ConsumeOnceFetcher:
         )
         return fetched
 
-    def _fetched_page(self, draft: InFlightRequest, response: Response) -> FetchedPage:
+    def _consumed_page(self, draft: InFlightRequest, response: Response) -> FetchedPage:
         """The page of *response*: orders, an error in valid JSON, or a possible loss of orders."""
         info = self.parser.parse(response.body)
         fetched = FetchedPage(draft.request, response, info, draft)

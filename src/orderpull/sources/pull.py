@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -16,13 +17,7 @@ from orderpull.sources.bulk_export import BulkExport
 from orderpull.sources.children import ChildFetcher
 from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.eta import Estimate, Estimator
-from orderpull.sources.fetch import (
-    ConsumeOnceFetcher,
-    FetchedPage,
-    PageFetcher,
-    RetryingFetcher,
-    RetryPolicy,
-)
+from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.paging.flows import PageFlow, PageRequest, drive, page_size
 from orderpull.sources.paging.incremental import incremental_flow
@@ -128,10 +123,8 @@ class _Pull:
         if source.api.cursor:
             self.initial_cursor = landing.newest_cursor(start.cursor, start.loaded_through)
         result.cursor = self.initial_cursor
-        self.policy = policy = RetryPolicy(source, stop, self.started)
-        self.once = ConsumeOnceFetcher(source, policy, landing) if source.api.consume_once else None
-        self.fetcher: PageFetcher = self.once or RetryingFetcher(source, policy)
-        self.children = ChildFetcher(source, self.fetcher)
+        self.fetcher = Fetcher(source, landing, stop, self.started)
+        self.children = ChildFetcher(self.fetcher)
         verified = source.api.cursor is not None and source.api.cursor.strategy == "window_verify"
         self.eta = Estimator(source.limit, passes=2 if verified else 1)
         self.eta_logged = False
@@ -139,9 +132,11 @@ class _Pull:
 
     def run(self) -> None:
         """Recover requests in flight, then read all pages, then reconcile if due."""
-        if self.once:
-            self._recover(self.once)
-        full_read = self._full_read_due()
+        if self.source.api.consume_once:
+            self._recover()
+        settings = self.source.settings
+        days, reconcile = settings.full_reread_days, settings.reconcile
+        full_read = self._due(FULL_READ, timedelta(days=days) if days is not None else None)
         first_read = self.initial_cursor is None
         if full_read and first_read:
             self._note_time(FULL_READ)  # the first read is a full one, even if it takes many runs
@@ -151,20 +146,13 @@ class _Pull:
         if self.result.finished_at:
             if full_read:
                 self._note_time(FULL_READ)
-            if self._reconcile_due():
+            if self._due(LISTED, clock.duration(reconcile) if reconcile else None):
                 self._reconcile()
 
-    def _full_read_due(self) -> bool:
-        """True if ``full_reread_days`` have passed since the last full read."""
-        days = self.source.settings.full_reread_days
-        return days is not None and self._due(FULL_READ, timedelta(days=days))
-
-    def _reconcile_due(self) -> bool:
-        """True if the interval of the setting ``reconcile`` has passed since the last one."""
-        every = self.source.settings.reconcile
-        return every is not None and self._due(LISTED, clock.duration(every))
-
-    def _due(self, note: str, every: timedelta) -> bool:
+    def _due(self, note: str, every: timedelta | None) -> bool:
+        """True if the interval *every* has passed since the time in *note*."""
+        if every is None:
+            return False
         try:
             content = msgspec.json.decode(self.landing.note(note) or b"{}")
             last = parse_time(content.get("at"))
@@ -180,14 +168,14 @@ class _Pull:
         start, cursor = self.source.start, self.source.api.cursor
         if start is None or cursor is None or self.started_at - start < WORTH_AN_EXPORT:
             return False
-        export = BulkExport(self.source, self.fetcher, self.policy, self.landing)
+        export = BulkExport(self.fetcher)
         since, newest = self._within_horizon(cursor, start), start
         until = earlier(self.started_at, timedelta(seconds=cursor.lag))
         try:
             for chunk in export.run(spec, since, until):
                 newest = max(newest, chunk.newest or newest)
-                self._land_body("export", chunk.lines, orders=chunk.orders)
-                self.policy.sleep(0)
+                self._land_made("export", chunk.lines, orders=chunk.orders)
+                self.fetcher.sleep(0)
         except SourceError as error:
             export.clear_state()
             log.warning("source=%s the export failed, pages are read instead: %s",
@@ -200,30 +188,17 @@ class _Pull:
 
     def _reconcile(self) -> None:
         """Land a list of all orders, so that the loader finds deleted ones."""
-        pages = list_all_orders(self.source, self.fetcher, self.next_page)
+        pages = list_all_orders(self.fetcher, self.next_page)
         bodies = [page.response.body for page in pages]
-        self._land_body("listing", join_parts(bodies), [Part(len(each)) for each in bodies])
+        parts = [Part(len(each)) for each in bodies]
+        self._land_made("listing", join_parts(bodies), parts=parts)
         self._note_time(LISTED)
 
-    def _land_body(
-        self, kind: Kind, body: bytes, parts: Sequence[Part] = (), orders: int = 0
-    ) -> None:
+    def _land_made(self, kind: Kind, body: bytes, **facts: Any) -> None:  # noqa: ANN401
         """Land *body*, which joins or splits responses, as a page of *kind*."""
-        meta = PageMeta(
-            source=self.source.name,
-            page=self.next_page,
-            state="whole",
-            status=OK,
-            request=f"{kind} of {self.source.where}",
-            received_at=clock.iso(clock.now()),
-            sha256=digest(body),
-            size=len(body),
-            orders=orders,
-            kind=kind,
-            parts=list(parts),
-        )
-        self.landing.land(meta, body)
-        self._after_landing(meta)
+        request = f"{kind} of {self.source.where}"
+        facts |= {"page": self.next_page, "state": "whole", "status": OK, "request": request}
+        self._land(body, kind=kind, **facts)
 
     def _flow(self, *, from_start: bool) -> PageFlow:
         """The flow of this run.
@@ -314,13 +289,11 @@ class _Pull:
         if moves_cursor and self.initial_cursor and self.result.cursor == self.initial_cursor:
             return False
         reason = f"{pages} pages" if enough_pages else f"{seconds:g} seconds"
-        if self.once or moves_cursor:
+        if self.source.api.consume_once or moves_cursor:
             level, outlook = logging.INFO, "goes on"
         else:
-            level, outlook = (
-                logging.WARNING,
-                "starts again at the same page and needs a higher limit",
-            )
+            level = logging.WARNING
+            outlook = "starts again at the same page and needs a higher limit"
         log.log(level, "source=%s stopped after %s, as set; the next run %s",
                 self.source.name, reason, outlook)  # fmt: skip
         return True
@@ -331,7 +304,7 @@ class _Pull:
         empty = info.state == "whole" and not info.orders
         try:
             if fetched.loss or not (empty or _is_duplicate(page_request, info)):
-                self._land(fetched, self._cursor(page_request, info))
+                self._land_fetched(fetched, self._cursor(page_request, info))
             if fetched.draft:
                 fetched.draft.discard()
         finally:
@@ -361,30 +334,29 @@ class _Pull:
         """
         return max(clock.iso(min(newest, self.started_at)), cursor or self.initial_cursor or "")
 
-    def _land(self, fetched: FetchedPage, cursor: str | None = None) -> None:
+    def _land_fetched(self, fetched: FetchedPage, cursor: str | None = None) -> None:
         """Land a page durably, together with its child pages."""
         response, info = fetched.response, fetched.info
         body, parts = self.children.body_for(fetched, self.next_page)
-        meta = PageMeta(
-            source=self.source.name,
+        self._land(
+            body,
             page=fetched.draft.page if fetched.draft else self.next_page,
             state=info.state,
             status=response.status,
             request=fetched.request,
-            received_at=clock.iso(clock.now()),
-            sha256=digest(body),
-            size=len(body),
             orders=info.orders,
             possible_loss=fetched.loss,
             problem=response.problem or info.problem,
             parts=parts,
             cursor_after=cursor,
         )
-        self.landing.land(meta, body)
-        self._after_landing(meta)
 
-    def _after_landing(self, meta: PageMeta) -> None:
-        """Update the result, log the page, and report progress."""
+    def _land(self, body: bytes, **facts: Any) -> None:  # noqa: ANN401 - fields of PageMeta
+        """Land a page, update the result, log the page, and report progress."""
+        now, sha256 = clock.iso(clock.now()), digest(body)
+        name, size = self.source.name, len(body)
+        meta = PageMeta(source=name, received_at=now, sha256=sha256, size=size, **facts)
+        self.landing.land(meta, body)
         self.next_page = meta.page + 1
         self.result.pages.append(meta.page)
         self.result.orders += meta.orders
@@ -395,14 +367,14 @@ class _Pull:
                  meta.source, meta.page, meta.state, meta.orders, meta.size)  # fmt: skip
         self.on_page(self.result)
 
-    def _recover(self, once: ConsumeOnceFetcher) -> None:
+    def _recover(self) -> None:
         """Land the requests that a kill left in flight.
 
         :raises PossibleLoss: orders may be lost with such a request.
         """
         for draft in self.landing.requests_in_flight():
             landed = draft.page < self.next_page
-            fetched = None if landed else once.recover(draft)
+            fetched = None if landed else self.fetcher.recover(draft)
             if fetched is None:
                 draft.discard()
             else:
@@ -415,9 +387,6 @@ class _LimitReachedError(Exception):
 
 def _is_duplicate(page_request: PageRequest, info: PageInfo) -> bool:
     """True if the page belongs to a pass that verifies, and has no new versions."""
-    in_order = page_request.sorted_from is None or info.sorted_from(page_request.sorted_from)
-    return (
-        page_request.seen is not None
-        and in_order
-        and page_request.seen.issuperset(info.fingerprints)
-    )
+    lower, seen = page_request.sorted_from, page_request.seen
+    in_order = lower is None or info.sorted_from(lower)
+    return seen is not None and in_order and seen.issuperset(info.fingerprints)

@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
-from orderpull.sources.endpoint import Endpoint, set_body_fields
-from orderpull.sources.fetch import FetchedPage, PageFetcher, fetch_list
+from orderpull.sources.endpoint import set_body_fields
+from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageParser
@@ -49,7 +49,7 @@ class IdExtractor:
         return str(value).replace("\0", "")  # as in the normalizing SQL
 
 
-def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list[FetchedPage]:
+def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
     """Fetch pages that list all orders, in passes, until no order can have been missed.
 
     If an order is deleted from a page already read, later orders move up by one and one of them is
@@ -59,15 +59,19 @@ def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list
     :raises SourceUnstable: orders moved in each pass.
     :raises SourceUnexpected: the list is empty, or has an unreadable id.
     """
-    ids = IdExtractor(endpoint.api)
+    ids = IdExtractor(fetcher.endpoint.api)
+    api, spec = ids.api, ids.api.reconcile
+    largest = (spec.size if spec else None) or api.paging.max_size
     before: set[str] | None = None
     for _ in range(MAX_PASSES):
-        fetched = _single_pass(endpoint, fetcher, ids, page)
+        size = page_size(api.paging, largest, all_or_none=True)
+        flow = iterate_pages(api.paging, size, PageRequest())
+        fetched = fetcher.fetch_list(flow, page, parser=ids.parser, spec=api.request)
         pages = [set(ids.of([each.response.body])) for each in fetched]
         ids_listed = set[str]().union(*pages)
         if not ids_listed:
             raise SourceUnexpected(
-                f"{endpoint.where} lists no order at all.", "No order is marked as deleted."
+                f"{fetcher.endpoint.where} lists no order at all.", "No order is marked as deleted."
             )
         if before is not None and before <= ids_listed:
             return fetched
@@ -77,16 +81,6 @@ def list_all_orders(endpoint: Endpoint, fetcher: PageFetcher, page: int) -> list
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
         "No order is marked as deleted; the next run lists all orders again.",
     )
-
-
-def _single_pass(
-    endpoint: Endpoint, fetcher: PageFetcher, ids: IdExtractor, page: int
-) -> list[FetchedPage]:
-    """Fetch all pages of the list once."""
-    paging, spec = ids.api.paging, ids.api.reconcile
-    size = page_size(paging, (spec.size if spec else None) or paging.max_size, all_or_none=True)
-    flow = iterate_pages(paging, size, PageRequest())
-    return fetch_list(endpoint, fetcher, flow, page, parser=ids.parser, spec=ids.api.request)
 
 
 def _unreadable() -> SourceUnexpected:

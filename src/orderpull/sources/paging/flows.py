@@ -93,7 +93,7 @@ class Position:
         if paging.kind == "single" or info.more is False:
             return None
         count = self.count + info.orders
-        if paging.kind in SERVER_DRIVEN:
+        if paging.kind in _SERVER_DRIVEN:
             if info.more and not info.next:
                 raise SourceUnexpected(
                     f"The API reports more pages ({paging.more}), but no cursor or URL for them.",
@@ -105,7 +105,9 @@ class Position:
         return Position(count, self.skipped + (info.requested_size or info.orders))
 
 
-SERVER_DRIVEN = frozenset({"cursor", "next", "link"})
+_FIRST = Position()
+
+_SERVER_DRIVEN = frozenset({"cursor", "next", "link"})
 """Kinds of paging where each response contains the cursor or URL of the next page."""
 
 MAX_SKIPPED_IN_A_ROW = 3
@@ -235,34 +237,37 @@ def iterate_pages(
     paging: PagingSpec,
     size: PageSize,
     request: PageRequest,
-    start: str | None = None,
-    on_page: Callable[[PageInfo], None] = lambda _: None,
-) -> Generator[PageRequest, PageInfo, None]:
-    """Fetch the pages of one list, from first to last.
+    at: Position = _FIRST,
+    *,
+    info: PageInfo | None = None,
+    ends: Callable[[PageInfo], bool | None] = lambda _: False,
+) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
+    """Fetch the pages of one list; return position and info of the last one.
 
     :param request: request of the list.
-    :param start: cursor of the first page.
-    :param on_page: called with the info of each page.
+    :param at: position of the first page.
+    :param info: info of the first page, if it was fetched before.
+    :param ends: called with the info of each page; true ends the reading after this page.
     :raises SourceUnexpected: the pages form a loop.
     """
-    at: Position | None = Position(token=start)
-    before: PageInfo | None = None
     visited: set[str] = set()
-    while at is not None:
-        info = yield from fetch_page(paging, size, at, request)
-        if repeated(paging, before, info):
-            return
-        on_page(info)
-        before, at = info, at.after(paging, info)
-        check_for_loop(visited, at)
+    info = info or (yield from fetch_page(paging, size, at, request))
+    while not ends(info):
+        following = at.after(paging, info)
+        if following is None:
+            break
+        _check_for_loop(visited, following)
+        next_info = yield from fetch_page(paging, size, following, request)
+        if _repeated(paging, info, next_info):
+            break
+        at, info = following, next_info
+    return at, info
 
 
 def drain(paging: PagingSpec, size: PageSize) -> PageFlow:
     """Repeat the same request until a response has no orders."""
     while True:
-        info = yield PageRequest(
-            position_params(paging, Position(), size.size_at(paging, Position()))
-        )
+        info = yield PageRequest(position_params(paging, _FIRST, size.size_at(paging, _FIRST)))
         if info.state == "whole" and not info.orders:
             return None
 
@@ -273,15 +278,15 @@ def single_pass(paging: PagingSpec, size: PageSize) -> PageFlow:
     return None
 
 
-def repeated(paging: PagingSpec, before: PageInfo | None, info: PageInfo) -> bool:
+def _repeated(paging: PagingSpec, before: PageInfo, info: PageInfo) -> bool:
     """True if the page *info* repeats the page *before*, as some APIs do past the end.
 
     :raises SourceUnexpected: the first page is full and repeated: the API ignores the position.
     """
-    if before is None or not info.orders or info.fingerprints != before.fingerprints:
+    if not info.orders or info.fingerprints != before.fingerprints:
         return False
     if (
-        paging.kind in SERVER_DRIVEN
+        paging.kind in _SERVER_DRIVEN
         or before.is_continuation
         or before.orders < (before.requested_size or 0)
     ):
@@ -292,14 +297,13 @@ def repeated(paging: PagingSpec, before: PageInfo | None, info: PageInfo) -> boo
     )
 
 
-def check_for_loop(visited: set[str], following: Position | None) -> None:
+def _check_for_loop(visited: set[str], following: Position) -> None:
     """Add the next position to *visited*. :raises SourceUnexpected: it was visited before."""
-    token = following.token if following else None
-    if token is None:
+    if following.token is None:
         return
-    if token in visited:
+    if following.token in visited:
         raise SourceUnexpected(
             "The pages form a loop: a page names a next page that was read before.",
             "Run again; if the loop remains, check [paging] of the api file.",
         )
-    visited.add(token)
+    visited.add(following.token)

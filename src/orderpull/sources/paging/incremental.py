@@ -16,11 +16,8 @@ from orderpull.sources.paging.flows import (
     PageSize,
     Params,
     Position,
-    check_for_loop,
     drain,
-    fetch_page,
     iterate_pages,
-    repeated,
     single_pass,
 )
 from orderpull.sources.paging.page_info import PageInfo
@@ -148,24 +145,26 @@ def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlo
     :raises SourceUnexpected: orders may be missing because the API has only one, full page.
     """
     seen = set(already_landed)
-    before: set[int] | None = None
-    progress = _WindowProgress(window)
-    for is_last in _passes():
-        this = _Pass()
+    request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
+    newest, bounds = window.since, [window.until]
+    passes = _Passes()
 
-        def on_page(info: PageInfo, this: _Pass = this) -> None:
-            this.add(info.fingerprints)
-            seen.update(info.fingerprints)
-            progress.update(info)
-            _refuse_full_page(window.paging, info)
+    def add(info: PageInfo) -> None:
+        nonlocal newest
+        passes.add(info.fingerprints)
+        seen.update(info.fingerprints)
+        newest = max(newest, info.newest or newest)
+        if info.server_upper is not None:
+            bounds.append(info.server_upper)
+        _refuse_full_page(window.paging, info)
 
-        request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
-        yield from iterate_pages(window.paging, window.size, request, on_page=on_page)
-        agreed = this.fingerprints == before and (is_last or not this.saw_duplicates)
-        if agreed or progress.single_page:
-            return progress.until
-        before = this.fingerprints
-    raise _unstable()
+    for number in passes:
+        at, info = yield from iterate_pages(window.paging, window.size, request, ends=add)
+        # With one response, no order can have moved between pages.
+        single_page = number == 1 and at == Position() and at.after(window.paging, info) is None
+        if single_page or passes.agree:
+            return min(bounds) if len(bounds) > 1 else min(newest, window.until)
+    raise passes.disagreed()
 
 
 def _refuse_full_page(paging: PagingSpec, info: PageInfo) -> None:
@@ -182,53 +181,41 @@ def _refuse_full_page(paging: PagingSpec, info: PageInfo) -> None:
         )
 
 
-def _passes() -> Iterator[bool]:
-    """One value for each of the :data:`MAX_PASSES` passes: true for the last."""
-    yield from (number == MAX_PASSES for number in range(1, MAX_PASSES + 1))
+class _Passes:
+    """The numbers of up to :data:`MAX_PASSES` passes, and the versions of the last two.
 
-
-class _Pass:
-    """The versions of one pass.
-
-    :ivar saw_duplicates: a version was on two pages.
+    :ivar versions: fingerprints of this pass.
     """
 
     def __init__(self) -> None:
-        self.fingerprints: set[int] = set()
-        self.saw_duplicates = False
+        self.versions: set[int] = set()
+        self._before: set[int] | None = None
+        self._saw_duplicates = self._is_last = False
+
+    def __iter__(self) -> Iterator[int]:
+        for number in range(1, MAX_PASSES + 1):
+            self._is_last = number == MAX_PASSES
+            yield number
+            self._before, self.versions = self.versions, set()
+            self._saw_duplicates = False
 
     def add(self, fingerprints: Iterable[int]) -> None:
-        """Add the fingerprints of a page."""
+        """Add the fingerprints of a page to this pass."""
         page = set(fingerprints)
-        self.saw_duplicates = self.saw_duplicates or not self.fingerprints.isdisjoint(page)
-        self.fingerprints |= page
-
-
-class _WindowProgress:
-    """Progress of the reading of a window.
-
-    :ivar single_page: the first page was also the last: with one response, no order can have moved
-        between pages.
-    """
-
-    def __init__(self, window: Window) -> None:
-        self.window = window
-        self.newest = window.since
-        self.server_upper: datetime | None = None
-        self.single_page: bool | None = None
-
-    def update(self, info: PageInfo) -> None:
-        """Add the info of a page."""
-        if self.single_page is None:
-            self.single_page = Position().after(self.window.paging, info) is None
-        self.newest = max(self.newest, info.newest or self.newest)
-        if info.server_upper is not None:
-            self.server_upper = min(info.server_upper, self.server_upper or info.server_upper)
+        self._saw_duplicates = self._saw_duplicates or not self.versions.isdisjoint(page)
+        self.versions |= page
 
     @property
-    def until(self) -> datetime:
-        """The API's upper bound, or the newest modification time if the API reports none."""
-        return min(self.server_upper or self.newest, self.window.until)
+    def agree(self) -> bool:
+        """True if this pass equals the one before, without duplicates unless it is the last."""
+        return self.versions == self._before and (self._is_last or not self._saw_duplicates)
+
+    def disagreed(self) -> SourceUnstable:
+        """The error if no two passes agree."""
+        return SourceUnstable(
+            f"The orders changed between passes, {MAX_PASSES} times in a row.",
+            "The pages read so far are kept; the next run reads the same period again.",
+        )
 
 
 def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
@@ -240,30 +227,21 @@ def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
     while True:
         sent_lower = window.sent_lower(lower)
         request = PageRequest(window.params(lower), sorted_from=sent_lower, reached=window.reached)
-        at, info = yield from _first_with_orders(window, request)
+        at, info = yield from iterate_pages(
+            window.paging, window.size, request, ends=lambda page: page.orders > 0
+        )  # some APIs filter orders after paging, so that the first pages may be empty
         newest = _newest(info, sent_lower)
         if newest is None or _is_last_page(window.paging, at, info):
             return
         if window.sent_lower(newest) > sent_lower:
             lower = newest
-        elif (yield from _SameTimestamp(window, request, newest, sent_lower).read(info, at)):
-            lower = window.after(newest)
-        else:
+            continue
+        later = yield from _read_instant(
+            window, request, at, info, instant=newest, sent_lower=sent_lower
+        )
+        if not later:
             return
-
-
-def _first_with_orders(
-    window: Window, request: PageRequest
-) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
-    """The first page with orders, or the last page; some APIs filter orders after paging."""
-    at, visited = Position(), set[str]()
-    while True:
-        info = yield from fetch_page(window.paging, window.size, at, request)
-        following = at.after(window.paging, info)
-        if info.orders or following is None:
-            return at, info
-        check_for_loop(visited, following)
-        at = following
+        lower = window.after(newest)
 
 
 def _is_last_page(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
@@ -273,82 +251,57 @@ def _is_last_page(paging: PagingSpec, at: Position, info: PageInfo) -> bool:
     return at.after(paging, info) is None
 
 
-@dataclass(frozen=True, slots=True)
-class _SameTimestamp:
-    """Reads orders with the same modification time that fill a page, until two passes agree.
+def _read_instant(
+    window: Window,
+    request: PageRequest,
+    at: Position,
+    first: PageInfo,
+    *,
+    instant: datetime,
+    sent_lower: datetime,
+) -> Generator[PageRequest, PageInfo, bool]:
+    """Read the orders of *instant*, which fill a page, until two passes agree.
 
     These orders are read by position. An order that changes meanwhile leaves the list, and others
     move up past the position of the next request; so one pass may miss orders. Orders after the
     instant are read by a new request.
 
-    :param request: request of the first page.
-    :param instant: the common modification time.
-    :param sent_lower: lower bound in *request*.
+    :param request: request of the first page, with *sent_lower* as lower bound.
+    :param first: info of the first page, which is at *at*.
+    :return: true if later orders follow.
+    :raises SourceUnstable: no two passes agree.
+    :raises SourceUnexpected: the orders do not fit into the only page of this API.
     """
+    paging, after = window.paging, window.after(instant)
+    sized = paging.size_param is not None
+    short = sized and first.orders < (first.requested_size or 0)
+    if paging.kind == "single":
+        if short or not sized:
+            return False
+        raise SourceUnexpected(
+            f"More orders were changed in one instant than a page of {first.orders} holds.",
+            "Set a larger page_size.",
+        )
+    seen = set(first.fingerprints)
+    request = replace(request, upto=instant, seen=seen)
+    passes = _Passes()
 
-    window: Window
-    request: PageRequest
-    instant: datetime
-    sent_lower: datetime
+    def add(info: PageInfo) -> bool:
+        newest = _newest(info, sent_lower)
+        versions = zip(info.fingerprints, info.modified_times, strict=True)
+        passes.add(version for version, modified in versions if modified < after)
+        seen.update(info.fingerprints)
+        return newest is not None and newest >= after
 
-    def read(self, first: PageInfo, at: Position) -> Generator[PageRequest, PageInfo, bool]:
-        """Read all orders of the instant; true if later orders follow.
-
-        :param first: info of the first page, which is at *at*.
-        :raises SourceUnstable: no two passes agree.
-        :raises SourceUnexpected: the orders do not fit into the only page of this API.
-        """
-        paging = self.window.paging
-        sized = paging.size_param is not None
-        short = sized and first.orders < (first.requested_size or 0)
-        if paging.kind == "single":
-            if short or not sized:
-                return False
-            raise SourceUnexpected(
-                f"More orders were changed in one instant than a page of {first.orders} holds.",
-                "Set a larger page_size.",
-            )
-        seen = set(first.fingerprints)
-        request = replace(self.request, upto=self.instant, seen=seen)
-        info = first
-        before: set[int] | None = None
-        for is_last in _passes():
-            this = _Pass()
-            more = yield from self._read_pass(info, at, request, this, seen)
-            fingerprints = this.fingerprints
-            if fingerprints == before and (is_last or not this.saw_duplicates):
-                return more
-            if short and not more and fingerprints == set(first.fingerprints):
-                return more
-            before = fingerprints
-            at = Position()
-            info = yield from fetch_page(paging, self.window.size, at, request)
-        raise _unstable()
-
-    def _read_pass(
-        self, info: PageInfo, begin: Position, request: PageRequest, this: _Pass, seen: set[int]
-    ) -> Generator[PageRequest, PageInfo, bool]:
-        """Read one pass, starting with the page *info* at *begin*; true if later orders follow.
-
-        :param this: receives the fingerprints of the instant.
-        """
-        paging, after = self.window.paging, self.window.after(self.instant)
-        at: Position | None = begin
-        visited: set[str] = set()
-        while at is not None:
-            newest = _newest(info, self.sent_lower)
-            versions = zip(info.fingerprints, info.modified_times, strict=True)
-            this.add(version for version, modified in versions if modified < after)
-            seen.update(info.fingerprints)
-            if newest is not None and newest >= after:
-                return True
-            before, at = info, at.after(paging, info)
-            check_for_loop(visited, at)
-            if at is not None:
-                info = yield from fetch_page(paging, self.window.size, at, request)
-                if repeated(paging, before, info):
-                    return False
-        return False
+    begun: PageInfo | None = first
+    for _ in passes:
+        _, last = yield from iterate_pages(paging, window.size, request, at, info=begun, ends=add)
+        more = last.newest is not None and last.newest >= after
+        complete = short and not more and passes.versions == set(first.fingerprints)
+        if passes.agree or complete:
+            return more
+        at, begun = Position(), None
+    raise passes.disagreed()
 
 
 class _NotSortedError(Exception):
@@ -367,10 +320,3 @@ def _newest(info: PageInfo, sent_lower: datetime) -> datetime | None:
     if not info.sorted_from(sent_lower):
         raise _NotSortedError(info.fingerprints)
     return info.newest
-
-
-def _unstable() -> SourceUnstable:
-    return SourceUnstable(
-        f"The orders changed between passes, {MAX_PASSES} times in a row.",
-        "The pages read so far are kept; the next run reads the same period again.",
-    )
