@@ -1,12 +1,8 @@
 """The three answers that a correct warehouse gives over the true orders."""
 
-from __future__ import annotations
-
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 NO_COUNTRY = "(no country)"
 TOP_OVERALL = 20

@@ -1,14 +1,9 @@
 """The catalogue of damaged pages: the damage to a body, and the orders that stay whole."""
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 Span = tuple[int, int]
 QUANTITY = re.compile(rb'("quantity":)[^,}\]]+')

@@ -1,20 +1,13 @@
 """The catalogue of faults: the change to a response, and whether its orders are consumed."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 
-from .damaged import DAMAGED
+from .damaged import DAMAGED, Damage
 from .profile import Response, json_response
 from .script import Script, cut_point, head, healthy, whole_within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from .damaged import Damage
 
 Options = dict[str, str]
 

@@ -1,17 +1,13 @@
 """The goods of the simulated shop: a few hundred SKUs, plain and odd, and their quantities."""
 # ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
-from __future__ import annotations
-
 import json
 import random
+from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .weighted import Weighted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ARTICLES = ("TEE", "SOCK", "MUG", "CAP", "HOOD", "BAG", "POSTER", "PEN", "LAMP", "BOOK")
 COLOURS = ("BLK", "WHT", "RED", "BLU", "GRN", "YEL")

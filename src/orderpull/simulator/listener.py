@@ -1,16 +1,11 @@
 """Accepts TCP connections on 127.0.0.1 and gives each a thread."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from .wire import breaks_on_close
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOST = "127.0.0.1"
 WAKE_SECONDS = 0.02

@@ -1,11 +1,10 @@
 """Makes orders as a real shop has them, each with its meaning and its JSON text."""
 
-from __future__ import annotations
-
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from .goods import json_text, quantities, sku_catalogue
 from .model import Address, Line, Order
@@ -14,16 +13,12 @@ from .places import (
     COUNTRIES,
     COUNTRY_FORMS,
     UNKNOWN_COUNTRIES,
+    Country,
     CountryStyle,
     postcodes,
     written_country,
 )
 from .weighted import Weighted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .places import Country
 
 Item = TypeVar("Item")
 

@@ -1,15 +1,11 @@
 """The catalogue of malformed orders, each with the reject reason of a correct loader."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .model import Reason
+from .model import Reason
 
 JsonObject = dict[str, Any]
 

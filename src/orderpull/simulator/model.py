@@ -1,7 +1,5 @@
 """Orders of the simulated shop, independent of their JSON form."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 Reason = Literal[

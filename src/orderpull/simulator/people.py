@@ -1,8 +1,6 @@
 """Names and streets in the languages of the simulated shop's customers, in their own scripts."""
 # ruff: noqa: RUF001 - other scripts have letters that look like Latin ones
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple

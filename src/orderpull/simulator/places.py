@@ -1,7 +1,5 @@
 """The countries that the simulated shop ships to, their forms in JSON, and address data."""
 
-from __future__ import annotations
-
 import random
 from typing import Literal, NamedTuple
 

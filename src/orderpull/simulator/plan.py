@@ -6,19 +6,14 @@ switches strike a request, the first of them acts. An option without a value has
 option `keep` leaves the orders of the call for the next call.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .faults import FAULTS, Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 KEEP = "keep"
 SWITCH = re.compile(

@@ -1,16 +1,12 @@
 """Profiles: the part of the simulator that knows one API and responds to its requests."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .model import Occurrence
+from .model import Occurrence
 
 JSON_TYPE = "application/json"
 

@@ -1,16 +1,12 @@
 """The profile `replay`: recorded responses, served again byte for byte."""
 
-from __future__ import annotations
-
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .profile import Request, Response, json_response
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REQUEST_SUFFIX = ".request.json"
 FORBIDDEN = "forbidden.json"

@@ -1,15 +1,11 @@
 """The script of one response: its bytes, their speed, and the end of the connection."""
 
-from __future__ import annotations
-
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from .profile import Response
+from .profile import Response
 
 Ending = Literal["keep", "close", "reset", "silence"]
 """Keep the connection, end it (FIN), break it (RST), or hold it until the client goes."""

@@ -1,25 +1,20 @@
 """The simulator as a process of its own."""
 
-from __future__ import annotations
-
 import json
 import signal
 import threading
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypedDict, Unpack
 
+from .calls import Call
+from .places import CountryStyle
+from .profile import Profile
 from .replay import Replay
 from .server import Simulator
 from .shop.generic import Generic
 from .skubana import SkubanaAssessment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-    from types import FrameType
-
-    from .calls import Call
-    from .places import CountryStyle
-    from .profile import Profile
 
 PROFILES = (SkubanaAssessment.name, Generic.name, Replay.name)
 """The names of all profiles."""

@@ -1,31 +1,22 @@
 """The simulator: a profile behind a real HTTP server, with faults, a call log and the truth."""
 
-from __future__ import annotations
-
+import socket
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from .calls import Call, CallLog
 from .faults import MOVED_PREFIX
 from .listener import HOST, Listener
-from .plan import Plan
-from .profile import Response, StatefulShop
-from .script import healthy, whole_within
+from .plan import Plan, Switch
+from .profile import Profile, Request, Response, StatefulShop
+from .script import Script, healthy, whole_within
 from .truth import Delivery, ShopTruth, Truth, TruthFile
 from .wire import TLS_HANDSHAKE, BadRequestError, first_byte, read_request, refuse, send_script
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterable, Sequence
-    from types import TracebackType
-    from typing import Self
-
-    from .plan import Switch
-    from .profile import Profile, Request
-    from .script import Script
 
 NOT_ASKED = Response(200, b"")
 

@@ -1,16 +1,10 @@
 """The profile `skubana-assessment`: a consume-once list of orders."""
 
-from __future__ import annotations
-
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from .profile import Response, json_response
+from .places import CountryStyle
+from .profile import Request, Response, json_response
 from .stream import OrderStream
-
-if TYPE_CHECKING:
-    from .places import CountryStyle
-    from .profile import Request
 
 ORDERS_PATH = "/orders"
 

@@ -1,22 +1,15 @@
 """The stream of orders that a simulated shop hands out, in the order in which it hands them out."""
 
-from __future__ import annotations
-
 import heapq
 import json
 import random
+from collections.abc import Iterator
 from itertools import count, cycle
-from typing import TYPE_CHECKING
 
 from .maker import Draft, OrderMaker
-from .malformed import CATALOGUE
+from .malformed import CATALOGUE, Malformed
 from .model import Occurrence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .malformed import Malformed
-    from .places import CountryStyle
+from .places import CountryStyle
 
 REPEATED_WITHIN = 300
 """An order that is served again comes at most so many new orders later."""

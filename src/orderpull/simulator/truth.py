@@ -1,20 +1,14 @@
 """The truth: contents of a correct warehouse, computed from the shop's own model."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from .answers import answers
-from .model import Address
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
-    from .model import Occurrence, Order
-    from .profile import StatefulShop
+from .model import Address, Occurrence, Order
+from .profile import StatefulShop
 
 NO_SKU = "(no sku)"
 EVERY_CALL_UP_TO = 10_000

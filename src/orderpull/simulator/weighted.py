@@ -1,13 +1,9 @@
 """Draws from a list in which some things are likelier than others."""
 
-from __future__ import annotations
-
 from bisect import bisect
+from collections.abc import Iterable
 from itertools import accumulate
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 

@@ -1,20 +1,15 @@
 """Bytes on a TCP connection: reading requests, sending responses by script, resets."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import struct
+import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from .profile import Request
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
-
-    from .script import Script
+from .script import Script
 
 LONGEST_LINE = 65_536
 TLS_HANDSHAKE = b"\x16"

@@ -1,27 +1,19 @@
 """The base of all platforms: a store, a clock, changes between calls, and counts by kind."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 from orderpull.simulator.damaged import order_spans
 from orderpull.simulator.model import Occurrence
-from orderpull.simulator.profile import Response, dump_json, json_response
+from orderpull.simulator.profile import Request, Response, dump_json, json_response
 
 from .clock import NOON, Clock
-from .movers import modify
+from .movers import Action, modify
+from .order import StoreOrder
 from .store import AT_ONCE, DAYS, Shape, Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    from orderpull.simulator.profile import Request
-
-    from .movers import Action
-    from .order import StoreOrder
 
 Kind = Literal["list", "child", "token", "bulk", "other"]
 """Purpose of a call: orders, more of one order, a token, a bulk operation, or other."""

@@ -1,7 +1,5 @@
 """The shop's own clock, which moves with each call."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

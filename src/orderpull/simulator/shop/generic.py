@@ -1,27 +1,19 @@
 """The platform `generic`: a made-up API whose switches imitate most ways of real APIs."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Unpack, get_args
 from urllib.parse import urlencode
 
-from orderpull.simulator.profile import json_response
+from orderpull.simulator.profile import Request, Response, json_response
 
 from .base import Common, Kind, Platform, money, whole_number
 from .generic_auth import TOKEN_PATHS, Auth, GenericAuth
-from .selecting import SORTS, after, between, packed, unpacked
+from .order import StoreOrder
+from .selecting import SORTS, Key, after, between, packed, unpacked
 from .store import Shape
 from .times import Form, read, written, zone
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from orderpull.simulator.profile import Request, Response
-
-    from .order import StoreOrder
-    from .selecting import Key
 
 Paging = Literal[
     "page", "offset", "link", "next_url", "next_query", "cursor", "body_cursor", "single"

@@ -1,11 +1,10 @@
 """Authentication of the generic platform: all ways that an API file can describe."""
 
-from __future__ import annotations
+from typing import Literal, get_args
 
-from typing import TYPE_CHECKING, Literal, get_args
+from orderpull.simulator.profile import Request, Response, json_response
 
-from orderpull.simulator.profile import json_response
-
+from .clock import Clock
 from .tokens import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -19,11 +18,6 @@ from .tokens import (
     client,
     parameters,
 )
-
-if TYPE_CHECKING:
-    from orderpull.simulator.profile import Request, Response
-
-    from .clock import Clock
 
 Auth = Literal[
     "none",

@@ -5,18 +5,13 @@ them move up in the list, so a reader that counts positions skips some. With `se
 begins with the newest orders that were not served yet.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .order import State, StoreOrder
+from .store import Store
 
-    from .order import State, StoreOrder
-    from .store import Store
-
-    Action = Callable[[Store], None]
+Action = Callable[[Store], None]
 
 
 def modify(count: int = 1, *, served: bool = True) -> Action:

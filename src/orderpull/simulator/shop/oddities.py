@@ -1,19 +1,12 @@
 """Odd orders that every shop has and every loader must load, one of each kind."""
 # ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from orderpull.simulator.model import Address
 
-from .order import StoreLine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from .order import StoreOrder
+from .order import StoreLine, StoreOrder
 
 LONG = 60
 """Lines of the longest order: more than any platform nests by default."""

@@ -1,16 +1,11 @@
 """Orders that can change, independent of any platform's JSON."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
+from orderpull.simulator.model import Address
 from orderpull.simulator.truth import address_columns, sku_key
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from orderpull.simulator.model import Address
 
 State = Literal["placed", "cancelled", "cart", "draft", "test"]
 """State of an order. Carts and drafts may become orders, tests never do."""

@@ -1,16 +1,12 @@
 """Selection of a list call: filter by time, sort, and position of a cursor."""
 
-from __future__ import annotations
-
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
-
-    from .order import StoreOrder
+from .order import StoreOrder
 
 Key = tuple[float, int]
 """Sort key of an order: a time or 0, then the order's key."""

@@ -1,24 +1,16 @@
 """The shop behind every platform: its orders, their changes, and the truth about them."""
 
-from __future__ import annotations
-
 import random
 import zlib
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from orderpull.simulator.maker import OrderMaker
 
-from .clock import cut
+from .clock import Clock, cut
 from .oddities import ODDITIES, copied, in_state, without_nul
-from .order import ASIDE, StoreLine, StoreOrder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
-
-    from .clock import Clock
-    from .order import Quantity, State
+from .order import ASIDE, Quantity, State, StoreLine, StoreOrder
 
 DAYS = 30
 SETTLED = timedelta(minutes=10)

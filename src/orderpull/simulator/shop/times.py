@@ -1,14 +1,9 @@
 """Times as the platforms write and read them."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
-
-if TYPE_CHECKING:
-    from datetime import tzinfo
 
 Form = Literal["iso", "iso-naive", "iso-offset", "sql", "rfc2822", "unix"]
 TIMESPECS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}

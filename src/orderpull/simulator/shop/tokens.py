@@ -1,19 +1,14 @@
 """Tokens that platforms issue, and the credentials that they accept."""
 
-from __future__ import annotations
-
 import base64
 import json
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from orderpull.simulator.profile import Request
 
-    from orderpull.simulator.profile import Request
-
-    from .clock import Clock
+from .clock import Clock
 
 CLIENT_ID = "made-up-client"
 CLIENT_SECRET = "made-up-secret"  # noqa: S105 - of no real server
