@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from orderpull import Settings
-from orderpull.web import queries
+from orderpull.web import cache
 from orderpull.web.auth import COOKIE, SECURE_COOKIE
 from orderpull.web.login_throttle import FREE_ATTEMPTS
 from tests.web.raw_client import (
@@ -475,7 +475,7 @@ def test_a_fault_of_ours_tells_nothing_and_is_guarded(
     def fail(*_: object) -> None:
         raise RuntimeError("Ada Secret")
 
-    monkeypatch.setattr(queries, "read_freshness", fail)
+    monkeypatch.setattr(cache, "read_freshness", fail)
     with serving(held) as site:
         for path in ("/", "/api/standing"):
             answer = ask(site, path)

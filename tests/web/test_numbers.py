@@ -218,13 +218,13 @@ def check_totals(page: Overview, lines: list[tuple[Any, ...]]) -> None:
     orders = {line[:2] for line in lines}
     with_items = {line[:2] for line in lines if line[4] is not None}
     items = sum(line[5] or 0 for line in lines)
-    assert (page.totals.orders, page.totals.with_items) == (len(orders), len(with_items))
+    assert (page.totals.orders, page.totals.orders_with_items) == (len(orders), len(with_items))
     assert page.totals.items == items
     assert page.totals.countries == len({line[2] for line in lines} - {None})
     if with_items:
-        assert page.totals.average == pytest.approx(items / len(with_items))
+        assert page.totals.average_items_per_order == pytest.approx(items / len(with_items))
     else:
-        assert page.totals.average is None
+        assert page.totals.average_items_per_order is None
 
 
 def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:

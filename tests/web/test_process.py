@@ -179,14 +179,14 @@ def test_it_ends_when_told_to_with_requests_under_way(tmp_path: Path, number: in
 SLOW = """
 import threading
 from orderpull.cli import main
-from orderpull.web import queries
+from orderpull.web import cache
 
 def wait_for_ever(*_):
     open("asked", "w").close()
     threading.Event().wait()
 
 
-queries.read_freshness = wait_for_ever
+cache.read_freshness = wait_for_ever
 main()
 """
 

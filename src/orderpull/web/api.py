@@ -21,8 +21,8 @@ from orderpull import __version__
 from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import api_answers as answers
+from orderpull.web.cache import CachedQueries
 from orderpull.web.periods import PERIODS, STEPS
-from orderpull.web.queries import CachedQueries
 from orderpull.web.question import (
     CUSTOM,
     DEFAULT_TOP,
@@ -32,7 +32,6 @@ from orderpull.web.question import (
     MAX_TOP,
     MEASURES,
     Params,
-    Question,
     read_question,
 )
 
@@ -96,12 +95,14 @@ class Endpoint:
     """An endpoint of the API.
 
     :param read: its query; the return annotation is the shape of the answer.
+    :param cached: False if *read* gets the cached queries and the question, and chooses itself.
     """
 
     path: str
     summary: str
-    read: Callable[[CachedQueries, Question], Struct]
+    read: Callable[..., Struct]
     parameters: Sequence[Parameter] = FILTERS
+    cached: bool = True
 
     @property
     def shape(self) -> type[Struct]:
@@ -125,7 +126,7 @@ ENDPOINTS = (
     Endpoint("orders", "Orders with a SKU", answers.orders, (SKU, *FILTERS, PAGE)),
     Endpoint("runs", "Last runs", answers.runs, ()),
     Endpoint("rejects", "Open rejects", answers.rejects, SOURCE),
-    Endpoint("standing", "Freshness and completeness", answers.standing, SOURCE),
+    Endpoint("standing", "Freshness and completeness", answers.standing, SOURCE, cached=False),
 )
 """All endpoints under ``/api/``, except the description."""
 
@@ -147,7 +148,9 @@ def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], 
     def answer(request: Request) -> Response:
         params = request.query_params.multi_items()
         validate(params, endpoint.parameters)
-        return _json(request, msgspec.json.encode(endpoint.read(queries, read_question(params))))
+        question, read = read_question(params), endpoint.read
+        answer = queries.get(question, read) if endpoint.cached else read(queries, question)
+        return _json(request, msgspec.json.encode(answer))
 
     return answer
 

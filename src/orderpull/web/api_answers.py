@@ -3,43 +3,27 @@
 ``/api/openapi.json`` describes these shapes; their docstrings are the descriptions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from functools import wraps
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from orderpull import clock
-from orderpull.answers import ledger
-from orderpull.answers.filter import Filter
 from orderpull.model import COUNTS
 from orderpull.web import overview
+from orderpull.web.cache import CachedQueries
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
-from orderpull.web.overview import RUNS_SHOWN, QueryContext, page_count
-from orderpull.web.queries import CachedQueries
+from orderpull.web.overview import Count, QueryContext, Totals, Trend, page_count
 from orderpull.web.question import Question
 
 PAGE_ROWS = 500
 """Rows of one page of a long table."""
 
-Count = Annotated[int, Meta(ge=0)]
 Rank = Annotated[int, Meta(ge=1)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Row = TypeVar("Row", bound=Struct)
-Answer = TypeVar("Answer", bound=Struct)
-
-
-class Totals(Struct):
-    """Totals of counted orders; cancelled orders, drafts and tests are not counted."""
-
-    orders: Count
-    orders_with_items: Count
-    items: Count
-    average_items_per_order: float | None
-    """Average over the orders with items."""
-    countries: Count
 
 
 class Compared(Struct):
@@ -54,23 +38,6 @@ class Compared(Struct):
     before: Totals | None
     before_first_day: date | None
     before_last_day: date | None
-    undated: Count
-
-
-class Bar(Struct):
-    """One step of the trend."""
-
-    first_day: date
-    last_day: date
-    orders: Count
-    items: Count
-
-
-class Trend(Struct):
-    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
-
-    step: str
-    bars: list[Bar]
     undated: Count
 
 
@@ -216,77 +183,47 @@ class Problem(Struct):
     hint: str
 
 
-def cached(
-    read: Callable[[QueryContext], Answer],
-) -> Callable[[CachedQueries, Question], Answer]:
-    """Answer from the cache, under the name of the function *read*."""
-
-    @wraps(read)
-    def answer(queries: CachedQueries, question: Question) -> Answer:
-        return queries.get(f"api {read.__name__}", question, read)
-
-    return answer
-
-
-@cached
 def compared(context: QueryContext) -> Compared:
     """Answer ``/api/totals``."""
     days, earlier = context.days, context.before
     before = earlier[0] if earlier else None
     return Compared(
-        totals=_totals(context, context.where),
+        totals=overview.read_totals(context, context.where)[0],
         first_day=days.first,
         last_day=days.last,
-        before=_totals(context, earlier[1]) if earlier else None,
+        before=overview.read_totals(context, earlier[1])[0] if earlier else None,
         before_first_day=before.first if before else None,
         before_last_day=before.last if before else None,
         undated=overview.read_undated(context),
     )
 
 
-def _totals(context: QueryContext, where: Filter) -> Totals:
-    totals = overview.read_totals(context, where)
-    return Totals(totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
-
-
-@cached
 def trend(context: QueryContext) -> Trend:
     """Answer ``/api/trend``."""
-    trend = overview.read_trend(context, overview.read_totals(context, context.where))
-    bars = [
-        Bar(bar.days.first, bar.days.last, bar.orders, bar.items)
-        for bar in trend.bars
-        if bar.days.first and bar.days.last
-    ]
-    return Trend(trend.step, bars, trend.undated)
+    return overview.read_trend(context, overview.read_totals(context, context.where)[1])
 
 
-@cached
 def countries(context: QueryContext) -> Countries:
     """Answer ``/api/countries``."""
     return Countries(_convert(overview.read_countries(context, context.where), Country))
 
 
-@cached
 def popular_skus(context: QueryContext) -> PopularSkus:
     """Answer ``/api/popular-skus``."""
     return PopularSkus(_convert(overview.read_popular(context), Sku))
 
 
-@cached
 def popular_skus_by_country(context: QueryContext) -> PopularSkusByCountry:
     """Answer ``/api/popular-skus-by-country``."""
     return PopularSkusByCountry(_convert(overview.read_by_country(context), CountrySku))
 
 
-@cached
 def skus(context: QueryContext) -> Skus:
     """Answer ``/api/skus``."""
     rows, count = overview.read_skus(context, PAGE_ROWS)
     return Skus(count, context.question.page, page_count(count, PAGE_ROWS), _convert(rows, Sku))
 
 
-@cached
 def orders(context: QueryContext) -> Orders:
     """Answer ``/api/orders``."""
     rows, totals = overview.read_orders(context, PAGE_ROWS)
@@ -299,20 +236,19 @@ def orders(context: QueryContext) -> Orders:
     )
 
 
-@cached
 def runs(context: QueryContext) -> Runs:
     """Answer ``/api/runs``."""
     counts = ("pages", "possible_loss", *COUNTS)
-    rows = context.reader.rows(ledger.runs(RUNS_SHOWN))
+    rows = overview.read_runs(context)
     filled = [{**row, **{name: row[name] or 0 for name in counts}} for row in rows]
     return Runs(_convert(filled, Run))
 
 
-def rejects(queries: CachedQueries, question: Question) -> RejectsByReason:
+def rejects(context: QueryContext) -> RejectsByReason:
     """Answer ``/api/rejects``."""
     rows = [
         {**row, "to_do": TO_DO.get(row["reason"], DEFAULT_TO_DO)}
-        for row in queries.freshness(question).rejects
+        for row in overview.read_rejects(context)
     ]
     return RejectsByReason(_convert(rows, Rejects))
 

@@ -21,27 +21,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from orderpull import clock
-from orderpull.answers import ledger
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import DestinationError, OrderpullError, RightMissing, UsageError
 from orderpull.settings import Settings
 from orderpull.web import api, chart
 from orderpull.web.auth import Authenticator
+from orderpull.web.cache import CachedQueries, NextPull
 from orderpull.web.csv_export import TABLES, write_table
 from orderpull.web.formats import Formats, ago, locale_of, until
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import Metrics, MetricsMiddleware
 from orderpull.web.overview import (
-    RUNS_SHOWN,
     QueryContext,
-    Row,
     page_count,
     read_orders,
     read_overview,
+    read_runs,
     read_skus,
 )
-from orderpull.web.queries import CachedQueries, NextPull
 from orderpull.web.question import Question, read_question
 from orderpull.web.rendering import WEB_FOLDER, Renderer
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
@@ -65,7 +63,7 @@ class Pages:
         question = _question(request)
         if request.query_params.get("was") and not _by_htmx(request):
             return RedirectResponse(question.url(), 303)
-        page = self.queries.get("overview", question, read_overview)
+        page = self.queries.get(question, read_overview)
         drawing = chart.draw(page.trend, question.measure)
         response = self._page(request, question, "overview.html", page=page, drawing=drawing)
         if request.query_params.get("was"):
@@ -75,9 +73,7 @@ class Pages:
     def skus(self, request: Request) -> Response:
         """Show all SKUs of the selected orders, page by page."""
         question = _question(request)
-        rows, count = self.queries.get(
-            "skus", question, lambda context: read_skus(context, PAGE_ROWS)
-        )
+        rows, count = self.queries.get(question, read_skus, PAGE_ROWS)
         return self._page(
             request, question, "skus.html",
             rows=rows, count=count, last_page=page_count(count, PAGE_ROWS),
@@ -90,35 +86,22 @@ class Pages:
             raise UsageError("The address names no SKU.", "Choose a SKU on the page of all SKUs.")
         addressed, barred = self.addresses and request.scope["user"].may_see_addresses, False
         try:
-            rows, count = self._orders(question, addresses=addressed)
+            rows, count = self.queries.get(question, read_orders, PAGE_ROWS, addresses=addressed)
         except RightMissing:
             if not addressed:
                 raise
             addressed, barred = False, True
-            rows, count = self._orders(question, addresses=False)
+            rows, count = self.queries.get(question, read_orders, PAGE_ROWS)
         return self._page(
             request, question, "orders.html",
             rows=rows, count=count, last_page=page_count(count["orders"], PAGE_ROWS),
             addressed=addressed, barred=barred,
         )  # fmt: skip
 
-    def _orders(self, question: Question, *, addresses: bool) -> tuple[list[Row], Row]:
-        """One page of the orders with a SKU, and the totals of all.
-
-        :raises RightMissing: the warehouse's user may not read a column.
-        """
-        return self.queries.get(
-            "orders, addressed" if addresses else "orders",
-            question,
-            lambda context: read_orders(context, PAGE_ROWS, addresses=addresses),
-        )
-
     def runs(self, request: Request) -> Response:
         """Show the last runs, and the open rejects by reason."""
         question = _question(request)
-        runs = self.queries.get(
-            "runs", question, lambda context: context.reader.rows(ledger.runs(RUNS_SHOWN))
-        )
+        runs = self.queries.get(question, read_runs)
         return self._page(
             request, question, "runs.html", runs=runs, to_do=TO_DO, default_to_do=DEFAULT_TO_DO
         )
@@ -151,7 +134,7 @@ class Pages:
     def ready(self, request: Request) -> Response:
         """Answer if the warehouse can be read; only a signed-in user gets the reason if not."""
         try:
-            self.queries.get("ready", Question(), lambda _: True)
+            self.queries.freshness(Question())
         except DestinationError as error:
             if request.scope["user"]:
                 raise

@@ -1,4 +1,7 @@
-"""The cache of the pages: each answer is reused until the warehouse's ledger has a new version."""
+"""The cache of the pages, the API and the metrics: answers are reused until something is loaded.
+
+A load, a retry and a finished run change the version of the warehouse's ledger.
+"""
 
 import threading
 import time
@@ -6,12 +9,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from datetime import date, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 from orderpull.answers import ledger
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
+from orderpull.web.freshness import Freshness, read_freshness
+from orderpull.web.overview import QueryContext
+from orderpull.web.question import Question
 
 MAX_ANSWERS = 200
 CHECK_SECONDS = 1.0
@@ -21,6 +29,9 @@ CONNECTIONS = 4
 """Largest number of concurrent connections to a database server."""
 
 Answer = TypeVar("Answer")
+P = ParamSpec("P")
+NextPull = Callable[[], datetime | None]
+"""Start of the next pull (UTC): past during a pull, None if this process does not pull."""
 
 
 class SingleFlightCache:
@@ -123,3 +134,54 @@ class WarehouseCache:
                 version = tuple(rows[0].values())
                 self._version = (time.monotonic(), version)
             return version
+
+
+class CachedQueries:
+    """Queries to the warehouse, each answered from the cache until something is loaded.
+
+    The calls block, so they run in threads.
+
+    :param on_answer: called for each answer with True if it was read, False if it was cached.
+    """
+
+    def __init__(
+        self, settings: Settings, on_answer: Callable[[bool], None], next_pull: NextPull
+    ) -> None:
+        self.next_pull = next_pull
+        self.zone = ZoneInfo(settings.report.timezone)
+        self.sources = tuple(settings.sources)
+        self.warehouse = WarehouseCache(settings)
+        self._on_answer = on_answer
+
+    def today(self) -> date:
+        """The current day in ``report.timezone``."""
+        return datetime.now(self.zone).date()
+
+    def get(
+        self,
+        question: Question,
+        read: Callable[Concatenate[QueryContext, P], Answer],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Answer:
+        """Return the answer of *read* to *question*.
+
+        :param read: a function of a module; it and the further arguments are the cache key.
+        :raises DestinationError: the warehouse cannot be read.
+        """
+        today = self.today()
+        was_read = False
+
+        def read_now(reader: Reader) -> Answer:
+            nonlocal was_read
+            was_read = True
+            return read(QueryContext(reader, question, today, self.zone), *args, **kwargs)
+
+        key = (read, args, *kwargs.items(), question, today)
+        answer = self.warehouse.get(key, read_now)
+        self._on_answer(was_read)
+        return answer
+
+    def freshness(self, question: Question) -> Freshness:
+        """The freshness and completeness of the sources of *question*."""
+        return self.get(Question(sources=question.sources), read_freshness, self.sources)

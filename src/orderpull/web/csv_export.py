@@ -11,27 +11,16 @@ from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
 
-from orderpull.answers import ledger
 from orderpull.answers.csv import escape_formula
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.model import NO_COUNTRY
-from orderpull.web.api_answers import Bar, Country, CountrySku, Order, Run, Sku, Totals
-from orderpull.web.overview import (
-    RUNS_SHOWN,
-    QueryContext,
-    read_by_country,
-    read_countries,
-    read_popular,
-    read_totals,
-    read_trend,
-)
+from orderpull.web import overview
+from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku
+from orderpull.web.overview import Bar, QueryContext, Row, Totals
 
 PAGE_ROWS = 50_000
-
-Lines = Iterator[Sequence[Any]]
-Table = tuple[Sequence[str], Lines]
-"""Column names, and lines of values."""
 
 
 def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
@@ -39,12 +28,14 @@ def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
 
     Times are in ``report.timezone``, with their UTC offset.
     """
-    columns, lines = TABLES[name](context)
+    columns, read = TABLES[name]
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
-    for line in lines:
-        writer.writerow([csv_cell(value, context.zone) for value in line])
+    for row in read(context):
+        if row.get("country", "") is None:
+            row["country"] = NO_COUNTRY
+        writer.writerow([csv_cell(row[name], context.zone) for name in columns])
     text.flush()
     text.detach()
 
@@ -56,81 +47,46 @@ def csv_cell(value: object, zone: ZoneInfo) -> object:
     return escape_formula(value)
 
 
-def _totals(context: QueryContext) -> Table:
-    totals = read_totals(context, context.where)
-    line = (totals.orders, totals.with_items, totals.items, totals.average, totals.countries)
-    return Totals.__struct_fields__, iter([line])
+def _totals(context: QueryContext) -> list[Row]:
+    return [asdict(overview.read_totals(context, context.where)[0])]
 
 
-def _trend(context: QueryContext) -> Table:
-    trend = read_trend(context, read_totals(context, context.where))
-    lines = ((bar.days.first, bar.days.last, bar.orders, bar.items) for bar in trend.bars)
-    return Bar.__struct_fields__, lines
+def _trend(context: QueryContext) -> Iterable[Row]:
+    counted = overview.read_totals(context, context.where)[1]
+    return map(asdict, overview.read_trend(context, counted).bars)
 
 
-def _countries(context: QueryContext) -> Table:
-    return _rows(read_countries(context, context.where), Country.__struct_fields__)
+def _countries(context: QueryContext) -> list[Row]:
+    return overview.read_countries(context, context.where)
 
 
-def _popular(context: QueryContext) -> Table:
-    return _rows(read_popular(context), Sku.__struct_fields__)
+def _skus(context: QueryContext) -> Iterator[Row]:
+    return _all_rows(context, context.queries.search_popular_sku, context.question.search)
 
 
-def _by_country(context: QueryContext) -> Table:
-    return _rows(read_by_country(context), CountrySku.__struct_fields__)
-
-
-def _skus(context: QueryContext) -> Table:
-    def page(limit: int, offset: int) -> sa.Select[Any]:
-        search = context.question.search
-        return context.queries.search_popular_sku(context.where, search, limit, offset)
-
-    return _rows(_all_rows(context, page), Sku.__struct_fields__)
-
-
-def _orders(context: QueryContext) -> Table:
-    def page(limit: int, offset: int) -> sa.Select[Any]:
-        return OrderQueries().orders_with_sku(context.where, context.question.sku, limit, offset)
-
-    return _rows(_all_rows(context, page), Order.__struct_fields__)
+def _orders(context: QueryContext) -> Iterator[Row]:
+    return _all_rows(context, OrderQueries().orders_with_sku, context.question.sku)
 
 
 def _all_rows(
-    context: QueryContext, page: Callable[[int, int], sa.Select[Any]]
-) -> Iterator[dict[str, Any]]:
+    context: QueryContext, query: Callable[..., sa.Select[Any]], text: str
+) -> Iterator[Row]:
     """Read all rows of a long table, page by page."""
     offset = 0
-    while rows := context.reader.rows(page(PAGE_ROWS, offset)):
+    while rows := context.reader.rows(query(context.where, text, PAGE_ROWS, offset)):
         yield from rows
         offset += PAGE_ROWS
 
 
-def _runs(context: QueryContext) -> Table:
-    return _rows(context.reader.rows(ledger.runs(RUNS_SHOWN)), Run.__struct_fields__)
-
-
-def _rejects(context: QueryContext) -> Table:
-    rows = context.reader.rows(ledger.rejects_by_reason(context.where.sources))
-    return _rows(rows, ("source", "reason", "rejects", "newest"))
-
-
-def _rows(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> Table:
-    """A table of *columns*, with the orders without a country named."""
-    return columns, (
-        [NO_COUNTRY if name == "country" and row[name] is None else row[name] for name in columns]
-        for row in rows
-    )
-
-
-TABLES: dict[str, Callable[[QueryContext], Table]] = {
-    "totals": _totals,
-    "trend": _trend,
-    "countries": _countries,
-    "popular-skus": _popular,
-    "popular-skus-by-country": _by_country,
-    "skus": _skus,
-    "orders": _orders,
-    "runs": _runs,
-    "rejects": _rejects,
+TABLES: dict[str, tuple[Sequence[str], Callable[[QueryContext], Iterable[Row]]]] = {
+    "totals": (Totals.__struct_fields__, _totals),
+    "trend": (Bar.__struct_fields__, _trend),
+    "countries": (Country.__struct_fields__, _countries),
+    "popular-skus": (Sku.__struct_fields__, overview.read_popular),
+    "popular-skus-by-country": (CountrySku.__struct_fields__, overview.read_by_country),
+    "skus": (Sku.__struct_fields__, _skus),
+    "orders": (Order.__struct_fields__, _orders),
+    "runs": (Run.__struct_fields__, overview.read_runs),
+    "rejects": (("source", "reason", "rejects", "newest"), overview.read_rejects),
 }
-"""Each table by its name in addresses."""
+"""Columns and rows of each table, by its name in addresses."""

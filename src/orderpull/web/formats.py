@@ -15,7 +15,7 @@ from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
 from orderpull.model import NO_COUNTRY
-from orderpull.web.periods import Days, Step
+from orderpull.web.periods import Days
 
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 JOINERS = "\u200c\u200d"
@@ -107,9 +107,8 @@ class Formats:
             return f"since {self.day(days.first)}"
         return f"until {self.day(days.last)}" if days.last else "all time"
 
-    def step(self, days: Days, step: Step) -> str:
-        """Format the label of a bar."""
-        first = days.first or date.min
+    def step(self, first: date, step: str) -> str:
+        """Format the label of a bar that begins on *first*."""
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
         return _skeleton(skeleton, first, locale=self.locale)
 

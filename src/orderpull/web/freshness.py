@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orderpull.answers import ledger
-from orderpull.destinations.protocol import Reader
+from orderpull.web.overview import QueryContext, read_rejects
 
 STALE_AFTER = timedelta(hours=26)
 """A source that is pulled once a day is read to its end within this time."""
@@ -76,12 +76,12 @@ class Freshness:
         return warnings
 
 
-def read_freshness(reader: Reader, selected: Sequence[str], configured: Sequence[str]) -> Freshness:
-    """Read the freshness of the sources.
+def read_freshness(context: QueryContext, configured: Sequence[str]) -> Freshness:
+    """Read the freshness of the question's sources.
 
-    :param selected: only these sources; empty: all.
     :param configured: sources of the settings. A source without a run counts as never pulled.
     """
+    reader, selected = context.reader, context.where.sources
     pulled: dict[str, datetime | None] = {
         name: None for name in configured if not selected or name in selected
     }
@@ -90,5 +90,5 @@ def read_freshness(reader: Reader, selected: Sequence[str], configured: Sequence
     return Freshness(
         pulled=dict(sorted(pulled.items())),
         last=reader.rows(ledger.last_run(selected)),
-        rejects=reader.rows(ledger.rejects_by_reason(selected)),
+        rejects=read_rejects(context),
     )

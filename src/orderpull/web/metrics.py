@@ -26,9 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orderpull import clock
 from orderpull.answers import ledger
 from orderpull.errors import DestinationError
+from orderpull.web.cache import CachedQueries
 from orderpull.web.freshness import Freshness
 from orderpull.web.overview import QueryContext
-from orderpull.web.queries import CachedQueries
 from orderpull.web.question import Question
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -91,7 +91,7 @@ class LedgerCollector(Collector):
         )
         try:
             freshness = self.queries.freshness(Question())
-            losses = self.queries.get("possible losses", Question(), read_possible_losses)
+            losses = self.queries.get(Question(), read_possible_losses)
         except DestinationError:
             readable.add_metric((), 0)
             yield readable

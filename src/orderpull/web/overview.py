@@ -1,22 +1,26 @@
-"""The numbers of the first page: totals, trend, countries, and the best-selling SKUs."""
+"""The numbers of the pages and of the API: totals, trend, countries, and best-selling SKUs."""
 
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Meta, Struct
+
+from orderpull.answers import ledger
 from orderpull.answers.choose import Queries, choose_queries, load_rollups
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
 from orderpull.destinations.protocol import Reader
-from orderpull.web.periods import Days, Step, choose_step, sum_by_step
+from orderpull.web.periods import Days, choose_step, sum_by_step
 from orderpull.web.question import Question
 
 COUNTRIES_SHOWN = 12
 RUNS_SHOWN = 50
 
+Count = Annotated[int, Meta(ge=0)]
 Row = dict[str, Any]
 
 
@@ -48,43 +52,37 @@ class QueryContext:
         return load_rollups(self.reader, self.zone)
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Counted orders, orders with items, items, and countries.
+class Totals(Struct):
+    """Totals of counted orders; cancelled orders, drafts and tests are not counted."""
 
-    :param average: items per order, over the orders with items.
-    :param first: time or day of the first order with a date; None if no order has a date.
-    :param last: time or day of the last order with a date.
-    """
-
-    orders: int
-    with_items: int
-    items: int
-    average: float | None
-    countries: int
-    first: Any
-    last: Any
+    orders: Count
+    orders_with_items: Count
+    items: Count
+    average_items_per_order: float | None
+    """Average over the orders with items."""
+    countries: Count
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct):
     """One step of the trend."""
 
-    days: Days
-    orders: int
-    items: int
+    first_day: date
+    last_day: date
+    orders: Count
+    items: Count
+
+    @property
+    def days(self) -> Days:
+        """The days of the step."""
+        return Days(self.first_day, self.last_day)
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """Orders and items by day, week, month or year.
+class Trend(Struct):
+    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
 
-    :param undated: number of orders without a date, which are in no bar.
-    """
-
-    step: Step
+    step: str
     bars: list[Bar]
-    undated: int
+    undated: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +110,14 @@ class Overview:
 def read_overview(context: QueryContext) -> Overview:
     """Read all numbers of the first page."""
     where, earlier, everything = context.where, context.before, Filter()
-    totals = read_totals(context, where)
+    totals, counted = read_totals(context, where)
     countries = read_countries(context, replace(where, countries=()))
     popular = read_popular(context)
     by_country, hidden = _by_country(context, countries, popular)
     return Overview(
         totals=totals,
-        before=(earlier[0], read_totals(context, earlier[1])) if earlier else None,
-        trend=read_trend(context, totals),
+        before=(earlier[0], read_totals(context, earlier[1])[0]) if earlier else None,
+        trend=read_trend(context, counted),
         countries=countries,
         sources=context.reader.rows(context.queries_for(everything).sales_by_source(everything)),
         popular=popular,
@@ -129,20 +127,19 @@ def read_overview(context: QueryContext) -> Overview:
     )
 
 
-def read_totals(context: QueryContext, where: Filter) -> Totals:
-    """Read the totals of the orders of *where*."""
+def read_totals(context: QueryContext, where: Filter) -> tuple[Totals, Row]:
+    """Read the totals of the orders of *where*, and the row of ``order_totals``."""
     queries = context.queries_for(where)
     counted = context.reader.rows(queries.order_totals(where))[0]
     average = context.reader.rows(queries.average_items_per_order(where))[0]
-    return Totals(
+    totals = Totals(
         orders=counted["orders"],
-        with_items=average["orders"],
+        orders_with_items=average["orders"],
         items=average["quantity"],
-        average=average["average"],
+        average_items_per_order=average["average"],
         countries=counted["countries"],
-        first=counted["first"],
-        last=counted["last"],
     )
+    return totals, counted
 
 
 def read_undated(context: QueryContext) -> int:
@@ -233,13 +230,26 @@ def read_by_country(
     return sorted(rows, key=lambda row: (row["country"] or "", row["rank"]))
 
 
-def read_trend(context: QueryContext, totals: Totals) -> Trend:
-    """Read the trend over the days of the question, or from the first order to the last."""
-    if totals.first is None or totals.last is None:
-        return Trend("day", [], totals.orders)
-    rows = context.reader.rows(
-        context.queries.sales_by_day(context.where, context.zone, totals.first, totals.last)
-    )
+def read_runs(context: QueryContext) -> list[Row]:
+    """The last runs, newest first."""
+    return context.reader.rows(ledger.runs(RUNS_SHOWN))
+
+
+def read_rejects(context: QueryContext) -> list[Row]:
+    """(source, reason, rejects, newest) of the open rejects."""
+    return context.reader.rows(ledger.rejects_by_reason(context.where.sources))
+
+
+def read_trend(context: QueryContext, counted: Row) -> Trend:
+    """Read the trend over the days of the question, or from the first order to the last.
+
+    :param counted: the row of ``order_totals``.
+    """
+    first, last = counted["first"], counted["last"]
+    if first is None:
+        return Trend("day", [], counted["orders"])
+    sales = context.queries.sales_by_day(context.where, context.zone, first, last)
+    rows = context.reader.rows(sales)
     dated = [(row["day"], row["orders"], row["items"]) for row in rows if row["day"]]
     undated = sum(row["orders"] for row in rows if row["day"] is None)
     days = [day for day, _, _ in dated]

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from orderpull.days import EARLIEST
 
@@ -82,11 +81,6 @@ def _same_day(month: date, day: date) -> date:
     return min(month + timedelta(days=day.day - 1), last)
 
 
-def today(zone: ZoneInfo) -> date:
-    """The current day in *zone*."""
-    return datetime.now(zone).date()
-
-
 def choose_step(days: Days, requested: Step | None) -> Step:
     """Choose the step of a trend over *days*: *requested*, or one that reads well.
 
@@ -119,26 +113,22 @@ def next_step(first: date, step: Step) -> date:
     return (first + timedelta(days=31)).replace(day=1)
 
 
-def steps(days: Days, step: Step) -> Iterator[Days]:
-    """Cut *days* into steps; the first and the last may be shorter."""
-    first, last = days.first, days.last
-    while first is not None and last is not None and first <= last:
-        after = next_step(start_of(first, step), step)
-        yield Days(first, min(after - timedelta(days=1), last))
-        first = after
-
-
 def sum_by_step(
     rows: Sequence[tuple[date, int, int]], days: Days, step: Step
-) -> list[tuple[Days, int, int]]:
-    """(step, orders, items): sum rows by day; steps without rows get zeros."""
+) -> Iterator[tuple[date, date, int, int]]:
+    """(first day, last day, orders, items): sum rows by day; steps without rows get zeros.
+
+    The first and the last step may be shorter.
+    """
     sums: dict[date, list[int]] = {}
     for day, orders, pieces in rows:
         total = sums.setdefault(start_of(day, step), [0, 0])
         total[0] += orders
         total[1] += pieces
-    bars = []
-    for part in steps(days, step):
-        orders, pieces = sums.get(start_of(part.first or EARLIEST, step), (0, 0))
-        bars.append((part, orders, pieces))
-    return bars
+    first, last = days.first, days.last
+    while first is not None and last is not None and first <= last:
+        start = start_of(first, step)
+        after = next_step(start, step)
+        orders, pieces = sums.get(start, (0, 0))
+        yield first, min(after - timedelta(days=1), last), orders, pieces
+        first = after
