@@ -25,14 +25,12 @@ class Landing(Protocol):
 
     def source(self, name: str) -> "SourceLanding":
         """The landing of one source."""
-        ...
 
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now.
 
         :raises LandingError: it could not; the message says why.
         """
-        ...
 
 
 class SourceLanding(Protocol):
@@ -47,26 +45,21 @@ class SourceLanding(Protocol):
 
     def __str__(self) -> str:
         """The folder or URL, for messages."""
-        ...
 
     def prepare(self) -> None:
         """Create the folders and the identity, and prove that pages can be stored durably."""
-        ...
 
     def pulling(self) -> AbstractContextManager[None]:
         """Hold the lock of this source, so that no other process pulls it.
 
         :raises LandingBusy: another process holds the lock.
         """
-        ...
 
     def being_pulled(self) -> bool:
         """True while a process pulls this source."""
-        ...
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
-        ...
 
     def next_page(self, at_least: int = 1) -> int:
         """The number of the next page: one above the newest, and *at_least* or more."""
@@ -78,15 +71,12 @@ class SourceLanding(Protocol):
 
         :raises LandingError: the page is missing.
         """
-        ...
 
     def release(self) -> None:
         """Delete the copies that :meth:`local_copy` made."""
-        ...
 
     def has(self, page: int) -> bool:
         """True if the landing still holds page number *page*."""
-        ...
 
     def read(self, page: int) -> tuple[PageMeta, bytes]:
         """Metadata and body of page number *page*, after checking the hash.
@@ -102,7 +92,6 @@ class SourceLanding(Protocol):
 
         :raises CorruptPage: the file belongs to another page.
         """
-        ...
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*.
@@ -110,26 +99,21 @@ class SourceLanding(Protocol):
         :param reserve: bytes of disk space to allocate now for the response.
         :raises LandingError: the record or the space could not be written.
         """
-        ...
 
     def requests_in_flight(self) -> list[InFlightRequest]:
         """Requests of a killed process whose responses did not become pages."""
-        ...
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Store a page durably.
 
         :raises LandingError: the page is not stored, or has another number than in *meta*.
         """
-        ...
 
     def note(self, name: str) -> bytes | None:
         """Content of the note *name* beside the pages; None if the note is missing."""
-        ...
 
     def keep_note(self, name: str, data: bytes) -> None:
         """Write the note *name* atomically and durably."""
-        ...
 
     @property
     def identity(self) -> str:

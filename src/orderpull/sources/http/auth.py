@@ -7,7 +7,7 @@ refresh token is stored before the new access token is used.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
@@ -19,10 +19,18 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.failpoints import failpoint
+from orderpull.landing.protocol import SourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources.http.messages import Request, Response
-from orderpull.sources.http.oauth import SECRETS, TokenResponse, basic, substitute, token_request
-from orderpull.sources.http.token_store import KeyValueStore, TokenStore
+from orderpull.sources.http.oauth import (
+    SECRETS,
+    TokenResponse,
+    basic,
+    read_token,
+    substitute,
+    token_request,
+)
+from orderpull.sources.http.token_store import TokenStore
 from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 
 RENEWAL_MARGIN = 60.0
@@ -35,14 +43,6 @@ _BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
 Call = Callable[[str, Request], Response]
 """Sends a request to the base URL and returns the response."""
-
-
-@dataclass(slots=True)
-class _Token:
-    """A fetched token. :param renew_at: time of its renewal, in ``time.monotonic`` seconds."""
-
-    value: str
-    renew_at: float
 
 
 class Authenticator:
@@ -58,7 +58,8 @@ class Authenticator:
         self.name = name
         self.store: TokenStore | None = None
         self._call = call
-        self._token: _Token | None = None
+        self._token: str | None = None
+        self._renew_at = 0.0  # in time.monotonic seconds
         self._rejected: str | None = None
         self._fetched_secrets: set[str] = set()
         self._check()
@@ -104,13 +105,13 @@ class Authenticator:
         grant = self.spec.token.grant if self.spec.token else None
         return self.settings.token is None and grant in {"refresh_token", "authorization_code"}
 
-    def use_store(self, notes: KeyValueStore) -> None:
-        """Store tokens in *notes* if they must outlive this process.
+    def use_store(self, landing: SourceLanding) -> None:
+        """Store tokens in *landing* if they must outlive this process.
 
         :raises SettingsError: as :class:`TokenStore`.
         """
         if self.persists_tokens:
-            self.store = TokenStore(notes, self.settings)
+            self.store = TokenStore(landing, self.settings)
 
     def authenticate(self, request: Request) -> Request:
         """Add the credentials to *request*. :raises SourceError: no token could be fetched."""
@@ -127,9 +128,8 @@ class Authenticator:
 
     def renew(self) -> bool:
         """Drop the rejected token; true if the next request fetches another."""
-        rejected, self._token = self._token, None
-        self._rejected = rejected.value if rejected else None
-        return rejected is not None
+        self._rejected, self._token = self._token, None
+        return self._rejected is not None
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
         """Exchange *code* for a token and store it. :raises SourceError: the exchange failed."""
@@ -199,24 +199,25 @@ class Authenticator:
         if spec is None:
             return None
         if self._token is None:
-            self._token = self._stored_token()
-        if self._token is None or time.monotonic() >= self._token.renew_at:
+            self._use_stored_token()
+        if self._token is None or time.monotonic() >= self._renew_at:
             self._fetch_token(spec, self._grant(spec))
-        return self._token.value if self._token else None
+        return self._token
 
     def _stored(self) -> dict[str, Any]:
         """The tokens in the store; empty without a store."""
         return self.store.read() if self.store else {}
 
-    def _stored_token(self) -> _Token | None:
-        """A valid token that an earlier run stored."""
+    def _use_stored_token(self) -> None:
+        """Use the token that an earlier run stored, if it is valid."""
         stored = self._stored()
         token, expires = stored.get("token"), stored.get("expires_at")
         if not isinstance(token, str) or not token or token == self._rejected:
-            return None
+            return
         self._fetched_secrets.add(token)
         seconds = float("inf") if expires is None else float(expires) - time.time() - RENEWAL_MARGIN
-        return _Token(token, time.monotonic() + seconds) if seconds > 0 else None
+        if seconds > 0:
+            self._token, self._renew_at = token, time.monotonic() + seconds
 
     def _grant(self, spec: TokenSpec) -> dict[str, str]:
         """The form fields of the grant."""
@@ -245,7 +246,7 @@ class Authenticator:
         # A lifetime counts from the request, so that a slow response does not prolong it.
         sent, sent_at = time.monotonic(), time.time()
         response = self._send_refresh(base, request) if refreshing else self._call(base, request)
-        tokens = TokenResponse(spec, response)
+        tokens = read_token(spec, response)
         self._fetched_secrets |= {text for text in (tokens.token, tokens.refresh_token) if text}
         if response.problem or response.status in _BUSY:
             raise SourceBusy(
@@ -269,7 +270,8 @@ class Authenticator:
                 "refresh_token": tokens.refresh_token or stored.get("refresh_token"),
             })  # fmt: skip
         failpoint("token-kept")
-        self._token = _Token(tokens.token, sent + seconds - _margin(seconds))
+        self._token = tokens.token
+        self._renew_at = sent + seconds - min(RENEWAL_MARGIN, seconds / 10)
 
     def _send_refresh(self, base: str, request: Request) -> Response:
         """Send *request*, which uses a refresh token, and note its use before.
@@ -331,11 +333,6 @@ class Authenticator:
         parts = urlsplit(url)
         base = self.settings.auth_url or f"{parts.scheme}://{parts.netloc}"
         return base.rstrip("/"), parts.path
-
-
-def _margin(seconds: float) -> float:
-    """Renewal margin in seconds of a token with a lifetime of *seconds*."""
-    return 0.0 if seconds == float("inf") else min(RENEWAL_MARGIN, seconds / 10)
 
 
 def _with_param(target: str, name: str, value: str) -> str:

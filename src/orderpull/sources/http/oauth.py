@@ -2,6 +2,8 @@
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,47 +58,38 @@ def _substitute_deep(value: Any, settings: SourceSettings) -> Any:  # noqa: ANN4
     return substitute(value, settings) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """The response of a token endpoint."""
+    """The values in the response of a token endpoint; None if absent.
 
-    def __init__(self, spec: TokenSpec, response: Response) -> None:
-        self._spec = spec
-        self._headers = response.headers
-        paths = [spec.expires_in, spec.refresh_token, "error", "error_description", "message"]
-        if not spec.token.startswith(HEADER):
-            paths.append(spec.token)
-        self._values: dict[str, object] = {}
-        try:
-            extracted = JsonExtractor(None, list(dict.fromkeys(paths))).decode(response.body)
-            self._values = {path: extracted.get(path) for path in paths}
-        except msgspec.DecodeError:
-            pass
+    :param seconds: lifetime of the token.
+    :param error: the API's error code and description, each cut to 80 characters.
+    """
 
-    @property
-    def token(self) -> str | None:
-        """The token; None if absent."""
-        if self._spec.token.startswith(HEADER):
-            return self._headers.get(self._spec.token.removeprefix(HEADER).lower())
-        value = self._values.get(self._spec.token)
-        return value if isinstance(value, str) and value else None
+    token: str | None
+    refresh_token: str | None
+    seconds: float | None
+    error: str
 
-    @property
-    def refresh_token(self) -> str | None:
-        """The next refresh token; None if absent."""
-        value = self._values.get(self._spec.refresh_token)
-        return value if isinstance(value, str) and value else None
 
-    @property
-    def seconds(self) -> float | None:
-        """Lifetime of the token; None if the response does not contain a number."""
-        value = self._values.get(self._spec.expires_in)
-        try:
-            return float(value) if isinstance(value, int | float | str) else None
-        except ValueError:
-            return None
-
-    @property
-    def error(self) -> str:
-        """The API's error code and description, each cut to 80 characters."""
-        texts = [self._values.get(key) for key in ("error", "error_description", "message")]
-        return "; ".join(text[:80] for text in texts if isinstance(text, str))
+def read_token(spec: TokenSpec, response: Response) -> TokenResponse:
+    """Read the *response* of a token endpoint, which may be an error."""
+    header = spec.token.removeprefix(HEADER).lower() if spec.token.startswith(HEADER) else None
+    errors = ("error", "error_description", "message")
+    paths = dict.fromkeys([spec.expires_in, spec.refresh_token, *errors])
+    if header is None:
+        paths |= {spec.token: None}
+    values: dict[str, Any] = {}
+    with suppress(msgspec.DecodeError):
+        extracted = JsonExtractor(None, list(paths)).decode(response.body)
+        values = {path: extracted.get(path) for path in paths}
+    texts = {path: value for path, value in values.items() if isinstance(value, str) and value}
+    seconds: float | None = None
+    with suppress(KeyError, TypeError, ValueError):
+        seconds = float(values[spec.expires_in])
+    return TokenResponse(
+        response.headers.get(header) if header else texts.get(spec.token),
+        texts.get(spec.refresh_token),
+        seconds,
+        "; ".join(texts[key][:80] for key in errors if key in texts),
+    )

@@ -9,26 +9,15 @@ import base64
 import hashlib
 import threading
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from orderpull.errors import SettingsError
+from orderpull.landing.protocol import SourceLanding
 from orderpull.settings import SourceSettings
 
 NOTE = "token"
-
-
-class KeyValueStore(Protocol):
-    """Durable notes by name; a source's landing implements this protocol."""
-
-    def note(self, name: str) -> bytes | None:
-        """The data stored under *name*; None if nothing is stored."""
-        ...
-
-    def keep_note(self, name: str, data: bytes) -> None:
-        """Store *data* under *name* durably."""
-        ...
 
 
 class TokenStore:
@@ -38,7 +27,7 @@ class TokenStore:
         ``cryptography`` is missing.
     """
 
-    def __init__(self, notes: KeyValueStore, settings: SourceSettings) -> None:
+    def __init__(self, landing: SourceLanding, settings: SourceSettings) -> None:
         secret = settings.client_secret or settings.refresh_token
         if secret is None:
             raise SettingsError(
@@ -53,19 +42,19 @@ class TokenStore:
             ) from None
         self._fernet = Fernet(_key(secret))
         self._settings_hash = hashlib.sha256((settings.refresh_token or "").encode()).hexdigest()
-        self._notes = notes
+        self._landing = landing
         self._tokens: dict[str, Any] | None = None
 
     def read(self) -> dict[str, Any]:
         """The stored tokens; empty if the secret or refresh token in the settings has changed."""
         if self._tokens is None:
-            self._tokens = self._decrypt(self._notes.note(NOTE))
+            self._tokens = self._decrypt(self._landing.note(NOTE))
         return self._tokens
 
     def write(self, tokens: dict[str, Any]) -> None:
         """Store *tokens* durably."""
         data = msgspec.json.encode(tokens | {"given": self._settings_hash})
-        self._notes.keep_note(NOTE, self._fernet.encrypt(data))
+        self._landing.keep_note(NOTE, self._fernet.encrypt(data))
         self._tokens = tokens
 
     def _decrypt(self, data: bytes | None) -> dict[str, Any]:
