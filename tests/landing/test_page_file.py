@@ -37,7 +37,7 @@ def test_metadata_and_body_come_back_as_they_were_landed(place: Place) -> None:
 def test_any_body_and_any_problem_survive(body: bytes, problem: str | None) -> None:
     """No body, however odd, and no text in the metadata is changed."""
     said = meta(1, body, problem=problem)
-    assert decode(b"".join(encode(said, body)), "here") == (said, body)
+    assert decode(b"".join(encode(said, body)), 1, "here") == (said, body)
 
 
 def test_zstd_reads_the_body_alone(place: Place) -> None:
@@ -75,12 +75,12 @@ def test_no_changed_byte_goes_unseen(place: Place) -> None:
         for change in (0x01, 0x20, 0xFF):
             data = good[:at] + bytes([good[at] ^ change]) + good[at + 1 :]
             try:
-                _, body = decode(data, "here")
+                _, body = decode(data, 1, "here")
             except CorruptPage:
                 refused += 1
             else:
                 assert body == BODY
-    assert refused > 2 * (len(good) - decode_meta(good, "here")[1])
+    assert refused > 2 * (len(good) - decode_meta(good, 1, "here")[1])
 
 
 def test_no_shortened_page_is_read(place: Place) -> None:
@@ -90,7 +90,7 @@ def test_no_shortened_page_is_read(place: Place) -> None:
     good = place.get(place.name_of(1))
     for length in range(len(good)):
         with pytest.raises(CorruptPage):
-            decode(good[:length], "here")
+            decode(good[:length], 1, "here")
 
 
 SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {

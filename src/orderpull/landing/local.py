@@ -34,7 +34,7 @@ from orderpull.landing.files import sync_folder, write_all
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, file_lock, folder_lock, is_locked
 from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, file_name, page_numbers
-from orderpull.landing.protocol import IDENTITY, busy, check_number
+from orderpull.landing.protocol import IDENTITY, busy
 
 _META_BYTES = 65_536
 
@@ -127,7 +127,7 @@ class LocalSourceLanding(protocol.SourceLanding):
         path = self.local_copy(page)
         with self._translated_errors(), path.open("rb") as file:
             data = file.read(_META_BYTES)
-        return check_number(decode_meta(data, str(path))[0], page, str(path))
+        return decode_meta(data, page, str(path))[0]
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*."""

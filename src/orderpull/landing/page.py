@@ -118,26 +118,30 @@ def encode(meta: PageMeta, body: bytes) -> tuple[bytes, bytes]:
     return _SKIPPABLE + len(head).to_bytes(4, "little") + head, zstd.compress(body, _LEVEL)
 
 
-def decode_meta(data: bytes, where: str) -> tuple[PageMeta, int]:
+def decode_meta(data: bytes, page: int, where: str) -> tuple[PageMeta, int]:
     """The metadata at the start of *data*, and the offset of the body's frame.
 
-    :raises CorruptPage: the metadata is missing or invalid; *where* is the file, for the message.
+    :param where: the file, for the message.
+    :raises CorruptPage: the metadata is missing or invalid, or belongs to another page than *page*.
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] != _SKIPPABLE or len(data) < end:
         raise CorruptPage(f"{where} is not a landed page.", restore_hint(where))
     try:
-        return msgspec.json.decode(data[8:end], type=PageMeta), end
+        meta = msgspec.json.decode(data[8:end], type=PageMeta)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise CorruptPage(f"{where}: its metadata cannot be read.", restore_hint(where)) from None
+    if meta.page != page:
+        raise CorruptPage(f"{where} is page {meta.page}, not page {page}.", restore_hint(where))
+    return meta, end
 
 
-def decode(data: bytes, where: str) -> tuple[PageMeta, bytes]:
+def decode(data: bytes, page: int, where: str) -> tuple[PageMeta, bytes]:
     """Metadata and body of a page's file, after checking the hash.
 
     :raises CorruptPage: the file has changed since it was landed.
     """
-    meta, start = decode_meta(data, where)
+    meta, start = decode_meta(data, page, where)
     try:
         body = zstd.decompress(data[start:])
     except zstd.ZstdError as error:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from orderpull.errors import CorruptPage, LandingBusy, LandingError
+from orderpull.errors import LandingBusy, LandingError
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.page import PageMeta, decode, restore_hint
 
@@ -84,8 +84,7 @@ class SourceLanding(Protocol):
         :raises CorruptPage: the file has changed since it was landed.
         """
         data, where = self._data(page)
-        meta, body = decode(data, where)
-        return check_number(meta, page, where), body
+        return decode(data, page, where)
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, without reading its body.
@@ -173,13 +172,3 @@ def busy(holder: str, source: str, landing: object) -> LandingBusy:
     return LandingBusy(
         f"Another orderpull ({holder}) is pulling source {source!r} into {landing}.", ONE_PULLER
     )
-
-
-def check_number(meta: PageMeta, page: int, where: str) -> PageMeta:
-    """Return *meta* after checking that its number is *page*.
-
-    :raises CorruptPage: the file *where* was copied over that of another page.
-    """
-    if meta.page != page:
-        raise CorruptPage(f"{where} is page {meta.page}, not page {page}.", restore_hint(where))
-    return meta

@@ -36,6 +36,7 @@ def case(checks: Iterable[Check]) -> str:
     return f"CASE {cases} END"
 
 
+@dataclass(frozen=True, slots=True)
 class OrderChecks:
     """The checks of an order without its lines.
 
@@ -43,14 +44,11 @@ class OrderChecks:
     :param time: call of the macro that parses times, with ``{}`` for the text.
     """
 
-    def __init__(
-        self, mapping: Mapping, walk: Walk, prefix: Steps, fields: dict[str, str], time: str
-    ) -> None:
-        self.mapping = mapping
-        self.time = time
-        self.walk = walk
-        self.prefix = prefix
-        self.fields = fields
+    mapping: Mapping
+    walk: Walk
+    prefix: Steps
+    fields: dict[str, str]
+    time: str
 
     def all(self, lines: str) -> Iterator[Check]:
         """The checks, most informative first; *lines*: SQL of the order's lines."""
@@ -133,45 +131,33 @@ class OrderChecks:
         return [(*self.prefix, *path.steps) for path in paths(expression)]
 
 
-class LineChecks:
-    """The checks of a line.
+def line_checks(walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) -> Iterator[Check]:
+    """The checks of a line, most informative first.
 
     :param lines: JSON path of the lines.
     :param skus: path, within the line, to each value of the SKU.
     :param counts: path to the quantity.
     """
+    line_path = f"{literal(lines + '[')} || number || ']'"
 
-    def __init__(self, walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) -> None:
-        self.walk = walk
-        self.skus = skus
-        self.counts = counts
-        self.line_path = f"{literal(lines + '[')} || number || ']'"
+    def path(steps: Steps) -> str:
+        return f"{line_path} || {literal(shown_path(steps, start=''))}"
 
-    def all(self) -> Iterator[Check]:
-        """The checks, most informative first."""
-        message = "'a line is ' || json_kind(line) || ', not an object'"
-        yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", message, self.line_path)
-        for wrong, kind, steps in self.walk.wrong_kinds():
-            message = literal(f"{steps[-1]} is not {kind}")
-            yield Check(wrong, "line_invalid", message, self._path(steps))
-        for steps in self.skus:
-            value = self.walk.value(steps)
-            message = f"'the SKU is ' || json_kind({value}) || ', not a text'"
-            yield Check(f"unlike_text({value})", "sku_invalid", message, self._path(steps))
-        quantity, path = self.walk.value(self.counts), self._path(self.counts)
-        blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
-        yield Check(
-            f"{quantity} IS NULL OR ({blank})",
-            "quantity_missing",
-            "'a line has no quantity'",
-            path,
-        )
-        yield Check(
-            f"coalesce(as_quantity({quantity}) > {MAX_QUANTITY}, true)",
-            "quantity_invalid",
-            f"'the quantity is ' || shown({quantity}) || ', not a whole number from 0 to 2^53'",
-            path,
-        )
-
-    def _path(self, steps: Steps) -> str:
-        return f"{self.line_path} || {literal(shown_path(steps, start=''))}"
+    message = "'a line is ' || json_kind(line) || ', not an object'"
+    yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", message, line_path)
+    for wrong, kind, steps in walk.wrong_kinds():
+        yield Check(wrong, "line_invalid", literal(f"{steps[-1]} is not {kind}"), path(steps))
+    for steps in skus:
+        value = walk.value(steps)
+        message = f"'the SKU is ' || json_kind({value}) || ', not a text'"
+        yield Check(f"unlike_text({value})", "sku_invalid", message, path(steps))
+    quantity = walk.value(counts)
+    blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
+    missing, message = f"{quantity} IS NULL OR ({blank})", "'a line has no quantity'"
+    yield Check(missing, "quantity_missing", message, path(counts))
+    yield Check(
+        f"coalesce(as_quantity({quantity}) > {MAX_QUANTITY}, true)",
+        "quantity_invalid",
+        f"'the quantity is ' || shown({quantity}) || ', not a whole number from 0 to 2^53'",
+        path(counts),
+    )

@@ -99,7 +99,7 @@ class Normalizer:
         for page in self._read(readable):
             self._extract_in_python(page, page.body(), extracted)
         if only is not None:
-            self._keep_only(only)
+            self._delete("raw_order", "NOT IN", only)
             extracted.keep_only(only)
         self._insert_texts("raw_order", extracted.texts)
         self.connection.execute("DELETE FROM raw_order WHERE NOT included")
@@ -216,7 +216,8 @@ class Normalizer:
         if not inexact:
             return
         texts = {key: self.quoted(t) for key, t in self._raw_texts(pages, inexact).items()}
-        self._delete(inexact)
+        for table in ("raw_order", "line"):
+            self._delete(table, "IN", inexact)
         self._create("reread_order", f"FROM {self._empty}")
         self._insert_texts("reread_order", texts)
         self.connection.execute("DELETE FROM reread_order WHERE NOT included")
@@ -224,20 +225,10 @@ class Normalizer:
         self.connection.execute(f"INSERT INTO line {self.sql.line('reread_order')}")
         self.connection.execute("DROP TABLE reread_order")
 
-    def _delete(self, keys: list[Key]) -> None:
-        for table in ("raw_order", "line"):
-            self.connection.execute(
-                f"""DELETE FROM {table} USING ({_KEYS}) AS gone(page, position)
-                    WHERE {table}.page = gone.page AND {table}.position = gone.position""",
-                _key_columns(keys),
-            )
-
-    def _keep_only(self, only: set[Key]) -> None:
+    def _delete(self, table: str, condition: str, keys: Collection[Key]) -> None:
+        """Delete the rows whose page and position are ``IN`` or ``NOT IN`` *keys*."""
         self.connection.execute(
-            f"""DELETE FROM raw_order WHERE NOT EXISTS (
-                    SELECT 1 FROM ({_KEYS}) AS kept(page, position)
-                    WHERE raw_order.page = kept.page AND raw_order.position = kept.position)""",
-            _key_columns(only),
+            f"DELETE FROM {table} WHERE (page, position) {condition} ({_KEYS})", _key_columns(keys)
         )
 
     def _insert_texts(self, table: str, texts: dict[Key, str]) -> None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from orderpull.model import NO_SKU
-from orderpull.normalize.checks import LineChecks, OrderChecks, case
+from orderpull.normalize.checks import OrderChecks, case, line_checks
 from orderpull.normalize.salvage import PageLayout
 from orderpull.normalize.walk import Steps, Walk, shown_path
 from orderpull.sources.spec.api import Api
@@ -146,7 +146,7 @@ class NormalizeSql:
         filters = [(*inner, *path.steps) for path in paths(where)] if where else []
         walk = Walk("line", "l", [*skus, *filters], [counts])
         sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
-        checks = LineChecks(walk, self.lines_path, skus, counts)
+        checks = line_checks(walk, self.lines_path, skus, counts)
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
         unnested = f"""
             SELECT page, position, unnest(range(len(texts))) AS number, unnest(texts) AS line
@@ -158,7 +158,7 @@ class NormalizeSql:
             SELECT page, position, number,
                 coalesce({_filled(sku)}, {literal(NO_SKU)}) AS sku,
                 as_quantity({quantity}) AS quantity,
-                {case(checks.all())} AS error,
+                {case(checks)} AS error,
                 coalesce({inexact}, false) AS inexact
             FROM ({walk.opened(present)})
             WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""

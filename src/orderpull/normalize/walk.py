@@ -90,9 +90,9 @@ class Walk:
         self.levels: list[list[_Container]] = [[self.root]]
         self._prefix = prefix
         self._count = 0
+        self._parents: dict[Steps, _Container] = {}
         self._texts = dict.fromkeys(texts)
-        self._values = dict.fromkeys([*self._texts, *values])
-        for steps in self._values:
+        for steps in dict.fromkeys([*self._texts, *values]):
             self._add(steps)
 
     def _add(self, steps: Steps) -> None:
@@ -109,10 +109,11 @@ class Walk:
                 self.levels[depth].append(child)
             parent = child
         parent.children.setdefault(steps[-1], None)
+        self._parents[steps] = parent
 
     def value(self, steps: Steps) -> str:
         """Column of the JSON text at *steps*."""
-        return f"{self._prefix}v{list(self._values).index(steps)}"
+        return f"{self._prefix}v{list(self._parents).index(steps)}"
 
     def text(self, steps: Steps) -> str:
         """Column of the text at *steps*."""
@@ -121,22 +122,12 @@ class Walk:
     def opened(self, source: str) -> str:
         """SQL of *source* with further columns for each container, value and text."""
         levels = [[f"{each.opened} AS {each.name}" for each in level] for level in self.levels]
-        levels.append([f"{self._source(steps)} AS {self.value(steps)}" for steps in self._values])
-        levels.append(
-            [f"json_text({self.value(steps)}) AS {self.text(steps)}" for steps in self._texts]
-        )
-        for columns in levels:
+        parents = self._parents.items()
+        values = [f"{parent.child(steps[-1])} AS {self.value(steps)}" for steps, parent in parents]
+        texts = [f"json_text({self.value(steps)}) AS {self.text(steps)}" for steps in self._texts]
+        for columns in (*levels, values, texts):
             source = f"SELECT *, {', '.join(columns)} FROM ({source})"
         return source
-
-    def _source(self, steps: Steps) -> str:
-        """SQL of the JSON text at *steps*, from the containers' columns."""
-        parent = self.root
-        for step in steps[:-1]:
-            child = parent.children[step]
-            assert child is not None  # noqa: S101 - _add made it
-            parent = child
-        return parent.child(steps[-1])
 
     def wrong_kinds(self) -> Iterator[tuple[str, str, Steps]]:
         """Each container below the root: SQL condition of a wrong kind, right kind, path."""

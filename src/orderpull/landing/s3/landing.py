@@ -29,7 +29,7 @@ from orderpull.landing import protocol
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockHeld, file_lock, is_locked
 from orderpull.landing.page import PageMeta, decode, decode_meta, encode, file_name
-from orderpull.landing.protocol import IDENTITY, busy, check_number
+from orderpull.landing.protocol import IDENTITY, busy
 from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
@@ -201,7 +201,7 @@ class S3SourceLanding(protocol.SourceLanding):
             if path.exists():
                 return path
         data, where = self._data(page)
-        check_number(decode(data, where)[0], page, where)
+        decode(data, page, where)
         with self._translated_errors():
             path.write_bytes(data)
         return path
@@ -222,7 +222,7 @@ class S3SourceLanding(protocol.SourceLanding):
         end = 8 + int.from_bytes(data[4:8], "little")
         if len(data) == _FIRST_BYTES < end:
             data, where = self._first_bytes(page, end)
-        return check_number(decode_meta(data, where)[0], page, where)
+        return decode_meta(data, page, where)[0]
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*.

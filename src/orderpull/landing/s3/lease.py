@@ -105,20 +105,22 @@ class Lease:
                 )
 
     def _take(self) -> None:
-        holder, etag = self._look()
+        holder, self._etag = self._look()
         if holder:
             raise busy(holder, self._source, self._bucket)
-        began = time.monotonic()
-        data = msgspec.json.encode(self._mine)
         try:
-            self._etag = (
-                self._bucket.replace(self._key, data, etag)
-                if etag
-                else self._bucket.create(self._key, data)
-            )
+            self._put()
         except PreconditionFailed:
             holder = self._look()[0] or "which came first"
             raise busy(holder, self._source, self._bucket) from None
+
+    def _put(self) -> None:
+        """Put the lease if the object is still the one of the last look or put."""
+        began, data = time.monotonic(), msgspec.json.encode(self._mine)
+        if self._etag:
+            self._etag = self._bucket.replace(self._key, data, self._etag)
+        else:
+            self._etag = self._bucket.create(self._key, data)
         self._renewed_at = began
 
     def _look(self) -> tuple[str | None, str]:
@@ -138,17 +140,13 @@ class Lease:
 
     def _renew(self) -> None:
         """Put the lease again, unless another process has replaced it."""
-        began = time.monotonic()
         self._mine.renewed += 1
         try:
-            data = msgspec.json.encode(self._mine)
-            self._etag = self._bucket.replace(self._key, data, self._etag)
+            self._put()
         except PreconditionFailed:
             self._lost = True
         except LandingError as error:
             log.warning("source=%s lease not renewed: %s", self._source, error.message)
-        else:
-            self._renewed_at = began
 
     def _renew_until(self, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
@@ -162,6 +160,6 @@ class Lease:
             return
         self._mine.owner = ""
         try:
-            self._bucket.replace(self._key, msgspec.json.encode(self._mine), self._etag)
+            self._put()
         except (PreconditionFailed, LandingError) as error:
             log.warning("source=%s lease not given back: %s", self._source, error)

@@ -11,14 +11,13 @@
 root is ``orderpull-<uid>`` in the folder for temporary files. Only the user can read the folder.
 """
 
-import fcntl
 import os
 import shutil
 import socket
 import tempfile
 import uuid
 import weakref
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from orderpull.landing.lock import folder_lock
@@ -69,11 +68,13 @@ class PageCopies:
         cache.prepare()
         with folder_lock(cache.folder):
             for left in cache.folder.glob("pages-*"):
-                _remove_if_left(left)
+                with suppress(BlockingIOError), folder_lock(left, wait=False):
+                    shutil.rmtree(left, ignore_errors=True)
             self.folder = Path(tempfile.mkdtemp(prefix="pages-", dir=cache.folder))
-            self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        weakref.finalize(self, _remove, self.folder, self._lock)
+            held = ExitStack()
+            held.enter_context(folder_lock(self.folder))
+        held.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        weakref.finalize(self, held.close)
 
     def clear(self) -> None:
         """Delete all copies."""
@@ -104,19 +105,3 @@ def _is_ours(folder: Path) -> bool:
     except OSError:
         return False
     return mine and os.access(folder, os.W_OK | os.X_OK)
-
-
-def _remove_if_left(folder: Path) -> None:
-    """Remove *folder* unless the process that created it still runs."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-    else:
-        _remove(folder, file)
-
-
-def _remove(folder: Path, lock: int) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.close(lock)
