@@ -9,41 +9,6 @@ import os
 import signal
 from collections.abc import Callable
 
-FAILPOINTS = (
-    "before-request",
-    "request-sent",
-    "after-response",
-    "page-half-written",
-    "page-written",
-    "page-renamed",
-    "page-landed",
-    "before-normalize",
-    "normalized",
-    "judged",
-    "load-begun",
-    "summarised",
-    "rows-deleted",
-    "rows-inserted",
-    "ledger-written",
-    "before-commit",
-    "committed",
-    "before-snapshot",
-    "snapshot-copied",
-    "snapshot-placed",
-)
-
-SERVER_POINTS = ("before-copy", "copied", "before-lock")
-"""Further fail points of a warehouse on a server."""
-
-LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
-"""Further fail points of a landing in a bucket."""
-
-BUCKET_POINTS = ("before-put", "put")
-"""Further fail points of a warehouse that is loaded from a bucket."""
-
-TOKEN_POINTS = ("token-received", "token-kept")
-"""Further fail points of a source that requests its token."""
-
 _action: Callable[[str], None] | None = None
 
 

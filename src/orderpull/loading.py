@@ -33,21 +33,28 @@ class PendingPages:
 
     The ledger decides which. A note beside the pages copies the ledger's last state, so that the
     pages can be listed while the warehouse is unreachable.
+
+    :param detached: keep the note in memory, for a load into another warehouse.
     """
 
-    def __init__(self, landing: SourceLanding) -> None:
+    def __init__(self, landing: SourceLanding, *, detached: bool = False) -> None:
         self.landing = landing
+        self.detached = detached
+        self._noted = b""
 
     def note(self, through: int, gaps: Sequence[int]) -> None:
         """Write the ledger's state: the highest page loaded, and the *gaps* below it."""
         data = msgspec.json.encode({"through": through, "gaps": list(gaps)})
-        if self.landing.note(LOADED) != data:
+        if self.detached:
+            self._noted = data
+        elif self.landing.note(LOADED) != data:
             self.landing.keep_note(LOADED, data)
 
     def pages(self) -> list[int]:
         """Numbers of the pending pages."""
+        data = self._noted if self.detached else self.landing.note(LOADED)
         try:
-            noted = msgspec.json.decode(self.landing.note(LOADED) or b"")
+            noted = msgspec.json.decode(data or b"")
         except msgspec.DecodeError:
             noted = {"through": 0, "gaps": []}
         return [*noted["gaps"], *self.landing.pages(after=noted["through"])]
@@ -63,7 +70,7 @@ class PageLoader:
     def __init__(
         self,
         source: Source,
-        landing: SourceLanding,
+        pending: PendingPages,
         loader: Loader,
         record: RunRecord,
         normalizers: Normalizers | None = None,
@@ -71,7 +78,8 @@ class PageLoader:
         accept_rejects: bool = False,
     ) -> None:
         self.source = source
-        self.landing = landing
+        self.pending = pending
+        self.landing = pending.landing
         self.loader = loader
         self.run = record
         self.state = loader.state(source.name)
@@ -120,7 +128,7 @@ class PageLoader:
             self._load(pages, after, counted=True)
             waiting = rest
             self.possible_loss |= {page.meta.page for page in pages if page.meta.possible_loss}
-            PendingPages(self.landing).note(through, gaps)
+            self.pending.note(through, gaps)
             yield
 
     def replay(self) -> Iterator[int]:

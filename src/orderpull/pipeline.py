@@ -184,7 +184,10 @@ def preflight(settings: Settings, sources: Iterable[str] = ()) -> "Pipeline":
 
 
 class Pipeline:
-    """The parts of one run, and its result so far. Parameters as :func:`run`."""
+    """The parts of one run, and its result so far. Parameters as :func:`run`.
+
+    :param detached: the warehouse is not the one of the settings; the landing stays unchanged.
+    """
 
     def __init__(
         self,
@@ -196,6 +199,7 @@ class Pipeline:
         send: Send | None = None,
         command: Command = "run",
         accept_rejects: bool = False,
+        detached: bool = False,
     ) -> None:
         chosen = settings.chosen(tuple(names))
         self.settings = settings
@@ -211,6 +215,9 @@ class Pipeline:
         self.sources = {
             name: Source(name, source, apis[source.api], send=send, limits=limits)
             for name, source in chosen.items()
+        }
+        self.pending = {
+            name: PendingPages(self.landing_of(name), detached=detached) for name in chosen
         }
         self.result = RunResult({name: SourceResult() for name in chosen})
         self.began = clock.now()
@@ -278,7 +285,7 @@ class Pipeline:
 
     def waiting(self, name: str) -> list[int]:
         """Pages that are landed and not loaded, by the last known state of the ledger."""
-        return PendingPages(self.landing_of(name)).pages()
+        return self.pending[name].pages()
 
     def _check_writable(self) -> None:
         try:
@@ -301,7 +308,7 @@ class Pipeline:
                 f"{landing}.",
                 "Give back the landing that belongs to it, or rename the source.",
             )
-        PendingPages(landing).note(state.loaded_through, state.gaps)
+        self.pending[name].note(state.loaded_through, state.gaps)
         self.starts[name] = ResumePoint(state.cursor, state.loaded_through)
         cursor = state.cursor
         if self.sources[name].api.cursor:
@@ -374,7 +381,7 @@ class Pipeline:
             self._normalizers = Normalizers(loader.stage)
         return PageLoader(
             self.sources[name],
-            self.landing_of(name),
+            self.pending[name],
             loader,
             self.records[name],
             self._normalizers,

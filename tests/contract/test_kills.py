@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from orderpull.failpoints import BUCKET_POINTS, FAILPOINTS, SERVER_POINTS
 from orderpull.model import DATA_TABLES
 from orderpull.s3 import Bucket
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop
+from tests.failpoints import BUCKET_POINTS, FAILPOINTS, SERVER_POINTS
 from tests.rollup_oracle import differing
 from tests.servers import aws_client, s3_server
 from tests.warehouses import KINDS, Warehouse, warehouse

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orderpull.failpoints import FAILPOINTS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop, random_instants
+from tests.failpoints import FAILPOINTS
 from tests.rollup_oracle import differing
 
 pytestmark = pytest.mark.slow

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from orderpull import loading, read_settings, run
 from orderpull.cli import main
-from orderpull.failpoints import LANDING_POINTS
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.pipeline import Listener, SourceResult
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
+from tests.failpoints import LANDING_POINTS
 from tests.landing.buckets import TestBucket
 from tests.landing.fixtures import bucket
 from tests.shops import rows, shop_settings

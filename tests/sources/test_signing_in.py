@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from orderpull.errors import SettingsError, SourceRefused
-from orderpull.failpoints import TOKEN_POINTS
 from orderpull.operate.check import check
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import REFRESH_TOKEN
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http import auth
+from tests.failpoints import TOKEN_POINTS
 from tests.sources.shop import SourceShop
 from tests.sources.signing import ENVIRONMENT, REFRESH, WAYS, Way, orderpull
 from tests.sources.wire import Wire, answer

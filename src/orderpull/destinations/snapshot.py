@@ -14,6 +14,7 @@ import duckdb
 
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
+from orderpull.landing.files import sync_folder
 from orderpull.sqltext import literal
 
 WITHIN_RUN_SECONDS = 60.0
@@ -80,11 +81,7 @@ class Snapshot:
             os.close(target)
         failpoint("snapshot-copied")
         temporary.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
         failpoint("snapshot-placed")
 
     def _behind(self, connection: duckdb.DuckDBPyConnection) -> bool:

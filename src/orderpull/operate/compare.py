@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 MAX_NAMES = 5
 """Differing rows that are named for each table."""
 
-_NOT_COMPARED = {"loaded_at"}
-_OF_REJECT = ("reject_key", "page", "position", "reason")
+_COLUMNS = {
+    table: tuple(column for column in table.columns if column.name != "loaded_at")
+    for table in DATA_TABLES
+} | {LEDGER_REJECT: LEDGER_REJECT.pick("reject_key, page, position, reason")}
+"""The compared columns of each table."""
 
 Row = tuple[Any, ...]
 Pair = tuple[Row | None, Row | None]
@@ -101,12 +104,7 @@ def compare(origin: Reader, target: Reader, sources: Sequence[str]) -> Compariso
             comparison.missing.append(missing)
     if not comparison.missing:
         comparison.tables = [
-            compared
-            for source in sources
-            for compared in (
-                *(_table(table, origin, target, source) for table in DATA_TABLES),
-                _rejects(origin, target, source),
-            )
+            _compared(table, origin, target, source) for source in sources for table in _COLUMNS
         ]
     return comparison
 
@@ -130,36 +128,14 @@ def _canonical(value: Any, column: Column) -> bytes:  # noqa: ANN401 - a value o
     return b"%d:%b" % (len(encoded), encoded)
 
 
-def _table(table: Table, origin: Reader, target: Reader, source: str) -> TableComparison:
-    columns = [column for column in table.columns if column.name not in _NOT_COMPARED]
+def _compared(table: Table, origin: Reader, target: Reader, source: str) -> TableComparison:
+    columns = _COLUMNS[table]
+    names = [column.name for column in columns]
     key = [name for name in table.key if name != "source"]
-    part = _ComparedTable(table, columns, key, lambda row: str(row[0]))
-    return _compared(part, origin, target, source)
-
-
-def _rejects(origin: Reader, target: Reader, source: str) -> TableComparison:
-    by_name = {column.name: column for column in LEDGER_REJECT.columns}
-    columns = [by_name[name] for name in _OF_REJECT]
-    part = _ComparedTable(LEDGER_REJECT, columns, ["reject_key"], lambda row: f"{row[1]}:{row[2]}")
-    return _compared(part, origin, target, source)
-
-
-@dataclass(frozen=True, slots=True)
-class _ComparedTable:
-    """The compared columns of a table, its key, and the function that names a row."""
-
-    table: Table
-    columns: Sequence[Column]
-    key: Sequence[str]
-    name: Callable[[Row], str]
-
-
-def _compared(part: _ComparedTable, origin: Reader, target: Reader, source: str) -> TableComparison:
-    columns, names = part.columns, [column.name for column in part.columns]
-    query = _rows_of(part.table, names, part.key, source)
+    query = _rows_of(table, names, key, source)
     hashes, counts = (hashlib.sha256(), hashlib.sha256()), [0, 0]
     differing, named, more = 0, list[str](), False
-    rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, part.key))
+    rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, key))
     for pair in rows:
         encoded = [None if row is None else canonical(row, columns) for row in pair]
         for side, row in enumerate(encoded):
@@ -168,12 +144,13 @@ def _compared(part: _ComparedTable, origin: Reader, target: Reader, source: str)
                 counts[side] += 1
         if encoded[0] != encoded[1]:
             differing += 1
-            name = part.name(pair[0] or pair[1] or ())
+            first = pair[0] or pair[1] or ()
+            name = f"{first[1]}:{first[2]}" if table is LEDGER_REJECT else str(first[0])
             if name not in named and len(named) < MAX_NAMES:
                 named.append(name)
             more = more or name not in named
     ours, theirs = (Side(n, h.hexdigest()) for n, h in zip(counts, hashes, strict=True))
-    return TableComparison(source, part.table.name, ours, theirs, differing, tuple(named), more)
+    return TableComparison(source, table.name, ours, theirs, differing, tuple(named), more)
 
 
 def _rows_of(

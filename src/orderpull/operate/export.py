@@ -16,7 +16,9 @@ import duckdb
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
+from orderpull.landing.files import sync_folder
 from orderpull.model import DATA_TABLES, VIEWS, Table
+from orderpull.operate.query import VIEW_COLUMNS
 from orderpull.settings import Settings
 from orderpull.sqltext import literal
 
@@ -31,14 +33,7 @@ _OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
     "csv": "FORMAT csv, HEADER true, NULLSTR ''",
 }
-_ANSWER_TYPES = {
-    "average": "DOUBLE",
-    "country": "VARCHAR",
-    "sku": "VARCHAR",
-    "quantity": "BIGINT",
-    "orders": "BIGINT",
-    "rank": "BIGINT",
-}
+_TYPES = DUCKDB_TYPES | {"number": "DOUBLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,7 @@ def export(
             rows = {name: _write(reader, *queries[name], temporary[name], kind) for name in queries}
             for name, file in files.items():
                 temporary[name].replace(file)
-        _sync(folder)
+        sync_folder(folder)
         return [WrittenFile(file, rows[name], file.stat().st_size) for name, file in files.items()]
 
 
@@ -127,7 +122,7 @@ def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], di
     if sources:
         query = query.where(columns.source.in_(sources))
     query = query.order_by(*(in_bytes(columns[name]) for name in table.key))
-    return query, {column.name: DUCKDB_TYPES[column.type] for column in table.columns}
+    return query, {column.name: _TYPES[column.type] for column in table.columns}
 
 
 def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
@@ -144,7 +139,7 @@ def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict
         query = query.order_by(in_bytes(answer.c.country).nulls_last())
     if "rank" in answer.c:
         query = query.order_by(answer.c.rank)
-    return query, {column.name: _ANSWER_TYPES[column.name] for column in answer.c}
+    return query, {column.name: _TYPES[VIEW_COLUMNS[column.name][0]] for column in answer.c}
 
 
 def _write(
@@ -157,7 +152,8 @@ def _write(
         row = connection.execute(
             f"COPY ({text}) TO {literal(str(file))} ({_OPTIONS[kind]})"
         ).fetchone()
-    _sync(file)
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
     return int(row[0]) if row else 0
 
 
@@ -172,14 +168,6 @@ def _temporary(files: dict[str, Path]) -> Iterator[dict[str, Path]]:
     finally:
         for file in temporary.values():
             file.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -25,7 +25,6 @@ from orderpull.errors import (
     SettingsError,
     UsageError,
 )
-from orderpull.landing.protocol import LOADED, Landing, SourceLanding
 from orderpull.operate.compare import Comparison, compare
 from orderpull.pipeline import Listener, Pipeline, RunResult
 from orderpull.settings import Settings, parse_settings
@@ -149,10 +148,10 @@ def replay_into(
         listener=listener,
         command="replay",
         accept_rejects=accept_rejects,
+        detached=True,
     )
     _refuse_same(settings, pipeline.destination)
     _refuse_empty(pipeline)
-    pipeline.landing = cast("Landing", _DetachedLanding(pipeline.landing))
     rebuilt = Rebuilt(str(pipeline.destination), pipeline.timed(pipeline.load))
     for error in rebuilt.errors:
         if isinstance(error, RejectLimitExceeded):
@@ -217,49 +216,3 @@ def _refuse_empty(pipeline: Pipeline) -> None:
             "to rebuild from.",
             "Check landing.url, or restore the landing from its backup.",
         )
-
-
-class _DetachedLanding:
-    """A landing that is not changed by loads into another warehouse."""
-
-    def __init__(self, landing: Landing) -> None:
-        self._landing = landing
-        self._sources: dict[str, SourceLanding] = {}
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the landing
-        return getattr(self._landing, name)
-
-    def __str__(self) -> str:
-        return str(self._landing)
-
-    def source(self, name: str) -> SourceLanding:
-        """Return the landing of source *name*."""
-        if name not in self._sources:
-            detached = _DetachedSourceLanding(self._landing.source(name))
-            self._sources[name] = cast("SourceLanding", detached)
-        return self._sources[name]
-
-
-class _DetachedSourceLanding:
-    """The landing of one source, with ``loaded.json`` kept in memory."""
-
-    def __init__(self, landing: SourceLanding) -> None:
-        self._landing = landing
-        self._loaded: bytes | None = None
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the landing
-        return getattr(self._landing, name)
-
-    def __str__(self) -> str:
-        return str(self._landing)
-
-    def note(self, name: str) -> bytes | None:
-        """Read the note *name*."""
-        return self._loaded if name == LOADED else self._landing.note(name)
-
-    def keep_note(self, name: str, data: bytes) -> None:
-        """Write the note *name*."""
-        if name == LOADED:
-            self._loaded = data
-        else:
-            self._landing.keep_note(name, data)

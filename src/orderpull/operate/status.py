@@ -1,6 +1,6 @@
 """Status: the last runs, the waiting pages and the next run; without API requests or locks."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from orderpull.destinations import open_destination
@@ -40,15 +40,7 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``status --json`` prints."""
-        sources = {
-            name: {
-                "waiting": s.waiting,
-                "in_flight": s.in_flight,
-                "rejects": s.rejects,
-                "next": s.next,
-            }
-            for name, s in self.sources.items()
-        }
+        sources = {name: asdict(source) for name, source in self.sources.items()}
         schedule = self.schedule.as_json() if self.schedule else None
         return {"sources": sources, "runs": self.runs, "schedule": schedule}
 

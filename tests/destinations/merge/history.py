@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Counts, Kind, RunRecord
-from orderpull.loading import PageLoader
+from orderpull.loading import PageLoader, PendingPages
 from orderpull.model import DATA_TABLES
 from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
@@ -151,7 +151,7 @@ class History:
     def _loader(self, command: Any) -> PageLoader:
         source = Source(self.name, self.settings, self.api)
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
-        return PageLoader(source, self.landing, self.loader, record)
+        return PageLoader(source, PendingPages(self.landing), self.loader, record)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """Rows of *table* that are this shop's, in an order that is always the same."""
