@@ -9,25 +9,20 @@ import click
 
 from orderpull.cli import main as orderpull
 from orderpull.model import DATA_TABLES, LEDGER_REJECT, SIZES, TABLES, Table
-from orderpull.simulator import FAULTS
 from orderpull.sources.spec.expression import CONDITIONS, FUNCTIONS
 from tests.docs.picture import PICTURE, ROOMS, svg
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "src" / "orderpull"
-WIDTH = 78
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def blocks() -> dict[str, str]:
     """Each generated part by its name, as it stands between the markers."""
-    parts = {"functions": _functions(), "faults": _faults(), "sizes": _sizes()}
+    parts = {"commands": _commands(), "functions": _functions(), "sizes": _sizes()}
     parts["rooms"] = _rooms()
-    parts |= {f"table {table.name}": _columns(table) for table in TABLES}
-    for path, text in helps(orderpull, ()):
-        parts[" ".join(("help", *path))] = f"```text\n{text}\n```\n"
-    return parts
+    return parts | {f"table {table.name}": _columns(table) for table in TABLES}
 
 
 def filled(text: str) -> str:
@@ -41,21 +36,36 @@ def names(text: str) -> list[str]:
     return [match[2] for match in _BLOCK.finditer(text)]
 
 
-def helps(
-    command: click.Command, path: tuple[str, ...], parent: click.Context | None = None
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What ``--help`` prints for *command* and all below it."""
-    settings = orderpull.context_settings
-    name = path[-1] if path else "orderpull"
-    context = click.Context(
-        command, parent=parent, info_name=name, terminal_width=WIDTH, **settings
-    )
-    yield path, command.get_help(context)
+def _commands() -> str:
+    rows = [
+        f"| `{' '.join(path)}` | {command.get_short_help_str(limit=200)} | {_options(command)} |"
+        for path, command in _leaves(orderpull, ())
+    ]
+    head = ("| command | does | options |", "| --- | --- | --- |")
+    return "\n".join((*head, *rows, ""))
+
+
+def _leaves(
+    command: click.Command, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Each command below *command* that is no group, with the words that call it."""
     if isinstance(command, click.Group):
-        for below in command.list_commands(context):
-            found = command.get_command(context, below)
-            assert found is not None
-            yield from helps(found, (*path, below), context)
+        for name, below in command.commands.items():
+            yield from _leaves(below, (*path, name))
+    else:
+        yield path, command
+
+
+def _options(command: click.Command) -> str:
+    """Arguments and options of *command*; those that exclude each other with a slash."""
+    context = click.Context(command)
+    named = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
+    named += [
+        "/".join((option.opts[-1], *option.secondary_opts))
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden
+    ]
+    return f"`{' '.join(named)}`" if named else ""
 
 
 def _columns(table: Table) -> str:
@@ -97,16 +107,6 @@ def _functions() -> str:
         for name, meaning in FUNCTIONS.items()
     ]
     return "\n".join(("| function | gives | which is |", "| --- | --- | --- |", *rows, ""))
-
-
-def _faults() -> str:
-    rows = [
-        f"| `{name}` | {'yes' if fault.consumed else ''} "
-        f"| {', '.join(f'`{option}`' for option in fault.options)} | {fault.sentence} |"
-        for name, fault in FAULTS.items()
-    ]
-    head = ("| fault | consumes | options | what it does |", "| --- | --- | --- | --- |")
-    return "\n".join((*head, *rows, ""))
 
 
 def write() -> None:
