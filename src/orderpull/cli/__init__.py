@@ -1,4 +1,4 @@
-"""The command ``orderpull``: its commands by their purpose, without logic.
+"""The command ``orderpull``: one module for each command, without logic.
 
 Heavy libraries are imported inside the functions, so that ``--help`` is fast.
 """
@@ -8,13 +8,26 @@ from typing import Any
 import click
 
 from orderpull import __version__
-from orderpull.cli.read import export, report, sql, status
-from orderpull.cli.runs import load, pull, rejects, replay, run
-from orderpull.cli.services import schedule, serve
-from orderpull.cli.setup import check, config, grants, init, login, password
+from orderpull.cli.check import check
+from orderpull.cli.config import config
+from orderpull.cli.conform import conform
+from orderpull.cli.demo import demo
+from orderpull.cli.export import export
+from orderpull.cli.grants import grants
+from orderpull.cli.init import init
+from orderpull.cli.login import login
+from orderpull.cli.password import password
+from orderpull.cli.rejects import rejects
+from orderpull.cli.replay import replay
+from orderpull.cli.report import report
+from orderpull.cli.run import load, pull, run
+from orderpull.cli.schedule import schedule
+from orderpull.cli.serve import serve
 from orderpull.cli.shared import Commands
+from orderpull.cli.simulate import simulate
+from orderpull.cli.sql import sql
+from orderpull.cli.status import status
 from orderpull.cli.tableau import tableau
-from orderpull.cli.trial import conform, demo, simulate
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

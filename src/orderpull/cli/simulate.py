@@ -1,38 +1,15 @@
-"""The commands that need no API: demo, simulate, conform."""
+"""The command ``orderpull simulate``."""
 
-import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from orderpull.cli.shared import json_option, print_json
-
-
-@click.command()
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder for the demo's files; a new temporary folder by default.",
-)
-@click.option("--orders", default=2000, show_default=True, help="Orders in the simulated shop.")
-@click.pass_context
-def demo(context: click.Context, folder: Path | None, orders: int) -> None:
-    """Try orderpull on a simulated shop: offline, without settings."""
-    from orderpull.demo import show_demo
-
-    if not context.find_root().params["verbose"]:
-        logging.getLogger("orderpull").setLevel(logging.ERROR)
-    sys.exit(show_demo(folder, orders))
-
 
 @click.command()
 @click.option(
     "--profile",
-    "name",
     default="skubana-assessment",
     show_default=True,
     help="skubana-assessment: hands out each order once; generic: a shop whose orders change and "
@@ -86,6 +63,9 @@ def demo(context: click.Context, folder: Path | None, orders: int) -> None:
 )
 def simulate(
     *,
+    profile: str,
+    folder: Path | None,
+    token: str | None,
     switch: tuple[str, ...],
     malformed: str,
     fault: tuple[str, ...],
@@ -104,6 +84,9 @@ def simulate(
         return
     try:
         made = simulator.make_profile(
+            profile,
+            folder=folder,
+            token=token,
             switches={"live": True, **dict(map(simulator.switch, switch))},
             malformed=simulator.rate_or_count(malformed),
             **shop,
@@ -121,40 +104,3 @@ def simulate(
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from None
     sys.exit(128 + number)
-
-
-@click.command()
-@json_option
-@click.option(
-    "--schema", is_flag=True, help="Only print the JSON Schema of API files, for your editor."
-)
-@click.argument("file", required=False)
-def conform(file: str | None, *, as_json: bool, schema: bool) -> None:
-    """Test an API file, built in or your own .toml, on a server generated from it.
-
-    The server pages, authenticates, filters, limits and fails as the file describes, while its
-    orders change. orderpull pulls from it, and the warehouse is compared with the expected content.
-    No real API gets a request, and no settings are needed.
-
-    This proves that the file and orderpull agree. It cannot prove that the real API behaves as the
-    file says: for that, pull from the API and compare some orders by hand.
-    """
-    if schema:
-        from orderpull.conform.schema import api_schema
-
-        click.echo(json.dumps(api_schema(), indent=2))
-        return
-    if file is None:
-        raise click.UsageError("Name an API file, or a built-in API.")
-    from orderpull.conform import report
-    from orderpull.terminal.console import stderr, stdout
-
-    with stderr().status("") as status:
-        outcome = report.conform(
-            file, Path.cwd(), lambda case: status.update(f"{case.name}: {case.sentence}")
-        )
-    if as_json:
-        print_json(outcome.as_json())
-    else:
-        report.show(outcome, stdout())
-    sys.exit(0 if outcome.ok else 1)

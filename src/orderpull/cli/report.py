@@ -1,0 +1,57 @@
+"""The command ``orderpull report``."""
+
+from datetime import date, datetime
+
+import click
+
+from orderpull.cli.shared import json_option, print_json, settings_in_force
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--country", multiple=True, metavar="DE", help="Only orders to this country.")
+@click.option("--source", multiple=True, help="Only orders of this source.")
+@click.option("--since", type=_DAY, metavar="2026-01-01", help="Only orders placed since this day.")
+@click.option("--until", type=_DAY, metavar="2026-12-31", help="Only orders placed until this day.")
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="How many SKUs.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print one CSV table.")
+def report(
+    country: tuple[str, ...],
+    source: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    top: int,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Show average items per order and best-selling SKUs, by country and overall."""
+    from orderpull.operate.report import report as read_report
+
+    settings = settings_in_force()
+    first, last = (day.date() if day else None for day in (since, until))
+    answers = read_report(
+        settings, country=country, source=source, since=first, until=last, top=top
+    )
+    if as_json:
+        print_json(answers.as_json())
+    elif as_csv:
+        click.echo(answers.as_csv(), nl=False)
+    else:
+        from orderpull.terminal.console import stdout
+        from orderpull.terminal.report import show_report
+
+        filters = _filters_text(country, source, first, last)
+        show_report(answers, stdout(), settings.report.timezone, filters)
+
+
+def _filters_text(
+    country: tuple[str, ...], source: tuple[str, ...], since: date | None, until: date | None
+) -> str:
+    """Describe the filters: `` - DE, since 2026-01-01``."""
+    parts = [", ".join(country).upper(), ", ".join(source)]
+    parts += [f"since {since}" if since else "", f"until {until}" if until else ""]
+    text = ", ".join(part for part in parts if part)
+    return f" - {text}" if text else ""
