@@ -50,6 +50,7 @@ class DuckdbSession:
 
     kind: Kind = "duckdb"
     enforces_keys = False
+    is_stage = True
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, where: str) -> None:
         self.connection = connection
@@ -82,25 +83,6 @@ class DuckdbSession:
         del columns
         stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
         return count_rows(stage, name)
-
-    def upload_keys(
-        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column]
-    ) -> int:
-        """Count the rows of the table *name*, which the warehouse can read as it is."""
-        del columns
-        return count_rows(stage, name)
-
-    def fetch(
-        self,
-        stage: duckdb.DuckDBPyConnection,
-        name: str,
-        columns: Sequence[Column],
-        statement: str,
-        values: Sequence[Any],
-    ) -> None:
-        """Make the temporary table *name* from the rows of *statement*."""
-        del columns
-        stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", values)
 
 
 class DuckdbDestination:

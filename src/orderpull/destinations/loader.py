@@ -6,6 +6,7 @@ shows whether another loader has written since; then nothing is changed, and the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -17,9 +18,8 @@ from orderpull.destinations.merge.changes import (
     DELETES,
     insert_queries,
     ordered_between,
-    stage_changes,
 )
-from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
+from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge, prepare_rejects
 from orderpull.destinations.merge.rollups import RollupWriter
 from orderpull.destinations.merge.stored import (
     ID_COLUMN,
@@ -30,7 +30,7 @@ from orderpull.destinations.merge.stored import (
 )
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.destinations.session import Session
-from orderpull.destinations.stage import stage_rows
+from orderpull.destinations.stage import count_rows, stage_rows
 from orderpull.errors import DestinationError, Overtaken
 from orderpull.failpoints import failpoint
 from orderpull.model import (
@@ -52,6 +52,7 @@ SELECT {STORED_COLUMNS} FROM order_header
 WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
 
 
+@dataclass(eq=False)
 class Loader:
     """A warehouse, open for writing.
 
@@ -60,17 +61,13 @@ class Loader:
     :param zone: time zone of the rollups' days.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        stage: duckdb.DuckDBPyConnection,
-        limits: Mapping[str, int],
-        zone: ZoneInfo,
-    ) -> None:
-        self.session = session
-        self.stage = stage
-        self.limits = limits
-        self.rollups = RollupWriter(session.execute, zone)
+    session: Session
+    stage: duckdb.DuckDBPyConnection
+    limits: Mapping[str, int]
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        self.rollups = RollupWriter(self.session.execute, self.zone)
 
     def ensure_rollups(self) -> None:
         """Rebuild the rollups if they are missing, or have another zone's days."""
@@ -96,7 +93,7 @@ class Loader:
         :param partial: the list may leave old orders out; these stay.
         :return: the numbers of vanished and of stored orders.
         """
-        self.session.fetch(self.stage, "stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
+        self._fetch("stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
         return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
     def plan_merge(self, batch: Batch) -> MergePlan:
@@ -104,7 +101,7 @@ class Loader:
         columns = ORDER_HEADER.pick(STORED_COLUMNS)
         if self._upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
             values = [batch.source, batch.source]
-            self.session.fetch(self.stage, "stored_order", columns, _STORED, values)
+            self._fetch("stored_order", columns, _STORED, values)
         else:
             stage_rows(self.stage, "stored_order", columns, [])
         return plan_merge(self.stage, batch, self._fetching(batch.source))
@@ -114,14 +111,15 @@ class Loader:
 
         :raises Overtaken: another loader has written meanwhile; nothing was changed.
         """
-        self.session.fetch(
-            self.stage,
+        self._fetch(
             "stored_reject",
             LEDGER_REJECT.pick(ledger.REJECT_COLUMNS),
             f"SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?",
             [batch.source],
         )
-        stage_changes(self.stage, batch, plan)
+        prepare_rejects(self.stage)
+        ledger.plan_rejects(self.stage)
+        ledger.stage_pages(self.stage, batch, plan)
         at = clock.now()
         record = batch.record
         record.run = record.run or ledger.next_run(self.session.execute)
@@ -165,13 +163,28 @@ class Loader:
     def _fetching(self, source: str) -> FetchStored:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
             self._upload_keys(keys, ID_COLUMN)
-            self.session.fetch(self.stage, name, columns, statement, [source])
+            self._fetch(name, columns, statement, [source])
 
         return fetch
 
+    def _fetch(
+        self, name: str, columns: Sequence[Column], statement: str, values: Sequence[str]
+    ) -> None:
+        """Make the stage's temporary table *name* from the rows of the warehouse's *statement*."""
+        if self.session.is_stage:
+            self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", values)
+        else:
+            stage_rows(self.stage, name, columns, self.session.execute(statement, values))
+
     def _upload_keys(self, name: str, columns: Sequence[Column]) -> int:
+        """Make *columns* of the stage's table *name* readable in the warehouse; count its rows."""
         failpoint("before-copy")
-        rows = self.session.upload_keys(self.stage, name, columns)
+        if self.session.is_stage:
+            rows = count_rows(self.stage, name)
+        else:
+            names = ", ".join(column.name for column in columns)
+            query = f"SELECT DISTINCT {names} FROM {name}"
+            rows = self.session.upload(self.stage, name, columns, query)
         failpoint("copied")
         return rows
 

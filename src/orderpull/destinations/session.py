@@ -8,7 +8,6 @@ import duckdb
 
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
-from orderpull.destinations.stage import stage_rows
 from orderpull.model import Column
 
 
@@ -16,7 +15,7 @@ class Session(Protocol):
     """A connection to a warehouse, as the loader uses it.
 
     Temporary tables carry rows between the stage and the warehouse. A table has the same name on
-    both sides; in DuckDB both sides are one connection.
+    both sides.
     """
 
     kind: Kind
@@ -25,6 +24,9 @@ class Session(Protocol):
 
     enforces_keys: bool
     """True if the warehouse rejects a second row with the same key."""
+
+    is_stage: bool
+    """True if this connection is the stage's, so that both have the same tables."""
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value; return its rows, if it has any.
@@ -48,24 +50,6 @@ class Session(Protocol):
         A table without rows need not be made.
         """
         ...
-
-    def upload_keys(
-        self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column]
-    ) -> int:
-        """Make *columns* of the stage's table *name* readable in the warehouse; count its rows."""
-        names = ", ".join(column.name for column in columns)
-        return self.upload(stage, name, columns, f"SELECT DISTINCT {names} FROM {name}")
-
-    def fetch(
-        self,
-        stage: duckdb.DuckDBPyConnection,
-        name: str,
-        columns: Sequence[Column],
-        statement: str,
-        values: Sequence[Any],
-    ) -> None:
-        """Make the stage's temporary table *name* from the rows of the warehouse's *statement*."""
-        stage_rows(stage, name, columns, self.execute(statement, values))
 
 
 class ServerSession(Session, Protocol):

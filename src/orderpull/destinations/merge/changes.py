@@ -10,9 +10,6 @@ from datetime import datetime
 
 import duckdb
 
-from orderpull.destinations.ledger import plan_rejects, stage_pages
-from orderpull.destinations.merge.merge import prepare_rejects
-from orderpull.destinations.protocol import Batch, MergePlan
 from orderpull.model import (
     LEDGER_PAGE,
     LEDGER_REJECT,
@@ -58,16 +55,6 @@ _ROWS = {
     LEDGER_REJECT: """SELECT *, {source} AS source, {run} AS run, {at} AS rejected_at
                       FROM reject""",
 }
-
-
-def stage_changes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
-    """Make the temporary tables of deletes and inserts.
-
-    ``stored_reject`` must be there: the stored rejects of the source (``ledger.REJECT_COLUMNS``).
-    """
-    prepare_rejects(stage)
-    plan_rejects(stage)
-    stage_pages(stage, batch, plan)
 
 
 def ordered_between(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:

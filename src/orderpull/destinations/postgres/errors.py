@@ -12,13 +12,11 @@ from psycopg import errors as pg
 from orderpull.errors import DestinationBusy, DestinationError, RightMissing
 from orderpull.settings import DestinationSettings
 
-# libpq gives its reason as a text only: a part of the text, the problem, what to check.
+# libpq gives its reason as a text only: its pattern, the problem, what to check.
 _UNREACHABLE = (
-    ("could not translate host name", "the name {host} is not known", "the host"),
-    ("failed to resolve host", "the name {host} is not known", "the host"),
+    ("translate host name|resolve host", "the name {host} is not known", "the host"),
     ("Connection refused", "nothing listens there", "host and port, and that it runs"),
-    ("No route to host", "there is no way to it", "the host and your network"),
-    ("Network is unreachable", "there is no way to it", "the host and your network"),
+    ("No route to host|is unreachable", "there is no way to it", "the host and your network"),
     ("timeout expired", "no answer within {seconds:g} s", "host and port, and firewalls between"),
     ("timed out", "no answer within {seconds:g} s", "host and port, and firewalls between"),
     ("password authentication failed", "it refused the password of {user}", "user and password"),
@@ -94,7 +92,7 @@ def unreachable(
         "seconds": settings.connect_timeout,
         "reason": _after_fatal(str(error)),
     }
-    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in str(error))
+    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if re.search(sign, str(error)))
     return DestinationError(
         f"{where} cannot be used: {problem.format(**values)}.", f"Check {check}."
     )

@@ -17,7 +17,7 @@ _NO_RIGHT = "42501"
 # Redshift's message for a violated isolation has a number of its own, but no SQLSTATE of its own. (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html)
 _CONFLICT = re.compile(r"(ERROR: *)?1023\b|.*[Ss]erializable isolation violation")
 
-# SQLSTATE or part of the message, sentence, hint.
+# Pattern of SQLSTATE or message, sentence, hint.
 _REFUSED = (
     ("25006", "{where} is read-only.", "Name a cluster or workgroup that can be written."),
     (
@@ -27,12 +27,7 @@ _REFUSED = (
     ),
     ("53100", "{where} has no room: {reason}.", "Make room there, then run again."),
     (
-        "UnauthorizedException",
-        "{where} may not use the role {role}.",
-        "Attach it to the cluster or workgroup; docs/redshift.md shows how.",
-    ),
-    (
-        "not authorized to assume",
+        "UnauthorizedException|not authorized to assume",
         "{where} may not use the role {role}.",
         "Attach it to the cluster or workgroup; docs/redshift.md shows how.",
     ),
@@ -45,17 +40,13 @@ _REFUSED = (
 )
 
 _UNREACHABLE = (
-    ("connection time out", "no answer within {seconds:g} s", "host, port and firewalls between"),
-    ("timed out", "no answer within {seconds:g} s", "host, port and firewalls between"),
+    ("time out|timed out", "no answer within {seconds:g} s", "host, port and firewalls between"),
     ("refuses SSL", "it speaks no TLS", "host and port, or sslmode=disable in the URL"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted", "host and sslmode"),
     ("Connection refused", "nothing listens there", "host and port, and that it is not paused"),
-    ("Name or service not known", "the name is not known", "the host"),
-    ("nodename nor servname", "the name is not known", "the host"),
     ("Temporary failure in name resolution", "the name is not known", "host and network"),
-    ("No address associated", "the name is not known", "the host"),
-    ("password authentication failed", "it refused the password of {user}", "user and password"),
-    ("28P01", "it refused the password of {user}", "user and password"),
+    ("service not known|nor servname|No address", "the name is not known", "the host"),
+    ("password authentication|28P01", "it refused the password of {user}", "user and password"),
     ("28000", "it lets {user} not in: {reason}", "user, password and database"),
     ("3D000", "{reason}", "the database in destination.url"),
     ("", "{reason}", "destination.url"),
@@ -93,7 +84,7 @@ def unreachable(
     """The error that there is no connection to *where*."""
     values = {"seconds": settings.connect_timeout, "user": user, "reason": _reason(error)}
     text = f"{code_of(error)} {error!r} {error.__cause__!r}"
-    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if sign in text)
+    problem, check = next((p, c) for sign, p, c in _UNREACHABLE if re.search(sign, text))
     return DestinationError(
         f"{where} cannot be used: {problem.format(**values)}.", f"Check {check}."
     )
@@ -101,9 +92,10 @@ def unreachable(
 
 def refused(error: Exception, where: str, settings: DestinationSettings) -> DestinationError:
     """The error that *where* refused a statement."""
-    if isinstance(error, InterfaceError):
+    if isinstance(error, InterfaceError | OSError):
+        reason = getattr(error, "strerror", None) or _reason(error)
         return DestinationError(
-            f"The connection to {where} was lost: {_reason(error)}.",
+            f"The connection to {where} was lost: {reason}.",
             "Nothing is half loaded; run again.",
         )
     reason = _reason(error)
@@ -125,7 +117,7 @@ def refused(error: Exception, where: str, settings: DestinationSettings) -> Dest
             f"Another program wrote to {where} at the same time; nothing was changed.", "Run again."
         )
     text = f"{code_of(error)} {reason}"
-    message, hint = next((m, h) for sign, m, h in _REFUSED if sign in text)
+    message, hint = next((m, h) for sign, m, h in _REFUSED if re.search(sign, text))
     return DestinationError(message.format(**values), hint)
 
 

@@ -7,18 +7,20 @@ orders' own tables would block readers.
 (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html, r_LOCK.html)
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
-from redshift_connector.error import Error, InterfaceError
+from redshift_connector.core import Connection
+from redshift_connector.error import Error
 
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
-from orderpull.destinations.redshift.auth import Address, login
-from orderpull.destinations.redshift.connection import RedshiftConnection
+from orderpull.destinations.redshift.auth import Address, Login, login
 from orderpull.destinations.redshift.errors import (
     is_statement_error,
     load_refused,
@@ -47,6 +49,8 @@ _TYPES = {
 _MARGIN = 5.0
 """Seconds that the connection waits longer than the server's time limit of a statement."""
 
+Translation = Callable[[Exception, str, DestinationSettings], DestinationError]
+
 
 def redshift_destination(settings: DestinationSettings, zone: ZoneInfo) -> ServerDestination:
     """The database at ``settings.url``.
@@ -73,6 +77,7 @@ class RedshiftSession(ServerSession):
 
     kind: Kind = "redshift"
     enforces_keys = False
+    is_stage = False
 
     def __init__(
         self, settings: DestinationSettings, address: Address, stage: RedshiftStage, where: str
@@ -86,12 +91,8 @@ class RedshiftSession(ServerSession):
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value."""
-        try:
+        with self._translated_errors():
             return self._run(statement, values)
-        except Error as error:
-            raise refused(error, self.where, self.settings) from None
-        except OSError as error:
-            raise self._lost(error) from None
 
     def upload(
         self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
@@ -117,18 +118,15 @@ class RedshiftSession(ServerSession):
     def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
         """Run a user's own single *statement*."""
         cursor = self.connection.cursor()
-        try:
-            cursor.execute(statement)
-            names = tuple(str(column[0]) for column in cursor.description or ())
-            return names, [tuple(row) for row in cursor.fetchall()] if names else []
-        except InterfaceError as error:
-            raise refused(error, self.where, self.settings) from None
-        except Error as error:
-            if not is_statement_error(error):
-                raise refused(error, self.where, self.settings) from None
-            raise StatementRejected(reason_for_user(error), position_of(error)) from None
-        except OSError as error:
-            raise self._lost(error) from None
+        with self._translated_errors():
+            try:
+                cursor.execute(statement)
+                names = tuple(str(column[0]) for column in cursor.description or ())
+                return names, [tuple(row) for row in cursor.fetchall()] if names else []
+            except Error as error:
+                if is_statement_error(error):
+                    raise StatementRejected(reason_for_user(error), position_of(error)) from None
+                raise
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -136,7 +134,8 @@ class RedshiftSession(ServerSession):
         self._set_statement_timeout(self.settings.lock_wait)
         self.execute("BEGIN")
         try:
-            self._lock()
+            with self._translated_errors(lock_refused):
+                self._run("LOCK orderpull_lock", ())
             self._set_statement_timeout(self.settings.timeout)
             yield
             failpoint("before-commit")
@@ -188,14 +187,13 @@ class RedshiftSession(ServerSession):
             f"COPY {name} FROM '{manifest}' IAM_ROLE '{self.settings.iam_role}' "
             "FORMAT AS PARQUET MANIFEST"
         )
-        try:
-            self._run(copy, ())
-        except Error as error:
-            if recorded := self._load_errors(name):
-                raise load_refused(recorded[0], name, self.where) from None
-            raise refused(error, self.where, self.settings) from None
-        except OSError as error:
-            raise self._lost(error) from None
+        with self._translated_errors():
+            try:
+                self._run(copy, ())
+            except Error:
+                if recorded := self._load_errors(name):
+                    raise load_refused(recorded[0], name, self.where) from None
+                raise
 
     def _load_errors(self, name: str) -> Rows:
         """Redshift's records of load errors in this session's files for table *name*.
@@ -211,19 +209,11 @@ class RedshiftSession(ServerSession):
         except DestinationError:
             return []
 
-    def _lock(self) -> None:
-        try:
-            self._run("LOCK orderpull_lock", ())
-        except Error as error:
-            raise lock_refused(error, self.where, self.settings) from None
-        except OSError as error:
-            raise self._lost(error) from None
-
     def _set_statement_timeout(self, seconds: float) -> None:
         """Limit the time of each statement from now on."""
         self.execute(f"SET statement_timeout TO {max(1, round(seconds * 1000))}")
 
-    def _connect(self, address: Address) -> RedshiftConnection:
+    def _connect(self, address: Address) -> "RedshiftConnection":
         settings = self.settings
         who = login(address, settings)
         try:
@@ -233,11 +223,60 @@ class RedshiftSession(ServerSession):
         connection.wait_for(max(settings.timeout, settings.lock_wait) + _MARGIN)
         return connection
 
-    def _lost(self, error: OSError) -> DestinationError:
-        return DestinationError(
-            f"The connection to {self.where} was lost: {error.strerror or error}.",
-            "Nothing is half loaded; run again.",
-        )
+    @contextmanager
+    def _translated_errors(self, translate: Translation = refused) -> Iterator[None]:
+        """Turn errors of the server and of the connection into sentences."""
+        try:
+            yield
+        except (Error, OSError) as error:
+            raise translate(error, self.where, self.settings) from None
+
+
+class RedshiftConnection(Connection):
+    """The driver's connection, with the time-outs and closed sockets that the driver neglects.
+
+    It commits each statement outside a transaction.
+
+    :param seconds: time limit of each wait while connecting.
+    :raises Error: connecting failed. :raises OSError: the same.
+    """
+
+    def __init__(self, address: Address, who: Login, seconds: float) -> None:
+        tls = address.sslmode != "disable"
+        try:
+            super().__init__(
+                user=who.user,
+                password=who.password,
+                database=address.database,
+                host=address.host,
+                port=address.port,
+                ssl=tls,
+                sslmode=address.sslmode,
+                timeout=ceil(seconds),
+                application_name="orderpull",
+            )
+        except BaseException:
+            self._close_socket()
+            raise
+        self.autocommit = True
+
+    def wait_for(self, seconds: float) -> None:
+        """Set the time limit of each wait from now on: the driver has one time-out for all."""
+        self._usock.settimeout(seconds)
+
+    def leave(self) -> None:
+        """End the session, if the server still listens, and close the socket."""
+        with suppress(Error, OSError):
+            self.close()
+        self._close_socket()
+
+    def _close_socket(self) -> None:
+        # The driver leaves the socket open if connecting fails or the server hangs up, for as long
+        # as the error, and with it the connection, is referenced.
+        wire = getattr(self, "_usock", None)
+        if wire is not None and wire.fileno() >= 0:
+            with suppress(OSError):
+                os.close(wire.detach())
 
 
 def _type(column: Column) -> str:
