@@ -9,7 +9,7 @@ from orderpull.conform.outcome import Outcome
 from orderpull.errors import SourceError
 from orderpull.sources.http import limits
 from orderpull.sources.paging import incremental
-from orderpull.sources.paging.flows import PageFlow, PageRequest, PageSize, iterate_pages
+from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.pull import Source
 from tests.conform.files import PLAIN, changed, target
@@ -75,9 +75,7 @@ def test_an_engine_that_walks_plainly(tmp_path: Path, monkeypatch: pytest.Monkey
     """Without the re-seek, moving orders are lost, and the case tells."""
 
     def walking(window: Window) -> PageFlow:
-        yield from iterate_pages(
-            window.paging, window.size, PageRequest(window.params(window.since))
-        )
+        yield from window.pager.pages(PageRequest(window.params(window.since)))
         return window.until
 
     monkeypatch.setattr(incremental, "reseek", walking)
@@ -94,7 +92,7 @@ def test_an_engine_that_does_not_wait(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_engine_that_asks_no_smaller_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PageSize, "shrink", lambda _: False)
+    monkeypatch.setattr(Pager, "shrink", lambda _: False)
     assert outcome("5xx", tmp_path).state == "failed"
 
 

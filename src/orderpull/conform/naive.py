@@ -12,7 +12,7 @@ from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
 from orderpull.sources.http.messages import ResponseSink
-from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
+from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.pull import Source
@@ -55,8 +55,7 @@ class NaiveClient:
 
     def _pages(self, source: Source, reader: PageParser) -> Iterator[bytes]:
         api = source.api
-        size = page_size(api.paging, source.size)
-        steps = iterate_pages(api.paging, size, PageRequest(self._bounds(source)))
+        steps = Pager(api.paging, source.size).pages(PageRequest(self._bounds(source)))
         ask = next(steps)
         try:
             while True:
@@ -71,8 +70,8 @@ class NaiveClient:
         if cursor is None or source.start is None:
             return {}
         since = max(self.newest_seen.values(), default=source.start)
-        size = page_size(source.api.paging, source.size)
-        return Window(source.api.paging, cursor, size, since, clock.now()).params(since)
+        pager = Pager(source.api.paging, source.size)
+        return Window(pager, cursor, since, clock.now()).params(since)
 
     def _note(self, record: Any) -> None:  # noqa: ANN401 - JSON
         api = self.trial.target.api

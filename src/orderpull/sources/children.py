@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from orderpull.landing.page import Part, join_parts
 from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
-from orderpull.sources.paging.flows import PageRequest, Position, iterate_pages, page_size
+from orderpull.sources.paging.flows import Pager, PageRequest, Position
 from orderpull.sources.paging.page_info import ChildRequest, PageParser
 from orderpull.sources.spec.blocks import BODY, ChildrenSpec, RequestSpec
 
@@ -38,8 +38,8 @@ class ChildFetcher:
     def _child_pages(self, child: ChildRequest, page: int) -> list[bytes]:
         """Raw bodies of all pages of one child list."""
         block = self.api.children[child.children]
-        size = page_size(block.paging, None, all_or_none=True)
-        flow = iterate_pages(block.paging, size, PageRequest(), Position(token=child.next))
+        pager = Pager(block.paging, all_or_none=True)
+        flow = pager.pages(PageRequest(), Position(token=child.next))
         parser, spec = self.parsers[child.children], _request_for(block, child.key)
         pages = self.fetcher.fetch_list(flow, page, parser=parser, spec=spec)
         return [each.response.body for each in pages]

@@ -24,7 +24,7 @@ from orderpull.sources.http.auth import Authenticator
 from orderpull.sources.http.limits import SharedLimits
 from orderpull.sources.http.messages import Request, Response, ResponseSink, Send
 from orderpull.sources.http.transport import Client
-from orderpull.sources.paging.flows import PageRequest, Params, page_size
+from orderpull.sources.paging.flows import Pager, PageRequest, Params
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
@@ -174,8 +174,8 @@ class Endpoint:
 
         :raises SourceError: the request failed.
         """
-        size = page_size(self.api.paging, 1)
-        page_request = next(incremental_flow(self.api, size, self.start, clock.now()))
+        pager = Pager(self.api.paging, 1)
+        page_request = next(incremental_flow(self.api, pager, self.start, clock.now()))
         try:
             status, error = self._fetch_once(page_request)
             if isinstance(error, SourceExpired) and self.authenticator.renew():

@@ -19,7 +19,7 @@ from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.eta import Estimate, Estimator
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.paging.flows import PageFlow, PageRequest, drive, page_size
+from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest, drive
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.reconcile import list_all_orders
@@ -128,7 +128,7 @@ class _Pull:
         verified = source.api.cursor is not None and source.api.cursor.strategy == "window_verify"
         self.eta = Estimator(source.limit, passes=2 if verified else 1)
         self.eta_logged = False
-        self.size = page_size(source.api.paging, source.size)
+        self.pager = Pager(source.api.paging, source.size)
 
     def run(self) -> None:
         """Recover requests in flight, then read all pages, then reconcile if due."""
@@ -215,7 +215,7 @@ class _Pull:
             until = earlier(until, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return incremental_flow(api, self.size, since, until)
+        return incremental_flow(api, self.pager, since, until)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
         """*since*, or the earliest modification time that the API still returns."""
@@ -237,7 +237,7 @@ class _Pull:
             reached = drive(flow, self._fetch)
         except _LimitReachedError:
             return
-        if self.size.skipped_records:
+        if self.pager.skipped_records:
             raise SourceBroken(
                 f"{self.source.where} fails for single orders: they were skipped, all others were "
                 "read.",

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
-from orderpull.sources.paging.flows import PageRequest, iterate_pages, page_size
+from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api
@@ -64,8 +64,7 @@ def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
     largest = (spec.size if spec else None) or api.paging.max_size
     before: set[str] | None = None
     for _ in range(MAX_PASSES):
-        size = page_size(api.paging, largest, all_or_none=True)
-        flow = iterate_pages(api.paging, size, PageRequest())
+        flow = Pager(api.paging, largest, all_or_none=True).pages(PageRequest())
         fetched = fetcher.fetch_list(flow, page, parser=ids.parser, spec=api.request)
         pages = [set(ids.of([each.response.body])) for each in fetched]
         ids_listed = set[str]().union(*pages)

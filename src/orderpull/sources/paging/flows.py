@@ -114,29 +114,91 @@ MAX_SKIPPED_IN_A_ROW = 3
 """Most records skipped one after another; more mean that the API itself is out of order."""
 
 
-class PageSize:
-    """Adaptive page size (orders per request): shrinks while the API fails with larger pages.
+class Pager:
+    """Reads lists of one API, with a page size that shrinks while the API fails.
 
-    :param size: the initial and largest page size; None if the API has no page size.
+    :param size: initial and largest page size (orders per request); None: that of *paging*.
     :param all_or_none: never skip a record, because an incomplete list would mislead.
     :ivar skipped_records: a record was skipped because the API fails for this record alone.
     """
 
-    def __init__(self, size: int | None, *, all_or_none: bool = False) -> None:
-        self._largest = self._current = size
+    def __init__(
+        self, paging: PagingSpec, size: int | None = None, *, all_or_none: bool = False
+    ) -> None:
+        self.paging = paging
+        self.skipped_records = False
+        self._largest = self._current = (size or paging.size) if paging.size_param else None
         self._all_or_none = all_or_none
         self._in_a_row = 0
-        self.skipped_records = False
 
-    def size_at(self, paging: PagingSpec, position: Position) -> int | None:
-        """Page size for *position*.
+    def fetch_page(
+        self, at: Position, request: PageRequest
+    ) -> Generator[PageRequest, PageInfo, PageInfo]:
+        """Fetch the page at *at*, with a smaller page size while the API fails.
 
-        With numbered pages this is the largest size that divides the number of records already
-        skipped, so that a page starts exactly there.
+        A record for which the API fails alone is skipped if pages have positions. The info of a
+        skipped record counts one order without modification time.
+
+        :param request: request of the list.
+        :raises SourceBroken: the record cannot be skipped.
         """
-        if self._current is None or paging.kind != "page" or position.skipped % self._current == 0:
-            return self._current
-        return max(n for n in range(1, self._current + 1) if position.skipped % n == 0)
+        if self._in_a_row:
+            request = replace(request, tries=1)
+        while True:
+            size = self._size_at(at)
+            try:
+                info = yield _request_at(self.paging, at, size, request)
+            except SourceBroken:
+                if self.shrink():
+                    request = replace(request, tries=1)
+                elif self._skip_record():
+                    skipped = [hash(("passed by", at))]
+                    return PageInfo("whole", orders=1, fingerprints=skipped, requested_size=1)
+                else:
+                    raise
+            else:
+                info.requested_size = size or self.paging.size
+                info.is_continuation = at.count > 0
+                self._in_a_row = 0
+                if self._current is not None and self._largest is not None:
+                    self._current = min(self._largest, self._current * 2)
+                return info
+
+    def pages(
+        self,
+        request: PageRequest,
+        at: Position = _FIRST,
+        *,
+        info: PageInfo | None = None,
+        ends: Callable[[PageInfo], bool | None] = lambda _: False,
+    ) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
+        """Fetch the pages of one list; return position and info of the last one.
+
+        :param request: request of the list.
+        :param at: position of the first page.
+        :param info: info of the first page, if it was fetched before.
+        :param ends: called with the info of each page; true ends the reading after this page.
+        :raises SourceUnexpected: the pages form a loop.
+        """
+        visited: set[str] = set()
+        info = info or (yield from self.fetch_page(at, request))
+        while not ends(info):
+            following = at.after(self.paging, info)
+            if following is None:
+                break
+            _check_for_loop(visited, following)
+            next_info = yield from self.fetch_page(following, request)
+            if _repeated(self.paging, info, next_info):
+                break
+            at, info = following, next_info
+        return at, info
+
+    def drain(self) -> Generator[PageRequest, PageInfo, None]:
+        """Repeat the same request until a response has no orders."""
+        while True:
+            info = yield _request_at(self.paging, _FIRST, self._current, PageRequest())
+            if info.state == "whole" and not info.orders:
+                return
 
     def shrink(self) -> bool:
         """Halve the page size; false if that is impossible."""
@@ -145,68 +207,28 @@ class PageSize:
         self._current //= 2
         return True
 
-    @property
-    def just_skipped(self) -> bool:
-        """True if the last request skipped a record."""
-        return self._in_a_row > 0
+    def _size_at(self, position: Position) -> int | None:
+        """Page size for *position*.
 
-    def skip_record(self, paging: PagingSpec) -> bool:
+        With numbered pages this is the largest size that divides the number of records already
+        skipped, so that a page starts exactly there.
+        """
+        current, skipped = self._current, position.skipped
+        if current is None or self.paging.kind != "page" or skipped % current == 0:
+            return current
+        return max(n for n in range(1, current + 1) if skipped % n == 0)
+
+    def _skip_record(self) -> bool:
         """Skip the record for which the API fails; false if that is impossible.
 
         Skipping needs numbered or offset pages of size 1, and few skipped records in a row.
         """
-        if self._all_or_none or self._current != 1 or paging.kind not in {"page", "offset"}:
+        has_positions = self.paging.kind in {"page", "offset"}
+        if self._all_or_none or self._current != 1 or not has_positions:
             return False
         self._in_a_row += 1
-        if self._in_a_row > MAX_SKIPPED_IN_A_ROW:
-            return False
-        self.skipped_records = True
-        return True
-
-    def grow(self) -> None:
-        """Double the page size, up to the initial one."""
-        self._in_a_row = 0
-        if self._current is not None and self._largest is not None:
-            self._current = min(self._largest, self._current * 2)
-
-
-def page_size(paging: PagingSpec, size: int | None, *, all_or_none: bool = False) -> PageSize:
-    """The page size *size*, or the default of *paging*; unset if requests carry no page size."""
-    sized = (size or paging.size) if paging.size_param else None
-    return PageSize(sized, all_or_none=all_or_none)
-
-
-def fetch_page(
-    paging: PagingSpec, size: PageSize, at: Position, request: PageRequest
-) -> Generator[PageRequest, PageInfo, PageInfo]:
-    """Fetch the page at *at*, with a smaller page size while the API fails.
-
-    A record for which the API fails alone is skipped if pages have positions. The info of a skipped
-    record counts one order without modification time.
-
-    :param request: request of the list.
-    :raises SourceBroken: the record cannot be skipped.
-    """
-    if size.just_skipped:
-        request = replace(request, tries=1)
-    while True:
-        current = size.size_at(paging, at)
-        try:
-            info = yield _request_at(paging, at, current, request)
-        except SourceBroken:
-            if size.shrink():
-                request = replace(request, tries=1)
-            elif size.skip_record(paging):
-                return PageInfo(
-                    "whole", orders=1, fingerprints=[hash(("passed by", at))], requested_size=1
-                )
-            else:
-                raise
-        else:
-            info.requested_size = current or paging.size
-            info.is_continuation = at.count > 0
-            size.grow()
-            return info
+        self.skipped_records = self.skipped_records or self._in_a_row <= MAX_SKIPPED_IN_A_ROW
+        return self._in_a_row <= MAX_SKIPPED_IN_A_ROW
 
 
 def _request_at(
@@ -215,13 +237,13 @@ def _request_at(
     """The request for the page at *at* of the list that *request* reads."""
     if at.token and paging.kind in {"next", "link"}:
         return replace(request, params={}, url=at.token)
-    params = position_params(paging, at, size)
+    params = _position_params(paging, at, size)
     if at.token and not paging.repeat:
         return replace(request, params=params, alone=True)
     return replace(request, params=request.params | params)
 
 
-def position_params(paging: PagingSpec, at: Position, size: int | None) -> Params:
+def _position_params(paging: PagingSpec, at: Position, size: int | None) -> Params:
     """The request fields of position and page size."""
     params: Params = {paging.size_param: size} if paging.size_param and size else {}
     if paging.param is None or paging.kind in {"next", "link"}:
@@ -231,51 +253,6 @@ def position_params(paging: PagingSpec, at: Position, size: int | None) -> Param
     step = size or paging.size or 1
     number = paging.first + at.skipped // step if paging.kind == "page" else at.count
     return params | {paging.param: number}
-
-
-def iterate_pages(
-    paging: PagingSpec,
-    size: PageSize,
-    request: PageRequest,
-    at: Position = _FIRST,
-    *,
-    info: PageInfo | None = None,
-    ends: Callable[[PageInfo], bool | None] = lambda _: False,
-) -> Generator[PageRequest, PageInfo, tuple[Position, PageInfo]]:
-    """Fetch the pages of one list; return position and info of the last one.
-
-    :param request: request of the list.
-    :param at: position of the first page.
-    :param info: info of the first page, if it was fetched before.
-    :param ends: called with the info of each page; true ends the reading after this page.
-    :raises SourceUnexpected: the pages form a loop.
-    """
-    visited: set[str] = set()
-    info = info or (yield from fetch_page(paging, size, at, request))
-    while not ends(info):
-        following = at.after(paging, info)
-        if following is None:
-            break
-        _check_for_loop(visited, following)
-        next_info = yield from fetch_page(paging, size, following, request)
-        if _repeated(paging, info, next_info):
-            break
-        at, info = following, next_info
-    return at, info
-
-
-def drain(paging: PagingSpec, size: PageSize) -> PageFlow:
-    """Repeat the same request until a response has no orders."""
-    while True:
-        info = yield PageRequest(position_params(paging, _FIRST, size.size_at(paging, _FIRST)))
-        if info.state == "whole" and not info.orders:
-            return None
-
-
-def single_pass(paging: PagingSpec, size: PageSize) -> PageFlow:
-    """Read all pages once, for an API without cursor."""
-    yield from iterate_pages(paging, size, PageRequest())
-    return None
 
 
 def _repeated(paging: PagingSpec, before: PageInfo, info: PageInfo) -> bool:

@@ -12,13 +12,10 @@ from datetime import datetime, timedelta
 from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.sources.paging.flows import (
     PageFlow,
+    Pager,
     PageRequest,
-    PageSize,
     Params,
     Position,
-    drain,
-    iterate_pages,
-    single_pass,
 )
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.spec.api import Api
@@ -41,9 +38,8 @@ class Window:
     :param reached: modification time up to which all orders have been read before.
     """
 
-    paging: PagingSpec
+    pager: Pager
     cursor: CursorSpec
-    size: PageSize
     since: datetime
     until: datetime
     reached: datetime | None = None
@@ -89,17 +85,19 @@ def format_cursor(cursor: CursorSpec, time: datetime, *, upper: bool = False) ->
     return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
 
-def incremental_flow(api: Api, size: PageSize, since: datetime | None, until: datetime) -> PageFlow:
+def incremental_flow(api: Api, pager: Pager, since: datetime | None, until: datetime) -> PageFlow:
     """The flow of one run of *api*.
 
     :param since: lower bound: the cursor, or the source's ``start``; None without ``[cursor]``.
     :param until: upper bound.
     """
     if api.paging.kind == "drain":
-        return drain(api.paging, size)
+        yield from pager.drain()
+        return None
     if api.cursor is None or since is None:
-        return single_pass(api.paging, size)
-    return _read_slices(Window(api.paging, api.cursor, size, since, until))
+        yield from pager.pages(PageRequest())
+        return None
+    return (yield from _read_slices(Window(pager, api.cursor, since, until)))
 
 
 def _read_slices(window: Window) -> PageFlow:
@@ -114,7 +112,7 @@ def _read_slices(window: Window) -> PageFlow:
         reached = yield from read(replace(part, reached=reached))
         if window.until - part.until > MAX_CLOCK_SKEW:
             reached = part.until
-        if window.size.skipped_records:
+        if window.pager.skipped_records:
             reached = None
     return reached
 
@@ -156,12 +154,14 @@ def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlo
         newest = max(newest, info.newest or newest)
         if info.server_upper is not None:
             bounds.append(info.server_upper)
-        _refuse_full_page(window.paging, info)
+        _refuse_full_page(window.pager.paging, info)
 
     for number in passes:
-        at, info = yield from iterate_pages(window.paging, window.size, request, ends=add)
+        at, info = yield from window.pager.pages(request, ends=add)
         # With one response, no order can have moved between pages.
-        single_page = number == 1 and at == Position() and at.after(window.paging, info) is None
+        single_page = (
+            number == 1 and at == Position() and at.after(window.pager.paging, info) is None
+        )
         if single_page or passes.agree:
             return min(bounds) if len(bounds) > 1 else min(newest, window.until)
     raise passes.disagreed()
@@ -227,11 +227,10 @@ def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
     while True:
         sent_lower = window.sent_lower(lower)
         request = PageRequest(window.params(lower), sorted_from=sent_lower, reached=window.reached)
-        at, info = yield from iterate_pages(
-            window.paging, window.size, request, ends=lambda page: page.orders > 0
-        )  # some APIs filter orders after paging, so that the first pages may be empty
+        # Some APIs filter orders after paging, so that the first pages may be empty.
+        at, info = yield from window.pager.pages(request, ends=lambda page: page.orders > 0)
         newest = _newest(info, sent_lower)
-        if newest is None or _is_last_page(window.paging, at, info):
+        if newest is None or _is_last_page(window.pager.paging, at, info):
             return
         if window.sent_lower(newest) > sent_lower:
             lower = newest
@@ -272,7 +271,7 @@ def _read_instant(
     :raises SourceUnstable: no two passes agree.
     :raises SourceUnexpected: the orders do not fit into the only page of this API.
     """
-    paging, after = window.paging, window.after(instant)
+    paging, after = window.pager.paging, window.after(instant)
     sized = paging.size_param is not None
     short = sized and first.orders < (first.requested_size or 0)
     if paging.kind == "single":
@@ -295,7 +294,7 @@ def _read_instant(
 
     begun: PageInfo | None = first
     for _ in passes:
-        _, last = yield from iterate_pages(paging, window.size, request, at, info=begun, ends=add)
+        _, last = yield from window.pager.pages(request, at, info=begun, ends=add)
         more = last.newest is not None and last.newest >= after
         complete = short and not more and passes.versions == set(first.fingerprints)
         if passes.agree or complete:
