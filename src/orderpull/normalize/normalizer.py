@@ -52,16 +52,15 @@ class Normalizers:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self._normalizers: list[tuple[Api, str, Normalizer]] = []
+        self._normalizers: dict[tuple[int, str], Normalizer] = {}
 
     def of(self, api: Api, ordernumber: str) -> "Normalizer":
         """The normalizer for *api* and *ordernumber*. Parameters as :class:`Normalizer`."""
-        for known_api, template, normalizer in self._normalizers:
-            if known_api is api and template == ordernumber:
-                return normalizer
-        normalizer = Normalizer(self.connection, api, ordernumber, len(self._normalizers))
-        self._normalizers.append((api, ordernumber, normalizer))
-        return normalizer
+        key = id(api), ordernumber
+        if key not in self._normalizers:
+            number = len(self._normalizers)
+            self._normalizers[key] = Normalizer(self.connection, api, ordernumber, number)
+        return self._normalizers[key]
 
 
 class Normalizer:
@@ -171,10 +170,8 @@ class Normalizer:
             [[str(page.file) for page in pages], max(_MIB, 2 * largest)],
         ).fetchone()
         expected = sum(page.meta.orders for page in pages)
-        if rows is None or rows[0] != expected:
-            self._find_corrupt(pages)
-
-    def _find_corrupt(self, pages: list[StagedPage]) -> None:
+        if rows is not None and rows[0] == expected:
+            return
         counts = dict(
             self.connection.execute("SELECT page, count(*) FROM raw_order GROUP BY page").fetchall()
         )

@@ -21,7 +21,7 @@ from orderpull.sources.fetch import Fetcher
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.incremental import format_cursor
-from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
+from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
@@ -146,7 +146,11 @@ class BulkExport:
         size, orders, newest, order_id = 0, 0, None, None
         with file.open("rb") as stream:
             for line in filter(bytes.strip, stream):
-                extracted = _parse_line(extractor, line)
+                try:
+                    extracted = extractor.decode(line)
+                except msgspec.DecodeError:
+                    problem = "A line of the export is not JSON."
+                    raise SourceUnexpected(problem, "Run again.") from None
                 if (parent := extracted.get(spec.parent)) is None:
                     if orders >= CHUNK_ORDERS or size >= CHUNK_BYTES:
                         yield Chunk(b"".join(lines), orders, newest)
@@ -161,13 +165,6 @@ class BulkExport:
                 size += len(line)
         if lines:
             yield Chunk(b"".join(lines), orders, newest)
-
-
-def _parse_line(extractor: JsonExtractor, line: bytes) -> Extracted:
-    try:
-        return extractor.decode(line)
-    except msgspec.DecodeError:
-        raise SourceUnexpected("A line of the export is not JSON.", "Run again.") from None
 
 
 class _AnyJsonParser(PageParser):

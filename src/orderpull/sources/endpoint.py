@@ -24,7 +24,7 @@ from orderpull.sources.http.auth import Authenticator
 from orderpull.sources.http.limits import SharedLimits
 from orderpull.sources.http.messages import Request, Response, ResponseSink, Send
 from orderpull.sources.http.transport import Client
-from orderpull.sources.paging.flows import Pager, PageRequest, Params
+from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
@@ -102,7 +102,9 @@ class Endpoint:
         headers = spec.headers
         if spec.method == "POST":
             headers = {"Content-Type": "application/json", **headers}
-        return Request(spec.method, target, headers, _body(spec, params))
+            body = msgspec.json.encode(set_body_fields(spec.body, params))
+            return Request("POST", target, headers, body)
+        return Request("GET", target, headers)
 
     def describe(self, request: Request) -> str:
         """Method and URL of *request* without secrets, for the landing and the log."""
@@ -277,11 +279,6 @@ def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
                 target = target.setdefault(key, {})
             target[last] = value
     return filled
-
-
-def _body(spec: RequestSpec, params: Params) -> bytes:
-    """The JSON body of a POST with *params*; empty for a GET."""
-    return msgspec.json.encode(set_body_fields(spec.body, params)) if spec.method == "POST" else b""
 
 
 def failure_text(response: Response, info: PageInfo) -> str:

@@ -23,8 +23,8 @@ class IdExtractor:
     def __init__(self, api: Api) -> None:
         self.api = _reconcile_api(api)
         self.parser = PageParser(self.api)
-        self._path = ".".join((*api.record_path.inner, api.order.id or api.order.number))
-        self._extractor = JsonExtractor(None, [self._path])
+        self._path = api.order.id or api.order.number
+        self._extractor = JsonExtractor(None, [self._path], api.record_path.inner)
 
     def of(self, bodies: Iterable[bytes]) -> list[str]:
         """The ids of all orders in *bodies*, with repetitions.

@@ -36,6 +36,9 @@ from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
 RENEWAL_MARGIN = 60.0
 """A token is renewed 60 s before it expires, or 10 % of its lifetime if that is shorter."""
 
+_PUBLIC = {"client_id", "user"}
+"""Settings that Basic authentication combines with a secret."""
+
 _SHORTEST_SECRET = 6
 """Shorter secrets are not redacted, because they would match in ordinary text."""
 
@@ -70,14 +73,6 @@ class Authenticator:
         return self.settings.token is not None or self.spec.token is not None
 
     @property
-    def secrets(self) -> list[str]:
-        """Secrets to redact, the longest first."""
-        public = {"client_id", "user"}
-        values = [getattr(self.settings, key) for key in SECRETS if key not in public]
-        secrets = {text for text in values if text} | self._fetched_secrets
-        return sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
-
-    @property
     def known_secrets(self) -> dict[str, str]:
         """The source's secrets, by setting."""
         values = {key: getattr(self.settings, key) for key in SECRETS}
@@ -85,19 +80,17 @@ class Authenticator:
 
     def redact(self, text: str) -> str:
         """Replace secrets in *text*, in plain, URL-encoded and Basic form."""
+        public = {key: text for key, text in self.known_secrets.items() if key in _PUBLIC}
+        known = {text for key, text in self.known_secrets.items() if key not in public}
         forms = set()
-        for secret in self.secrets:
-            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
-            forms |= {basic(secret), basic(f"{secret}:")}
-            forms |= {basic(f"{user}:{secret}") for user in self._users}
+        for secret in known | self._fetched_secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+                forms |= {basic(secret), basic(f"{secret}:")}
+                forms |= {basic(f"{user}:{secret}") for user in public.values() if user}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "•••")
         return text
-
-    @property
-    def _users(self) -> list[str]:
-        """User names that Basic authentication may combine with a secret."""
-        return [user for user in (self.settings.client_id, self.settings.user) if user]
 
     @property
     def persists_tokens(self) -> bool:

@@ -186,7 +186,13 @@ class Pager:
             following = at.after(self.paging, info)
             if following is None:
                 break
-            _check_for_loop(visited, following)
+            if following.token in visited:
+                raise SourceUnexpected(
+                    "The pages form a loop: a page names a next page that was read before.",
+                    "Run again; if the loop remains, check [paging] of the api file.",
+                )
+            if following.token is not None:
+                visited.add(following.token)
             next_info = yield from self.fetch_page(following, request)
             if _repeated(self.paging, info, next_info):
                 break
@@ -272,15 +278,3 @@ def _repeated(paging: PagingSpec, before: PageInfo, info: PageInfo) -> bool:
         f"The same orders came at two positions: {paging.param} seems to be ignored.",
         "Check [paging] of the api file.",
     )
-
-
-def _check_for_loop(visited: set[str], following: Position) -> None:
-    """Add the next position to *visited*. :raises SourceUnexpected: it was visited before."""
-    if following.token is None:
-        return
-    if following.token in visited:
-        raise SourceUnexpected(
-            "The pages form a loop: a page names a next page that was read before.",
-            "Run again; if the loop remains, check [paging] of the api file.",
-        )
-    visited.add(following.token)

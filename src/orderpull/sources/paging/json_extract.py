@@ -38,14 +38,15 @@ class JsonExtractor:
     """Extracts the values at *paths*, and the record list, from JSON texts.
 
     :param records: keys of the record list; ``()``: the text itself is the list; None: no list.
+    :param inner: keys before each of *paths*.
     :ivar split_paths: for each path the keys that the decoder resolves, and the remaining steps.
     """
 
-    def __init__(self, records: Keys | None, paths: list[str]) -> None:
+    def __init__(self, records: Keys | None, paths: list[str], inner: Keys = ()) -> None:
         self.paths = paths
         self._records = records
         leaves: dict[Keys, Any] = {records: list[Raw]} if records else {}
-        steps = {path: parse_path(path).steps for path in paths}
+        steps = {path: (*inner, *parse_path(path).steps) for path in paths}
         keys = {path: _leading_keys(each) for path, each in steps.items()}
         for each in keys.values():
             leaves.setdefault(each, Any)

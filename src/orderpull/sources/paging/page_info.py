@@ -112,7 +112,7 @@ class PageParser:
         self._hook = api.functions.page
         self._paging = block.paging
         records = ListPath.parse(block.records.path)
-        self._records, self._inner = records.steps, records.inner
+        self._records = records.steps
         self._times = (api.order.time_format, api.order.timezone)
         self._errors, self._cost = api.errors, api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
@@ -120,7 +120,7 @@ class PageParser:
         self._cursor = None if children else api.cursor
         self._identity = _identity(api)
         self._children = [] if children else api.children
-        self._order_extractor = JsonExtractor(None, self._order_paths())
+        self._order_extractor = JsonExtractor(None, self._order_paths(), records.inner)
         self._error_extractor = JsonExtractor(None, self._error_paths())
 
     def parse(self, body: bytes, headers: Mapping[str, str] | None = None) -> PageInfo:
@@ -137,7 +137,10 @@ class PageParser:
 
     def _parse_tolerant(self, body: bytes, headers: Mapping[str, str] | None) -> PageInfo:
         if body.startswith(_BOM):
-            return _with_bom(self._parse_tolerant(body.removeprefix(_BOM), headers))
+            info = self._parse_tolerant(body.removeprefix(_BOM), headers)
+            if info.state == "whole":  # some JSON readers reject a byte order mark
+                info.state, info.problem = "damaged", "it begins with a byte order mark"
+            return info
         info = self._parse(body, headers or {})
         if info.state == "damaged" and (repaired := _repair(body)) != body:
             tolerant = self._parse(repaired, headers or {})
@@ -169,7 +172,7 @@ class PageParser:
         paths = [self._cursor.path, self._identity] if self._cursor else []
         for children in self._children:
             paths += [p for p in (children.key, children.more, children.next) if p]
-        return [".".join((*self._inner, path)) for path in paths]
+        return paths
 
     def _parse(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
         try:
@@ -188,7 +191,6 @@ class PageParser:
         info.total = self._count(page, headers, len(records))
         self._read_next(page, headers, info)
         self._read_errors(page, info)
-        self._read_cost(page, info)
         if self._order_extractor.paths:
             self._read_orders(records, info)
         if not self._cursor:
@@ -197,12 +199,17 @@ class PageParser:
 
     def _parse_without_records(self, body: bytes) -> PageInfo:
         """Classify a response without an order list, and read the error it may declare."""
-        info = _classify_without_records(body, self._records)
-        if info.is_json and self._errors:
+        try:
+            msgspec.json.decode(body, type=Raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return PageInfo("damaged", problem=_not_json(body, error))
+        position = f"under {'.'.join(self._records)!r}" if self._records else "at its top"
+        problem = f"it is JSON without a list of orders {position}"
+        info = PageInfo("unexpected", is_json=True, problem=problem)
+        if self._errors:
             with suppress(msgspec.DecodeError):
                 page = self._error_extractor.decode(body)
                 self._read_errors(page, info)
-                self._read_cost(page, info)
         return info
 
     def _count(self, page: Extracted, headers: Mapping[str, str], orders: int) -> int | None:
@@ -230,16 +237,13 @@ class PageParser:
         if self._upper:
             info.server_upper = parse_time(page.get(self._upper), *self._times)
 
-    def _read_cost(self, page: Extracted, info: PageInfo) -> None:
-        if self._cost is None:
-            return
-        cost = self._cost
-        points = [page.get(path) for path in (cost.requested, cost.available, cost.restore)]
-        if all(isinstance(number, int | float) for number in points):
-            requested, available, restored = points
-            info.cost = float(requested), float(available), float(restored)
-
     def _read_errors(self, page: Extracted, info: PageInfo) -> None:
+        """Read the cost of the request, and the error that the response declares."""
+        if cost := self._cost:
+            points = [page.get(path) for path in (cost.requested, cost.available, cost.restore)]
+            if all(isinstance(number, int | float) for number in points):
+                requested, available, restored = map(float, points)
+                info.cost = requested, available, restored
         for error in self._errors:
             value = page.get(error.path)
             if value is None or (error.values and str(value) not in error.values):
@@ -259,9 +263,9 @@ class PageParser:
                 info.fingerprints.append(hash(bytes(raw)))
                 continue
             if cursor:
-                text = order.get(self._from_element(cursor.path))
+                text = order.get(cursor.path)
                 modified = parse_time(text, *self._times)
-                identity = order.get(self._from_element(self._identity))
+                identity = order.get(self._identity)
                 info.fingerprints.append(hash((str(identity), str(text))))
                 if modified is not None:
                     info.modified_times.append(modified)
@@ -269,16 +273,12 @@ class PageParser:
 
     def _child_requests(self, position: int, order: Extracted) -> Iterator[ChildRequest]:
         for number, children in enumerate(self._children):
-            key = order.get(self._from_element(children.key))
-            more = children.more is None or order.get(self._from_element(children.more)) is True
+            key = order.get(children.key)
+            more = children.more is None or order.get(children.more) is True
             if more and isinstance(key, str | int):
-                cursor = order.get(self._from_element(children.next)) if children.next else None
+                cursor = order.get(children.next) if children.next else None
                 start = str(cursor) if cursor is not None else None
                 yield ChildRequest(position, number, str(key), start)
-
-    def _from_element(self, path: str) -> str:
-        """Convert a path relative to the order to one relative to the list's element."""
-        return ".".join((*self._inner, path))
 
 
 def next_link(header: str) -> str | None:
@@ -297,31 +297,12 @@ def _identity(api: Api) -> str:
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first.steps).lstrip(".")
 
 
-def _with_bom(info: PageInfo) -> PageInfo:
-    """Mark a page with a byte order mark as damaged, because some JSON readers reject it."""
-    if info.state == "whole":
-        info.state = "damaged"
-        info.problem = "it begins with a byte order mark"
-    return info
-
-
 def _repair(body: bytes) -> bytes:
     """Replace invalid values in *body*, so that its orders can be counted; never landed."""
     text = body.decode(errors="replace").encode()
     text = _CONTROL.sub(b" ", text)
     text = _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", text)
     return _NOT_A_NUMBER.sub(b"null", text)
-
-
-def _classify_without_records(body: bytes, path: tuple[str, ...]) -> PageInfo:
-    """A damaged page if *body* is not JSON; else an unexpected page without the list at *path*."""
-    try:
-        msgspec.json.decode(body, type=Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        return PageInfo("damaged", problem=_not_json(body, error))
-    position = f"under {'.'.join(path)!r}" if path else "at its top"
-    problem = f"it is JSON without a list of orders {position}"
-    return PageInfo("unexpected", is_json=True, problem=problem)
 
 
 def _not_json(body: bytes, error: Exception) -> str:

@@ -4,18 +4,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from orderpull.sources.spec.blocks import (
-    AuthSpec,
-    ChildrenSpec,
-    CursorSpec,
-    ErrorSpec,
-    ExportSpec,
-    LimitsSpec,
-    PagingSpec,
-    ReconcileSpec,
-    RecordsSpec,
-    RequestSpec,
-)
+from orderpull.sources.spec import blocks
 from orderpull.sources.spec.hook import Hook, load_hook
 from orderpull.sources.spec.order import ListPath, Mapping, OrderSpec, mapping_of
 
@@ -29,18 +18,18 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """
 
     title: str
-    request: RequestSpec
+    request: blocks.RequestSpec
     order: OrderSpec
     consume_once: bool = False
-    auth: AuthSpec = AuthSpec()
-    paging: PagingSpec = PagingSpec()
-    cursor: CursorSpec | None = None
-    limits: LimitsSpec = LimitsSpec()
-    records: RecordsSpec = RecordsSpec()
-    errors: list[ErrorSpec] = []
-    children: list[ChildrenSpec] = []
-    reconcile: ReconcileSpec | None = None
-    export: ExportSpec | None = None
+    auth: blocks.AuthSpec = blocks.AuthSpec()
+    paging: blocks.PagingSpec = blocks.PagingSpec()
+    cursor: blocks.CursorSpec | None = None
+    limits: blocks.LimitsSpec = blocks.LimitsSpec()
+    records: blocks.RecordsSpec = blocks.RecordsSpec()
+    errors: list[blocks.ErrorSpec] = []
+    children: list[blocks.ChildrenSpec] = []
+    reconcile: blocks.ReconcileSpec | None = None
+    export: blocks.ExportSpec | None = None
     hook: str | None = None
 
     @cached_property

@@ -19,16 +19,13 @@ from pathlib import Path
 from orderpull.errors import ApiFileError
 from orderpull.sources.http.messages import Request
 
-Sign = Callable[[Request, dict[str, str]], Request]
-Page = Callable[[bytes], bytes]
-
 
 @dataclass(frozen=True, slots=True)
 class Hook:
     """The functions of a hook."""
 
-    sign: Sign | None = None
-    page: Page | None = None
+    sign: Callable[[Request, dict[str, str]], Request] | None = None
+    page: Callable[[bytes], bytes] | None = None
 
 
 @cache

@@ -101,19 +101,15 @@ def _cursor(api: Api, cursor: CursorSpec) -> Iterator[SpecError]:
         names = set(_NAME.findall(cursor.filter_text))
         if "lower" not in names or names - {"lower", "upper"}:
             yield "cursor.filter_text", "it must contain {lower}, and may contain {upper}"
-    yield from _zone(cursor)
+    yield from _paths("cursor", zone_of, timezone=cursor.timezone)
+    if cursor.strategy == "reseek" and cursor.timezone != "UTC":
+        yield "cursor.strategy", "local times are ambiguous in autumn: set window_verify"
     if cursor.window and not cursor.bounded:
         yield "cursor.window", "it needs an upper bound"
     if api.paging.kind == "drain":
         yield "paging.kind", "drain cannot be combined with [cursor]"
     if api.order.modified_at is None:
         yield "order.modified_at", "an API with a [cursor] needs it"
-
-
-def _zone(cursor: CursorSpec) -> Iterator[SpecError]:
-    yield from _paths("cursor", zone_of, timezone=cursor.timezone)
-    if cursor.strategy == "reseek" and cursor.timezone != "UTC":
-        yield "cursor.strategy", "local times are ambiguous in autumn: set window_verify"
 
 
 def _auth(api: Api) -> Iterator[SpecError]:
