@@ -79,9 +79,8 @@ def printable(data: bytes) -> str:
 
 
 def _piece(data: bytes) -> Piece:
-    return (
-        Piece(data.decode(), whole=True) if is_whole(data) else Piece(printable(data), whole=False)
-    )
+    whole = is_whole(data)
+    return Piece(data.decode() if whole else printable(data), whole)
 
 
 class _Splitter:
@@ -107,8 +106,9 @@ class _Splitter:
         while (at := _after(_SEPARATORS, self.body, at)) < size:
             if self.body[at] == _CLOSING:
                 at += 1
-                if again := self._another_list(at):
-                    at = again
+                again = _after(_BLANKS, self.body, at)
+                if not self.layout.path and self.body[again : again + 1] == b"[":
+                    at = again + 1  # the elements of a list that follows the one just closed
                     continue
                 if self._page_ends(start, at):
                     return
@@ -132,11 +132,6 @@ class _Splitter:
             return match.end() if match else None
         at = _after(_BLANKS, self.body, len(_BOM) if self.body.startswith(_BOM) else 0)
         return at + 1 if self.body[at : at + 1] == b"[" else None
-
-    def _another_list(self, closed: int) -> int:
-        """Offset of the elements of a list that follows the one just closed; 0 without a list."""
-        at = _after(_BLANKS, self.body, closed)
-        return at + 1 if not self.layout.path and self.body[at : at + 1] == b"[" else 0
 
     def _page_ends(self, start: int, closed: int) -> bool:
         """True if only the page's own end follows the list just closed."""
@@ -169,7 +164,7 @@ class _Splitter:
         A member that follows the value may belong to it, cut off by a stray bracket.
         """
         cut_off = _MEMBER.match(self.body, end, end + _WINDOW)
-        return (self._followed_well(end) and not cut_off) or self._is_order(start, end)
+        return (self._followed_well(end) and not cut_off) or self.keys <= self._keys_of(start, end)
 
     def _followed_well(self, end: int) -> bool:
         at = _after(_BLANKS, self.body, end)
@@ -195,15 +190,12 @@ class _Splitter:
         while self.scan_budget > 0 and (at := self.body.find(b"{", at, limit)) >= 0:
             end = self._order_end(at) if everywhere else self._value_end(at, limit)
             if end > 0 and is_whole(self.body[at:end]):
-                if self._is_order(at, end) and self._stands_alone(at, end):
+                if self.keys <= self._keys_of(at, end) and self._stands_alone(at, end):
                     return at
                 at = end
             else:
                 at += 1
         return limit
-
-    def _is_order(self, start: int, end: int) -> bool:
-        return self.keys <= self._keys_of(start, end)
 
     def _learn(self, start: int, end: int) -> None:
         """Require from later orders only keys that this order has, and the required ones."""

@@ -7,6 +7,7 @@ same pull. Every page names the pull that landed it, so that a file and its page
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from orderpull.errors import LandingBusy, LandingError
@@ -87,8 +88,10 @@ class InFlightStore:
             else:
                 late.append(file)
         free = max([new, *(page + 1 for page in requests)])
-        moved = [_renumbered(file, free + nth) for nth, file in enumerate(late)]
-        return [self._track(each) for each in [*(requests[n] for n in sorted(requests)), *moved]]
+        for number, file in enumerate(late, start=free):
+            path = file.path.rename(file.path.with_name(part_name(number)))
+            requests[number] = replace(file, path=path, page=number)
+        return [self._track(requests[number]) for number in sorted(requests)]
 
     def pull_of(self, page: int) -> str:
         """Id of the pull whose response becomes *page*."""
@@ -117,11 +120,3 @@ class InFlightStore:
         in_flight.on_discard = forget
         self._requests[in_flight.page] = in_flight
         return in_flight
-
-
-def _renumbered(in_flight: InFlightRequest, page: int) -> InFlightRequest:
-    """Give *in_flight* and its file the number *page*."""
-    path = in_flight.path.with_name(part_name(page))
-    in_flight.path.rename(path)
-    in_flight.path, in_flight.page = path, page
-    return in_flight

@@ -71,12 +71,13 @@ class RateLimit:
 
     :param rate: most requests per second; None: unlimited.
     :param burst: requests that may start at once after an idle time.
+    :ivar interval: shortest time between the starts of two requests, in seconds.
     :ivar shared: several sources use this rate limit.
     """
 
     def __init__(self, rate: float | None, burst: int = 1) -> None:
-        self._interval = 1 / rate if rate else 0.0
-        self._ahead = self._interval * (burst - 1)
+        self.interval = 1 / rate if rate else 0.0
+        self._ahead = self.interval * (burst - 1)
         self._next = 0.0
         self._lock = threading.Lock()
         self.shared = False
@@ -86,19 +87,14 @@ class RateLimit:
         with self._lock:
             now = time.monotonic()
             start = max(self._next, now - self._ahead)
-            self._next = start + self._interval
+            self._next = start + self.interval
         if start > now:
             wait(start - now)
-
-    @property
-    def interval(self) -> float:
-        """Shortest time between the starts of two requests, in seconds."""
-        return self._interval
 
     def slow_down(self, rate: float | None) -> None:
         """Lower the rate limit to *rate*, if *rate* is lower."""
         with self._lock:
-            self._interval = max(self._interval, 1 / rate if rate else 0.0)
+            self.interval = max(self.interval, 1 / rate if rate else 0.0)
 
     def pause_for(self, seconds: float) -> None:
         """Start no request for *seconds*."""

@@ -1,6 +1,7 @@
 """Extract some values from a JSON text without decoding the rest."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -71,12 +72,7 @@ class JsonExtractor:
 
 def _leading_keys(steps: tuple[Step, ...]) -> Keys:
     """The keys of *steps* before the first index."""
-    keys: list[str] = []
-    for step in steps:
-        if isinstance(step, int):
-            break
-        keys.append(step)
-    return tuple(keys)
+    return tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), steps))
 
 
 def _tree(leaves: dict[Keys, Any]) -> type[Struct]:

@@ -8,6 +8,7 @@ version that arrives later wins. Bounds in this hour are widened to include both
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
@@ -16,52 +17,29 @@ _LARGEST_SHIFT = timedelta(hours=3)
 """Upper limit of a clock change; real ones shift a clock by an hour at most."""
 
 
+_PARSERS: dict[str, Callable[[Any], datetime]] = {
+    "iso": lambda value: datetime.fromisoformat(value.strip()),
+    # The time format of mail: Wed, 05 Dec 2018 20:16:55 +0000 (RFC 2822, section 3.3).
+    "rfc2822": parsedate_to_datetime,
+    "unix": lambda value: datetime.fromtimestamp(float(value), UTC),
+    "unix_ms": lambda value: datetime.fromtimestamp(float(value) / 1000, UTC),
+}
+
+_NOT_A_TIME = (ValueError, TypeError, AttributeError, IndexError, OverflowError, OSError)
+
+
 def parse_time(value: object, format: str = "iso", timezone: str = "UTC") -> datetime | None:  # noqa: A002
     """Parse *value* to UTC without zone; None if *value* is not a time in *format*.
 
     :param timezone: time zone of a *value* that names no zone.
     """
-    time = _FORMATS[format](value) if format in _FORMATS else _iso(value)
-    if time is None:
-        return None
     try:
-        if time.tzinfo is None and timezone != "UTC":
-            return _local(time, ZoneInfo(timezone))
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    except (ValueError, OverflowError):
+        time = _PARSERS[format if format in _PARSERS else "iso"](value)
+        if time.tzinfo is None:
+            return time if timezone == "UTC" else _local(time, ZoneInfo(timezone))
+        return time.astimezone(UTC).replace(tzinfo=None)
+    except _NOT_A_TIME:
         return None
-
-
-def _iso(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return datetime.fromisoformat(value.strip())
-    except ValueError:
-        return None
-
-
-def _rfc2822(value: object) -> datetime | None:
-    """The time format of mail: ``Wed, 05 Dec 2018 20:16:55 +0000`` (RFC 2822, section 3.3)."""
-    try:
-        return parsedate_to_datetime(value) if isinstance(value, str) else None
-    except (ValueError, TypeError, IndexError):
-        return None
-
-
-def _unix(value: object, per_second: int = 1) -> datetime | None:
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else None
-        return None if seconds is None else datetime.fromtimestamp(seconds / per_second, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-_FORMATS: dict[str, Callable[[object], datetime | None]] = {
-    "rfc2822": _rfc2822,
-    "unix": _unix,
-    "unix_ms": lambda value: _unix(value, 1000),
-}
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:
