@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import boto3
 from moto.s3.models import s3_backends
 
-from orderpull.landing.s3.landing import ERROR_CONTEXT, S3SourceLanding, client_for
-from orderpull.s3 import Bucket
+from orderpull.landing.s3.landing import S3SourceLanding, landing_at
 from orderpull.settings import LandingSettings
 
 CREDENTIALS = {
@@ -50,10 +49,7 @@ class TestBucket:
 
     def landing(self, source: str = "shop", **more: Any) -> S3SourceLanding:
         """A landing of one source, opened anew."""
-        bucket = Bucket(
-            client_for(self.settings(**more)), self.name, f"raw/{source}/", ERROR_CONTEXT
-        )
-        return S3SourceLanding(bucket, source)
+        return landing_at(self.settings(**more)).source(source)
 
     def keys(self, prefix: str = "raw/shop/") -> list[str]:
         """The keys below *prefix*, without it."""

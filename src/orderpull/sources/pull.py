@@ -289,13 +289,11 @@ class _Pull:
         if moves_cursor and self.initial_cursor and self.result.cursor == self.initial_cursor:
             return False
         reason = f"{pages} pages" if enough_pages else f"{seconds:g} seconds"
-        if self.source.api.consume_once or moves_cursor:
-            level, outlook = logging.INFO, "goes on"
-        else:
-            level = logging.WARNING
-            outlook = "starts again at the same page and needs a higher limit"
+        goes_on = self.source.api.consume_once or moves_cursor
+        again = "starts again at the same page and needs a higher limit"
+        level = logging.INFO if goes_on else logging.WARNING
         log.log(level, "source=%s stopped after %s, as set; the next run %s",
-                self.source.name, reason, outlook)  # fmt: skip
+                self.source.name, reason, "goes on" if goes_on else again)  # fmt: skip
         return True
 
     def _land_and_clear(self, fetched: FetchedPage, page_request: PageRequest) -> None:

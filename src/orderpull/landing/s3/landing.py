@@ -42,7 +42,6 @@ ERROR_CONTEXT = ErrorContext(
 )
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
-_LOCK = ".lock"
 _FIRST_BYTES = 8192
 _NUMBER_TRIES = 10
 
@@ -73,16 +72,12 @@ def landing_at(settings: LandingSettings) -> "S3Landing":
     return S3Landing(match[1], f"{prefix}/" if prefix else "", settings)
 
 
-def client_for(settings: LandingSettings) -> S3Client:
-    """The S3 client for the bucket of *settings*."""
-    return S3Client(settings.endpoint, settings.region, settings.sse, settings.kms_key)
-
-
 class S3Landing(protocol.Landing):
     """The pages of all sources, below one prefix of one bucket."""
 
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
-        self._bucket = Bucket(client_for(settings), bucket, prefix, ERROR_CONTEXT)
+        client = S3Client(settings.endpoint, settings.region, settings.sse, settings.kms_key)
+        self._bucket = Bucket(client, bucket, prefix, ERROR_CONTEXT)
         self._sources: dict[str, S3SourceLanding] = {}
         self._proven = False
 
@@ -333,7 +328,7 @@ class S3SourceLanding(protocol.SourceLanding):
 
     def _new_lease(self) -> Lease:
         owner = self._cache.owner
-        return Lease(self.bucket, _LOCK, source=self.name, owner=owner, pull=self._pull)
+        return Lease(self.bucket, ".lock", source=self.name, owner=owner, pull=self._pull)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

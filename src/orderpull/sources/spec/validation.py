@@ -3,18 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 
+from orderpull.sources.spec import blocks
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import (
-    BODY,
-    HEADER,
-    ChildrenSpec,
-    CursorSpec,
-    ExportSpec,
-    PagingSpec,
-    ReconcileSpec,
-    RequestSpec,
-    TokenSpec,
-)
+from orderpull.sources.spec.blocks import BODY, HEADER
 from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath, keys
 from orderpull.sources.spec.times import zone_of
@@ -53,14 +44,14 @@ def validate(api: Api) -> Iterator[SpecError]:
         yield from _reconcile(api, api.reconcile)
 
 
-def _request(key: str, request: RequestSpec) -> Iterator[SpecError]:
+def _request(key: str, request: blocks.RequestSpec) -> Iterator[SpecError]:
     if not request.path.startswith("/"):
         yield f"{key}.path", f"{request.path!r} does not begin with /"
     if request.body and request.method != "POST":
         yield f"{key}.body", 'a GET has no body: set method = "POST"'
 
 
-def _request_field(key: str, field: str | None, request: RequestSpec) -> Iterator[SpecError]:
+def _request_field(key: str, field: str | None, request: blocks.RequestSpec) -> Iterator[SpecError]:
     """Check that *request* can carry a value in *field*."""
     if field is None or not field.startswith("$"):
         return
@@ -70,7 +61,9 @@ def _request_field(key: str, field: str | None, request: RequestSpec) -> Iterato
         yield key, f"{field!r} is not a field of the body, such as $.variables.after"
 
 
-def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[SpecError]:
+def _paging(
+    key: str, paging: blocks.PagingSpec, request: blocks.RequestSpec
+) -> Iterator[SpecError]:
     needed = {
         "page": ("param", "size"),
         "offset": ("param", "size"),
@@ -89,7 +82,7 @@ def _paging(key: str, paging: PagingSpec, request: RequestSpec) -> Iterator[Spec
         yield f"{key}.kind", "the URL of a next page needs method GET"
 
 
-def _cursor(api: Api, cursor: CursorSpec) -> Iterator[SpecError]:
+def _cursor(api: Api, cursor: blocks.CursorSpec) -> Iterator[SpecError]:
     yield from _paths("cursor", keys, path=cursor.path, server_upper=cursor.server_upper)
     for name in ("lower", "upper", "filter"):
         yield from _request_field(f"cursor.{name}", getattr(cursor, name), api.request)
@@ -127,7 +120,7 @@ def _auth(api: Api) -> Iterator[SpecError]:
         yield from _token(auth.token)
 
 
-def _token(token: TokenSpec) -> Iterator[SpecError]:
+def _token(token: blocks.TokenSpec) -> Iterator[SpecError]:
     if token.grant == "authorization_code" and not token.authorize:
         yield "auth.token.authorize", "authorization_code needs it"
     if token.form and token.body:
@@ -148,7 +141,7 @@ def _names(key: str, text: str) -> Iterator[SpecError]:
             yield key, f"there is no setting {{{name}}}; known: {known}"
 
 
-def _children(key: str, children: ChildrenSpec) -> Iterator[SpecError]:
+def _children(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
     yield from _request(f"{key}.request", children.request)
     yield from _paging(f"{key}.paging", children.paging, children.request)
     yield from _paths(key, keys, key=children.key, into=children.into,
@@ -161,7 +154,7 @@ def _children(key: str, children: ChildrenSpec) -> Iterator[SpecError]:
     yield from _paths(f"{key}.records", ListPath.parse, path=children.records.path)
 
 
-def _reconcile(api: Api, reconcile: ReconcileSpec) -> Iterator[SpecError]:
+def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]:
     for field in reconcile.body:
         if not field.startswith(BODY):
             yield f"reconcile.body.{field}", "not a field of the body, such as $.variables.o"
@@ -183,7 +176,7 @@ def _consume_once(api: Api) -> Iterator[SpecError]:
             yield name, f"a consume-once API cannot have {name}"
 
 
-def _export(api: Api, export: ExportSpec) -> Iterator[SpecError]:
+def _export(api: Api, export: blocks.ExportSpec) -> Iterator[SpecError]:
     if api.request.method != "POST":
         yield "export", "an export is sent like [request], which must be a POST"
     if api.cursor is None:
