@@ -59,7 +59,7 @@ class NaiveClient:
         ask = next(steps)
         try:
             while True:
-                response = source.exchange(source.request(ask), ResponseSink())
+                response = source.send(source.authenticate(source.request(ask)), ResponseSink())
                 yield response.body
                 ask = steps.send(reader.parse(response.body, response.headers))
         except StopIteration:

@@ -22,7 +22,15 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
     """
     scheme, separator, _ = settings.url.partition("://")
     if not separator:
-        return _folder(settings, folder)
+        for key in _ONLY_S3:
+            if getattr(settings, key) is not None:
+                raise SettingsError(
+                    f"landing.{key} is set, and landing.url is a folder.",
+                    f"Take landing.{key} out, or set landing.url to s3://BUCKET/PREFIX.",
+                )
+        from orderpull.landing.local import LocalLanding
+
+        return LocalLanding((folder / settings.url).absolute())
     if scheme != "s3":
         raise SettingsError(
             f"landing.url is {without_password(settings.url)!r}: {scheme} is not a landing that "
@@ -37,15 +45,3 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
     from orderpull.landing.s3.landing import landing_at
 
     return landing_at(settings)
-
-
-def _folder(settings: LandingSettings, folder: Path) -> "Landing":
-    from orderpull.landing.local import LocalLanding
-
-    for key in _ONLY_S3:
-        if getattr(settings, key) is not None:
-            raise SettingsError(
-                f"landing.{key} is set, and landing.url is a folder.",
-                f"Take landing.{key} out, or set landing.url to s3://BUCKET/PREFIX.",
-            )
-    return LocalLanding((folder / settings.url).absolute())

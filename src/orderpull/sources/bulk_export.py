@@ -68,7 +68,18 @@ class BulkExport:
         status = self._poll(spec, self._stored_id() or self._submit(spec, since, until))
         url, count = status.get("url"), status.get("count")
         expected = int(count) if count is not None and str(count).isdecimal() else None
-        return self._download(spec, str(url) if url else None, expected)
+        if not url:
+            return
+        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
+            file = Path(folder) / "export.jsonl"
+            download_file(str(url), file, self.endpoint.settings.timeout, self.fetcher.stop)
+            orders = sum(chunk.orders for chunk in self._chunks(spec, file))
+            if expected is not None and orders != expected:
+                raise SourceUnexpected(
+                    f"The export has {orders} orders; the API reports {expected}.",
+                    "Run again: the export is downloaded again.",
+                )
+            yield from self._chunks(spec, file)
 
     def clear_state(self) -> None:
         """Delete the note of the export, so that the next run does not resume it."""
@@ -122,20 +133,6 @@ class BulkExport:
         except msgspec.DecodeError:
             return {}
         return {name: extracted.get(path) for name, path in used.items()}
-
-    def _download(self, spec: ExportSpec, url: str | None, expected: int | None) -> Iterator[Chunk]:
-        if url is None:
-            return
-        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-            file = Path(folder) / "export.jsonl"
-            download_file(url, file, self.endpoint.settings.timeout, self.fetcher.stop)
-            orders = sum(chunk.orders for chunk in self._chunks(spec, file))
-            if expected is not None and orders != expected:
-                raise SourceUnexpected(
-                    f"The export has {orders} orders; the API reports {expected}.",
-                    "Run again: the export is downloaded again.",
-                )
-            yield from self._chunks(spec, file)
 
     def _chunks(self, spec: ExportSpec, file: Path) -> Iterator[Chunk]:
         """The chunks of *file*. :raises SourceUnexpected: a line does not follow its order."""

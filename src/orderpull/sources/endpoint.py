@@ -110,10 +110,6 @@ class Endpoint:
         """Method and URL of *request* without secrets, for the landing and the log."""
         return self.authenticator.redact(f"{request.method} {self.client.base_url}{request.target}")
 
-    def exchange(self, request: Request, sink: ResponseSink) -> Response:
-        """Authenticate and send *request*. :raises SourceError: nothing was sent."""
-        return self.send(self.authenticate(request), sink)
-
     def authenticate(self, request: Request) -> Request:
         """Add credentials and the hook's signature to *request*.
 
@@ -192,7 +188,7 @@ class Endpoint:
 
     def _fetch_once(self, page_request: PageRequest) -> tuple[int, SourceError | None]:
         """Send *page_request* once; return status and error."""
-        response = self.exchange(self.request(page_request), ResponseSink())
+        response = self.send(self.authenticate(self.request(page_request)), ResponseSink())
         info = parse_response(response, PageParser(self.api))
         return response.status, None if is_ok(response, info) else self.error_for(response, info)
 

@@ -215,11 +215,8 @@ class Fetcher:
             fetched.error = None
             return fetched
         fetched.response.problem = "the process was killed meanwhile"
-        fetched.error = PossibleLoss(
-            f"A process was killed during a response of {self.endpoint.where}; "
-            f"{_kept_bytes(fetched.response, draft.page)}.",
-            _COMPARE,
-        )
+        event = f"A process was killed during a response of {self.endpoint.where}"
+        fetched.error = _possible_loss(event, fetched.response, draft.page)
         return fetched
 
     def _consumed_page(self, draft: InFlightRequest, response: Response) -> FetchedPage:
@@ -228,11 +225,9 @@ class Fetcher:
         fetched = FetchedPage(draft.request, response, info, draft)
         if response.status not in _SUCCESS or not info.is_json:
             fetched.loss = True
-            fetched.error = PossibleLoss(
-                f"{self.endpoint.where} did not answer in full ({failure_text(response, info)}); "
-                f"{_kept_bytes(response, draft.page)}.",
-                _COMPARE,
-            )
+            failure = failure_text(response, info)
+            event = f"{self.endpoint.where} did not answer in full ({failure})"
+            fetched.error = _possible_loss(event, response, draft.page)
         elif not info.has_records:
             fetched.error = self.endpoint.error_for(response, info)
         return fetched
@@ -265,9 +260,8 @@ class _DraftRecorder(ResponseSink):
             self.draft = None
 
 
-def _kept_bytes(response: Response, page: int) -> str:
+def _possible_loss(event: str, response: Response, page: int) -> PossibleLoss:
     size = len(response.body)
-    return f"{size} bytes arrived and are kept as page {page}" if size else "no byte arrived"
-
-
-_COMPARE = "Orders may be lost: compare with the shop, then run again."
+    kept = f"{size} bytes arrived and are kept as page {page}" if size else "no byte arrived"
+    hint = "Orders may be lost: compare with the shop, then run again."
+    return PossibleLoss(f"{event}; {kept}.", hint)

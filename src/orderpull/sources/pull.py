@@ -371,8 +371,7 @@ class _Pull:
         :raises PossibleLoss: orders may be lost with such a request.
         """
         for draft in self.landing.requests_in_flight():
-            landed = draft.page < self.next_page
-            fetched = None if landed else self.fetcher.recover(draft)
+            fetched = self.fetcher.recover(draft) if draft.page >= self.next_page else None
             if fetched is None:
                 draft.discard()
             else:

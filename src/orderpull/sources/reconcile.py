@@ -31,21 +31,21 @@ class IdExtractor:
 
         :raises SourceUnexpected: an id cannot be read; its order would then seem to be deleted.
         """
-        return [self._id(raw) for body in bodies for raw in self._records(body)]
-
-    def _records(self, body: bytes) -> list[msgspec.Raw]:
         try:
-            return self.parser.records(self.parser.json(body))
+            records = (
+                raw for body in bodies for raw in self.parser.records(self.parser.json(body))
+            )
+            return [self._id(raw) for raw in records]
         except (msgspec.DecodeError, RecursionError) as error:
-            raise _unreadable() from error
+            raise SourceUnexpected(
+                "The list of all orders has an order whose id cannot be read.",
+                "No order is marked as deleted.",
+            ) from error
 
     def _id(self, raw: msgspec.Raw) -> str:
-        try:
-            value = self._extractor.decode(raw).get(self._path)
-        except msgspec.DecodeError as error:
-            raise _unreadable() from error
+        value = self._extractor.decode(raw).get(self._path)
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise _unreadable()
+            raise msgspec.ValidationError("not an id")
         return str(value).replace("\0", "")  # as in the normalizing SQL
 
 
@@ -79,13 +79,6 @@ def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
     raise SourceUnstable(
         f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
         "No order is marked as deleted; the next run lists all orders again.",
-    )
-
-
-def _unreadable() -> SourceUnexpected:
-    return SourceUnexpected(
-        "The list of all orders has an order whose id cannot be read.",
-        "No order is marked as deleted.",
     )
 
 

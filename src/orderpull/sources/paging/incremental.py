@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
-from orderpull.sources.paging.flows import (
-    PageFlow,
-    Pager,
-    PageRequest,
-    Params,
-    Position,
-)
+from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest, Params, Position
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import CursorSpec, PagingSpec
