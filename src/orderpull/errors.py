@@ -1,36 +1,7 @@
 """The errors of orderpull, by what the user should do.
 
-::
-
-    OrderpullError
-    ├── UsageError                 exit 2  mend the command or the file it names
-    │   ├── SettingsError                  orderpull.toml or the environment
-    │   └── ApiFileError                   an API's .toml
-    ├── ScheduleError              exit 2  give the schedule a folder that it can write
-    │   └── ScheduleBusy                   another schedule runs with these settings
-    ├── LandingError               exit 2  free disk space, or restore the folder
-    │   ├── LandingBusy                    another orderpull pulls this source: wait
-    │   └── LandingMismatch                these pages belong to another warehouse
-    ├── DestinationError           exit 2  start, reach, unlock or choose the warehouse
-    │   ├── DestinationBusy                another program has the lock: close it, or wait
-    │   │   └── Overtaken                  another orderpull loaded the source meanwhile: run again
-    │   ├── DestinationForeign             not made by orderpull: choose another one
-    │   ├── RightMissing                   a right of its user is missing: grant it
-    │   └── SchemaTooNew                   update orderpull
-    ├── SourceError                exit 1  one source failed; the others continued
-    │   ├── SourceUnreachable              address, network, certificate
-    │   ├── SourceRefused                  token, rights, path
-    │   │   └── SourceExpired                  the token has expired
-    │   ├── SourceBusy                     rate limit or outage: the next run goes on
-    │   │   └── SourceBroken                   it fails with 5xx at each attempt
-    │   ├── SourceUnexpected               the response has no orders
-    │   ├── SourceUnstable                 orders changed faster than they could be read
-    │   └── PossibleLoss                   a consume-once response was incomplete
-    ├── RejectLimitExceeded        exit 1  check the rejects, then load --accept-rejects
-    ├── CorruptPage                exit 1  a landed page has changed: restore it
-    └── Interrupted                exit 128 + signal
-
-A destination that fails after the pull exits 1 instead of 2, because pages wait in the landing.
+Each class names the fault, then the next step. A destination that fails after the pull exits 1
+instead of 2, because pages wait in the landing.
 """
 
 
@@ -53,7 +24,7 @@ class OrderpullError(Exception):
 
 
 class UsageError(OrderpullError):
-    """The command, or a file it names, is wrong."""
+    """The command, or a file it names, is wrong: mend it."""
 
     exit_code = 2
 
@@ -77,13 +48,13 @@ class ScheduleBusy(ScheduleError):
 
 
 class LandingError(OrderpullError):
-    """The landing cannot be read or written."""
+    """The landing cannot be read or written: free disk space, or restore the folder."""
 
     exit_code = 2
 
 
 class LandingBusy(LandingError):
-    """Another process is pulling this source into this landing."""
+    """Another process is pulling this source into this landing: wait."""
 
 
 class LandingMismatch(LandingError):
@@ -94,29 +65,29 @@ class LandingMismatch(LandingError):
 
 
 class DestinationError(OrderpullError):
-    """The warehouse cannot be used."""
+    """The warehouse cannot be used: start, reach, unlock or choose it."""
 
     exit_code = 2
 
 
 class DestinationBusy(DestinationError):
-    """Another process holds the warehouse's lock for longer than ``lock_wait``."""
+    """Another process holds the warehouse's lock for longer than ``lock_wait``: close it."""
 
 
 class Overtaken(DestinationBusy):
-    """Another process loaded the same source at the same time; this one changed nothing."""
+    """Another process loaded the source meanwhile; this one changed nothing: run again."""
 
 
 class DestinationForeign(DestinationError):
-    """The warehouse contains tables that orderpull did not create."""
+    """The warehouse contains tables that orderpull did not create: choose another one."""
 
 
 class RightMissing(DestinationError):
-    """The warehouse's user lacks a right."""
+    """The warehouse's user lacks a right: grant it."""
 
 
 class SchemaTooNew(DestinationError):
-    """A newer orderpull created or migrated the warehouse."""
+    """A newer orderpull created or migrated the warehouse: update orderpull."""
 
 
 class SourceError(OrderpullError):
@@ -132,7 +103,7 @@ class SourceRefused(SourceError):
 
 
 class SourceBusy(SourceError):
-    """The API is down, or its rate limit needs a longer wait than this run allows."""
+    """The API is down, or its rate limit needs a longer wait: the next run goes on."""
 
 
 class SourceBroken(SourceBusy):
@@ -156,11 +127,11 @@ class PossibleLoss(SourceError):
 
 
 class RejectLimitExceeded(OrderpullError):
-    """A batch has too many rejects; it was not loaded."""
+    """A batch has too many rejects: check them, then ``load --accept-rejects``."""
 
 
 class CorruptPage(OrderpullError):
-    """A landed page has changed since it was landed."""
+    """A landed page has changed since it was landed: restore it."""
 
 
 class Interrupted(OrderpullError):

@@ -1,7 +1,7 @@
 """Load one source's landed pages in bounded batches, one transaction each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import duckdb
@@ -60,6 +60,7 @@ class PendingPages:
         return [*noted["gaps"], *self.landing.pages(after=noted["through"])]
 
 
+@dataclass(eq=False)
 class PageLoader:
     """Loads one source's pages through the open *loader* of a destination.
 
@@ -67,31 +68,23 @@ class PageLoader:
     :param accept_rejects: load even batches with more rejects than ``reject_limit``.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        pending: PendingPages,
-        loader: Loader,
-        record: RunRecord,
-        normalizers: Normalizers | None = None,
-        *,
-        accept_rejects: bool = False,
-    ) -> None:
-        self.source = source
-        self.pending = pending
-        self.landing = pending.landing
-        self.loader = loader
-        self.run = record
-        self.state = loader.state(source.name)
-        self._normalizers = normalizers or Normalizers(loader.stage)
-        self.accept_rejects = accept_rejects
-        self.possible_loss: set[int] = set()
-        self.changed = 0
+    source: Source
+    pending: PendingPages
+    loader: Loader
+    run: RunRecord
+    normalizers: Normalizers
+    accept_rejects: bool = field(default=False, kw_only=True)
+    possible_loss: set[int] = field(default_factory=set, init=False)
+    changed: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.landing = self.pending.landing
+        self.state = self.loader.state(self.source.name)
 
     @property
     def normalizer(self) -> Normalizer:
         """The normalizer for the source's pages, created on first use."""
-        return self._normalizers.of(self.source.api, self.source.settings.ordernumber)
+        return self.normalizers.of(self.source.api, self.source.settings.ordernumber)
 
     def load(self) -> Iterator[None]:
         """Load the pending pages, and yield after each batch.

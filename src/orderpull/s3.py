@@ -243,18 +243,14 @@ class Bucket:
     def _pages(
         self, folder: str, after: str = "", page_size: int = 1000, delimiter: str = "/"
     ) -> Iterator[dict[str, Any]]:
-        parameters: dict[str, Any] = {
-            "Prefix": self.prefix + folder, "Delimiter": delimiter, "MaxKeys": page_size
-        }  # fmt: skip
-        if after:
-            parameters["StartAfter"] = self.prefix + folder + after
-        while True:
-            with self._translated_errors("list"):
-                page = self.s3.client.list_objects_v2(Bucket=self.name, **parameters)
-            yield page
-            if not page.get("IsTruncated"):
-                return
-            parameters["ContinuationToken"] = page["NextContinuationToken"]
+        with self._translated_errors("list"):
+            yield from self.s3.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name,
+                Prefix=self.prefix + folder,
+                Delimiter=delimiter,
+                PaginationConfig={"PageSize": page_size},
+                **({"StartAfter": self.prefix + folder + after} if after else {}),
+            )
 
     def _put(
         self, key: str, data: bytes, metadata: Mapping[str, str], condition: Mapping[str, str]

@@ -162,7 +162,7 @@ def test_a_registered_address_of_this_machine_is_waited_at(
     with CallbackServer(RedirectUri.of(f"http://localhost:{port}/signed/in", 0)) as server:
         begun_here = Login(login.settings, "shop", server.redirect_uri)
         assert begun_here.redirect_uri == f"http://localhost:{port}/signed/in"
-        server._finish = begun_here.finish
+        server._login = begun_here
         assert visited(f"http://127.0.0.1:{port}/favicon.ico")[0] == 404
         assert visited(agreed(begun_here.url).replace("localhost", "127.0.0.1"))[0] == 200
         server.wait(begun_here, 20)

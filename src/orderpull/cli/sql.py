@@ -9,6 +9,7 @@ from orderpull.cli.shared import print_error, settings_in_force
 
 if TYPE_CHECKING:
     from orderpull.destinations.protocol import QueryResult
+    from orderpull.operate.query import OutputFormat
     from orderpull.settings import Settings
 
 
@@ -35,7 +36,7 @@ def sql(query: str | None, limit: int | None, *, as_csv: bool, as_json: bool) ->
 
     settings = settings_in_force()
     as_csv = as_csv or not sys.stdout.isatty()
-    output = operate.JSON if as_json else operate.CSV if as_csv else None
+    output: OutputFormat | None = "json" if as_json else "csv" if as_csv else None
     if query is None and sys.stdin.isatty():
         _start_shell(settings, limit or operate.DEFAULT_ROWS)
         return

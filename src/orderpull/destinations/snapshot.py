@@ -92,15 +92,10 @@ class Snapshot:
         except duckdb.Error:
             return True
         try:
-            if _read(connection, _PROGRESS, "warehouse") != _read(
-                connection, _PROGRESS, "snapshot"
-            ):
+            if _differ(connection, _PROGRESS):
                 return True
-            same = _read(connection, _LAST_RUN, "warehouse") == _read(
-                connection, _LAST_RUN, "snapshot"
-            )
             interval = self.path.stat().st_size / FRESHNESS_BYTES_PER_SECOND
-            return not same and self._age() >= interval
+            return _differ(connection, _LAST_RUN) and self._age() >= interval
         except duckdb.Error:
             return True
         finally:
@@ -113,8 +108,12 @@ class Snapshot:
             return float("inf")
 
 
-def _read(connection: duckdb.DuckDBPyConnection, query: str, database: str) -> object:
-    return connection.execute(query.format(database)).fetchone()
+def _differ(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    rows = [
+        connection.execute(query.format(database)).fetchone()
+        for database in ("warehouse", "snapshot")
+    ]
+    return rows[0] != rows[1]
 
 
 def _copy_bytes(source: int, target: int) -> None:

@@ -175,14 +175,9 @@ def _os_errors(folder: Path) -> Iterator[None]:
     """Turn errors of the file system into a :class:`UsageError`."""
     try:
         yield
-    except OSError as error:
-        raise _not_written(folder, error.strerror or str(error)) from None
-    except duckdb.Error as error:
-        raise _not_written(folder, str(error).splitlines()[0].rstrip(".")) from None
-
-
-def _not_written(folder: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"{folder} could not be written: {reason}.",
-        "Free disk space or change its permissions; no file was replaced by half of another.",
-    )
+    except (OSError, duckdb.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0].rstrip(".")
+        raise UsageError(
+            f"{folder} could not be written: {reason}.",
+            "Free disk space or change its permissions; no file was replaced by half of another.",
+        ) from None

@@ -8,10 +8,8 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -140,38 +138,39 @@ class Login:
             raise SettingsError(f"{where} {how}.", "No login is needed.")
 
 
-class CallbackServer:
+class CallbackServer(ThreadingHTTPServer):
     """The HTTP server on this machine that receives the browser's redirect.
 
     :raises SettingsError: the port is in use.
     """
+
+    daemon_threads = True
 
     def __init__(self, redirect_uri: RedirectUri) -> None:
         self._ended = threading.Event()
         self._once = threading.Lock()
         self._received = False
         self._error: OrderpullError | None = None
-        self._finish: Callable[[str], None] | None = None
-        self._server = _listen(redirect_uri.port or 0, self._answer, self._page_sent)
-        uri = redirect_uri.uri.replace("{port}", str(self._server.server_port))
+        self._login: Login | None = None
+        port = redirect_uri.port or 0
+        try:
+            super().__init__((HOST, port), _CallbackHandler)
+        except OSError as error:
+            raise SettingsError(
+                f"Cannot listen on port {port} of this machine: {error.strerror}.",
+                "Close the program that uses it, or choose another --port.",
+            ) from None
+        uri = redirect_uri.uri.replace("{port}", str(self.server_port))
         self.redirect_uri = RedirectUri(uri, redirect_uri.port)
         self._path = urlsplit(uri).path or "/"
 
     def __enter__(self) -> Self:
-        thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
-        )
-        thread.start()
+        threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
 
     def wait(self, login: Login, seconds: float) -> None:
         """Wait until *login* is finished.
@@ -179,7 +178,7 @@ class CallbackServer:
         :raises SourceRefused: no redirect arrived within *seconds*.
         :raises OrderpullError: :meth:`Login.finish` failed.
         """
-        self._finish = login.finish
+        self._login = login
         until = time.monotonic() + seconds
         while not self._ended.wait(POLL_SECONDS):
             if time.monotonic() > until:
@@ -191,64 +190,46 @@ class CallbackServer:
         if self._error is not None:
             raise self._error
 
-    def _answer(self, target: str) -> tuple[int, str]:
+    def answer(self, target: str) -> tuple[int, str]:
         """Return the status and the page for a request of *target*."""
-        if urlsplit(target).path != self._path or self._finish is None:
+        if urlsplit(target).path != self._path or self._login is None:
             return 404, _PAGE.format("Not found", "Nothing is expected at this address.")
         with self._once:
             if not self._received:
                 self._received = True
                 try:
-                    self._finish(target)
+                    self._login.finish(target)
                 except OrderpullError as error:
                     self._error = error
         if self._error is not None:
             return 400, _PAGE.format("That did not work", "The terminal shows the reason.")
         return 200, _PAGE.format("Signed in", "You can close this page; orderpull goes on.")
 
-    def _page_sent(self) -> None:
+    def page_sent(self) -> None:
         """End the wait once the browser has its page."""
         if self._received:
             self._ended.set()
 
 
-def _listen(
-    port: int, answer: Callable[[str], tuple[int, str]], on_page_sent: Callable[[], None]
-) -> ThreadingHTTPServer:
-    """Start listening on this machine's loopback address.
+class _CallbackHandler(BaseHTTPRequestHandler):
+    server: CallbackServer
+    timeout = _SILENT_SECONDS
 
-    :param answer: returns status and page for a request target.
-    :param on_page_sent: is called after each page is sent.
-    """
+    def do_GET(self) -> None:
+        status, page = self.server.answer(self.path)
+        body = page.encode()
+        self.send_response(status)
+        for name, value in (
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.server.page_sent()
 
-    class _CallbackHandler(BaseHTTPRequestHandler):
-        timeout = _SILENT_SECONDS
-
-        def do_GET(self) -> None:
-            status, page = answer(self.path)
-            body = page.encode()
-            self.send_response(status)
-            for name, value in (
-                ("Content-Type", "text/html; charset=utf-8"),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                ("Referrer-Policy", "no-referrer"),
-                ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-            ):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            on_page_sent()
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing, because the URL contains the code."""
-
-    try:
-        server = ThreadingHTTPServer((HOST, port), _CallbackHandler)
-    except OSError as error:
-        raise SettingsError(
-            f"Cannot listen on port {port} of this machine: {error.strerror}.",
-            "Close the program that uses it, or choose another --port.",
-        ) from None
-    server.daemon_threads = True
-    return server
+    def log_message(self, *_: object) -> None:
+        """Log nothing, because the URL contains the code."""

@@ -22,8 +22,6 @@ DEFAULT_ROWS = 1000
 """Rows shown on a terminal without --limit."""
 
 OutputFormat = Literal["csv", "json"]
-CSV: OutputFormat = "csv"
-JSON: OutputFormat = "json"
 
 VIEW_COLUMNS = {
     "average": ("number", "pieces per order, over counted orders with items"),
@@ -94,7 +92,7 @@ def write(answer: QueryResult, output: OutputFormat, out: TextIO, limit: int | N
     On a terminal, control characters are escaped; files and pipes get them unchanged.
     """
     rows = answer.rows if limit is None else islice(answer.rows, limit)
-    if output == CSV:
+    if output == "csv":
         _write_csv(answer.columns, rows, out)
     else:
         _write_json(answer.columns, rows, out)

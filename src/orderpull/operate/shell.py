@@ -7,6 +7,7 @@ cancels the statement. Each statement reads the current state of the warehouse.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderpull.destinations.protocol import QueryResult
@@ -22,6 +23,7 @@ HISTORY_LINES = 1000
 _ENDS = {"\\q", "exit", "quit", "exit;", "quit;"}
 
 
+@dataclass
 class Shell:
     """A session of the shell.
 
@@ -29,21 +31,12 @@ class Shell:
     :param echo: prints a line. :param read: reads a line after a prompt.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        show: Callable[[QueryResult], None],
-        print_error: Callable[[OrderpullError], None],
-        echo: Callable[[str], None],
-        *,
-        read: Callable[[str], str] = input,
-    ) -> None:
-        self.settings = settings
-        self.show = show
-        self.print_error = print_error
-        self.echo = echo
-        self.read = read
-        self._begun = ""
+    settings: Settings
+    show: Callable[[QueryResult], None]
+    print_error: Callable[[OrderpullError], None]
+    echo: Callable[[str], None]
+    read: Callable[[str], str] = input
+    _begun: str = field(default="", init=False)
 
     def run(self) -> None:
         """Read and execute lines until the user ends the session."""

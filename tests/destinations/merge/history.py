@@ -17,6 +17,7 @@ from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Counts, Kind, RunRecord
 from orderpull.loading import PageLoader, PendingPages
 from orderpull.model import DATA_TABLES
+from orderpull.normalize.normalizer import Normalizers
 from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.api import Api
@@ -151,7 +152,8 @@ class History:
     def _loader(self, command: Any) -> PageLoader:
         source = Source(self.name, self.settings, self.api)
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
-        return PageLoader(source, PendingPages(self.landing), self.loader, record)
+        pending, normalizers = PendingPages(self.landing), Normalizers(self.loader.stage)
+        return PageLoader(source, pending, self.loader, record, normalizers)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """Rows of *table* that are this shop's, in an order that is always the same."""
