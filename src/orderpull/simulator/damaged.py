@@ -2,31 +2,61 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 Span = tuple[int, int]
 QUANTITY = re.compile(rb'("quantity":)[^,}\]]+')
 
 
+class Page:
+    """A good body with orders, and the offsets where damage is done to it.
+
+    The damaged order, from `start` to `end`, is the nearest to the middle that has a string. `text`
+    is just inside its last string, `before` the end of the order before it, `last` that of the
+    last order.
+    """
+
+    def __init__(self, body: bytes, spans: list[Span]) -> None:
+        middle = len(spans) // 2
+        nearest = sorted(range(len(spans)), key=lambda position: abs(position - middle))
+        with_text = (each for each in nearest if b'":"' in body[slice(*spans[each])])
+        self.body = body
+        self.spans = spans
+        self.position = next(with_text, middle)
+        self.start, self.end = spans[self.position]
+        self.last = spans[-1][1]
+        self.before = spans[self.position - 1][1] if self.position else self.start
+        quote = body.rfind(b'":"', self.start, self.end)
+        self.text = self.start + 1 if quote < 0 else quote + 3
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One kind of damage, done at one order near the middle of the page (the struck order)."""
+    """One kind of damage, and which orders stay whole: all, all before the damaged one, or others.
+
+    `spoil` returns the damaged body of a page.
+    """
 
     kind: str
     sentence: str
-    spoil: Callable[[bytes, Sequence[Span], int], bytes]
-    kept: Callable[[int, int], range | frozenset[int]]
+    spoil: Callable[[Page], bytes]
+    intact: Literal["all", "before", "others"]
 
     def apply(self, body: bytes) -> bytes:
         """Return the damaged body; a body without orders loses its last byte instead."""
         spans = order_spans(body)
-        return self.spoil(body, spans, struck(body, spans)) if spans else body[:-1]
+        return self.spoil(Page(body, spans)) if spans else body[:-1]
 
     def whole(self, body: bytes) -> frozenset[int]:
         """Return the positions of the orders that stay whole when this good body is damaged."""
         spans = order_spans(body)
-        return frozenset(self.kept(len(spans), struck(body, spans))) if spans else frozenset()
+        orders = frozenset(range(len(spans)))
+        if not spans or self.intact == "all":
+            return orders
+        damaged = Page(body, spans).position
+        return frozenset(range(damaged)) if self.intact == "before" else orders - {damaged}
 
 
 def order_spans(body: bytes) -> list[Span]:
@@ -48,124 +78,81 @@ def order_spans(body: bytes) -> list[Span]:
     return spans
 
 
-def struck(body: bytes, spans: Sequence[Span]) -> int:
-    """Return the position of the struck order: the nearest to the middle that has a string."""
-    middle = len(spans) // 2
-    nearest = sorted(range(len(spans)), key=lambda position: abs(position - middle))
-    return next(
-        (position for position in nearest if b'":"' in body[slice(*spans[position])]), middle
-    )
-
-
 def _after_blanks(text: str, at: int) -> int:
     while text[at : at + 1].isspace():
         at += 1
     return at
 
 
-def _in_last_text(body: bytes, span: Span) -> int:
-    """Return the offset just inside the last string of an order, or inside the order itself."""
-    at = body.rfind(b'":"', *span)
-    return span[0] + 1 if at < 0 else at + 3
+def _cut(kind: str, sentence: str, end: Callable[[Page], bytes]) -> Damage:
+    """Send the page up to some point; `end` returns that part."""
+    return Damage(kind, sentence, end, "before")
 
 
-def _insert(what: bytes) -> Callable[[bytes, Sequence[Span], int], bytes]:
-    def spoil(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-        at = _in_last_text(body, spans[position])
-        return body[:at] + what + body[at:]
+def _between(kind: str, sentence: str, what: bytes) -> Damage:
+    """Put `what` in place of the comma before the damaged order."""
 
-    return spoil
+    def spoil(page: Page) -> bytes:
+        return page.body[: page.before] + what + page.body[page.start :]
 
-
-def _cut_in_text(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-    return body[: _in_last_text(body, spans[position])]
+    return Damage(kind, sentence, spoil, "all")
 
 
-def _cut_in_letter(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-    return _cut_in_text(body, spans, position) + "é".encode()[:1]
+def _inside(kind: str, name: str, what: bytes) -> Damage:
+    """Put `what` into the last string of the damaged order."""
+
+    def spoil(page: Page) -> bytes:
+        return page.body[: page.text] + what + page.body[page.text :]
+
+    return Damage(kind, f"has {name} inside one order", spoil, "others")
 
 
-def _cut_between(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-    return body[: spans[position][0]]
+def _not_a_number(page: Page) -> bytes:
+    spoilt, count = QUANTITY.subn(rb"\1NaN", page.body[page.start : page.end], count=1)
+    order = spoilt if count else b'{"quantity":NaN}'
+    return page.body[: page.start] + order + page.body[page.end :]
 
 
-def _between(what: bytes) -> Callable[[bytes, Sequence[Span], int], bytes]:
-    """Put `what` in place of the comma before the struck order."""
-
-    def spoil(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-        start = spans[position][0]
-        end_before = spans[position - 1][1] if position else start
-        return body[:end_before] + what + body[start:]
-
-    return spoil
-
-
-def _not_a_number(body: bytes, spans: Sequence[Span], position: int) -> bytes:
-    start, end = spans[position]
-    spoilt, count = QUANTITY.subn(rb"\1NaN", body[start:end], count=1)
-    return body[:start] + (spoilt if count else b'{"quantity":NaN}') + body[end:]
-
-
-def _unclosed(body: bytes, spans: Sequence[Span], _: int) -> bytes:
-    return body[: spans[-1][1]]
-
-
-def _trailing_comma(body: bytes, spans: Sequence[Span], _: int) -> bytes:
-    end = spans[-1][1]
-    return body[:end] + b"," + body[end:]
-
-
-def _with_mark(body: bytes, _: Sequence[Span], __: int) -> bytes:
-    return b"\xef\xbb\xbf" + body
-
-
-def _all(orders: int, _: int) -> range:
-    return range(orders)
-
-
-def _before(_: int, position: int) -> range:
-    return range(position)
-
-
-def _others(orders: int, position: int) -> frozenset[int]:
-    return frozenset(range(orders)) - {position}
+def _trailing_comma(page: Page) -> bytes:
+    return page.body[: page.last] + b"," + page.body[page.last :]
 
 
 CATALOGUE = (
-    Damage("cut-in-text", "ends inside a text", _cut_in_text, _before),
-    Damage("cut-in-letter", "ends inside a letter of two bytes", _cut_in_letter, _before),
-    Damage("cut-between-orders", "ends after the comma between two orders", _cut_between, _before),
-    Damage("no-closing-bracket", "lacks the closing bracket", _unclosed, _all),
-    Damage("trailing-comma", "has a comma after the last order", _trailing_comma, _all),
-    Damage("missing-comma", "lacks the comma between two orders", _between(b""), _all),
-    Damage(
-        "garbage",
-        "has something else between two orders",
-        _between(b",<b>Warning</b>: cache is stale,"),
-        _all,
+    _cut("cut-in-text", "ends inside a text", lambda page: page.body[: page.text]),
+    _cut(
+        "cut-in-letter",
+        "ends inside a letter of two bytes",
+        lambda page: page.body[: page.text] + "é".encode()[:1],
     ),
-    Damage("second-array", "is two arrays glued together", _between(b"]["), _all),
-    Damage("byte-order-mark", "begins with a byte order mark", _with_mark, _all),
-    Damage(
-        "invalid-utf8", "has a byte that is no UTF-8 inside one order", _insert(b"\xff"), _others
+    _cut(
+        "cut-between-orders",
+        "ends after the comma between two orders",
+        lambda page: page.body[: page.start],
     ),
     Damage(
-        "lone-surrogate", "has half a surrogate pair inside one order", _insert(b"\\ud83d"), _others
+        "no-closing-bracket",
+        "lacks the closing bracket",
+        lambda page: page.body[: page.last],
+        "all",
     ),
+    Damage("trailing-comma", "has a comma after the last order", _trailing_comma, "all"),
+    _between("missing-comma", "lacks the comma between two orders", b""),
+    _between(
+        "garbage", "has something else between two orders", b",<b>Warning</b>: cache is stale,"
+    ),
+    _between("second-array", "is two arrays glued together", b"]["),
     Damage(
-        "control-character",
-        "has a raw control character inside one order",
-        _insert(b"\x01"),
-        _others,
+        "byte-order-mark",
+        "begins with a byte order mark",
+        lambda page: b"\xef\xbb\xbf" + page.body,
+        "all",
     ),
-    Damage("nul-byte", "has a NUL byte inside one order", _insert(b"\0"), _others),
-    Damage(
-        "unescaped-quotes",
-        "has quotes without escape inside one order",
-        _insert(b'the "big" shop'),
-        _others,
-    ),
-    Damage("not-a-number", "has the value NaN inside one order", _not_a_number, _others),
+    _inside("invalid-utf8", "a byte that is no UTF-8", b"\xff"),
+    _inside("lone-surrogate", "half a surrogate pair", b"\\ud83d"),
+    _inside("control-character", "a raw control character", b"\x01"),
+    _inside("nul-byte", "a NUL byte", b"\0"),
+    _inside("unescaped-quotes", "quotes without escape", b'the "big" shop'),
+    Damage("not-a-number", "has the value NaN inside one order", _not_a_number, "others"),
 )
 
 DAMAGED: dict[str, Damage] = {damage.kind: damage for damage in CATALOGUE}

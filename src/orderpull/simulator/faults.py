@@ -7,9 +7,11 @@ from email.utils import formatdate
 
 from .damaged import DAMAGED, Damage
 from .profile import Response, json_response
-from .script import Script, cut_point, head, healthy, whole_within
+from .script import Ending, Script, cut_point, head, healthy, whole_within
 
 Options = dict[str, str]
+Shape = Callable[[Response, Options, str], Script]
+"""Returns the script for a response, the fault's options and the target of the request."""
 
 MOVED_PREFIX = "/moved"
 """Prefix of redirects. The server drops it and serves the path that follows."""
@@ -35,50 +37,34 @@ class Fault:
 
     name: str
     sentence: str
-    shape: Callable[[Response, Options, str], Script]
+    shape: Shape
     consumed: bool = True
     carries: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def _says(status: int, *, wait: bool = False) -> Callable[[Response, Options, str], Script]:
-    """Respond with an error status; with `wait`, options add a header with the seconds to wait."""
+def _reply(reply: Response) -> Shape:
+    """Send `reply` and nothing of the response."""
+    return lambda response, _, __: _instead(response, reply)
 
-    def shape(response: Response, options: Options, _: str) -> Script:
-        reply = json_response(status, {"status": status, "message": "simulated fault"})
-        return _instead(response, replace(reply, headers=_waits(options) if wait else {}))
 
-    return shape
+def _instead(response: Response, reply: Response) -> Script:
+    return replace(healthy(reply), intended=len(response.body) or len(reply.body), whole=())
+
+
+def _status(status: int) -> Shape:
+    """Send an error as JSON; options add a header with the wait."""
+    reply = json_response(status, {"status": status, "message": "simulated fault"})
+    return lambda response, options, _: _instead(response, replace(reply, headers=_waits(options)))
 
 
 def _waits(options: Options) -> dict[str, str]:
     """Return the headers with a wait, in the forms of several APIs."""
-    headers = {name: options[option] for option, name in WAIT_HEADERS.items() if options[option]}
-    if options["retry-date"] and not options["retry-after"]:
+    headers = {name: options[key] for key, name in WAIT_HEADERS.items() if options.get(key)}
+    if options.get("retry-date") and not options["retry-after"]:
         until = time.time() + float(options["retry-date"])
         return {"Retry-After": formatdate(until, usegmt=True), **headers}
     return headers
-
-
-def _instead(response: Response, reply: Response) -> Script:
-    """Send `reply` and nothing of the answer."""
-    return replace(healthy(reply), intended=len(response.body) or len(reply.body), whole=())
-
-
-def _bad_gateway(response: Response, _: Options, __: str) -> Script:
-    return _instead(response, Response(502, HTML, content_type="text/html"))
-
-
-def _html(response: Response, _: Options, __: str) -> Script:
-    return _instead(response, Response(200, HTML, content_type="text/html"))
-
-
-def _object(response: Response, _: Options, __: str) -> Script:
-    return _instead(response, json_response(200, OTHER_OBJECT))
-
-
-def _empty(response: Response, _: Options, __: str) -> Script:
-    return _instead(response, Response(200, b""))
 
 
 def _redirect(response: Response, _: Options, target: str) -> Script:
@@ -98,12 +84,8 @@ def _slow(response: Response, options: Options, _: str) -> Script:
     )
 
 
-def _silence(response: Response, _: Options, __: str) -> Script:
-    return Script(None, b"", b"", intended=len(response.body), whole=(), ending="silence")
-
-
-def _reset_before(response: Response, _: Options, __: str) -> Script:
-    return Script(None, b"", b"", intended=len(response.body), whole=(), ending="reset")
+def _nothing(ending: Ending) -> Shape:
+    return lambda response, _, __: Script(None, b"", b"", len(response.body), (), ending)
 
 
 def _reset_headers(response: Response, _: Options, __: str) -> Script:
@@ -113,62 +95,60 @@ def _reset_headers(response: Response, _: Options, __: str) -> Script:
     )
 
 
-def _cut(response: Response, options: Options) -> Script:
-    """Send part of the body under the length of the whole."""
-    length = cut_point(response, float(options["fraction"]))
-    return replace(
-        healthy(response), body=response.body[:length], whole=whole_within(response.spans, length)
-    )
-
-
-def _reset_body(response: Response, options: Options, _: str) -> Script:
-    return replace(_cut(response, options), ending="reset")
-
-
 def _reset_after(response: Response, _: Options, __: str) -> Script:
     return replace(healthy(response), ending="reset")
 
 
-def _close_body(response: Response, options: Options, _: str) -> Script:
-    return replace(_cut(response, options), ending="close")
+def _cut(name: str, sentence: str, ending: Ending) -> Fault:
+    """Send part of the body; a connection that goes on gets the length of the part."""
+
+    def shape(response: Response, options: Options, _: str) -> Script:
+        length = cut_point(response, float(options["fraction"]))
+        return replace(
+            healthy(response),
+            head=head(response, length if ending == "keep" else len(response.body)),
+            body=response.body[:length],
+            whole=whole_within(response.spans, length),
+            ending=ending,
+        )
+
+    return Fault(name, sentence, shape, carries=True, options={"fraction": "0.5"})
 
 
-def _truncated(response: Response, options: Options, _: str) -> Script:
-    script = _cut(response, options)
-    return replace(script, head=head(response, len(script.body)))
-
-
-def _damaged(damage: Damage) -> Callable[[Response, Options, str], Script]:
+def _damaged(name: str, sentence: str, damage: Damage) -> Fault:
     def shape(response: Response, _: Options, __: str) -> Script:
         body = damage.apply(response.body)
         whole = damage.whole(response.body) if response.occurrences else ()
         return replace(healthy(response), head=head(response, len(body)), body=body, whole=whole)
 
-    return shape
+    return Fault(name, sentence, shape, carries=True)
 
 
 _IF_TOLD = ", with a header that tells the wait if an option says so"
-_CUT = {"fraction": "0.5"}
 _WAIT = {"retry-after": "", "retry-date": "", **dict.fromkeys(WAIT_HEADERS, "")}
 _DRIP = {"delay": "0.05", "bytes": "16", "head": "0"}
 
 NOT_CONSUMED = (
-    Fault("401", "answers 401 with JSON", _says(401), consumed=False),
-    Fault("403", "answers 403 with JSON", _says(403), consumed=False),
-    Fault("404", "answers 404 with JSON", _says(404), consumed=False),
-    Fault("429", f"answers 429{_IF_TOLD}", _says(429, wait=True), consumed=False, options=_WAIT),
+    Fault("401", "answers 401 with JSON", _status(401), consumed=False),
+    Fault("403", "answers 403 with JSON", _status(403), consumed=False),
+    Fault("404", "answers 404 with JSON", _status(404), consumed=False),
+    Fault("429", f"answers 429{_IF_TOLD}", _status(429), consumed=False, options=_WAIT),
     Fault("redirect", "answers 302 to another path here", _redirect, consumed=False),
 )
 NOTHING_ARRIVES = (
-    Fault("500", "answers 500 with JSON", _says(500)),
-    Fault("502", "answers 502 with HTML", _bad_gateway),
-    Fault("503", f"answers 503{_IF_TOLD}", _says(503, wait=True), options=_WAIT),
-    Fault("silence", "reads the request and never answers", _silence),
-    Fault("reset-before", "breaks the connection before any byte", _reset_before),
+    Fault("500", "answers 500 with JSON", _status(500)),
+    Fault("502", "answers 502 with HTML", _reply(Response(502, HTML, "text/html"))),
+    Fault("503", f"answers 503{_IF_TOLD}", _status(503), options=_WAIT),
+    Fault("silence", "reads the request and never answers", _nothing("silence")),
+    Fault("reset-before", "breaks the connection before any byte", _nothing("reset")),
     Fault("reset-headers", "breaks the connection in the middle of the headers", _reset_headers),
-    Fault("html", "answers 200 with an HTML page", _html),
-    Fault("object", "answers 200 with an object that has no orders", _object),
-    Fault("empty", "answers 200 with no body", _empty),
+    Fault("html", "answers 200 with an HTML page", _reply(Response(200, HTML, "text/html"))),
+    Fault(
+        "object",
+        "answers 200 with an object that has no orders",
+        _reply(json_response(200, OTHER_OBJECT)),
+    ),
+    Fault("empty", "answers 200 with no body", _reply(Response(200, b""))),
 )
 SOMETHING_ARRIVES = (
     Fault(
@@ -178,38 +158,15 @@ SOMETHING_ARRIVES = (
         carries=True,
         options=_DRIP,
     ),
-    Fault(
-        "reset-body",
-        "breaks the connection when part of the body has arrived",
-        _reset_body,
-        carries=True,
-        options=_CUT,
-    ),
+    _cut("reset-body", "breaks the connection when part of the body has arrived", "reset"),
     Fault("reset-after", "breaks the connection when all has arrived", _reset_after, carries=True),
-    Fault(
-        "close-body",
-        "closes in order when part of the body has arrived",
-        _close_body,
-        carries=True,
-        options=_CUT,
-    ),
-    Fault(
-        "truncated",
-        "answers with part of the body as if it were all",
-        _truncated,
-        carries=True,
-        options=_CUT,
-    ),
+    _cut("close-body", "closes in order when part of the body has arrived", "close"),
+    _cut("truncated", "answers with part of the body as if it were all", "keep"),
     Fault("content-type", "sends the right body as text/plain", _content_type, carries=True),
-    Fault(
-        "invalid-utf8",
-        "has a byte that is no UTF-8 inside one order",
-        _damaged(DAMAGED["invalid-utf8"]),
-        carries=True,
-    ),
+    _damaged("invalid-utf8", DAMAGED["invalid-utf8"].sentence, DAMAGED["invalid-utf8"]),
 )
 DAMAGED_PAGES = tuple(
-    Fault(f"damaged-{kind}", f"the page {damage.sentence}", _damaged(damage), carries=True)
+    _damaged(f"damaged-{kind}", f"the page {damage.sentence}", damage)
     for kind, damage in DAMAGED.items()
 )
 
