@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orderpull.simulator.places import COUNTRIES
-from orderpull.simulator.stream import OrderStream
+from orderpull.simulator.skubana import OrderStream
 
 if TYPE_CHECKING:
     from orderpull.simulator.places import CountryStyle

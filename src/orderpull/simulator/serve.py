@@ -6,30 +6,23 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from .calls import Call
-from .places import CountryStyle
 from .profile import Profile
 from .replay import Replay
 from .server import Simulator
 from .shop.generic import Generic
-from .skubana import SkubanaAssessment
+from .skubana import SkubanaAssessment, StreamSwitches
 
 PROFILES = (SkubanaAssessment.name, Generic.name, Replay.name)
 """The names of all profiles."""
 
 
-class Shop(TypedDict, total=False):
-    """Arguments of SkubanaAssessment, with its defaults."""
+class Shop(StreamSwitches, total=False):
+    """Arguments of SkubanaAssessment."""
 
-    orders: int
     per_call: int
-    seed: int
-    endless: bool
-    malformed: float
-    versions: float
-    countries: CountryStyle
 
 
 def make_profile(
