@@ -8,11 +8,7 @@ from urllib.parse import urlencode
 
 from orderpull.simulator.places import COUNTRIES, written_country
 from orderpull.simulator.profile import Response, json_response
-from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
-from orderpull.simulator.shop.selecting import between, by_key, by_modified
-from orderpull.simulator.shop.store import Shape
-from orderpull.simulator.shop.times import iso, read
-from orderpull.simulator.shop.tokens import (
+from orderpull.simulator.shop.auth import (
     CLIENT_ID,
     CLIENT_SECRET,
     TOKEN,
@@ -21,6 +17,10 @@ from orderpull.simulator.shop.tokens import (
     bearer,
     parameters,
 )
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
+from orderpull.simulator.shop.selecting import between, by_key, by_modified
+from orderpull.simulator.shop.store import Shape
+from orderpull.simulator.shop.times import iso, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

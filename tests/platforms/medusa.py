@@ -6,11 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Unpack
 
 from orderpull.simulator.profile import json_response
-from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
-from orderpull.simulator.shop.selecting import between
-from orderpull.simulator.shop.store import Shape
-from orderpull.simulator.shop.times import read
-from orderpull.simulator.shop.tokens import (
+from orderpull.simulator.shop.auth import (
     PASSWORD,
     TOKEN,
     USER,
@@ -19,6 +15,10 @@ from orderpull.simulator.shop.tokens import (
     bearer,
     parameters,
 )
+from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
+from orderpull.simulator.shop.selecting import between
+from orderpull.simulator.shop.store import Shape
+from orderpull.simulator.shop.times import read
 from tests.platforms.medusa_fields import pruned
 from tests.platforms.medusa_order import rendered, ulid
 

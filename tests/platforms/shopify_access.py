@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orderpull.simulator.profile import json_response
-from orderpull.simulator.shop.base import RefusedError
-from orderpull.simulator.shop.tokens import (
+from orderpull.simulator.shop.auth import (
     CLIENT_ID,
     CLIENT_SECRET,
     TOKEN,
@@ -15,12 +14,13 @@ from orderpull.simulator.shop.tokens import (
     client,
     parameters,
 )
+from orderpull.simulator.shop.base import RefusedError
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Request, Response
-    from orderpull.simulator.shop.clock import Clock
     from orderpull.simulator.shop.order import StoreOrder
     from orderpull.simulator.shop.store import Store
+    from orderpull.simulator.shop.times import Clock
 
 TOKEN_PATH = "/admin/oauth/access_token"
 TOKEN_HEADER = "x-shopify-access-token"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from graphql import GraphQLSchema
 
-    from orderpull.simulator.shop.clock import Clock
+    from orderpull.simulator.shop.times import Clock
 
 MOST_CONNECTIONS = 5
 NEEDS_ID = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from orderpull.simulator.shop.clock import Clock
+    from orderpull.simulator.shop.times import Clock
     from tests.platforms.graphql_request import Field
 
 CONNECTION_COST = 2

@@ -9,10 +9,10 @@ from graphql import GraphQLError
 
 from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.auth import PASSWORD, USER, TokenIssuer, bearer
 from orderpull.simulator.shop.base import Common, Kind, Platform
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import iso, read
-from orderpull.simulator.shop.tokens import PASSWORD, USER, TokenIssuer, bearer
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
 from tests.platforms.vendure_options import listed, state
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
 from orderpull.simulator.profile import Response, json_response
+from orderpull.simulator.shop.auth import CLIENT_ID, CLIENT_SECRET, basic
 from orderpull.simulator.shop.base import (
     Common,
     Kind,
@@ -18,7 +19,6 @@ from orderpull.simulator.shop.base import (
 from orderpull.simulator.shop.selecting import between, by_created, by_key, by_modified
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
-from orderpull.simulator.shop.tokens import CLIENT_ID, CLIENT_SECRET, basic
 from tests.platforms.names import split_name
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from .asking import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response
+    from orderpull.simulator.shop.auth import Auth
     from orderpull.simulator.shop.base import Platform
     from orderpull.simulator.shop.generic import Paging, Repeat
-    from orderpull.simulator.shop.generic_auth import Auth
     from orderpull.simulator.shop.times import Form
 
 ORDERS = 230

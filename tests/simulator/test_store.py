@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orderpull.simulator.shop import movers
-from orderpull.simulator.shop.clock import NOON, Clock
 from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.oddities import LONG, ODDITIES
 from orderpull.simulator.shop.store import SETTLED, Shape, Store
+from orderpull.simulator.shop.times import NOON, Clock
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.movers import Action

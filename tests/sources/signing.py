@@ -14,7 +14,7 @@ from orderpull.simulator.shop import (
     TOKEN,
     USER,
 )
-from orderpull.simulator.shop.generic_auth import Auth
+from orderpull.simulator.shop.auth import Auth
 from tests import processes
 from tests.sources.shop import SourceShop
 

@@ -17,7 +17,7 @@ from orderpull.simulator.shop import (
     TOKEN,
     USER,
 )
-from orderpull.simulator.shop.tokens import basic, bearer, parameters
+from orderpull.simulator.shop.auth import basic, bearer, parameters
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path

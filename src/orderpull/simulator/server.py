@@ -11,12 +11,20 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 from .calls import Call, CallLog
 from .faults import MOVED_PREFIX
-from .listener import HOST, Listener
 from .plan import Plan, Switch
 from .profile import Profile, Request, Response, StatefulShop
 from .script import Script, healthy, whole_within
 from .truth import Delivery, ShopTruth, Truth, TruthFile
-from .wire import TLS_HANDSHAKE, BadRequestError, first_byte, read_request, refuse, send_script
+from .wire import (
+    HOST,
+    TLS_HANDSHAKE,
+    BadRequestError,
+    Listener,
+    first_byte,
+    read_request,
+    refuse,
+    send_script,
+)
 
 NOT_ASKED = Response(200, b"")
 

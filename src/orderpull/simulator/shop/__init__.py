@@ -23,6 +23,6 @@ credentials of clients: TOKEN, USER and PASSWORD, CLIENT_ID and CLIENT_SECRET, R
 The switches of all shops are described at `base.Common`, those of one at its class.
 """
 
-from .tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
+from .auth import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, USER
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "PASSWORD", "REFRESH_TOKEN", "TOKEN", "USER"]

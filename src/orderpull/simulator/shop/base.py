@@ -10,10 +10,10 @@ from orderpull.simulator.damaged import order_spans
 from orderpull.simulator.model import Occurrence
 from orderpull.simulator.profile import Request, Response, dump_json, json_response
 
-from .clock import NOON, Clock
 from .movers import Action, modify
 from .order import StoreOrder
 from .store import AT_ONCE, DAYS, Shape, Store
+from .times import NOON, Clock
 
 Kind = Literal["list", "child", "token", "bulk", "other"]
 """Purpose of a call: orders, more of one order, a token, a bulk operation, or other."""

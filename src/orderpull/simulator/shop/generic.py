@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from orderpull.simulator.profile import Request, Response, json_response
 
+from .auth import TOKEN_PATHS, Auth, GenericAuth
 from .base import Common, Kind, Platform, money, whole_number
-from .generic_auth import TOKEN_PATHS, Auth, GenericAuth
 from .order import StoreOrder
 from .selecting import SORTS, Key, after, between, packed, unpacked
 from .store import Shape

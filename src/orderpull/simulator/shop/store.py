@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from orderpull.simulator.maker import OrderMaker
 
-from .clock import Clock, cut
 from .oddities import ODDITIES, copied, in_state, without_nul
 from .order import ASIDE, Quantity, State, StoreLine, StoreOrder
+from .times import Clock, cut
 
 DAYS = 30
 SETTLED = timedelta(minutes=10)
