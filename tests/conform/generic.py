@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orderpull.conform.target import AGO
+from orderpull.conform.target import AGO, Target
 from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.generic import Generic, Paging
-from orderpull.simulator.shop.order import StoreOrder
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api
 
@@ -70,8 +69,8 @@ PAGINGS = {
 """``[paging]`` for each ``paging`` of the platform."""
 
 
-@dataclass(frozen=True)
-class GenericTarget:
+@dataclass
+class GenericTarget(Target):
     """The generic platform, read by paging *paging* and what else *cursor* and *order* say.
 
     :param switches: of the platform.
@@ -83,6 +82,9 @@ class GenericTarget:
     order: str = ""
     switches: Mapping[str, Any] = field(default_factory=dict)
     name: str = "generic"
+
+    api: Api = field(init=False)
+    file: str = field(init=False)
 
     @property
     def text(self) -> str:
@@ -97,29 +99,13 @@ class GenericTarget:
             order=self.order,
         )
 
-    @property
-    def api(self) -> Api:
-        return parse_api(self.text, "generic.toml")
-
-    @property
-    def file(self) -> str:
+    def __post_init__(self) -> None:
+        self.api = parse_api(self.text, "generic.toml")
         path = self.folder / "generic.toml"
         path.write_text(self.text, encoding="utf-8")
-        return str(path)
-
-    def credentials(self) -> Mapping[str, str]:
-        return {}
-
-    def expiring(self) -> None:
-        return None
+        self.file = str(path)
 
     def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         now = datetime.now(UTC).replace(microsecond=0) - AGO
         common = {"now": now, "step": 0.1, **self.switches, **switches}
         return Generic(paging=self.paging, **common)
-
-    def truth(self, shop: Platform) -> dict[str, Any]:
-        return shop.truth()
-
-    def name_of(self, shop: Platform, order: StoreOrder) -> str:
-        return shop.store.id(order)

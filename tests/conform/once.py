@@ -1,19 +1,18 @@
 """The consume-once endpoint, as the simulator's own profile plays it, as a stage for the cases."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from orderpull.conform.target import Target
 from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator import Request, Response, SkubanaAssessment
 from orderpull.simulator.profile import json_response
-from orderpull.simulator.shop.base import Platform
+from orderpull.simulator.shop.base import Platform, Tamper
 from orderpull.simulator.shop.order import StoreOrder
 from orderpull.simulator.truth import address_columns, sku_key
-from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import read_api
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ class OnceShop:
         self._refuse = refuse
         self._given: dict[str, Occurrence] = {}
         self.seed = seed
+        self.tamper: Tamper = lambda _, response: response
         self.calls: Counter[str] = Counter()
         self.clock = SimpleNamespace(now=datetime(2026, 6, 1, tzinfo=UTC))
         some = {place: SimpleNamespace(lines=()) for place in range(orders)}
@@ -47,7 +47,7 @@ class OnceShop:
             return json_response(429, {"message": "too many"}, {"Retry-After": "1"})
         response = self._profile.respond(request)
         self._given |= {str(each.number): each for each in response.occurrences}
-        return response
+        return self.tamper(request, response)
 
     def truth(self) -> dict[str, Any]:
         orders = {}
@@ -63,28 +63,18 @@ class OnceShop:
         return {"orders": orders, "aside": {}, "deleted": {}}
 
 
-class OnceTarget:
+class OnceTarget(Target):
     """The cases' stage for it; switches of shops with standing orders say nothing to it."""
 
     name = "skubana-assessment"
     file = "skubana-assessment"
 
-    @property
-    def api(self) -> Api:
-        return read_api(self.name, Path())
-
-    def credentials(self) -> Mapping[str, str]:
-        return {}
-
-    def expiring(self) -> None:
-        return None
+    def __init__(self) -> None:
+        self.api = read_api(self.name, Path())
 
     def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         shop = OnceShop(orders=switches["orders"], refuse=set(switches.get("refuse", ())))
         return cast("Platform", shop)
-
-    def truth(self, shop: Platform) -> dict[str, Any]:
-        return shop.truth()
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:
         return order.number

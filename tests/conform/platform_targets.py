@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from orderpull.conform.target import EXPIRES_AFTER, shop_switches
+from orderpull.conform.mirror import SIZE
+from orderpull.conform.outcome import ORDERS
+from orderpull.conform.target import EXPIRES_AFTER, Target, shop_switches
 from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, PASSWORD, TOKEN, USER
 from orderpull.simulator.shop.base import Platform
@@ -14,9 +17,16 @@ from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import read_api
 from tests.platforms.registry import platform
 
+CASE_SWITCHES: Mapping[str, Mapping[str, Any]] = {
+    "budget": {"bucket": 1000},
+    "exports": {"bulk_fails": False},
+    "repeats_last": {"repeat": {ceil(ORDERS / SIZE) + 1}},
+}
+"""The platforms' own switches, by the switch of the mirror that means the same."""
 
-@dataclass(frozen=True)
-class PlatformTarget:
+
+@dataclass
+class PlatformTarget(Target):
     """A platform of the simulator, which knows nothing of the file.
 
     :param lets_in: the settings that let a source in.
@@ -32,15 +42,12 @@ class PlatformTarget:
     expiry: Mapping[str, Any] = field(default_factory=dict)
     by_key: bool = False
 
-    @property
-    def api(self) -> Api:
-        """The built-in file of the same name."""
-        return read_api(self.name, Path())
+    api: Api = field(init=False)
+    file: str = field(init=False)
 
-    @property
-    def file(self) -> str:
-        """The file, as the settings name it."""
-        return self.name
+    def __post_init__(self) -> None:
+        self.api = read_api(self.name, Path())
+        self.file = self.name
 
     def credentials(self) -> Mapping[str, str]:
         """The settings that let a source in."""
@@ -54,7 +61,11 @@ class PlatformTarget:
 
     def open(self, waits: VirtualWait, **switches: Any) -> Platform:
         """A shop with these switches. Its clock is its own, and goes on when it refuses."""
-        return platform(self.name, **shop_switches({**self.switches, **switches}))
+        own = {**self.switches}
+        for name, meant in CASE_SWITCHES.items():
+            if switches.pop(name, False):
+                own |= meant
+        return platform(self.name, **shop_switches({**own, **switches}))
 
     def truth(self, shop: Platform) -> dict[str, Any]:
         """What a correct warehouse holds of *shop*, by the ids that the file reads."""

@@ -68,7 +68,11 @@ class Medusa(Platform):
         stand in another order at each call.
         """
         self.shape = Shape(
-            number=str, identify=lambda key: ulid("order", key), precision="ms", quantity="ordered"
+            number=str,
+            identify=lambda key: ulid("order", key),
+            precision="ms",
+            quantity="ordered",
+            fixed_numbers=True,
         )
         super().__init__(**common)
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)

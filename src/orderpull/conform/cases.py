@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from orderpull.conform import cases_move, cases_polite, cases_read
+from orderpull.conform import cases_orders, cases_polite
 from orderpull.conform.outcome import ORDERS, FailedError, NotTriedError, Outcome, assert_ok
 from orderpull.conform.rendering import CannotRenderError
 from orderpull.conform.target import Target
@@ -56,79 +56,76 @@ class PulledTrials:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case with a shop of its own. :param attempt: tries it on a target."""
+    """A case. :param attempt: tries it on a target, perhaps on a trial that others share."""
 
     name: str
     sentence: str
-    attempt: Callable[[Target], Outcome]
-
-    def on(self, target: Target, pulled: PulledTrials | None = None) -> Outcome:  # noqa: ARG002
-        """Return the outcome on *target*; errors of the run are part of it."""
-        return _outcome(self.name, lambda: self.attempt(target))
-
-
-@dataclass(frozen=True, slots=True)
-class PulledCase:
-    """A case that goes on from a first run. :param attempt: tries it on the trial.
-
-    :param odd: the shop has odd orders.
-    """
-
-    name: str
-    sentence: str
-    attempt: Callable[[Trial], Outcome]
-    odd: bool = False
+    attempt: Callable[[Target, PulledTrials], Outcome]
 
     def on(self, target: Target, pulled: PulledTrials | None = None) -> Outcome:
-        """Return the outcome on *target*; without *pulled* the first run is made for it alone."""
+        """Return the outcome on *target*; errors of the run are part of it.
+
+        Without *pulled*, a case that goes on from a first run makes that run for itself.
+        """
         if pulled is None:
             with PulledTrials() as own:
                 return self.on(target, own)
-        return _outcome(self.name, lambda: self._attempt(target, pulled))
-
-    def _attempt(self, target: Target, pulled: PulledTrials) -> Outcome:
-        with pulled.use(target, odd=self.odd) as shared:
-            return self.attempt(shared)
-
-
-def _outcome(name: str, attempt: Callable[[], Outcome]) -> Outcome:
-    try:
-        return replace(attempt(), case=name)
-    except (NotTriedError, CannotRenderError) as reason:
-        return Outcome(name, "not tried", str(reason))
-    except (FailedError, OrderpullError) as fault:
-        return Outcome(name, "failed", str(fault))
+        try:
+            return replace(self.attempt(target, pulled), case=self.name)
+        except (NotTriedError, CannotRenderError) as reason:
+            return Outcome(self.name, "not tried", str(reason))
+        except (FailedError, OrderpullError) as fault:
+            return Outcome(self.name, "failed", str(fault))
 
 
-CASES: tuple[Case | PulledCase, ...] = (
-    PulledCase("full pull", "all orders, once", cases_read.full_pull),
-    PulledCase(
-        "incremental", "a second run brings what changed, and little more", cases_read.incremental
+def _own(name: str, sentence: str, attempt: Callable[[Target], Outcome]) -> Case:
+    """Return a case with a shop of its own."""
+    return Case(name, sentence, lambda target, _: attempt(target))
+
+
+def _pulled(
+    name: str, sentence: str, attempt: Callable[[Trial], Outcome], *, odd: bool = False
+) -> Case:
+    """Return a case that goes on from a first run. :param odd: the shop has odd orders."""
+
+    def on_shared(target: Target, pulled: PulledTrials) -> Outcome:
+        with pulled.use(target, odd=odd) as shared:
+            return attempt(shared)
+
+    return Case(name, sentence, on_shared)
+
+
+CASES: tuple[Case, ...] = (
+    _pulled("full pull", "all orders, once", cases_orders.full_pull),
+    _pulled(
+        "incremental", "a second run brings what changed, and little more", cases_orders.incremental
     ),
-    Case("moving shop", "orders change, go and come while pages are read", cases_move.moving_shop),
-    Case("one instant", "more orders of one instant than a page holds", cases_move.one_instant),
-    Case("killed", "SIGKILL twice, then a plain run", cases_read.killed),
-    Case("token expires", "a token runs out midway", cases_polite.token_expires),
-    Case("rate limit", "429, with the wait in the file's header and unit", cases_polite.rate_limit),
-    Case("budget", "a budget of points told in the answers", cases_polite.budget),
-    Case("error in JSON", "status 200, and an error all the same", cases_polite.error_in_json),
-    Case("5xx", "the server breaks down over a page", cases_polite.server_errors),
-    Case(
+    _own(
+        "moving shop", "orders change, go and come while pages are read", cases_orders.moving_shop
+    ),
+    _own("one instant", "more orders of one instant than a page holds", cases_orders.one_instant),
+    _own("killed", "SIGKILL twice, then a plain run", cases_orders.killed),
+    _own("token expires", "a token runs out midway", cases_polite.token_expires),
+    _own("rate limit", "429, with the wait in the file's header and unit", cases_polite.rate_limit),
+    _own("budget", "a budget of points told in the answers", cases_polite.budget),
+    _own("error in JSON", "status 200, and an error all the same", cases_polite.error_in_json),
+    _own("5xx", "the server breaks down over a page", cases_polite.server_errors),
+    _own(
         "last page repeated",
         "behind the last page comes the last page",
         cases_polite.repeated_last_page,
     ),
-    Case("empty shop", "no orders at all", cases_read.empty_shop),
-    PulledCase(
+    _own("empty shop", "no orders at all", cases_orders.empty_shop),
+    _pulled(
         "odd orders",
         "odd SKUs and numbers, no lines, no address, carts",
-        cases_read.odd_orders,
+        cases_orders.odd_orders,
         odd=True,
     ),
-    PulledCase("60 lines", "an order of 60 lines", cases_read.many_lines, odd=True),
-    Case("number reused", "two orders of one number", cases_read.number_reused),
-    PulledCase("number edited", "an order gets another number", cases_read.number_edited),
-    PulledCase("deleted", "orders that the API lists no more", cases_move.deleted_orders),
-    Case("export", "a first run by a file of all orders", cases_polite.export),
+    _pulled("60 lines", "an order of 60 lines", cases_orders.many_lines, odd=True),
+    _own("number reused", "two orders of one number", cases_orders.number_reused),
+    _pulled("number edited", "an order gets another number", cases_orders.number_edited),
+    _pulled("deleted", "orders that the API lists no more", cases_orders.deleted_orders),
+    _own("export", "a first run by a file of all orders", cases_polite.export),
 )
 """All cases, in the order of the report."""

@@ -1,8 +1,6 @@
 """Cases of limits, budgets, errors, tokens and repeated last pages."""
 
 from dataclasses import replace
-from math import ceil
-from typing import Any
 
 from orderpull.conform.mirror import SIZE, WAIT, Mirror
 from orderpull.conform.outcome import (
@@ -17,8 +15,9 @@ from orderpull.conform.outcome import (
     token_calls,
 )
 from orderpull.conform.target import Target
-from orderpull.conform.trial import Tamper, trial
+from orderpull.conform.trial import trial
 from orderpull.simulator import Request, Response
+from orderpull.simulator.shop.base import Tamper
 
 
 def rate_limit(target: Target) -> Outcome:
@@ -36,8 +35,7 @@ def budget(target: Target) -> Outcome:
     """Stay within a budget of points that responses announce."""
     if target.api.limits.cost is None:
         raise NotTriedError("the file names no budget")
-    switches: dict[str, Any] = {"budget": True} if target.name == "mirror" else {"bucket": 1000}
-    with trial(target, orders=ORDERS, odd=False, **switches) as t:
+    with trial(target, orders=ORDERS, odd=False, budget=True) as t:
         assert_ok(t.run())
         return replace(assert_passed(t), detail="")
 
@@ -48,32 +46,26 @@ def error_in_json(target: Target) -> Outcome:
         raise NotTriedError("tried on the mirror")
     if not target.api.errors:
         raise NotTriedError("the file names none")
-    struck: dict[str, int] = {"busy": 0, "refused": 0}
-
-    def failing(means: str) -> Tamper:
-        def tamper(_: Request, response: Response) -> Response:
-            if not response.listed or struck[means]:
-                return response
-            struck[means] = 1
-            return shops[0].failure(means)
-
-        return tamper
-
-    shops: list[Mirror] = []
     detail = []
     for means in ("busy", "refused"):
         if not any(each.means == means for each in target.api.errors):
             detail.append(f"none that means {means}")
             continue
-        with trial(target, failing(means), orders=ORDERS, odd=False) as t:
+        with trial(target, orders=ORDERS, odd=False) as t:
             if isinstance(t.shop, Mirror):
-                shops[:] = [t.shop]
+                t.shop.tamper = _failing_once(t.shop.failure(means))
             first = t.run()
             if (first.error is None) != (means == "busy"):
                 raise FailedError(f"one that means {means}: {first.error or 'no error was told'}")
             assert_ok(t.run())
             assert_equal(t)
     return passed("; ".join(detail))
+
+
+def _failing_once(failure: Response) -> Tamper:
+    """Replace the first page by *failure*."""
+    failures = iter([failure])
+    return lambda _, response: next(failures, response) if response.listed else response
 
 
 def server_errors(target: Target) -> Outcome:
@@ -85,16 +77,16 @@ def server_errors(target: Target) -> Outcome:
 
     def tamper(_: Request, response: Response) -> Response:
         named = [each.number for each in response.occurrences]
-        if not response.listed or poison[0] not in named:
+        if not response.listed or poison not in named:
             return response
         if len(named) <= 3 if small else failures[0] >= 2:  # noqa: PLR2004
             return response
         failures[0] += 1
         return Response(500, b'{"error":"simulated"}')
 
-    poison = [""]
-    with trial(target, tamper, orders=ORDERS, odd=False) as t:
-        poison[0] = list(t.shop.store.orders.values())[ORDERS // 2].number
+    with trial(target, orders=ORDERS, odd=False) as t:
+        poison = list(t.shop.store.orders.values())[ORDERS // 2].number
+        t.shop.tamper = tamper
         assert_ok(t.run())
         outcome = assert_passed(t)
         return replace(
@@ -110,7 +102,8 @@ def _possible_loss(target: Target) -> Outcome:
         failures[0] += 1
         return Response(500, b'{"error":"simulated"}') if failures[0] == 2 else response  # noqa: PLR2004
 
-    with trial(target, tamper, orders=ORDERS, odd=False) as t:
+    with trial(target, orders=ORDERS, odd=False) as t:
+        t.shop.tamper = tamper
         first = t.run()
         if first.possible_loss != 1 or first.error is None:
             raise FailedError("the answer that may have cost orders was not told of")
@@ -139,11 +132,7 @@ def repeated_last_page(target: Target) -> Outcome:
     kind = target.api.paging.kind
     if kind in {"single", "drain"}:
         raise NotTriedError(f"there are no pages: {kind}")
-    if target.name != "mirror":
-        switches: dict[str, Any] = {"repeat": {ceil(ORDERS / SIZE) + 1}}
-    else:
-        switches = {"repeats_last": True}
-    with trial(target, orders=ORDERS, odd=False, **switches) as t:
+    with trial(target, orders=ORDERS, odd=False, repeats_last=True) as t:
         assert_ok(t.run())
         return assert_passed(t)
 
@@ -152,10 +141,7 @@ def export(target: Target) -> Outcome:
     """Read the file that the API writes in the first run."""
     if target.api.export is None:
         raise NotTriedError("there is no [export]")
-    switches: dict[str, Any] = (
-        {"exports": True} if target.name == "mirror" else {"bulk_fails": False}
-    )
-    with trial(target, orders=2 * ORDERS, **switches) as t:
+    with trial(target, orders=2 * ORDERS, exports=True) as t:
         assert_ok(t.run())
         if t.shop.calls["list"] > 2:  # noqa: PLR2004
             raise FailedError(f"pages were read all the same: {t.shop.calls['list']}")

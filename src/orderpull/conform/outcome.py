@@ -1,6 +1,5 @@
 """Outcomes of a case, and the checks that cases share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -9,11 +8,10 @@ from orderpull.conform.mirror import Mirror
 from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial
 from orderpull.pipeline import SourceResult
-from orderpull.simulator.shop.movers import cancel, modify
+from orderpull.simulator.shop.movers import Action, cancel, modify
 from orderpull.simulator.shop.store import Store
 from orderpull.sources.spec.expression import paths
 
-Action = Callable[[Store], None]
 State = Literal["passed", "failed", "not tried"]
 ORDERS = 45
 MANY = 25
@@ -43,9 +41,13 @@ class Outcome:
     least: int | None = None
 
 
-def changing(t: Trial) -> Callable[[int], Action]:
-    """Return the action that changes orders and their stamps."""
-    return cancel if t.shop.shape.silent_edits else modify
+def change(count: int) -> Action:
+    """Return an action that changes orders and their stamps; it cancels where edits are silent."""
+
+    def act(store: Store) -> None:
+        (cancel if store.shape.silent_edits else modify)(count)(store)
+
+    return act
 
 
 def can_cancel(t: Trial) -> bool:
@@ -103,12 +105,6 @@ def refuse_once(target: Target, why: str) -> None:
     """Skip a consume-once API. :raises NotTriedError: the API is one."""
     if target.api.consume_once:
         raise NotTriedError(why)
-
-
-def refuse_silent(t: Trial) -> None:
-    """Skip a platform whose edits leave the stamp unchanged. :raises NotTriedError: it is one."""
-    if t.shop.shape.silent_edits:
-        raise NotTriedError("edits do not show in the time of change")
 
 
 def need_id_and_number(target: Target) -> None:

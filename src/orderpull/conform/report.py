@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orderpull.conform.cases import CASES, Case, PulledCase, PulledTrials
+from orderpull.conform.cases import CASES, Case, PulledTrials
 from orderpull.conform.outcome import Outcome
 from orderpull.conform.target import MirrorTarget, Target
 
@@ -50,9 +50,7 @@ class Report:
         }
 
 
-def conform(
-    name: str, folder: Path, on_case: Callable[[Case | PulledCase], None] = lambda _: None
-) -> Report:
+def conform(name: str, folder: Path, on_case: Callable[[Case], None] = lambda _: None) -> Report:
     """Try all cases on the mirror of an API's file.
 
     :param name: of a built-in API, or the path (from *folder*) of a ``.toml``.
@@ -62,9 +60,7 @@ def conform(
     return conform_on(MirrorTarget.of(name, folder), on_case)
 
 
-def conform_on(
-    target: Target, on_case: Callable[[Case | PulledCase], None] = lambda _: None
-) -> Report:
+def conform_on(target: Target, on_case: Callable[[Case], None] = lambda _: None) -> Report:
     """Try all cases on *target*."""
     outcomes = []
     with _quiet(), PulledTrials() as pulled:

@@ -1,10 +1,11 @@
 """The targets of trials: a mirror that is made of an API file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orderpull.conform.auth_server import credentials
 from orderpull.conform.mirror import SIZE, Mirror
@@ -25,35 +26,36 @@ EXPIRES_AFTER = 3
 """Calls until a token expires, in the case of expiring tokens."""
 
 
-class Target(Protocol):
-    """A kind of shop for trials."""
+class Target(ABC):
+    """A kind of shop for trials.
 
-    @property
-    def name(self) -> str:
-        """The name in messages."""
+    :ivar name: the name in messages. :ivar api: the API file under test.
+    :ivar file: the file as the settings name it.
+    """
 
-    @property
-    def api(self) -> Api:
-        """The API file under test."""
-
-    @property
-    def file(self) -> str:
-        """The file as the settings name it."""
+    name: str
+    api: Api
+    file: str
 
     def credentials(self) -> Mapping[str, str]:
         """Return the settings with which a source is authenticated."""
+        return {}
 
     def expiring(self) -> Mapping[str, Any] | None:
         """Return switches that let tokens expire in a run; None if tokens never expire."""
+        return None
 
+    @abstractmethod
     def open(self, waits: VirtualWait, **switches: Any) -> Platform:  # noqa: ANN401 - its own
         """Return a shop with these switches; *waits* records the waiting of its client."""
 
     def truth(self, shop: Platform) -> dict[str, Any]:
         """Return the contents of a correct warehouse for *shop*, by the ids that the file reads."""
+        return shop.truth()
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:
         """Return the id that the file reads of *order*."""
+        return shop.store.id(order)
 
 
 def shop_switches(switches: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def shop_switches(switches: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class MirrorTarget:
+class MirrorTarget(Target):
     """The mirror of an API's file."""
 
     api: Api
@@ -88,12 +90,8 @@ class MirrorTarget:
         return {"expires_after": EXPIRES_AFTER}
 
     def open(self, waits: VirtualWait, **switches: Any) -> Mirror:  # noqa: ANN401
-        """Return a shop with these switches; *waits* records the waiting of its client."""
+        """Return a mirror with these switches; *waits* records the waiting of its client."""
         return Mirror(self.api, waited=lambda: waits.total, **shop_switches(switches))
-
-    def truth(self, shop: Platform) -> dict[str, Any]:
-        """Return the contents of a correct warehouse for *shop*, by the ids that the file reads."""
-        return shop.truth()
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:  # noqa: ARG002
         """Return the id that the file reads of *order*."""

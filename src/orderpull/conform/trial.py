@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,16 +17,13 @@ from orderpull.conform.target import Target, page_size
 from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
-from orderpull.simulator import Request, Response, Simulator
+from orderpull.simulator import Simulator
 from orderpull.simulator.shop.base import Platform
 
 SOURCE = "shop"
 COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
 SINCE = timedelta(days=45)
 """Start of the first run: so long ago, before the shop's first order."""
-
-Tamper = Callable[[Request, Response], Response]
-"""Changes a response on its way out."""
 
 
 @dataclass
@@ -35,29 +32,6 @@ class Warehouse:
 
     orders: dict[str, dict[str, Any]]
     rejects: dict[str, int]
-
-
-class _TamperedShop:
-    """A shop whose responses are changed on their way out."""
-
-    def __init__(self, shop: Platform, tamper: Tamper) -> None:
-        self.shop = shop
-        self.tamper = tamper
-        self.name = shop.name
-        self.seed = shop.seed
-        self.exhausted = True
-
-    def respond(self, request: Request) -> Response:
-        """Respond to one request."""
-        return self.tamper(request, self.shop.respond(request))
-
-    def truth(self) -> dict[str, Any]:
-        """Return the contents of a correct warehouse."""
-        return self.shop.truth()
-
-    def kind(self, request: Request) -> str:
-        """Return the purpose of the request."""
-        return self.shop.kind(request)
 
 
 @dataclass
@@ -149,14 +123,13 @@ class Trial:
 
 
 @contextmanager
-def trial(target: Target, tamper: Tamper | None = None, **switches: Any) -> Iterator[Trial]:  # noqa: ANN401
+def trial(target: Target, **switches: Any) -> Iterator[Trial]:  # noqa: ANN401 - of the shop
     """Open a trial on a shop with *switches*, in a temporary folder."""
     waits = VirtualWait()
     shop = target.open(waits, **switches)
-    profile: Any = shop if tamper is None else _TamperedShop(shop, tamper)
     with (
         tempfile.TemporaryDirectory(prefix="orderpull-conform-") as folder,
-        Simulator(profile) as simulator,
+        Simulator(shop) as simulator,
     ):
         yield Trial(target, shop, Path(folder), simulator.url, waits)
 

@@ -7,8 +7,8 @@
 
 `moves` maps a list call with orders (counted from 1) to an action of `movers`, or several, that
 follow it. The same actions work at any other time, such as `modify(5)(shop.store)` between two
-runs. `before_call(n, store)` is called before the response to the n-th list call is made.
-`Simulator.truth()` is `shop.truth()`, so it includes these changes.
+runs. `Simulator.truth()` is `shop.truth()`, so it includes these changes. `shop.tamper` may be set
+to a function that changes responses on their way out.
 
 The shop has its own clock (`shop.clock`): it begins at `now=`, which must have a zone, and each
 call moves it by `step=` seconds. With `live=True` it follows this machine's clock. At the start

@@ -19,15 +19,18 @@ Kind = Literal["list", "child", "token", "bulk", "other"]
 """Purpose of a call: orders, more of one order, a token, a bulk operation, or other."""
 
 
+Tamper = Callable[[Request, Response], Response]
+"""Changes a response on its way out."""
+
+
 class Common(TypedDict, total=False):
     """The switches that every platform has.
 
     `orders` made from `seed`; `days`, `reused_numbers`, `same_stamp` and `odd` as in Store.
     `now`, `step` and `live` are the clock's. `moves` maps a list call with orders (from 1) to the
     actions after it. After each of these calls, `busy` orders change that were served before.
-    `before_call(n, store)` is called before the n-th of them. List calls in `repeat` get the
-    response of the call before. Calls in `refuse` (of all kinds, from 1) get 429 in the platform's
-    own form.
+    List calls in `repeat` get the response of the call before. Calls in `refuse` (of all kinds,
+    from 1) get 429 in the platform's own form.
     """
 
     orders: int
@@ -41,7 +44,6 @@ class Common(TypedDict, total=False):
     live: bool
     moves: Mapping[int, Action | Sequence[Action]]
     busy: int
-    before_call: Callable[[int, Store], None]
     repeat: Collection[int]
     refuse: Collection[int]
 
@@ -83,7 +85,7 @@ class Platform(ABC):
         )
         self.moves = dict(common.get("moves", {}))
         self.busy = common.get("busy", 0)
-        self.before_call = common.get("before_call")
+        self.tamper: Tamper = lambda _, response: response
         self.calls: Counter[Kind] = Counter()
         self.pages = 0
         self._repeat = common.get("repeat", ())
@@ -101,8 +103,6 @@ class Platform(ABC):
         if self.calls.total() in self._refuse:
             self.clock.tick()
             return self.too_many()
-        if kind == "list" and self.before_call is not None:
-            self.before_call(self.pages + 1, self.store)
         try:
             response = self.reply(request)
         except RefusedError as refused:
@@ -110,7 +110,7 @@ class Platform(ABC):
         if response.listed:
             response = self._page(response)
         self.clock.tick()
-        return response
+        return self.tamper(request, response)
 
     def _page(self, response: Response) -> Response:
         self.pages += 1

@@ -26,7 +26,7 @@ class Shape(NamedTuple):
     `number` makes an order's number from its position in the shop (from 1), `identify` an id from
     its key. `aside` are the other states in the platform's list, `quantity` is the meaning of its
     quantity field, `precision` the unit of its times. With `silent_edits` an order's stamp moves
-    only when it is placed or cancelled.
+    only when it is placed or cancelled. With `fixed_numbers` the number of an order never changes.
     """
 
     number: Callable[[int], str]
@@ -36,6 +36,7 @@ class Shape(NamedTuple):
     quantity: Quantity = "ordered"
     first_key: int = 1
     silent_edits: bool = False
+    fixed_numbers: bool = False
 
 
 class Store:

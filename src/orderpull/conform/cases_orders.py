@@ -1,9 +1,12 @@
-"""Cases of plain reading: all orders, odd orders, and changes between runs."""
+"""Cases of orders: read whole, in parts, odd, and while they are changed, deleted and added."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from orderpull.conform.mirror import Mirror
+from orderpull.conform.naive import NaiveClient
 from orderpull.conform.outcome import (
+    MANY,
     ORDERS,
     FailedError,
     NotTriedError,
@@ -12,21 +15,21 @@ from orderpull.conform.outcome import (
     assert_ok,
     assert_passed,
     can_cancel,
-    changing,
+    change,
     fewest,
     need_id_and_number,
+    overlap_of,
     passed,
     refuse_once,
-    refuse_silent,
 )
 from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial, trial
-from orderpull.simulator.shop.movers import (
-    cancel,
-    edit_number,
-    insert,
-)
+from orderpull.errors import OrderpullError
+from orderpull.simulator.shop.movers import cancel, commit_late, delete, edit_number, insert
 from orderpull.simulator.shop.oddities import LONG
+
+MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
+"""Changes of the moving shop, by the page after which they happen."""
 
 
 def full_pull(t: Trial) -> Outcome:
@@ -41,8 +44,8 @@ def incremental(t: Trial) -> Outcome:
     """Change, add and cancel orders; the next run reads these and little more."""
     refuse_once(t.target, "an order is handed out once")
     before = t.calls
-    for change in (changing(t)(3), insert(2), cancel(1) if can_cancel(t) else insert(1)):
-        change(t.shop.store)
+    for act in (change(3), insert(2), cancel(1) if can_cancel(t) else insert(1)):
+        act(t.shop.store)
     t.shop.clock.advance(1)
     second = assert_ok(t.run())
     assert_equal(t)
@@ -107,8 +110,10 @@ def number_reused(target: Target) -> Outcome:
 def number_edited(t: Trial) -> Outcome:
     """Give two orders another number; each replaces itself."""
     need_id_and_number(t.target)
-    refuse_silent(t)
-    if t.target.name == "medusa":
+    shape = t.shop.shape
+    if shape.silent_edits:
+        raise NotTriedError("edits do not show in the time of change")
+    if shape.fixed_numbers:
         raise NotTriedError("numbers cannot be edited")
     before = t.calls
     edit_number(2)(t.shop.store)
@@ -126,3 +131,61 @@ def killed(target: Target) -> Outcome:
         result = t.run()
         assert_ok(result)
         return assert_passed(t)
+
+
+def moving_shop(target: Target) -> Outcome:
+    """Change, delete, add and commit orders late while the pages are read."""
+    refuse_once(target, "what was handed out is gone")
+    with trial(target, orders=ORDERS, moves=MOVES) as t:
+        assert_ok(t.run())
+        late = overlap_of(target) / 2
+        if late:
+            commit_late(1, late)(t.shop.store)
+        change(2)(t.shop.store)
+        t.shop.clock.advance(1)
+        assert_ok(t.run())
+        outcome = assert_passed(t)
+    return replace(outcome, detail=f"a plain page walk loses {_lost_by_walking(target)}")
+
+
+def one_instant(target: Target) -> Outcome:
+    """Read more orders of one instant than a page holds, one of them changed at the last moment."""
+    if target.api.cursor is None:
+        raise NotTriedError("there is no cursor")
+    with trial(target, orders=2 * MANY, odd=False, same_stamp=MANY) as t:
+        assert_ok(t.run(overlap=0))
+        assert_equal(t)
+        newest = max(order.modified for order in t.shop.store.orders.values())
+        order = next(iter(t.shop.store.orders.values()))
+        t.shop.store.touch(order)
+        order.lines[0].quantity = order.lines[0].current = 77
+        order.modified = newest
+        assert_ok(t.run(overlap=0))
+        return assert_passed(t)
+
+
+def deleted_orders(t: Trial) -> Outcome:
+    """Mark orders as deleted that the API no longer lists."""
+    if t.target.api.reconcile is None:
+        raise NotTriedError("there is no [reconcile]")
+    before = t.calls
+    store = t.shop.store
+    for order in sorted(store.orders.values(), key=lambda each: each.created)[2:4]:
+        store.delete(order)  # not the oldest: a partial list would not show that it is missing
+    assert_ok(t.run(reconcile="1d"))
+    assert_equal(t)
+    loaded = t.warehouse().orders
+    if any(loaded[order_id]["counted"] for order_id in t.target.truth(t.shop)["deleted"]):
+        raise FailedError("deleted orders still count")
+    return passed("", t.calls - before)
+
+
+def _lost_by_walking(target: Target) -> str:
+    """Count the orders that a plain page walk loses in the same shop."""
+    with trial(target, orders=ORDERS, moves=MOVES) as t:
+        client = NaiveClient(t)
+        with suppress(OrderpullError):
+            client.run()
+            client.run()
+        lost = len(client.lost())
+        return f"{lost} of {len(target.truth(t.shop)['orders'])}" if lost else "none"
