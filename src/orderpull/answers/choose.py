@@ -12,9 +12,6 @@ from orderpull.answers.from_rollups import RollupQueries
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-Queries = OrderQueries | RollupQueries
-"""Writers of the same queries with the same columns; ``from_orders.py`` describes them."""
-
 
 class Reader(Protocol):
     """The part of a warehouse's reader that the answers use."""
@@ -38,6 +35,6 @@ def load_rollups(reader: Reader, zone: ZoneInfo) -> RollupQueries | None:
     return None
 
 
-def choose_queries(rollups: RollupQueries | None, where: Filter) -> Queries:
+def choose_queries(rollups: RollupQueries | None, where: Filter) -> OrderQueries:
     """Choose *rollups* if they can answer *where*, else the slower queries over the orders."""
     return rollups if rollups is not None and rollups.covers(where) else OrderQueries()

@@ -80,7 +80,12 @@ class OrderQueries:
         """
         if not text:
             return self.popular_sku_by_country(where, top)
-        return first_matches(self.popular_sku_by_country(where).subquery("ranked_sku"), text, top)
+        ranked = self.popular_sku_by_country(where).subquery("ranked_sku")
+        nth = sa.func.row_number().over(partition_by=ranked.c.country, order_by=ranked.c.rank)
+        matches = sa.select(ranked, nth.label("nth")).where(contains(ranked.c.sku, text))
+        numbered = matches.subquery("numbered_match")
+        columns = [numbered.c[column.name] for column in ranked.c]
+        return sa.select(*columns).where(numbered.c.nth <= top)
 
     def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
         """(skus): number of different SKUs sold that contain *text*."""
@@ -106,7 +111,7 @@ class OrderQueries:
         return _sales(where, HEADER.c.source.label("source"))
 
     def sales_by_day(
-        self, where: Filter, zone: ZoneInfo, first: datetime, last: datetime
+        self, where: Filter, zone: ZoneInfo, first: datetime, last: datetime, /
     ) -> sa.Select[Any]:
         """(day, orders, items): by the day of the order; NULL for orders without a date.
 
@@ -180,15 +185,6 @@ def contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]
     The case of other letters is ignored where the warehouse's locale has them.
     """
     return sa.func.strpos(sa.func.lower(column), sa.func.lower(sa.cast(text, sa.Text))) > 0
-
-
-def first_matches(ranked: sa.Subquery, text: str, top: int) -> sa.Select[Any]:
-    """The first *top* SKUs of each country in *ranked* that contain *text*."""
-    nth = sa.func.row_number().over(partition_by=ranked.c.country, order_by=ranked.c.rank)
-    matches = sa.select(ranked, nth.label("nth")).where(contains(ranked.c.sku, text))
-    numbered = matches.subquery("numbered_match")
-    columns = [numbered.c[column.name] for column in ranked.c]
-    return sa.select(*columns).where(numbered.c.nth <= top)
 
 
 def _items(where: Filter) -> sa.Subquery:

@@ -6,13 +6,13 @@ a query must sum them; a group whose orders sum to zero is left out.
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from orderpull.answers.filter import Filter
-from orderpull.answers.from_orders import contains, first_matches
+from orderpull.answers.from_orders import OrderQueries, contains
 from orderpull.answers.tables import TABLE, in_bytes
 from orderpull.days import day_starting_at
 from orderpull.model import NO_DAY
@@ -37,8 +37,8 @@ class Days(NamedTuple):
     until: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class RollupQueries:
+@dataclass(frozen=True)
+class RollupQueries(OrderQueries):
     """Queries over the rollup tables, with the columns of ``OrderQueries``.
 
     They are valid for a filter that :meth:`covers` accepts.
@@ -79,7 +79,7 @@ class RollupQueries:
 
     def popular_sku(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
         """(sku, quantity, orders, rank)."""
-        return self.search_popular_sku(where, limit=top)
+        return sa.select(_ranked(self._by_number(where), top))
 
     def popular_sku_by_country(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
         """(country, sku, quantity, orders, rank)."""
@@ -95,17 +95,9 @@ class RollupQueries:
     ) -> sa.Select[Any]:
         """(sku, quantity, orders, rank)."""
         if text or limit is None:
-            ranked = _ranked(self._by_number(where))
-            query = sa.select(ranked).order_by(ranked.c.rank).limit(limit).offset(offset or None)
-            return query.where(contains(ranked.c.sku, text)) if text else query
+            return super().search_popular_sku(where, text, limit, offset)
         ranked = _ranked(self._by_number(where), limit + offset)
         return sa.select(ranked).where(ranked.c.rank > offset).order_by(ranked.c.rank)
-
-    def search_popular_sku_by_country(self, where: Filter, text: str, top: int) -> sa.Select[Any]:
-        """(country, sku, quantity, orders, rank)."""
-        if not text:
-            return self.popular_sku_by_country(where, top)
-        return first_matches(self._ranked_by_country(where), text, top)
 
     def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
         """(skus)."""
@@ -133,7 +125,7 @@ class RollupQueries:
         return sa.select(group.c.source, group.c.orders, group.c.quantity.label("items"))
 
     def sales_by_day(self, where: Filter, *_: object) -> sa.Select[Any]:
-        """(day, orders, items). The further arguments of ``OrderQueries`` are not needed."""
+        """(day, orders, items). The further arguments are not needed."""
         group = self._sum_days(where, _day.c.day)
         day = sa.func.nullif(group.c.day, NO_DAY).label("day")
         return sa.select(day, group.c.orders, group.c.quantity.label("items"))
@@ -218,12 +210,13 @@ class Term(NamedTuple):
 
     :param days: only these days.
     :param years: only from the first year until before the second, if there is a second.
+    :param sign: 1 or -1.
     """
 
     table: sa.Table
     days: Days | None = None
     years: tuple[int, int | None] = (NO_DAY.year, None)
-    sign: Literal[1, -1] = 1
+    sign: int = 1
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Conditions that select the rows of the term."""
@@ -247,31 +240,20 @@ def terms_of(days: Days, last_day: date) -> list[Term]:
     if days.until is not None and days.until <= since:
         return [Term(_line, days)]
     until = days.until if days.until is not None and days.until <= last_day else None
-    before = Days(_new_year(since.year), since)
-    if until is None:
-        whole, edges = _edge(Days(since, _new_year(since.year + 1)), [before])
-        return [Term(_year, years=(since.year + (not whole), None)), *edges]
-    end = _new_year(until.year + 1)
-    behind = Days(until, end if last_day >= end else last_day + timedelta(days=1))
-    if since.year == until.year:
-        whole, edges = _edge(Days(since, until), [before, behind])
-        years = (since.year, since.year + whole)
-    else:
-        whole, edges = _edge(Days(since, _new_year(since.year + 1)), [before])
-        last_whole, more = _edge(Days(_new_year(until.year), until), [behind])
-        years, edges = (since.year + (not whole), until.year + last_whole), edges + more
-    whole_years = [Term(_year, years=years)] if years[0] < years[1] else []
-    return [*whole_years, *edges] or [Term(_line, days)]
-
-
-def _edge(inside: Days, outside: list[Days]) -> tuple[bool, list[Term]]:
-    """Choose how a year is read of which only *inside* is selected.
-
-    Returns True if it is added whole, and the terms by day that complete it.
-    """
-    if sum(map(_length, outside)) < _length(inside):
-        return True, [Term(_line, days, sign=-1) for days in outside if _length(days)]
-    return False, [Term(_line, inside)] if _length(inside) else []
+    whole: dict[int, bool] = {}
+    edges: list[Term] = []
+    for year in sorted({since.year, (until or since).year}):
+        begin, end = _new_year(year), _new_year(year + 1)
+        inside = Days(max(since, begin), min(until or end, end))
+        behind = Days(inside.until, end if last_day >= end else last_day + timedelta(days=1))
+        outside = [Days(begin, inside.since), behind]
+        whole[year] = sum(map(_length, outside)) < _length(inside)
+        parts, sign = (outside, -1) if whole[year] else ([inside], 1)
+        edges += [Term(_line, part, sign=sign) for part in parts if _length(part)]
+    first = since.year + (not whole[since.year])
+    after = until.year + whole[until.year] if until else None
+    years = [Term(_year, years=(first, after))] if after is None or first < after else []
+    return [*years, *edges] or [Term(_line, days)]
 
 
 def _length(days: Days) -> int:

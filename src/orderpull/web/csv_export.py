@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from msgspec.structs import asdict
 
 from orderpull.answers.csv import escape_formula
-from orderpull.answers.from_orders import OrderQueries
 from orderpull.model import NO_COUNTRY
 from orderpull.web import overview
 from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku
@@ -65,7 +64,7 @@ def _skus(context: QueryContext) -> Iterator[Row]:
 
 
 def _orders(context: QueryContext) -> Iterator[Row]:
-    return _all_rows(context, OrderQueries().orders_with_sku, context.question.sku)
+    return _all_rows(context, context.queries.orders_with_sku, context.question.sku)
 
 
 def _all_rows(

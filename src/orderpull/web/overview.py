@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from orderpull.answers import ledger
-from orderpull.answers.choose import Queries, choose_queries, load_rollups
+from orderpull.answers.choose import choose_queries, load_rollups
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
@@ -39,11 +39,11 @@ class QueryContext:
         self.zone = zone
 
     @property
-    def queries(self) -> Queries:
+    def queries(self) -> OrderQueries:
         """The queries for the orders that the question selects."""
         return self.queries_for(self.where)
 
-    def queries_for(self, where: Filter) -> Queries:
+    def queries_for(self, where: Filter) -> OrderQueries:
         """Choose the queries for the orders of *where*: over rollups if possible."""
         return choose_queries(self._rollups, where)
 
@@ -189,7 +189,7 @@ def read_orders(
     """
     sku, where = context.question.sku, context.where
     offset = (context.question.page - 1) * page_rows
-    page = OrderQueries().orders_with_sku(where, sku, page_rows, offset, addresses=addresses)
+    page = context.queries.orders_with_sku(where, sku, page_rows, offset, addresses=addresses)
     totals = context.reader.rows(context.queries.sku_totals(where, sku))[0]
     return context.reader.rows(page), totals
 
