@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import DestinationError, LandingBusy, LandingError, PossibleLoss
-from orderpull.landing.inflight import InFlightRequest
+from orderpull.landing import inflight
+from orderpull.landing.files import write_all
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.settings import SourceSettings
 from orderpull.sources import fetch
@@ -193,19 +194,24 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_answer_in_flight(
     assert one.bodies() == [BODY]
 
 
-@pytest.mark.parametrize("step", ["answered", "write"])
+@pytest.mark.parametrize("written", [1, 2], ids=["answered", "write"])
 def test_a_draft_that_cannot_be_written_does_not_spoil_the_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     """The answer is read on, and landed if there is room for that: the network is not to blame."""
+    calls: list[bytes] = []
 
-    def no_space(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def no_space(file: int, data: bytes) -> None:
+        calls.append(data)
+        if len(calls) > written:
+            raise OSError(28, "No space left on device")
+        write_all(file, data)
 
     with Wire([answer(BODY), answer(b"[]")]) as wire:
         shop = SourceShop.at(tmp_path, wire.url)
-        monkeypatch.setattr(InFlightRequest, step, no_space)
+        monkeypatch.setattr(inflight, "write_all", no_space)
         pulled = shop.pull()
+    assert len(calls) > written
     assert (pulled.error, pulled.possible_loss) == (None, [])
     assert (shop.bodies(), shop.in_flight()) == ([BODY], [])
 

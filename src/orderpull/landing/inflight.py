@@ -4,6 +4,7 @@ Line 1 is the request, line 2 the response's status, and the rest is the body re
 After a kill the next run reads from it which request was sent and how much of the response arrived.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,11 +13,24 @@ from pathlib import Path
 
 import msgspec
 
+from orderpull.failpoints import failpoint
 from orderpull.landing.files import sync_folder, write_all
+
+log = logging.getLogger("orderpull.pull")
+
+
+class ResponseSink:
+    """Receives a response while it arrives; this base class ignores it."""
+
+    def answered(self, status: int) -> None:
+        """Receive the status after the headers have arrived."""
+
+    def write(self, chunk: bytes) -> None:
+        """Receive a piece of the body as sent, possibly compressed."""
 
 
 @dataclass
-class InFlightRequest:
+class InFlightRequest(ResponseSink):
     """One request in flight.
 
     :param path: its file.
@@ -36,6 +50,7 @@ class InFlightRequest:
     pull: str = ""
     on_discard: Callable[[], None] = field(default=lambda: None, repr=False)
     _file: int = field(default=-1, repr=False)
+    _full: bool = field(default=False, repr=False)
 
     @classmethod
     def begin(cls, path: Path, request: str, reserve: int = 0, pull: str = "") -> "InFlightRequest":
@@ -59,11 +74,21 @@ class InFlightRequest:
 
     def answered(self, status: int) -> None:
         """Write the response's *status*; the body follows."""
-        write_all(self._file, msgspec.json.encode({"status": status}) + b"\n")
+        failpoint("request-sent")
+        self.write(msgspec.json.encode({"status": status}) + b"\n")
 
     def write(self, chunk: bytes) -> None:
-        """Append *chunk* of the body; after that it outlives the process."""
-        write_all(self._file, chunk)
+        """Append *chunk* of the body; after that it outlives the process.
+
+        If the disk is full, the file ends at that byte. The rest of the response is still received,
+        because the landing may have space for the page later.
+        """
+        try:
+            if not self._full:
+                write_all(self._file, chunk)
+        except OSError as error:
+            log.warning("page=%d in flight cannot be written: %s", self.page, error.strerror)
+            self._full = True
 
     def mark_complete(self) -> None:
         """Free the unused part of the reserve at the end of the body: the page needs the space."""

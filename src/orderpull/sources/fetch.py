@@ -7,7 +7,7 @@ while they arrive; only a request that certainly consumed no orders is retried.
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from orderpull.errors import (
@@ -131,9 +131,7 @@ class Fetcher:
             if endpoint.api.consume_once:
                 draft = self.landing.begin_request(page, described, self.reserved)
             failpoint("before-request")
-            response = endpoint.send(
-                authenticated, _DraftRecorder(draft) if draft else ResponseSink()
-            )
+            response = endpoint.send(authenticated, draft or ResponseSink())
         except (SourceUnreachable, SourceBusy) as not_sent:
             if draft:
                 draft.discard()
@@ -231,33 +229,6 @@ class Fetcher:
         elif not info.has_records:
             fetched.error = self.endpoint.error_for(response, info)
         return fetched
-
-
-class _DraftRecorder(ResponseSink):
-    """Writes a response into its draft while it arrives.
-
-    If the disk is full, the draft ends at that byte. The rest of the response is still received,
-    because the landing may have space for the page later.
-    """
-
-    def __init__(self, draft: InFlightRequest) -> None:
-        self.draft: InFlightRequest | None = draft
-
-    def answered(self, status: int) -> None:
-        failpoint("request-sent")
-        self._note(lambda draft: draft.answered(status))
-
-    def write(self, chunk: bytes) -> None:
-        self._note(lambda draft: draft.write(chunk))
-
-    def _note(self, note: Callable[[InFlightRequest], None]) -> None:
-        if self.draft is None:
-            return
-        try:
-            note(self.draft)
-        except OSError as error:
-            log.warning("page=%d in flight cannot be written: %s", self.draft.page, error.strerror)
-            self.draft = None
 
 
 def _possible_loss(event: str, response: Response, page: int) -> PossibleLoss:

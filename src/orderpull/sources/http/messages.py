@@ -1,7 +1,11 @@
-"""The HTTP request, the response, and the sink that receives a response while it arrives."""
+"""The HTTP request and the response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from orderpull.landing.inflight import ResponseSink
+
+__all__ = ["Request", "Response", "ResponseSink", "Send"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,6 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     problem: str | None = None
-
-
-class ResponseSink:
-    """Receives a response while it arrives; this base class ignores it."""
-
-    def answered(self, status: int) -> None:
-        """Receive the status after the headers have arrived."""
-
-    def write(self, chunk: bytes) -> None:
-        """Receive a piece of the body as sent, possibly compressed."""
 
 
 Send = Callable[[Request, ResponseSink], Response]
