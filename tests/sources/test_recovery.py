@@ -203,7 +203,7 @@ def test_a_draft_that_cannot_be_written_does_not_spoil_the_answer(
 
     def no_space(file: int, data: bytes) -> None:
         calls.append(data)
-        if len(calls) > written:
+        if len(calls) == written + 1:
             raise OSError(28, "No space left on device")
         write_all(file, data)
 

@@ -14,7 +14,7 @@ import duckdb
 from orderpull.errors import CorruptPage
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.macros import MACROS
-from orderpull.normalize.numbers import NumberQuoter
+from orderpull.normalize.numbers import number_quoter
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import NormalizeSql
 from orderpull.normalize.staging import refuse_long, staging
@@ -77,7 +77,7 @@ class Normalizer:
         self.api = api
         self.sql = NormalizeSql(api, ordernumber)
         self.texts = PageTexts(api, self.sql.layout)
-        self.quoted = NumberQuoter(self.sql.by_value)
+        self.quoted = number_quoter(self.sql.by_value)
         self._empty = f"empty_raw_order_{number}"
         if number == 0:
             for macro in MACROS:

@@ -6,7 +6,7 @@ the number in quotes. A quantity counts by its value and needs no quotes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 INEXACT = r"^-?\d+[.eE]"
 """Pattern of numbers in DuckDB's output that may have had another text."""
@@ -21,16 +21,11 @@ def holds_minus_zero(body: bytes) -> bool:
     return _MINUS_ZERO.search(body) is not None
 
 
-class NumberQuoter:
-    """Puts numbers that DuckDB may change in quotes.
+def number_quoter(by_value: Iterable[str]) -> Callable[[str], str]:
+    """A function that puts the numbers of a JSON value in quotes if DuckDB may change them.
 
     :param by_value: keys whose numbers stay as they are.
     """
-
-    def __init__(self, by_value: Iterable[str]) -> None:
-        excluded = "".join(rf'"{re.escape(key)}"\s*:\s*-?\d[\d.eE+-]*|' for key in sorted(by_value))
-        self._pattern = re.compile(rf"({excluded}{_TEXT})|{_CHANGED}")
-
-    def __call__(self, text: str) -> str:
-        """Put the numbers of *text*, one JSON value, in quotes."""
-        return self._pattern.sub(lambda match: match[1] or f'"{match[0]}"', text)
+    excluded = "".join(rf'"{re.escape(key)}"\s*:\s*-?\d[\d.eE+-]*|' for key in sorted(by_value))
+    pattern = re.compile(rf"({excluded}{_TEXT})|{_CHANGED}")
+    return lambda text: pattern.sub(lambda match: match[1] or f'"{match[0]}"', text)
