@@ -69,11 +69,10 @@ def _options(command: click.Command) -> str:
 
 
 def _columns(table: Table) -> str:
-    rows = [
-        f"| `{c.name}` | {c.type} | {'yes' if c.name in table.key else ''} | {c.meaning} |"
-        for c in table.columns
-    ]
-    return "\n".join(("| column | holds | key | meaning |", "| --- | --- | --- | --- |", *rows, ""))
+    key = ", ".join(f"`{c.name}`" for c in table.columns if c.name in table.key)
+    rows = [f"| `{c.name}` | {c.type} | {c.meaning} |" for c in table.columns]
+    told = [f"Key: {key}", ""] if key else []
+    return "\n".join((*told, "| column | holds | meaning |", "| --- | --- | --- |", *rows, ""))
 
 
 def _sizes() -> str:
