@@ -352,30 +352,23 @@ def _with_environment(value: Any, where: str, key: tuple[str, ...]) -> Any:  # n
 
 
 def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
-    blocks = {f.name: f.type for f in msgspec.structs.fields(Settings) if _is_block(f.type)}
-    _compare_keys(table, [*blocks, "sources"], where, "")
+    blocks = {f.name: f.type for f in msgspec.structs.fields(Settings) if f.name != "file"}
+    tables: list[tuple[str, Any, tuple[str, ...]]] = [("", table, tuple(blocks))]
     for block, type_ in blocks.items():
-        if isinstance(table.get(block), dict):
-            _compare_keys(table[block], type_.__struct_fields__, where, f"{block}.")
-    sources = table.get("sources")
-    for name, source in sources.items() if isinstance(sources, dict) else ():
-        if isinstance(source, dict):
+        value = table.get(block)
+        if block != "sources":
+            tables.append((f"{block}.", value, type_.__struct_fields__))
+        elif isinstance(value, dict):
             fields = SourceSettings.__struct_fields__
-            _compare_keys(source, fields, where, f"sources.{name}.")
-
-
-def _is_block(type_: object) -> bool:
-    return isinstance(type_, type) and issubclass(type_, Struct)
-
-
-def _compare_keys(table: dict[str, Any], settings: Any, where: str, prefix: str) -> None:  # noqa: ANN401
-    for key in table:
-        if key not in settings:
-            near = difflib.get_close_matches(key, settings, n=1, cutoff=0.5)
-            raise SettingsError(
-                f"{where}: there is no setting {prefix}{key}.",
-                f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(settings)}.",
-            )
+            tables += [(f"sources.{name}.", source, fields) for name, source in value.items()]
+    for prefix, keys, known in tables:
+        for key in keys if isinstance(keys, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                raise SettingsError(
+                    f"{where}: there is no setting {prefix}{key}.",
+                    f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}.",
+                )
 
 
 def _convert(table: object, type_: type[Block], where: str, prefix: str = "") -> Block:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ import duckdb
 from orderpull.destinations import ledger
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.migrations import ensure_schema
-from orderpull.destinations.protocol import Kind, QueryResult, Reader
+from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, count_rows
 from orderpull.destinations.user_query import run_user_query, to_result
@@ -37,8 +36,6 @@ READING_MEMORY = "1GB"
 write to the disk (measured)."""
 
 _RETRY_SECONDS = 0.05
-_NO_LIMITS: Mapping[str, int] = MappingProxyType({})
-_TABLE_NAMES = "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
 
 
 class DuckdbSession:
@@ -51,6 +48,9 @@ class DuckdbSession:
     kind: Kind = "duckdb"
     enforces_keys = False
     is_stage = True
+    table_names = (
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
+    )
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, where: str) -> None:
         self.connection = connection
@@ -85,7 +85,7 @@ class DuckdbSession:
         return count_rows(stage, name)
 
 
-class DuckdbDestination:
+class DuckdbDestination(Destination):
     """A DuckDB file.
 
     :param path: the file.
@@ -95,13 +95,11 @@ class DuckdbDestination:
 
     def __init__(self, path: Path, lock_wait: float, zone: ZoneInfo) -> None:
         self.path = path
+        self.where = str(path)
         self.zone = zone
         self.lock_wait = lock_wait
         self.snapshot = Snapshot(path)
-        self._stage = Stage()
-
-    def __str__(self) -> str:
-        return str(self.path)
+        self.stage = Stage()
 
     def identity(self) -> str:
         """The path, links resolved; a warehouse and its snapshot have the same one."""
@@ -117,7 +115,7 @@ class DuckdbDestination:
     def loader(self) -> Iterator[Loader]:
         """Open the file for writing; its lock keeps every other process out."""
         with self._attached() as connection:
-            loader = Loader(self._open_session(connection), connection, _NO_LIMITS, self.zone)
+            loader = Loader(self._open_session(connection), connection, {}, self.zone)
             loader.ensure_rollups()
             yield loader
 
@@ -152,25 +150,20 @@ class DuckdbDestination:
 
     def publish(self, *, finished: bool) -> None:
         """Copy the file to the snapshot, if the snapshot is behind."""
-        if not self.snapshot.due(finished=finished):
-            return
-        self.snapshot.make(self._attached)
-
-    def close(self) -> None:
-        """Close the stage; it opens again when it is needed."""
-        self._stage.close()
+        if self.snapshot.due(finished=finished):
+            self.snapshot.make(self._attached)
 
     @contextmanager
     def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The stage, with the file attached as ``warehouse``; the file is locked meanwhile."""
-        connection = self._stage.connection
+        connection = self.stage.connection
         try:
             self._attach(connection)
             yield connection
             connection.execute("USE memory")
             connection.execute("DETACH warehouse")
         except BaseException:
-            self._stage.close()  # which detaches in any case
+            self.stage.close()  # which detaches in any case
             raise
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -224,8 +217,8 @@ class DuckdbDestination:
 
     def _open_session(self, connection: duckdb.DuckDBPyConnection) -> DuckdbSession:
         """A session with the attached file, its tables created or migrated."""
-        session = DuckdbSession(connection, str(self.path))
-        ensure_schema(session, _TABLE_NAMES)
+        session = DuckdbSession(connection, self.where)
+        ensure_schema(session)
         return session
 
 

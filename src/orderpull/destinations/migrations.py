@@ -8,14 +8,13 @@ from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS
 _OURS = {table.name for table in TABLES}.union(VIEWS)
 
 
-def pending(session: Session, table_names: str) -> list[str]:
+def pending(session: Session) -> list[str]:
     """The statements that create or migrate the tables; empty if the tables are up to date.
 
-    :param table_names: query for the names of the tables and views that exist.
     :raises SchemaTooNew: a newer orderpull made the tables.
     :raises DestinationForeign: something else made tables with our names.
     """
-    names = {str(name) for (name,) in session.execute(table_names)}
+    names = {str(name) for (name,) in session.execute(session.table_names)}
     version = _version(session, names)
     if version == SCHEMA_VERSION:
         return []
@@ -26,15 +25,12 @@ def pending(session: Session, table_names: str) -> list[str]:
     return list(schema.migrate_statements(version, session.kind))
 
 
-def ensure_schema(session: Session, table_names: str) -> None:
-    """Create or migrate the tables, and record the version, in one transaction.
-
-    :param table_names: query for the names of the tables and views that exist.
-    """
-    if not pending(session, table_names):
+def ensure_schema(session: Session) -> None:
+    """Create or migrate the tables, and record the version, in one transaction."""
+    if not pending(session):
         return
     with session.writing():
-        statements = pending(session, table_names)  # another process may have been first
+        statements = pending(session)  # another process may have been first
         for statement in statements:
             session.execute(statement)
         if statements:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from orderpull.destinations.loader import Loader
+    from orderpull.destinations.stage import Stage
     from orderpull.landing.page import PageMeta
 
 Kind = Literal["duckdb", "postgresql", "redshift"]
@@ -187,7 +188,13 @@ class Reader(Protocol):
 
 
 class Destination(Protocol):
-    """A warehouse."""
+    """A warehouse. :param where: the warehouse, as messages name it."""
+
+    where: str
+    stage: "Stage"
+
+    def __str__(self) -> str:
+        return self.where
 
     def identity(self) -> str:
         """A text that is the same for each address of this warehouse, and for no other warehouse.
@@ -219,7 +226,7 @@ class Destination(Protocol):
 
         None: there are no snapshots; a reader sees the last load before it was opened.
         """
-        ...
+        return None
 
     def publish(self, *, finished: bool) -> None:
         """Renew the readers' snapshot, if it is behind the warehouse.
@@ -230,4 +237,4 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Free the stage, which is kept between the loads of a run."""
-        ...
+        self.stage.close()

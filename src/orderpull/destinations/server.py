@@ -14,7 +14,7 @@ import duckdb
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.migrations import ensure_schema, pending
-from orderpull.destinations.protocol import MEMORY_LIMIT, QueryResult, Reader
+from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, QueryResult, Reader
 from orderpull.destinations.session import ServerSession
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
@@ -31,12 +31,6 @@ _IDENTITY = {
 """Queries for the identity of a server, a database and a schema."""
 
 
-# The tables and views of the session's schema; information_schema would leave out those on which
-# this user has no right.
-_TABLE_NAMES = """
-SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
-UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
-
 # Redshift's transactions see one instant in any case.
 _READING = {
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -45,7 +39,7 @@ _READING = {
 
 
 @dataclass(eq=False)
-class ServerDestination:
+class ServerDestination(Destination):
     """A database on a server.
 
     :param connect: opens a connection. :param limits: bytes that columns hold.
@@ -56,10 +50,7 @@ class ServerDestination:
     connect: Callable[[], ServerSession]
     limits: Mapping[str, int]
     zone: ZoneInfo
-    _stage: Stage = field(default_factory=Stage, init=False)
-
-    def __str__(self) -> str:
-        return self.where
+    stage: Stage = field(default_factory=Stage, init=False)
 
     def identity(self) -> str:
         """The server's own description of itself."""
@@ -71,14 +62,14 @@ class ServerDestination:
         """Connect, create or migrate the tables, and prove that they can be written."""
         with self._session() as session:
             session.prepare()
-            ensure_schema(session, _TABLE_NAMES)
+            ensure_schema(session)
             _try_writing(session)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
         """Connect for writing."""
         with self._session() as session:
-            loader = Loader(session, self._stage.connection, self.limits, self.zone)
+            loader = Loader(session, self.stage.connection, self.limits, self.zone)
             loader.ensure_rollups()
             yield loader
 
@@ -86,7 +77,7 @@ class ServerDestination:
     def reader(self) -> Iterator[Reader]:
         """Connect for reading."""
         with self._session() as session:
-            if pending(session, _TABLE_NAMES):
+            if pending(session):
                 raise DestinationError(
                     f"There is nothing to read yet: {session.where} has no orders.",
                     "Run `orderpull run` first.",
@@ -94,15 +85,8 @@ class ServerDestination:
             with _one_instant(session):
                 yield ServerReader(session)
 
-    def version(self) -> None:
-        """None: a reader sees each load as soon as it is committed."""
-
     def publish(self, *, finished: bool) -> None:
         """Do nothing: readers see each load as soon as it is committed."""
-
-    def close(self) -> None:
-        """Close the stage; it opens again when it is needed."""
-        self._stage.close()
 
     @contextmanager
     def _session(self) -> Iterator[ServerSession]:

@@ -28,6 +28,9 @@ class Session(Protocol):
     is_stage: bool
     """True if this connection is the stage's, so that both have the same tables."""
 
+    table_names: str
+    """Query for the names of the tables and views that exist."""
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value; return its rows, if it has any.
 
@@ -54,6 +57,12 @@ class Session(Protocol):
 
 class ServerSession(Session, Protocol):
     """A connection to a server."""
+
+    # information_schema would leave out tables on which this user has no right.
+    table_names: str = """
+    SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+    UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
+    is_stage: bool = False
 
     def prepare(self) -> None:
         """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""

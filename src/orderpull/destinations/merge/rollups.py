@@ -7,7 +7,7 @@ compacted: its rows are replaced by their sums.
 The statements are plain enough for every warehouse. The tables are called ``summary_*``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -53,21 +53,6 @@ LEFT JOIN (SELECT h.source, h.ordernumber, 1 AS one, sum(h.quantity) AS quantity
            FROM {item} AS h WHERE 1 = 1{only} GROUP BY h.source, h.ordernumber) AS p
        ON p.source = h.source AND p.ordernumber = h.ordernumber
 WHERE h.counted{only}"""
-
-_DELTA_SKU = """
-CREATE TEMP TABLE delta_sku AS
-SELECT source, day, country, sku, CAST(sum(quantity) AS BIGINT) AS quantity,
-       CAST(sum(orders) AS BIGINT) AS orders
-FROM ({sides}) AS side GROUP BY source, day, country, sku, large
-HAVING sum(quantity) <> 0 OR sum(orders) <> 0"""
-
-_DELTA_DAY = """
-CREATE TEMP TABLE delta_day AS
-SELECT source, day, country, CAST(sum(orders) AS BIGINT) AS orders,
-       CAST(sum(orders_with_items) AS BIGINT) AS orders_with_items,
-       CAST(sum(quantity) AS BIGINT) AS quantity
-FROM ({sides}) AS side GROUP BY source, day, country, large
-HAVING sum(quantity) <> 0 OR sum(orders) <> 0 OR sum(orders_with_items) <> 0"""
 
 _NEW_SKUS = """
 INSERT INTO summary_sku (sku, sku_number)
@@ -150,11 +135,13 @@ class RollupWriter:
 
     def _add(self, sides: list[dict[str, str]]) -> None:
         """Insert the sums over *sides*; sums of zero are left out."""
-        self._drop("delta_sku", "delta_day")
         lines = " UNION ALL ".join(_LINES.format(**side) for side in sides)
         orders = " UNION ALL ".join(_ORDERS.format(**side) for side in sides)
-        self._execute(_DELTA_SKU.format(sides=lines), [])
-        self._execute(_DELTA_DAY.format(sides=orders), [])
+        by = ("source", "day", "country")
+        self._sum(
+            "delta_sku", f"({lines}) AS side", (*by, "sku"), ("quantity", "orders"), ", large"
+        )
+        self._sum("delta_day", f"({orders}) AS side", by, SUMMARY_DAY.names[3:], ", large")
         self._execute(_NEW_SKUS, [])
         for statement in _ADD_DELTA:
             self._execute(statement, [])
@@ -170,12 +157,35 @@ class RollupWriter:
 
     def _compact(self, table: Table, key: tuple[str, ...], prefix: str) -> None:
         """Replace the rows of *table* by their sums, in the order of *key*."""
-        for statement in _compacting(table, key):
+        small = f"quantity < {LARGE_QUANTITY} AND quantity > -{LARGE_QUANTITY}"
+        summed = [name for name in table.names if name not in key]
+        self._sum("compacted", f"{table.name} WHERE {small}", key, summed)
+        names, order = ", ".join(table.names), ", ".join(key)
+        for statement in (
+            f"DELETE FROM {table.name} WHERE {small}",
+            f"INSERT INTO {table.name} ({names}) SELECT {names} FROM compacted ORDER BY {order}",
+            f"UPDATE summary_state SET {prefix}_rows = (SELECT count(*) FROM {table.name})",
+            f"UPDATE summary_state SET {prefix}_folded = {prefix}_rows",
+        ):
             self._execute(statement, [])
         self._drop("compacted")
-        count = f"(SELECT count(*) FROM {table.name})"
-        self._execute(f"UPDATE summary_state SET {prefix}_rows = {count}", [])
-        self._execute(f"UPDATE summary_state SET {prefix}_folded = {prefix}_rows", [])
+
+    def _sum(
+        self, name: str, rows: str, by: Sequence[str], columns: Sequence[str], also_by: str = ""
+    ) -> None:
+        """Make the temporary table *name*: sums of *columns* over *rows*, where one is not zero.
+
+        :param also_by: further expressions of the GROUP BY, which are not selected.
+        """
+        sums = ", ".join(f"CAST(sum({column}) AS BIGINT) AS {column}" for column in columns)
+        some = " OR ".join(f"sum({column}) <> 0" for column in columns)
+        keys = ", ".join(by)
+        self._drop(name)
+        self._execute(
+            f"CREATE TEMP TABLE {name} AS SELECT {keys}, {sums} FROM {rows} "
+            f"GROUP BY {keys}{also_by} HAVING {some}",
+            [],
+        )
 
     def _drop(self, *names: str) -> None:
         for name in names:
@@ -185,20 +195,6 @@ class RollupWriter:
 def _side(day: str, sign: str, prefix: str, only: str) -> dict[str, str]:
     tables = {name: f"{prefix}{name}" for name in ("header", "item", "address")}
     return {**tables, "day": day, "sign": sign, "only": only, "large": str(LARGE_QUANTITY)}
-
-
-def _compacting(table: Table, key: tuple[str, ...]) -> Iterator[str]:
-    by = ", ".join(key)
-    sums = [name for name in table.names if name not in key]
-    summed = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in sums)
-    some = " OR ".join(f"sum({name}) <> 0" for name in sums)
-    small = f"quantity < {LARGE_QUANTITY} AND quantity > -{LARGE_QUANTITY}"
-    columns = ", ".join(table.names)
-    yield "DROP TABLE IF EXISTS compacted"
-    yield f"""CREATE TEMP TABLE compacted AS SELECT {by}, {summed} FROM {table.name}
-              WHERE {small} GROUP BY {by} HAVING {some}"""
-    yield f"DELETE FROM {table.name} WHERE {small}"
-    yield f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM compacted ORDER BY {by}"
 
 
 def day_of(column: str, first: datetime | None, last: datetime | None, zone: ZoneInfo) -> str:

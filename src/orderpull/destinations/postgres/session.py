@@ -80,7 +80,6 @@ class PostgresSession(ServerSession):
 
     kind: Kind = "postgresql"
     enforces_keys = True
-    is_stage = False
 
     def __init__(self, settings: DestinationSettings, options: dict[str, Any], where: str) -> None:
         self.settings = settings

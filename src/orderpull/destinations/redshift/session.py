@@ -77,7 +77,6 @@ class RedshiftSession(ServerSession):
 
     kind: Kind = "redshift"
     enforces_keys = False
-    is_stage = False
 
     def __init__(
         self, settings: DestinationSettings, address: Address, stage: RedshiftStage, where: str
