@@ -1,7 +1,9 @@
 """Times (UTC, without zone, in microseconds) and durations."""
 
+import math
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from orderpull.errors import UsageError
@@ -54,3 +56,24 @@ def brief(length: timedelta) -> str:
         if not length % timedelta(**{name: 1}):
             return f"{length // timedelta(**{name: 1})}{unit}"
     return f"{length.total_seconds()}s"
+
+
+def ago(instant: datetime, now: datetime) -> str:
+    """Time since *instant*, in words."""
+    age = _duration((now - instant).total_seconds(), math.floor)
+    return f"{age} ago" if age else "just now"
+
+
+def until(instant: datetime, now: datetime) -> str:
+    """Time from *now* until *instant*, in words."""
+    rest = _duration((instant - now).total_seconds(), round)
+    return f"in {rest}" if rest else "in less than a minute"
+
+
+def _duration(seconds: float, rounded: Callable[[float], int]) -> str:
+    """Days, hours or minutes; '' below a minute."""
+    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length:
+            count = rounded(seconds / length)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return ""

@@ -1,7 +1,10 @@
 """The commands ``orderpull rejects list``, ``show`` and ``retry``."""
 
+from datetime import datetime
+
 import click
 
+from orderpull import clock
 from orderpull.cli.shared import (
     Commands,
     exit_with,
@@ -42,7 +45,8 @@ def rejects_show(reject: str) -> None:
     row = operate.find_with_text(settings_in_force(), reject)
     for key, value in row.items():
         if key not in {"raw", "reject_key"}:
-            click.echo(f"{key:<12} {'' if value is None else value}")
+            shown = clock.iso(value) if isinstance(value, datetime) else value
+            click.echo(f"{key:<12} {'' if shown is None else shown}")
     click.echo(f"\n{row['raw']}")
 
 

@@ -3,15 +3,10 @@
 import os
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from orderpull.cli.shared import error_printer, extra_needed, settings_in_force
-
-if TYPE_CHECKING:
-    from orderpull.schedule.loop import Schedule
-    from orderpull.settings import Settings
 
 
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
@@ -38,6 +33,9 @@ def _duration(_: click.Context, __: click.Parameter, text: str | None) -> timede
 )
 def serve(host: str, port: int, interval: timedelta | None) -> None:
     """Serve the answers as web pages; to this machine only, unless a sign-in is set."""
+    from orderpull.schedule.loop import Schedule
+    from orderpull.schedule.trigger import Every
+
     settings = settings_in_force()
     with extra_needed("web"):
         from orderpull.web.serve import serve as serve_pages
@@ -46,20 +44,8 @@ def serve(host: str, port: int, interval: timedelta | None) -> None:
         host,
         port,
         lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
-        _schedule(settings, interval) if interval else None,
+        Schedule(settings, Every(interval), error_printer()) if interval else None,
     )
-    _exit_at_once(128 + number)
-
-
-def _exit_at_once(code: int) -> NoReturn:
-    """Exit without waiting for queries that pages have begun: they write nothing."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
-
-
-def _schedule(settings: "Settings", interval: timedelta) -> "Schedule":
-    from orderpull.schedule.loop import Schedule
-    from orderpull.schedule.trigger import Every
-
-    return Schedule(settings, Every(interval), error_printer())
+    os._exit(128 + number)  # Queries that pages have begun write nothing: they are not waited for.

@@ -112,26 +112,22 @@ def stop_on_signal(stop: Callable[[int], None]) -> dict[int, Any]:
 
 
 @contextmanager
-def stoppable() -> Iterator["Stop"]:
-    """Yield a stop that the first SIGINT or SIGTERM sets; restore the handlers at the end."""
+def watched() -> Iterator[tuple["Stop", "Listener"]]:
+    """Yield a stop that the first SIGINT or SIGTERM sets, and a listener that shows progress.
+
+    The signal handlers are restored at the end.
+    """
     from orderpull.sources.http.limits import Stop
+    from orderpull.terminal.progress import show_progress
 
     stop = Stop()
     before = stop_on_signal(stop.set)
     try:
-        yield stop
+        with show_progress() as listener:
+            yield stop, listener
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def watched() -> Iterator[tuple["Stop", "Listener"]]:
-    """Yield a :func:`stoppable` stop and a listener that shows the progress of a run."""
-    from orderpull.terminal.progress import show_progress
-
-    with stoppable() as stop, show_progress() as listener:
-        yield stop, listener
 
 
 def exit_with(result: "RunResult", *, as_json: bool) -> NoReturn:

@@ -10,6 +10,7 @@ import click
 @click.command()
 @click.option(
     "--profile",
+    "name",
     default="skubana-assessment",
     show_default=True,
     help="skubana-assessment: hands out each order once; generic: a shop whose orders change and "
@@ -63,9 +64,6 @@ import click
 )
 def simulate(
     *,
-    profile: str,
-    folder: Path | None,
-    token: str | None,
     switch: tuple[str, ...],
     malformed: str,
     fault: tuple[str, ...],
@@ -79,14 +77,14 @@ def simulate(
     from orderpull import simulator
 
     if "list" in fault:
+        widest = max(map(len, simulator.FAULTS))
         for name, kind in simulator.FAULTS.items():
-            click.echo(f"{name:<16} {'consumes' if kind.consumed else 'keeps':<9} {kind.sentence}")
+            click.echo(
+                f"{name:<{widest}} {'consumes' if kind.consumed else 'keeps':<9} {kind.sentence}"
+            )
         return
     try:
         made = simulator.make_profile(
-            profile,
-            folder=folder,
-            token=token,
             switches={"live": True, **dict(map(simulator.switch, switch))},
             malformed=simulator.rate_or_count(malformed),
             **shop,

@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orderpull.cli.shared import extra_needed, json_option, print_json, settings_in_force
 from orderpull.errors import UsageError
-
-if TYPE_CHECKING:
-    from orderpull.tableau.publish import Published
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,20 +41,12 @@ def tableau() -> None:
 @click.option("--names", is_flag=True, help="With --live: add names and streets as hidden fields.")
 @force_option
 @json_option
-def build(
-    file: Path,
-    *,
-    live: bool | None,
-    target: Any,  # noqa: ANN401
-    names: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+def build(file: Path, *, live: bool | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """Build the workbook, with a live connection or an extract."""
     from orderpull.tableau.build import build as make
 
     extract = None if live is None else not live
-    made = make(settings_in_force(), file, extract=extract, target=target, names=names, force=force)
+    made = make(settings_in_force(), file, extract=extract, **options)
     if as_json:
         print_json(made.as_json())
         return
@@ -114,11 +103,6 @@ embed_option = click.option(
     default=False,
     help="Store the warehouse's login on the server, or prompt each viewer for it.",
 )
-skip_option = click.option(
-    "--skip-connection-check",
-    is_flag=True,
-    help="Publish even if the server cannot reach the warehouse now.",
-)
 
 
 @tableau.command()
@@ -126,56 +110,42 @@ skip_option = click.option(
 @live_option
 @target_option
 @embed_option
-@skip_option
+@click.option(
+    "--skip-connection-check",
+    is_flag=True,
+    help="Publish even if the server cannot reach the warehouse now.",
+)
 @json_option
-def publish(
-    file: Path | None,
-    *,
-    live: bool | None,
-    target: Any,  # noqa: ANN401
-    embed: bool,
-    skip_connection_check: bool,
-    as_json: bool,
-) -> None:
+def publish(file: Path | None, *, live: bool | None, **options: Any) -> None:  # noqa: ANN401
     """Publish a workbook on Tableau Server: FILE, or a new one.
 
     It replaces a published workbook of the same name.
     """
     if file is not None and live is not None:
         raise UsageError("FILE has its connection already.", "Leave out --live or --extract.")
-    with extra_needed("tableau"):
-        from orderpull.tableau.publish import publish as put
-    done = put(
-        settings_in_force(),
-        file,
-        extract=None if live is None else not live,
-        target=target,
-        credentials="embed" if embed else "prompt",
-        skip_connection_check=skip_connection_check,
-    )
-    _print_published(done, as_json=as_json)
+    _publish(file, extract=None if live is None else not live, **options)
 
 
 @tableau.command()
 @target_option
 @embed_option
 @json_option
-def refresh(*, target: Any, embed: bool, as_json: bool) -> None:  # noqa: ANN401
+def refresh(**options: Any) -> None:  # noqa: ANN401
     """Publish the workbook again, with a new extract."""
+    _publish(None, extract=True, skip_connection_check=True, **options)
+
+
+def _publish(
+    file: Path | None,
+    *,
+    embed: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     with extra_needed("tableau"):
         from orderpull.tableau.publish import publish as put
     credentials: Any = "embed" if embed else "prompt"
-    done = put(
-        settings_in_force(),
-        extract=True,
-        target=target,
-        credentials=credentials,
-        skip_connection_check=True,
-    )
-    _print_published(done, as_json=as_json)
-
-
-def _print_published(done: "Published", *, as_json: bool) -> None:
+    done = put(settings_in_force(), file, credentials=credentials, **options)
     if as_json:
         print_json(done.as_json())
         return

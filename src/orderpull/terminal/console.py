@@ -1,14 +1,16 @@
 """The consoles for stdout and stderr, and the style of tables and times shared by all output."""
 
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+from orderpull import clock
 
 
 def stdout() -> Console:
@@ -21,29 +23,29 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def new_table(title: str = "") -> Table:
-    """Return an empty table in the style of all tables. :param title: in rich's markup."""
-    return Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
+def new_table(
+    *columns: str,
+    title: str | None = None,
+    right: Collection[str] = (),
+    **options: Any,  # noqa: ANN401 - options of rich's columns
+) -> Table:
+    """Return a table of *columns* without rows, in the style of all tables.
+
+    :param title: in rich's markup.
+    :param right: columns of numbers, aligned to the right.
+    """
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
     )
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", **options)
+    return table
 
 
-def with_age(instant: datetime | None, timezone: str) -> str:
-    """Return *instant* (naive, UTC) in *timezone*, followed by its age."""
+def with_age(instant: datetime | None, timezone: str, *, brief: bool = False) -> str:
+    """Return *instant* (naive, UTC) in *timezone* with its age; if *brief*, only its age."""
     if instant is None:
         return "never to its end"
-    moment = instant.replace(tzinfo=UTC)
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M %Z} ({_age(seconds)})"
-
-
-def _age(seconds: float) -> str:
-    for length, unit in _UNITS:
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
+    moment = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
+    age = clock.ago(instant, clock.now())
+    return age if brief else f"{moment:%Y-%m-%d %H:%M %Z} ({age})"

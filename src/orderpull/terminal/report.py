@@ -25,14 +25,10 @@ def show_report(report: Report, console: Console, timezone: str, filters: str = 
     :param filters: description of the filters.
     """
     console.print()
-    if not report.average["orders"]:
-        console.print(f"  No counted order with items{filters}.", style="bold")
-        console.print(_freshness(report, timezone))
-        return
-    one_country = len({row["country"] for row in report.by_country}) == 1
-    parts: list[RenderableType] = [_average(report.average, filters)]
-    parts.append(_top("Best-selling SKUs" + filters, report.overall))
-    if not one_country:
+    parts: list[RenderableType] = [Text(f"No counted order with items{filters}.", style="bold")]
+    if report.average["orders"]:
+        parts = [_average(report.average, filters), _top(filters, report.overall)]
+    if len({row["country"] for row in report.by_country}) > 1:
         parts.append(_countries(report.by_country))
     parts.append(_freshness(report, timezone))
     console.print(Group(*(Padding(part, (0, 0, 1, 2)) for part in parts)))
@@ -42,13 +38,13 @@ def _average(average: dict[str, Any], filters: str) -> Text:
     return Text.assemble(
         (f"{average['average']:,.2f}", "bold cyan"),
         (" items per order on average", "bold"),
-        (escape(filters), "bold"),
+        (filters, "bold"),
         (f"   {average['quantity']:,} items in {average['orders']:,} orders", "dim"),
     )
 
 
-def _top(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = new_table(escape(title))
+def _top(filters: str, rows: list[dict[str, Any]]) -> Table:
+    table = new_table(title=escape(f"Best-selling SKUs{filters}"))
     table.add_column("#", justify="right", style="dim")
     table.add_column("SKU", overflow="fold")
     table.add_column("items", justify="right")
@@ -67,7 +63,7 @@ def _top(title: str, rows: list[dict[str, Any]]) -> Table:
 
 
 def _countries(rows: list[dict[str, Any]]) -> RenderableType:
-    table = new_table("Best-selling SKUs by country")
+    table = new_table(title="Best-selling SKUs by country")
     table.add_column("country", no_wrap=True)
     for rank in range(1, SKUS_SHOWN + 1):
         table.add_column(f"#{rank}", overflow="ellipsis", no_wrap=True)

@@ -23,6 +23,9 @@ from orderpull.terminal.console import new_table, with_age
 CHECKSUM_DIGITS = 12
 """Digits of a checksum that are shown."""
 
+FULL_WIDTH = 110
+"""Columns of a screen that shows runs with time and age; a narrower one shows their age only."""
+
 MIN_SIGNAL_CODE = 128
 """Exit codes above this are 128 + the number of a signal."""
 
@@ -45,10 +48,8 @@ def show_result(result: RunResult, console: Console) -> None:
 
 
 def _counts(result: RunResult) -> Table:
-    table = new_table()
-    table.add_column("source", no_wrap=True)
-    for name in ("pages", *COUNTS):
-        table.add_column(name, justify="right")
+    numbers = ("pages", *COUNTS)
+    table = new_table("source", *numbers, right=numbers, no_wrap=True)
     for name, source in result.sources.items():
         counts = [getattr(source.counts, count) for count in COUNTS]
         cells = [f"{number:,}" if number else "[dim]0[/]" for number in (source.pages, *counts)]
@@ -114,9 +115,7 @@ def _difference(table: TableComparison) -> str:
 
 
 def _compared(compared: Comparison) -> Table:
-    table = new_table()
-    for column in ("source", "table", "rows", "checksum"):
-        table.add_column(column, justify="right" if column == "rows" else "left", no_wrap=True)
+    table = new_table("source", "table", "rows", "checksum", right=("rows",), no_wrap=True)
     for each in compared.tables:
         sides = (each.origin, each.target)
         rows = dict.fromkeys(f"{side.rows:,}" for side in sides)
@@ -137,13 +136,17 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
     if not status.runs:
         console.print("No run has been recorded yet.")
         return
-    table = new_table("Last runs")
-    for column in ("run", "source", "started", "fetched", "new", "changed", "rejected", "result"):
-        right = column in {"run", "fetched", "new", "changed", "rejected"}
-        table.add_column(column, justify="right" if right else "left")
+    table = new_table(
+        "run", "source", "started", "fetched", "new", "changed", "rejected", "result",
+        title="\nLast runs", right=("run", "fetched", "new", "changed", "rejected"),
+    )  # fmt: skip
+    is_narrow = console.is_terminal and console.width < FULL_WIDTH
+    if is_narrow:
+        table.padding = (0, 1, 0, 0)
     for run in status.runs:
         table.add_row(
-            str(run["run"]), escape(run["source"]), with_age(run["started_at"], timezone),
+            str(run["run"]), escape(run["source"]),
+            with_age(run["started_at"], timezone, brief=is_narrow),
             f"{run['fetched']:,}", f"{run['inserted']:,}", f"{run['updated']:,}",
             f"{run['rejected']:,}", _result_text(run),
         )  # fmt: skip

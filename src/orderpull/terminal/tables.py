@@ -23,10 +23,7 @@ UNLIMITED_WIDTH = 10_000
 
 def show_files(files: Sequence[WrittenFile], console: Console) -> None:
     """Print the names and sizes of *files*."""
-    table = new_table()
-    table.add_column("file", overflow="fold")
-    table.add_column("rows", justify="right")
-    table.add_column("bytes", justify="right")
+    table = new_table("file", "rows", "bytes", right=("rows", "bytes"), overflow="fold")
     for file in files:
         table.add_row(Text(str(file.file)), f"{file.rows:,}", f"{file.size:,}")
     console.print(table)
@@ -84,9 +81,7 @@ def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
     if not rows:
         console.print("No rejects are open.")
         return
-    table = new_table()
-    for column in ("reject", "order", "reason", "what is wrong"):
-        table.add_column(column, overflow="fold")
+    table = new_table("reject", "order", "reason", "what is wrong", overflow="fold")
     for row in rows:
         table.add_row(
             name_of(row),
@@ -105,9 +100,7 @@ def show_rejects(rows: list[dict[str, Any]], console: Console) -> None:
 
 def show_config(rows: list[tuple[str, object, str]], console: Console) -> None:
     """Print every setting with its value and origin."""
-    table = new_table()
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
+    table = new_table("setting", "value", "from", overflow="fold")
     for key, value, origin in rows:
         table.add_row(
             escape(key),

@@ -28,7 +28,7 @@ from orderpull.web import api, chart
 from orderpull.web.auth import Authenticator
 from orderpull.web.cache import CachedQueries, NextPull
 from orderpull.web.csv_export import TABLES, write_table
-from orderpull.web.formats import Formats, ago, locale_of, until
+from orderpull.web.formats import Formats, locale_of
 from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import Metrics, MetricsMiddleware
@@ -180,8 +180,8 @@ class Pages:
             days=question.days(self.queries.today()),
             now=clock.now(),
             next_pull=self.queries.next_pull(),
-            ago=ago,
-            until=until,
+            ago=clock.ago,
+            until=clock.until,
             **values,
         )
 

@@ -1,7 +1,5 @@
 """Formats of numbers, dates and texts, by the language of the browser."""
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
@@ -29,7 +27,11 @@ CODE_LENGTH = 2
 
 @cache
 def _locale(identifier: str) -> Locale:
-    return Locale.parse(identifier)
+    """The locale of *identifier*; English if it is unknown."""
+    try:
+        return Locale.parse(identifier)
+    except (ValueError, UnknownLocaleError):
+        return Locale.parse("en")
 
 
 def locale_of(accept_language: str) -> Locale:
@@ -48,15 +50,8 @@ def locale_of(accept_language: str) -> Locale:
             continue
         for identifier in (get_locale_identifier(parts), parts[0]):
             if exists(identifier):
-                return _locale_or_english(identifier)
+                return _locale(identifier)
     return _locale("en")
-
-
-def _locale_or_english(identifier: str) -> Locale:
-    try:
-        return _locale(identifier)
-    except (ValueError, UnknownLocaleError):
-        return _locale("en")
 
 
 _number, _percent = lru_cache(CACHE_SIZE)(format_decimal), lru_cache(CACHE_SIZE)(format_percent)
@@ -146,24 +141,3 @@ def visible(text: str) -> str:
         char if char.isprintable() or char in JOINERS else f"\\x{ord(char):02x}" for char in text
     )
     return f"'{shown}'" if text != text.strip() else shown
-
-
-def ago(instant: datetime, now: datetime) -> str:
-    """Time since *instant*, in words."""
-    age = _duration((now - instant).total_seconds(), math.floor)
-    return f"{age} ago" if age else "just now"
-
-
-def until(instant: datetime, now: datetime) -> str:
-    """Time from *now* until *instant*, in words."""
-    rest = _duration((instant - now).total_seconds(), round)
-    return f"in {rest}" if rest else "in less than a minute"
-
-
-def _duration(seconds: float, rounded: Callable[[float], int]) -> str:
-    """Days, hours or minutes; '' below a minute."""
-    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= length:
-            count = rounded(seconds / length)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return ""
