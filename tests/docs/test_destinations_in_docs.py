@@ -14,7 +14,11 @@ from tests.warehouses import KINDS, LIVE
 
 DOCS = ROOT / "docs" / "destinations.md"
 COLUMNS = dict(zip(("DuckDB", "PostgreSQL", "Redshift"), KINDS, strict=True))
-PROMISES = rows(section(DOCS, "## What holds on each"))
+EVERYWHERE = dict.fromkeys(COLUMNS, "yes")
+PROMISES = [
+    *rows(section(DOCS, "## What holds on each")),
+    *({**row, **EVERYWHERE} for row in rows(section(DOCS, "### On all three"))),
+]
 _TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)(?:\[([\w, ]+)\])?")
 ON_DUCKDB = ("tests/durability/", "tests/destinations/test_wrong_destination.py")
 """Where tests without parameters are about DuckDB."""
