@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from orderpull.cli import main
-from orderpull.web.formats import locale_of
 from orderpull.web.freshness import Freshness
+from orderpull.web.rendering import locale_of
 from tests.web.browsing import ROOT
 from tests.web.shop import get, settings_in
 

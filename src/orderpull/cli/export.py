@@ -28,20 +28,16 @@ from orderpull.cli.shared import json_option, print_json, settings_in_force, sou
 def export(
     folder: Path,
     sources: tuple[str, ...],
-    kind: Any,  # noqa: ANN401
     tables: tuple[str, ...],
     *,
-    answers: bool,
-    force: bool,
     as_json: bool,
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Write the tables to Parquet or CSV files, from one snapshot of the warehouse."""
     from orderpull.operate.export import export as write_files
 
     names = tuple(name.strip() for each in tables for name in each.split(","))
-    written = write_files(
-        settings_in_force(), folder, sources, kind=kind, tables=names, answers=answers, force=force
-    )
+    written = write_files(settings_in_force(), folder, sources, tables=names, **options)
     if as_json:
         print_json({"files": [file.as_json() for file in written]})
         return

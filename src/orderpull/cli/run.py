@@ -49,12 +49,9 @@ def load(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> No
     """Load the landed pages that wait; send no request to an API."""
     from orderpull import pipeline
 
+    settings = settings_in_force()
     with watched() as (stop, listener):
         result = pipeline.load(
-            settings_in_force(),
-            sources,
-            stop=stop,
-            listener=listener,
-            accept_rejects=accept_rejects,
+            settings, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
         )
     exit_with(result, as_json=as_json)

@@ -14,7 +14,6 @@ from orderpull import clock
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.cache import CachedQueries
-from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
 from orderpull.web.overview import Count, QueryContext, Totals, Trend, page_count
 from orderpull.web.question import Question
 
@@ -246,11 +245,7 @@ def runs(context: QueryContext) -> Runs:
 
 def rejects(context: QueryContext) -> RejectsByReason:
     """Answer ``/api/rejects``."""
-    rows = [
-        {**row, "to_do": TO_DO.get(row["reason"], DEFAULT_TO_DO)}
-        for row in overview.read_rejects(context)
-    ]
-    return RejectsByReason(_convert(rows, Rejects))
+    return RejectsByReason(_convert(overview.read_rejects(context), Rejects))
 
 
 def standing(queries: CachedQueries, question: Question) -> Standing:

@@ -28,8 +28,6 @@ from orderpull.web import api, chart
 from orderpull.web.auth import Authenticator
 from orderpull.web.cache import CachedQueries, NextPull
 from orderpull.web.csv_export import TABLES, write_table
-from orderpull.web.formats import Formats, locale_of
-from orderpull.web.freshness import DEFAULT_TO_DO, TO_DO
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import Metrics, MetricsMiddleware
 from orderpull.web.overview import (
@@ -41,7 +39,7 @@ from orderpull.web.overview import (
     read_skus,
 )
 from orderpull.web.question import Question, read_question
-from orderpull.web.rendering import WEB_FOLDER, Renderer
+from orderpull.web.rendering import WEB_FOLDER, Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
 from orderpull.web.sessions import Sessions
 
@@ -102,9 +100,7 @@ class Pages:
         """Show the last runs, and the open rejects by reason."""
         question = _question(request)
         runs = self.queries.get(question, read_runs)
-        return self._page(
-            request, question, "runs.html", runs=runs, to_do=TO_DO, default_to_do=DEFAULT_TO_DO
-        )
+        return self._page(request, question, "runs.html", runs=runs)
 
     def csv(self, request: Request) -> Response:
         """Send a table as a CSV file."""

@@ -11,19 +11,6 @@ from orderpull.web.overview import QueryContext, read_rejects
 STALE_AFTER = timedelta(hours=26)
 """A source that is pulled once a day is read to its end within this time."""
 
-TO_DO = {
-    "number_reused": 'Set ordernumber = "{number}~{id}" for this source, then replay.',
-    "value_too_long": "Load into a warehouse that takes longer texts, or have the shop shorten it.",
-    "page_damaged": "The readable orders were loaded. See the rest: orderpull rejects show.",
-    "page_unexpected": "See the API's response: orderpull rejects show.",
-}
-"""Advice about rejects, by reason."""
-
-DEFAULT_TO_DO = (
-    "Correct the order in the shop, or the API's .toml file; then run orderpull rejects retry."
-)
-"""Advice about rejects of every other reason."""
-
 
 @dataclass(frozen=True, slots=True)
 class Freshness:

@@ -20,6 +20,19 @@ from orderpull.web.question import Question
 COUNTRIES_SHOWN = 12
 RUNS_SHOWN = 50
 
+TO_DO = {
+    "number_reused": 'Set ordernumber = "{number}~{id}" for this source, then replay.',
+    "value_too_long": "Load into a warehouse that takes longer texts, or have the shop shorten it.",
+    "page_damaged": "The readable orders were loaded. See the rest: orderpull rejects show.",
+    "page_unexpected": "See the API's response: orderpull rejects show.",
+}
+"""Advice about rejects, by reason."""
+
+DEFAULT_TO_DO = (
+    "Correct the order in the shop, or the API's .toml file; then run orderpull rejects retry."
+)
+"""Advice about rejects of every other reason."""
+
 Count = Annotated[int, Meta(ge=0)]
 Row = dict[str, Any]
 
@@ -236,8 +249,9 @@ def read_runs(context: QueryContext) -> list[Row]:
 
 
 def read_rejects(context: QueryContext) -> list[Row]:
-    """(source, reason, rejects, newest) of the open rejects."""
-    return context.reader.rows(ledger.rejects_by_reason(context.where.sources))
+    """(source, reason, rejects, newest, to_do) of the open rejects."""
+    rows = context.reader.rows(ledger.rejects_by_reason(context.where.sources))
+    return [{**row, "to_do": TO_DO.get(row["reason"], DEFAULT_TO_DO)} for row in rows]
 
 
 def read_trend(context: QueryContext, counted: Row) -> Trend:

@@ -1,17 +1,154 @@
-"""Templates, and the values that all of them get."""
+"""Templates, and formats of numbers, dates and texts by the language of the browser."""
 
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel import Locale, UnknownLocaleError
+from babel.core import get_locale_identifier, parse_locale
+from babel.dates import format_date, format_skeleton, format_time
+from babel.localedata import exists
+from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from orderpull import __version__
-from orderpull.web import periods
-from orderpull.web.formats import country_name, visible, with_commands
+from orderpull.model import NO_COUNTRY
+from orderpull.web.periods import PERIODS, STEPS, Days
 
 WEB_FOLDER = Path(__file__).parent
+
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+JOINERS = "\u200c\u200d"
+MAX_LANGUAGES = 10
+CACHE_SIZE = 20_000
+"""Entries of each format cache: a page formats hundreds of values, most of them repeatedly."""
+
+CODE_LENGTH = 2
+"""Length of an ISO 3166-1 alpha-2 code."""
+
+
+@cache
+def _locale(identifier: str) -> Locale:
+    """The locale of *identifier*; English if it is unknown."""
+    try:
+        return Locale.parse(identifier)
+    except (ValueError, UnknownLocaleError):
+        return Locale.parse("en")
+
+
+def locale_of(accept_language: str) -> Locale:
+    """The first supported language of an Accept-Language header; else English."""
+    languages = []
+    for part in accept_language.split(",")[:MAX_LANGUAGES]:
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            languages.append((-float(weight or 1), tag.strip()))
+        except ValueError:
+            continue
+    for _, tag in sorted(languages, key=lambda pair: pair[0]):
+        try:
+            parts = parse_locale(tag, sep="-")
+        except ValueError:
+            continue
+        for identifier in (get_locale_identifier(parts), parts[0]):
+            if exists(identifier):
+                return _locale(identifier)
+    return _locale("en")
+
+
+_number, _percent = lru_cache(CACHE_SIZE)(format_decimal), lru_cache(CACHE_SIZE)(format_percent)
+_day, _skeleton = lru_cache(CACHE_SIZE)(format_date), lru_cache(CACHE_SIZE)(format_skeleton)
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Formats numbers and dates for one reader.
+
+    :param locale: locale of the browser's language.
+    :param zone: time zone of ``report.timezone``.
+    """
+
+    locale: Locale
+    zone: ZoneInfo
+
+    def number(self, value: float | None) -> str:
+        """Format a whole number with group separators."""
+        return NOTHING if value is None else _number(value, locale=self.locale)
+
+    def average(self, value: float | None) -> str:
+        """Format a number with two decimals."""
+        if value is None:
+            return NOTHING
+        return _number(round(value, 2), "#,##0.00", self.locale)
+
+    def share(self, value: float) -> str:
+        """Format a share as a percentage; below 10 % with one decimal."""
+        pattern = "#,##0.0 %" if 0 < abs(value) < 0.1 else "#,##0 %"  # noqa: PLR2004
+        return _percent(value, pattern, self.locale)
+
+    def change(self, value: float) -> str:
+        """Format a change as a percentage with its sign."""
+        return _percent(value, f"+#,##0.0 %;{MINUS}#,##0.0 %", self.locale)
+
+    def day(self, day: date) -> str:
+        """Format a day."""
+        return _day(day, "medium", self.locale)
+
+    def days(self, days: Days) -> str:
+        """Format a range of days."""
+        if days.first and days.last:
+            if days.first == days.last:
+                return self.day(days.first)
+            return f"{self.day(days.first)} {NOTHING} {self.day(days.last)}"
+        if days.first:
+            return f"since {self.day(days.first)}"
+        return f"until {self.day(days.last)}" if days.last else "all time"
+
+    def step(self, first: date, step: str) -> str:
+        """Format the label of a bar that begins on *first*."""
+        skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
+        return _skeleton(skeleton, first, locale=self.locale)
+
+    def instant(self, instant: datetime | None) -> str:
+        """Format a UTC time in the report's time zone."""
+        if instant is None:
+            return NOTHING
+        local = instant.replace(tzinfo=UTC).astimezone(self.zone)
+        clock = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
+        return f"{self.day(local.date())}, {clock}"
+
+
+@lru_cache(CACHE_SIZE)
+def country_name(country: str | None) -> str:
+    """English name of *country* if it is a country code, else *country* itself."""
+    if country is None:
+        return NO_COUNTRY
+    name = _locale("en").territories.get(country) if len(country) == CODE_LENGTH else None
+    return str(name or visible(country))
+
+
+def with_commands(sentence: str) -> Markup:
+    """Mark text between backticks in *sentence* as code."""
+    parts = [escape(part) for part in sentence.split("`")]
+    pieces = [
+        Markup("<code>{}</code>").format(part) if index % 2 and index < len(parts) - 1 else part
+        for index, part in enumerate(parts)
+    ]
+    return Markup("").join(pieces)
+
+
+def visible(text: str) -> str:
+    """Make odd characters and blanks at the ends of *text* visible."""
+    shown = "".join(
+        char if char.isprintable() or char in JOINERS else f"\\x{ord(char):02x}" for char in text
+    )
+    return f"'{shown}'" if text != text.strip() else shown
 
 
 class Renderer:
@@ -25,9 +162,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(
-            version=__version__, periods=periods.PERIODS, steps=periods.STEPS
-        )
+        self._environment.globals.update(version=__version__, periods=PERIODS, steps=STEPS)
         self._environment.filters.update(sku=visible, country=country_name, command=with_commands)
 
     def page(
