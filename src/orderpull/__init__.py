@@ -37,21 +37,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "OrderpullError": "orderpull.errors",
-    "Request": "orderpull.sources.http.messages",
-    "Settings": "orderpull.settings",
-    "parse_settings": "orderpull.settings",
-    "read_settings": "orderpull.settings",
-    "load": "orderpull.pipeline",
-    "preflight": "orderpull.pipeline",
-    "pull": "orderpull.pipeline",
-    "run": "orderpull.pipeline",
-    "report": "orderpull.operate.report",
+    "errors": ("OrderpullError",),
+    "operate.report": ("report",),
+    "pipeline": ("load", "preflight", "pull", "run"),
+    "settings": ("Settings", "parse_settings", "read_settings"),
+    "sources.http.messages": ("Request",),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        message = f"module 'orderpull' has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(import_module(_HOMES[name]), name)
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"orderpull.{module}"), name)
+    message = f"module 'orderpull' has no attribute {name!r}"
+    raise AttributeError(message)

@@ -238,9 +238,11 @@ class PageLoader:
         counted twice. When the number becomes free, the newest version is loaded.
         """
         staged = {page.meta.page for page in pages} if only is None else set()
+        has_ids = self.source.api.mapping.id is not None
+        rejects = self.loader.rejects(self.source.name, "number_reused") if has_ids else []
         waiting = {
             (reject.page, reject.position)
-            for reject in self._waiting_for_a_number()
+            for reject in rejects
             if reject.page not in staged
             and (reject.page, reject.position) not in (only or ())
             and self.landing.has(reject.page)
@@ -256,11 +258,6 @@ class PageLoader:
         self.normalizer.normalize(pages, only)
         stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
         return waiting_pages
-
-    def _waiting_for_a_number(self) -> list[Reject]:
-        if self.source.api.mapping.id is None:
-            return []
-        return self.loader.rejects(self.source.name, "number_reused")
 
     def _over_limit(self, plan: MergePlan) -> bool:
         """True if a batch has more rejects than the limit and a person accepts them.

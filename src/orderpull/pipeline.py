@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import TypedDict, Unpack
 
 from orderpull import clock
 from orderpull.destinations import open_destination
@@ -117,59 +118,46 @@ class Listener:
         """Called after a batch of *source* was loaded."""
 
 
+class RunOptions(TypedDict, total=False):
+    """Options of a run.
+
+    :param stop: stops the run after the current page, once set.
+    :param send: replaces the network in tests.
+    :param accept_rejects: load even batches with more rejects than ``reject_limit``.
+    """
+
+    stop: Stop | None
+    listener: Listener | None
+    send: Send | None
+    accept_rejects: bool
+
+
 def run(
-    settings: Settings,
-    sources: Iterable[str] = (),
-    *,
-    stop: Stop | None = None,
-    listener: Listener | None = None,
-    send: Send | None = None,
-    accept_rejects: bool = False,
+    settings: Settings, sources: Iterable[str] = (), **options: Unpack[RunOptions]
 ) -> RunResult:
     """Preflight, load pending pages, pull, load.
 
     :param sources: names of sources; empty for all.
-    :param stop: stops the run after the current page, once set.
-    :param send: replaces the network in tests.
-    :param accept_rejects: load even batches with more rejects than ``reject_limit``.
+    :param options: see :class:`RunOptions`.
     :raises SettingsError: the settings are wrong.
     """
-    pipeline = Pipeline(
-        settings, sources, stop=stop, listener=listener, send=send, accept_rejects=accept_rejects
-    )
+    pipeline = Pipeline(settings, sources, **options)
     return pipeline.timed(pipeline.run)
 
 
 def pull(
-    settings: Settings,
-    sources: Iterable[str] = (),
-    *,
-    stop: Stop | None = None,
-    listener: Listener | None = None,
-    send: Send | None = None,
+    settings: Settings, sources: Iterable[str] = (), **options: Unpack[RunOptions]
 ) -> RunResult:
     """Preflight, then pull into the landing without loading. Parameters as :func:`run`."""
-    pipeline = Pipeline(settings, sources, stop=stop, listener=listener, send=send)
+    pipeline = Pipeline(settings, sources, **options)
     return pipeline.timed(pipeline.pull)
 
 
 def load(
-    settings: Settings,
-    sources: Iterable[str] = (),
-    *,
-    stop: Stop | None = None,
-    listener: Listener | None = None,
-    accept_rejects: bool = False,
+    settings: Settings, sources: Iterable[str] = (), **options: Unpack[RunOptions]
 ) -> RunResult:
     """Load the pending pages without API requests. Parameters as :func:`run`."""
-    pipeline = Pipeline(
-        settings,
-        sources,
-        stop=stop,
-        listener=listener,
-        command="load",
-        accept_rejects=accept_rejects,
-    )
+    pipeline = Pipeline(settings, sources, command="load", **options)
     return pipeline.timed(pipeline.load)
 
 

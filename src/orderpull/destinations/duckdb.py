@@ -15,8 +15,8 @@ import duckdb
 
 from orderpull.destinations import ledger
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.migrations import ensure_schema
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
+from orderpull.destinations.session import ensure_schema
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, count_rows
 from orderpull.destinations.user_query import run_user_query, to_result

@@ -140,7 +140,11 @@ class Loader:
             failpoint("summarised")
             self._delete(batch.source, keys)
             failpoint("rows-deleted")
-            self._insert(tables)
+            for table in tables:
+                names = quoted(table.names)
+                self.session.execute(
+                    f"INSERT INTO {table.name} ({names}) SELECT {names} FROM new_{table.name}"
+                )
             failpoint("rows-inserted")
             if not self.session.enforces_keys:
                 self._assert_unique(batch.source, tables)
@@ -220,13 +224,6 @@ class Loader:
                     f"WHERE {table}.source = ? AND {table}.{column} = k.{column}",
                     [source],
                 )
-
-    def _insert(self, tables: Sequence[Table]) -> None:
-        for table in tables:
-            names = quoted(table.names)
-            self.session.execute(
-                f"INSERT INTO {table.name} ({names}) SELECT {names} FROM new_{table.name}"
-            )
 
     def _assert_unique(self, source: str, written: Sequence[Table]) -> None:
         """Fail, and so roll back, if two rows have a key that was written."""

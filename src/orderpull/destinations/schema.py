@@ -18,7 +18,6 @@ from orderpull.destinations.protocol import Kind
 from orderpull.model import (
     DATA_TABLES,
     ORDER_HEADER,
-    SCHEMA_VERSION,
     SUMMARY_LINE,
     SUMMARY_TABLES,
     SUMMARY_YEAR,
@@ -100,12 +99,6 @@ def _create_tables(
             yield str(CreateTable(table, if_not_exists=missing).compile(**compiling)).strip()
             for index in table.indexes:
                 yield str(CreateIndex(index, if_not_exists=missing).compile(**compiling))
-
-
-def migrate_statements(version: int, kind: Kind) -> Iterator[str]:
-    """The statements that lead from schema *version* to this orderpull's version."""
-    for next_version in range(version + 1, SCHEMA_VERSION + 1):
-        yield from MIGRATIONS[next_version](kind)
 
 
 def compiled(query: sa.Select[Any], kind: Kind) -> tuple[str, list[Any]]:

@@ -13,9 +13,8 @@ import duckdb
 
 from orderpull.destinations.ledger import quoted
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.migrations import ensure_schema, pending
 from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, QueryResult, Reader
-from orderpull.destinations.session import ServerSession
+from orderpull.destinations.session import ServerSession, ensure_schema, pending
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 from orderpull.errors import DestinationError
@@ -31,7 +30,7 @@ _IDENTITY = {
 """Queries for the identity of a server, a database and a schema."""
 
 
-# Redshift's transactions see one instant in any case.
+# A read-only transaction sees one instant of the database; on Redshift each transaction does.
 _READING = {
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "redshift": "BEGIN READ ONLY",
@@ -82,8 +81,12 @@ class ServerDestination(Destination):
                     f"There is nothing to read yet: {session.where} has no orders.",
                     "Run `orderpull run` first.",
                 )
-            with _one_instant(session):
+            session.execute(_READING[session.kind])
+            try:
                 yield ServerReader(session)
+            finally:
+                with suppress(DestinationError):
+                    session.execute("ROLLBACK")
 
     def publish(self, *, finished: bool) -> None:
         """Do nothing: readers see each load as soon as it is committed."""
@@ -141,17 +144,6 @@ class ServerReader:
                     lists = [list(values) for values in zip(*some, strict=True)]
                     connection.execute(f"INSERT INTO fetched SELECT {unnested}", lists)
                 yield connection, "SELECT * FROM fetched"
-
-
-@contextmanager
-def _one_instant(session: ServerSession) -> Iterator[None]:
-    """A read-only transaction that sees one instant of the database."""
-    session.execute(_READING[session.kind])
-    try:
-        yield
-    finally:
-        with suppress(DestinationError):
-            session.execute("ROLLBACK")
 
 
 def _try_writing(session: ServerSession) -> None:

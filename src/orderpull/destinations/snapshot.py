@@ -38,9 +38,7 @@ class Snapshot:
 
     def due(self, *, finished: bool) -> bool:
         """True if a new snapshot may be made now; within a run at most once a minute."""
-        if not self.warehouse.exists():
-            return False
-        return finished or self._age() >= WITHIN_RUN_SECONDS
+        return self.warehouse.exists() and (finished or self._age() >= WITHIN_RUN_SECONDS)
 
     def make(
         self, attached: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]

@@ -65,7 +65,7 @@ def run_user_query(connection: duckdb.DuckDBPyConnection, text: str) -> QueryRes
 
     :raises UsageError: the statement is wrong, or would write.
     """
-    if not _is_sandboxed(connection):
+    if connection.execute("SELECT current_setting('lock_configuration')").fetchone() != (True,):
         for statement in _SANDBOX:
             connection.execute(statement)
     try:
@@ -107,11 +107,6 @@ def _rows_or_usage_error(rows: Iterator[tuple[Any, ...]], text: str) -> Iterator
         yield from rows
     except duckdb.Error as error:
         raise _usage_error(error, text) from None
-
-
-def _is_sandboxed(connection: duckdb.DuckDBPyConnection) -> bool:
-    row = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
-    return bool(row and row[0])
 
 
 def _usage_error(error: duckdb.Error, text: str) -> UsageError:

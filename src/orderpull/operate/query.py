@@ -151,9 +151,9 @@ def describe(settings: Settings, name: str) -> list[tuple[str, str, str]]:
 
 
 def _write_csv(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:
-    field = _shown_csv if out.isatty() else _csv
-    out.write(",".join(map(field, columns)) + "\n")
-    out.writelines(",".join(map(field, row)) + "\n" for row in rows)
+    shown = visible if out.isatty() else str
+    out.write(",".join(shown(_csv(column)) for column in columns) + "\n")
+    out.writelines(",".join(shown(_csv(value)) for value in row) + "\n" for row in rows)
 
 
 def _csv(value: object) -> str:
@@ -164,10 +164,6 @@ def _csv(value: object) -> str:
     if text and not any(char in text for char in ',"\r\n') and text == text.strip():
         return text
     return '"' + text.replace('"', '""') + '"'
-
-
-def _shown_csv(value: object) -> str:
-    return visible(_csv(value))
 
 
 def _write_json(columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], out: TextIO) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
@@ -26,9 +26,8 @@ from orderpull.errors import (
     UsageError,
 )
 from orderpull.operate.compare import Comparison, compare
-from orderpull.pipeline import Listener, Pipeline, RunResult
+from orderpull.pipeline import Pipeline, RunOptions, RunResult
 from orderpull.settings import Settings, parse_settings
-from orderpull.sources.http.limits import Stop
 
 
 @dataclass
@@ -126,30 +125,20 @@ def replay_into(
     settings: Settings,
     url: str,
     sources: tuple[str, ...] = (),
-    *,
-    accept_rejects: bool = False,
-    stop: Stop | None = None,
-    listener: Listener | None = None,
+    **options: Unpack[RunOptions],
 ) -> Rebuilt:
     """Load every landed page into the warehouse at *url*, and compare it with that of *settings*.
 
     Pages that the other warehouse has loaded are skipped, so a killed replay continues where it
     stopped.
 
+    :param options: see :class:`RunOptions`.
     :param url: like ``destination.url``; the other settings of the destination apply to it too.
     :raises UsageError: *url* is the warehouse of *settings*.
     :raises LandingError: the landing has no page.
     """
     target = _with_destination(settings, url)
-    pipeline = Pipeline(
-        target,
-        sources,
-        stop=stop,
-        listener=listener,
-        command="replay",
-        accept_rejects=accept_rejects,
-        detached=True,
-    )
+    pipeline = Pipeline(target, sources, command="replay", detached=True, **options)
     _refuse_same(settings, pipeline.destination)
     _refuse_empty(pipeline)
     rebuilt = Rebuilt(str(pipeline.destination), pipeline.timed(pipeline.load))

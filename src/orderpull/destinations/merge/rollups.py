@@ -8,6 +8,7 @@ The statements are plain enough for every warehouse. The tables are called ``sum
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -75,30 +76,30 @@ _ADD_DELTA = (
 )
 
 
+@dataclass(eq=False)
 class RollupWriter:
     """Writes the rollups of one warehouse; a day is a day in *zone*.
 
     :param execute: runs a statement in the transaction that the caller holds.
     """
 
-    def __init__(self, execute: Execute, zone: ZoneInfo) -> None:
-        self._execute = execute
-        self._zone = zone
+    execute: Execute
+    zone: ZoneInfo
 
     def is_current(self) -> bool:
         """True if there are rollups, with the days of the zone."""
-        rows = self._execute("SELECT timezone FROM summary_state", [])
-        return rows == [(self._zone.key,)]
+        rows = self.execute("SELECT timezone FROM summary_state", [])
+        return rows == [(self.zone.key,)]
 
     def rebuild(self) -> None:
         """Build the rollups from all orders."""
         for table in (SUMMARY_LINE, SUMMARY_YEAR, SUMMARY_DAY, SUMMARY_SKU, SUMMARY_STATE):
-            self._execute(f"DELETE FROM {table.name}", [])
-        self._execute("INSERT INTO summary_state VALUES (?, 0, 0, 0, 0)", [self._zone.key])
-        first, last = self._execute(
-            "SELECT min(ordered_at), max(ordered_at) FROM order_header", []
-        )[0]
-        day = day_of("h.ordered_at", first, last, self._zone)
+            self.execute(f"DELETE FROM {table.name}", [])
+        self.execute("INSERT INTO summary_state VALUES (?, 0, 0, 0, 0)", [self.zone.key])
+        first, last = self.execute("SELECT min(ordered_at), max(ordered_at) FROM order_header", [])[
+            0
+        ]
+        day = day_of("h.ordered_at", first, last, self.zone)
         self._add([_side(day, "", "order_", only="")])
 
     def apply_delta(
@@ -119,7 +120,7 @@ class RollupWriter:
         """
         if not self.is_current():
             self.rebuild()
-        day = day_of("h.ordered_at", *ordered, self._zone)
+        day = day_of("h.ordered_at", *ordered, self.zone)
         sides = []
         if new_orders:
             side = _side(day, "", "new_order_", only="")
@@ -142,11 +143,11 @@ class RollupWriter:
             "delta_sku", f"({lines}) AS side", (*by, "sku"), ("quantity", "orders"), ", large"
         )
         self._sum("delta_day", f"({orders}) AS side", by, SUMMARY_DAY.names[3:], ", large")
-        self._execute(_NEW_SKUS, [])
+        self.execute(_NEW_SKUS, [])
         for statement in _ADD_DELTA:
-            self._execute(statement, [])
+            self.execute(statement, [])
         self._drop("delta_sku", "delta_day")
-        rows = self._execute(
+        rows = self.execute(
             "SELECT day_rows, day_folded, year_rows, year_folded FROM summary_state", []
         )
         day_rows, day_folded, year_rows, year_folded = rows[0]
@@ -167,7 +168,7 @@ class RollupWriter:
             f"UPDATE summary_state SET {prefix}_rows = (SELECT count(*) FROM {table.name})",
             f"UPDATE summary_state SET {prefix}_folded = {prefix}_rows",
         ):
-            self._execute(statement, [])
+            self.execute(statement, [])
         self._drop("compacted")
 
     def _sum(
@@ -181,7 +182,7 @@ class RollupWriter:
         some = " OR ".join(f"sum({column}) <> 0" for column in columns)
         keys = ", ".join(by)
         self._drop(name)
-        self._execute(
+        self.execute(
             f"CREATE TEMP TABLE {name} AS SELECT {keys}, {sums} FROM {rows} "
             f"GROUP BY {keys}{also_by} HAVING {some}",
             [],
@@ -189,7 +190,7 @@ class RollupWriter:
 
     def _drop(self, *names: str) -> None:
         for name in names:
-            self._execute(f"DROP TABLE IF EXISTS {name}", [])
+            self.execute(f"DROP TABLE IF EXISTS {name}", [])
 
 
 def _side(day: str, sign: str, prefix: str, only: str) -> dict[str, str]:

@@ -103,12 +103,8 @@ def stage_vanished(
 ) -> tuple[int, int]:
     """Stage the stored orders that the API no longer lists, as deleted.
 
-    The tables ``stored_id`` (:data:`NOT_DELETED`) and ``staged_order`` must be there.
-
-    :param page: the page of the list.
-    :param listed: ids of the listed orders.
-    :param partial: the list may leave old orders out.
-    :return: the numbers of vanished and of stored orders.
+    The tables ``stored_id`` (:data:`NOT_DELETED`) and ``staged_order`` must be there. Parameters
+    and result as ``Loader.stage_vanished``.
     """
     stage.execute(
         "CREATE OR REPLACE TEMP TABLE listed AS SELECT unnest($1::VARCHAR[]) AS order_id",

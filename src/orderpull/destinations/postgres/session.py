@@ -93,7 +93,9 @@ class PostgresSession(ServerSession):
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value."""
         with self._translated_errors():
-            cursor = self.connection.execute(_with_marks(statement, values), values or None)
+            if values:
+                statement = statement.replace("%", "%%").replace("?", "%s")
+            cursor = self.connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def upload(
@@ -192,11 +194,6 @@ def _position(error: psycopg.Error) -> int | None:
     """The position of the error in the statement, in characters from 0."""
     position = error.diag.statement_position
     return int(position) - 1 if position else None
-
-
-def _with_marks(statement: str, values: Sequence[Any]) -> str:
-    """*statement* with psycopg's ``%s`` for each value."""
-    return statement.replace("%", "%%").replace("?", "%s") if values else statement
 
 
 def _write_csv(
