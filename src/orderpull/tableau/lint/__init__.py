@@ -1,34 +1,20 @@
 """Lint of a workbook, for faults that Tableau's schemas do not detect.
 
 A workbook may be valid XML for Tableau and still open with red fields, wrong filters or wrong
-numbers. Each rule is a function that yields its findings.
+numbers. Each rule yields its findings.
 """
 
 from pathlib import Path
 
-from orderpull.tableau.lint import (
-    actions,
-    connections,
-    dashboards,
-    documents,
-    fields,
-    filters,
-    packages,
-    relations,
-    sheets,
-)
+from orderpull.tableau.lint import dashboards, documents, fields, packages, sheets, sources
 from orderpull.tableau.lint.workbook import Finding, Rule, Workbook
 
-RULES: tuple[Rule, ...] = (
-    *documents.RULES,
-    *connections.RULES,
-    *relations.RULES,
-    *fields.RULES,
-    *sheets.RULES,
-    *filters.RULES,
-    *dashboards.RULES,
-    *actions.RULES,
-)
+RULES = [
+    rule
+    for module in (documents, sources, fields, sheets, dashboards)
+    for rule in vars(module).values()
+    if isinstance(rule, Rule)
+]
 
 
 def check_file(file: Path) -> list[Finding]:
@@ -51,4 +37,6 @@ def check(text: bytes, files: frozenset[str] | None = None) -> list[Finding]:
     if root is None:
         return findings
     workbook = Workbook(root, files)
-    return [*findings, *(finding for rule in RULES for finding in rule(workbook))]
+    for rule in RULES:
+        findings += rule.findings(workbook)
+    return findings

@@ -1,17 +1,24 @@
-"""Rules for dashboards and windows: existing sheets, and zones within the dashboard."""
+"""Rules for dashboards, windows and actions: existing sheets, zones that fit, linked fields."""
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.lint.workbook import (
+    Action,
     Dashboard,
+    Dependencies,
     Faults,
     Finding,
+    Pair,
+    Rule,
     Workbook,
+    action_rule,
     dashboard_rule,
+    levels,
     references,
+    repeated,
 )
 
 WHOLE = 100_000
@@ -22,9 +29,8 @@ WHOLE = 100_000
 def zones(workbook: Workbook, dashboard: Dashboard) -> Faults:
     """Check that each zone has a unique id, lies within the dashboard, and shows a sheet."""
     names = {sheet.name for sheet in workbook.sheets}
-    for number, count in Counter(zone.get("id") for zone in dashboard.zones).items():
-        if count > 1:
-            yield "zone-twice", f"{count} zones have the id {number}"
+    for number, count in repeated(zone.get("id") for zone in dashboard.zones):
+        yield "zone-twice", f"{count} zones have the id {number}"
     for zone in dashboard.zones:
         name = zone.get("name")
         if name and name not in names:
@@ -85,11 +91,11 @@ def sizes(_: Workbook, dashboard: Dashboard) -> Faults:
             yield "size", f"its {side} goes from {least} to {most}"
 
 
+@Rule
 def windows(workbook: Workbook) -> Iterator[Finding]:
     """Check that each sheet and dashboard has one window."""
-    actual = {(w.get("class", ""), w.get("name", "")) for w in _windows(workbook)}
-    expected = {("worksheet", sheet.name) for sheet in workbook.sheets}
-    expected |= {("dashboard", dashboard.name) for dashboard in workbook.dashboards}
+    actual = {(w.get("class", ""), w.get("name", "")) for w in workbook.windows}
+    expected = {(view.element.tag, view.name) for view in workbook.views}
     for kind, name in sorted(expected - actual):
         yield Finding("window-missing", "windows", f"the {kind} {name!r} has no window")
     for kind, name in sorted(actual - expected):
@@ -99,21 +105,117 @@ def windows(workbook: Workbook) -> Iterator[Finding]:
 @dashboard_rule
 def viewpoints(workbook: Workbook, dashboard: Dashboard) -> Faults:
     """Check that a dashboard's window has a viewpoint for each of its sheets."""
-    for window in _windows(workbook):
+    for window in workbook.windows:
         if (window.get("class"), window.get("name", "")) != ("dashboard", dashboard.name):
             continue
         views = {each.get("name", "") for each in window.iterfind("viewpoints/viewpoint")}
         for name in sorted(set(dashboard.sheets) - views):
             yield "viewpoint", f"its window has no viewpoint for {name!r}"
         for name in sorted(views - set(dashboard.sheets)):
-            yield (
-                "viewpoint-unknown",
-                f"its window has a viewpoint for {name!r}, which is not on it",
-            )
+            message = f"its window has a viewpoint for {name!r}, which is not on it"
+            yield "viewpoint-unknown", message
 
 
-def _windows(workbook: Workbook) -> list[ET.Element]:
-    return workbook.root.findall("windows/window")
+FILTER = "tsc:tsl-filter"
+COMMANDS = frozenset({FILTER, "tsc:brush"})
 
 
-RULES = (zones, overlaps, quick_filters, sizes, windows, viewpoints)
+@action_rule
+def ends(workbook: Workbook, action: Action) -> Faults:
+    """Check that each action starts on a sheet of its dashboard and has an existing target."""
+    if action.command is None:
+        return  # The action opens a URL.
+    dashboards = {dashboard.name: dashboard for dashboard in workbook.dashboards}
+    sheets = {sheet.name for sheet in workbook.sheets}
+    dashboard, sheet = action.dashboard, action.sheet
+    if dashboard and dashboard not in dashboards:
+        yield "action-board", f"the dashboard {dashboard!r} does not exist"
+    elif sheet and sheet not in sheets:
+        yield "action-sheet", f"the sheet {sheet!r} does not exist"
+    elif dashboard and sheet and sheet not in dashboards[dashboard].sheets:
+        yield "action-place", f"{sheet!r} is not on {dashboard!r}"
+    elif not dashboard and not sheet:
+        yield "action-source", "it has no source"
+    target = action.parameter("target")
+    if target not in dashboards and target not in sheets:
+        yield "action-target", f"its target {target!r} does not exist"
+    for name in filter(None, action.parameter("exclude").split(",")):
+        if name not in sheets:
+            yield "action-exclude", f"it excludes {name!r}, which does not exist"
+
+
+@action_rule
+def commands(workbook: Workbook, action: Action) -> Faults:
+    """Check that each action has a known command, and that a filter has its field."""
+    if action.command is None and action.expression is None:
+        yield "action-empty", "it has neither command nor link"
+    elif action.command is not None and action.command not in COMMANDS:
+        yield "action-command", f"the command {action.command!r} is unknown"
+    elif action.command == FILTER and action.expression is not None:
+        yield from _expression(workbook, action, action.expression)
+    elif action.command == FILTER and not action.parameter("special-fields"):
+        yield "action-link", "it filters by no field"
+
+
+def _expression(workbook: Workbook, action: Action, expression: str) -> Faults:
+    """Check ``tsl:TARGET?[source].[field]~s0=<[source].[field]~na>``, quoted before ``~s0=``."""
+    before, separator, after = expression.partition("?")
+    into, equals, value = after.partition("~s0=")
+    if not before.startswith("tsl:") or not separator or not equals:
+        yield "action-expression", f"{expression!r} maps no field"
+        return
+    if unquote(before.removeprefix("tsl:")) != action.parameter("target"):
+        yield "action-expression", "its target differs from that of its command"
+    pairs = [*references(unquote(into)), *references(value)]
+    if len(pairs) < 2:  # noqa: PLR2004 - the field of the target and of the source
+        yield "action-expression", f"{expression!r} maps no field"
+    for source, name in pairs:
+        if source not in workbook.sources or not workbook.sources[source].has(name):
+            yield "action-field", f"the field [{source}].[{name}] does not exist"
+            continue
+        for sheet in workbook.sheets:
+            if sheet.name == action.sheet and (source, name) not in sheet.shown_fields:
+                yield "action-unseen", f"{action.sheet!r} does not show [{name}]"
+        if not _groups(workbook, (source, name)):
+            yield "action-group", f"no group is set by a click on [{name}]"
+
+
+@Rule
+def filtered_sheets(workbook: Workbook) -> Iterator[Finding]:
+    """Check that a click filters every sheet of its target that is not excluded."""
+    for action in workbook.actions:
+        if action.command != FILTER:
+            continue
+        excluded = action.parameter("exclude").split(",")
+        on_target = {
+            name
+            for dashboard in workbook.dashboards
+            if dashboard.name == action.parameter("target")
+            for name in dashboard.sheets
+            if name not in excluded
+        }
+        for pair in dict.fromkeys(references(unquote(action.expression or ""))):
+            groups = _groups(workbook, pair)
+            for sheet in workbook.sheets:
+                columns = " ".join(each.get("column", "") for each in sheet.filters)
+                filtered = {name for _, name in references(columns)}
+                if groups and sheet.name in on_target and not groups & filtered:
+                    yield Finding("action-filter", sheet.location, "no click filters it")
+
+
+def _groups(workbook: Workbook, pair: Pair) -> set[str]:
+    """Return the groups that a click on the field *pair* sets."""
+    source, field = pair
+    if source not in workbook.sources:
+        return set()
+    groups = workbook.sources[source].groups
+    return {name for name, group in groups.items() if field in levels(group)}
+
+
+@action_rule
+def declared(workbook: Workbook, action: Action) -> Faults:
+    """Check that the fields whose clicked values an action passes on are declared beside it."""
+    declared = Dependencies(workbook.root, "actions/").columns
+    for pair in references((action.expression or "").partition("~s0=")[2]):
+        if pair not in declared:
+            yield "action-declared", f"[{pair[1]}] is not declared"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from orderpull.tableau.lint.workbook import Finding, Workbook
+from orderpull.tableau.lint.workbook import Finding, Rule, Workbook, repeated
 
 PARTS = (
     "document-format-change-manifest",
@@ -54,6 +54,7 @@ def parse(text: bytes) -> tuple[ET.Element | None, list[Finding]]:
     return root, []
 
 
+@Rule
 def versions(workbook: Workbook) -> Iterator[Finding]:
     """Check that the version is known, and that the build is set."""
     version = workbook.root.get("version")
@@ -63,6 +64,7 @@ def versions(workbook: Workbook) -> Iterator[Finding]:
         yield Finding("build", "workbook", "it does not say which build wrote it")
 
 
+@Rule
 def order(workbook: Workbook) -> Iterator[Finding]:
     """Check that each part occurs once, in Tableau's order."""
     tags = [child.tag for child in workbook.root]
@@ -79,6 +81,7 @@ def order(workbook: Workbook) -> Iterator[Finding]:
             yield Finding("part-missing", "workbook", f"<{tag}> is missing")
 
 
+@Rule
 def features(workbook: Workbook) -> Iterator[Finding]:
     """Check that the manifest names the features that the workbook uses."""
     manifest = {each.tag for each in workbook.root.iterfind("document-format-change-manifest/*")}
@@ -93,16 +96,10 @@ def features(workbook: Workbook) -> Iterator[Finding]:
                 yield Finding("feature", "manifest", message)
 
 
+@Rule
 def identities(workbook: Workbook) -> Iterator[Finding]:
     """Check that ids and names of sheets are unique."""
-    uuids = Counter(each.get("uuid") for each in workbook.root.iter("simple-id"))
-    for uuid, count in uuids.items():
-        if count > 1:
-            yield Finding("identity-twice", "workbook", f"{count} parts have the id {uuid}")
-    names = Counter(view.name for view in workbook.views)
-    for name, count in names.items():
-        if count > 1:
-            yield Finding("name-twice", "workbook", f"{count} sheets have the name {name!r}")
-
-
-RULES = (versions, order, features, identities)
+    for uuid, count in repeated(each.get("uuid") for each in workbook.root.iter("simple-id")):
+        yield Finding("identity-twice", "workbook", f"{count} parts have the id {uuid}")
+    for name, count in repeated(view.name for view in workbook.views):
+        yield Finding("name-twice", "workbook", f"{count} sheets have the name {name!r}")

@@ -1,7 +1,6 @@
 """Rules for fields: each one is stored or calculated, and each formula is valid."""
 
 import re
-from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 
 from orderpull.tableau.formula import Expression, FormulaError, fields, parse
@@ -11,6 +10,7 @@ from orderpull.tableau.lint.workbook import (
     Faults,
     Workbook,
     levels,
+    repeated,
     source_rule,
     unbracketed,
 )
@@ -26,13 +26,17 @@ _VALUE_TYPES: dict[str, ValueType] = {
 _FORMAT = re.compile(r'([ncp]["#,0.%$€;+\- ]*[#0][^<>]*|\*[^<>]+|[SLC]\S*)')
 
 
+def _value_type(data_type: str | None) -> ValueType:
+    return _VALUE_TYPES.get(data_type or "", "unknown")
+
+
 @source_rule
 def declared(_: Workbook, source: DataSource) -> Faults:
     """Check that each field has one declaration, an origin, and its stored type."""
-    names = Counter(column.get("name") for column in source.element.findall("column"))
-    for name, count in names.items():
-        if count > 1:
-            yield "field-twice", f"{name} is declared {count} times"
+    for twice, count in repeated(
+        column.get("name") for column in source.element.iterfind("column")
+    ):
+        yield "field-twice", f"{twice} is declared {count} times"
     for name, column in source.columns.items():
         yield from _origin(source, name, column.get("datatype", ""))
         if column.get("role") not in {"dimension", "measure"}:
@@ -68,7 +72,7 @@ def calculations(workbook: Workbook, source: DataSource) -> Faults:
         circle = " → ".join(f"[{name}]" for name in error.args[1])
         yield "circle", f"calculations depend on each other: {circle}"
         return
-    types = _stored_types(source) | _parameter_types(workbook)
+    types = _known_types(workbook, source)
     for name in order:
         if name not in trees:
             continue
@@ -81,29 +85,21 @@ def calculations(workbook: Workbook, source: DataSource) -> Faults:
             yield from _declared_type(source, name, types[name])
 
 
-def _stored_types(source: DataSource) -> dict[str, FormulaType]:
-    return {
-        name: FormulaType(_VALUE_TYPES.get(data_type, "unknown"), "row")
-        for name, data_type in source.types.items()
-    }
-
-
-def _parameter_types(workbook: Workbook) -> dict[str, FormulaType]:
-    """Return the types of the parameters, by the name that formulas use."""
-    return {
-        f"{name}].[{field}": FormulaType(
-            _VALUE_TYPES.get(column.get("datatype", ""), "unknown"), "constant"
-        )
-        for name, source in workbook.sources.items()
-        if source.connection is None
-        for field, column in source.columns.items()
-    }
+def _known_types(workbook: Workbook, source: DataSource) -> dict[str, FormulaType]:
+    """Return the types of stored fields and of parameters, by the name that formulas use."""
+    types = {name: FormulaType(_value_type(each), "row") for name, each in source.types.items()}
+    for parameters in workbook.sources.values():
+        if parameters.connection is None:
+            for name, column in parameters.columns.items():
+                value_type = _value_type(column.get("datatype"))
+                types[f"{parameters.name}].[{name}"] = FormulaType(value_type, "constant")
+    return types
 
 
 def _declared_type(source: DataSource, name: str, actual: FormulaType) -> Faults:
     column = source.columns[name]
     data_type = column.get("datatype", "")
-    expected = _VALUE_TYPES.get(data_type, "unknown")
+    expected = _value_type(data_type)
     if "unknown" not in {expected, actual.type} and expected != actual.type:
         yield "calculation-type", f"[{name}] returns {actual.type}, but {data_type} is declared"
     if actual.level == "sheet" and column.find("calculation/table-calc") is None:
@@ -122,6 +118,3 @@ def groups(_: Workbook, source: DataSource) -> Faults:
         for level in sorted(levels(group)):
             if not source.has(level) and level not in pills:
                 yield "group-field", f"[{name}] consists of [{level}], which does not exist"
-
-
-RULES = (declared, calculations, groups)

@@ -1,6 +1,8 @@
-"""Rules for sheets: each pill is declared, and refers to an existing field."""
+"""Rules for sheets: pills of existing fields, shelves, marks, texts, sorts and filters."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.lint.workbook import (
@@ -8,9 +10,13 @@ from orderpull.tableau.lint.workbook import (
     REFERENCE,
     Dashboard,
     Faults,
+    Finding,
+    Rule,
     Sheet,
     Workbook,
+    levels,
     references,
+    repeated,
     sheet_rule,
     unbracketed,
     view_rule,
@@ -35,6 +41,21 @@ DERIVATIONS = {
     "med": "Median",
 }
 KINDS = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
+FILTER_CLASSES = frozenset({"categorical", "quantitative", "relative-date", "hierarchical"})
+MARK_TEXT = "table/panes/pane/customized-"
+REFERRING = (
+    ("text-field", ".//run", "", "a text contains", "declared"),
+    ("text-hidden", f"{MARK_TEXT}label//run", "", "its label contains", "shown"),
+    ("text-hidden", f"{MARK_TEXT}tooltip//run", "", "its tooltip contains", "shown"),
+    ("style-field", "table/style//*[@field]", "field", "a style applies to", "declared"),
+    ("sort", "table/view/computed-sort", "column", "it sorts", "shown"),
+    ("sort", "table/view/alphabetic-sort", "column", "it sorts", "shown"),
+    ("sort", "table/view/manual-sort", "column", "it sorts", "shown"),
+    ("sort", "table/view/natural-sort", "column", "it sorts", "shown"),
+    ("sort-by", "table/view/computed-sort", "using", "it sorts by", "declared"),
+)
+"""Parts of a sheet that refer to pills: kind of the fault, path, attribute ('' for the text), verb,
+and what the pills must be."""
 
 _SHELF_SYNTAX = re.compile(r"[\s()/*+]+")
 
@@ -117,39 +138,18 @@ def marks(_: Workbook, sheet: Sheet) -> Faults:
 
 
 @sheet_rule
-def texts(_: Workbook, sheet: Sheet) -> Faults:
-    """Check that the fields of texts are declared, and shown if the text belongs to a mark."""
-    for run in sheet.element.iter("run"):
-        for pair in references(run.text or ""):
-            if not sheet.dependencies.has(pair):
-                yield "text-field", f"a text contains [{pair[1]}], which is not declared"
-    for tag in ("label", "tooltip"):
-        for run in sheet.element.iterfind(f"table/panes/pane/customized-{tag}//run"):
-            for pair in references(run.text or ""):
-                if pair not in sheet.shown:
-                    yield "text-hidden", f"its {tag} contains [{pair[1]}], which is not shown"
-
-
-@sheet_rule
-def styles(_: Workbook, sheet: Sheet) -> Faults:
-    """Check that styles apply to declared pills."""
-    for part in sheet.element.iterfind("table/style//*[@field]"):
-        for pair in references(part.get("field", "")):
-            if not sheet.dependencies.has(pair):
-                yield "style-field", f"a style applies to [{pair[1]}], which is not declared"
-
-
-@sheet_rule
-def sorts(_: Workbook, sheet: Sheet) -> Faults:
-    """Check that each sort applies to a shown dimension, by a declared measure."""
-    for kind in ("computed-sort", "alphabetic-sort", "manual-sort", "natural-sort"):
-        for sort in sheet.element.iterfind(f"table/view/{kind}"):
-            for pair in references(sort.get("column", "")):
-                if pair not in sheet.shown:
-                    yield "sort", f"it sorts [{pair[1]}], which is not shown"
-            for pair in references(sort.get("using", "")):
-                if not sheet.dependencies.has(pair):
-                    yield "sort-by", f"it sorts by [{pair[1]}], which is not declared"
+def parts(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that texts, styles and sorts refer to pills that are declared or shown."""
+    pills = {
+        "declared": {*sheet.dependencies.instances, *sheet.dependencies.columns},
+        "shown": sheet.shown,
+    }
+    for kind, path, attribute, verb, state in REFERRING:
+        for part in sheet.element.iterfind(path):
+            content = part.get(attribute) if attribute else part.text
+            for pair in references(content or ""):
+                if pair not in pills[state]:
+                    yield kind, f"{verb} [{pair[1]}], which is not {state}"
 
 
 @sheet_rule
@@ -169,6 +169,97 @@ def table_calculations(workbook: Workbook, sheet: Sheet) -> Faults:
                 yield "rank-field", f"[{name}] is computed along [{pair[1]}], which is not shown"
 
 
-RULES = (
-    sources, declarations, shelves, marks, texts, styles, sorts, table_calculations,
-)  # fmt: skip
+@sheet_rule
+def columns(workbook: Workbook, sheet: Sheet) -> Faults:
+    """Check that each filter has one declared pill or group, which is also a slice."""
+    slices = {each.text for each in sheet.element.iterfind("table/view/slices/column")}
+    filtered = [each.get("column", "") for each in sheet.filters]
+    for each in sheet.filters:
+        column = each.get("column", "")
+        if each.get("class") not in FILTER_CLASSES:
+            yield "filter-class", f"the filter class {each.get('class')!r} is unknown"
+        if not _exists(workbook, sheet, column):
+            yield "filter-field", f"it is filtered by {column}, which does not exist"
+        elif column not in slices:
+            yield "slices", f"{column} is filtered, but is not a slice"
+    for column in sorted(str(each) for each in slices.difference(filtered)):
+        yield "slice-alone", f"{column} is a slice without a filter"
+    for twice, count in repeated(filtered):
+        yield "filter-twice", f"{twice} has {count} filters"
+
+
+def _exists(workbook: Workbook, sheet: Sheet, column: str) -> bool:
+    pairs = references(column)
+    return bool(pairs) and all(
+        sheet.dependencies.has((source, name))
+        or (source in workbook.sources and name in workbook.sources[source].groups)
+        or name == ":Measure Names"
+        for source, name in pairs
+    )
+
+
+@sheet_rule
+def selections(workbook: Workbook, sheet: Sheet) -> Faults:
+    """Check that each filter selects from the field that it filters."""
+    for each in sheet.filters:
+        for _, name in references(each.get("column", "")):
+            groups = (s.groups[name] for s in workbook.sources.values() if name in s.groups)
+            group = next(groups, None)
+            allowed = {name} | (levels(group) if group is not None else set())
+            for level in sorted(levels(each) - allowed):
+                yield "filter-level", f"the filter of [{name}] selects from [{level}]"
+
+
+@sheet_rule
+def ranges(_: Workbook, sheet: Sheet) -> Faults:
+    """Check that each range has limits, the lower one first."""
+    for each in sheet.filters:
+        if each.get("class") != "quantitative":
+            continue
+        low, high = each.findtext("min"), each.findtext("max")
+        if low is None and high is None and each.get("included-values") == "in-range":
+            yield "range-open", f"the range of {each.get('column')} has no limits"
+        if _is_reversed(low, high):
+            yield "range", f"{each.get('column')} goes from {low} to {high}"
+
+
+def _is_reversed(low: str | None, high: str | None) -> bool:
+    """Return True if a range of numbers is reversed. Ranges of dates are not checked."""
+    try:
+        return low is not None and high is not None and float(low) > float(high)
+    except ValueError:
+        return False
+
+
+@sheet_rule
+def tops(_: Workbook, sheet: Sheet) -> Faults:
+    """Check for a Top N filter, which Tableau evaluates before filters outside the context."""
+    tops = [f for f in sheet.filters if f.find(".//groupfilter[@function='end']") is not None]
+    others = [
+        each
+        for each in sheet.filters
+        if each.get("class") == "categorical" and each.get("context") != "true" and each not in tops
+    ]
+    message = "a Top N is evaluated before the other filters; use context filters or a rank"
+    if others:
+        yield from (("top-before-filter", message) for _top in tops)
+
+
+@Rule
+def shared(workbook: Workbook) -> Iterator[Finding]:
+    """Check that a shared filter of a dashboard is shared by all its sheets."""
+    for dashboard in workbook.dashboards:
+        sheets = [sheet for sheet in workbook.sheets if sheet.name in dashboard.sheets]
+        groups: dict[str, dict[str, str]] = defaultdict(dict)
+        for sheet in sheets:
+            for each in sheet.filters:
+                if number := each.get("filter-group"):
+                    groups[each.get("column", "")][sheet.name] = number
+        for column, numbers in groups.items():
+            for sheet in sheets:
+                if sheet.name not in numbers:
+                    message = f"{column} filters other sheets of {dashboard.name!r}, not this one"
+                    yield Finding("filter-missing", sheet.location, message)
+            if len(set(numbers.values())) > 1:
+                message = f"the filter {column} of its sheets is in different groups"
+                yield Finding("filter-groups", dashboard.location, message)

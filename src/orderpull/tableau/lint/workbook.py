@@ -1,10 +1,10 @@
 """Model of a workbook for the rules: data sources, sheets, dashboards and actions."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 REFERENCE = re.compile(r"\[([^\[\]]+)\]\.\[([^\[\]]+)\]")
@@ -50,46 +50,74 @@ def levels(group: ET.Element) -> set[str]:
     return {unbracketed(level) for part in parts if (level := part.get("level"))}
 
 
-class DataSource:
-    """A data source."""
+def repeated(names: Iterable[str | None]) -> list[tuple[str | None, int]]:
+    """Return the *names* that occur more than once, with their number."""
+    return [(name, count) for name, count in Counter(names).items() if count > 1]
+
+
+def by_name(elements: Iterable[ET.Element]) -> dict[str, ET.Element]:
+    """Return *elements* by name, without brackets."""
+    return {unbracketed(each.get("name", "")): each for each in elements}
+
+
+class Part:
+    """A part of a workbook that findings name as their location."""
+
+    kind = ""
 
     def __init__(self, element: ET.Element) -> None:
         self.element = element
         self.name = element.get("name", "")
-        self.location = f"data source {element.get('caption') or self.name!r}"
+        self.location = f"{self.kind} {element.get('caption') or self.name!r}"
 
-    @cached_property
-    def connection(self) -> ET.Element | None:
-        """Its ``<connection>``; None for the parameters."""
-        return self.element.find("connection")
 
-    @cached_property
-    def named_connections(self) -> list[ET.Element]:
-        """Its ``<named-connection>`` elements."""
-        return self.element.findall("connection/named-connections/named-connection")
+class DataSource(Part):
+    """A data source.
 
-    @cached_property
-    def relations(self) -> dict[str, ET.Element]:
-        """Tables and queries by name."""
+    :ivar connection: its ``<connection>``; None for the parameters.
+    :ivar named_connections: its ``<named-connection>`` elements.
+    :ivar relations: tables and queries by name.
+    :ivar graph: object graph: the tables and their relationships.
+    :ivar objects: tables of the object graph by id.
+    :ivar relationships: relationships of the object graph.
+    :ivar maps: mapping of each stored column to a field.
+    :ivar records: metadata record of each stored column.
+    :ivar types: data types of the stored columns by field name.
+    :ivar columns: declared fields by name.
+    :ivar groups: groups and sets by name, including those that actions set.
+    :ivar formulas: formulas of the calculated fields by field name.
+    """
+
+    kind = "data source"
+
+    def __init__(self, element: ET.Element) -> None:
+        super().__init__(element)
+        self.connection = element.find("connection")
+        self.named_connections = element.findall("connection/named-connections/named-connection")
         outer = self._child("connection", "relation")
         inner = outer.iter("relation") if outer is not None else ()
-        return {each.get("name", ""): each for each in inner if each.get("name")}
-
-    @cached_property
-    def graph(self) -> ET.Element | None:
-        """Object graph: the tables and their relationships."""
-        return self._child(".", "object-graph")
+        self.relations = {each.get("name", ""): each for each in inner if each.get("name")}
+        self.graph = self._child(".", "object-graph")
+        graph = self.graph if self.graph is not None else ET.Element("object-graph")
+        self.objects = {each.get("id", ""): each for each in graph.iterfind("objects/object")}
+        self.relationships = graph.findall("relationships/relationship")
+        self.maps = element.findall("connection/cols/map")
+        self.records = element.findall(
+            "connection/metadata-records/metadata-record[@class='column']"
+        )
+        self.types = self.metadata("local-type")
+        self.columns = by_name(element.findall("column"))
+        self.groups = by_name(element.findall("group"))
+        self.formulas = {
+            name: calculation.get("formula", "")
+            for name, column in self.columns.items()
+            for calculation in column.findall("calculation[@class='tableau']")[:1]
+        }
 
     def _child(self, path: str, tag: str) -> ET.Element | None:
         """Return the child *tag*, which older versions of Tableau prefix with ``...``."""
-        parent = self.element.find(path)
-        children = () if parent is None else parent
+        children = self.element.iterfind(f"{path}/*")
         return next((each for each in children if each.tag.rpartition("...")[2] == tag), None)
-
-    @cached_property
-    def records(self) -> list[ET.Element]:
-        """Metadata record of each column."""
-        return self.element.findall("connection/metadata-records/metadata-record[@class='column']")
 
     def metadata(self, tag: str) -> dict[str, str]:
         """Return the text of *tag* in the metadata of each stored column, by the field's name."""
@@ -97,47 +125,6 @@ class DataSource:
             unbracketed(each.findtext("local-name", "")): each.findtext(tag, "")
             for each in self.records
         }
-
-    @cached_property
-    def types(self) -> dict[str, str]:
-        """Data types of the stored columns by field name."""
-        return self.metadata("local-type")
-
-    @cached_property
-    def columns(self) -> dict[str, ET.Element]:
-        """Declared fields by name."""
-        return {
-            unbracketed(column.get("name", "")): column for column in self.element.findall("column")
-        }
-
-    @cached_property
-    def groups(self) -> dict[str, ET.Element]:
-        """Groups and sets by name, including those that actions set."""
-        return {unbracketed(each.get("name", "")): each for each in self.element.findall("group")}
-
-    @cached_property
-    def formulas(self) -> dict[str, str]:
-        """Formulas of the calculated fields by field name."""
-        calculations = {
-            name: column.find("calculation[@class='tableau']")
-            for name, column in self.columns.items()
-        }
-        return {
-            name: calculation.get("formula", "")
-            for name, calculation in calculations.items()
-            if calculation is not None
-        }
-
-    @cached_property
-    def objects(self) -> dict[str, ET.Element]:
-        """Tables of the object graph by id."""
-        objects = self.graph.iterfind("objects/object") if self.graph is not None else ()
-        return {each.get("id", ""): each for each in objects}
-
-    @cached_property
-    def relationships(self) -> list[ET.Element]:
-        """Relationships of the object graph."""
-        return self.graph.findall("relationships/relationship") if self.graph is not None else []
 
     def has(self, name: str) -> bool:
         """Return True if a field has this name."""
@@ -164,80 +151,70 @@ class Dependencies:
         return pair in self.instances or pair in self.columns
 
 
-class Sheet:
-    """A worksheet."""
+class Sheet(Part):
+    """A worksheet.
+
+    :ivar filters: its filters.
+    :ivar shelves: text of its rows shelf and of its columns shelf.
+    :ivar encoded: pills of its marks: labels, colors and details.
+    :ivar shown: pills on shelves and marks.
+    :ivar shown_fields: fields of the pills on shelves and marks.
+    """
+
+    kind = "sheet"
 
     def __init__(self, element: ET.Element) -> None:
-        self.element = element
-        self.name = element.get("name", "")
-        self.location = f"sheet {self.name!r}"
+        super().__init__(element)
         self.dependencies = Dependencies(element, "table/view/")
-
-    @cached_property
-    def filters(self) -> list[ET.Element]:
-        """Its filters."""
-        return self.element.findall("table/view/filter")
-
-    @cached_property
-    def shelves(self) -> dict[str, str]:
-        """Text of its rows shelf and of its columns shelf."""
-        return {name: self.element.findtext(f"table/{name}") or "" for name in ("rows", "cols")}
-
-    @cached_property
-    def encoded(self) -> list[Pair]:
-        """Pills of its marks: labels, colors and details."""
-        encodings = self.element.iterfind("table/panes/pane/encodings/*")
-        return [pair for each in encodings for pair in references(each.get("column", ""))]
-
-    @cached_property
-    def shown(self) -> set[Pair]:
-        """Pills on shelves and marks."""
-        on_shelves = {pair for shelf in self.shelves.values() for pair in references(shelf)}
-        return on_shelves | set(self.encoded)
-
-    @cached_property
-    def shown_fields(self) -> set[Pair]:
-        """Fields of the pills on shelves and marks."""
+        self.filters = element.findall("table/view/filter")
+        self.shelves = {name: element.findtext(f"table/{name}") or "" for name in ("rows", "cols")}
+        encodings = element.iterfind("table/panes/pane/encodings/*")
+        self.encoded = [pair for each in encodings for pair in references(each.get("column", ""))]
+        self.shown = {*references(" ".join(self.shelves.values())), *self.encoded}
         instances = self.dependencies.instances
-        return {
+        self.shown_fields = {
             (source, unbracketed(instances[source, pill].get("column", "")))
             for source, pill in self.shown
             if (source, pill) in instances
         }
 
 
-class Dashboard:
-    """A dashboard."""
+class Dashboard(Part):
+    """A dashboard.
+
+    :ivar zones: all its zones, from the outermost in.
+    :ivar sheets: names of its sheets.
+    """
+
+    kind = "dashboard"
 
     def __init__(self, element: ET.Element) -> None:
-        self.element = element
-        self.name = element.get("name", "")
-        self.location = f"dashboard {self.name!r}"
+        super().__init__(element)
         self.dependencies = Dependencies(element, "")
-
-    @cached_property
-    def zones(self) -> list[ET.Element]:
-        """All its zones, from the outermost in."""
-        return list(self.element.iterfind("zones//zone"))
-
-    @cached_property
-    def sheets(self) -> list[str]:
-        """Names of its sheets."""
-        return [z.get("name", "") for z in self.zones if z.get("name") and not z.get("type-v2")]
+        self.zones = list(element.iterfind("zones//zone"))
+        named = [zone for zone in self.zones if not zone.get("type-v2")]
+        self.sheets = [name for zone in named if (name := zone.get("name"))]
 
 
-class Action:
-    """An action, usually a click."""
+class Action(Part):
+    """An action, usually a click.
+
+    :ivar expression: the mapping of its fields, or the URL that it opens.
+    """
+
+    kind = "action"
 
     def __init__(self, element: ET.Element) -> None:
-        self.element = element
-        self.location = f"action {element.get('caption') or element.get('name')!r}"
-        command = element.find("command")
-        self.command = command.get("command") if command is not None else None
-        link, source = element.find("link"), element.find("source")
-        self.expression = link.get("expression", "") if link is not None else None
-        self.dashboard = source.get("dashboard") if source is not None else None
-        self.sheet = source.get("worksheet") if source is not None else None
+        super().__init__(element)
+        self.command = self._attribute("command", "command")
+        self.expression = self._attribute("link", "expression", "")
+        self.dashboard = self._attribute("source", "dashboard")
+        self.sheet = self._attribute("source", "worksheet")
+
+    def _attribute(self, tag: str, name: str, default: str | None = None) -> str | None:
+        """Return an attribute of a child; None if there is no such child."""
+        child = self.element.find(tag)
+        return child.get(name, default) if child is not None else None
 
     def parameter(self, name: str) -> str:
         """Return a parameter of its command; '' if it is missing."""
@@ -254,55 +231,46 @@ class Workbook:
     def __init__(self, root: ET.Element, files: frozenset[str] | None) -> None:
         self.root = root
         self.files = files
-        self.sources = {
-            source.name: source
-            for source in map(DataSource, root.iterfind("datasources/datasource"))
-        }
+        sources = map(DataSource, root.iterfind("datasources/datasource"))
+        self.sources = {source.name: source for source in sources}
         self.sheets = [Sheet(each) for each in root.iterfind("worksheets/worksheet")]
         self.dashboards = [Dashboard(each) for each in root.iterfind("dashboards/dashboard")]
         self.actions = [Action(each) for each in root.iterfind("actions/action")]
-
-    @property
-    def views(self) -> list[Sheet | Dashboard]:
-        """Sheets and dashboards."""
-        return [*self.sheets, *self.dashboards]
-
-    @property
-    def connected_sources(self) -> list[DataSource]:
-        """Data sources with a connection, without the parameters."""
-        return [source for source in self.sources.values() if source.connection is not None]
+        self.windows = root.findall("windows/window")
+        self.views: list[Sheet | Dashboard] = [*self.sheets, *self.dashboards]
 
 
-class _Part(Protocol):
-    @property
-    def location(self) -> str: ...
-
-
-P = TypeVar("P", bound=_Part)
+P = TypeVar("P", bound=Part)
 Faults = Iterator[tuple[str, str]]
 """Kind and message of each fault of a part."""
 
-Rule = Callable[[Workbook], Iterator[Finding]]
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check of a workbook."""
+
+    findings: Callable[[Workbook], Iterator[Finding]]
 
 
 def rule_for(
     parts: Callable[[Workbook], Iterable[P]],
 ) -> Callable[[Callable[[Workbook, P], Faults]], Rule]:
-    """Return a decorator that applies a rule to each of the *parts* of a workbook."""
+    """Return a decorator that makes a rule of a check of each of the *parts* of a workbook."""
 
-    def decorate(rule: Callable[[Workbook, P], Faults]) -> Rule:
-        @wraps(rule)
-        def apply(workbook: Workbook) -> Iterator[Finding]:
+    def decorate(check: Callable[[Workbook, P], Faults]) -> Rule:
+        def findings(workbook: Workbook) -> Iterator[Finding]:
             for part in parts(workbook):
-                for kind, message in rule(workbook, part):
+                for kind, message in check(workbook, part):
                     yield Finding(kind, part.location, message)
 
-        return apply
+        return Rule(findings)
 
     return decorate
 
 
-source_rule = rule_for(lambda workbook: workbook.connected_sources)
+source_rule = rule_for(
+    lambda workbook: [s for s in workbook.sources.values() if s.connection is not None]
+)
 sheet_rule = rule_for(lambda workbook: workbook.sheets)
 dashboard_rule = rule_for(lambda workbook: workbook.dashboards)
 view_rule = rule_for(lambda workbook: workbook.views)
