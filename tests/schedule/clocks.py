@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from orderpull.schedule import plan
 from orderpull.schedule.plan import Missed, Plan, plan_of
 from orderpull.schedule.trigger import Cron, Trigger
 
@@ -17,7 +18,7 @@ def cron(expression: str, zone: str = "UTC") -> Cron:
     return Cron(expression, ZoneInfo(zone))
 
 
-class Clocks:
+class Clocks(plan.Clocks):
     """The wall clock, and the one that only counts. :param at: what the first shows."""
 
     def __init__(self, at: str = "2026-06-01 00:00:30") -> None:

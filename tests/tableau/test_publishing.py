@@ -234,7 +234,7 @@ def test_the_server_validates(tmp_path: Path) -> None:
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tableauserverclient", None)
-    for name in ("publish", "server", "validate"):
+    for name in ("publish", "server"):
         monkeypatch.delitem(sys.modules, f"orderpull.tableau.{name}", raising=False)
     file = settings(tmp_path, "https://tableau.example.com", REDSHIFT)
     for arguments in (("publish",), ("refresh",)):

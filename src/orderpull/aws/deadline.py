@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from orderpull.errors import SettingsError
 from orderpull.settings import SourceSettings
@@ -17,24 +16,11 @@ END_SECONDS = 5.0
 """Reserve at the end for lease, notes, messages and metrics."""
 
 
-class Context(Protocol):
-    """Lambda's context, as far as orderpull uses it."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda kills the function."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """Remaining time of a function, in seconds."""
 
     seconds: float
-
-    @classmethod
-    def of(cls, context: Context) -> "Remaining":
-        """Read the remaining time from Lambda's context."""
-        return cls(context.get_remaining_time_in_millis() / 1000)
 
     @property
     def to_load(self) -> float:

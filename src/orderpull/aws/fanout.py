@@ -109,7 +109,10 @@ def pull_queued(
             _fail(messages[name], name, source.error)
         elif source.error is None and stop.requested and work.records[name].pulled_at is None:
             unfinished.append(messages[name])
-    _continue(unfinished)
+    # Another invocation continues the unfinished sources at once.
+    more = [Message(m.source, m.tick, m.part + 1) for m in unfinished if m.part < MAX_PARTS]
+    _send(more)
+    count("Continued", len(more))
     record_pull(result)
     return result.as_json()
 
@@ -152,13 +155,6 @@ def _readable_messages(
         _fail(messages[name], name, error)
         count("FailedSources", 1)
     return {name: messages[name] for name in readable}
-
-
-def _continue(unfinished: Sequence[Message]) -> None:
-    """Send a message for each unfinished source: another invocation continues it at once."""
-    more = [Message(m.source, m.tick, m.part + 1) for m in unfinished if m.part < MAX_PARTS]
-    _send(more)
-    count("Continued", len(more))
 
 
 def _fail(message: Message | str, group: str, error: OrderpullError) -> None:

@@ -19,7 +19,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from orderpull import notify, pipeline
 from orderpull.aws.deadline import Remaining, stop_after
 from orderpull.aws.fanout import dispatch, pull_queued, split_readable
-from orderpull.aws.freshness import stale_seconds
 from orderpull.aws.metrics import count, log, metrics, record_age, record_load
 from orderpull.aws.settings_source import load_settings
 from orderpull.errors import Interrupted, OrderpullError, UsageError
@@ -45,7 +44,7 @@ def handler(event: Event, context: LambdaContext) -> Response:
     """
     _leave_read_only_folder()
     try:
-        response = _do(event, Remaining.of(context))
+        response = _do(event, Remaining(context.get_remaining_time_in_millis() / 1000))
     except Exception as error:
         count("FailedRuns", 1)
         if isinstance(error, OrderpullError):
@@ -72,7 +71,7 @@ def _do(event: Event, remaining: Remaining) -> Response:
         result = RunResult(error=error)
     record_load(result)
     notify.after_run(settings, result, even_stopped=True)
-    record_age(stale_seconds(_last_pulls(settings, result)))
+    record_age(_last_pulls(settings, result))
     if result.error and not isinstance(result.error, Interrupted):
         raise result.error
     return result.as_json() | {"ok": not _needs_a_person(result)}

@@ -5,10 +5,14 @@ result of each source is a log line.
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html)
 """
 
+from collections.abc import Iterable
+
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from orderpull import clock
 from orderpull.errors import LandingBusy, OrderpullError, SourceBusy
+from orderpull.landing.last_pull import LastPull
 from orderpull.pipeline import RunResult, SourceResult
 
 NAMESPACE = "orderpull"
@@ -51,9 +55,16 @@ def record_load(result: RunResult) -> None:
     count("Waiting", sum(source.waiting for source in sources))
 
 
-def record_age(seconds: float) -> None:
-    """Record the age of the source that was read to its end the longest time ago."""
-    count("StaleSeconds", seconds, MetricUnit.Seconds)
+def record_age(pulls: Iterable[LastPull | None]) -> None:
+    """Record the age of the source that was read to its end the longest time ago.
+
+    :param pulls: last pull of each source. The age of a source that was never read to its end
+        starts at its first pull; a source without a pull has no age.
+    """
+    times = [pull.read_at or pull.since for pull in pulls if pull is not None]
+    now = clock.now()
+    age = max(((now - at).total_seconds() for at in times if at is not None), default=0.0)
+    count("StaleSeconds", age, MetricUnit.Seconds)
 
 
 def _failed(source: SourceResult) -> bool:

@@ -11,9 +11,7 @@ Values from AWS are cached for five minutes. A changed secret is used after that
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import (
@@ -25,6 +23,8 @@ from orderpull.errors import SettingsError
 from orderpull.settings import DEFAULT_FILE, Settings, parse_settings
 
 SETTINGS, SECRETS = "ORDERPULL_SETTINGS", "ORDERPULL_SECRETS"
+
+_LABELS = {"ssm": "parameter", "secret": "secret"}
 
 CACHE_SECONDS = 300
 """Seconds for which values from AWS are cached."""
@@ -61,11 +61,7 @@ def _text() -> str:
             "Set it to the text of orderpull.toml, or to ssm:NAME or secret:NAME.",
         )
     kind, _, name = value.partition(":")
-    if kind == "ssm":
-        return _fetch(f"parameter {name}", name, _parameter)
-    if kind == "secret":
-        return _fetch(f"secret {name}", name, _secret)
-    return value
+    return _fetch(kind, name) if kind in {"ssm", "secret"} else value
 
 
 def _export_secrets() -> None:
@@ -74,7 +70,7 @@ def _export_secrets() -> None:
     if not name:
         return
     try:
-        values = json.loads(_fetch(f"secret {name}", name, _secret))
+        values = json.loads(_fetch("secret", name))
         os.environ.update({str(key): str(value) for key, value in values.items()})
     except (ValueError, AttributeError):
         raise SettingsError(
@@ -83,21 +79,15 @@ def _export_secrets() -> None:
         ) from None
 
 
-def _fetch(label: str, name: str, fetch: Callable[[str], Any]) -> str:
+def _fetch(kind: str, name: str) -> str:
     try:
-        return str(fetch(name))
+        if kind == "secret":
+            return str(parameters.get_secret(name, max_age=CACHE_SECONDS))
+        return str(parameters.get_parameter(name, decrypt=True, max_age=CACHE_SECONDS))
     except (GetParameterError, TransformParameterError) as error:
         cause = getattr(error.__cause__ or error.__context__, "response", {})
         code = cause.get("Error", {}).get("Code", "no response")
         raise SettingsError(
-            f"AWS does not return the {label}: {code}.",
+            f"AWS does not return the {_LABELS[kind]} {name}: {code}.",
             "Check its name, and that the function's role may read it.",
         ) from None
-
-
-def _parameter(name: str) -> str:
-    return str(parameters.get_parameter(name, decrypt=True, max_age=CACHE_SECONDS))
-
-
-def _secret(name: str) -> str:
-    return str(parameters.get_secret(name, max_age=CACHE_SECONDS))

@@ -1,6 +1,7 @@
 """The commands ``orderpull tableau build``, ``preview``, ``validate``, ``publish``, ``refresh``."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def validate(file: Path, *, server: bool, as_json: bool) -> None:
     findings = check_file(file)
     if server:
         with extra_needed("tableau"):
-            from orderpull.tableau.validate import validate_on_server
+            from orderpull.tableau.server import validate_on_server
         findings += validate_on_server(settings_in_force(), file)
     if as_json:
         rows = [{"kind": f.kind, "place": f.location, "sentence": f.message} for f in findings]
@@ -147,7 +148,7 @@ def _publish(
     credentials: Any = "embed" if embed else "prompt"
     done = put(settings_in_force(), file, credentials=credentials, **options)
     if as_json:
-        print_json(done.as_json())
+        print_json(asdict(done))
         return
     where = f" {done.url}" if done.url else ""
-    click.echo(f"{done.name} is in the project {done.project}: {done.size:,} bytes.{where}")
+    click.echo(f"{done.workbook} is in the project {done.project}: {done.bytes:,} bytes.{where}")

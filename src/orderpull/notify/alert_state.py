@@ -6,10 +6,9 @@ On a local disk the state is ``notified.json`` in ``schedule.folder``. With an S
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -49,24 +48,7 @@ class AlertState(Struct):
     since: dict[str, datetime] = {}
 
 
-class AlertStore(Protocol):
-    """Storage of an alert state."""
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes of this machine from notifying at the same time."""
-        yield
-
-    def load(self) -> AlertState:
-        """Return the stored state; an empty one if the stored one cannot be parsed."""
-        ...
-
-    def save(self, state: AlertState) -> None:
-        """Store *state* atomically."""
-        ...
-
-
-class FolderStore(AlertStore):
+class FolderStore:
     """Store in a local *folder*.
 
     :raises OSError: the folder cannot be used.
@@ -77,20 +59,20 @@ class FolderStore(AlertStore):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock of the folder."""
+        """Keep other processes of this machine from notifying at the same time."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with folder_lock(self.folder):
             yield
 
     def load(self) -> AlertState:
-        """Read the file."""
+        """Return the stored state; an empty one if it is missing or cannot be parsed."""
         try:
             return _parse((self.folder / NAME).read_bytes())
         except FileNotFoundError:
             return AlertState()
 
     def save(self, state: AlertState) -> None:
-        """Replace the file durably."""
+        """Replace the file atomically and durably."""
         temporary = self.folder / f"{NAME}.tmp"
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -102,7 +84,7 @@ class FolderStore(AlertStore):
         sync_folder(self.folder)
 
 
-class LandingStore(AlertStore):
+class LandingStore:
     """Store in a landing, without a lock: two machines at one instant may send the same alert.
 
     :raises LandingError: the landing cannot be used.
@@ -111,17 +93,20 @@ class LandingStore(AlertStore):
     def __init__(self, landing: SourceLanding) -> None:
         self.landing = landing
 
+    def lock(self) -> nullcontext[None]:
+        """Hold no lock."""
+        return nullcontext()
+
     def load(self) -> AlertState:
-        """Read the note of the landing."""
-        data = self.landing.note(NAME)
-        return AlertState() if data is None else _parse(data)
+        """Return the stored state; an empty one if it is missing or cannot be parsed."""
+        return _parse(self.landing.note(NAME) or b"")
 
     def save(self, state: AlertState) -> None:
-        """Write the note of the landing."""
+        """Replace the note of the landing."""
         self.landing.keep_note(NAME, msgspec.json.encode(state))
 
 
-def open_store(settings: Settings) -> AlertStore:
+def open_store(settings: Settings) -> FolderStore | LandingStore:
     """Open the store of these settings."""
     if settings.landing.url.startswith("s3://"):
         landing = open_landing(settings.landing, settings.folder)

@@ -6,7 +6,7 @@ elapsed seconds, including those while the machine sleeps.
 
 import random
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from orderpull import clock
 from orderpull.schedule.trigger import Cron, Every, Trigger
@@ -24,39 +24,16 @@ JITTER_SHARE = 0.05
 """Highest jitter as a share of the interval between two runs."""
 
 
-class Clocks(Protocol):
-    """Wall clock and elapsed time; tests replace both."""
+class Clocks:
+    """Clocks of this machine; tests replace both."""
 
     def wall(self) -> datetime:
         """Return the wall clock in UTC, without zone."""
-        ...
+        return clock.now()
 
     def elapsed(self) -> float:
         """Return a monotonic count of seconds that includes sleep of the machine."""
-        ...
-
-
-class RealClocks:
-    """Clocks of this machine."""
-
-    wall = staticmethod(clock.now)
-    elapsed = staticmethod(clock.elapsed)
-
-
-class Plan(Protocol):
-    """Due time of the next run."""
-
-    def left(self) -> float:
-        """Return the seconds until the next run; zero or less if the run is due."""
-        ...
-
-    def begin(self) -> None:
-        """Record that a run begins."""
-        ...
-
-    def end(self) -> None:
-        """Record that the run has ended, and choose the next due time."""
-        ...
+        return clock.elapsed()
 
 
 class EveryPlan:
@@ -70,7 +47,7 @@ class EveryPlan:
         self._due = self._began = clocks.elapsed()
 
     def left(self) -> float:
-        """Return the seconds until the next run."""
+        """Return the seconds until the next run; zero or less if the run is due."""
         return self._due - self._clocks.elapsed()
 
     def begin(self) -> None:
@@ -111,7 +88,7 @@ class CronPlan:
         self._delay = timedelta() if catch_up else self._random_delay()
 
     def left(self) -> float:
-        """Return the seconds until the next run."""
+        """Return the seconds until the next run; zero or less if the run is due."""
         now = self._clocks.wall()
         if now < self._seen - SET_BACK:
             self._set_due(self._next_not_done(now))
@@ -151,6 +128,9 @@ class CronPlan:
         return due
 
 
+Plan = EveryPlan | CronPlan
+
+
 def random_jitter(interval: float, most: float) -> float:
     """Return a random delay in seconds, so that many machines do not call an API at one instant.
 
@@ -172,7 +152,7 @@ def plan_of(
     :param jitter: highest random delay of a run in seconds.
     :param last: start of the last run, if known.
     """
-    clocks = clocks or RealClocks()
+    clocks = clocks or Clocks()
     if isinstance(trigger, Every):
         return EveryPlan(trigger, missed, jitter, clocks)
     return CronPlan(trigger, missed, jitter, clocks, last)

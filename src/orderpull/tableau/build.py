@@ -79,7 +79,8 @@ def build(
             pack(temporary, text, hyper)
         else:
             temporary.write_bytes(text)
-        _sync(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(file)
         return Built(file, file.stat().st_size, live, rows)
 
@@ -140,11 +141,6 @@ def _check_suffix(file: Path, *, packed: bool) -> None:
     if file.suffix.lower() != suffix:
         kind = "A workbook with an extract" if packed else "A live workbook"
         raise UsageError(f"{kind} is a {suffix} file; {file.name} is not.", f"Name a {suffix}.")
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
 
 
 @contextmanager

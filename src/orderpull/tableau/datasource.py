@@ -4,13 +4,12 @@ With an extract beside a live connection, Tableau reads the extract until its us
 fields are the same in both cases.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
-from orderpull.tableau.columns import column, column_instance, metadata_record, object_id
 from orderpull.tableau.connection import EXTRACT, LiveConnection
-from orderpull.tableau.description import COUNTRY
+from orderpull.tableau.description import COUNTRY, Pill
 from orderpull.tableau.fields import (
     CALCULATIONS,
     COUNTED,
@@ -20,15 +19,22 @@ from orderpull.tableau.fields import (
     TABLES,
     Calculation,
     Field,
+    column,
+    column_instance,
+    metadata_record,
+    object_id,
 )
 from orderpull.tableau.formula import fields as formula_fields
 from orderpull.tableau.formula import parse
-from orderpull.tableau.shapes import Pill
 from orderpull.tableau.xml import element, stable_code
 
 CAPTION = "Orders"
 ACTION_GROUP = "Action (Country)"
 """Tableau's name of the group that a click on a country sets."""
+
+
+StoredColumn = tuple[Field, int, str, str]
+"""Field of a stored column, number of the column, its name, and the name of its table."""
 
 
 class DataSource:
@@ -113,9 +119,7 @@ class DataSource:
         return element(
             "connection",
             element("named-connections", named),
-            element("relation", (self._relation(table) for table in TABLES), type="collection"),
-            element("cols", (self._map(field) for field in self.fields)),
-            element("metadata-records", self._records()),
+            _content(map(self._relation, TABLES), self._columns()),
             class_="federated",
         )
 
@@ -129,16 +133,11 @@ class DataSource:
             type="table",
         )
 
-    def _map(self, field: Field) -> ET.Element:
-        return element(
-            "map", key=f"[{field.name}]", value=f"[{field.table.name}].[{field.column.name}]"
-        )
-
-    def _records(self) -> Iterator[ET.Element]:
+    def _columns(self) -> Iterator[StoredColumn]:
         for table in TABLES:
             own = [field for field in self.fields if field.table is table]
             for ordinal, field in enumerate(own, start=1):
-                yield metadata_record(field, ordinal, field.column.name, table.name)
+                yield field, ordinal, field.column.name, table.name
 
     def _table_columns(self) -> Iterator[ET.Element]:
         """Yield a field for each table, from which Tableau derives its count."""
@@ -155,21 +154,14 @@ class DataSource:
     def _extract(self) -> list[ET.Element]:
         if not (self.live and self.extract):
             return []
-        relations = (_extract_relation(table) for table in TABLES)
         connection = _hyper_connection()
         connection.set("access_mode", "readonly")
-        connection.append(element("relation", relations, type="collection"))
         fields = [field for field in self.fields if field.column.name not in PERSONAL]
-        maps = (
-            element("map", key=f"[{f.name}]", value=f"[{object_id(f.table)}].[{f.name}]")
-            for f in fields
-        )
-        connection.append(element("cols", maps))
-        records = (
-            metadata_record(field, ordinal, field.name, object_id(field.table))
+        columns = (
+            (field, ordinal, field.name, object_id(field.table))
             for ordinal, field in enumerate(fields)
         )
-        connection.append(element("metadata-records", records))
+        connection.extend(_content(map(_extract_relation, TABLES), columns))
         return [
             element(
                 "extract",
@@ -197,6 +189,20 @@ class DataSource:
         if self.live and self.extract:
             contexts.append(element("properties", _extract_relation(table), context="extract"))
         return element("object", contexts, caption=table.name, id=object_id(table))
+
+
+def _content(relations: Iterable[ET.Element], columns: Iterable[StoredColumn]) -> list[ET.Element]:
+    """Return the tables of a connection, the mapping of their columns, and their metadata."""
+    stored = list(columns)
+    maps = (
+        element("map", key=f"[{field.name}]", value=f"[{table}].[{name}]")
+        for field, _, name, table in stored
+    )
+    return [
+        element("relation", relations, type="collection"),
+        element("cols", maps),
+        element("metadata-records", (metadata_record(*column) for column in stored)),
+    ]
 
 
 def _live_connection(live: LiveConnection) -> ET.Element:

@@ -1,7 +1,8 @@
-"""Fields of the data source: columns of the order tables, and calculations."""
+"""Fields of the data source, columns of tables and calculations, and their XML."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, NamedTuple
+from xml.etree import ElementTree as ET
 
 from orderpull.model import (
     MASKS,
@@ -12,8 +13,34 @@ from orderpull.model import (
     Column,
     Table,
 )
+from orderpull.tableau.description import DERIVATIONS, KINDS, Pill
+from orderpull.tableau.formula_types import ValueType
+from orderpull.tableau.xml import element, stable_code, text
 
 DataType = Literal["string", "integer", "real", "boolean", "date", "datetime"]
+
+
+class TypeNames(NamedTuple):
+    """Names of a data type.
+
+    :param number: OLE DB's number of the type, as in workbooks saved by Tableau.
+    :param sql: its name in the SQL of Tableau's Hyper engine.
+    """
+
+    number: str
+    aggregation: str
+    value_type: ValueType
+    sql: str
+
+
+DATA_TYPES: dict[DataType, TypeNames] = {
+    "string": TypeNames("129", "Count", "string", "text"),
+    "integer": TypeNames("20", "Sum", "number", "bigint"),
+    "real": TypeNames("131", "Sum", "number", "double precision"),
+    "boolean": TypeNames("11", "Count", "boolean", "boolean"),
+    "date": TypeNames("133", "Year", "datetime", "date"),
+    "datetime": TypeNames("135", "Year", "datetime", "timestamp"),
+}
 
 TABLES = (ORDER_HEADER, ORDER_ITEM, ORDER_ADDRESS)
 """Tables of the data source. Items and addresses are related to the header, the first one."""
@@ -42,52 +69,42 @@ WHOLE, CENTS = "n#,##0", "n#,##0.00"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A column of a table in the data source.
+class Declared:
+    """A field that the data source declares.
 
     :param name: name in the data source, without brackets: ``source (order_item)``.
     :param caption: name shown to people.
+    :param measure: True for a measure, False for a dimension.
+    :param number_format: Tableau's number format; '' for Tableau's default.
     """
 
     name: str
-    table: Table
-    column: Column
     caption: str
-    hidden: bool
-
-    @property
-    def data_type(self) -> DataType:
-        """Tableau's data type."""
-        return _DATA_TYPES[self.column.type]
-
-    @property
-    def number_format(self) -> str:
-        """Tableau's number format; '' for Tableau's default."""
-        return {"quantity": WHOLE, "total": CENTS}.get(self.column.name, "")
-
-    @property
-    def measure(self) -> bool:
-        """True for a column that is summed; the others are dimensions."""
-        return self.column.name in {"quantity", "total", "item_quantity"}
+    data_type: DataType
+    _: KW_ONLY
+    measure: bool = True
+    number_format: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Calculation:
+class Field(Declared):
+    """A column of a table in the data source."""
+
+    table: Table
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation(Declared):
     """A calculated field.
 
-    :param name: name in the data source, without brackets.
     :param formula: formula in Tableau's language, with names of fields.
-    :param measure: True for a measure, False for a dimension.
     :param table_calculation: True if it is computed along the rows of a sheet.
     """
 
-    name: str
-    caption: str
     formula: str
-    data_type: DataType
-    measure: bool
-    number_format: str = ""
-    hidden: bool = False
+    _: KW_ONLY
     table_calculation: bool = False
 
 
@@ -96,12 +113,17 @@ def _fields() -> tuple[Field, ...]:
     fields: dict[str, Field] = {}
     for table in TABLES:
         for column in table.columns:
-            taken = column.name in fields
-            name = f"{column.name} ({table.name})" if taken else column.name
+            suffix = f" ({table.name})" if column.name in fields else ""
             caption = CAPTIONS.get(column.name, column.name.replace("_", " ").capitalize())
-            hidden = column.name in HIDDEN
-            fields[name] = Field(
-                name, table, column, f"{caption} ({table.name})" if taken else caption, hidden
+            fields[column.name + suffix] = Field(
+                column.name + suffix,
+                caption + suffix,
+                _DATA_TYPES[column.type],
+                measure=column.name in {"quantity", "total", "item_quantity"},
+                number_format={"quantity": WHOLE, "total": CENTS}.get(column.name, ""),
+                hidden=column.name in HIDDEN,
+                table=table,
+                column=column,
             )
     return tuple(fields.values())
 
@@ -123,8 +145,8 @@ COUNTED = "counted"
 ORDER_KEY = Calculation(
     "Calculation_OrderKey",
     "Order key",
-    '[source (order_item)] + "/" + [ordernumber (order_item)]',
     "string",
+    '[source (order_item)] + "/" + [ordernumber (order_item)]',
     measure=False,
     hidden=True,
 )
@@ -134,52 +156,112 @@ CALCULATIONS = (
     Calculation(
         "Calculation_Country",
         "Country",
-        f'IFNULL([country], "{NO_COUNTRY}")',
         "string",
+        f'IFNULL([country], "{NO_COUNTRY}")',
         measure=False,
     ),
     ORDER_KEY,
     Calculation(
         "Calculation_Orders",
         "Orders with items",
-        f"COUNTD([{ORDER_KEY.name}])",
         "integer",
-        measure=True,
+        f"COUNTD([{ORDER_KEY.name}])",
         number_format=WHOLE,
     ),
     Calculation(
         "Calculation_Average",
         "Average items per order",
-        "SUM([quantity]) / [Calculation_Orders]",
         "real",
-        measure=True,
+        "SUM([quantity]) / [Calculation_Orders]",
         number_format=CENTS,
     ),
     Calculation(
         "Calculation_Scope",
         "Countries shown",
+        "string",
         "IF COUNTD([Calculation_Country]) = 1 THEN MIN([Calculation_Country])\n"
         'ELSE STR(COUNTD([Calculation_Country])) + " countries" END',
-        "string",
-        measure=True,
     ),
     Calculation(
         "Calculation_Loaded",
         "Newest order loaded",
-        "{ MAX([loaded_at]) }",
         "datetime",
-        measure=True,
+        "{ MAX([loaded_at]) }",
         number_format="*yyyy-MM-dd HH:mm",
     ),
     Calculation(
         "Calculation_Rank",
         "Rank",
+        "integer",
         "// By items, most first. Equal ones stand in the order of their SKUs,\n"
         "// so that no two share a rank.\n"
         'RANK_UNIQUE(RANK(SUM([quantity]), "desc") * (SIZE() + 1) + INDEX(), "asc")',
-        "integer",
-        measure=True,
         number_format=WHOLE,
         table_calculation=True,
     ),
 )
+
+
+def object_id(table: Table) -> str:
+    """Return the table's id in the object graph, in the form of Tableau's ids."""
+    return f"{table.name}_{stable_code('object', table.name)[:24].upper()}"
+
+
+def metadata_record(field: Field, ordinal: int, name: str, table: str) -> ET.Element:
+    """Return the metadata record of a column: its names and its type.
+
+    :param name: name of the stored column.
+    :param table: name of the stored table.
+    """
+    parts = [
+        text("remote-name", name),
+        text("remote-type", DATA_TYPES[field.data_type].number),
+        text("local-name", f"[{field.name}]"),
+        text("parent-name", f"[{table}]"),
+        text("remote-alias", name),
+        text("ordinal", str(ordinal)),
+        text("local-type", field.data_type),
+        text("aggregation", DATA_TYPES[field.data_type].aggregation),
+        text("contains-null", "false" if field.column.name in field.table.key else "true"),
+    ]
+    if field.data_type == "string":
+        parts.append(element("collation", flag="0", name="binary"))
+    parts.append(text("object-id", f"[{object_id(field.table)}]"))
+    return element("metadata-record", parts, class_="column")
+
+
+def column(field: Field | Calculation) -> ET.Element:
+    """Return the declaration of a stored or calculated field."""
+    attributes = {"caption": field.caption, "datatype": field.data_type}
+    if field.number_format:
+        attributes["default-format"] = field.number_format
+    if field.hidden:
+        attributes["hidden"] = "true"
+    attributes["name"] = f"[{field.name}]"
+    attributes["role"] = "measure" if field.measure else "dimension"
+    attributes["type"] = "quantitative" if field.measure else "ordinal"
+    if field.data_type == "string":
+        attributes["type"] = "nominal"
+    result = ET.Element("column", attributes)
+    if isinstance(field, Calculation):
+        formula = element("calculation", class_="tableau", formula=field.formula)
+        if field.table_calculation:
+            formula.append(element("table-calc", ordering_type="Rows"))
+        result.append(formula)
+    return result
+
+
+def column_instance(pill: Pill, data_source: str) -> ET.Element:
+    """Return the declaration of a pill: its field, aggregation and direction of computation."""
+    result = element(
+        "column-instance",
+        column=f"[{pill.field}]",
+        derivation=DERIVATIONS[pill.derivation],
+        name=f"[{pill.name}]",
+        pivot="key",
+        type=KINDS[pill.kind],
+    )
+    if pill.along:
+        along = f"[{data_source}].[{pill.along}]"
+        result.append(element("table-calc", ordering_field=along, ordering_type="Field"))
+    return result

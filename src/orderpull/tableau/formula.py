@@ -7,7 +7,6 @@ Functions (by Category)".
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Literal as Only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +59,7 @@ class Choice:
 class Fixed:
     """A level of detail: ``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table."""
 
-    kind: Only["FIXED", "INCLUDE", "EXCLUDE"]
+    kind: str
     dimensions: tuple[str, ...]
     inner: "Expression"
 
@@ -208,46 +207,42 @@ class _Parser:
             return openings[text]()
         raise FormulaError(f"{text or 'the end'} is where a value is expected")
 
-    def _parentheses(self) -> Expression:
-        """Parse the rest of parentheses: an expression, or a list of values for IN."""
+    def _list(self) -> tuple[Expression, ...]:
+        """Parse expressions up to the closing parenthesis."""
         inner = [self.expression()]
         while self._accept("sign", ","):
             inner.append(self.expression())
         self.expect("sign", ")")
-        return inner[0] if len(inner) == 1 else Operation("LIST", tuple(inner))
+        return tuple(inner)
 
-    def _case(self) -> Choice:
-        subject = self.expression()
-        branches: list[tuple[Expression, Expression]] = []
-        while self._accept("sign", "WHEN"):
-            condition = Operation("=", (subject, self.expression()))
-            self.expect("sign", "THEN")
-            branches.append((condition, self.expression()))
-        otherwise = self.expression() if self._accept("sign", "ELSE") else None
-        self.expect("sign", "END")
-        return Choice(tuple(branches), otherwise)
+    def _parentheses(self) -> Expression:
+        """Parse the rest of parentheses: an expression, or a list of values for IN."""
+        inner = self._list()
+        return inner[0] if len(inner) == 1 else Operation("LIST", inner)
 
     def _word(self, text: str) -> Expression:
         if text in _VALUES:
             return Value(_VALUES[text])
         self.expect("sign", "(")
-        arguments: list[Expression] = []
-        if self._accept("sign", ")") is None:
-            arguments.append(self.expression())
-            while self._accept("sign", ","):
-                arguments.append(self.expression())
-            self.expect("sign", ")")
-        return Call(text, tuple(arguments))
+        return Call(text, () if self._accept("sign", ")") else self._list())
 
-    def _choice(self) -> Choice:
+    def _case(self) -> Choice:
+        subject = self.expression()
+        self.expect("sign", "WHEN")
+        return self._choice("WHEN", subject)
+
+    def _choice(self, again: str = "ELSEIF", subject: Expression | None = None) -> Choice:
+        """Parse branches that start with *again*; with a *subject*, they compare it with values."""
         branches: list[tuple[Expression, Expression]] = []
         otherwise: Expression | None = None
-        word: str | None = "IF"
-        while word in {"IF", "ELSEIF"}:
+        word = again
+        while word == again:
             condition = self.expression()
+            if subject is not None:
+                condition = Operation("=", (subject, condition))
             self.expect("sign", "THEN")
             branches.append((condition, self.expression()))
-            word = self.expect("sign", "ELSEIF", "ELSE", "END")
+            word = self.expect("sign", again, "ELSE", "END")
         if word == "ELSE":
             otherwise = self.expression()
             self.expect("sign", "END")
@@ -256,9 +251,9 @@ class _Parser:
     def _fixed(self) -> Fixed:
         kind, text = self.tokens[self.position]
         dimensions: list[str] = []
-        level: Only["FIXED", "INCLUDE", "EXCLUDE"] = "FIXED"
+        level = "FIXED"
         if kind == "word" and text in {"FIXED", "INCLUDE", "EXCLUDE"}:
-            level = "INCLUDE" if text == "INCLUDE" else "EXCLUDE" if text == "EXCLUDE" else "FIXED"
+            level = text
             self.position += 1
             while (field := self._accept("field")) is not None:
                 dimensions.append(field[1:-1])

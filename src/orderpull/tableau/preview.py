@@ -39,8 +39,11 @@ from orderpull.tableau.description import (
     SCOPE,
     SHEETS,
     SKU,
+    Pill,
+    Sheet,
+    Text,
+    Zone,
 )
-from orderpull.tableau.shapes import Pill, Sheet, Text, Zone
 from orderpull.tableau.xml import document, element, text
 
 PADDING, ROW = 12, 24
@@ -52,6 +55,8 @@ WIDTHS = {COUNTRY: 108, RANK: 44, SKU: 190}
 """Widths of the label columns in pixels."""
 
 _WIDE, _NARROW = frozenset("WM@%mw"), frozenset("iljtfI.,:;'|!()[] ")
+
+QUERIES = OrderQueries()
 
 Row = dict[Pill, Any]
 
@@ -71,9 +76,8 @@ def read(settings: Settings) -> dict[Sheet, list[Row]]:
 
 
 def _average(reader: Reader) -> Row:
-    queries, everything = OrderQueries(), Filter()
-    average = reader.rows(queries.average_items_per_order(everything))[0]
-    countries = reader.rows(queries.sales_by_country(everything))
+    average = reader.rows(QUERIES.average_items_per_order(Filter()))[0]
+    countries = reader.rows(QUERIES.sales_by_country(Filter()))
     loaded = sa.select(sa.func.max(HEADER.c.loaded_at).label("loaded")).where(HEADER.c.counted)
     one = countries[0]["country"] or NO_COUNTRY if len(countries) == 1 else None
     return {
@@ -87,17 +91,15 @@ def _average(reader: Reader) -> Row:
 
 def _by_country(reader: Reader) -> list[Row]:
     """Return the rows of the sheet by country, the country with the most items first."""
-    queries, everything = OrderQueries(), Filter()
-    sales = {
-        row["country"]: row["items"] for row in reader.rows(queries.sales_by_country(everything))
-    }
-    rows = reader.rows(queries.popular_sku_by_country(everything, COUNTRY_SHEET.top))
+    countries = reader.rows(QUERIES.sales_by_country(Filter()))
+    sales = {row["country"]: row["items"] for row in countries}
+    rows = reader.rows(QUERIES.popular_sku_by_country(Filter(), COUNTRY_SHEET.top))
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
     return [{COUNTRY: row["country"] or NO_COUNTRY} | _sku_row(row) for row in rows]
 
 
 def _overall(reader: Reader) -> list[Row]:
-    rows = reader.rows(OrderQueries().popular_sku(Filter(), OVERALL_SHEET.top))
+    rows = reader.rows(QUERIES.popular_sku(Filter(), OVERALL_SHEET.top))
     return [_sku_row(row) for row in sorted(rows, key=lambda row: row["rank"])]
 
 
@@ -166,7 +168,8 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
             yield from _text(sheet.label_text, row, zone.x + PADDING, zone.y + 112)
         return
     top, left = zone.y + 74, zone.x + PADDING
-    yield from _headers(sheet, left, top)
+    names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU"}
+    yield from _labels(sheet, names, left, top, GREY, bold=set(names))
     available = zone.height - 74 - PADDING
     height = ROW if sheet.scrolls else min(available // max(len(rows), 1), 2 * ROW)
     fitting = available // height
@@ -179,30 +182,25 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
         y = top + 8 + number * height
         country = row.get(COUNTRY)
         if number and country != last:
-            yield _rule(left, y, zone.width - 2 * PADDING)
+            yield element("path", d=f"M{left} {y} h{zone.width - 2 * PADDING}", stroke=LINE)
         base = y + height // 2 + 5
-        yield from _labels(sheet, row, left, base, first=country != last or number == 0)
+        labels = {p: _fitted(_formatted(p, row[p]), WIDTHS[p] - 8, 9) for p in sheet.rows}
+        if number and country == last:
+            labels.pop(COUNTRY, None)  # Only its first mark has it.
+        yield from _labels(sheet, labels, left, base, INK, bold={COUNTRY})
         width = max(int(widest * row[ITEMS] / maximum) if maximum else 0, 1)
         yield _box(begin, y + height // 6, width, height - 2 * (height // 6), sheet.color)
         yield _line(_formatted(ITEMS, row[ITEMS]), begin + width + 6, base, 9, INK)
         last = country
 
 
-def _headers(sheet: Sheet, left: int, top: int) -> Iterator[ET.Element]:
-    names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU"}
-    x = left
+def _labels(
+    sheet: Sheet, labels: dict[Pill, str], x: int, y: int, color: str, *, bold: set[Pill]
+) -> Iterator[ET.Element]:
+    """Draw a line of labels, each in the column of its pill."""
     for pill in sheet.rows:
-        yield _line(names[pill], x, top, 9, GREY, bold=True)
-        x += WIDTHS[pill]
-
-
-def _labels(sheet: Sheet, row: Row, left: int, y: int, *, first: bool) -> Iterator[ET.Element]:
-    """Draw the labels of a mark; the country only on its *first* mark."""
-    x = left
-    for pill in sheet.rows:
-        if pill != COUNTRY or first:
-            label = _fitted(_formatted(pill, row[pill]), WIDTHS[pill] - 8, 9)
-            yield _line(label, x, y, 9, INK, bold=pill == COUNTRY)
+        if pill in labels:
+            yield _line(labels[pill], x, y, 9, color, bold=pill in bold)
         x += WIDTHS[pill]
 
 
@@ -276,7 +274,3 @@ def _box(x: int, y: int, width: int, height: int, fill: str, **attributes: str) 
     return element(
         "rect", x=str(x), y=str(y), width=str(width), height=str(height), fill=fill, **attributes
     )
-
-
-def _rule(x: int, y: int, width: int) -> ET.Element:
-    return element("path", d=f"M{x} {y} h{width}", stroke=LINE)

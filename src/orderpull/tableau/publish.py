@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import tableauserverclient as tsc
 
@@ -24,21 +24,16 @@ _new_login: Callable[..., tsc.ConnectionCredentials] = tsc.ConnectionCredentials
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published workbook. :param url: its web page, if the server returns one."""
+    """A published workbook, as ``tableau publish --json`` prints it.
 
-    name: str
+    :param url: its web page, if the server returns one.
+    :param bytes: size of its file.
+    """
+
+    workbook: str
     project: str
     url: str | None
-    size: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``tableau publish --json`` prints."""
-        return {
-            "workbook": self.name,
-            "project": self.project,
-            "url": self.url,
-            "bytes": self.size,
-        }
+    bytes: int
 
 
 def publish(
@@ -61,36 +56,25 @@ def publish(
     """
     if file is not None:
         _check_workbook(file)
-        return _publish(settings, file, _connections(settings, credentials), skip_connection_check)
     connections = _connections(settings, credentials)
-    with TemporaryDirectory(prefix="orderpull-") as folder:
-        packed = live_connection(settings) is None if extract is None else extract
-        built = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
-        build(settings, built, extract=packed, target=target)
-        return _publish(settings, built, connections, skip_connection_check)
-
-
-def _publish(
-    settings: Settings,
-    file: Path,
-    connections: list[tsc.ConnectionItem],
-    skip: bool,  # noqa: FBT001 - passed on
-) -> Published:
     options = settings.tableau
-    with signed_in(settings) as server:
-        folder = find_project(server, options.project)
-        item = tsc.WorkbookItem(project_id=folder.id, name=options.workbook, show_tabs=False)
-        published = server.workbooks.publish(
-            item,
-            str(file),
-            tsc.Server.PublishMode.Overwrite,
-            connections=connections or None,
-            as_job=False,
-            skip_connection_check=skip,
-        )
-        return Published(
-            options.workbook, options.project, published.webpage_url, file.stat().st_size
-        )
+    with TemporaryDirectory(prefix="orderpull-") as folder:
+        if file is None:
+            packed = live_connection(settings) is None if extract is None else extract
+            file = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
+            build(settings, file, extract=packed, target=target)
+        with signed_in(settings) as server:
+            project = find_project(server, options.project)
+            published = server.workbooks.publish(
+                tsc.WorkbookItem(project_id=project.id, name=options.workbook, show_tabs=False),
+                str(file),
+                tsc.Server.PublishMode.Overwrite,
+                connections=connections or None,
+                as_job=False,
+                skip_connection_check=skip_connection_check,
+            )
+        url, size = published.webpage_url, file.stat().st_size
+    return Published(options.workbook, options.project, url, size)
 
 
 def _connections(settings: Settings, credentials: Credentials) -> list[tsc.ConnectionItem]:

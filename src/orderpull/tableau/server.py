@@ -1,4 +1,4 @@
-"""Session on Tableau Server or Cloud, with its errors as sentences.
+"""Session on Tableau Server or Cloud, validation of workbooks there, and errors as sentences.
 
 Secrets are redacted from every message of the server.
 """
@@ -6,8 +6,11 @@ Secrets are redacted from every message of the server.
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 import requests
 import tableauserverclient as tsc
 from tableauserverclient.server.endpoint.exceptions import (
@@ -18,11 +21,27 @@ from tableauserverclient.server.endpoint.exceptions import (
     ServerResponseError,
     TableauError,
 )
+from urllib3.fields import RequestField
+from urllib3.filepost import encode_multipart_formdata
 
 from orderpull.errors import OrderpullError, SettingsError, UsageError
 from orderpull.settings import Settings
+from orderpull.tableau.lint.documents import read
+from orderpull.tableau.lint.workbook import Finding
 
 _new_server: Callable[..., tsc.Server] = tsc.Server  # untyped constructor
+
+_FAILURES: dict[type[Exception], str] = {
+    requests.exceptions.SSLError: "'s certificate is not trusted",
+    requests.exceptions.Timeout: " did not answer in time",
+    requests.exceptions.RequestException: " cannot be reached",
+    NonXMLResponseError: " does not respond as Tableau does",
+    RedirectError: " does not respond as Tableau does",
+}
+
+MIN_API_VERSION = "3.29"
+"""First version of the REST API that validates workbooks. URL, request and response follow
+Tableau's own client (tableau/tableau-mcp)."""
 
 _MAX_MESSAGE = 300
 """Longest part of a server's message that is shown, in characters."""
@@ -78,6 +97,52 @@ def find_project(server: tsc.Server, path: str) -> tsc.ProjectItem:
         parent = project.id
     assert project is not None  # noqa: S101 - a path has one part at least
     return project
+
+
+def validate_on_server(settings: Settings, file: Path) -> list[Finding]:
+    """Return Tableau's findings about the workbook in *file*. The server stores nothing.
+
+    :raises UsageError: the server lacks the endpoint, or rejects the request.
+    :raises OrderpullError: the server cannot be reached, or fails.
+    """
+    content = read(file)
+    if not content.text:
+        return content.findings
+    with signed_in(settings) as server:
+        if not server.check_at_least_version(MIN_API_VERSION):
+            raise UsageError(
+                f"This server's REST API is {server.version}; workbooks are validated from "
+                f"{MIN_API_VERSION} (Tableau Server 2026.2, Tableau Cloud).",
+                "Leave out --server: orderpull's own check needs no server.",
+            )
+        return _findings(_send(server, file.with_suffix(".twb").name, content.text))
+
+
+def _send(server: tsc.Server, name: str, text: bytes) -> bytes:
+    part = RequestField("tableau_workbook", text, name)
+    part.make_multipart(content_type="application/octet-stream")
+    body, form = encode_multipart_formdata([part])
+    url = f"{server.baseurl}/sites/{server.site_id}/workbooks/validateWorkbook"
+    mixed = form.replace("multipart/form-data", "multipart/mixed")
+    post: Callable[..., requests.Response] = server.workbooks.post_request
+    return post(url, body, mixed, {"headers": {"Accept": "application/json"}}).content
+
+
+def _findings(response: bytes) -> list[Finding]:
+    try:
+        report = msgspec.json.decode(response) if response.strip() else {}
+    except msgspec.DecodeError:
+        report = None
+    if not isinstance(report, dict):
+        raise OrderpullError(
+            "The server's response cannot be parsed.", "Check the server's version."
+        )
+    findings: list[Finding] = []
+    for kind in ("errors", "warnings"):
+        for each in cast("list[dict[str, Any]]", report.get(kind) or ()):
+            location = f"line {each.get('line', '?')}, <{each.get('elementName', '?')}>"
+            findings.append(Finding(kind.removesuffix("s"), location, str(each.get("message", ""))))
+    return findings
 
 
 def _address(settings: Settings) -> str:
@@ -147,25 +212,16 @@ def _translated_errors(settings: Settings) -> Iterator[None]:
             f"{host} rejected the request ({error.code}): {_redacted(message, settings)}.",
             "Check the project and the rights of the token's owner.",
         ) from None
-    except requests.exceptions.SSLError as error:
-        raise _failed(f"{host}'s certificate is not trusted", error, settings) from None
-    except requests.exceptions.Timeout as error:
-        raise _failed(f"{host} did not answer in time", error, settings) from None
-    except requests.exceptions.RequestException as error:
-        raise _failed(f"{host} cannot be reached", error, settings) from None
     except InternalServerError as error:
         raise OrderpullError(
             f"{host} failed (HTTP {error.code}).", "Try again later; the file was not changed."
         ) from None
-    except (NonXMLResponseError, RedirectError) as error:
-        raise _failed(f"{host} does not respond as Tableau does", error, settings) from None
-
-
-def _failed(summary: str, error: Exception, settings: Settings) -> OrderpullError:
-    cause = error.args[0] if error.args else error
-    reason = getattr(cause, "reason", cause)
-    message = str(reason).rpartition(": ")[2] or type(error).__name__
-    return OrderpullError(f"{summary}: {_redacted(message, settings)}.", "Check tableau.server.")
+    except tuple(_FAILURES) as error:
+        failure = next(text for kind, text in _FAILURES.items() if isinstance(error, kind))
+        cause = error.args[0] if error.args else error
+        reason = getattr(cause, "reason", cause)
+        message = _redacted(str(reason).rpartition(": ")[2] or type(error).__name__, settings)
+        raise OrderpullError(f"{host}{failure}: {message}.", "Check tableau.server.") from None
 
 
 def _redacted(message: object, settings: Settings) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
-from orderpull.tableau.description import COUNTRY
-from orderpull.tableau.shapes import Pill, Sheet, Text
+from orderpull.tableau.description import COUNTRY, Pill, Sheet, Text
 from orderpull.tableau.xml import element, stable_uuid, style_format, text
 
 COUNTRY_GROUP = "3"

@@ -6,7 +6,7 @@ numbers. Each rule yields its findings.
 
 from pathlib import Path
 
-from orderpull.tableau.lint import dashboards, documents, fields, packages, sheets, sources
+from orderpull.tableau.lint import dashboards, documents, fields, sheets, sources
 from orderpull.tableau.lint.workbook import Finding, Rule, Workbook
 
 RULES = [
@@ -22,7 +22,7 @@ def check_file(file: Path) -> list[Finding]:
 
     :raises UsageError: *file* cannot be read, or is neither.
     """
-    content = packages.read(file)
+    content = documents.read(file)
     if not content.text:
         return content.findings
     return [*content.findings, *check(content.text, content.files)]

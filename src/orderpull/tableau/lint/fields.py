@@ -3,6 +3,7 @@
 import re
 from graphlib import CycleError, TopologicalSorter
 
+from orderpull.tableau.fields import DATA_TYPES
 from orderpull.tableau.formula import Expression, FormulaError, fields, parse
 from orderpull.tableau.formula_types import FormulaType, ValueType, type_of
 from orderpull.tableau.lint.workbook import (
@@ -15,14 +16,7 @@ from orderpull.tableau.lint.workbook import (
     unbracketed,
 )
 
-_VALUE_TYPES: dict[str, ValueType] = {
-    "string": "string",
-    "integer": "number",
-    "real": "number",
-    "boolean": "boolean",
-    "date": "datetime",
-    "datetime": "datetime",
-}
+_VALUE_TYPES: dict[str, ValueType] = {k: names.value_type for k, names in DATA_TYPES.items()}
 _FORMAT = re.compile(r'([ncp]["#,0.%$€;+\- ]*[#0][^<>]*|\*[^<>]+|[SLC]\S*)')
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
+from orderpull.tableau.description import DERIVATIONS, KINDS
 from orderpull.tableau.lint.workbook import (
     BUILT_IN,
     REFERENCE,
@@ -28,19 +29,6 @@ MARKS = frozenset(
         "Gantt", "GanttBar", "Polygon", "Multipolygon", "Density", "Heatmap", "VizExtension",
     }
 )  # fmt: skip
-DERIVATIONS = {
-    "none": "None",
-    "sum": "Sum",
-    "avg": "Avg",
-    "min": "Min",
-    "max": "Max",
-    "cnt": "Count",
-    "ctd": "CountD",
-    "usr": "User",
-    "attr": "Attribute",
-    "med": "Median",
-}
-KINDS = {"nk": "nominal", "ok": "ordinal", "qk": "quantitative"}
 FILTER_CLASSES = frozenset({"categorical", "quantitative", "relative-date", "hierarchical"})
 MARK_TEXT = "table/panes/pane/customized-"
 REFERRING = (
