@@ -9,7 +9,6 @@ from orderpull.settings import Settings
 
 Server = Literal["redshift", "postgres"]
 
-PORTS: dict[Server, int] = {"redshift": 5439, "postgres": 5432}
 EXTRACT = "Data/Extracts/orders.hyper"
 """Path of the extract in the package."""
 
@@ -49,9 +48,9 @@ def live_connection(settings: Settings) -> LiveConnection | None:
         port = parts.port
     except ValueError:
         raise _unusable("its port is not a number") from None
-    kind = _KINDS.get(parts.scheme)
-    if kind is None:
+    if parts.scheme not in _KINDS:
         return None
+    kind, usual_port = _KINDS[parts.scheme]
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     host, database = parts.hostname or query.get("host"), unquote(parts.path.strip("/"))
     if not host or host.startswith("/"):
@@ -61,7 +60,7 @@ def live_connection(settings: Settings) -> LiveConnection | None:
     return LiveConnection(
         kind,
         host,
-        port or PORTS[kind],
+        port or usual_port,
         database,
         settings.tableau.user or unquote(parts.username or ""),
         encrypted=_encrypted(kind, query.get("sslmode")),
@@ -69,11 +68,12 @@ def live_connection(settings: Settings) -> LiveConnection | None:
     )
 
 
-_KINDS: dict[str, Server] = {
-    "redshift": "redshift",
-    "postgres": "postgres",
-    "postgresql": "postgres",
+_KINDS: dict[str, tuple[Server, int]] = {
+    "redshift": ("redshift", 5439),
+    "postgres": ("postgres", 5432),
+    "postgresql": ("postgres", 5432),
 }
+"""Kind of the database and its usual port, by the scheme of its URL."""
 
 
 def _encrypted(kind: Server, sslmode: str | None) -> bool:

@@ -13,9 +13,9 @@ from orderpull.tableau.description import COUNTRY, Pill
 from orderpull.tableau.fields import (
     CALCULATIONS,
     COUNTED,
+    EXTRACTED,
     FIELDS,
     KEY,
-    PERSONAL,
     TABLES,
     Calculation,
     Field,
@@ -57,9 +57,7 @@ class DataSource:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Stored columns. Those about a person are only in a live connection that asks for them."""
-        if self.live and self.names:
-            return FIELDS
-        return tuple(field for field in FIELDS if field.column.name not in PERSONAL)
+        return FIELDS if self.live and self.names else EXTRACTED
 
     @property
     def declared(self) -> tuple[Field | Calculation, ...]:
@@ -156,10 +154,9 @@ class DataSource:
             return []
         connection = _hyper_connection()
         connection.set("access_mode", "readonly")
-        fields = [field for field in self.fields if field.column.name not in PERSONAL]
         columns = (
             (field, ordinal, field.name, object_id(field.table))
-            for ordinal, field in enumerate(fields)
+            for ordinal, field in enumerate(EXTRACTED)
         )
         connection.extend(_content(map(_extract_relation, TABLES), columns))
         return [

@@ -25,7 +25,7 @@ from orderpull.errors import OrderpullError
 from orderpull.model import Table
 from orderpull.settings import Settings
 from orderpull.sqltext import literal
-from orderpull.tableau.fields import DATA_TYPES, FIELDS, PERSONAL, TABLES, Field, object_id
+from orderpull.tableau.fields import DATA_TYPES, EXTRACTED, TABLES, Field, object_id
 
 SCHEMA = "Extract"
 MEMORY = "1g"
@@ -57,8 +57,7 @@ def write_extract(settings: Settings, file: Path, *, beside_live: bool) -> dict[
 
 def columns(table: Table) -> tuple[Field, ...]:
     """Return the fields of *table* in an extract, without those about a person."""
-    fields = (field for field in FIELDS if field.table is table)
-    return tuple(field for field in fields if field.column.name not in PERSONAL)
+    return tuple(field for field in EXTRACTED if field.table is table)
 
 
 @contextmanager

@@ -138,6 +138,8 @@ CAPTIONS = {
 """Captions that differ from the name of the column."""
 
 FIELDS = _fields()
+EXTRACTED = tuple(field for field in FIELDS if field.column.name not in PERSONAL)
+"""Fields of an extract: all but those about a person."""
 
 COUNTED = "counted"
 """Filter field of every sheet: False for orders that are no sale."""

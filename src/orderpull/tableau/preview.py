@@ -6,6 +6,7 @@ heights and controls.
 
 from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -68,10 +69,11 @@ def read(settings: Settings) -> dict[Sheet, list[Row]]:
     """
     destination = open_destination(settings.destination, settings.folder)
     with destination.reader() as reader:
+        overall = reader.rows(QUERIES.popular_sku(Filter(), OVERALL_SHEET.top))
         return {
             AVERAGE_SHEET: [_average(reader)],
             COUNTRY_SHEET: _by_country(reader),
-            OVERALL_SHEET: _overall(reader),
+            OVERALL_SHEET: [_sku_row(row) for row in sorted(overall, key=itemgetter("rank"))],
         }
 
 
@@ -96,11 +98,6 @@ def _by_country(reader: Reader) -> list[Row]:
     rows = reader.rows(QUERIES.popular_sku_by_country(Filter(), COUNTRY_SHEET.top))
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
     return [{COUNTRY: row["country"] or NO_COUNTRY} | _sku_row(row) for row in rows]
-
-
-def _overall(reader: Reader) -> list[Row]:
-    rows = reader.rows(QUERIES.popular_sku(Filter(), OVERALL_SHEET.top))
-    return [_sku_row(row) for row in sorted(rows, key=lambda row: row["rank"])]
 
 
 def _sku_row(row: dict[str, Any]) -> Row:

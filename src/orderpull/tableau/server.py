@@ -25,6 +25,7 @@ from urllib3.fields import RequestField
 from urllib3.filepost import encode_multipart_formdata
 
 from orderpull.errors import OrderpullError, SettingsError, UsageError
+from orderpull.notify.sending import redact
 from orderpull.settings import Settings
 from orderpull.tableau.lint.documents import read
 from orderpull.tableau.lint.workbook import Finding
@@ -105,9 +106,9 @@ def validate_on_server(settings: Settings, file: Path) -> list[Finding]:
     :raises UsageError: the server lacks the endpoint, or rejects the request.
     :raises OrderpullError: the server cannot be reached, or fails.
     """
-    content = read(file)
-    if not content.text:
-        return content.findings
+    text, _, findings = read(file)
+    if not text:
+        return findings
     with signed_in(settings) as server:
         if not server.check_at_least_version(MIN_API_VERSION):
             raise UsageError(
@@ -115,7 +116,7 @@ def validate_on_server(settings: Settings, file: Path) -> list[Finding]:
                 f"{MIN_API_VERSION} (Tableau Server 2026.2, Tableau Cloud).",
                 "Leave out --server: orderpull's own check needs no server.",
             )
-        return _findings(_send(server, file.with_suffix(".twb").name, content.text))
+        return _findings(_send(server, file.with_suffix(".twb").name, text))
 
 
 def _send(server: tsc.Server, name: str, text: bytes) -> bytes:
@@ -226,12 +227,4 @@ def _translated_errors(settings: Settings) -> Iterator[None]:
 
 def _redacted(message: object, settings: Settings) -> str:
     """Return *message* as one line without secrets, cut to a readable length."""
-    line = " ".join(str(message).split()).rstrip(".")[:_MAX_MESSAGE]
-    secrets = (
-        settings.tableau.token,
-        settings.tableau.password,
-        settings.destination.password,
-    )
-    for secret in secrets:
-        line = line.replace(secret, "•••") if secret else line
-    return line
+    return redact(" ".join(str(message).split()).rstrip("."), settings)[:_MAX_MESSAGE]

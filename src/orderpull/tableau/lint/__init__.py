@@ -22,10 +22,8 @@ def check_file(file: Path) -> list[Finding]:
 
     :raises UsageError: *file* cannot be read, or is neither.
     """
-    content = documents.read(file)
-    if not content.text:
-        return content.findings
-    return [*content.findings, *check(content.text, content.files)]
+    text, files, findings = documents.read(file)
+    return [*findings, *check(text, files)] if text else findings
 
 
 def check(text: bytes, files: frozenset[str] | None = None) -> list[Finding]:

@@ -3,7 +3,6 @@
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -47,39 +46,27 @@ REQUIRED_FEATURES = {
 open the workbook."""
 
 
-@dataclass(slots=True)
-class WorkbookFile:
-    """Content of a workbook file.
+def read(file: Path) -> tuple[bytes, frozenset[str] | None, list[Finding]]:
+    """Read a workbook file.
 
-    :param text: the workbook's XML; empty if it could not be read.
-    :param files: names of the other files of its package; None without a package.
-    """
-
-    text: bytes = b""
-    files: frozenset[str] | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-
-def read(file: Path) -> WorkbookFile:
-    """Read the workbook in *file*.
-
+    :returns: the workbook's XML, empty if it cannot be read; the names of the other files of its
+        package, None without a package; and the findings.
     :raises UsageError: *file* cannot be read, or is neither ``.twb`` nor ``.twbx``.
     """
     try:
         if file.suffix.lower() == ".twb":
-            return WorkbookFile(file.read_bytes())
+            return file.read_bytes(), None, []
         if file.suffix.lower() == ".twbx":
             with zipfile.ZipFile(file) as package:
                 return _unpack(package)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from None
     except zipfile.BadZipFile:
-        finding = Finding("package-broken", file.name, "it is not a complete package")
-        return WorkbookFile(findings=[finding])
+        return b"", None, [Finding("package-broken", file.name, "it is not a complete package")]
     raise UsageError(f"{file} is neither a .twb nor a .twbx.", "Name a workbook of Tableau's.")
 
 
-def _unpack(package: zipfile.ZipFile) -> WorkbookFile:
+def _unpack(package: zipfile.ZipFile) -> tuple[bytes, frozenset[str], list[Finding]]:
     names = package.namelist()
     findings: list[Finding] = []
     for name in names:
@@ -87,14 +74,15 @@ def _unpack(package: zipfile.ZipFile) -> WorkbookFile:
         if path.is_absolute() or ".." in path.parts:
             findings.append(Finding("package-path", "package", f"{name} is outside the package"))
     workbooks = [name for name in names if name.endswith(".twb") and "/" not in name]
+    text = b""
     if len(workbooks) != 1:
         message = f"it contains {len(workbooks)} workbooks"
         findings.append(Finding("package-workbook", "package", message))
-        return WorkbookFile(findings=findings)
-    if package.getinfo(workbooks[0]).file_size > MAX_BYTES:
+    elif package.getinfo(workbooks[0]).file_size > MAX_BYTES:
         findings.append(Finding("package-size", "package", "its workbook is too large"))
-        return WorkbookFile(findings=findings)
-    return WorkbookFile(package.read(workbooks[0]), frozenset(names) - {workbooks[0]}, findings)
+    else:
+        text = package.read(workbooks[0])
+    return text, frozenset(names).difference(workbooks), findings
 
 
 def parse(text: bytes) -> tuple[ET.Element | None, list[Finding]]:
