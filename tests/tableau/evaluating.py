@@ -167,7 +167,7 @@ class Evaluated:
                 otherwise = None if tree.otherwise is None else self._expanded(tree.otherwise)
                 return formula.Choice(branches, otherwise)
             case formula.Fixed():
-                return formula.Fixed(tree.kind, tree.dimensions, self._expanded(tree.inner))
+                return formula.Fixed(tree.dimensions, self._expanded(tree.inner))
             case _:
                 return tree
 

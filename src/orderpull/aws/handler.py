@@ -42,7 +42,9 @@ def handler(event: Event, context: LambdaContext) -> Response:
 
     :raises OrderpullError: the whole invocation failed.
     """
-    _leave_read_only_folder()
+    if not os.access(".", os.W_OK):
+        # DuckDB spills to the current folder, and Lambda's code folder is read-only.
+        os.chdir(tempfile.gettempdir())
     try:
         response = _do(event, Remaining(context.get_remaining_time_in_millis() / 1000))
     except Exception as error:
@@ -128,9 +130,3 @@ def _chosen(settings: Settings, event: Event) -> list[str]:
 def _needs_a_person(result: RunResult) -> bool:
     """Return True if a source failed or may have lost orders."""
     return any(source.error or source.possible_loss for source in result.sources.values())
-
-
-def _leave_read_only_folder() -> None:
-    """Change to a writable folder: DuckDB spills there, and Lambda's code folder is read-only."""
-    if not os.access(".", os.W_OK):
-        os.chdir(tempfile.gettempdir())

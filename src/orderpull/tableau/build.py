@@ -5,8 +5,6 @@ import platform
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,19 +68,25 @@ def build(
     if file.exists() and not force:
         raise UsageError(f"{file} exists already.", "Use --force to replace it.")
     text = linted(workbook(live, extract=packed, target=target, names=names), packed=packed)
-    with _write_errors(file), TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
-        temporary = Path(folder) / file.name
-        rows = {}
-        if packed:
-            hyper = Path(folder) / "orders.hyper"
-            rows = _write_extract(settings, hyper, beside_live=live is not None)
-            pack(temporary, text, hyper)
-        else:
-            temporary.write_bytes(text)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(file)
+    rows: dict[str, int] = {}
+    try:
+        with TemporaryDirectory(prefix=".orderpull-", dir=file.parent) as folder:
+            temporary = Path(folder) / file.name
+            if packed:
+                hyper = Path(folder) / "orders.hyper"
+                rows = _write_extract(settings, hyper, beside_live=live is not None)
+                pack(temporary, text, hyper)
+            else:
+                temporary.write_bytes(text)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(file)
         return Built(file, file.stat().st_size, live, rows)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or error}.",
+            "Check the folder and its rights, or name another file.",
+        ) from None
 
 
 def linted(text: bytes, *, packed: bool) -> bytes:
@@ -141,14 +145,3 @@ def _check_suffix(file: Path, *, packed: bool) -> None:
     if file.suffix.lower() != suffix:
         kind = "A workbook with an extract" if packed else "A live workbook"
         raise UsageError(f"{kind} is a {suffix} file; {file.name} is not.", f"Name a {suffix}.")
-
-
-@contextmanager
-def _write_errors(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"{file} cannot be written: {error.strerror or error}.",
-            "Check the folder and its rights, or name another file.",
-        ) from None

@@ -3,7 +3,7 @@
 The builder writes it as Tableau's XML, the preview draws it, and the tests compute its sheets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Derivation = Literal["none", "sum", "min", "usr"]
@@ -64,7 +64,6 @@ Text = tuple[Run, ...]
 class Sheet:
     """A worksheet.
 
-    :param filtered_by: dimension of the sheet's filter.
     :param label: pills of the labels of marks.
     :param rows: pills of the rows, from left to right.
     :param columns: measures of the bars.
@@ -80,7 +79,6 @@ class Sheet:
     title: Text
     mark: Literal["Text", "Bar"]
     color: str
-    filtered_by: Pill
     label: tuple[Pill, ...]
     label_text: Text
     tooltip: Text = ()
@@ -96,7 +94,7 @@ class Sheet:
     @property
     def pills(self) -> tuple[Pill, ...]:
         """All pills of the sheet and of its filters, each once."""
-        pills = [*self.rows, *self.columns, *self.label, *self.detail, self.filtered_by]
+        pills = [*self.rows, *self.columns, *self.label, *self.detail, COUNTRY]
         pills += [self.rank] if self.rank else []
         pills += self.sorted_by or ()
         return tuple(dict.fromkeys(pills))
@@ -171,7 +169,6 @@ AVERAGE_SHEET = Sheet(
     ),
     mark="Text",
     color=INK,
-    filtered_by=COUNTRY,
     label=(AVERAGE, ITEMS, ORDERS, SCOPE),
     label_text=(
         Run(AVERAGE, 32, BLUE, bold=True),
@@ -185,30 +182,6 @@ AVERAGE_SHEET = Sheet(
     detail=(LOADED,),
 )
 
-COUNTRY_SHEET = Sheet(
-    "Most popular SKUs by country",
-    title=_title(
-        "Most popular SKUs by country",
-        f"Top {TOP_BY_COUNTRY} of each country by items  ·  Country: ",
-        COUNTRY,
-        "  ·  click a country to filter everything",
-    ),
-    mark="Bar",
-    color=TEAL,
-    rows=(COUNTRY, RANK, SKU),
-    columns=(ITEMS,),
-    filtered_by=COUNTRY,
-    label=(ITEMS,),
-    label_text=(Run(ITEMS, 9, INK),),
-    detail=(ORDERS,),
-    tooltip=_tooltip((SKU, " in ", COUNTRY)),
-    rank=RANK_FILTER,
-    top=TOP_BY_COUNTRY,
-    sorted_by=(COUNTRY, ITEMS),
-    alphabetic=SKU,
-    scrolls=True,
-)
-
 OVERALL_SHEET = Sheet(
     "Most popular SKUs",
     title=_title("Most popular SKUs", f"Top {TOP} by items  ·  Country: ", COUNTRY),
@@ -216,7 +189,6 @@ OVERALL_SHEET = Sheet(
     color=BLUE,
     rows=(RANK, SKU),
     columns=(ITEMS,),
-    filtered_by=COUNTRY,
     label=(ITEMS,),
     label_text=(Run(ITEMS, 9, INK),),
     detail=(ORDERS,),
@@ -224,6 +196,23 @@ OVERALL_SHEET = Sheet(
     rank=RANK_FILTER,
     top=TOP,
     alphabetic=SKU,
+)
+
+COUNTRY_SHEET = replace(
+    OVERALL_SHEET,
+    name="Most popular SKUs by country",
+    title=_title(
+        "Most popular SKUs by country",
+        f"Top {TOP_BY_COUNTRY} of each country by items  ·  Country: ",
+        COUNTRY,
+        "  ·  click a country to filter everything",
+    ),
+    color=TEAL,
+    rows=(COUNTRY, RANK, SKU),
+    tooltip=_tooltip((SKU, " in ", COUNTRY)),
+    top=TOP_BY_COUNTRY,
+    sorted_by=(COUNTRY, ITEMS),
+    scrolls=True,
 )
 
 SHEETS = (AVERAGE_SHEET, COUNTRY_SHEET, OVERALL_SHEET)

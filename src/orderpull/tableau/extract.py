@@ -60,15 +60,13 @@ def columns(table: Table) -> tuple[Field, ...]:
     return tuple(field for field in EXTRACTED if field.table is table)
 
 
-@contextmanager
-def engine() -> Iterator[HyperProcess]:
-    """Run Tableau's engine without a log file."""
-    with HyperProcess(
+def engine() -> HyperProcess:
+    """Start Tableau's engine without a log file."""
+    return HyperProcess(
         Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU,
         "orderpull",
         parameters={"log_config": "", "memory_limit": MEMORY},
-    ) as process:
-        yield process
+    )
 
 
 def _export(reader: Reader, table: Table, folder: Path) -> Path:

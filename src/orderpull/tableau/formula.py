@@ -59,7 +59,6 @@ class Choice:
 class Fixed:
     """A level of detail: ``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table."""
 
-    kind: str
     dimensions: tuple[str, ...]
     inner: "Expression"
 
@@ -249,12 +248,8 @@ class _Parser:
         return Choice(tuple(branches), otherwise)
 
     def _fixed(self) -> Fixed:
-        kind, text = self.tokens[self.position]
         dimensions: list[str] = []
-        level = "FIXED"
-        if kind == "word" and text in {"FIXED", "INCLUDE", "EXCLUDE"}:
-            level = text
-            self.position += 1
+        if self._accept("word", "FIXED", "INCLUDE", "EXCLUDE"):
             while (field := self._accept("field")) is not None:
                 dimensions.append(field[1:-1])
                 if self._accept("sign", ",") is None:
@@ -262,7 +257,7 @@ class _Parser:
             self.expect("sign", ":")
         inner = self.expression()
         self.expect("sign", "}")
-        return Fixed(level, tuple(dimensions), inner)
+        return Fixed(tuple(dimensions), inner)
 
 
 def fields(tree: Expression) -> set[str]:
