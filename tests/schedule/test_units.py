@@ -12,7 +12,7 @@ import pytest
 
 from orderpull import Settings, read_settings
 from orderpull.schedule.trigger import Cron, Every, Trigger
-from orderpull.schedule.units import cron_times, crontab, on_calendar, systemd, unit_text
+from orderpull.schedule.units import cron_times, crontab, on_calendar, systemd
 from tests.schedule.clocks import cron
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -126,7 +126,7 @@ def test_with_a_bucket_what_is_in_flight_outlives_the_process(tmp_path: Path) ->
 @pytest.mark.parametrize(("missed", "persistent"), [("once", "true"), ("skip", "false")])
 def test_missed_runs_are_told_to_systemd(tmp_path: Path, missed: str, persistent: str) -> None:
     settings = settings_in(tmp_path, f'[schedule]\nmissed = "{missed}"\njitter = 7\n')
-    timer = keys(files(unit_text("systemd", settings, cron("0 2 * * *")))["orderpull.timer"])
+    timer = keys(files(systemd(settings, cron("0 2 * * *")))["orderpull.timer"])
     assert timer["Persistent"] == persistent
     assert timer["RandomizedDelaySec"] == "7s"
     assert timer["OnCalendar"] == "*-*-* 02:00:00 UTC"

@@ -76,7 +76,8 @@ def _do(event: Event, remaining: Remaining) -> Response:
     record_age(_last_pulls(settings, result))
     if result.error and not isinstance(result.error, Interrupted):
         raise result.error
-    return result.as_json() | {"ok": not _needs_a_person(result)}
+    needs_a_person = (s.error or s.possible_loss for s in result.sources.values())
+    return result.as_json() | {"ok": not any(needs_a_person)}
 
 
 def run(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
@@ -125,8 +126,3 @@ def _pending_first(settings: Settings, names: list[str]) -> list[str]:
 
 def _chosen(settings: Settings, event: Event) -> list[str]:
     return list(settings.chosen(tuple(event.get("sources", ()))))
-
-
-def _needs_a_person(result: RunResult) -> bool:
-    """Return True if a source failed or may have lost orders."""
-    return any(source.error or source.possible_loss for source in result.sources.values())

@@ -21,12 +21,13 @@ def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron
     """Run all sources again and again, until it is stopped."""
     from orderpull.schedule.loop import Schedule
     from orderpull.schedule.trigger import trigger_of
-    from orderpull.schedule.units import unit_text
+    from orderpull.schedule.units import crontab, systemd
 
     settings = settings_in_force()
     trigger = trigger_of(settings, every, cron)
     if unit:
-        click.echo(unit_text(unit, settings, trigger), nl=False)
+        text = systemd if unit == "systemd" else crontab
+        click.echo(text(settings, trigger), nl=False)
         return
     loop = Schedule(settings, trigger, error_printer())
     stopped_by: list[int] = []

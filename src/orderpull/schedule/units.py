@@ -5,7 +5,6 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from orderpull import clock
@@ -61,14 +60,6 @@ Environment=XDG_CACHE_HOME=%C/orderpull
 """
 
 
-def unit_text(kind: Literal["systemd", "cron"], settings: Settings, trigger: Trigger) -> str:
-    """Return the text of the units or of the crontab's line, with an instruction to install it.
-
-    :raises UsageError: that scheduler cannot express *trigger*.
-    """
-    return systemd(settings, trigger) if kind == "systemd" else crontab(settings, trigger)
-
-
 def systemd(settings: Settings, trigger: Trigger) -> str:
     """Return a service and its timer, as two files in one text.
 
@@ -90,7 +81,10 @@ def systemd(settings: Settings, trigger: Trigger) -> str:
 
 
 def crontab(settings: Settings, trigger: Trigger) -> str:
-    """Return a line for ``crontab -e``, with comments on its variables and time zone."""
+    """Return a line for ``crontab -e``, with comments on its variables and time zone.
+
+    :raises UsageError: cron cannot express *trigger*.
+    """
     times = trigger.expression if isinstance(trigger, Cron) else cron_times(trigger)
     program = " ".join(shlex.quote(argument) for argument in _command(settings))
     before = [f"cd {shlex.quote(str(settings.folder))}"]

@@ -3,8 +3,6 @@
 DuckDB passes the tables to the engine as Parquet files, so that neither holds them in memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,18 +39,26 @@ def write_extract(settings: Settings, file: Path, *, beside_live: bool) -> dict[
     :raises OrderpullError: the extract cannot be written.
     """
     destination = open_destination(settings.destination, settings.folder)
-    with _write_errors(file), TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder:
-        with destination.reader() as reader:
-            parquet = {table.name: _export(reader, table, Path(folder)) for table in TABLES}
-        with (
-            engine() as process,
-            Connection(process.endpoint, file, CreateMode.CREATE_AND_REPLACE) as connection,
-        ):
-            connection.catalog.create_schema(SchemaName(SCHEMA))
-            return {
-                table.name: _load(connection, table, parquet[table.name], beside_live=beside_live)
-                for table in TABLES
-            }
+    try:
+        with TemporaryDirectory(prefix="orderpull-", dir=file.parent) as folder:
+            with destination.reader() as reader:
+                parquet = [(table, _export(reader, table, Path(folder))) for table in TABLES]
+            with (
+                engine() as process,
+                Connection(process.endpoint, file, CreateMode.CREATE_AND_REPLACE) as connection,
+            ):
+                connection.catalog.create_schema(SchemaName(SCHEMA))
+                return {
+                    table.name: _load(connection, table, rows, beside_live=beside_live)
+                    for table, rows in parquet
+                }
+    except (HyperException, duckdb.Error, OSError) as error:
+        message = getattr(error, "main_message", "") or getattr(error, "strerror", "") or error
+        reason = str(message).splitlines()[0].rstrip(".")
+        raise OrderpullError(
+            f"The extract {file.name} could not be written: {reason}.",
+            "Check the free space of the disk and the rights of the folder.",
+        ) from None
 
 
 def columns(table: Table) -> tuple[Field, ...]:
@@ -98,17 +104,3 @@ def _load(connection: Connection, table: Table, parquet: Path, *, beside_live: b
         f"FROM external({literal(str(parquet))}, FORMAT => 'parquet')"
     )
     return int(written or 0)
-
-
-@contextmanager
-def _write_errors(file: Path) -> Iterator[None]:
-    """Translate errors of the engine, DuckDB and the file system into an OrderpullError."""
-    try:
-        yield
-    except (HyperException, duckdb.Error, OSError) as error:
-        message = getattr(error, "main_message", "") or getattr(error, "strerror", "") or error
-        reason = str(message).splitlines()[0].rstrip(".")
-        raise OrderpullError(
-            f"The extract {file.name} could not be written: {reason}.",
-            "Check the free space of the disk and the rights of the folder.",
-        ) from None

@@ -86,18 +86,17 @@ def find_project(server: tsc.Server, path: str) -> tsc.ProjectItem:
     """
     projects = list(tsc.Pager(server.projects))
     parent: str | None = None
-    project: tsc.ProjectItem | None = None
     for name in path.split("/"):
-        project = next((p for p in projects if p.name == name and p.parent_id == parent), None)
-        if project is None:
-            names = sorted({str(each.name) for each in projects if each.parent_id == parent})
+        children = {
+            str(project.name): project for project in projects if project.parent_id == parent
+        }
+        if name not in children:
             raise UsageError(
                 f"There is no project {path!r} that this token can see.",
-                f"Known there: {', '.join(names[:12]) or 'none'}. Set tableau.project.",
+                f"Known there: {', '.join(sorted(children)[:12]) or 'none'}. Set tableau.project.",
             )
-        parent = project.id
-    assert project is not None  # noqa: S101 - a path has one part at least
-    return project
+        parent = children[name].id
+    return children[name]
 
 
 def validate_on_server(settings: Settings, file: Path) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Rules for dashboards, windows and actions: existing sheets, zones that fit, linked fields."""
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from urllib.parse import unquote
@@ -118,6 +119,7 @@ def viewpoints(workbook: Workbook, dashboard: Dashboard) -> Faults:
 
 FILTER = "tsc:tsl-filter"
 COMMANDS = frozenset({FILTER, "tsc:brush"})
+_LINK = re.compile(r"tsl:([^?]*)\?(.*?)~s0=(.*)", re.DOTALL)
 
 
 @action_rule
@@ -159,12 +161,12 @@ def commands(workbook: Workbook, action: Action) -> Faults:
 
 def _expression(workbook: Workbook, action: Action, expression: str) -> Faults:
     """Check ``tsl:TARGET?[source].[field]~s0=<[source].[field]~na>``, quoted before ``~s0=``."""
-    before, separator, after = expression.partition("?")
-    into, equals, value = after.partition("~s0=")
-    if not before.startswith("tsl:") or not separator or not equals:
+    match = _LINK.fullmatch(expression)
+    if match is None:
         yield "action-expression", f"{expression!r} maps no field"
         return
-    if unquote(before.removeprefix("tsl:")) != action.parameter("target"):
+    target, into, value = match.groups()
+    if unquote(target) != action.parameter("target"):
         yield "action-expression", "its target differs from that of its command"
     pairs = [*references(unquote(into)), *references(value)]
     if len(pairs) < 2:  # noqa: PLR2004 - the field of the target and of the source
