@@ -15,7 +15,7 @@ from orderpull.conform import trial as trials
 from orderpull.conform.naive import NaiveClient
 from orderpull.conform.trial import Trial, trial
 from orderpull.simulator.shop.generic import Paging
-from orderpull.simulator.shop.movers import commit_late, delete, insert, modify
+from orderpull.simulator.shop.movers import delete, insert, modify
 from orderpull.simulator.shop.store import Store
 from tests.conform.generic import PAGINGS, GenericTarget
 
@@ -33,7 +33,7 @@ def scene(changed: int) -> dict[int, list[Move]]:
     """What happens after which page: most of it to orders that were served already."""
     return {
         2: [modify(changed), insert(2)],
-        4: [delete(3), commit_late(2, 60)],
+        4: [delete(3), insert(2, late=60)],
         7: [modify(changed), delete(1, served=False)],
     }
 

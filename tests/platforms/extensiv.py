@@ -18,7 +18,7 @@ from orderpull.simulator.shop.auth import (
     parameters,
 )
 from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError, whole_number
-from orderpull.simulator.shop.selecting import between, by_key, by_modified
+from orderpull.simulator.shop.selecting import SORTS, between
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import iso, read
 
@@ -174,7 +174,7 @@ class Extensiv(Platform):
             lower_inclusive=self._bounds[0],
             upper_inclusive=self._bounds[1],
         )
-        found.sort(key=by_modified if self._sort == "modified" else by_key)
+        found.sort(key=SORTS["modified" if self._sort == "modified" else "id"])
         if self._shuffled:
             self.store.random.shuffle(found)
         orders = found[(page - 1) * size : page * size]

@@ -16,7 +16,8 @@ from orderpull.simulator.shop.base import (
     RefusedError,
     money,
 )
-from orderpull.simulator.shop.selecting import between, by_created, by_key, by_modified
+from orderpull.simulator.shop.selecting import SORTS as KEYS
+from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
 from tests.platforms.names import split_name
@@ -33,12 +34,12 @@ PATH = "/wp-json/wc/v3/orders"
 MOST = 100
 FIRST_ID = 700
 SORTS: dict[str, Callable[[StoreOrder], Key]] = {
-    "date": by_created,
-    "modified": by_modified,
-    "id": by_key,
-    "include": by_key,
-    "title": by_key,
-    "slug": by_key,
+    "date": KEYS["created"],
+    "modified": KEYS["modified"],
+    "id": KEYS["id"],
+    "include": KEYS["id"],
+    "title": KEYS["id"],
+    "slug": KEYS["id"],
 }
 STATUSES = [
     "any",

@@ -91,7 +91,7 @@ def served(shop: Store, count: int) -> list[StoreOrder]:
 
 MODIFY = [
     (movers.modify(3), timedelta()),
-    (movers.modify_late(3, seconds=90), timedelta(seconds=90)),
+    (movers.modify(3, late=90), timedelta(seconds=90)),
     (movers.change_sku(3), timedelta()),
     (movers.edit_number(3), timedelta()),
     (movers.cancel(3), timedelta()),
@@ -119,7 +119,7 @@ def test_a_silent_change_leaves_the_stamp() -> None:
     shop = store()
     before, stamps = shop.truth()["orders"], shop.versions()
     served(shop, 10)
-    movers.modify_silently(2)(shop)
+    movers.modify(2, silently=True)(shop)
     after = shop.truth()["orders"]
     assert {told for told in after if after[told] != before[told]} == {"1", "2"}
     assert {told: v[0] for told, v in shop.versions().items()} == {
@@ -131,7 +131,7 @@ def test_a_silent_change_leaves_the_stamp() -> None:
 def test_orders_come_late_are_added_deleted_and_placed() -> None:
     shop = store()
     served(shop, 10)
-    movers.commit_late(2, seconds=90)(shop)
+    movers.insert(2, late=90)(shop)
     movers.insert(1)(shop)
     stamps = [order.modified for order in list(shop.orders.values())[-3:]]
     now = shop.clock.now
@@ -142,7 +142,9 @@ def test_orders_come_late_are_added_deleted_and_placed() -> None:
     assert not {"1", "2"} & set(truth["orders"])
     movers.modify(1)(shop)
     assert shop.versions()["3"][1] == 2
-    movers.place_carts()(shop)
+    cart = shop.orders[int(shop.odd["cart"])]
+    cart.state = "placed"
+    shop.touch(cart)
     assert shop.truth()["orders"][shop.odd["cart"]]["counted"]
     movers.modify(1, served=False)(shop)
     assert shop.versions()["203"] == (now, 2)

@@ -1,6 +1,5 @@
 """The authentication of the mirror: as the API file says, and in no other way."""
 
-import itertools
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +16,7 @@ from orderpull.simulator.shop import (
     TOKEN,
     USER,
 )
-from orderpull.simulator.shop.auth import basic, bearer, parameters
+from orderpull.simulator.shop.auth import TokenIssuer, basic, bearer, parameters
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, AuthSpec, TokenSpec
 from orderpull.sources.spec.expression import parse_path
@@ -28,6 +27,7 @@ CREDENTIALS = {
     "client_id": CLIENT_ID,
     "client_secret": CLIENT_SECRET,
     "token": TOKEN,
+    "refresh_token": REFRESH_TOKEN,
 }
 """The values that the server accepts, by setting."""
 
@@ -55,32 +55,18 @@ def credentials(api: Api) -> dict[str, str]:
     if auth.token:
         texts += [*auth.token.form.values(), msgspec.json.encode(auth.token.body).decode()]
     needed.update(name for name in CREDENTIALS if any(f"{{{name}}}" in text for text in texts))
-    known = {**CREDENTIALS, "refresh_token": REFRESH_TOKEN}
-    return {name: known[name] for name in sorted(needed)}
+    return {name: CREDENTIALS[name] for name in sorted(needed)}
 
 
 class FakeAuthServer:
-    """Issues tokens and checks the credentials of requests.
+    """Issues tokens from *tokens*, and checks the credentials of requests."""
 
-    :param expires_after: calls until a token expires; None: never.
-    :ivar issued: number of tokens issued.
-    """
-
-    def __init__(self, api: Api, expires_after: int | None) -> None:
+    def __init__(self, api: Api, tokens: TokenIssuer) -> None:
         self.auth: AuthSpec = api.auth
-        self.issued = 0
-        self._expires_after = expires_after
-        self._uses: dict[str, int] = {}
+        self._tokens = tokens
+        granted = api.auth.token is not None and api.auth.token.grant != "authorization_code"
+        self._settings_tokens = set() if granted else {TOKEN}
         self._refresh = REFRESH_TOKEN
-        self._made = itertools.count(1)
-        if self._settings_token is not None:
-            self._uses[self._settings_token] = 0
-
-    @property
-    def _settings_token(self) -> str | None:
-        """The token of the settings; None if a grant gets the token."""
-        spec = self.auth.token
-        return TOKEN if spec is None or spec.grant == "authorization_code" else None
 
     def is_token_call(self, request: Request) -> bool:
         """Return True if *request* is for a token."""
@@ -103,12 +89,7 @@ class FakeAuthServer:
         if self.auth.kind == "none":
             return True
         token = self._brought(request)
-        if token is None or token not in self._uses:
-            return False
-        self._uses[token] += 1
-        renewable = token != self._settings_token
-        spent = self._expires_after is not None and self._uses[token] > self._expires_after
-        return not (renewable and spent)
+        return token in self._settings_tokens or self._tokens.accept(token)
 
     def respond(self, request: Request) -> Response:
         """Respond to a token request."""
@@ -118,9 +99,7 @@ class FakeAuthServer:
         wrong = self._wrong(spec, request, parameters(request))
         if wrong:
             return json_response(400, {"error": wrong})
-        self.issued += 1
-        token = f"{TOKEN}-{next(self._made)}"
-        self._uses[token] = 0
+        token = self._tokens.issue()
         body: Json = {}
         headers = {}
         if spec.token.startswith(HEADER):
@@ -130,7 +109,7 @@ class FakeAuthServer:
         if spec.grant != "login" or not spec.lifetime:
             put(body, parse_path(spec.expires_in).steps, GOOD_FOR)
         if spec.grant == "refresh_token":
-            self._refresh = f"{REFRESH_TOKEN}-{self.issued}"
+            self._refresh = f"{REFRESH_TOKEN}-{self._tokens.issued}"
             put(body, parse_path(spec.refresh_token).steps, self._refresh)
         return json_response(200, body, headers)
 
@@ -178,6 +157,6 @@ def _deep(value: Json) -> Json:
 
 def _filled(text: str) -> str:
     """Return *text* with its setting placeholders replaced."""
-    for name, value in {**CREDENTIALS, "refresh_token": REFRESH_TOKEN}.items():
+    for name, value in CREDENTIALS.items():
         text = text.replace(f"{{{name}}}", value)
     return text

@@ -25,7 +25,7 @@ from orderpull.conform.outcome import (
 from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial, trial
 from orderpull.errors import OrderpullError
-from orderpull.simulator.shop.movers import cancel, commit_late, delete, edit_number, insert
+from orderpull.simulator.shop.movers import cancel, delete, edit_number, insert
 from orderpull.simulator.shop.oddities import LONG
 
 MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
@@ -140,7 +140,7 @@ def moving_shop(target: Target) -> Outcome:
         assert_ok(t.run())
         late = overlap_of(target) / 2
         if late:
-            commit_late(1, late)(t.shop.store)
+            insert(1, late=late)(t.shop.store)
         change(2)(t.shop.store)
         t.shop.clock.advance(1)
         assert_ok(t.run())

@@ -4,7 +4,7 @@ A value goes to the first path of its expression; for a condition words are soug
 or false.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from orderpull.conform.values import Json, Steps
@@ -45,12 +45,35 @@ def places(expression: Expression, value: Json, known: Places) -> Iterator[Place
         yield from _called(expression, value, known)
 
 
-def truths(condition: Expression, wanted: bool, known: Places, word: str) -> Iterator[Places]:  # noqa: FBT001
+def placed(values: Iterable[tuple[Expression | None, Json]], known: Places) -> Places:
+    """Return *known* extended by each value that has a free path in its expression."""
+    for expression, value in values:
+        if expression is not None:
+            known = next(places(expression, value, known), known)
+    return known
+
+
+def document_of(known: Places) -> Json:
+    """Return a document with these values."""
+    document: Json = {}
+    for steps, value in known.items():
+        if value is not ABSENT:
+            put(document, steps, value)
+    return document
+
+
+def truths(
+    condition: Expression | None,
+    wanted: bool,  # noqa: FBT001
+    known: Places,
+    word: str,
+) -> Iterator[Places]:
     """Yield *known* extended by each placement for which *condition* equals *wanted*.
 
-    :param word: the value of fields that may hold anything.
+    Without a condition, yield *known*. :param word: the value of fields that may hold anything.
     """
     if not isinstance(condition, Call):
+        yield from (known,) if condition is None else ()
         return
     arguments = condition.arguments
     if condition.function == "not":

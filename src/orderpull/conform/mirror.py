@@ -19,6 +19,7 @@ from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, refused
 from orderpull.conform.values import Json, at
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
+from orderpull.simulator.shop.auth import TokenIssuer
 from orderpull.simulator.shop.base import (
     Common,
     Kind,
@@ -94,7 +95,7 @@ class Mirror(Platform):
             for order in self.store.orders.values():
                 order.state = "placed" if order.state == "cancelled" else order.state
         self.reader = RequestReader(api)
-        self.auth = FakeAuthServer(api, expires_after)
+        self.auth = FakeAuthServer(api, TokenIssuer(self.clock, expires_after=expires_after))
         self.exports = FakeExport(
             api, writes=exports, document=self.renderer.document, select=self._filtered
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from orderpull.conform.inverse import ABSENT, OTHER, Places, places, put, truths
+from orderpull.conform.inverse import OTHER, Places, document_of, placed, places, put, truths
 from orderpull.conform.values import Json, Steps, at, filled, holds, text, value_of
 from orderpull.simulator.shop.order import ASIDE, State, StoreLine, StoreOrder
 from orderpull.simulator.shop.times import Form, written
@@ -80,14 +80,7 @@ class Renderer:
 
     def _written(self, order: StoreOrder, known: Places) -> Json:
         """Return a document with the *known* values, and the other values at free paths."""
-        for expression, value in self._values(order):
-            if expression is not None:
-                known = next(places(expression, value, known), known)
-        document: Json = {}
-        for steps, value in known.items():
-            if value is not ABSENT:
-                put(document, steps, value)
-        return document
+        return document_of(placed(self._values(order), known))
 
     def rows(self, order: StoreOrder, document: Json) -> dict[str, Json]:
         """Return the table rows of *document*, the JSON of *order*."""
@@ -122,7 +115,6 @@ class Renderer:
         return items
 
     def _identity(self, order: StoreOrder) -> Places:
-        known: Places = {}
         cursor = self.api.cursor
         values: list[tuple[Expression | None, Json]] = [
             (self.mapping.number, order.number),
@@ -131,25 +123,13 @@ class Renderer:
             (self.mapping.header.get("modified_at"), self.stamp(order.modified)),
             *((Path(parse_path(each.key).steps), order.key) for each in self.api.children),
         ]
-        for expression, value in values:
-            if expression is not None:
-                known = next(places(expression, value, known), known)
-        return known
+        return placed(values, {})
 
     def _with_conditions(self, order: StoreOrder, known: Places) -> Iterator[Places]:
         """Yield *known* with each way to meet the conditions ``where`` and ``counted``."""
         word = str(self.stamp(order.created))
-        for way in self._truths(self.mapping.where, order.state not in ASIDE, known, word):
-            yield from self._truths(self.mapping.counted, order.state != "cancelled", way, word)
-
-    def _truths(
-        self,
-        condition: Expression | None,
-        wanted: bool,  # noqa: FBT001
-        known: Places,
-        word: str,
-    ) -> Iterator[Places]:
-        return iter([known]) if condition is None else truths(condition, wanted, known, word)
+        for way in truths(self.mapping.where, order.state not in ASIDE, known, word):
+            yield from truths(self.mapping.counted, order.state != "cancelled", way, word)
 
     def _values(self, order: StoreOrder) -> Iterator[tuple[Expression | None, Json]]:
         header = self.mapping.header
@@ -172,15 +152,11 @@ class Renderer:
     def _line(self, line: StoreLine, *, sold: bool) -> Json:
         mapping = self.mapping
         known = next(places(mapping.quantity, line.quantity, {}))
-        way = next(self._truths(mapping.line_where, sold, known, OTHER), None)
+        way = next(truths(mapping.line_where, sold, known, OTHER), None)
         if way is None:
             raise CannotRenderError(f"no line can be made for which its where is {sold}".lower())
         way = next(places(mapping.sku, line.sku, way), way)
-        element: Json = {}
-        for steps, value in way.items():
-            if value is not ABSENT:
-                put(element, (*mapping.lines.inner, *steps), value)
-        return element
+        return document_of({(*mapping.lines.inner, *steps): way[steps] for steps in way})
 
     def _as_meant(self, order: StoreOrder, document: Json) -> bool:
         """Return True if *document* is read as the state of *order*."""

@@ -11,10 +11,10 @@ The simulator imports nothing else of the project, so that it is an independent 
 """
 
 from .calls import Call
-from .damaged import DAMAGED, Damage
-from .faults import FAULTS, Fault
-from .malformed import MALFORMED, Malformed
-from .profile import Profile, Request, Response
+from .damaged import DAMAGED
+from .faults import FAULTS
+from .malformed import MALFORMED
+from .profile import Request, Response
 from .replay import Replay
 from .serve import PROFILES, make_profile, rate_or_count, serve_forever, switch
 from .server import Simulator
@@ -27,11 +27,7 @@ __all__ = [
     "MALFORMED",
     "PROFILES",
     "Call",
-    "Damage",
-    "Fault",
     "Generic",
-    "Malformed",
-    "Profile",
     "Replay",
     "Request",
     "Response",

@@ -4,6 +4,7 @@
 import json
 import random
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ json_text: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 """Return a text as a JSON string, with every letter beyond ASCII left as it is."""
 
 
+@cache
 def sku_catalogue(seed: int) -> Weighted[Written]:
     """Return SKUs with Zipf-like weights drawn from `seed`, and lines without SKU."""
     plain = ["-".join(parts) for parts in product(ARTICLES, COLOURS, SIZES)]
@@ -69,6 +71,7 @@ def sku_catalogue(seed: int) -> Weighted[Written]:
     return Weighted(ranked + [(written, share) for written in nameless])
 
 
+@cache
 def quantities() -> Weighted[Quantity]:
     """Return what people buy at once: mostly 1 to 3, a tail to 1,000, seldom 0.
 

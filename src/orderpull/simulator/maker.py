@@ -112,9 +112,9 @@ class OrderMaker:
                 f"countries must be one of {', '.join(COUNTRY_FORMS)}, not {countries!r}"
             )
         self._random = random.Random(f"{seed}/orders").random
+        self._seed = seed
         self._style = countries
         self._countries = Weighted([(country, country.weight) for country in COUNTRIES])
-        self._postcodes = {country.code: postcodes(country, seed) for country in COUNTRIES}
         self._skus = sku_catalogue(seed)
         self._quantities = quantities()
         self._entries: dict[tuple[str, str], Entry] = {}
@@ -180,7 +180,7 @@ class OrderMaker:
             line1=self._street(country),
             line2=self._pick(SECOND_LINES) if self._random() < 0.15 else None,
             name=self._name(country),
-            postalcode=self._pick(self._postcodes[country.code]),
+            postalcode=self._pick(postcodes(country, self._seed)),
             stateprovince=self._pick(country.provinces),
         )
         if self._random() < ODD_FIELDS:

@@ -1,6 +1,7 @@
 """The countries that the simulated shop ships to, their forms in JSON, and address data."""
 
 import random
+from functools import cache
 from typing import Literal, NamedTuple
 
 from .weighted import Weighted
@@ -9,6 +10,7 @@ CountryStyle = Literal["code", "mixed", "name"]
 """Form of countries: ISO-2 codes, mostly these among other forms, or English names."""
 
 POSTCODES_PER_COUNTRY = 200
+POSTCODE_SIGNS = {"#": "0123456789", "@": "ABCDEFGHJKLMNPRSTUVWXY"}
 
 
 class Country(NamedTuple):
@@ -116,20 +118,14 @@ def written_country(country: Country, form: str) -> str:
     )
 
 
+@cache
 def postcodes(country: Country, seed: int) -> tuple[str | None, ...]:
     """Return the postcodes of `country` that occur in the shop of this seed."""
     if not country.postcode:
         return (None,)
-    rng = random.Random(f"{seed}/{country.code}")
+    draw = random.Random(f"{seed}/{country.code}").random
+    signs = [POSTCODE_SIGNS.get(sign, sign) for sign in country.postcode]
     return tuple(
-        "".join(_symbol(rng, sign) for sign in country.postcode)
+        "".join([sign[int(draw() * len(sign))] if sign[1:] else sign for sign in signs])
         for _ in range(POSTCODES_PER_COUNTRY)
     )
-
-
-def _symbol(rng: random.Random, sign: str) -> str:
-    if sign == "#":
-        return str(int(rng.random() * 10))
-    if sign == "@":
-        return "ABCDEFGHJKLMNPRSTUVWXY"[int(rng.random() * 22)]
-    return sign

@@ -14,7 +14,7 @@ from .faults import MOVED_PREFIX
 from .plan import Plan, Switch
 from .profile import Profile, Request, Response, StatefulShop
 from .script import Script, healthy, whole_within
-from .truth import Delivery, ShopTruth, Truth, TruthFile
+from .truth import Delivery, Truth, TruthFile
 from .wire import (
     HOST,
     TLS_HANDSHAKE,
@@ -67,11 +67,8 @@ class Simulator:
         self._latency = latency
         self._gate = gate
         self._lock = threading.Lock()
-        self._truth = (
-            ShopTruth(profile)
-            if isinstance(profile, StatefulShop)
-            else Truth(profile.name, profile.seed)
-        )
+        self._shop = profile if isinstance(profile, StatefulShop) else None
+        self._truth = Truth(profile.name, profile.seed, self._shop)
         self._requests = 0
         self._log: CallLog | None = None
         self._truth_file: TruthFile | None = None
@@ -128,7 +125,6 @@ class Simulator:
                 self._close_files()
 
     def __enter__(self) -> Self:
-        """Start."""
         self.start()
         return self
 
@@ -138,7 +134,6 @@ class Simulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop."""
         self.stop()
 
     @property
@@ -222,7 +217,7 @@ class Simulator:
             orders=tuple(occurrence.number for occurrence in response.occurrences),
             body_bytes=script.intended,
             sent_bytes=len(script.body),
-            kind=self._profile.kind(request) if isinstance(self._profile, StatefulShop) else None,
+            kind=None if self._shop is None else self._shop.kind(request),
         )
         delivery = Delivery(
             self._requests, response.consumed, call.fault, response.occurrences, script.whole

@@ -29,12 +29,15 @@ class Delivery:
 
 
 class Truth:
-    """Everything handed out so far. The caller serialises access."""
+    """Everything handed out so far. The caller serialises access.
 
-    def __init__(self, profile: str, seed: int | None) -> None:
-        """Begin with nothing handed out."""
+    A `shop` whose orders can be requested again knows the truth itself, whatever was served.
+    """
+
+    def __init__(self, profile: str, seed: int | None, shop: StatefulShop | None = None) -> None:
         self._profile = profile
         self._seed = seed
+        self._shop = shop
         self._deliveries: list[Delivery] = []
         self.handed_out = 0
 
@@ -50,6 +53,8 @@ class Truth:
         order that went out whole; `lost` every order that was handed out and did not go out whole,
         for which no loader can answer.
         """
+        if self._shop is not None:
+            return self._shop.truth()
         orders: dict[str, dict[str, Any]] = {}
         rejected: list[dict[str, Any]] = []
         lost: list[dict[str, Any]] = []
@@ -72,19 +77,6 @@ class Truth:
             "calls": [_call(delivery) for delivery in self._deliveries],
             "answers": answers(orders),
         }
-
-
-class ShopTruth(Truth):
-    """The truth of a shop whose orders can be requested again, whatever was served."""
-
-    def __init__(self, shop: StatefulShop) -> None:
-        """Begin with nothing handed out."""
-        super().__init__("", None)
-        self._shop = shop
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the truth of this moment, ready for JSON."""
-        return self._shop.truth()
 
 
 class TruthFile:

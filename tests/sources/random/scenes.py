@@ -277,7 +277,7 @@ class Trial:
             if self.scene.late:
                 seconds = self.scene.overlap * self.random.random() * 0.5
                 acts += [
-                    movers.commit_late(count, seconds),
+                    movers.insert(count, late=seconds),
                     _late(count, seconds),
                 ]
             self.random.choice(acts)(self.shop.store)

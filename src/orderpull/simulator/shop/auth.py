@@ -21,12 +21,14 @@ REFRESH_TOKEN = "made-up-refresh-0"  # noqa: S105 - of no real server
 
 
 class TokenIssuer:
-    """Issues access tokens that expire after `lifetime` seconds or `expires_after` calls."""
+    """Issues access tokens that expire after `lifetime` seconds or `expires_after` calls.
+
+    None: tokens never expire.
+    """
 
     def __init__(
         self, clock: Clock, *, lifetime: float | None = None, expires_after: int | None = None
     ) -> None:
-        """Begin without tokens; None: tokens never expire."""
         self.lifetime = lifetime
         self.issued = 0
         self._clock = clock

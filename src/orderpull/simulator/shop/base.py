@@ -52,7 +52,6 @@ class RefusedError(Exception):
     """A request is refused; `response` is the refusal."""
 
     def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-        """Make the response."""
         super().__init__(status)
         self.response = json_response(status, body, headers)
 

@@ -14,37 +14,26 @@ from .store import Store
 Action = Callable[[Store], None]
 
 
-def modify(count: int = 1, *, served: bool = True) -> Action:
-    """Change orders, and their stamps."""
-    return _each(count, served, lambda store, order: store.edit(order))
+def modify(
+    count: int = 1, *, served: bool = True, silently: bool = False, late: float = 0.0
+) -> Action:
+    """Change orders, and their stamps unless `silently`.
+
+    With `late` the stamp is so many seconds old, as of a transaction that commits only now.
+    """
+
+    def edit(store: Store, order: StoreOrder) -> None:
+        store.edit(order, silently=silently, late=late)
+
+    return _each(count, served, edit)
 
 
-def modify_silently(count: int = 1, *, served: bool = True) -> Action:
-    """Change orders whose stamps stay as they are."""
-    return _each(count, served, lambda store, order: store.edit(order, silently=True))
-
-
-def modify_late(count: int = 1, seconds: float = 90.0, *, served: bool = True) -> Action:
-    """Change orders in a transaction that was stamped so many seconds ago and commits now."""
-    return _each(count, served, lambda store, order: store.edit(order, late=seconds))
-
-
-def commit_late(count: int = 1, seconds: float = 90.0) -> Action:
-    """Add orders that were stamped so many seconds ago and can be seen only now."""
-
-    def act(store: Store) -> None:
-        for _ in range(count):
-            store.insert(late=seconds)
-
-    return act
-
-
-def insert(count: int = 1, state: State = "placed") -> Action:
-    """Add orders, stamped now."""
+def insert(count: int = 1, state: State = "placed", *, late: float = 0.0) -> Action:
+    """Add orders, stamped now; with `late`, stamped so many seconds ago and seen only now."""
 
     def act(store: Store) -> None:
         for _ in range(count):
-            store.insert(state=state)
+            store.insert(late=late, state=state)
 
     return act
 
@@ -67,17 +56,6 @@ def change_sku(count: int = 1, *, served: bool = True, silently: bool = False) -
 def edit_number(count: int = 1, *, served: bool = True) -> Action:
     """Give orders another number."""
     return _each(count, served, lambda store, order: store.edit_number(order))
-
-
-def place_carts(count: int = 1) -> Action:
-    """Make orders of carts."""
-
-    def act(store: Store) -> None:
-        carts = [order for order in store.orders.values() if order.state == "cart"]
-        for order in carts[:count]:
-            store.place(order)
-
-    return act
 
 
 def _each(count: int, served: bool, act: Callable[[Store, StoreOrder], None]) -> Action:  # noqa: FBT001

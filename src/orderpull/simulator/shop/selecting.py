@@ -36,26 +36,12 @@ def between(
     return selected
 
 
-def by_modified(order: StoreOrder) -> Key:
-    """Sort by the last change, then by the key."""
-    return (order.modified.timestamp(), order.key)
-
-
-def by_created(order: StoreOrder) -> Key:
-    """Sort by when they came in, then by the key."""
-    return (order.created.timestamp(), order.key)
-
-
-def by_key(order: StoreOrder) -> Key:
-    """Sort by the key alone."""
-    return (0.0, order.key)
-
-
 SORTS: dict[str, Callable[[StoreOrder], Key]] = {
-    "modified": by_modified,
-    "created": by_created,
-    "id": by_key,
+    "modified": lambda order: (order.modified.timestamp(), order.key),
+    "created": lambda order: (order.created.timestamp(), order.key),
+    "id": lambda order: (0.0, order.key),
 }
+"""Sort keys: by the last change, by when they came in, or by the key alone."""
 
 
 def after(

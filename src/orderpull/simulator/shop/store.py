@@ -166,12 +166,6 @@ class Store:
         ODDITIES["cancelled"](order)
         self.touch(order)
 
-    def place(self, order: StoreOrder) -> None:
-        """Make an order of a cart or draft."""
-        order.state = "placed"
-        order.placed = self.now()
-        self.touch(order)
-
     def delete(self, order: StoreOrder) -> None:
         """Delete `order` for good."""
         self.deleted[order.key] = copied(self.orders.pop(order.key))
