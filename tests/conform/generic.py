@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orderpull.conform.target import AGO, Target
-from orderpull.conform.virtual_wait import VirtualWait
+from orderpull.conform.target import AGO, Target, VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.generic import Generic, Paging
 from orderpull.sources.spec.api import Api

@@ -6,8 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from orderpull.conform.target import Target
-from orderpull.conform.virtual_wait import VirtualWait
+from orderpull.conform.target import Target, VirtualWait
 from orderpull.simulator import Request, Response, SkubanaAssessment
 from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import Platform, Tamper

@@ -8,8 +8,7 @@ from typing import Any
 
 from orderpull.conform.mirror import SIZE
 from orderpull.conform.outcome import ORDERS
-from orderpull.conform.target import EXPIRES_AFTER, Target, shop_switches
-from orderpull.conform.virtual_wait import VirtualWait
+from orderpull.conform.target import EXPIRES_AFTER, Target, VirtualWait, shop_switches
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, PASSWORD, TOKEN, USER
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder

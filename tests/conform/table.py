@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orderpull.conform.cases import CASES
-from orderpull.conform.report import Report, conform_on
+from orderpull.conform.report import Report, conform
 from orderpull.conform.target import MirrorTarget, Target
 from orderpull.sources.spec.reader import built_in
 from tests.conform.once import OnceTarget
@@ -108,7 +108,7 @@ def _part(pattern: re.Pattern[str]) -> str:
 def write() -> None:
     """Run the suite and write both tables."""
     mirror, platform = (
-        {name: column(conform_on(target)) for name, target in targets(kind).items()}
+        {name: column(conform(target)) for name, target in targets(kind).items()}
         for kind in ("mirror", "platform")
     )
     text = DOCS.read_text("utf-8")

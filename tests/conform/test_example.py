@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.conform.report import conform
+from orderpull.conform.target import MirrorTarget
 from tests.docs.markdown import ROOT
 
 EXAMPLE = ROOT / "examples" / "bigcommerce.toml"
@@ -16,6 +17,6 @@ def test_the_example_is_short() -> None:
 
 @pytest.mark.slow
 def test_the_example_conforms() -> None:
-    report = conform(str(EXAMPLE), Path())
+    report = conform(MirrorTarget.of(str(EXAMPLE), Path()))
     assert [each for each in report.outcomes if each.state == "failed"] == []
     assert sum(each.state == "passed" for each in report.outcomes) >= 11

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orderpull.conform.report import conform_on
+from orderpull.conform.report import conform
 from orderpull.sources.spec.reader import built_in
 from tests.conform.table import column, documented, targets
 
@@ -13,6 +13,6 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", built_in())
 def test_the_api_conforms(name: str, kind: str) -> None:
     """No case fails, and the table in docs/apis.md says what became of each."""
-    report = conform_on(targets(kind)[name])
+    report = conform(targets(kind)[name])
     assert [each for each in report.outcomes if each.state == "failed"] == []
     assert documented(kind, name) == column(report), "run: scripts/write-conformance"

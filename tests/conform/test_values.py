@@ -2,8 +2,7 @@
 
 import pytest
 
-from orderpull.conform.inverse import ABSENT, Places, places, put, truths
-from orderpull.conform.values import Json, holds, value_of
+from orderpull.conform.values import ABSENT, Json, Places, holds, places, put, truths, value_of
 from orderpull.sources.spec.expression import parse
 
 VALUES = [

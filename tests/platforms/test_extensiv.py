@@ -10,7 +10,7 @@ import pytest
 from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
 from tests.platforms.registry import platform
-from tests.simulator.asking import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform

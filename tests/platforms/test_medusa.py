@@ -10,7 +10,7 @@ from orderpull.simulator.shop import PASSWORD, USER, movers
 from tests.platforms.medusa import SECRET_KEY
 from tests.platforms.recorded import kinds, needs_recordings, recording
 from tests.platforms.registry import platform
-from tests.simulator.asking import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform

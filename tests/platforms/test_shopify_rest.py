@@ -11,7 +11,7 @@ import pytest
 
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
 from tests.platforms.registry import platform
-from tests.simulator.asking import ask, blank, got, items
+from tests.simulator.direct_requests import ask, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response

@@ -9,7 +9,7 @@ from orderpull.simulator.shop import PASSWORD, USER, movers
 from orderpull.simulator.shop.times import iso
 from tests.platforms.recorded import kinds, needs_recordings, recording
 from tests.platforms.registry import platform
-from tests.simulator.asking import ask, blank, got, items
+from tests.simulator.direct_requests import ask, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response

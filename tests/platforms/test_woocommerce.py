@@ -11,7 +11,7 @@ import pytest
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, movers
 from tests.platforms.first_pages import WOO_IN_QUERY, WOO_PATH
 from tests.platforms.registry import platform
-from tests.simulator.asking import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform

@@ -10,7 +10,7 @@ import pytest
 
 from orderpull.simulator.shop import movers
 from orderpull.simulator.shop.generic import Generic
-from orderpull.simulator.shop.oddities import LONG, ODDITIES
+from orderpull.simulator.shop.order import LONG, ODDITIES
 from orderpull.simulator.shop.store import SETTLED, Shape, Store
 from orderpull.simulator.shop.times import NOON, Clock
 

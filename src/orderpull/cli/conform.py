@@ -33,11 +33,13 @@ def conform(file: str | None, *, as_json: bool, schema: bool) -> None:
     if file is None:
         raise click.UsageError("Name an API file, or a built-in API.")
     from orderpull.conform import report
+    from orderpull.conform.target import MirrorTarget
     from orderpull.terminal.console import stderr, stdout
 
     with stderr().status("") as status:
         outcome = report.conform(
-            file, Path.cwd(), lambda case: status.update(f"{case.name}: {case.sentence}")
+            MirrorTarget.of(file, Path.cwd()),
+            lambda case: status.update(f"{case.name}: {case.sentence}"),
         )
     if as_json:
         print_json(outcome.as_json())

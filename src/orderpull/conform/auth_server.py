@@ -4,8 +4,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from orderpull.conform.inverse import put
-from orderpull.conform.values import Json
+from orderpull.conform.values import Json, put
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop import (

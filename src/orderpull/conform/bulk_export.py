@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable
 
-from orderpull.conform.inverse import put
 from orderpull.conform.rendering import cut_out
-from orderpull.conform.values import Json, at
+from orderpull.conform.values import Json, at, put
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.order import StoreOrder

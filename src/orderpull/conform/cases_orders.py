@@ -14,11 +14,9 @@ from orderpull.conform.outcome import (
     assert_equal,
     assert_ok,
     assert_passed,
-    can_cancel,
     change,
     fewest,
     need_id_and_number,
-    overlap_of,
     passed,
     refuse_once,
 )
@@ -26,7 +24,7 @@ from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial, trial
 from orderpull.errors import OrderpullError
 from orderpull.simulator.shop.movers import cancel, delete, edit_number, insert
-from orderpull.simulator.shop.oddities import LONG
+from orderpull.simulator.shop.order import LONG
 
 MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
 """Changes of the moving shop, by the page after which they happen."""
@@ -44,7 +42,8 @@ def incremental(t: Trial) -> Outcome:
     """Change, add and cancel orders; the next run reads these and little more."""
     refuse_once(t.target, "an order is handed out once")
     before = t.calls
-    for act in (change(3), insert(2), cancel(1) if can_cancel(t) else insert(1)):
+    cancels = not isinstance(t.shop, Mirror) or t.shop.renderer.cancels
+    for act in (change(3), insert(2), cancel(1) if cancels else insert(1)):
         act(t.shop.store)
     t.shop.clock.advance(1)
     second = assert_ok(t.run())
@@ -138,9 +137,8 @@ def moving_shop(target: Target) -> Outcome:
     refuse_once(target, "what was handed out is gone")
     with trial(target, orders=ORDERS, moves=MOVES) as t:
         assert_ok(t.run())
-        late = overlap_of(target) / 2
-        if late:
-            insert(1, late=late)(t.shop.store)
+        if target.api.cursor and target.api.cursor.overlap:
+            insert(1, late=target.api.cursor.overlap / 2)(t.shop.store)
         change(2)(t.shop.store)
         t.shop.clock.advance(1)
         assert_ok(t.run())

@@ -13,10 +13,9 @@ from urllib.parse import unquote, urlencode
 
 from orderpull.conform.auth_server import FakeAuthServer
 from orderpull.conform.bulk_export import FakeExport
-from orderpull.conform.inverse import put
 from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
 from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, refused
-from orderpull.conform.values import Json, at
+from orderpull.conform.values import Json, at, put
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.auth import TokenIssuer
@@ -293,11 +292,15 @@ class Mirror(Platform):
             headers[told_total.removeprefix(HEADER)] = str(total)
         elif told_total:
             put(body, parse_path(told_total).steps, total)
-        if cost := self.api.limits.cost:
+        self._tell_cost(body)
+        return body, headers
+
+    def _tell_cost(self, body: Json) -> None:
+        """Write the state of the budget as the file says."""
+        if (cost := self.api.limits.cost) and isinstance(body, dict):
             put(body, parse_path(cost.requested).steps, COST)
             put(body, parse_path(cost.available).steps, BUCKET - self._spent)
             put(body, parse_path(cost.restore).steps, RESTORED)
-        return body, headers
 
     def _tell_next(
         self,
@@ -387,10 +390,7 @@ class Mirror(Platform):
         self._restored_at = now
         if self._spent + COST > BUCKET:
             status, body = self._failure("busy", 429, "throttled")
-            if (cost := self.api.limits.cost) and isinstance(body, dict):
-                put(body, parse_path(cost.requested).steps, COST)
-                put(body, parse_path(cost.available).steps, BUCKET - self._spent)
-                put(body, parse_path(cost.restore).steps, RESTORED)
+            self._tell_cost(body)
             raise RefusedError(status, body)
         self._spent += COST
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from orderpull.conform.mirror import Mirror
 from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial
 from orderpull.pipeline import SourceResult
@@ -50,11 +49,6 @@ def change(count: int) -> Action:
     return act
 
 
-def can_cancel(t: Trial) -> bool:
-    """Return True if orders can be cancelled."""
-    return not isinstance(t.shop, Mirror) or t.shop.renderer.cancels
-
-
 def assert_ok(result: SourceResult) -> SourceResult:
     """Return the result of a successful run. :raises FailedError: the run failed."""
     if result.error is not None:
@@ -87,18 +81,6 @@ def fewest(t: Trial) -> int:
     """Return the fewest calls that can return all orders and their children."""
     pages = 1 if t.target.api.paging.kind == "single" else ceil(len(t.shop.store.orders) / t.size)
     return pages + t.shop.calls["child"]
-
-
-def token_calls(target: Target) -> int:
-    """Return the number of calls before the first call for orders."""
-    token = target.api.auth.token
-    return int(token is not None and "token" not in target.credentials())
-
-
-def overlap_of(target: Target) -> float:
-    """Return the seconds that each run reads again."""
-    cursor = target.api.cursor
-    return cursor.overlap if cursor else 0.0
 
 
 def refuse_once(target: Target, why: str) -> None:

@@ -9,8 +9,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from orderpull.conform.inverse import OTHER, Places, document_of, placed, places, put, truths
-from orderpull.conform.values import Json, Steps, at, filled, holds, text, value_of
+from orderpull.conform.values import (
+    OTHER,
+    Json,
+    Places,
+    Steps,
+    at,
+    document_of,
+    filled,
+    holds,
+    placed,
+    places,
+    put,
+    text,
+    truths,
+    value_of,
+)
 from orderpull.simulator.shop.order import ASIDE, State, StoreLine, StoreOrder
 from orderpull.simulator.shop.times import Form, written
 from orderpull.simulator.truth import sku_key

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from orderpull.conform.cases import CASES, Case, PulledTrials
 from orderpull.conform.outcome import Outcome
-from orderpull.conform.target import MirrorTarget, Target
+from orderpull.conform.target import Target
 
 STYLES = {"passed": "green", "failed": "bold red", "not tried": "dim"}
 
@@ -50,18 +49,8 @@ class Report:
         }
 
 
-def conform(name: str, folder: Path, on_case: Callable[[Case], None] = lambda _: None) -> Report:
-    """Try all cases on the mirror of an API's file.
-
-    :param name: of a built-in API, or the path (from *folder*) of a ``.toml``.
-    :param on_case: is called before each case.
-    :raises ApiFileError: the file is missing or wrong.
-    """
-    return conform_on(MirrorTarget.of(name, folder), on_case)
-
-
-def conform_on(target: Target, on_case: Callable[[Case], None] = lambda _: None) -> Report:
-    """Try all cases on *target*."""
+def conform(target: Target, on_case: Callable[[Case], None] = lambda _: None) -> Report:
+    """Try all cases on *target*. :param on_case: is called before each case."""
     outcomes = []
     with _quiet(), PulledTrials() as pulled:
         for case in CASES:

@@ -18,11 +18,8 @@ from orderpull.sources.spec.expression import parse_path
 TOKEN_PARAM = "conform"  # noqa: S105 - the name of a parameter
 """The parameter of the cursor in URLs of further pages."""
 
-_TIMES = {
-    "s": r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d",
-    "ms": r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d\.\d{3}",
-    "us": r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d\.\d{6}",
-}
+_TIME = r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d"
+_FRACTIONS = {"s": "", "ms": r"\.\d{3}", "us": r"\.\d{6}"}
 
 
 class RequestReader:
@@ -86,7 +83,8 @@ class RequestReader:
         if text is None:
             return None
         if cursor.format in {"iso", "naive", "sql"}:
-            pattern = _TIMES[cursor.precision].replace("@", " " if cursor.format == "sql" else "T")
+            pattern = _TIME.replace("@", " " if cursor.format == "sql" else "T")
+            pattern += _FRACTIONS[cursor.precision]
             if not re.fullmatch(pattern + ("Z" if cursor.format == "iso" else ""), text):
                 raise refused(f"{text} is no time here")
         precision = "ms" if cursor.format == "unix_ms" else "s"

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from orderpull.sources.spec import blocks, order
 from orderpull.sources.spec.api import Api
@@ -17,22 +16,13 @@ _PARAM = re.compile(r"^:param ([\w, ]+): (.*?)(?=^:param |\Z)", re.MULTILINE | r
 def api_schema() -> dict[str, Any]:
     """Return the schema of an API's ``.toml``, with the docstring of each key."""
     (root,), parts = msgspec.json.schema_components([Api], ref_template="#/$defs/{name}")
-    structs: list[type[Struct]] = [Api, *_structs(blocks), *_structs(order)]
-    for struct in structs:
-        if struct.__name__ in parts:
+    for struct in (Api, *vars(blocks).values(), *vars(order).values()):
+        if isinstance(struct, type) and struct.__name__ in parts:
             _describe(parts[struct.__name__], struct)
     return {"$schema": DIALECT, "title": "An orders API of orderpull", **root, "$defs": parts}
 
 
-def _structs(module: Any) -> list[type[Struct]]:  # noqa: ANN401 - a module
-    structs: list[type[Struct]] = []
-    for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, Struct) and value is not Struct:
-            structs.append(value)  # noqa: PERF401 - so that its type is known
-    return structs
-
-
-def _describe(part: dict[str, Any], struct: type[Struct]) -> None:
+def _describe(part: dict[str, Any], struct: type) -> None:
     text = inspect.getdoc(struct) or ""
     part["description"] = _plain(text.partition("\n\n:param")[0])
     for match in _PARAM.finditer(text):

@@ -1,5 +1,6 @@
-"""The targets of trials: a mirror that is made of an API file."""
+"""The targets of trials: a mirror that is made of an API file, and waits that take no time."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +11,37 @@ from typing import Any
 from orderpull.conform.auth_server import credentials
 from orderpull.conform.mirror import SIZE, Mirror
 from orderpull.conform.rendering import Renderer
-from orderpull.conform.virtual_wait import VirtualWait
 from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.order import StoreOrder
+from orderpull.sources.http.limits import Stop
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import built_in, read_api
+
+
+class VirtualWait(Stop):
+    """A stop token that never stops; its waits end at once.
+
+    :ivar each: the seconds of each wait, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each: list[float] = []
+
+    @property
+    def total(self) -> float:
+        """The sum of all waits, in seconds."""
+        return sum(self.each)
+
+    def child(self, slots: threading.Semaphore | None = None) -> "VirtualWait":  # noqa: ARG002
+        """Return this object: all sources share one list of waits."""
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        """Record a wait of *seconds*."""
+        self.each.append(max(0.0, seconds))
+        return False
+
 
 AGO = timedelta(hours=1)
 """Delay of the shop's clock behind this machine's clock, so that its changes lie in the past."""

@@ -13,8 +13,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from orderpull.conform.target import Target, page_size
-from orderpull.conform.virtual_wait import VirtualWait
+from orderpull.conform.target import Target, VirtualWait, page_size
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator

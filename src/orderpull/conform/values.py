@@ -1,12 +1,15 @@
-"""Expressions of API files, evaluated a second time in plain Python.
+"""Expressions of API files a second time in plain Python, forwards and backwards.
 
-SQL fills the tables; this module computes the expected values independently of it.
+SQL fills the tables; this module computes the expected values independently of it. Backwards, it
+places values so that an expression returns them: a value goes to the first path of its expression.
+For a condition, words are sought that make it true or false.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from orderpull.sources.spec.expression import Call, Expression, Path, Step, Text
+from orderpull.sources.spec.expression import Call, Expression, Path, Step, Text, paths
 
 Json = Any
 Steps = tuple[Step, ...]
@@ -89,3 +92,155 @@ def _changed(function: str, first: str, others: list[str | None]) -> str:
 
 def _reaches(document: Json, index: int) -> bool:
     return isinstance(document, list) and index < len(document)
+
+
+OTHER = "conform"
+"""A word that no file knows."""
+
+
+class _Absent:
+    """Marks a path that must stay without a value."""
+
+
+ABSENT = _Absent()
+Places = Mapping[Steps, Json]
+"""Values of a document by path."""
+
+
+def put(document: Json, steps: Steps, value: Json) -> None:
+    """Write *value* at *steps* of *document*; create missing objects and lists."""
+    node = document
+    for step, after in zip(steps, (*steps[1:], None), strict=True):
+        empty: Json = value if after is None else [] if isinstance(after, int) else {}
+        if isinstance(step, int):
+            node.extend([None] * (step + 1 - len(node)))
+            if node[step] is None or after is None:
+                node[step] = empty
+        elif after is None or node.get(step) is None:
+            node[step] = empty
+        node = node[step]
+
+
+def places(expression: Expression, value: Json, known: Places) -> Iterator[Places]:
+    """Yield *known* extended by each placement of *value* for which *expression* returns it."""
+    if isinstance(expression, Path):
+        yield from _at(expression.steps, value, known)
+    elif isinstance(expression, Call):
+        yield from _called(expression, value, known)
+
+
+def placed(values: Iterable[tuple[Expression | None, Json]], known: Places) -> Places:
+    """Return *known* extended by each value that has a free path in its expression."""
+    for expression, value in values:
+        if expression is not None:
+            known = next(places(expression, value, known), known)
+    return known
+
+
+def document_of(known: Places) -> Json:
+    """Return a document with these values."""
+    document: Json = {}
+    for steps, value in known.items():
+        if value is not ABSENT:
+            put(document, steps, value)
+    return document
+
+
+def truths(
+    condition: Expression | None,
+    wanted: bool,  # noqa: FBT001
+    known: Places,
+    word: str,
+) -> Iterator[Places]:
+    """Yield *known* extended by each placement for which *condition* equals *wanted*.
+
+    Without a condition, yield *known*. :param word: the value of fields that may hold anything.
+    """
+    if not isinstance(condition, Call):
+        yield from (known,) if condition is None else ()
+        return
+    arguments = condition.arguments
+    if condition.function == "not":
+        yield from truths(arguments[0], not wanted, known, word)
+    elif condition.function in {"any", "all"}:
+        if wanted == (condition.function == "any"):
+            for each in arguments:
+                yield from truths(each, wanted, known, word)
+        else:
+            yield from _together(arguments, wanted, known, word)
+    elif condition.function == "present":
+        yield from places(arguments[0], word if wanted else ABSENT, known)
+    elif wanted:
+        for each in arguments[1:]:
+            if isinstance(each, Text):
+                yield from places(arguments[0], _as_json(each.value), known)
+    else:
+        yield from _unlike(arguments, known)
+
+
+def _together(
+    conditions: tuple[Expression, ...],
+    wanted: bool,  # noqa: FBT001
+    known: Places,
+    word: str,
+) -> Iterator[Places]:
+    if not conditions:
+        yield known
+        return
+    for way in truths(conditions[0], wanted, known, word):
+        yield from _together(conditions[1:], wanted, way, word)
+
+
+def _unlike(arguments: tuple[Expression, ...], known: Places) -> Iterator[Places]:
+    """Yield placements whose first argument may differ from the others; the caller checks it."""
+    detail = {each.value.lower() for each in arguments[1:] if isinstance(each, Text)}
+    if detail == {"true"}:
+        yield from places(arguments[0], False, known)  # noqa: FBT003
+    elif detail == {"false"}:
+        yield from places(arguments[0], True, known)  # noqa: FBT003
+    yield known
+    yield from places(arguments[0], OTHER, known)
+
+
+def _called(call: Call, value: Json, known: Places) -> Iterator[Places]:
+    if call.function == "if":
+        condition, one, other = call.arguments
+        for wanted, branch in ((True, one), (False, other)):
+            for way in truths(condition, wanted, known, OTHER):
+                yield from places(branch, value, way)
+    elif value is ABSENT:
+        yield from _none(call, known)
+    else:
+        before = _before(call, value) if isinstance(value, str) else value
+        for argument in call.arguments:
+            if not isinstance(argument, Text):
+                yield from places(argument, before, known)
+
+
+def _before(call: Call, value: str) -> Json:
+    """Return an input for which *call* returns *value*."""
+    if call.function == "minor":
+        moved = Decimal(value) * 10 ** int(getattr(call.arguments[1], "value", "0"))
+        return int(moved)
+    if call.function in {"lower", "upper"}:
+        return value.upper() if call.function == "lower" else value.lower()
+    return value
+
+
+def _none(call: Call, known: Places) -> Iterator[Places]:
+    """Yield *known* without values at the paths of *call*, if they are free."""
+    steps = [path.steps for path in paths(call)]
+    if all(known.get(each, ABSENT) is ABSENT for each in steps):
+        yield {**known, **dict.fromkeys(steps, ABSENT)}
+
+
+def _at(steps: Steps, value: Json, known: Places) -> Iterator[Places]:
+    if steps not in known:
+        yield {**known, steps: value}
+    elif known[steps] is value or known[steps] == value:
+        yield known
+
+
+def _as_json(word: str) -> Json:
+    """Return the JSON value of a word: true and false become booleans."""
+    return {"true": True, "false": False}.get(word, word)

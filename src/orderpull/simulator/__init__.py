@@ -10,14 +10,13 @@ are made of.
 The simulator imports nothing else of the project, so that it is an independent witness.
 """
 
-from .calls import Call
 from .damaged import DAMAGED
 from .faults import FAULTS
 from .malformed import MALFORMED
 from .profile import Request, Response
 from .replay import Replay
 from .serve import PROFILES, make_profile, rate_or_count, serve_forever, switch
-from .server import Simulator
+from .server import Call, Simulator
 from .shop.generic import Generic
 from .skubana import SkubanaAssessment
 

@@ -1,14 +1,31 @@
-"""The goods of the simulated shop: a few hundred SKUs, plain and odd, and their quantities."""
+"""The goods of the simulated shop: SKUs, plain and odd, their quantities, and weighted draws."""
 # ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
 import json
 import random
-from collections.abc import Callable
+from bisect import bisect
+from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import product
-from typing import NamedTuple
+from itertools import accumulate, product
+from typing import Generic, NamedTuple, TypeVar
 
-from .weighted import Weighted
+Item = TypeVar("Item")
+
+
+class Weighted(Generic[Item]):
+    """Items with weights; the weights need not add up to anything."""
+
+    def __init__(self, pairs: Iterable[tuple[Item, float]]) -> None:
+        """Take (item, weight) pairs; at least one weight must be positive."""
+        listed = list(pairs)
+        self._items = [item for item, _ in listed]
+        self._cumulative = list(accumulate(weight for _, weight in listed))
+        self._total = self._cumulative[-1]
+
+    def at(self, point: float) -> Item:
+        """Return the item at `point`, a number from 0 (included) to 1 (excluded)."""
+        return self._items[bisect(self._cumulative, point * self._total)]
+
 
 ARTICLES = ("TEE", "SOCK", "MUG", "CAP", "HOOD", "BAG", "POSTER", "PEN", "LAMP", "BOOK")
 COLOURS = ("BLK", "WHT", "RED", "BLU", "GRN", "YEL")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
-from .goods import json_text, quantities, sku_catalogue
+from .goods import Weighted, json_text, quantities, sku_catalogue
 from .model import Address, Line, Order
 from .people import LANGUAGES, ODD_NAMES, SECOND_LINES
 from .places import (
@@ -18,7 +18,6 @@ from .places import (
     postcodes,
     written_country,
 )
-from .weighted import Weighted
 
 Item = TypeVar("Item")
 
@@ -185,7 +184,7 @@ class OrderMaker:
         )
         if self._random() < ODD_FIELDS:
             return self._odd_address(address, written)
-        return address, _address_text(address, json_text(written))
+        return address, _address_text(address, country=json_text(written))
 
     def _street(self, country: Country) -> str:
         language = LANGUAGES[country.language]
@@ -208,51 +207,33 @@ class OrderMaker:
         """
         field = self._pick(Address._fields)
         odd = self._pick(("", "  ", None, "absent", "number", "unknown"))
-        country = json_text(written)
         if odd == "number":
             digits = str(10_000 + int(self._random() * 89_999))
-            changed = address._replace(postalcode=digits)
-            return changed, _address_text(changed, country).replace(
-                f'"postalCode":"{digits}"', f'"postalCode":{digits}'
-            )
+            text = _address_text(address, country=json_text(written), postalcode=digits)
+            return address._replace(postalcode=digits), text
         if odd == "unknown":
-            if self._style != "mixed":
-                return address, _address_text(address, country)
-            changed = address._replace(country=self._pick(UNKNOWN_COUNTRIES))
-            return changed, _address_text(changed, json_text(changed.country or ""))
+            if self._style == "mixed":
+                written = self._pick(UNKNOWN_COUNTRIES)
+                address = address._replace(country=written)
+            return address, _address_text(address, country=json_text(written))
         value = None if odd == "absent" else odd
-        changed = address._replace(**{field: value})
-        text = _address_text(changed, _value_text(value) if field == "country" else country)
-        return changed, _without(text, field) if odd == "absent" else text
+        texts = {"country": json_text(written)}
+        texts[field] = "" if odd == "absent" else _value_text(value)
+        return address._replace(**{field: value}), _address_text(address, **texts)
 
 
 JSON_FIELDS = {"postalcode": "postalCode", "stateprovince": "stateProvince"}
 
 
-def _address_text(address: Address, country: str) -> str:
-    """Return the member `shipToAddress`; `country` is that field's JSON text."""
-    return (
-        f'"shipToAddress":{{"country":{country}'
-        f',"line1":{_value_text(address.line1)}'
-        f',"line2":{_value_text(address.line2)}'
-        f',"name":{_value_text(address.name)}'
-        f',"postalCode":{_value_text(address.postalcode)}'
-        f',"stateProvince":{_value_text(address.stateprovince)}}}'
-    )
+def _address_text(address: Address, **texts: str) -> str:
+    """Return the member `shipToAddress`; `texts` are JSON texts of fields, '' leaves one out."""
+    fields = {name: _value_text(value) for name, value in address._asdict().items()} | texts
+    members = [f'"{JSON_FIELDS.get(name, name)}":{text}' for name, text in fields.items() if text]
+    return f'"shipToAddress":{{{",".join(members)}}}'
 
 
 def _value_text(value: str | None) -> str:
     return "null" if value is None else json_text(value)
-
-
-def _without(text: str, field: str) -> str:
-    """Return the address text without `field`, whose value in it is null."""
-    member = f'"{JSON_FIELDS.get(field, field)}":null'
-    return (
-        text.replace(f",{member}", "", 1)
-        if f",{member}" in text
-        else text.replace(f"{member},", "", 1)
-    )
 
 
 def _escaped(match: re.Match[str]) -> str:

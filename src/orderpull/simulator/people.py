@@ -2,33 +2,27 @@
 # ruff: noqa: RUF001 - other scripts have letters that look like Latin ones
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Language(NamedTuple):
     """First names, family names and streets, and how name and street are put together."""
 
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-    streets: tuple[str, ...]
+    first: Sequence[str]
+    last: Sequence[str]
+    streets: Sequence[str]
     name: str = "{first} {last}"
     street: str = "{street} {house}"
 
 
-def _read_languages() -> dict[str, Language]:
-    text = Path(__file__).with_suffix(".toml").read_text("utf-8")
-    return {
-        code: Language(**{name: _frozen(value) for name, value in fields.items()})
-        for code, fields in tomllib.loads(text)["languages"].items()
-    }
+_FILE = Path(__file__).with_suffix(".toml")
 
-
-def _frozen(value: Any) -> Any:  # noqa: ANN401 - a text, or a list of texts
-    return tuple(value) if isinstance(value, list) else value
-
-
-LANGUAGES = _read_languages()
+LANGUAGES = {
+    code: Language(**fields)
+    for code, fields in tomllib.loads(_FILE.read_text("utf-8"))["languages"].items()
+}
 """The languages by code."""
 
 ODD_NAMES = (

@@ -4,7 +4,7 @@ import random
 from functools import cache
 from typing import Literal, NamedTuple
 
-from .weighted import Weighted
+from .goods import Weighted
 
 CountryStyle = Literal["code", "mixed", "name"]
 """Form of countries: ISO-2 codes, mostly these among other forms, or English names."""

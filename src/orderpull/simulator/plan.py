@@ -95,19 +95,15 @@ def _check_options(text: str, fault: Fault, options: dict[str, str], *, keep: bo
         if name not in fault.options:
             known = ", ".join(fault.options) or "none"
             raise ValueError(f"fault {text!r}: unknown option {name!r}; {fault.name} has {known}")
-        _check_value(text, name, value)
+        number = _number(value)
+        if number is None or number < 0:
+            raise ValueError(f"fault {text!r}: {name} must be a number from 0, not {value!r}")
+        if name == "fraction" and number > 1:
+            raise ValueError(f"fault {text!r}: fraction must be from 0 to 1")
+        if name == "bytes" and not (value.isdecimal() and number >= 1):
+            raise ValueError(f"fault {text!r}: bytes must be a whole number from 1")
     if keep and fault.carries:
         raise ValueError(f"fault {text!r}: {fault.name} sends orders, so it cannot keep them")
-
-
-def _check_value(text: str, name: str, value: str) -> None:
-    number = _number(value)
-    if number is None or number < 0:
-        raise ValueError(f"fault {text!r}: {name} must be a number from 0, not {value!r}")
-    if name == "fraction" and number > 1:
-        raise ValueError(f"fault {text!r}: fraction must be from 0 to 1")
-    if name == "bytes" and not (value.isdecimal() and number >= 1):
-        raise ValueError(f"fault {text!r}: bytes must be a whole number from 1")
 
 
 def _rate(text: str, rate: str) -> float:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .profile import Request, Response, json_response
 
@@ -125,24 +125,17 @@ def _key_of(request: Request) -> RequestKey:
     )
 
 
-def _variables(body: bytes) -> object:
+def _variables(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except ValueError:
-        return None
-    return document.get("variables") if isinstance(document, dict) else None
+        variables = json.loads(body)["variables"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return variables if isinstance(variables, dict) else {}
 
 
-def _leaves(value: object) -> Iterator[tuple[str, str]]:
+def _leaves(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, str]]:
     """Yield name and text of every plain value, at any depth."""
-    children = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for name, child in children:
+    for name, child in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(child, dict | list):
             yield from _leaves(child)
         else:

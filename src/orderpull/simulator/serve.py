@@ -8,10 +8,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Unpack
 
-from .calls import Call
 from .profile import Profile
 from .replay import Replay
-from .server import Simulator
+from .server import Call, Simulator
 from .shop.generic import Generic
 from .skubana import SkubanaAssessment, StreamSwitches
 

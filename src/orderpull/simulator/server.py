@@ -1,19 +1,18 @@
-"""The simulator: a profile behind a real HTTP server, with faults, a call log and the truth."""
+"""The simulator: a profile behind a real HTTP server, with faults, a call log, and the truth."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self, TextIO
 
-from .calls import Call, CallLog
-from .faults import MOVED_PREFIX
+from .faults import MOVED_PREFIX, Script, healthy, whole_within
 from .plan import Plan, Switch
 from .profile import Profile, Request, Response, StatefulShop
-from .script import Script, healthy, whole_within
 from .truth import Delivery, Truth, TruthFile
 from .wire import (
     HOST,
@@ -25,6 +24,62 @@ from .wire import (
     refuse,
     send_script,
 )
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, or one connection that ended without a request.
+
+    A connection without a request has no `number`, `method` and `path` (None). `number` counts
+    requests from 1, `connection` counts TCP connections from 1; `time` is UTC. `path` has its
+    query. `authorization`: the request had such a header, whose value is not recorded. `status`
+    stays None without a whole status line. `orders` are the numbers of the orders taken out, None
+    for an order without a readable number. `body_bytes` is the length of the healthy body,
+    `sent_bytes` the length of the body that the fault lets out, later the length really sent.
+    `kind` is the purpose of the call, such as `list` or `token`, if the profile knows it.
+    """
+
+    number: int | None
+    connection: int
+    time: str
+    method: str | None = None
+    path: str | None = None
+    authorization: bool = False
+    status: int | None = None
+    fault: str | None = None
+    consumed: bool = False
+    orders: tuple[str | None, ...] = ()
+    body_bytes: int = 0
+    sent_bytes: int = 0
+    kind: str | None = None
+
+
+class CallLog:
+    """The calls so far, in memory and, with a path, as JSON lines added to a file.
+
+    The caller serialises access.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._file: TextIO | None = None
+
+    def open(self, path: Path | None) -> None:
+        """Open the file, if there is a path: OSError when it cannot be written."""
+        self._file = None if path is None else path.open("a", encoding="utf-8")
+
+    def add(self, call: Call) -> None:
+        """Keep `call`; its line is in the file when this returns."""
+        self.calls.append(call)
+        if self._file is not None:
+            self._file.write(json.dumps(asdict(call), ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
 
 NOT_ASKED = Response(200, b"")
 
@@ -70,7 +125,7 @@ class Simulator:
         self._shop = profile if isinstance(profile, StatefulShop) else None
         self._truth = Truth(profile.name, profile.seed, self._shop)
         self._requests = 0
-        self._log: CallLog | None = None
+        self._log = CallLog()
         self._truth_file: TruthFile | None = None
         self._listener: Listener | None = None
 
@@ -83,7 +138,7 @@ class Simulator:
     def calls(self) -> list[Call]:
         """All calls so far, and all connections without a request (those have no `number`)."""
         with self._lock:
-            return [] if self._log is None else list(self._log.calls)
+            return list(self._log.calls)
 
     @property
     def requests(self) -> list[Call]:
@@ -107,7 +162,7 @@ class Simulator:
         """Begin to listen; only once."""
         self._listener = Listener(self._port, self._serve)
         try:
-            self._log = CallLog(self._log_path)
+            self._log.open(self._log_path)
             if self._truth_path is not None:
                 self._truth_file = TruthFile(self._truth_path, self._truth)
         except OSError:
@@ -145,8 +200,7 @@ class Simulator:
     def _close_files(self) -> None:
         if self._truth_file is not None:
             self._truth_file.write()
-        if self._log is not None:
-            self._log.close()
+        self._log.close()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         """Respond to the requests of one connection in turn."""
@@ -224,7 +278,7 @@ class Simulator:
         )
         self._truth.add(delivery)
         self._update_truth()
-        self._add_to_log(call)
+        self._log.add(call)
         return Exchange(call, script, delivery, response.spans)
 
     def _answer(self, request: Request, switch: Switch | None) -> Response:
@@ -236,10 +290,6 @@ class Simulator:
 
     def _record(self, call: Call) -> None:
         with self._lock:
-            self._add_to_log(call)
-
-    def _add_to_log(self, call: Call) -> None:
-        if self._log is not None:
             self._log.add(call)
 
     def _update_truth(self) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from .faults import Script
 from .profile import Request
-from .script import Script
 
 LONGEST_LINE = 65_536
 TLS_HANDSHAKE = b"\x16"

@@ -1,6 +1,8 @@
-"""Orders that can change, independent of any platform's JSON."""
+"""Orders that can change, independent of any platform's JSON, and the odd ones of every shop."""
+# ruff: noqa: RUF001 - look-alike letters are the point of some SKUs
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -84,3 +86,107 @@ class StoreOrder:
             sku = sku_key(line.sku)
             items[sku] = items.get(sku, 0) + line.pieces(which)
         return items
+
+
+LONG = 60
+"""Lines of the longest order: more than any platform nests by default."""
+
+
+def _lines(order: StoreOrder, skus: Iterable[str | None]) -> None:
+    order.lines = [
+        StoreLine(order.key * 1000 + place, sku, place % 3 + 1, place % 3 + 1, 1999)
+        for place, sku in enumerate(skus)
+    ]
+
+
+def _selling(*skus: str | None) -> Callable[[StoreOrder], None]:
+    """Let an order have one line for each of these SKUs."""
+    return lambda order: _lines(order, skus)
+
+
+def _no_address(order: StoreOrder) -> None:
+    order.address = None
+
+
+def _blank_address(order: StoreOrder) -> None:
+    order.address = Address("", "", " ", "", None, "")
+    order.city = None
+
+
+def _entities(order: StoreOrder) -> None:
+    _lines(order, ["A&amp;B", "A&B", "<b>bold</b>", "5&quot; nail"])
+    order.address = Address("GB", "1 &lt;High&gt; St", None, "Marks &amp; Spencer", "N1 9GU", None)
+
+
+def _cancelled(order: StoreOrder) -> None:
+    order.state = "cancelled"
+    for line in order.lines:
+        line.current = 0
+
+
+def _removed_line(order: StoreOrder) -> None:
+    _lines(order, ["KEPT-1", "REMOVED-1", "FEWER-1"])
+    order.lines[1].current = 0
+    order.lines[2].current -= 1
+
+
+def _refunded(order: StoreOrder) -> None:
+    _lines(order, ["REFUNDED-1", "REFUNDED-2"])
+    order.refunded = order.lines[0].cents
+
+
+def _closed(order: StoreOrder) -> None:
+    order.closed = True
+
+
+def _digital(order: StoreOrder) -> None:
+    _lines(order, ["E-BOOK-1"])
+    order.address = None
+    order.marks.add("digital")
+
+
+ODDITIES: dict[str, Callable[[StoreOrder], None]] = {
+    "no-lines": _selling(),
+    "long": lambda order: _lines(order, [f"LONG-{place % 55:02d}" for place in range(LONG)]),
+    "repeated-sku": _selling("TWICE-1", "ONCE-1", "TWICE-1", "TWICE-1"),
+    "no-sku": _selling(None, "", "  ", "WITH-1"),
+    "only-no-sku": _selling(None),
+    "like-numbers": _selling("00123", "123", "1E5", "1e5", "1,5", "-0"),
+    "like-words": _selling("NULL", "null", "None", "NaN", "true"),
+    "blanks": _selling("TRAIL", "TRAIL ", " TRAIL", "TRAIL\u00a0"),
+    "letters": _selling("Caf\u00e9-1", "Cafe\u0301-1", "abc-1", "ABC-1", "ÉTUI-α", "茶-250g"),
+    "beyond": _selling("\U0001f9e6-SOCK", 'quo"te', "back\\slash", "new\nline", "'; DROP TABLE x;"),
+    "entities": _entities,
+    "no-address": _no_address,
+    "blank-address": _blank_address,
+    "digital": _digital,
+    "cancelled": _cancelled,
+    "removed-line": _removed_line,
+    "refunded": _refunded,
+    "closed": _closed,
+}
+"""Kinds of odd orders, each with the function that makes an ordinary order odd."""
+
+
+def in_state(state: str) -> Callable[[StoreOrder], None]:
+    """Return a function that makes an ordinary order a cart, a draft or a test."""
+
+    def make(order: StoreOrder) -> None:
+        order.state = state  # type: ignore[assignment]
+        if state != "test":
+            order.placed = None
+
+    return make
+
+
+def without_nul(address: Address | None) -> Address | None:
+    """Return an address without U+0000 and with single blanks in names, as databases hold it."""
+    if address is None:
+        return None
+    name = " ".join((address.name or "").split()) or None
+    return Address(*(each and each.replace("\0", "") for each in address._replace(name=name)))
+
+
+def copied(order: StoreOrder) -> StoreOrder:
+    """Return a copy that later changes leave alone."""
+    return replace(order, lines=[replace(line) for line in order.lines], marks=set(order.marks))

@@ -8,8 +8,17 @@ from typing import Any, NamedTuple
 
 from orderpull.simulator.maker import OrderMaker
 
-from .oddities import ODDITIES, copied, in_state, without_nul
-from .order import ASIDE, Quantity, State, StoreLine, StoreOrder
+from .order import (
+    ASIDE,
+    ODDITIES,
+    Quantity,
+    State,
+    StoreLine,
+    StoreOrder,
+    copied,
+    in_state,
+    without_nul,
+)
 from .times import Clock, cut
 
 DAYS = 30

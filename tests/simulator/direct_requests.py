@@ -1,4 +1,4 @@
-"""Asks a platform without a network, and counts its orders a second time from its JSON."""
+"""Requests to a platform without a network, and a second count of the orders in its JSON."""
 
 from __future__ import annotations
 
