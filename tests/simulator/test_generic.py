@@ -22,7 +22,7 @@ from orderpull.simulator.shop import (
 from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.selecting import unpacked
 
-from .asking import ask, basic, blank, got, items
+from .direct_requests import ask, basic, blank, got, items
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response
