@@ -72,9 +72,9 @@ def _shown(field: msgspec.structs.FieldInfo) -> str:
 
 
 def told(text: str) -> dict[str, str]:
-    """Each key of a table in the docs and its default; "the API file's" is none of its own."""
+    """Each key of a table in the docs and its default; a blank and "the API file's" are none of its own."""
     found = {row["key"]: row["default"] for row in rows(text)}
-    return {k: "none" if v == "the API file's" else v for k, v in found.items()}
+    return {k: "none" if v in {"", "the API file's"} else v for k, v in found.items()}
 
 
 @pytest.mark.parametrize("block", BLOCKS)
