@@ -35,7 +35,8 @@ base_url = "{url}"
 def show_demo(folder: Path | None, orders: int) -> int:
     """Run the demo in *folder* (None: a new temporary one), and return the exit code."""
     console = stdout()
-    home = _home(folder)
+    home = (folder or Path(tempfile.mkdtemp(prefix="orderpull-demo-"))).absolute()
+    home.mkdir(parents=True, exist_ok=True)
     shop = SkubanaAssessment(orders=orders, seed=SEED, per_call=100, malformed=MALFORMED)
     console.print(
         f"[bold]1.[/] A simulated shop hands out {orders:,} orders, each only once; "
@@ -61,13 +62,6 @@ def show_demo(folder: Path | None, orders: int) -> int:
     show_rejects(open_rejects(settings), console)
     _show_next_steps(home, console)
     return 0
-
-
-def _home(folder: Path | None) -> Path:
-    if folder is None:
-        return Path(tempfile.mkdtemp(prefix="orderpull-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.absolute()
 
 
 def _settings(home: Path, url: str, orders: int) -> Settings:

@@ -1,6 +1,7 @@
 """Load one source's landed pages in bounded batches, one transaction each."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -195,7 +196,7 @@ class PageLoader:
             counted=counted,
             ignore_changes=self.source.settings.on_change == "ignore",
             state=replace(after, loads=self.state.loads + 1),
-            record=self.run.copy(),
+            record=deepcopy(self.run),
             keep_address=self.source.settings.keep_address,
         )
         plan = self.loader.plan_merge(batch)

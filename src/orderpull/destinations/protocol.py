@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -89,10 +89,6 @@ class RunRecord:
     accepted_rejects: bool = False
     batches: int = 0
     error: str | None = None
-
-    def copy(self) -> "RunRecord":
-        """Return an independent copy."""
-        return replace(self, counts=replace(self.counts))
 
     def assign(self, other: "RunRecord") -> None:
         """Set every field to the value of *other*."""

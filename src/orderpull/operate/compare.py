@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from orderpull.destinations.protocol import Reader
@@ -132,7 +133,7 @@ def _compared(table: Table, origin: Reader, target: Reader, source: str) -> Tabl
     columns = _COLUMNS[table]
     names = [column.name for column in columns]
     key = [name for name in table.key if name != "source"]
-    query = _rows_of(table, names, key, source)
+    query = rows_by_key(table, names, [source])
     hashes, counts = (hashlib.sha256(), hashlib.sha256()), [0, 0]
     differing, named, more = 0, list[str](), False
     rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, key))
@@ -153,19 +154,20 @@ def _compared(table: Table, origin: Reader, target: Reader, source: str) -> Tabl
     return TableComparison(source, table.name, ours, theirs, differing, tuple(named), more)
 
 
-def _rows_of(
-    table: Table, names: Sequence[str], key: Sequence[str], source: str
-) -> "sa.Select[Any]":
-    """Select the columns *names* of *table* for one source, in byte order of *key*."""
+def rows_by_key(table: Table, names: Sequence[str], sources: Sequence[str]) -> "sa.Select[Any]":
+    """Select the columns *names* of *table*, in byte order of its key.
+
+    :param sources: only rows of these sources; empty for all.
+    """
     import sqlalchemy as sa
 
     from orderpull.answers.tables import TABLE, in_bytes
 
     columns = TABLE[table.name].c
     types = {column.name: column.type for column in table.columns}
-    order = [in_bytes(columns[k]) if types[k] == "text" else columns[k] for k in key]
-    query = sa.select(*(columns[name] for name in names))
-    return query.where(columns.source == source).order_by(*order)
+    order = [in_bytes(columns[k]) if types[k] == "text" else columns[k] for k in table.key]
+    query = sa.select(*(columns[name] for name in names)).order_by(*order)
+    return query.where(columns.source.in_(sources)) if sources else query
 
 
 def _key(names: Sequence[str], key: Sequence[str]) -> Callable[[Row], Row]:
@@ -196,27 +198,22 @@ def _merged(
 def _pages(origin: Reader, target: Reader, source: str) -> MissingPages | None:
     """Return the pages that one side has not loaded with the same bytes; None if both have all."""
     names = ("page", "sha256")
-    query = _rows_of(LEDGER_PAGE, names, ("page",), source)
-    ranges: tuple[list[list[int]], list[list[int]]] = ([], [])
+    query = rows_by_key(LEDGER_PAGE, names, [source])
+    missing: tuple[list[int], list[int]] = ([], [])
     for one, other in _merged(
         origin.query(query).rows, target.query(query).rows, _key(names, names)
     ):
         if one is None and other is not None:
-            _extend(ranges[0], other[0])
+            missing[0].append(other[0])
         elif other is None and one is not None:
-            _extend(ranges[1], one[0])
-    if not any(ranges):
+            missing[1].append(one[0])
+    if not any(missing):
         return None
-    return MissingPages(source, *(", ".join(map(_range, each)) for each in ranges))
+    return MissingPages(source, *map(_ranges, missing))
 
 
-def _extend(ranges: list[list[int]], page: int) -> None:
-    if ranges and ranges[-1][1] == page - 1:
-        ranges[-1][1] = page
-    else:
-        ranges.append([page, page])
-
-
-def _range(pages: Sequence[int]) -> str:
-    first, last = pages
-    return str(first) if first == last else f"{first}-{last}"
+def _ranges(pages: list[int]) -> str:
+    """Format ascending *pages* as ranges: ``3-7, 9``."""
+    groups = groupby(enumerate(pages), lambda pair: pair[1] - pair[0])
+    runs = [[page for _, page in group] for _, group in groups]
+    return ", ".join(f"{run[0]}-{run[-1]}" if run[1:] else str(run[0]) for run in runs)

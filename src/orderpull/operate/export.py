@@ -18,6 +18,7 @@ from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
 from orderpull.landing.files import sync_folder
 from orderpull.model import DATA_TABLES, VIEWS, Table
+from orderpull.operate.compare import rows_by_key
 from orderpull.operate.query import VIEW_COLUMNS
 from orderpull.settings import Settings
 from orderpull.sqltext import literal
@@ -69,7 +70,11 @@ def export(
     """
     if sources:
         settings.chosen(sources)
-    queries = _queries(_names(tables, answers=answers), sources)
+    by_name = {table.name: table for table in DATA_TABLES}
+    queries = {
+        name: _of_table(by_name[name], sources) if name in by_name else _of_answer(name, sources)
+        for name in _names(tables, answers=answers)
+    }
     files = {name: folder / f"{name}.{kind}" for name in queries}
     existing = [file.name for file in files.values() if file.exists()]
     if existing and not force:
@@ -101,28 +106,9 @@ def _names(tables: Sequence[str], *, answers: bool) -> list[str]:
     return [name for name in all_names if name in selected]
 
 
-def _queries(
-    names: Sequence[str], sources: Sequence[str]
-) -> "dict[str, tuple[sa.Select[Any], dict[str, str]]]":
-    """Return for each table its query, and the DuckDB types of its columns."""
-    tables = {table.name: table for table in DATA_TABLES}
-    return {
-        name: _of_table(tables[name], sources) if name in tables else _of_answer(name, sources)
-        for name in names
-    }
-
-
 def _of_table(table: Table, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":
-    import sqlalchemy as sa
-
-    from orderpull.answers.tables import TABLE, in_bytes
-
-    columns = TABLE[table.name].c
-    query = sa.select(*columns)
-    if sources:
-        query = query.where(columns.source.in_(sources))
-    query = query.order_by(*(in_bytes(columns[name]) for name in table.key))
-    return query, {column.name: _TYPES[column.type] for column in table.columns}
+    types = {column.name: _TYPES[column.type] for column in table.columns}
+    return rows_by_key(table, table.names, sources), types
 
 
 def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict[str, str]]":

@@ -87,7 +87,14 @@ class Login:
         self.name = name
         self.endpoint = Endpoint(name, source, api)
         self.authenticator = self.endpoint.authenticator
-        self._check()
+        if source.token is not None:
+            raise SettingsError(
+                f"[sources.{name}] has a token, which is all its API needs.", "No login is needed."
+            )
+        spec = self.authenticator.spec
+        if spec.token is None or spec.token.grant != "authorization_code":
+            how = "signs in by itself" if spec.token else "needs a token at most"
+            raise SettingsError(f"[sources.{name}] {how}.", "No login is needed.")
         self.landing = open_landing(settings.landing, settings.folder).source(name)
         self.landing.prepare()
         self.authenticator.use_store(self.landing)
@@ -124,18 +131,6 @@ class Login:
                 self.authenticator.exchange_code(query["code"], self.redirect_uri)
         except SourceError as error:
             raise self.endpoint.with_source(error) from None
-
-    def _check(self) -> None:
-        """Check that the source has a login. :raises SettingsError: it has not."""
-        spec, source = self.authenticator.spec, self.endpoint.settings
-        where = f"[sources.{self.name}]"
-        if source.token is not None:
-            raise SettingsError(
-                f"{where} has a token, which is all its API needs.", "No login is needed."
-            )
-        if spec.token is None or spec.token.grant != "authorization_code":
-            how = "signs in by itself" if spec.token else "needs a token at most"
-            raise SettingsError(f"{where} {how}.", "No login is needed.")
 
 
 class CallbackServer(ThreadingHTTPServer):

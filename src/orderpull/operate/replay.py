@@ -140,7 +140,12 @@ def replay_into(
     target = _with_destination(settings, url)
     pipeline = Pipeline(target, sources, command="replay", detached=True, **options)
     _refuse_same(settings, pipeline.destination)
-    _refuse_empty(pipeline)
+    if not any(pipeline.landing_of(name).pages() for name in pipeline.sources):
+        raise LandingError(
+            f"{pipeline.landing} holds no page of {', '.join(pipeline.sources)}: there is nothing "
+            "to rebuild from.",
+            "Check landing.url, or restore the landing from its backup.",
+        )
     rebuilt = Rebuilt(str(pipeline.destination), pipeline.timed(pipeline.load))
     for error in rebuilt.errors:
         if isinstance(error, RejectLimitExceeded):
@@ -195,13 +200,4 @@ def _refuse_same(settings: Settings, target: Destination) -> None:
         raise UsageError(
             f"{target} is the warehouse that orderpull.toml names.",
             "Name another one; `orderpull replay` without --into reloads this one.",
-        )
-
-
-def _refuse_empty(pipeline: Pipeline) -> None:
-    if not any(pipeline.landing_of(name).pages() for name in pipeline.sources):
-        raise LandingError(
-            f"{pipeline.landing} holds no page of {', '.join(pipeline.sources)}: there is nothing "
-            "to rebuild from.",
-            "Check landing.url, or restore the landing from its backup.",
         )

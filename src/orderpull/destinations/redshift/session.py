@@ -30,7 +30,7 @@ from orderpull.destinations.redshift.errors import (
     refused,
     unreachable,
 )
-from orderpull.destinations.redshift.stage import RedshiftStage, parquet
+from orderpull.destinations.redshift.stage import RedshiftStage, StageFiles, parquet
 from orderpull.destinations.server import ServerDestination
 from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import StatementRejected
@@ -85,7 +85,7 @@ class RedshiftSession(ServerSession):
         self.where = where
         self.stage = stage
         self.connection = self._connect(address)
-        self.files = stage.session()
+        self.files = StageFiles(stage)
         self._set_statement_timeout(settings.timeout)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:

@@ -59,10 +59,6 @@ class RedshiftStage:
         self.bucket = Bucket(store, name, prefix, _ERROR_CONTEXT)
         self.leftover_after = settings.timeout + _MARGIN
 
-    def session(self) -> "StageFiles":
-        """A folder for a new session, with the seconds after which its files are unused."""
-        return StageFiles(self.bucket, f"{uuid.uuid4().hex}-{ceil(self.leftover_after)}/")
-
     def sweep(self) -> None:
         """Delete files of killed runs that are older than their own ``COPY`` may take.
 
@@ -76,11 +72,14 @@ class RedshiftStage:
 
 
 class StageFiles:
-    """The files of one session, in *folder* of *bucket*."""
+    """The files of one session, in a folder of its own.
 
-    def __init__(self, bucket: Bucket, folder: str) -> None:
-        self.bucket = bucket
-        self.folder = folder
+    The folder's name holds the seconds after which its files are unused.
+    """
+
+    def __init__(self, stage: RedshiftStage) -> None:
+        self.bucket = stage.bucket
+        self.folder = f"{uuid.uuid4().hex}-{ceil(stage.leftover_after)}/"
         self._put: list[str] = []
 
     def put(self, name: str, parts: Sequence[Path]) -> str:
