@@ -61,7 +61,7 @@ QUERIES = [
 def test_programs_get_what_files_hold(shut: str, name: str, query: str) -> None:
     """Row by row the same as the CSV file of the same question."""
     used = {
-        each.name for address in ENDPOINTS if address.path == name for each in address.parameters
+        each["name"] for address in ENDPOINTS if address.path == name for each in address.parameters
     }
     asked = "&".join(
         part for part in query.lstrip("?").split("&") if part.partition("=")[0] in used
@@ -193,8 +193,8 @@ def test_the_docs_name_every_address_and_what_it_asks() -> None:
     assert list(told) == PATHS
     for address in ENDPOINTS:
         row = told[f"/api/{address.path}"]
-        names = [each.name for each in address.parameters]
-        chosen = [each.name for each in FILTERS]
+        names = [each["name"] for each in address.parameters]
+        chosen = [each["name"] for each in FILTERS]
         if set(chosen) <= set(names):
             names = [name for name in names if name not in chosen]
         assert (row["answers"], re.findall(r"\w+", row["asks"])) == (address.summary, names)

@@ -231,7 +231,7 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
     """Pages together are the whole, each row once, newest first."""
     question = Question(countries=("DE", None))
     lines = recounted(shop, question)
-    where = question.filter(TODAY, BERLIN)
+    where = question.filter(question.days(TODAY), BERLIN)
     with shop.destination.reader() as reader:
         queries = QueryContext(reader, question, TODAY, BERLIN).queries_for(where)
         for sku in SKUS:

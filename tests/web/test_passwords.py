@@ -10,10 +10,10 @@ from orderpull import parse_settings
 from orderpull.cli import main
 from orderpull.errors import SettingsError
 from orderpull.operate.setup import with_origins
-from orderpull.web import login_throttle, sessions
+from orderpull.web import auth, login_throttle
+from orderpull.web.auth import Sessions
 from orderpull.web.login_throttle import FREE_ATTEMPTS, LoginThrottle
 from orderpull.web.passwords import hash_password, verify_password
-from orderpull.web.sessions import Sessions
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_a_session_ends_by_time_by_leaving_and_with_its_process() -> None:
     kept.revoke(one)
     assert not kept.is_valid(one)
     assert kept.is_valid(two)
-    clock.at += sessions.SESSION_SECONDS
+    clock.at += auth.SESSION_SECONDS
     assert not kept.is_valid(two)
 
 
@@ -122,7 +122,7 @@ def test_a_session_cannot_be_made_or_changed() -> None:
 def test_sessions_that_were_left_stay_left_where_there_are_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "MAX_REVOKED", 3)
+    monkeypatch.setattr(auth, "MAX_REVOKED", 3)
     clock = Clock()
     kept = Sessions(clock)
     left = [kept.create() for _ in range(5)]

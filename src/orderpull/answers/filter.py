@@ -37,15 +37,8 @@ class Filter:
             conditions.append(HEADER.c.ordered_at >= self.since)
         if self.until is not None:
             conditions.append(HEADER.c.ordered_at < self.until)
-        if self.countries:
-            conditions.append(self._country_condition())
-        return conditions
-
-    def _country_condition(self) -> sa.ColumnElement[bool]:
         names = [country for country in self.countries if country is not None]
-        alternatives: list[sa.ColumnElement[bool]] = []
-        if names:
-            alternatives.append(ADDRESS.c.country.in_(names))
+        countries = [ADDRESS.c.country.in_(names)] if names else []
         if None in self.countries:
-            alternatives.append(ADDRESS.c.country.is_(None))
-        return sa.or_(*alternatives)
+            countries.append(ADDRESS.c.country.is_(None))
+        return [*conditions, sa.or_(*countries)] if countries else conditions

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orderpull import clock
-from orderpull.answers.csv import escape_formula
 
 if TYPE_CHECKING:
     from orderpull.answers.choose import Reader
     from orderpull.answers.filter import Filter
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,10 @@ def _by_size(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sort *rows*: countries by the quantity of their best-selling SKU, then by rank."""
     best = {row["country"]: row["quantity"] for row in rows if row["rank"] == 1}
     return sorted(rows, key=lambda row: (-best[row["country"]], row["country"] or "", row["rank"]))
+
+
+def escape_formula(value: object) -> object:
+    """*value*, with ``'`` before a text that a spreadsheet would compute as a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value
+    return value

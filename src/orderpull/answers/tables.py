@@ -7,7 +7,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from orderpull.model import TABLES, Table
+from orderpull.model import TABLES
 
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     "text": sa.Text,
@@ -27,22 +27,18 @@ def metadata(*, keys: bool, sizes: bool = False) -> sa.MetaData:
     """
     tables = sa.MetaData()
     for table in TABLES:
-        _declare(table, tables, keys=keys, sizes=sizes)
+        columns = [
+            sa.Column(
+                column.name,
+                sa.String(column.size) if sizes and column.size else _TYPES[column.type],
+                primary_key=keys and column.name in table.key,
+                autoincrement=False,
+                nullable=bool(table.key) and column.name not in table.key,
+            )
+            for column in table.columns
+        ]
+        sa.Table(table.name, tables, *columns)
     return tables
-
-
-def _declare(table: Table, into: sa.MetaData, *, keys: bool, sizes: bool) -> sa.Table:
-    columns = [
-        sa.Column(
-            column.name,
-            sa.String(column.size) if sizes and column.size else _TYPES[column.type],
-            primary_key=keys and column.name in table.key,
-            autoincrement=False,
-            nullable=bool(table.key) and column.name not in table.key,
-        )
-        for column in table.columns
-    ]
-    return sa.Table(table.name, into, *columns)
 
 
 class in_bytes(FunctionElement[str]):  # noqa: N801 - named like the SQL function it stands for

@@ -1,6 +1,6 @@
 """The command ``orderpull report``."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import click
 
@@ -43,15 +43,8 @@ def report(
         from orderpull.terminal.console import stdout
         from orderpull.terminal.report import show_report
 
-        filters = _filters_text(country, source, first, last)
+        parts = [", ".join(country).upper(), ", ".join(source)]
+        parts += [f"since {first}" if first else "", f"until {last}" if last else ""]
+        filters = ", ".join(part for part in parts if part)
+        filters = f" - {filters}" if filters else ""
         show_report(answers, stdout(), settings.report.timezone, filters)
-
-
-def _filters_text(
-    country: tuple[str, ...], source: tuple[str, ...], since: date | None, until: date | None
-) -> str:
-    """Describe the filters: `` - DE, since 2026-01-01``."""
-    parts = [", ".join(country).upper(), ", ".join(source)]
-    parts += [f"since {since}" if since else "", f"until {until}" if until else ""]
-    text = ", ".join(part for part in parts if part)
-    return f" - {text}" if text else ""

@@ -46,14 +46,15 @@ TEXTS: Schema = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MAX_
 DAY: Schema = {"type": "string", "format": "date"}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A query parameter. :param schema: its JSON Schema."""
-
-    name: str
-    description: str
-    schema: Schema
-    required: bool = False
+def parameter(name: str, description: str, schema: Schema, *, required: bool = False) -> Schema:
+    """A query parameter of OpenAPI. :param schema: its JSON Schema."""
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "required": required,
+        "schema": schema,
+    }
 
 
 def enum(*choices: str) -> Schema:
@@ -67,25 +68,25 @@ def integer(maximum: int, default: int) -> Schema:
 
 
 FILTERS = (
-    Parameter(
+    parameter(
         "country",
         "Only this country, by its code; repeatable. `(no country)`: orders without a country.",
         TEXTS,
     ),
-    Parameter("source", "Only this source; repeatable.", TEXTS),
-    Parameter("period", "Only this period.", enum(*PERIODS, CUSTOM)),
-    Parameter(
+    parameter("source", "Only this source; repeatable.", TEXTS),
+    parameter("period", "Only this period.", enum(*PERIODS, CUSTOM)),
+    parameter(
         "since", f"First day, instead of a period; from {EARLIEST}, in `report.timezone`.", DAY
     ),
-    Parameter("until", f"Last day, instead of a period; until {LATEST}, not before since.", DAY),
+    parameter("until", f"Last day, instead of a period; until {LATEST}, not before since.", DAY),
 )
 SOURCE = (FILTERS[1],)
-TOP = Parameter("top", "Number of SKUs.", integer(MAX_TOP, DEFAULT_TOP))
-SEARCH = Parameter("q", "Only SKUs that contain this text.", TEXT)
-SKU = Parameter("sku", "The SKU.", TEXT, required=True)
-STEP = Parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
-MEASURE = Parameter("show", "Measure that countries are ranked by.", enum(*MEASURES))
-PAGE = Parameter("page", f"Page of {answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
+TOP = parameter("top", "Number of SKUs.", integer(MAX_TOP, DEFAULT_TOP))
+SEARCH = parameter("q", "Only SKUs that contain this text.", TEXT)
+SKU = parameter("sku", "The SKU.", TEXT, required=True)
+STEP = parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
+MEASURE = parameter("show", "Measure that countries are ranked by.", enum(*MEASURES))
+PAGE = parameter("page", f"Page of {answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
 PAGE_PARAMETERS = frozenset({"theme", "was", "every"})
 """Parameters of the web pages. The API accepts and ignores them."""
 
@@ -101,14 +102,8 @@ class Endpoint:
     path: str
     summary: str
     read: Callable[..., Struct]
-    parameters: Sequence[Parameter] = FILTERS
+    parameters: Sequence[Schema] = FILTERS
     cached: bool = True
-
-    @property
-    def shape(self) -> type[Struct]:
-        """Shape of the answer."""
-        shape: type[Struct] = get_type_hints(self.read)["return"]
-        return shape
 
 
 ENDPOINTS = (
@@ -131,7 +126,7 @@ ENDPOINTS = (
 """All endpoints under ``/api/``, except the description."""
 
 KNOWN_PARAMETERS = PAGE_PARAMETERS | {
-    each.name for endpoint in ENDPOINTS for each in endpoint.parameters
+    each["name"] for endpoint in ENDPOINTS for each in endpoint.parameters
 }
 
 
@@ -141,7 +136,8 @@ def routes(queries: CachedQueries) -> list[Route]:
         Route(f"/api/{endpoint.path}", _handler(queries, endpoint), name=endpoint.path)
         for endpoint in ENDPOINTS
     ]
-    return [*endpoints, Route("/api/openapi.json", _openapi_handler())]
+    description = msgspec.json.encode(openapi())
+    return [*endpoints, Route("/api/openapi.json", lambda request: _json(request, description))]
 
 
 def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], Response]:
@@ -155,11 +151,6 @@ def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], 
     return answer
 
 
-def _openapi_handler() -> Callable[[Request], Response]:
-    text = msgspec.json.encode(openapi())
-    return lambda request: _json(request, text)
-
-
 def _json(request: Request, body: bytes) -> Response:
     """JSON response with an ETag, or 304 Not Modified."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -169,7 +160,7 @@ def _json(request: Request, body: bytes) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def validate(params: Params, parameters: Sequence[Parameter]) -> None:
+def validate(params: Params, parameters: Sequence[Schema]) -> None:
     """Check a query string by the description. A misspelt filter must not be ignored.
 
     :raises UsageError: a parameter is unknown, missing, empty, malformed, or repeated too often.
@@ -180,15 +171,16 @@ def validate(params: Params, parameters: Sequence[Parameter]) -> None:
             hint = f"Did you mean {near[0]}?" if near else "See /api/openapi.json."
             raise UsageError("The address has an unknown parameter.", hint)
     for each in parameters:
-        values = [value for name, value in params if name == each.name]
-        if each.required and not values:
-            raise UsageError(f"The address lacks the parameter {each.name}.")
-        most = each.schema.get("maxItems", 1)
+        key, schema = each["name"], each["schema"]
+        values = [value for name, value in params if name == key]
+        if each["required"] and not values:
+            raise UsageError(f"The address lacks the parameter {key}.")
+        most = schema.get("maxItems", 1)
         if len(values) > most:
             times = "once" if most == 1 else f"{most} times"
-            raise UsageError(f"The parameter {each.name} may occur {times}.")
-        if not all(values) or any(is_malformed(value, each.schema) for value in values):
-            raise UsageError(f"{each.name} has an invalid value.", "See /api/openapi.json.")
+            raise UsageError(f"The parameter {key} may occur {times}.")
+        if not all(values) or any(is_malformed(value, schema) for value in values):
+            raise UsageError(f"{key} has an invalid value.", "See /api/openapi.json.")
 
 
 def is_malformed(value: str, schema: Schema) -> bool:
@@ -202,11 +194,10 @@ def is_malformed(value: str, schema: Schema) -> bool:
 
 def openapi() -> Schema:
     """Describe the API in OpenAPI 3.1."""
-    shapes: list[type[Struct]] = [*(each.shape for each in ENDPOINTS), answers.Problem]
-    references, schemas = msgspec.json.schema_components(
+    shapes = [*(get_type_hints(each.read)["return"] for each in ENDPOINTS), answers.Problem]
+    (*shown, problem), schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )
-    schema_of: dict[type[Struct], Schema] = dict(zip(shapes, references, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -214,7 +205,10 @@ def openapi() -> Schema:
             "version": __version__,
             "description": "The numbers of the web pages, for programs. Times are UTC.",
         },
-        "paths": {f"/api/{each.path}": {"get": _operation(each, schema_of)} for each in ENDPOINTS},
+        "paths": {
+            f"/api/{each.path}": {"get": _operation(each, schema, problem)}
+            for each, schema in zip(ENDPOINTS, shown, strict=True)
+        },
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -223,9 +217,9 @@ def openapi() -> Schema:
     }
 
 
-def _operation(endpoint: Endpoint, schema_of: dict[type[Struct], Schema]) -> Schema:
-    answer = {"application/json": {"schema": schema_of[endpoint.shape]}}
-    problem = {"application/json": {"schema": schema_of[answers.Problem]}}
+def _operation(endpoint: Endpoint, schema: Schema, problem: Schema) -> Schema:
+    answer = {"application/json": {"schema": schema}}
+    content = {"application/json": {"schema": problem}}
     errors = {
         "400": "A parameter is unknown or invalid.",
         "401": "Sign-in is required.",
@@ -235,21 +229,12 @@ def _operation(endpoint: Endpoint, schema_of: dict[type[Struct], Schema]) -> Sch
     return {
         "operationId": endpoint.path,
         "summary": endpoint.summary,
-        "parameters": [
-            {
-                "name": each.name,
-                "in": "query",
-                "description": each.description,
-                "required": each.required,
-                "schema": each.schema,
-            }
-            for each in endpoint.parameters
-        ],
+        "parameters": endpoint.parameters,
         "responses": {
             "200": {"description": "The answer.", "content": answer},
             "304": {"description": "Not modified since the ETag in If-None-Match."},
             **{
-                status: {"description": meaning, "content": problem}
+                status: {"description": meaning, "content": content}
                 for status, meaning in errors.items()
             },
         },

@@ -25,11 +25,11 @@ from orderpull.destinations.protocol import Reader
 from orderpull.errors import DestinationError, OrderpullError, RightMissing, UsageError
 from orderpull.settings import Settings
 from orderpull.web import api, chart
-from orderpull.web.auth import Authenticator
+from orderpull.web.auth import Authenticator, Sessions
 from orderpull.web.cache import CachedQueries, NextPull
 from orderpull.web.csv_export import TABLES, write_table
 from orderpull.web.login import LoginRoutes
-from orderpull.web.metrics import Metrics, MetricsMiddleware
+from orderpull.web.metrics import LedgerCollector, Metrics, MetricsMiddleware
 from orderpull.web.overview import (
     QueryContext,
     page_count,
@@ -41,7 +41,6 @@ from orderpull.web.overview import (
 from orderpull.web.question import Question, read_question
 from orderpull.web.rendering import WEB_FOLDER, Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
-from orderpull.web.sessions import Sessions
 
 PAGE_ROWS = 50
 CSV_MEMORY_BYTES = 4 << 20
@@ -59,7 +58,7 @@ class Pages:
     def overview(self, request: Request) -> Response:
         """Show the three answers, totals, trend and countries."""
         question = _question(request)
-        if request.query_params.get("was") and not _by_htmx(request):
+        if request.query_params.get("was") and request.headers.get("hx-request") != "true":
             return RedirectResponse(question.url(), 303)
         page = self.queries.get(question, read_overview)
         drawing = chart.draw(page.trend, question.measure)
@@ -186,10 +185,6 @@ def _question(request: Request) -> Question:
     return read_question(request.query_params.multi_items())
 
 
-def _by_htmx(request: Request) -> bool:
-    return request.headers.get("hx-request") == "true"
-
-
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         file.seek(0)
@@ -207,7 +202,7 @@ def application(
     """
     metrics, renderer = Metrics(), Renderer()
     queries = CachedQueries(settings, metrics.count_answer, next_pull)
-    metrics.add_ledger(queries)
+    metrics.registry.register(LedgerCollector(queries))
     auth = Authenticator(settings.web, Sessions())
     pages = Pages(queries, renderer, addresses=settings.web.show_addresses)
     login = LoginRoutes(auth, renderer, lambda result: metrics.sign_ins.labels(result).inc())

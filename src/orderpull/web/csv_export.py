@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from msgspec.structs import asdict
 
-from orderpull.answers.csv import escape_formula
+from orderpull.answers.report import escape_formula
 from orderpull.model import NO_COUNTRY
 from orderpull.web import overview
 from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku

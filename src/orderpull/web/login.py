@@ -9,12 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from orderpull.web.auth import Authenticator, session_of
+from orderpull.web.auth import SESSION_SECONDS, Authenticator, session_of
 from orderpull.web.login_throttle import LoginThrottle
 from orderpull.web.passwords import MAX_LENGTH, verify_password
 from orderpull.web.question import Question
 from orderpull.web.rendering import Renderer
-from orderpull.web.sessions import SESSION_SECONDS
 
 log = logging.getLogger("orderpull.web")
 

@@ -7,7 +7,6 @@ data of an order.
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -69,10 +68,6 @@ class Metrics:
         """Count an answer, read from the warehouse or cached."""
         self.answers.labels("read" if was_read else "kept").inc()
 
-    def add_ledger(self, queries: CachedQueries) -> None:
-        """Add the metrics of the ledger that *queries* reads."""
-        self.registry.register(LedgerCollector(queries))
-
     def page(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
         """Answer ``/metrics``."""
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
@@ -115,7 +110,10 @@ def source_gauges(
     for row in freshness.rejects:
         if row["source"] in rejects:
             rejects[row["source"]] += row["rejects"]
-    last = {run["source"]: is_ok(run) for run in freshness.last}
+    last = {
+        run["source"]: not (run["error"] or run["possible_loss"] or run["finished_at"] is None)
+        for run in freshness.last
+    }
     pulled = {name: time for name, time in freshness.pulled.items() if time}
     gauges: dict[str, tuple[str, dict[str, float]]] = {
         "orderpull_source_read_age_seconds": (
@@ -137,11 +135,6 @@ def source_gauges(
         for source, value in values.items():
             family.add_metric((source,), value)
         yield family
-
-
-def is_ok(run: dict[str, Any]) -> int:
-    """1 if *run* finished without an error and without a possible loss; else 0."""
-    return int(not run["error"] and not run["possible_loss"] and run["finished_at"] is not None)
 
 
 class MetricsMiddleware:

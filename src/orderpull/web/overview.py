@@ -14,7 +14,7 @@ from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
 from orderpull.destinations.protocol import Reader
-from orderpull.web.periods import Days, choose_step, sum_by_step
+from orderpull.web.periods import Days, choose_step, days_before, sum_by_step
 from orderpull.web.question import Question
 
 COUNTRIES_SHOWN = 12
@@ -47,8 +47,9 @@ class QueryContext:
         self.reader = reader
         self.question = question
         self.days = question.days(today)
-        self.where = question.filter(today, zone)
-        self.before = question.filter_before(today, zone)
+        self.where = question.filter(self.days, zone)
+        before = days_before(question.period, self.days)
+        self.before = (before, question.filter(before, zone)) if before else None
         self.zone = zone
 
     @property

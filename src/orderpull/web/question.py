@@ -13,7 +13,7 @@ from orderpull.answers.filter import Filter
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
-from orderpull.web.periods import PERIODS, STEPS, Days, days_before, days_of
+from orderpull.web.periods import PERIODS, STEPS, Days, days_of
 
 CUSTOM = "custom"
 MAX_TOP = 200
@@ -62,16 +62,8 @@ class Question:
             return Days(self.since, self.until)
         return days_of(self.period, today)
 
-    def filter(self, today: date, zone: ZoneInfo) -> Filter:
-        """Convert to a filter of the warehouse's orders."""
-        return self._filter(self.days(today), zone)
-
-    def filter_before(self, today: date, zone: ZoneInfo) -> tuple[Days, Filter] | None:
-        """The days to compare with, and their filter; None if there are no such days."""
-        days = days_before(self.period, self.days(today))
-        return (days, self._filter(days, zone)) if days else None
-
-    def _filter(self, days: Days, zone: ZoneInfo) -> Filter:
+    def filter(self, days: Days, zone: ZoneInfo) -> Filter:
+        """Convert to a filter of the warehouse's orders on *days*."""
         return Filter(
             countries=self.countries,
             sources=self.sources,

@@ -83,7 +83,7 @@ class SecurityMiddleware:
     def refusal(self, scope: Scope) -> Response | None:
         """Return the response that refuses a request; None if it may pass."""
         headers, path = Headers(scope=scope), scope["path"]
-        if invalid := _wrong_method(scope) or _too_large(scope):
+        if invalid := _invalid(scope):
             return invalid
         if not self._is_known_host(headers, scope):
             return _error_response(
@@ -112,16 +112,12 @@ class SecurityMiddleware:
         return bool(host) and (is_loopback(host) or host in self.hosts or host == server)
 
 
-def _wrong_method(scope: Scope) -> Response | None:
+def _invalid(scope: Scope) -> Response | None:
     allowed = {"GET", "HEAD"} | ({"POST"} if scope["path"] in POST_PATHS else set())
-    if scope["method"] in allowed:
-        return None
-    response = _error_response(scope, 405, "The pages are read-only.")
-    response.headers["allow"] = "GET, HEAD"
-    return response
-
-
-def _too_large(scope: Scope) -> Response | None:
+    if scope["method"] not in allowed:
+        response = _error_response(scope, 405, "The pages are read-only.")
+        response.headers["allow"] = "GET, HEAD"
+        return response
     if len(scope["query_string"]) > MAX_QUERY_BYTES:
         return _error_response(scope, 414, "The address is too long.")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:

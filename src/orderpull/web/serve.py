@@ -32,7 +32,13 @@ def serve(
     :raises UsageError: other machines can reach *host* without a sign-in, or the port is taken.
     :raises ScheduleBusy: another schedule of these settings runs.
     """
-    refuse_open(settings, host)
+    if not is_loopback(host) and not settings.web.signs_in:
+        raise UsageError(
+            f"The pages have no sign-in, so they are not served at {host or 'every address'}, only "
+            "at 127.0.0.1.",
+            "Set a password, `orderpull password`; or, from another machine, "
+            "ssh -L 8484:127.0.0.1:8484 HOST.",
+        )
     with listen(host, port) as listening:
         server = server_of(settings, host, schedule)
         scheme = "https" if server.config.is_ssl else "http"
@@ -106,21 +112,6 @@ class Server(uvicorn.Server):
             self.schedule.stop(sig)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-
-
-def refuse_open(settings: Settings, host: str) -> None:
-    """Refuse to serve other machines without a sign-in.
-
-    :raises UsageError: *host* is not loopback, and no sign-in is configured.
-    """
-    if is_loopback(host) or settings.web.signs_in:
-        return
-    raise UsageError(
-        f"The pages have no sign-in, so they are not served at {host or 'every address'}, only at "
-        "127.0.0.1.",
-        "Set a password, `orderpull password`; or, from another machine, "
-        "ssh -L 8484:127.0.0.1:8484 HOST.",
-    )
 
 
 def listen(host: str, port: int) -> socket.socket:
