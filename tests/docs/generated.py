@@ -15,7 +15,13 @@ from tests.docs.picture import PICTURE, ROOMS, svg
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "src" / "orderpull"
-INTERNAL = ("orderpull_cursor", "orderpull_schema", "summary_year", "summary_state")
+INTERNAL = (
+    "orderpull_page",
+    "orderpull_cursor",
+    "orderpull_schema",
+    "summary_year",
+    "summary_state",
+)
 """Tables that nobody has to read, and one that is like another: names of columns suffice."""
 _BLOCK = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -40,11 +46,10 @@ def names(text: str) -> list[str]:
 
 def _commands() -> str:
     rows = [
-        f"| `{' '.join(path)}` | {command.get_short_help_str(limit=200)} | {_options(command)} |"
-        for path, command in _leaves(orderpull, ())
+        f"| `{' '.join(words)}` | {command.get_short_help_str(limit=200)} |"
+        for words, command in _leaves(orderpull, ())
     ]
-    head = ("| command | does | options |", "| --- | --- | --- |")
-    return "\n".join((*head, *rows, ""))
+    return "\n".join(("| command | does |", "| --- | --- |", *rows, ""))
 
 
 def _leaves(
@@ -55,28 +60,18 @@ def _leaves(
         for name, below in command.commands.items():
             yield from _leaves(below, (*path, name))
     else:
-        yield path, command
-
-
-def _options(command: click.Command) -> str:
-    """Arguments and options of *command*; those that exclude each other with a slash."""
-    context = click.Context(command)
-    named = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
-    named += [
-        "/".join((option.opts[-1], *option.secondary_opts))
-        for option in command.params
-        if isinstance(option, click.Option) and not option.hidden
-    ]
-    return f"`{' '.join(named)}`" if named else ""
+        context = click.Context(command)
+        arguments = [p for p in command.params if isinstance(p, click.Argument)]
+        yield (*path, *(each.make_metavar(context) for each in arguments)), command
 
 
 def _columns(table: Table) -> str:
     if table.name in INTERNAL:
         return ", ".join(f"`{c.name}`" for c in table.columns) + "\n"
     key = ", ".join(f"`{c.name}`" for c in table.columns if c.name in table.key)
-    rows = [f"| `{c.name}` | {c.type} | {c.meaning} |" for c in table.columns]
+    rows = [f"| `{c.name}` {c.type} | {c.meaning} |" for c in table.columns]
     told = [f"Key: {key}", ""] if key else []
-    return "\n".join((*told, "| column | holds | meaning |", "| --- | --- | --- |", *rows, ""))
+    return "\n".join((*told, "| column | meaning |", "| --- | --- |", *rows, ""))
 
 
 def _sizes() -> str:
