@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from orderpull.errors import SettingsError
 from orderpull.settings import SourceSettings
@@ -16,40 +15,26 @@ END_SECONDS = 5.0
 """Reserve at the end for lease, notes, messages and metrics."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """Remaining time of a function, in seconds."""
+def load_seconds(seconds: float) -> float:
+    """Return the seconds in which a new batch may begin, of the remaining *seconds*."""
+    return seconds - min(LOAD_SECONDS, LOAD_SHARE * seconds)
 
-    seconds: float
 
-    @property
-    def to_load(self) -> float:
-        """Seconds in which a new batch may begin."""
-        return self.seconds - min(LOAD_SECONDS, LOAD_SHARE * self.seconds)
+def request_seconds(seconds: float, until: float, sources: Iterable[SourceSettings]) -> float:
+    """Return the seconds in which a function may send a request.
 
-    def to_run(self, sources: Iterable[SourceSettings]) -> float:
-        """Return the seconds in which a function that also loads may send a request.
-
-        :raises SettingsError: the time is too short for the longest request.
-        """
-        return self._less_a_request(self.to_load, sources)
-
-    def to_pull(self, sources: Iterable[SourceSettings]) -> float:
-        """Return the seconds in which a function that only pulls may send a request.
-
-        :raises SettingsError: the time is too short for the longest request.
-        """
-        return self._less_a_request(self.seconds - END_SECONDS, sources)
-
-    def _less_a_request(self, seconds: float, sources: Iterable[SourceSettings]) -> float:
-        request = max(source.timeout for source in sources)
-        if seconds <= request:
-            raise SettingsError(
-                f"The function has {self.seconds:.0f} s. That is too short for a request of "
-                f"{request:g} s and its load, so no request was sent.",
-                "Raise the function's time-out, or lower sources.NAME.timeout.",
-            )
-        return seconds - request
+    :param seconds: remaining time of the function.
+    :param until: seconds until the last request must have ended.
+    :raises SettingsError: the time is too short for the longest request.
+    """
+    request = max(source.timeout for source in sources)
+    if until <= request:
+        raise SettingsError(
+            f"The function has {seconds:.0f} s. That is too short for a request of "
+            f"{request:g} s and its load, so no request was sent.",
+            "Raise the function's time-out, or lower sources.NAME.timeout.",
+        )
+    return until - request
 
 
 @contextmanager

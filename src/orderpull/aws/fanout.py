@@ -22,7 +22,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from orderpull.aws.deadline import Remaining, stop_after
+from orderpull.aws.deadline import END_SECONDS, request_seconds, stop_after
 from orderpull.aws.metrics import count, is_transient, log, record_pull
 from orderpull.errors import Interrupted, OrderpullError, SettingsError, UsageError
 from orderpull.pipeline import Pipeline
@@ -85,7 +85,7 @@ def dispatch(names: Sequence[str], tick: object) -> dict[str, Any]:
 
 
 def pull_queued(
-    settings: Settings, records: Sequence[Mapping[str, Any]], remaining: Remaining
+    settings: Settings, records: Sequence[Mapping[str, Any]], remaining: float
 ) -> dict[str, Any]:
     """Pull the sources named by *records* of the queue into the landing.
 
@@ -98,7 +98,7 @@ def pull_queued(
         count("FailedSources", 0)
         return {"sources": {}}
     sources = settings.chosen(tuple(messages)).values()
-    with stop_after(remaining.to_pull(sources)) as stop:
+    with stop_after(request_seconds(remaining, remaining - END_SECONDS, sources)) as stop:
         work = Pipeline(settings, messages, stop=stop)
         result = work.timed(work.pull)
     if result.error and not isinstance(result.error, Interrupted):

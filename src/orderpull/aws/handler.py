@@ -17,7 +17,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from orderpull import notify, pipeline
-from orderpull.aws.deadline import Remaining, stop_after
+from orderpull.aws.deadline import load_seconds, request_seconds, stop_after
 from orderpull.aws.fanout import dispatch, pull_queued, split_readable
 from orderpull.aws.metrics import count, log, metrics, record_age, record_load
 from orderpull.aws.settings_source import load_settings
@@ -46,7 +46,7 @@ def handler(event: Event, context: LambdaContext) -> Response:
         # DuckDB spills to the current folder, and Lambda's code folder is read-only.
         os.chdir(tempfile.gettempdir())
     try:
-        response = _do(event, Remaining(context.get_remaining_time_in_millis() / 1000))
+        response = _do(event, context.get_remaining_time_in_millis() / 1000)
     except Exception as error:
         count("FailedRuns", 1)
         if isinstance(error, OrderpullError):
@@ -56,13 +56,13 @@ def handler(event: Event, context: LambdaContext) -> Response:
     return response
 
 
-def _do(event: Event, remaining: Remaining) -> Response:
+def _do(event: Event, remaining: float) -> Response:
     settings = load_settings()
     if "Records" in event:
         return pull_queued(settings, event["Records"], remaining)
     if (task := str(event.get("do", "run"))) == "dispatch":
         return dispatch(_chosen(settings, event), event.get("tick"))
-    tasks: dict[str, Callable[[Settings, list[str], Remaining], RunResult]] = {
+    tasks: dict[str, Callable[[Settings, list[str], float], RunResult]] = {
         "run": run, "load": load
     }  # fmt: skip
     if task not in tasks:
@@ -80,14 +80,15 @@ def _do(event: Event, remaining: Remaining) -> Response:
     return result.as_json() | {"ok": not any(needs_a_person)}
 
 
-def run(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
+def run(settings: Settings, names: list[str], remaining: float) -> RunResult:
     """Pull until it is time to load, then load. The next invocation continues."""
-    with stop_after(remaining.to_run(settings.chosen(tuple(names)).values())) as stop:
+    sources = settings.chosen(tuple(names)).values()
+    with stop_after(request_seconds(remaining, load_seconds(remaining), sources)) as stop:
         work = Pipeline(settings, names, stop=stop)
         return work.timed(work.run)
 
 
-def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResult:
+def load(settings: Settings, names: list[str], remaining: float) -> RunResult:
     """Load the pending pages, source after source. The next invocation continues.
 
     Sources with pending pages come first, so that each one gets its turn.
@@ -95,7 +96,7 @@ def load(settings: Settings, names: list[str], remaining: Remaining) -> RunResul
     readable, unreadable = split_readable(settings, names)
     total = RunResult({name: SourceResult(error=error) for name, error in unreadable.items()})
     names = _pending_first(settings, readable)
-    with stop_after(remaining.to_load) as stop:
+    with stop_after(load_seconds(remaining)) as stop:
         for first in range(0, len(names), LOAD_GROUP):
             if stop.requested:
                 total.error = Interrupted(stop.signal)

@@ -49,11 +49,12 @@ def build(file: Path, *, live: bool | None, as_json: bool, **options: Any) -> No
     extract = None if live is None else not live
     made = make(settings_in_force(), file, extract=extract, **options)
     if as_json:
-        print_json(made.as_json())
+        print_json(asdict(made))
         return
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in made.rows.items())
-    content = f"queries {made.live.host}" if made.live and not made.rows else f"contains {rows}"
-    click.echo(f"{made.file}: {made.size:,} bytes; it {content}.")
+    host = (made.live or "").partition("://")[2]
+    content = f"queries {host}" if host and not made.rows else f"contains {rows}"
+    click.echo(f"{made.file}: {made.bytes:,} bytes; it {content}.")
 
 
 @tableau.command()

@@ -12,7 +12,7 @@ from orderpull.errors import LandingError, OrderpullError
 from orderpull.notify import alerts
 from orderpull.notify.alert_state import AlertState, OpenAlert, open_store
 from orderpull.notify.alerts import WHOLE_RUN, Alert
-from orderpull.notify.sending import Message, send
+from orderpull.notify.sending import Message, send_each
 from orderpull.pipeline import RunResult
 from orderpull.settings import Settings
 
@@ -84,7 +84,11 @@ def _notify(settings: Settings, result: RunResult, state: AlertState) -> None:
     opened, closed = update(state, current, now, settings.notify.failures)
     if opened or closed:
         message = message_of(settings, opened, [(each, before[each.key]) for each in closed])
-        if not send(settings, message, _log):
+        sent = send_each(settings, message)
+        for number, (name, done) in enumerate(sent, start=1):
+            if not done:
+                _log.warning("notification %d of %d (%s) was not sent", number, len(sent), name)
+        if not any(done for _, done in sent):
             raise _NotSent
 
 

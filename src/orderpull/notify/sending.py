@@ -22,19 +22,6 @@ class Message:
     good: bool = False
 
 
-def send(settings: Settings, message: Message, log: logging.Logger) -> bool:
-    """Send *message* to all addresses, and log each failed one by its kind.
-
-    :returns: True if at least one address took the message.
-    :raises SettingsError: apprise is not installed.
-    """
-    sent = send_each(settings, message)
-    for number, (name, done) in enumerate(sent, start=1):
-        if not done:
-            log.warning("notification %d of %d (%s) was not sent", number, len(sent), name)
-    return any(done for _, done in sent)
-
-
 def send_each(settings: Settings, message: Message) -> list[tuple[str, bool]]:
     """Send *message* to all addresses.
 

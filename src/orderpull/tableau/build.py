@@ -5,14 +5,13 @@ import platform
 import shutil
 import sys
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from orderpull.errors import OrderpullError, SettingsError, UsageError
 from orderpull.settings import Settings
-from orderpull.tableau.connection import EXTRACT, LiveConnection, live_connection
+from orderpull.tableau.connection import EXTRACT, live_connection
 from orderpull.tableau.lint import check
 from orderpull.tableau.workbook import Target, workbook
 
@@ -23,21 +22,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A written workbook. :param rows: number of rows by table of its extract."""
+    """A written workbook, as ``tableau build --json`` prints it.
 
-    file: Path
-    size: int
-    live: LiveConnection | None
-    rows: dict[str, int] = field(default_factory=dict)
+    :param bytes: size of the file.
+    :param live: kind and host of the live connection; None for an extract alone.
+    :param rows: number of rows by table of its extract.
+    """
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``tableau build --json`` prints."""
-        return {
-            "file": str(self.file),
-            "bytes": self.size,
-            "live": f"{self.live.kind}://{self.live.host}" if self.live else None,
-            "rows": self.rows,
-        }
+    file: str
+    bytes: int
+    live: str | None
+    rows: dict[str, int]
 
 
 def build(
@@ -81,7 +76,8 @@ def build(
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(file)
-        return Built(file, file.stat().st_size, live, rows)
+        address = f"{live.kind}://{live.host}" if live else None
+        return Built(str(file), file.stat().st_size, address, rows)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be written: {error.strerror or error}.",

@@ -23,10 +23,12 @@ DataType = Literal["string", "integer", "real", "boolean", "date", "datetime"]
 class TypeNames(NamedTuple):
     """Names of a data type.
 
+    :param model: its name in the model of the warehouse.
     :param number: OLE DB's number of the type, as in workbooks saved by Tableau.
     :param sql: its name in the SQL of Tableau's Hyper engine.
     """
 
+    model: str
     number: str
     aggregation: str
     value_type: ValueType
@@ -34,13 +36,14 @@ class TypeNames(NamedTuple):
 
 
 DATA_TYPES: dict[DataType, TypeNames] = {
-    "string": TypeNames("129", "Count", "string", "text"),
-    "integer": TypeNames("20", "Sum", "number", "bigint"),
-    "real": TypeNames("131", "Sum", "number", "double precision"),
-    "boolean": TypeNames("11", "Count", "boolean", "boolean"),
-    "date": TypeNames("133", "Year", "datetime", "date"),
-    "datetime": TypeNames("135", "Year", "datetime", "timestamp"),
+    "string": TypeNames("text", "129", "Count", "string", "text"),
+    "integer": TypeNames("integer", "20", "Sum", "number", "bigint"),
+    "real": TypeNames("money", "131", "Sum", "number", "double precision"),
+    "boolean": TypeNames("boolean", "11", "Count", "boolean", "boolean"),
+    "date": TypeNames("day", "133", "Year", "datetime", "date"),
+    "datetime": TypeNames("time", "135", "Year", "datetime", "timestamp"),
 }
+_BY_MODEL = {names.model: data_type for data_type, names in DATA_TYPES.items()}
 
 TABLES = (ORDER_HEADER, ORDER_ITEM, ORDER_ADDRESS)
 """Tables of the data source. Items and addresses are related to the header, the first one."""
@@ -53,16 +56,6 @@ PERSONAL = frozenset(MASKS[ORDER_ADDRESS.name].hidden)
 
 HIDDEN = PERSONAL | {"order_id", "content_hash", "page", "item_quantity", "country"}
 """Columns hidden from authors of sheets."""
-
-_DATA_TYPES: dict[str, DataType] = {
-    "text": "string",
-    "integer": "integer",
-    "boolean": "boolean",
-    "time": "datetime",
-    "day": "date",
-    "money": "real",
-}
-
 
 WHOLE, CENTS = "n#,##0", "n#,##0.00"
 """Tableau's formats for whole numbers and for numbers with two decimal places."""
@@ -118,7 +111,7 @@ def _fields() -> tuple[Field, ...]:
             fields[column.name + suffix] = Field(
                 column.name + suffix,
                 caption + suffix,
-                _DATA_TYPES[column.type],
+                _BY_MODEL[column.type],
                 measure=column.name in {"quantity", "total", "item_quantity"},
                 number_format={"quantity": WHOLE, "total": CENTS}.get(column.name, ""),
                 hidden=column.name in HIDDEN,

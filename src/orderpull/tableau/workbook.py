@@ -59,6 +59,13 @@ def workbook(
     source = DataSource(live, extract=extract, names=names)
     version = "18.1" if target == "18.1" else "26.1"
     manifest = ("ManifestByVersion",) if target == "2026.1" else _FEATURES
+    # Tableau's schemas require it since 2025.3, and version 18.1 lacks it.
+    explain_data = element(
+        "explain-data",
+        element("explanation-types"),
+        enabled_for_viewer="false",
+        extreme_values_enabled_for_all="false",
+    )
     root = element(
         "workbook",
         element("document-format-change-manifest", map(element, manifest)),
@@ -68,23 +75,13 @@ def workbook(
         element("worksheets", (worksheet(sheet, source) for sheet in SHEETS)),
         element("dashboards", _dashboard(DASHBOARD, source)),
         _windows(DASHBOARD),
-        _explain_data() if target == "2026.1" else [],
+        explain_data if target == "2026.1" else [],
         original_version=version,
         source_build=_BUILD,
         source_platform="win",
         version=version,
     )
     return document(root)
-
-
-def _explain_data() -> ET.Element:
-    """Return an element that Tableau's schemas require since 2025.3, and version 18.1 lacks."""
-    return element(
-        "explain-data",
-        element("explanation-types"),
-        enabled_for_viewer="false",
-        extreme_values_enabled_for_all="false",
-    )
 
 
 def _dashboard(board: Dashboard, source: DataSource) -> ET.Element:
