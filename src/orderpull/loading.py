@@ -110,6 +110,7 @@ class PageLoader:
         for pages in self._batches(waiting):
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]
+            cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
             through = max(self.state.loaded_through, *numbers)
             gaps = tuple(number for number in rest if number < through)
             after = replace(
@@ -117,7 +118,7 @@ class PageLoader:
                 landing=self.landing.identity,
                 loaded_through=through,
                 gaps=gaps,
-                cursor=self._cursor(pages),
+                cursor=cursors[-1] if cursors else self.state.cursor,
             )
             self._load(pages, after, counted=True)
             waiting = rest
@@ -146,10 +147,6 @@ class PageLoader:
             cursor=cursor or self.state.cursor,
             loads=self.state.loads + 1,
         )
-
-    def _cursor(self, pages: Sequence[StagedPage]) -> str | None:
-        cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
-        return cursors[-1] if cursors else self.state.cursor
 
     def _batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
         batch: list[StagedPage] = []

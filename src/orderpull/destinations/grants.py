@@ -26,7 +26,7 @@ from orderpull.model import (
     TABLES,
     VIEWS,
 )
-from orderpull.sqltext import identifier, literal
+from orderpull.sqltext import identifier, literal, quoted
 
 LOADER, READER, SCHEMA = "orders_loader", "orders_reader", "orders"
 """Default names."""
@@ -244,12 +244,12 @@ def _rights(plan: GrantPlan) -> Iterator[str]:
     yield f"REVOKE ALL ON\n{_listed(plan, [*tables, *VIEWS])}\n    FROM {reader};"
     for table in TABLES:
         if table.name in MASKS:
-            columns, name = _columns(table.names), qualified(plan.schema, table.name)
+            columns, name = quoted(table.names), qualified(plan.schema, table.name)
             yield f"REVOKE SELECT ({columns}) ON {name} FROM {reader};"
     whole = [name for name in (*tables, *VIEWS) if name not in masks]
     yield f"GRANT SELECT ON\n{_listed(plan, whole)}\n    TO {reader};"
     for name, mask in masks.items():
-        shown = f"({_columns(mask.shown)})"
+        shown = f"({quoted(mask.shown)})"
         yield f"GRANT SELECT {shown} ON {qualified(plan.schema, name)} TO {reader};"
 
 
@@ -271,10 +271,6 @@ def _check_name(what: str, name: str, longest: int) -> None:
 
 def _listed(plan: GrantPlan, names: Iterable[str]) -> str:
     return ",\n".join(f"    {qualified(plan.schema, name)}" for name in names)
-
-
-def _columns(names: Iterable[str]) -> str:
-    return ", ".join(map(identifier, names))
 
 
 def _tidy(statement: str) -> str:

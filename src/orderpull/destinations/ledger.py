@@ -3,7 +3,7 @@
 The statements are plain enough for every warehouse; ``?`` marks a value.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from orderpull.destinations.protocol import (
 from orderpull.destinations.stage import count_rows, stage_rows
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
 from orderpull.sources.spec.times import parse_time
+from orderpull.sqltext import quoted
 
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[Any]], Rows]
@@ -126,11 +127,6 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
            SELECT reject_key FROM reject SEMI JOIN stored_reject USING (reject_key)
            ANTI JOIN reject_to_delete USING (reject_key)"""
     )
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Column *names*, quoted, with commas: "raw" for example is a keyword of Redshift."""
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _marks(row: Sequence[object]) -> str:

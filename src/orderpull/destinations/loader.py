@@ -13,7 +13,6 @@ import duckdb
 
 from orderpull import clock
 from orderpull.destinations import ledger
-from orderpull.destinations.ledger import quoted
 from orderpull.destinations.merge.changes import (
     DELETES,
     insert_queries,
@@ -42,6 +41,7 @@ from orderpull.model import (
     Column,
     Table,
 )
+from orderpull.sqltext import quoted
 
 # Two lookups instead of one with OR, which would read the whole table each time.
 _STORED = f"""

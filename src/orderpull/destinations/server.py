@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orderpull.destinations.ledger import quoted
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, QueryResult, Reader
 from orderpull.destinations.session import ServerSession, ensure_schema, pending
@@ -19,6 +18,7 @@ from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 from orderpull.errors import DestinationError
 from orderpull.model import LEDGER_SCHEMA, TABLES
+from orderpull.sqltext import quoted
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -137,7 +137,9 @@ def replay_into(
     :raises UsageError: *url* is the warehouse of *settings*.
     :raises LandingError: the landing has no page.
     """
-    target = _with_destination(settings, url)
+    read = parse_settings(f"[destination]\nurl = {json.dumps(url)}\n", Path("--into"))
+    destination = msgspec.structs.replace(settings.destination, url=read.destination.url)
+    target = msgspec.structs.replace(settings, destination=destination)
     pipeline = Pipeline(target, sources, command="replay", detached=True, **options)
     _refuse_same(settings, pipeline.destination)
     if not any(pipeline.landing_of(name).pages() for name in pipeline.sources):
@@ -173,13 +175,6 @@ def _compare(rebuilt: Rebuilt, settings: Settings, pipeline: Pipeline) -> None:
             hint = f"All pages are loaded; run the same command again to compare. {error.hint}"
             error.hint = hint.strip()
             rebuilt.result.error = error
-
-
-def _with_destination(settings: Settings, url: str) -> Settings:
-    """Return *settings* with ``destination.url`` = *url*, parsed like the settings file."""
-    read = parse_settings(f"[destination]\nurl = {json.dumps(url)}\n", Path("--into"))
-    destination = msgspec.structs.replace(settings.destination, url=read.destination.url)
-    return msgspec.structs.replace(settings, destination=destination)
 
 
 def _origin(settings: Settings) -> Destination:

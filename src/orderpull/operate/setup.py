@@ -129,7 +129,12 @@ def with_origins(settings: Settings) -> list[tuple[str, object, str]]:
     for name, source in settings.sources.items():
         api = read_api(source.api, settings.folder)
         table = tables.get("sources", {}).get(name, {})
-        rows += _block(source, table, f"sources.{name}.", _from_api(api))
+        from_api: dict[str, object] = {
+            "page_size": api.paging.size,
+            "rate": api.limits.rate,
+            "overlap": api.cursor.overlap if api.cursor else None,
+        }
+        rows += _block(source, table, f"sources.{name}.", from_api)
     return rows
 
 
@@ -156,11 +161,3 @@ def _variables(raw: object) -> str:
         return raw if "${" in raw else ""
     texts = raw if isinstance(raw, list) else []
     return ", ".join(name for each in texts for name in re.findall(r"\$\{\w+\}", str(each)))
-
-
-def _from_api(api: Api) -> dict[str, object]:
-    return {
-        "page_size": api.paging.size,
-        "rate": api.limits.rate,
-        "overlap": api.cursor.overlap if api.cursor else None,
-    }

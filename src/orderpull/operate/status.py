@@ -62,17 +62,14 @@ def status(settings: Settings) -> Status:
             steps.append(f"load {waiting} landed page{'s' if waiting > 1 else ''}")
         if drafts:
             steps.append("keep what a killed process left (possible loss)")
-        steps.append(_pull(api.consume_once, cursor, source.start, has_cursor=bool(api.cursor)))
+        if api.consume_once:
+            steps.append("ask for new orders until none come")
+        elif api.cursor:
+            steps.append(f"ask for orders changed since {cursor or source.start}")
+        else:
+            steps.append("read all orders")
         sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps))
     return Status(runs, sources, StateFile(settings).status())
-
-
-def _pull(consume_once: bool, cursor: str | None, start: str | None, *, has_cursor: bool) -> str:  # noqa: FBT001
-    if consume_once:
-        return "ask for new orders until none come"
-    if not has_cursor:
-        return "read all orders"
-    return f"ask for orders changed since {cursor or start}"
 
 
 def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

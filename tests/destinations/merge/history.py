@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderpull.destinations.ledger import quoted
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Counts, Kind, RunRecord
 from orderpull.loading import PageLoader, PendingPages
@@ -22,6 +21,7 @@ from orderpull.settings import SourceSettings
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api
+from orderpull.sqltext import quoted
 from tests.normalize.helpers import land, named_api, new_landing
 from tests.warehouses import warehouse
 

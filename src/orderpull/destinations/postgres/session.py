@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
-from orderpull.destinations.ledger import Rows, quoted
+from orderpull.destinations.ledger import Rows
 from orderpull.destinations.postgres.errors import (
     STATEMENT_ERRORS,
     first_line,
@@ -31,6 +31,7 @@ from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.model import KEY_TEXTS, SIZES, Column
 from orderpull.settings import DestinationSettings
+from orderpull.sqltext import quoted
 
 OLDEST = 140000
 """The oldest supported version, as PostgreSQL numbers them."""
@@ -131,7 +132,10 @@ class PostgresSession(ServerSession):
         except InsufficientPrivilege as error:
             raise refused(error, self.where, self.settings) from None
         except STATEMENT_ERRORS as error:
-            raise StatementRejected(reason_for_user(error), _position(error)) from None
+            position = error.diag.statement_position
+            raise StatementRejected(
+                reason_for_user(error), int(position) - 1 if position else None
+            ) from None
         except psycopg.Error as error:
             raise refused(error, self.where, self.settings) from None
 
@@ -188,12 +192,6 @@ class PostgresSession(ServerSession):
             yield
         except psycopg.Error as error:
             raise refused(error, self.where, self.settings) from None
-
-
-def _position(error: psycopg.Error) -> int | None:
-    """The position of the error in the statement, in characters from 0."""
-    position = error.diag.statement_position
-    return int(position) - 1 if position else None
 
 
 def _write_csv(
