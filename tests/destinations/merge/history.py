@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Counts, Kind, RunRecord
@@ -105,7 +107,7 @@ class History:
         **settings: Any,
     ) -> None:
         self.name = name
-        self.api = api or parse_api(TEA, "tea.toml")
+        self.api = api or _tea()
         if self.api.auth.kind != "none":
             settings["token"] = "t"
         if self.api.cursor:
@@ -152,7 +154,7 @@ class History:
     def _loader(self, command: Any) -> PageLoader:
         source = Source(self.name, self.settings, self.api)
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
-        pending, normalizers = PendingPages(self.landing), Normalizers(self.loader.stage)
+        pending, normalizers = PendingPages(self.landing), _normalizers(self.loader)
         return PageLoader(source, pending, self.loader, record, normalizers)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -195,6 +197,22 @@ class History:
         ]
         kept = ("reject_key", "ordernumber", "order_id", "reason", "message", "path", "raw")
         return [*tables, self.rows("orderpull_reject", quoted(kept))]
+
+
+@cache
+def _tea() -> Api:
+    """One object: normalizers are shared by sources of the same one."""
+    return parse_api(TEA, "tea.toml")
+
+
+def _normalizers(loader: Loader) -> Normalizers:
+    """Return the normalizers of all loads through *loader*, which last as long as it does."""
+    if loader not in _made:
+        _made[loader] = Normalizers(loader.stage)
+    return _made[loader]
+
+
+_made: WeakKeyDictionary[Loader, Normalizers] = WeakKeyDictionary()
 
 
 @contextmanager
