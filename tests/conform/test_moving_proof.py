@@ -1,4 +1,4 @@
-"""A thousand orders, read by every way of paging while they move: none is lost.
+"""Four hundred orders, read by every way of paging while they move: none is lost.
 
 Each scene is read once more by a plain page walk, which loses orders wherever pages go by places in
 the list: so the scenes are such that something can be lost.
@@ -19,7 +19,7 @@ from orderpull.simulator.shop.movers import delete, insert, modify
 from orderpull.simulator.shop.store import Store
 from tests.conform.generic import PAGINGS, GenericTarget
 
-ORDERS = 1000
+ORDERS = 400
 COUNTED = {"page", "offset"}
 """Pagings that go by places in the list; the platform's cursors go by the last order."""
 
