@@ -13,7 +13,7 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.holder import HOLDER
 
 READER = """
-import duckdb, pathlib, sys
+import duckdb, pathlib, time
 seen, reads = 0, 0
 while not pathlib.Path("stop").exists():
     with duckdb.connect("orders.snapshot.duckdb", read_only=True) as connection:
@@ -22,6 +22,7 @@ while not pathlib.Path("stop").exists():
     assert held >= seen, f"{held} orders after {seen}"
     assert 0 < now <= held
     seen, reads = held, reads + 1
+    time.sleep(0.02)
 print(reads, seen)
 """
 
