@@ -62,7 +62,7 @@ class ServerDestination(Destination):
         with self._session() as session:
             session.prepare()
             ensure_schema(session)
-            _try_writing(session)
+            _try_writing(session, self.stage.connection)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
@@ -146,9 +146,10 @@ class ServerReader:
                 yield connection, "SELECT * FROM fetched"
 
 
-def _try_writing(session: ServerSession) -> None:
+def _try_writing(session: ServerSession, stage: duckdb.DuckDBPyConnection) -> None:
     """Run each kind of statement of a load on each table, without changing a row.
 
+    :param stage: where the rows of a trial upload come from.
     :raises DestinationError: the server refuses a statement.
     """
     for table in TABLES:
@@ -163,6 +164,5 @@ def _try_writing(session: ServerSession) -> None:
     session.execute("UPDATE summary_state SET day_rows = day_rows WHERE 1 = 0")
     with session.writing():
         pass
-    with duckdb.connect() as stage:
-        column = LEDGER_SCHEMA.columns[0]
-        session.upload(stage, "preflight", [column], f"SELECT 1::BIGINT AS {column.name}")
+    column = LEDGER_SCHEMA.columns[0]
+    session.upload(stage, "preflight", [column], f"SELECT 1::BIGINT AS {column.name}")

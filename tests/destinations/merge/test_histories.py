@@ -39,7 +39,9 @@ def histories(draw: st.DrawFn, *, renumbered: bool, bad: bool, reused: bool) -> 
     They are told to one source, so that one load tries them all.
     """
     shape = draw(st.lists(st.integers(1, 2), min_size=1, max_size=3))
-    shops = [_shop(draw, shop, renumbered=renumbered, bad=bad, reused=reused) for shop in "opqrstuvwxyz"]
+    shops = [
+        _shop(draw, shop, renumbered=renumbered, bad=bad, reused=reused) for shop in "opqrstuvwxyz"
+    ]
     return [
         [[served for shop in shops for served in draw(shop)] for _ in range(pages)]
         for pages in shape
