@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import Any, TypeVar
 
 import duckdb
@@ -82,12 +82,9 @@ def run_user_query(connection: duckdb.DuckDBPyConnection, text: str) -> QueryRes
 
 def to_result(executed: duckdb.DuckDBPyConnection) -> QueryResult:
     """The result of the statement that the connection *executed* last."""
-    return QueryResult(tuple(column[0] for column in executed.description), _fetch_all(executed))
-
-
-def _fetch_all(executed: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while rows := executed.fetchmany(FETCH_SIZE):
-        yield from rows
+    pieces = iter(lambda: executed.fetchmany(FETCH_SIZE), [])
+    names = tuple(column[0] for column in executed.description)
+    return QueryResult(names, chain.from_iterable(pieces))
 
 
 def _interruptibly(connection: duckdb.DuckDBPyConnection, call: Callable[[], T]) -> T:

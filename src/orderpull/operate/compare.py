@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from orderpull.destinations.protocol import Reader
@@ -132,11 +133,11 @@ def _canonical(value: Any, column: Column) -> bytes:  # noqa: ANN401 - a value o
 def _compared(table: Table, origin: Reader, target: Reader, source: str) -> TableComparison:
     columns = _COLUMNS[table]
     names = [column.name for column in columns]
-    key = [name for name in table.key if name != "source"]
+    key = itemgetter(*(names.index(name) for name in table.key if name != "source"))
     query = rows_by_key(table, names, [source])
     hashes, counts = (hashlib.sha256(), hashlib.sha256()), [0, 0]
     differing, named, more = 0, list[str](), False
-    rows = _merged(origin.query(query).rows, target.query(query).rows, _key(names, key))
+    rows = _merged(origin.query(query).rows, target.query(query).rows, key)
     for pair in rows:
         encoded = [None if row is None else canonical(row, columns) for row in pair]
         for side, row in enumerate(encoded):
@@ -170,13 +171,8 @@ def rows_by_key(table: Table, names: Sequence[str], sources: Sequence[str]) -> "
     return query.where(columns.source.in_(sources)) if sources else query
 
 
-def _key(names: Sequence[str], key: Sequence[str]) -> Callable[[Row], Row]:
-    positions = [names.index(name) for name in key]
-    return lambda row: tuple(row[position] for position in positions)
-
-
 def _merged(
-    origin: Iterator[Row], target: Iterator[Row], key: Callable[[Row], Row]
+    origin: Iterator[Row], target: Iterator[Row], key: Callable[[Row], Any]
 ) -> Iterator[Pair]:
     """Merge the sorted rows of both sides into pairs with one key.
 
@@ -200,9 +196,7 @@ def _pages(origin: Reader, target: Reader, source: str) -> MissingPages | None:
     names = ("page", "sha256")
     query = rows_by_key(LEDGER_PAGE, names, [source])
     missing: tuple[list[int], list[int]] = ([], [])
-    for one, other in _merged(
-        origin.query(query).rows, target.query(query).rows, _key(names, names)
-    ):
+    for one, other in _merged(origin.query(query).rows, target.query(query).rows, itemgetter(0, 1)):
         if one is None and other is not None:
             missing[0].append(other[0])
         elif other is None and one is not None:

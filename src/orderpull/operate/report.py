@@ -1,7 +1,7 @@
 """Report: read the three answers from the warehouse."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -43,15 +43,11 @@ def report(
     where = Filter(
         countries=tuple(None if c == NO_COUNTRY else c.upper() for c in countries),
         sources=tuple(source),
-        since=_midnight(since, zone),
-        until=_midnight(until + timedelta(days=1), zone) if until else None,
+        since=midnight(since, zone) if since else None,
+        until=midnight(until + timedelta(days=1), zone) if until else None,
     )
     if since and until and since > until:
         raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
         return build_report(reader, zone, where, top)
-
-
-def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
-    return midnight(day, zone) if day is not None else None
