@@ -12,7 +12,7 @@ import pytest
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
 from tests.platforms.first_pages import SHOPIFY_SHORT
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, blank, got, items
+from tests.simulator.direct_requests import ask, blank, got, items, versions
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response
@@ -373,7 +373,7 @@ def test_a_bulk_operation_tells_the_shop_as_it_was() -> None:
     rows = download(shop, ended(shop)["url"])
     assert len(rows) == 10
     assert [row["updatedAt"] < "2026-06-01" for row in rows] == [True] * 10
-    assert shop.store.versions()[rows[0]["id"]][1] == 2
+    assert versions(shop.store)[rows[0]["id"]][1] == 2
 
 
 def test_a_bulk_operation_that_fails_leaves_a_part() -> None:

@@ -11,8 +11,10 @@ from orderpull.simulator.profile import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from orderpull.simulator.shop.base import Platform
+    from orderpull.simulator.shop.store import Store
 
 
 def ask(
@@ -56,3 +58,8 @@ def items(lines: list[tuple[str | None, int]]) -> dict[str, int]:
 def blank(text: str | None) -> str | None:
     """A text, or None for a blank one."""
     return text if text and text.strip() else None
+
+
+def versions(store: Store) -> dict[str, tuple[datetime, int]]:
+    """Time of the last change and number of changes of each order, by id."""
+    return {store.id(order): (order.modified, order.version) for order in store.orders.values()}

@@ -22,7 +22,7 @@ from orderpull.simulator.shop import (
 from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.selecting import unpacked
 
-from .direct_requests import ask, basic, blank, got, items
+from .direct_requests import ask, basic, blank, got, items, versions
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response
@@ -280,7 +280,7 @@ def test_one_order_can_spoil_its_page() -> None:
 def test_a_busy_shop_changes_after_each_page() -> None:
     shop = Generic(paging="cursor", orders=120, busy=2)
     orders = walk(shop, "cursor")
-    assert sum(version - 1 for _, version in shop.store.versions().values()) == 2 * shop.pages
+    assert sum(version - 1 for _, version in versions(shop.store).values()) == 2 * shop.pages
     assert {order["id"] for order in orders} == set(range(1, 121))
     assert len(orders) > 120
 

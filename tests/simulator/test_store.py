@@ -13,6 +13,7 @@ from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.order import LONG, ODDITIES
 from orderpull.simulator.shop.store import SETTLED, Shape, Store
 from orderpull.simulator.shop.times import NOON, Clock
+from tests.simulator.direct_requests import versions
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.movers import Action
@@ -28,7 +29,7 @@ def store(orders: int = 200, seed: int = 3, precision: str = "s", **switches: An
 
 def test_the_same_seed_makes_the_same_shop() -> None:
     assert store().truth() == store().truth() != store(seed=4).truth()
-    assert store().versions() == store().versions()
+    assert versions(store()) == versions(store())
     assert len(store().truth()["orders"]) == 200 - len(ASIDE)
     assert store(0).truth() == {"orders": {}, "aside": {}, "deleted": {}}
 
@@ -117,15 +118,15 @@ def test_a_change_strikes_the_first_served_and_moves_their_stamps(
 
 def test_a_silent_change_leaves_the_stamp() -> None:
     shop = store()
-    before, stamps = shop.truth()["orders"], shop.versions()
+    before, stamps = shop.truth()["orders"], versions(shop)
     served(shop, 10)
     movers.modify(2, silently=True)(shop)
     after = shop.truth()["orders"]
     assert {told for told in after if after[told] != before[told]} == {"1", "2"}
-    assert {told: v[0] for told, v in shop.versions().items()} == {
+    assert {told: v[0] for told, v in versions(shop).items()} == {
         told: v[0] for told, v in stamps.items()
     }
-    assert shop.versions()["1"][1] == 2
+    assert versions(shop)["1"][1] == 2
 
 
 def test_orders_come_late_are_added_deleted_and_placed() -> None:
@@ -141,13 +142,13 @@ def test_orders_come_late_are_added_deleted_and_placed() -> None:
     assert set(truth["deleted"]) == {"1", "2"}
     assert not {"1", "2"} & set(truth["orders"])
     movers.modify(1)(shop)
-    assert shop.versions()["3"][1] == 2
+    assert versions(shop)["3"][1] == 2
     cart = shop.orders[int(shop.odd["cart"])]
     cart.state = "placed"
     shop.touch(cart)
     assert shop.truth()["orders"][shop.odd["cart"]]["counted"]
     movers.modify(1, served=False)(shop)
-    assert shop.versions()["203"] == (now, 2)
+    assert versions(shop)["203"] == (now, 2)
 
 
 def test_what_is_not_served_can_be_struck_too() -> None:

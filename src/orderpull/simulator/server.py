@@ -60,13 +60,14 @@ class CallLog:
     The caller serialises access.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.calls: list[Call] = []
+        self._path = path
         self._file: TextIO | None = None
 
-    def open(self, path: Path | None) -> None:
+    def open(self) -> None:
         """Open the file, if there is a path: OSError when it cannot be written."""
-        self._file = None if path is None else path.open("a", encoding="utf-8")
+        self._file = None if self._path is None else self._path.open("a", encoding="utf-8")
 
     def add(self, call: Call) -> None:
         """Keep `call`; its line is in the file when this returns."""
@@ -117,7 +118,6 @@ class Simulator:
         self._profile = profile
         self._plan = Plan(faults, profile.seed)
         self._port = port
-        self._log_path = None if log is None else Path(log)
         self._truth_path = None if truth is None else Path(truth)
         self._latency = latency
         self._gate = gate
@@ -125,7 +125,7 @@ class Simulator:
         self._shop = profile if isinstance(profile, StatefulShop) else None
         self._truth = Truth(profile.name, profile.seed, self._shop)
         self._requests = 0
-        self._log = CallLog()
+        self._log = CallLog(None if log is None else Path(log))
         self._truth_file: TruthFile | None = None
         self._listener: Listener | None = None
 
@@ -162,7 +162,7 @@ class Simulator:
         """Begin to listen; only once."""
         self._listener = Listener(self._port, self._serve)
         try:
-            self._log.open(self._log_path)
+            self._log.open()
             if self._truth_path is not None:
                 self._truth_file = TruthFile(self._truth_path, self._truth)
         except OSError:

@@ -121,10 +121,6 @@ class Store:
         deleted = {name(order): order.rows(which) for order in self.deleted.values()}
         return {"orders": orders, "aside": aside, "deleted": deleted}
 
-    def versions(self) -> dict[str, tuple[datetime, int]]:
-        """Return time of the last change and number of changes of each order, by id."""
-        return {self.id(order): (order.modified, order.version) for order in self.orders.values()}
-
     # ------------------------------------------------------------------------------------ changing
 
     def now(self) -> datetime:
