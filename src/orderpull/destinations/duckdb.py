@@ -261,11 +261,9 @@ class DuckdbReader:
 
 def _read_failed(path: Path, error: duckdb.Error) -> DestinationError:
     text = str(error).splitlines()[0].rstrip(".")
-    hint = (
-        "Ask for a shorter time."
-        if isinstance(error, duckdb.OutOfMemoryException)
-        else ("If it stays so, delete that file: the next `orderpull run` makes it anew.")
-    )
+    hint = "If it stays so, delete that file: the next `orderpull run` makes it anew."
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "Ask for a shorter time."
     return DestinationError(f"{path} does not answer: {text}.", hint)
 
 

@@ -88,8 +88,7 @@ class RollupWriter:
 
     def is_current(self) -> bool:
         """True if there are rollups, with the days of the zone."""
-        rows = self.execute("SELECT timezone FROM summary_state", [])
-        return rows == [(self.zone.key,)]
+        return self.execute("SELECT timezone FROM summary_state", []) == [(self.zone.key,)]
 
     def rebuild(self) -> None:
         """Build the rollups from all orders."""

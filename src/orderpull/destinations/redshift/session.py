@@ -169,11 +169,8 @@ class RedshiftSession(ServerSession):
             self.connection.leave()
 
     def _has_lock(self) -> bool:
-        rows = self.execute(
-            "SELECT 1 FROM pg_tables "
-            "WHERE schemaname = current_schema() AND tablename = 'orderpull_lock'"
-        )
-        return bool(rows)
+        query = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
+        return bool(self.execute(query, ["orderpull_lock"]))
 
     def _run(self, statement: str, values: Sequence[Any]) -> Rows:
         cursor = self.connection.cursor()
