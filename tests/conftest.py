@@ -40,6 +40,15 @@ SLOW_FOLDERS = ("contract", "durability")
 """Folders whose tests run whole pipelines, most of them several times each."""
 
 
+def pytest_configure() -> None:
+    """Wait for no disk in ``os.fsync``: tests kill processes, and never the machine."""
+    pytest.MonkeyPatch().setattr(os, "fsync", _fsync)
+
+
+def _fsync(file: int) -> None:
+    os.fstat(file)  # fails, as fsync does, where nothing is open
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark as slow what starts a server, and the folders of long tests."""
     callspec = getattr(item, "callspec", None)
