@@ -17,7 +17,6 @@ from orderpull.tableau.fields import (
     FIELDS,
     KEY,
     TABLES,
-    Calculation,
     Field,
     column,
     column_instance,
@@ -32,7 +31,6 @@ CAPTION = "Orders"
 ACTION_GROUP = "Action (Country)"
 """Tableau's name of the group that a click on a country sets."""
 
-
 StoredColumn = tuple[Field, int, str, str]
 """Field of a stored column, number of the column, its name, and the name of its table."""
 
@@ -43,26 +41,19 @@ class DataSource:
     :param live: live connection; None for the extract alone.
     :param extract: True if the package contains an extract.
     :param names: True to include columns about a person from the database.
+    :ivar fields: stored columns. Those about a person are only in a live connection with *names*.
+    :ivar declared: stored columns and calculations.
     """
 
     def __init__(self, live: LiveConnection | None, *, extract: bool, names: bool = False) -> None:
         self.live = live
         self.extract = extract
-        self.names = names
+        self.fields = FIELDS if live and names else EXTRACTED
+        self.declared = (*self.fields, *CALCULATIONS)
         kind = live.kind if live else "hyper"
         address = (live.host, str(live.port), live.database, live.schema) if live else (EXTRACT,)
         self.name = f"federated.{stable_code('federated', kind, *address)}"
         self.connection = f"{kind}.{stable_code('connection', kind, *address)}"
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """Stored columns. Those about a person are only in a live connection that asks for them."""
-        return FIELDS if self.live and self.names else EXTRACTED
-
-    @property
-    def declared(self) -> tuple[Field | Calculation, ...]:
-        """Stored columns and calculations."""
-        return (*self.fields, *CALCULATIONS)
 
     def xml(self) -> ET.Element:
         """Return the ``<datasource>``."""

@@ -225,7 +225,7 @@ def metadata_record(field: Field, ordinal: int, name: str, table: str) -> ET.Ele
     return element("metadata-record", parts, class_="column")
 
 
-def column(field: Field | Calculation) -> ET.Element:
+def column(field: Declared) -> ET.Element:
     """Return the declaration of a stored or calculated field."""
     attributes = {"caption": field.caption, "datatype": field.data_type}
     if field.number_format:
