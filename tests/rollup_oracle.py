@@ -64,7 +64,8 @@ def recount(query: Query, zone: ZoneInfo) -> dict[str, dict[Group, int]]:
     for source, number, sku, quantity in query(
         "SELECT source, ordernumber, sku, quantity FROM order_item"
     ):
-        items.setdefault((source, number), []).append((sku, quantity))
+        if quantity:
+            items.setdefault((source, number), []).append((sku, quantity))
     found: dict[str, Counter[Group]] = {name: Counter() for name in ("day", "line", "year")}
     for source, number, counted, placed in query(
         "SELECT source, ordernumber, counted, ordered_at FROM order_header"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables, raised by one with each change; see ``destinations/schema.py``."""
 
 NO_SKU = "(no sku)"
@@ -234,7 +234,7 @@ SUMMARY_DAY = _table(
     ("day", "day", f"when the orders were placed, in report.timezone; {NO_DAY}: not known"),
     ("country", "text", _COUNTRY),
     ("orders", "integer", "counted orders"),
-    ("orders_with_items", "integer", "of these, those with at least one item"),
+    ("orders_with_items", "integer", "of these, those with at least one piece"),
     ("quantity", "integer", "pieces in them"),
 )
 

@@ -205,7 +205,9 @@ def _lines(
         address = dict(
             connection.execute("SELECT ordernumber, country FROM order_address").fetchall()
         )
-        items = connection.execute("SELECT ordernumber, sku, quantity FROM order_item").fetchall()
+        items = connection.execute(
+            "SELECT ordernumber, sku, quantity FROM order_item WHERE quantity > 0"
+        ).fetchall()
     for source, number, local in headers:
         country = address[number]
         day = local.date() if local else None

@@ -114,7 +114,8 @@ class Evaluated:
         columns = [", ".join(f"{sql} AS {name}" for name, sql in c.items()) for c in layers.columns]
         table = self._table_of(self._field("quantity"))
         sql = (
-            f"SELECT {columns[0]} FROM {self._joined(table)} WHERE {self._where(countries)} "
+            f"SELECT {columns[0]} FROM {self._joined(table)} "
+            f"WHERE {self._where(countries)}{self._rows_shown(sheet)} "
             f"GROUP BY {', '.join(layers.columns[0][name] for name in layers.dimensions)}"
         )
         for more in columns[1:]:
@@ -132,12 +133,31 @@ class Evaluated:
         return sheet.dependencies.instances[source, name]
 
     def _ranges(self, sheet: Sheet) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-        """Filters on numbers: the pill, and from where to where."""
+        """Filters on computed numbers: the pill, and from where to where."""
         return [
             (references(f.get("column", ""))[0], (f.findtext("min", ""), f.findtext("max", "")))
             for f in sheet.filters
-            if f.get("class") == "quantitative"
+            if f.get("class") == "quantitative" and f not in self._row_ranges(sheet)
         ]
+
+    def _row_ranges(self, sheet: Sheet) -> list[ET.Element]:
+        """Filters on numbers as they are stored."""
+        return [
+            f
+            for f in sheet.filters
+            if f.get("class") == "quantitative"
+            and self._instance(sheet, *references(f.get("column", ""))[0]).get("derivation")
+            == "None"
+        ]
+
+    def _rows_shown(self, sheet: Sheet) -> str:
+        conditions = []
+        for each in self._row_ranges(sheet):
+            ((_, name),) = references(each.get("column", ""))
+            assert each.find("max") is None
+            column = self._row(self._field(name.split(":")[1]))
+            conditions.append(f" AND {column} >= {each.findtext('min')}")
+        return "".join(conditions)
 
     def _tree(self, name: str) -> formula.Expression:
         derivation, _, rest = name.partition(":")
@@ -188,8 +208,8 @@ class Evaluated:
                 whens = "".join(
                     f" WHEN {self._row(a)} THEN {self._row(b)}" for a, b in tree.branches
                 )
-                assert tree.otherwise is not None
-                return f"CASE{whens} ELSE {self._row(tree.otherwise)} END"
+                otherwise = f" ELSE {self._row(tree.otherwise)}" if tree.otherwise else ""
+                return f"CASE{whens}{otherwise} END"
             case formula.Fixed():
                 assert not tree.dimensions
                 table = self._table_of(tree.inner)

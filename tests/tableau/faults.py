@@ -443,13 +443,13 @@ FAULTS: dict[str, Fault] = {
         put(OVERALL + "table/view/filter[@filter-group]/groupfilter", level="[none:sku:nk]"),
     ),
     "a range from high to low": Fault(
-        "range", swap(OVERALL + "table/view/filter/min", "", "1", "11")
+        "range", swap(OVERALL + "table/view/filter[max]/min", "", "1", "11")
     ),
     "a range without ends": Fault(
         "range-open",
         lambda root: [
-            drop(OVERALL + "table/view/filter[@class='quantitative']", end)(root)
-            for end in ("min", "max")
+            drop(OVERALL + f"table/view/filter[{end}]", end)(root)
+            for end in ("max", "min")
         ],
     ),
     "a Top N that runs before the country": Fault("top-before-filter", topped),

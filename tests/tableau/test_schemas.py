@@ -72,5 +72,5 @@ def test_a_stranger_reads_it(tmp_path: Path, target: str) -> None:
     summary = result.summary
     assert (summary.dashboards, summary.worksheets, summary.datasources) == (1, 3, 1)
     assert summary.calculations == len(CALCULATIONS)
-    assert summary.filters == 2 + 3 + 3
+    assert summary.filters == 2 + 4 + 4
     assert [issue.title for issue in result.issues if issue.severity == "error"] == []

@@ -131,6 +131,7 @@ def recounted(shop: Shop, question: Question, *, countries: bool = True) -> list
         "FROM order_header h "
         "JOIN order_address a ON a.source = h.source AND a.ordernumber = h.ordernumber "
         "LEFT JOIN order_item i ON i.source = h.source AND i.ordernumber = h.ordernumber "
+        "AND i.quantity > 0 "
         f"WHERE {' AND '.join(wanted)}"
     )
 

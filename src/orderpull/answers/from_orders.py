@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from orderpull.answers.filter import Filter
-from orderpull.answers.tables import ADDRESS, HEADER, ITEM, in_bytes, same_order
+from orderpull.answers.tables import ADDRESS, HEADER, ITEM, SOLD, in_bytes, same_order
 from orderpull.days import offsets
 from orderpull.model import VIEWS
 
@@ -157,7 +157,7 @@ class OrderQueries:
             )
             .join_from(ITEM, HEADER, same_order(ITEM, HEADER))
             .join(ADDRESS, same_order(ITEM, ADDRESS))
-            .where(ITEM.c.sku == sku, *where.conditions())
+            .where(ITEM.c.sku == sku, SOLD, *where.conditions())
             .order_by(
                 HEADER.c.ordered_at.desc().nulls_last(),
                 in_bytes(HEADER.c.source),
@@ -193,7 +193,7 @@ def _items(where: Filter) -> sa.Subquery:
         sa.select(ADDRESS.c.country, ITEM.c.sku, ITEM.c.quantity, ITEM.c.source, ITEM.c.ordernumber)
         .join_from(ITEM, HEADER, same_order(ITEM, HEADER))
         .join(ADDRESS, same_order(ITEM, ADDRESS))
-        .where(*where.conditions())
+        .where(SOLD, *where.conditions())
         .subquery("items")
     )
 

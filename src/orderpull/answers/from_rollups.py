@@ -15,19 +15,25 @@ from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries, contains
 from orderpull.answers.tables import TABLE, in_bytes
 from orderpull.days import day_starting_at
-from orderpull.model import NO_DAY
+from orderpull.model import NO_DAY, SCHEMA_VERSION
 
 MAX_BRANCHES = 40
 """Up to this many countries are ranked by one query each; more are ranked together."""
 
 _day, _line, _year = (TABLE[f"summary_{name}"] for name in ("day", "line", "year"))
 _sku, _state = TABLE["summary_sku"], TABLE["summary_state"]
+_schema = TABLE["orderpull_schema"]
 
 
 def rollup_state() -> sa.Select[Any]:
-    """(timezone, last_day): time zone of the rollups' days, and the last of these days."""
+    """(timezone, last_day): time zone of the rollups' days, and the last of these days.
+
+    No row if an older orderpull made the rollups: it may have counted otherwise.
+    """
     last = sa.select(sa.func.max(_day.c.day)).scalar_subquery()
-    return sa.select(_state.c.timezone, last.label("last_day"))
+    version = sa.select(sa.func.max(_schema.c.version)).scalar_subquery()
+    query = sa.select(_state.c.timezone, last.label("last_day"))
+    return query.where(version == SCHEMA_VERSION)
 
 
 class Days(NamedTuple):

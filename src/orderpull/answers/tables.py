@@ -64,6 +64,9 @@ TABLE = metadata(keys=False).tables
 
 HEADER, ADDRESS, ITEM = (TABLE[f"order_{part}"] for part in ("header", "address", "item"))
 
+SOLD = ITEM.c.quantity > 0
+"""Condition that a row of ``order_item`` counts as an item; an edit may leave a row of 0 pieces."""
+
 
 def same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
     """Join condition: rows of both tables belong to the same order."""

@@ -29,6 +29,7 @@ from orderpull.sqltext import identifier
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
     3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True),
+    4: lambda kind: (*_create_views(kind), "DELETE FROM summary_state"),
 }
 """Statements that lead to each schema version from the version before. The next load fills the
 rollups. On Redshift the script of ``grants.py`` may have made a table before."""
@@ -57,13 +58,15 @@ def create_statements(kind: Kind, schema: str | None = None) -> Iterator[str]:
     each load asserts that the rows it wrote are unique.
     """
     yield from _create_tables(kind, TABLES, schema)
+    yield from _create_views(kind, schema)
+
+
+def _create_views(kind: Kind, schema: str | None = None) -> Iterator[str]:
+    """The statements that create the views, or replace them by those of today."""
     compiling = {"compile_kwargs": {"literal_binds": True}, **_within(kind, schema)}
     for name, query in view_selects().items():
-        text = query.compile(**compiling)
-        if schema is None:
-            yield f"CREATE VIEW {name} AS {text}"
-        else:
-            yield f"CREATE OR REPLACE VIEW {qualified(schema, name)} AS {text}"
+        view = qualified(schema, name) if schema else name
+        yield f"CREATE OR REPLACE VIEW {view} AS {query.compile(**compiling)}"
 
 
 def qualified(schema: str, name: str) -> str:

@@ -163,8 +163,9 @@ def answers(orders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     by_country: dict[str, Sales] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     with_items = 0
     for order in orders.values():
-        with_items += bool(order["items"])
-        for sku, pieces in order["items"].items():
+        items = {sku: pieces for sku, pieces in order["items"].items() if pieces}
+        with_items += bool(items)
+        for sku, pieces in items.items():
             for sales in (overall, by_country[order["country"] or NO_COUNTRY]):
                 sales[sku][0] += pieces
                 sales[sku][1] += 1

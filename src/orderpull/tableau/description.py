@@ -68,7 +68,7 @@ class Sheet:
     :param rows: pills of the rows, from left to right.
     :param columns: measures of the bars.
     :param detail: further pills used in texts.
-    :param rank: rank to filter by.
+    :param rank: rank to filter by; rows of 0 pieces are filtered out, too.
     :param top: last rank that is shown.
     :param sorted_by: dimension to sort, and the measure to sort it by, largest first.
     :param alphabetic: dimension sorted by its own text.
@@ -95,7 +95,7 @@ class Sheet:
     def pills(self) -> tuple[Pill, ...]:
         """All pills of the sheet and of its filters, each once."""
         pills = [*self.rows, *self.columns, *self.label, *self.detail, COUNTRY]
-        pills += [self.rank] if self.rank else []
+        pills += [PIECES, self.rank] if self.rank else []
         pills += self.sorted_by or ()
         return tuple(dict.fromkeys(pills))
 
@@ -128,6 +128,7 @@ class Dashboard:
 COUNTRY = Pill("Calculation_Country", "none", "nk")
 SKU = Pill("sku", "none", "nk")
 ITEMS = Pill("quantity", "sum", "qk")
+PIECES = Pill("quantity", "none", "qk")
 ORDERS = Pill("Calculation_Orders", "usr", "qk")
 AVERAGE = Pill("Calculation_Average", "usr", "qk")
 SCOPE = Pill("Calculation_Scope", "usr", "nk")

@@ -141,11 +141,11 @@ ORDER_KEY = Calculation(
     "Calculation_OrderKey",
     "Order key",
     "string",
-    '[source (order_item)] + "/" + [ordernumber (order_item)]',
+    'IF [quantity] > 0 THEN [source (order_item)] + "/" + [ordernumber (order_item)] END',
     measure=False,
     hidden=True,
 )
-"""Key of an order with items. It is unique, because names of sources contain no slash."""
+"""Key of an order with items; none for a row of 0 pieces. Names of sources contain no slash."""
 
 CALCULATIONS = (
     Calculation(

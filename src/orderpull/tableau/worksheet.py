@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.datasource import ACTION_GROUP, DataSource
-from orderpull.tableau.description import COUNTRY, Pill, Sheet, Text
+from orderpull.tableau.description import COUNTRY, PIECES, Pill, Sheet, Text
 from orderpull.tableau.xml import element, stable_uuid, style_format, text
 
 COUNTRY_GROUP = "3"
@@ -65,7 +65,7 @@ def _view(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
-    """Yield the filters of the click, of the country, and of the rank, which is computed last."""
+    """Yield the filters of click, country, pieces, and of the rank, which is computed last."""
     yield element(
         "filter",
         _all_members(f"[{COUNTRY.field}]"),
@@ -80,14 +80,14 @@ def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
         filter_group=COUNTRY_GROUP,
     )
     if sheet.rank:
-        yield element(
-            "filter",
-            text("min", "1"),
-            text("max", str(sheet.top)),
-            class_="quantitative",
-            column=source.reference(sheet.rank),
-            included_values="in-range",
-        )
+        yield _range(source.reference(PIECES), text("min", "1"))
+        yield _range(source.reference(sheet.rank), text("min", "1"), text("max", str(sheet.top)))
+
+
+def _range(column: str, *limits: ET.Element) -> ET.Element:
+    return element(
+        "filter", limits, class_="quantitative", column=column, included_values="in-range"
+    )
 
 
 def _all_members(level: str) -> ET.Element:

@@ -41,7 +41,7 @@ SELECT h.source, {day} AS day, coalesce(a.country, '') AS country, i.sku,
 FROM {item} AS i
 JOIN {header} AS h ON h.source = i.source AND h.ordernumber = i.ordernumber
 JOIN {address} AS a ON a.source = i.source AND a.ordernumber = i.ordernumber
-WHERE h.counted{only}"""
+WHERE h.counted AND i.quantity > 0{only}"""
 
 _ORDERS = """
 SELECT h.source, {day} AS day, coalesce(a.country, '') AS country,
@@ -51,7 +51,7 @@ SELECT h.source, {day} AS day, coalesce(a.country, '') AS country,
 FROM {header} AS h
 JOIN {address} AS a ON a.source = h.source AND a.ordernumber = h.ordernumber
 LEFT JOIN (SELECT h.source, h.ordernumber, 1 AS one, sum(h.quantity) AS quantity
-           FROM {item} AS h WHERE 1 = 1{only} GROUP BY h.source, h.ordernumber) AS p
+           FROM {item} AS h WHERE h.quantity > 0{only} GROUP BY h.source, h.ordernumber) AS p
        ON p.source = h.source AND p.ordernumber = h.ordernumber
 WHERE h.counted{only}"""
 
