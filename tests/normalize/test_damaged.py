@@ -76,7 +76,8 @@ def test_each_kind_of_damage(kind: str, bench: Any) -> None:
     assert shaped.places == [(1, n) for n in range(len(shaped.orders) + len(shaped.rejects))]
     assert {row["reason"] for row in shaped.rejects} <= {"page_damaged"}
     assert len(shaped.rejects) <= 1
-    texts = [good[start:end].decode() for start, end in order_spans(good)]
+    served = damaged if kind == "lone-surrogate" else good
+    texts = [served[start:end].decode() for start, end in order_spans(served)]
     pieces = [(row["position"], texts[int(row["ordernumber"][4:])], True) for row in shaped.orders]
     pieces += [(row["position"], row["raw"], False) for row in shaped.rejects]
     listed = damaged[damaged.index(b"[{") :] if wrapped else damaged.removeprefix(b"\xef\xbb\xbf")
@@ -108,6 +109,23 @@ def test_every_kind_of_malformed_order(damage: str, bench: Any) -> None:
         assert reject["ordernumber"] == ("100-0" if kind.keeps_number else None)
         assert reject["message"]
         assert reject["path"].startswith("$")
+
+
+@pytest.mark.parametrize("damage", ["none", "cut"])
+def test_half_a_surrogate_pair_becomes_a_replacement_character(damage: str, bench: Any) -> None:
+    r"""Each ``\\ud800`` without its other half reads as U+FFFD; a pair and ``\\\\ud800`` stay."""
+    wrapped, normalizer = bench
+    odd = order(1, orderItems=[{"sku": "\udc00A\ud83d", "quantity": 1}])
+    odd["shipToAddress"]["name"] = "\ud800 \U0001f600 \\ud800"
+    spoilt = order(2, orderItems=[{"sku": "\udbff", "quantity": -1}])
+    listed = json.dumps([order(0), odd, spoilt, order(3)])
+    body = f'{{"data": {{"orders": {listed}}}}}' if wrapped else listed
+    shaped = normalizer.normalize((body[: body.rindex("]")] if damage == "cut" else body).encode())
+    assert numbers(shaped.orders) == ["100-0", "100-1", "100-3"]
+    assert shaped.orders[1]["name"] == "\ufffd \U0001f600 \\ud800"
+    assert shaped.orders[1]["items"] == [{"sku": "\ufffdA\ufffd", "quantity": 1}]
+    (reject,) = shaped.rejects
+    assert (reject["position"], reject["reason"]) == (2, "quantity_invalid")
 
 
 def test_nothing_is_made_up(bench: Any) -> None:

@@ -11,7 +11,7 @@ from msgspec import structs
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
-from orderpull.sources.paging.json_extract import JsonExtractor
+from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.order import ListPath
@@ -53,6 +53,8 @@ class PageTexts:
         """True if DuckDB can read *page* as it is."""
         made = self._made or page.meta.parts or page.meta.kind == "export"
         if page.meta.state != "whole" or made or holds_minus_zero(body):
+            return False
+        if without_lone_surrogates(body) != body:
             return False
         return not has_duplicate_key(body, self._layout.path)
 
@@ -107,7 +109,7 @@ class PageTexts:
         extractor = JsonExtractor(None, [spec.parent])
         order: bytes | None = None
         children: list[msgspec.Raw] = []
-        for line in [*body.splitlines(), None]:
+        for line in [*without_lone_surrogates(body).splitlines(), None]:
             if line is not None and extractor.decode(line).get(spec.parent) is not None:
                 children.append(msgspec.Raw(_wrap(into.inner, line)))
                 continue

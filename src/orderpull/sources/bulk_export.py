@@ -21,7 +21,7 @@ from orderpull.sources.fetch import Fetcher
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.incremental import format_cursor
-from orderpull.sources.paging.json_extract import JsonExtractor
+from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
@@ -144,7 +144,7 @@ class BulkExport:
         with file.open("rb") as stream:
             for line in filter(bytes.strip, stream):
                 try:
-                    extracted = extractor.decode(line)
+                    extracted = extractor.decode(without_lone_surrogates(line))
                 except msgspec.DecodeError:
                     problem = "A line of the export is not JSON."
                     raise SourceUnexpected(problem, "Run again.") from None

@@ -1,5 +1,6 @@
 """Extract some values from a JSON text without decoding the rest."""
 
+import re
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -10,6 +11,21 @@ from msgspec import UNSET, Raw, Struct
 from orderpull.sources.spec.expression import Step, parse_path
 
 Keys = tuple[str, ...]
+
+_SURROGATE = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def without_lone_surrogates(body: bytes) -> bytes:
+    r"""*body* with ``\ufffd`` for each ``\uD800`` to ``\uDFFF`` outside a pair; same length.
+
+    JSON allows such an escape (RFC 8259, section 8.2), but no text of a warehouse can hold it.
+    """
+    if rb"\ud" not in body and rb"\uD" not in body:
+        return body
+    return _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", body)
 
 
 @dataclass(frozen=True, slots=True)

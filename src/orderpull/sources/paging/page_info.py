@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from orderpull.landing.page import State
-from orderpull.sources.paging.json_extract import Extracted, JsonExtractor
+from orderpull.sources.paging.json_extract import Extracted, JsonExtractor, without_lone_surrogates
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
@@ -22,9 +22,6 @@ from orderpull.sources.spec.times import parse_time
 
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-_SURROGATE = re.compile(
-    rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..", re.DOTALL
-)
 _LINK = re.compile(r"<([^>]*)>((?:\s*;[^,<]*(?:\"[^\"]*\")?)*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 _NOT_A_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
@@ -132,8 +129,8 @@ class PageParser:
         return self._parse_tolerant(body, headers)
 
     def json(self, body: bytes) -> bytes:
-        """*body*, converted to JSON by the hook if the API has one."""
-        return self._hook(body) if self._hook else body
+        """*body*, converted to JSON by the hook if the API has one, without lone surrogates."""
+        return without_lone_surrogates(self._hook(body) if self._hook else body)
 
     def _parse_tolerant(self, body: bytes, headers: Mapping[str, str] | None) -> PageInfo:
         if body.startswith(_BOM):
@@ -301,7 +298,6 @@ def _repair(body: bytes) -> bytes:
     """Replace invalid values in *body*, so that its orders can be counted; never landed."""
     text = body.decode(errors="replace").encode()
     text = _CONTROL.sub(b" ", text)
-    text = _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", text)
     return _NOT_A_NUMBER.sub(b"null", text)
 
 
