@@ -39,6 +39,16 @@ def test_files_that_are_named_exist(file: Path) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"])
+def test_classes_that_are_named_exist(name: str) -> None:
+    """A class of the program between backticks is there."""
+    source = "\n".join(text_of(file) for file in (ROOT / "src").rglob("*.py"))
+    named = {text.partition(".")[0] for text in inline(ROOT / name)}
+    classes = {text for text in named if re.fullmatch(r"([A-Z][a-z]+){2,}", text)}
+    known = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", source))
+    assert classes <= known
+
+
 def test_the_errors_are_those_of_the_program() -> None:
     """CONTRIBUTING's table of errors names classes that exist, with their exit codes."""
     table = rows(section(ROOT / "CONTRIBUTING.md", "## Errors"))
