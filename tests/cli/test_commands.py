@@ -223,6 +223,22 @@ def test_config_masks_secrets(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "default" in shown
 
 
+def test_config_in_a_pipe_has_one_line_for_each_setting(here: Path) -> None:
+    """Key, value and origin stand on one line whatever their length, for grep; --json as well."""
+    url = "http://127.0.0.1/" + "a-long-prefix/" * 12 + "shop"
+    (here / "orderpull.toml").write_text(
+        f'[sources.shop]\napi = "medusa"\nbase_url = "{url}"\ntoken = "t"\nstart = "2026-01-01"\n'
+    )
+    lines = call("config").stdout.splitlines()
+    assert f"sources.shop.base_url\t{url}\torderpull.toml" in lines
+    assert all(line.count("\t") == 2 for line in lines)
+    told = json.loads(call("config", "--json").stdout)
+    assert told["sources.shop.base_url"] == {"value": url, "from": "orderpull.toml"}
+    assert told["sources.shop.token"]["value"] == "•••"
+    assert told["sources.shop.max_pages"] == {"value": None, "from": "default"}
+    assert len(told) == len(lines)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
