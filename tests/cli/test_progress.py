@@ -74,24 +74,35 @@ def test_of_many_sources_some_and_how_many_are_done(progress: Progress) -> None:
 def test_what_is_left(rate: float | None, passes: int, calls: int, seconds: float) -> None:
     """A hundred orders, twenty a page: at the source's rate, if that is slower than its answers."""
     forecast = Estimator(RateLimit(rate), passes)
-    left = forecast.update(page(20, 100))
+    left = forecast.update(page(20, 100), 1)
     assert left is not None
     assert (left.total, left.calls) == (100, calls)
     assert seconds <= left.seconds < seconds + 1
-    later = forecast.update(page(20, 80))
+    later = forecast.update(page(20, 80), 2)
     assert later is not None
     assert later.calls == calls - 1
 
 
 def test_nothing_is_foreseen_where_the_api_does_not_tell() -> None:
     for one in (page(20, None), page(20, 20), page(0, 0)):
-        assert Estimator(RateLimit(None), 2).update(one) is None
+        assert Estimator(RateLimit(None), 2).update(one, 1) is None
 
 
 def test_nothing_is_left_at_the_end() -> None:
     forecast = Estimator(RateLimit(None), 1)
-    told = [forecast.update(page(20, total)) for total in (60, 40, 20)]
+    told = [forecast.update(page(20, 60 - 20 * read), read + 1) for read in range(3)]
     assert [each and each.calls for each in told] == [2, 1, None]
+
+
+@pytest.mark.parametrize(("passes", "left"), [(1, [82, 41, None]), (2, [85, 44, 3, 2, 1, None])])
+def test_requests_for_lines_count(passes: int, left: list[int | None]) -> None:
+    """Two requests for each order, once; a second pass over the orders has none of them."""
+    forecast = Estimator(RateLimit(2.0), passes)
+    calls = [41, 82, 123, 124, 125, 126]
+    told = [forecast.update(page(20, 60), made) for made in calls[: len(left)]]
+    assert [each and each.calls for each in told] == left
+    assert told[0] is not None
+    assert told[0].seconds >= told[0].calls / 2
 
 
 @pytest.mark.parametrize(

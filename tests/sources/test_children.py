@@ -183,3 +183,60 @@ def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> 
     asked.say = nested
     assert asked.pull().error is None
     assert len(asked.landing.pages()) == 2
+
+
+PAGED = LISTED.replace(
+    'path = "/orders"\n',
+    """path = "/orders"
+[paging]
+kind = "page"
+param = "page"
+size_param = "limit"
+size = 2
+total = "count"
+[records]
+path = "orders"
+""",
+    1,
+)
+
+
+def paged(request: Request) -> object:
+    """Six orders, two a page, each with a list of one line."""
+    if "/items" in request.target:
+        return [{"sku": "A", "n": 1}]
+    page = int(query(request)["page"])
+    return {"count": 6, "orders": [{"id": f"{page}-{place}"} for place in range(2)]}
+
+
+def test_the_estimate_counts_the_requests_for_lines(tmp_path: Path) -> None:
+    """Of six orders two are read: two pages of orders are left, and two calls for each list."""
+    asked = FakeApi(tmp_path, PAGED, paged, max_pages=1)
+    left = asked.pull().left
+    assert left is not None
+    assert (left.total, left.calls) == (6, 10)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_an_error_names_the_request_that_failed(tmp_path: Path, status: int) -> None:
+    """The address of the list of lines, and the order: that of the orders works."""
+
+    def say(request: Request) -> object:
+        failing = request.target.startswith("/orders/1-1/items")
+        return Response(status, {}, b"{}") if failing else paged(request)
+
+    error = FakeApi(tmp_path, PAGED, say).pull().error
+    assert error is not None
+    assert f"https://shop.test/orders/1-1/items answered {status}" in error.message
+    assert "limit=" not in error.message
+
+
+def test_an_error_behind_one_address_names_the_order(tmp_path: Path) -> None:
+    """GraphQL has one address for all: the message says of which order the lines were asked."""
+
+    def refusing(request: Request) -> object:
+        return Response(403, {}, b"{}") if b'"lines"' in request.body else nested(request)
+
+    error = FakeApi(tmp_path, NESTED, refusing).pull().error
+    assert error is not None
+    assert "(lines.edges of order 'b')" in error.message

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from orderpull.errors import SourceError
 from orderpull.landing.page import Part, join_parts
 from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
@@ -41,7 +42,12 @@ class ChildFetcher:
         pager = Pager(block.paging, all_or_none=True)
         flow = pager.pages(PageRequest(), Position(token=child.next))
         parser, spec = self.parsers[child.children], _request_for(block, child.key)
-        pages = self.fetcher.fetch_list(flow, page, parser=parser, spec=spec)
+        try:
+            pages = self.fetcher.fetch_list(flow, page, parser=parser, spec=spec)
+        except SourceError as error:
+            where = f"({block.into} of order {child.key!r})"
+            error.message = f"{error.message.removesuffix('.')} {where}."
+            raise
         return [each.response.body for each in pages]
 
 

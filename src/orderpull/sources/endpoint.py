@@ -106,6 +106,11 @@ class Endpoint:
             return Request("POST", target, headers, body)
         return Request("GET", target, headers)
 
+    def address(self, request: Request) -> str:
+        """URL of *request* for error messages, without query and secrets."""
+        path = request.target.partition("?")[0]
+        return self.authenticator.redact(self.client.base_url + path)
+
     def describe(self, request: Request) -> str:
         """Method and URL of *request* without secrets, for the landing and the log."""
         return self.authenticator.redact(f"{request.method} {self.client.base_url}{request.target}")
@@ -188,9 +193,11 @@ class Endpoint:
 
     def _fetch_once(self, page_request: PageRequest) -> tuple[int, SourceError | None]:
         """Send *page_request* once; return status and error."""
-        response = self.send(self.authenticate(self.request(page_request)), ResponseSink())
+        request = self.request(page_request)
+        response = self.send(self.authenticate(request), ResponseSink())
         info = parse_response(response, PageParser(self.api))
-        return response.status, None if is_ok(response, info) else self.error_for(response, info)
+        error = None if is_ok(response, info) else self.error_for(response, info, request)
+        return response.status, error
 
     def with_source(self, error: SourceError) -> SourceError:
         """Add this source's name and URL to the message of *error*."""
@@ -198,36 +205,39 @@ class Endpoint:
         error.message = f"Source {self.name!r}{where}: {error.message}"
         return error
 
-    def error_for(self, response: Response, info: PageInfo) -> SourceError:
-        """The exception for a response that is not a list of orders."""
-        block = info.error
+    def error_for(
+        self, response: Response, info: PageInfo, request: Request | None = None
+    ) -> SourceError:
+        """The exception for a response that is not a list of orders.
+
+        :param request: the request; None: that of ``[request]``.
+        """
+        block, where = info.error, self.address(request) if request else self.where
         general = block is not None and block.means == "refused"
         if block and not response.problem and not (general and response.status in _SPECIFIC):
-            return self._declared_error(block, info.error_message)
+            return self._declared_error(block, info.error_message, where)
         for statuses, error, sentence, hint in self._status_errors(response):
             if response.status in statuses:
-                return error(f"{self.where} answered {response.status}: {sentence}.", hint)
+                return error(f"{where} answered {response.status}: {sentence}.", hint)
         if response.problem:
             return SourceUnexpected(
-                f"{self.where}: {response.problem}.", "Run again; check base_url and the network."
+                f"{where}: {response.problem}.", "Run again; check base_url and the network."
             )
         problem = info.problem or "a list of orders needs status 200"
-        return SourceUnexpected(
-            f"{self.where} answered {response.status}, but {problem}.", _CHECK_URL
-        )
+        return SourceUnexpected(f"{where} answered {response.status}, but {problem}.", _CHECK_URL)
 
-    def _declared_error(self, block: ErrorSpec, message: str) -> SourceError:
+    def _declared_error(self, block: ErrorSpec, message: str, where: str) -> SourceError:
         """The exception for a response whose body declares an error, whatever its status."""
         text = self.authenticator.redact(message)[:_MAX_MESSAGE]
         detail = f" ({text})" if text else ""
         if block.means == "busy":
-            return SourceBusy(f"{self.where} requests a later retry{detail}.", "Set a lower rate.")
+            return SourceBusy(f"{where} requests a later retry{detail}.", "Set a lower rate.")
         if block.means == "expired":
             return SourceExpired(
-                f"{self.where} does not accept the token{detail}.",
+                f"{where} does not accept the token{detail}.",
                 f"Check the credentials of [sources.{self.name}] and their rights.",
             )
-        return SourceRefused(f"{self.where} rejects the request{detail}.", _CHECK_URL)
+        return SourceRefused(f"{where} rejects the request{detail}.", _CHECK_URL)
 
     def _status_errors(
         self, response: Response

@@ -37,7 +37,8 @@ def _about(seconds: float) -> str:
 class Estimator:
     """Estimates the rest of a pull from the pages so far.
 
-    The first total that a page reports applies to the whole pull; later totals are ignored.
+    The first total that a page reports applies to the whole pull; later totals are ignored. Child
+    lists are requested once for each order, in as many calls as the orders so far took.
 
     :param passes: expected number of times that each order is read: 2 for ``window_verify``.
     """
@@ -46,12 +47,15 @@ class Estimator:
         self._limit = limit
         self._passes = passes
         self._started = time.monotonic()
-        self._calls = self._orders = 0
+        self._pages = self._orders = 0
         self._total: int | None = None
 
-    def update(self, info: PageInfo) -> Estimate | None:
-        """Estimate after the page *info*; None without a total, or if nothing is left."""
-        self._calls += 1
+    def update(self, info: PageInfo, calls: int) -> Estimate | None:
+        """Estimate after the page *info*; None without a total, or if nothing is left.
+
+        :param calls: requests of the pull so far, with those of child lists.
+        """
+        self._pages += 1
         self._orders += info.orders
         if self._total is None and info.total:
             self._total = info.total - info.orders + self._orders
@@ -59,9 +63,11 @@ class Estimator:
                 self._total = None  # a single page has all orders, so there is no second pass
         if self._total is None or not info.orders:
             return None
-        each = self._orders / self._calls
-        calls = math.ceil((self._total * self._passes - self._orders) / each)
-        if calls <= 0:
+        left = (self._total * self._passes - self._orders) * self._pages / self._orders
+        read = min(self._orders, self._total)
+        children = (self._total - read) * (calls - self._pages) / read
+        left = math.ceil(left) + math.ceil(children)
+        if left <= 0:
             return None
-        seconds = (time.monotonic() - self._started) / self._calls
-        return Estimate(self._total, calls, calls * max(seconds, self._limit.interval))
+        seconds = (time.monotonic() - self._started) / calls
+        return Estimate(self._total, left, left * max(seconds, self._limit.interval))

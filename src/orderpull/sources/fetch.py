@@ -71,6 +71,7 @@ class Fetcher:
     :param landing: receives the requests in flight to a consume-once API.
     :param stop: cancellation token of the pull.
     :param started: start of the pull, in ``time.monotonic`` seconds.
+    :ivar calls: responses so far that are pages, of orders or of child lists.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Fetcher:
         self.started = started
         self.parser = PageParser(endpoint.api)
         self.reserved = RESERVED_BYTES
+        self.calls = 0
 
     def fetch(
         self,
@@ -109,6 +111,7 @@ class Fetcher:
             last = attempt == tries
             result = self._fetch_once(request, page, parser or self.parser, last=last)
             if isinstance(result, FetchedPage):
+                self.calls += 1
                 return result
             error, wait = result
             if isinstance(error, SourceExpired) and not renewed:
@@ -149,7 +152,7 @@ class Fetcher:
                 endpoint.limit.pause_for(cost_wait(info.cost))
             return FetchedPage(described, response, info)
         wait = retry_after(response.headers, endpoint.api.limits, info.cost)
-        return endpoint.error_for(response, info), wait
+        return endpoint.error_for(response, info, request), wait
 
     def fetch_list(
         self,

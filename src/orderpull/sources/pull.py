@@ -253,13 +253,12 @@ class _Pull:
         self._save_cursor(page_request.reached)
         request = self.source.request(page_request)
         fetched = self.fetcher.fetch(request, self.next_page, tries=page_request.tries)
-        self._update_eta(fetched.info)
         self._land_and_clear(fetched, page_request)
         return fetched.info
 
     def _update_eta(self, info: PageInfo) -> None:
         """Update the estimate, and log the first one."""
-        self.result.left = left = self.eta.update(info)
+        self.result.left = left = self.eta.update(info, self.fetcher.calls)
         if left and not self.eta_logged:
             self.eta_logged = True
             log.info("source=%s %d orders to pull: %s", self.source.name, left.total, left)
@@ -303,6 +302,8 @@ class _Pull:
         try:
             if fetched.loss or not (empty or _is_duplicate(page_request, info)):
                 self._land_fetched(fetched, self._cursor(page_request, info))
+            else:
+                self._update_eta(info)
             if fetched.draft:
                 fetched.draft.discard()
         finally:
@@ -336,6 +337,7 @@ class _Pull:
         """Land a page durably, together with its child pages."""
         response, info = fetched.response, fetched.info
         body, parts = self.children.body_for(fetched, self.next_page)
+        self._update_eta(info)
         self._land(
             body,
             page=fetched.draft.page if fetched.draft else self.next_page,
