@@ -15,6 +15,8 @@ VALUES = [
     "if(present(other), other, one)",
     "if(in(kind, 'a', 'b'), one, other)",
     "trim(coalesce(a, b))",
+    "last(path(url))",
+    "last(url)",
 ]
 CONDITIONS = [
     "in(state, 'paid', 'sent')",
@@ -41,6 +43,14 @@ def test_a_value_comes_out_again(text: str) -> None:
     expression = parse(text)
     made = document(next(places(expression, "00123", {})))
     assert value_of(expression, made) == "00123"
+
+
+@pytest.mark.parametrize("text", ["last(path(url))", "last(url)"])
+def test_a_code_in_a_link_comes_out_again(text: str) -> None:
+    """Slashes and per cent signs of a code are escaped in the link."""
+    expression = parse(text)
+    for code in ("T-9/ä 100%", 12, "GB"):
+        assert value_of(expression, document(next(places(expression, code, {})))) == str(code)
 
 
 def test_minor_units_and_case_come_out_again() -> None:

@@ -8,6 +8,7 @@ For a condition, words are sought that make it true or false.
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from orderpull.sources.spec.expression import Call, Expression, Path, Step, Text, paths
 
@@ -85,6 +86,10 @@ def _changed(function: str, first: str, others: list[str | None]) -> str:
             return first.upper()
         case "trim":
             return first.strip()
+        case "path":
+            return urlsplit(first).path
+        case "last":
+            return unquote(first.rstrip("/").rpartition("/")[2])
         case "minor":
             return str(Decimal(first) / 10 ** int(others[0] or 0))
     raise ValueError(f"{function} is not known here")
@@ -224,6 +229,10 @@ def _before(call: Call, value: str) -> Json:
         return int(moved)
     if call.function in {"lower", "upper"}:
         return value.upper() if call.function == "lower" else value.lower()
+    if call.function == "path":
+        return f"https://shop.test{value}?format=json"
+    if call.function == "last":
+        return f"/api/{quote(value, safe='')}/"
     return value
 
 

@@ -11,6 +11,7 @@ BLANK = (
 )
 """Pattern of one white-space character of Unicode."""
 
+_URL = r"^(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?([^?#]*)"
 _DAY = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
 _ZONE = r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
@@ -27,6 +28,10 @@ _BODIES = {
     "json_text(j)": "replace(j->>'$', chr(0), '')",
     "is_blank(t)": f"regexp_full_match(t, '{BLANK}*')",
     "stripped(t)": f"regexp_replace(t, '^{BLANK}+|{BLANK}+$', '', 'g')",
+    "url_path(t)": f"regexp_extract(t, '{_URL}', 1)",
+    # %FF is not UTF-8, and then the segment stays as it is.
+    "last_segment(t)": """coalesce(TRY(replace(url_decode(regexp_extract(t, '([^/]+)/*$', 1)),
+        chr(0), '')), regexp_extract(t, '([^/]+)/*$', 1))""",
     "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
     # True for a number whose text DuckDB may have changed (numbers.py).
     "inexact(j)": f"""j IS NOT NULL AND left(j::VARCHAR, 1) <> '"'

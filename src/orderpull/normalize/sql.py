@@ -51,6 +51,8 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
     "lower": lambda parts: f"lower({parts[0]})",
     "upper": lambda parts: f"upper({parts[0]})",
     "trim": lambda parts: f"stripped({parts[0]})",
+    "path": lambda parts: f"url_path({parts[0]})",
+    "last": lambda parts: f"last_segment({parts[0]})",
     "in": _in,
     "present": lambda parts: f"coalesce(NOT is_blank({parts[0]}), false)",
     "not": lambda parts: f"(NOT {parts[0]})",

@@ -22,6 +22,8 @@ FUNCTIONS = {
     "lower": "lower case",
     "upper": "upper case",
     "trim": "without blanks at the ends",
+    "path": "path(value): the path of a URL, without host, query and fragment",
+    "last": "last(value): the last segment of a path, percent-decoded: last('/orders/12/') is '12'",
     "if": "if(condition, value, value): the first where the condition is true, else the second",
     "minor": "minor(value, '2'): an amount in minor units, its point moved two places to the left",
     "in": "in(value, 'a', 'b'): true if the value is one of the texts, in any case",
@@ -31,6 +33,7 @@ FUNCTIONS = {
     "all": "true if all of the conditions are",
 }
 CONDITIONS = frozenset({"in", "present", "not", "any", "all"})
+_ONE_ARGUMENT = frozenset({"lower", "upper", "trim", "path", "last", "present", "not"})
 
 Step = str | int
 """A step of a path: a key, or the index in a list."""
@@ -162,6 +165,6 @@ def _checked(call: Call, text: str) -> Call:
         texts = call.arguments[:1] if call.function == "join" else call.arguments[1:]
         if len(call.arguments) < 2 or not all(isinstance(t, Text) for t in texts):  # noqa: PLR2004
             raise ValueError(f"{text!r}: {FUNCTIONS[call.function]}")
-    if call.function in {"lower", "upper", "trim", "present", "not"} and len(call.arguments) != 1:
+    if call.function in _ONE_ARGUMENT and len(call.arguments) != 1:
         raise ValueError(f"{text!r}: {call.function}() takes one argument")
     return call
