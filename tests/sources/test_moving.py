@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.errors import SourceUnstable
+from orderpull.sources.paging import incremental
 from orderpull.sources.paging.incremental import MAX_PASSES
 from tests.sources.moving_shop import BEGAN, Move, MovingShop, Reader, names
 
@@ -77,6 +78,7 @@ def test_walking_by_position_would_lose_them(
     """The same changes, read as most loaders do: just as many orders are never seen."""
     shop = MovingShop(ORDERS, moves=SCENES[scene])
     reader = Reader(tmp_path, shop, monkeypatch, strategy=None)
+    monkeypatch.setattr(incremental, "MAX_PASSES", 1)
     reader.pull()
     seen = {order for order, _ in reader.landed()}
     assert len([order for order in shop.orders if order not in seen]) == lost

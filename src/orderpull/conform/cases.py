@@ -103,6 +103,7 @@ CASES: tuple[Case, ...] = (
     _own(
         "moving shop", "orders change, go and come while pages are read", cases_orders.moving_shop
     ),
+    _own("moved up", "orders are deleted while the first run reads", cases_orders.moved_up),
     _own("one instant", "more orders of one instant than a page holds", cases_orders.one_instant),
     _own("killed", "SIGKILL twice, then a plain run", cases_orders.killed),
     _own("token expires", "a token runs out midway", cases_polite.token_expires),

@@ -146,6 +146,14 @@ def moving_shop(target: Target) -> Outcome:
     return replace(outcome, detail=f"a plain page walk loses {_lost_by_walking(target)}")
 
 
+def moved_up(target: Target) -> Outcome:
+    """Delete orders that were read; those behind them move up, past the next page."""
+    refuse_once(target, "what was handed out is gone")
+    with trial(target, orders=ORDERS, odd=False, moves={1: delete(1), 2: delete(2)}) as t:
+        assert_ok(t.run())
+        return assert_passed(t)
+
+
 def one_instant(target: Target) -> Outcome:
     """Read more orders of one instant than a page holds, one of them changed at the last moment."""
     if target.api.cursor is None:

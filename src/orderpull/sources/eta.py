@@ -40,7 +40,7 @@ class Estimator:
     The first total that a page reports applies to the whole pull; later totals are ignored. Child
     lists are requested once for each order, in as many calls as the orders so far took.
 
-    :param passes: expected number of times that each order is read: 2 for ``window_verify``.
+    :param passes: expected number of times that each order is read: 2 where two passes must agree.
     """
 
     def __init__(self, limit: RateLimit, passes: int) -> None:

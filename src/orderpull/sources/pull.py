@@ -125,7 +125,8 @@ class _Pull:
         result.cursor = self.initial_cursor
         self.fetcher = Fetcher(source, landing, stop, self.started)
         self.children = ChildFetcher(self.fetcher)
-        verified = source.api.cursor is not None and source.api.cursor.strategy == "window_verify"
+        cursor, once = source.api.cursor, source.api.consume_once
+        verified = cursor.strategy == "window_verify" if cursor else not once
         self.eta = Estimator(source.limit, passes=2 if verified else 1)
         self.eta_logged = False
         self.pager = Pager(source.api.paging, source.size)

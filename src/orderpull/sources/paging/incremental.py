@@ -2,10 +2,10 @@
 
 A changed order moves within the list and shifts other orders between pages. If the API sorts by
 modification time, each request starts at the newest time seen (reseek), so no order is missed.
-Otherwise a time window is read until two passes agree (window_verify).
+Otherwise a time window, or the list of all orders, is read until two passes agree.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -83,13 +83,17 @@ def incremental_flow(api: Api, pager: Pager, since: datetime | None, until: date
     """The flow of one run of *api*.
 
     :param since: lower bound: the cursor, or the source's ``start``; None without ``[cursor]``.
+        All orders are then read, until two passes agree.
     :param until: upper bound.
     """
     if api.paging.kind == "drain":
         yield from pager.drain()
         return None
-    if api.cursor is None or since is None:
+    if api.consume_once:
         yield from pager.pages(PageRequest())
+        return None
+    if api.cursor is None or since is None:
+        yield from _read_until_two_agree(pager, PageRequest(seen=set()))
         return None
     return (yield from _read_slices(Window(pager, api.cursor, since, until)))
 
@@ -128,36 +132,51 @@ def reseek(window: Window) -> PageFlow:
 def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlow:
     """Read the window until two passes return the same versions.
 
-    A version on two pages of one pass is a duplicate: orders moved between the pages, or the API
-    sorts equal times differently each time. A pass with duplicates ends the reading only if it is
-    the last one.
-
     :param already_landed: fingerprints that are landed already.
-    :raises SourceUnstable: no two passes agree within :data:`MAX_PASSES` passes.
-    :raises SourceUnexpected: orders may be missing because the API has only one, full page.
+    :return: the cursor of the window.
     """
     seen = set(already_landed)
     request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
     newest, bounds = window.since, [window.until]
-    passes = _Passes()
 
-    def add(info: PageInfo) -> None:
+    def note(info: PageInfo) -> None:
         nonlocal newest
-        passes.add(info.fingerprints)
-        seen.update(info.fingerprints)
         newest = max(newest, info.newest or newest)
         if info.server_upper is not None:
             bounds.append(info.server_upper)
-        _refuse_full_page(window.pager.paging, info)
+
+    yield from _read_until_two_agree(window.pager, request, note)
+    return min(bounds) if len(bounds) > 1 else min(newest, window.until)
+
+
+def _read_until_two_agree(
+    pager: Pager, request: PageRequest, note: Callable[[PageInfo], None] = lambda _: None
+) -> Generator[PageRequest, PageInfo, None]:
+    """Read the list of *request* until two passes return the same versions.
+
+    A version on two pages of one pass is a duplicate: orders moved between the pages, or the API
+    sorts equal times differently each time. A pass with duplicates ends the reading only if it is
+    the last one.
+
+    :param request: request of the list, with the fingerprints that are landed already.
+    :param note: called with the info of each page.
+    :raises SourceUnstable: no two passes agree within :data:`MAX_PASSES` passes.
+    :raises SourceUnexpected: orders may be missing because the API has only one, full page.
+    """
+    passes, seen = _Passes(), request.seen if request.seen is not None else set[int]()
+
+    def add(info: PageInfo) -> None:
+        passes.add(info.fingerprints)
+        seen.update(info.fingerprints)
+        note(info)
+        _refuse_full_page(pager.paging, info)
 
     for number in passes:
-        at, info = yield from window.pager.pages(request, ends=add)
+        at, info = yield from pager.pages(request, ends=add)
         # With one response, no order can have moved between pages.
-        single_page = (
-            number == 1 and at == Position() and at.after(window.pager.paging, info) is None
-        )
+        single_page = number == 1 and at == Position() and at.after(pager.paging, info) is None
         if single_page or passes.agree:
-            return min(bounds) if len(bounds) > 1 else min(newest, window.until)
+            return
     raise passes.disagreed()
 
 

@@ -52,8 +52,8 @@ class PageInfo:
     :param has_records: the order list is complete; invalid JSON occurs inside single orders only.
     :param orders: length of the order list.
     :param problem: reason, in words, why the page is damaged or unexpected.
-    :param fingerprints: a hash of each order's version; for an API without cursor, one hash of the
-        page.
+    :param fingerprints: a hash of each order's version; for an API without cursor, of its id; for
+        a page of children, one hash of the page.
     :param modified_times: modification times of the orders that have one.
     :param total: number of all orders, as the API reports it.
     :param next: cursor or URL of the next page.
@@ -115,7 +115,7 @@ class PageParser:
         self._upper = None if children or not api.cursor else api.cursor.server_upper
         self._page_extractor = JsonExtractor(self._records, self._page_paths())
         self._cursor = None if children else api.cursor
-        self._identity = _identity(api)
+        self._identity = [] if children else _identity(api)
         self._children = [] if children else api.children
         self._order_extractor = JsonExtractor(None, self._order_paths(), records.inner)
         self._error_extractor = JsonExtractor(None, self._error_paths())
@@ -166,7 +166,7 @@ class PageParser:
 
     def _order_paths(self) -> list[str]:
         """Paths of the values to extract from each order."""
-        paths = [self._cursor.path, self._identity] if self._cursor else []
+        paths = [*self._identity, self._cursor.path] if self._cursor else [*self._identity]
         for children in self._children:
             paths += [p for p in (children.key, children.more, children.next) if p]
         return paths
@@ -190,7 +190,7 @@ class PageParser:
         self._read_errors(page, info)
         if self._order_extractor.paths:
             self._read_orders(records, info)
-        if not self._cursor:
+        if not self._identity:
             info.fingerprints.append(hash(body))
         return info
 
@@ -259,13 +259,16 @@ class PageParser:
             except msgspec.DecodeError:
                 info.fingerprints.append(hash(bytes(raw)))
                 continue
-            if cursor:
-                text = order.get(cursor.path)
-                modified = parse_time(text, *self._times)
-                identity = order.get(self._identity)
-                info.fingerprints.append(hash((str(identity), str(text))))
-                if modified is not None:
-                    info.modified_times.append(modified)
+            text = order.get(cursor.path) if cursor else None
+            identity = [order.get(path) for path in self._identity]
+            version = (
+                (*map(str, identity), str(text))
+                if any(part is not None for part in identity)
+                else bytes(raw)
+            )
+            info.fingerprints.append(hash(version))
+            if (modified := parse_time(text, *self._times)) is not None:
+                info.modified_times.append(modified)
             info.child_requests += self._child_requests(position, order)
 
     def _child_requests(self, position: int, order: Extracted) -> Iterator[ChildRequest]:
@@ -287,11 +290,11 @@ def next_link(header: str) -> str | None:
     return None
 
 
-def _identity(api: Api) -> str:
-    """Path of the order's id, or of its number if the API has no id."""
-    identity = api.mapping.id or api.mapping.number
-    first = next(paths(identity))
-    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first.steps).lstrip(".")
+def _identity(api: Api) -> list[str]:
+    """Paths of the order's id, or of its number if the API has no id."""
+    steps = [path.steps for path in paths(api.mapping.id or api.mapping.number)]
+    return ["".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in p).lstrip(".")
+            for p in steps]  # fmt: skip
 
 
 def _repair(body: bytes) -> bytes:
