@@ -12,7 +12,7 @@ from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
-from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.page_info import TOO_DEEP, PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.order import ListPath
 
@@ -93,7 +93,7 @@ class PageTexts:
         pieces = self.pieces(inner, first)
         for part, child_body in zip(page.meta.parts[1:], bodies, strict=True):
             block, reader = self._children[part.children]
-            records = reader.records(self._reader.json(child_body))
+            records = reader.read(child_body)
             piece = pieces[part.position]
             if piece.whole:
                 into = (*self._layout.inner, *block.into.split("."))
@@ -133,6 +133,8 @@ class PageTexts:
         why = f": {page.meta.problem}" if page.meta.problem else ""
         if page.meta.state == "unexpected":
             return "page_unexpected", f"the page holds no list of orders{why}"
+        if page.meta.problem == TOO_DEEP:
+            return "order_unreadable", "the order is nested too deep to be read"
         if page.meta.state == "damaged":
             return "page_damaged", f"what is left of a damaged page{why}"
         if self._ambiguous(page, body):

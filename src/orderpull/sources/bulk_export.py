@@ -145,7 +145,7 @@ class BulkExport:
             for line in filter(bytes.strip, stream):
                 try:
                     extracted = extractor.decode(without_lone_surrogates(line))
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, RecursionError):
                     problem = "A line of the export is not JSON."
                     raise SourceUnexpected(problem, "Run again.") from None
                 if (parent := extracted.get(spec.parent)) is None:

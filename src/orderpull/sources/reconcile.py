@@ -32,10 +32,7 @@ class IdExtractor:
         :raises SourceUnexpected: an id cannot be read; its order would then seem to be deleted.
         """
         try:
-            records = (
-                raw for body in bodies for raw in self.parser.records(self.parser.json(body))
-            )
-            return [self._id(raw) for raw in records]
+            return [self._id(raw) for body in bodies for raw in self.parser.read(body)]
         except (msgspec.DecodeError, RecursionError) as error:
             raise SourceUnexpected(
                 "The list of all orders has an order whose id cannot be read.",

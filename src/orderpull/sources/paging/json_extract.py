@@ -18,6 +18,30 @@ _SURROGATE = re.compile(
 )
 
 
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_DEEPEST = 100
+"""Levels of nesting that :func:`flattened` keeps; no file reads a value below them."""
+
+
+def flattened(body: bytes) -> bytes:
+    """*body* with null for each list or object nested too deep for the decoder; never landed."""
+    kept: list[bytes] = []
+    depth = start = 0
+    for token in _TOKEN.finditer(body):
+        mark = body[token.start()]
+        if mark in b"[{":
+            depth += 1
+            if depth == _DEEPEST:
+                kept.append(body[start : token.start()])
+                start = token.start()
+        elif mark in b"]}":
+            if depth == _DEEPEST:
+                kept.append(b"null")
+                start = token.end()
+            depth -= 1
+    return b"".join(kept) + body[start:]
+
+
 def without_lone_surrogates(body: bytes) -> bytes:
     r"""*body* with ``\ufffd`` for each ``\uD800`` to ``\uDFFF`` outside a pair; same length.
 

@@ -13,7 +13,12 @@ import msgspec
 from msgspec import Raw
 
 from orderpull.landing.page import State
-from orderpull.sources.paging.json_extract import Extracted, JsonExtractor, without_lone_surrogates
+from orderpull.sources.paging.json_extract import (
+    Extracted,
+    JsonExtractor,
+    flattened,
+    without_lone_surrogates,
+)
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
@@ -24,6 +29,9 @@ _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _LINK = re.compile(r"<([^>]*)>((?:\s*;[^,<]*(?:\"[^\"]*\")?)*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
+TOO_DEEP = "an order is nested too deep"
+"""The problem of a page with an order that the decoder cannot read."""
+
 _NOT_A_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
 
 
@@ -138,12 +146,36 @@ class PageParser:
             if info.state == "whole":  # some JSON readers reject a byte order mark
                 info.state, info.problem = "damaged", "it begins with a byte order mark"
             return info
-        info = self._parse(body, headers or {})
+        try:
+            info = self._parse(body, headers or {})
+        except RecursionError:
+            return self._parse_deep(body, headers)
         if info.state == "damaged" and (repaired := _repair(body)) != body:
             tolerant = self._parse(repaired, headers or {})
             if tolerant.has_records:
                 return replace(tolerant, state="damaged", is_json=False, problem=info.problem)
         return info
+
+    def _parse_deep(self, body: bytes, headers: Mapping[str, str] | None) -> PageInfo:
+        """Parse a *body* nested too deep: a damaged page, but complete if only its orders are."""
+        flat = flattened(body)
+        if flat == body:
+            return PageInfo("damaged", problem="it is nested too deep")
+        info = self._parse_tolerant(flat, headers)
+        if info.state == "whole":
+            info.state, info.problem = "damaged", TOO_DEEP
+        return info
+
+    def read(self, body: bytes) -> list[Raw]:
+        """The raw orders of a response, with null for what is nested too deep.
+
+        :raises msgspec.DecodeError: the response is not valid JSON.
+        """
+        body = self.json(body)
+        try:
+            return self.records(body)
+        except RecursionError:
+            return self.records(flattened(body))
 
     def records(self, body: bytes) -> list[Raw]:
         """The raw orders of a page. :raises msgspec.DecodeError: the page is not valid JSON."""
@@ -179,7 +211,7 @@ class PageParser:
             return PageInfo("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
             return self._parse_without_records(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             return PageInfo("damaged", problem=_not_json(body, error))
         if page.records is None:
             return self._parse_without_records(body)
@@ -198,7 +230,7 @@ class PageParser:
         """Classify a response without an order list, and read the error it may declare."""
         try:
             msgspec.json.decode(body, type=Raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             return PageInfo("damaged", problem=_not_json(body, error))
         position = f"under {'.'.join(self._records)!r}" if self._records else "at its top"
         problem = f"it is JSON without a list of orders {position}"
@@ -310,4 +342,4 @@ def _not_json(body: bytes, error: Exception) -> str:
         return "it is empty"
     if start == b"<":
         return "it is HTML, not JSON"
-    return f"it is not whole JSON ({str(error).rstrip('.')})" if str(error) else "nested too deep"
+    return f"it is not whole JSON ({str(error).rstrip('.')})"
