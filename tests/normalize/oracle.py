@@ -254,7 +254,8 @@ def medusa(order: Any) -> Expected:
     number = identity(order.get("display_id"), "number", "$.display_id")
     order_id = identity(order.get("id"), "id", "$.id")
     given = address(order, "shipping_address", MEDUSA)
-    names = [name.strip(BLANKS) for n in ("first", "last") if (name := filled(given.pop(n)))]
+    names = [name for n in ("first", "last") if (name := filled(given.pop(n)))]
+    names = names if len(names) == 1 else [name.strip(BLANKS) for name in names]
     head = {
         key: text(order.get(key), "text_invalid", f"$.{key}")
         for key in ("status", "created_at", "updated_at", "currency_code", "total")

@@ -70,7 +70,7 @@ WRONG = [
     ('number = "no"', 'number = "coalesce(present(no), ref)"',
      "tea.toml: order.number: 'coalesce(present(no), ref)': coalesce() takes values."),
     ('number = "no"', 'number = "join(no, ref)"',
-     "tea.toml: order.number: 'join(no, ref)': join(separator, value, …): the values that are there and not blank, trimmed."),
+     "tea.toml: order.number: 'join(no, ref)': join(separator, value, …): those values that are not blank; several are trimmed."),
     ('number = "no"', 'number = "no\\u0000"',
      "tea.toml: order.number: 'no\\x00' holds U+0000."),
     ('number = "no"', f'number = "{"upper(" * 30}no{")" * 30}"',

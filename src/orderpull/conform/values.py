@@ -74,7 +74,10 @@ def _applied(call: Call, document: Json) -> str | None:
     if call.function == "coalesce":
         return next((each for each in (first, *others) if filled(each)), None)
     if call.function == "join":
-        return str(first).join(each.strip() for each in others if each and filled(each)) or None
+        pieces = [each for each in others if each and filled(each)]
+        if len(pieces) == 1:
+            return pieces[0]
+        return str(first).join(piece.strip() for piece in pieces) or None
     return first if not first else _changed(call.function, first, others)
 
 

@@ -32,6 +32,8 @@ _BODIES = {
     # %FF is not UTF-8, and then the segment stays as it is.
     "last_segment(t)": """coalesce(TRY(replace(url_decode(regexp_extract(t, '([^/]+)/*$', 1)),
         chr(0), '')), regexp_extract(t, '([^/]+)/*$', 1))""",
+    # True if one of several texts, separated by U+0000, begins or ends with a blank.
+    "padded(t)": f"regexp_matches(t, '^{BLANK}|{BLANK}$|\\x00{BLANK}|{BLANK}\\x00')",
     "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
     # True for a number whose text DuckDB may have changed (numbers.py).
     "inexact(j)": f"""j IS NOT NULL AND left(j::VARCHAR, 1) <> '"'

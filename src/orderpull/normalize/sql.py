@@ -36,8 +36,19 @@ def _filled(part: str) -> str:
 
 
 def _join(parts: list[str]) -> str:
-    joined = ", ".join(f"stripped({_filled(part)})" for part in parts[1:])
-    return f"nullif(concat_ws({parts[0]}, {joined}), '')"
+    """A piece that stands alone stays as given; pieces that are joined lose blanks at their ends.
+
+    The pieces are taken apart only if one of them begins or ends with a blank.
+    """
+    separator, *pieces = parts
+    count = " + ".join(f"coalesce(NOT is_blank({piece}), false)::INTEGER" for piece in pieces)
+    one = f"coalesce({', '.join(_filled(piece) for piece in pieces)})"
+    several = ", ".join(f"stripped({_filled(piece)})" for piece in pieces)
+    plain = ", ".join(f"nullif({piece}, '')" for piece in pieces)
+    return f"""CASE WHEN NOT padded(concat_ws(chr(0), {", ".join(pieces)}))
+        THEN nullif(concat_ws({separator}, {plain}), '')
+        WHEN {count} = 1 THEN {one}
+        ELSE nullif(concat_ws({separator}, {several}), '') END"""
 
 
 def _in(parts: list[str]) -> str:

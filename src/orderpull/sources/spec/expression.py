@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 FUNCTIONS = {
     "coalesce": "the first value that is there and not blank",
-    "join": "join(separator, value, …): the values that are there and not blank, trimmed",
+    "join": "join(separator, value, …): those values that are not blank; several are trimmed",
     "lower": "lower case",
     "upper": "upper case",
     "trim": "without blanks at the ends",
