@@ -106,7 +106,7 @@ def upper(value: str) -> str:
 
 @cache
 def _codes() -> dict[str, str]:
-    file = resources.files("orderpull.normalize") / "countries.csv"
+    file = resources.files("orderpull") / "countries.csv"
     rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
     return {upper(row["given"]): row["code"] for row in rows}
 

@@ -1,5 +1,6 @@
 """The choice between the rollup tables and the orders."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ from orderpull.answers import from_rollups
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
+from orderpull.countries import nearest_country
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,6 +35,23 @@ def load_rollups(reader: Reader, zone: ZoneInfo) -> RollupQueries | None:
             last_day: date = row["last_day"] or date.min
             return RollupQueries(zone, last_day)
     return None
+
+
+def countries_without_orders(
+    reader: Reader, rollups: RollupQueries | None, chosen: Iterable[str | None]
+) -> list[dict[str, str | None]]:
+    """(country, nearest): the *chosen* countries that no order has, and the nearest that has."""
+    countries = [country for country in chosen if country is not None]
+    if not countries:
+        return []
+    everything = Filter()
+    rows = reader.rows(choose_queries(rollups, everything).sales_by_country(everything))
+    stored = {row["country"] for row in rows if row["country"] is not None}
+    return [
+        {"country": country, "nearest": nearest_country(country, stored)}
+        for country in countries
+        if country not in stored
+    ]
 
 
 def choose_queries(rollups: RollupQueries | None, where: Filter) -> OrderQueries:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ class Report:
     :param overall: sku, quantity, orders, rank.
     :param last_pulled: for each source the time it was last read to its end (UTC); None: never.
     :param undated: number of orders without a date, which a filter by time leaves out.
+    :param absent: country, nearest: countries of the filter that no order has.
     """
 
     average: dict[str, Any]
@@ -32,6 +33,7 @@ class Report:
     overall: list[dict[str, Any]]
     last_pulled: dict[str, datetime | None]
     undated: int = 0
+    absent: list[dict[str, str | None]] = field(default_factory=list)
 
     @property
     def fresh_through(self) -> datetime | None:
@@ -42,12 +44,21 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Convert to the object that ``report --json`` prints."""
         fresh = self.fresh_through
-        return {
+        answer = {
             "average_items_per_order": self.average,
             "popular_sku_by_country": self.by_country,
             "popular_sku": self.overall,
             "last_pulled": clock.iso(fresh) if fresh else None,
         }
+        return answer | ({"countries_without_orders": self.absent} if self.absent else {})
+
+    def notes(self) -> list[str]:
+        """Sentences on the countries of the filter that no order has."""
+        return [
+            f"No order has the country {row['country']!r}"
+            + (f"; the nearest that has: {row['nearest']}." if row["nearest"] else ".")
+            for row in self.absent
+        ]
 
     def as_csv(self) -> str:
         """Convert to one CSV table with all three answers; formulas are escaped."""
@@ -72,9 +83,10 @@ def build_report(reader: "Reader", zone: ZoneInfo, where: "Filter", top: int) ->
     :param zone: the setting ``report.timezone``.
     """
     from orderpull.answers import ledger
-    from orderpull.answers.choose import choose_queries, load_rollups
+    from orderpull.answers.choose import choose_queries, countries_without_orders, load_rollups
 
-    queries = choose_queries(load_rollups(reader, zone), where)
+    rollups = load_rollups(reader, zone)
+    queries = choose_queries(rollups, where)
     overall = reader.rows(queries.popular_sku(where, top))
     undated = reader.rows(queries.count_undated(where)) if where.excludes_undated else None
     return Report(
@@ -86,6 +98,7 @@ def build_report(reader: "Reader", zone: ZoneInfo, where: "Filter", top: int) ->
             for row in reader.rows(ledger.last_pulled(where.sources))
         },
         undated=undated[0]["orders"] if undated else 0,
+        absent=countries_without_orders(reader, rollups, where.countries),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from orderpull.cli.shared import json_option, print_json, settings_in_force
+from orderpull.countries import country_as_stored
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -39,11 +40,13 @@ def report(
         print_json(answers.as_json())
     elif as_csv:
         click.echo(answers.as_csv(), nl=False)
+        for note in answers.notes():
+            click.echo(note, err=True)
     else:
         from orderpull.terminal.console import stdout
         from orderpull.terminal.report import show_report
 
-        parts = [", ".join(country).upper(), ", ".join(source)]
+        parts = [", ".join(map(country_as_stored, country)), ", ".join(source)]
         parts += [f"since {first}" if first else "", f"until {last}" if last else ""]
         filters = ", ".join(part for part in parts if part)
         filters = f" - {filters}" if filters else ""

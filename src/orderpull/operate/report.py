@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from orderpull.countries import country_as_stored
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.errors import UsageError
@@ -26,7 +27,8 @@ def report(
 ) -> "Report":
     """Read the three answers.
 
-    :param country: only orders to these countries; ``(no country)`` selects orders without one.
+    :param country: only orders to these countries, by code or name; ``(no country)`` selects orders
+        without one.
     :param source: only orders of these sources.
     :param since: only orders placed on this day (in ``report.timezone``) or later.
     :param until: only orders placed before the end of this day.
@@ -41,7 +43,7 @@ def report(
 
     zone = ZoneInfo(settings.report.timezone)
     where = Filter(
-        countries=tuple(None if c == NO_COUNTRY else c.upper() for c in countries),
+        countries=tuple(None if c == NO_COUNTRY else country_as_stored(c) for c in countries),
         sources=tuple(source),
         since=midnight(since, zone) if since else None,
         until=midnight(until + timedelta(days=1), zone) if until else None,

@@ -30,6 +30,7 @@ def show_report(report: Report, console: Console, timezone: str, filters: str = 
         parts = [_average(report.average, filters), _top(filters, report.overall)]
     if len({row["country"] for row in report.by_country}) > 1:
         parts.append(_countries(report.by_country))
+    parts += [Text(note, style="yellow") for note in report.notes()]
     parts.append(_freshness(report, timezone))
     console.print(Group(*(Padding(part, (0, 0, 1, 2)) for part in parts)))
 

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import api_answers as answers
 from orderpull.web.cache import CachedQueries
+from orderpull.web.overview import Filtered
 from orderpull.web.periods import PERIODS, STEPS
 from orderpull.web.question import (
     CUSTOM,
@@ -70,7 +72,7 @@ def integer(maximum: int, default: int) -> Schema:
 FILTERS = (
     parameter(
         "country",
-        "Only this country, by its code; repeatable. `(no country)`: orders without a country.",
+        "Only this country, by code or name; repeatable. `(no country)`: orders without a country.",
         TEXTS,
     ),
     parameter("source", "Only this source; repeatable.", TEXTS),
@@ -146,6 +148,8 @@ def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], 
         validate(params, endpoint.parameters)
         question, read = read_question(params), endpoint.read
         answer = queries.get(question, read) if endpoint.cached else read(queries, question)
+        if isinstance(answer, Filtered) and (absent := queries.absent_countries(question)):
+            answer = replace(answer, countries_without_orders=absent)
         return _json(request, msgspec.json.encode(answer))
 
     return answer

@@ -14,7 +14,7 @@ from orderpull import clock
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.cache import CachedQueries
-from orderpull.web.overview import Count, QueryContext, Totals, Trend, page_count
+from orderpull.web.overview import Count, Filtered, QueryContext, Totals, Trend, page_count
 from orderpull.web.question import Question
 
 PAGE_ROWS = 500
@@ -25,7 +25,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Row = TypeVar("Row", bound=Struct)
 
 
-class Compared(Struct):
+class Compared(Filtered):
     """The totals, and the totals of the period before if there is one.
 
     ``undated`` is the number of orders without a date, which belong to no period.
@@ -49,7 +49,7 @@ class Country(Struct):
     items: Count
 
 
-class Countries(Struct):
+class Countries(Filtered):
     """All countries, largest first."""
 
     rows: list[Country]
@@ -64,13 +64,13 @@ class Sku(Struct):
     orders: Count
 
 
-class PopularSkus(Struct):
+class PopularSkus(Filtered):
     """The best-selling SKUs."""
 
     rows: list[Sku]
 
 
-class Skus(Struct):
+class Skus(Filtered):
     """All SKUs, page by page."""
 
     skus: Count
@@ -89,7 +89,7 @@ class CountrySku(Struct):
     orders: Count
 
 
-class PopularSkusByCountry(Struct):
+class PopularSkusByCountry(Filtered):
     """The best-selling SKUs of each country."""
 
     rows: list[CountrySku]
@@ -105,7 +105,7 @@ class Order(Struct):
     quantity: Count
 
 
-class Orders(Struct):
+class Orders(Filtered):
     """The orders with a SKU, newest first, page by page."""
 
     orders: Count

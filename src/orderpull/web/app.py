@@ -169,6 +169,7 @@ class Pages:
             headers={"vary": "Accept-Language, HX-Request"},
             question=question,
             freshness=self.queries.freshness(question),
+            absent=self.queries.absent_countries(question),
             formats=Formats(
                 locale_of(request.headers.get("accept-language", "")), self.queries.zone
             ),

@@ -13,12 +13,14 @@ from datetime import date, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from orderpull.answers import ledger
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
 from orderpull.web.freshness import Freshness, read_freshness
-from orderpull.web.overview import QueryContext
+from orderpull.web.overview import AbsentCountry, QueryContext
 from orderpull.web.question import Question
 
 MAX_ANSWERS = 200
@@ -181,6 +183,13 @@ class CachedQueries:
         answer = self.warehouse.get(key, read_now)
         self._on_answer(was_read)
         return answer
+
+    def absent_countries(self, question: Question) -> list[AbsentCountry]:
+        """The countries of *question* that no order has."""
+        if not question.countries:
+            return []
+        rows = self.get(Question(countries=question.countries), QueryContext.absent_countries)
+        return msgspec.convert(rows, list[AbsentCountry])
 
     def freshness(self, question: Question) -> Freshness:
         """The freshness and completeness of the sources of *question*."""

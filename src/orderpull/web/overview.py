@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from orderpull.answers import ledger
-from orderpull.answers.choose import choose_queries, load_rollups
+from orderpull.answers.choose import choose_queries, countries_without_orders, load_rollups
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
@@ -61,6 +61,10 @@ class QueryContext:
         """Choose the queries for the orders of *where*: over rollups if possible."""
         return choose_queries(self._rollups, where)
 
+    def absent_countries(self) -> list[dict[str, str | None]]:
+        """(country, nearest) of the question's countries that no order has."""
+        return countries_without_orders(self.reader, self._rollups, self.question.countries)
+
     @cached_property
     def _rollups(self) -> RollupQueries | None:
         return load_rollups(self.reader, self.zone)
@@ -91,7 +95,20 @@ class Bar(Struct):
         return Days(self.first_day, self.last_day)
 
 
-class Trend(Struct):
+class AbsentCountry(Struct):
+    """A country of the filter that no order has, and the nearest that has one, if one is near."""
+
+    country: str
+    nearest: str | None
+
+
+class Filtered(Struct, kw_only=True, omit_defaults=True):
+    """An answer that a country filters."""
+
+    countries_without_orders: list[AbsentCountry] = []
+
+
+class Trend(Filtered):
     """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
 
     step: str

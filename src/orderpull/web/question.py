@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from orderpull.answers.filter import Filter
+from orderpull.countries import country_as_stored
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
@@ -117,7 +118,7 @@ def read_question(pairs: Params) -> Question:
     if since and until and since > until:
         raise UsageError(f"The period ends on {until}, before it begins on {since}.")
     return Question(
-        countries=tuple(None if each == NO_COUNTRY else each for each in countries),
+        countries=tuple(dict.fromkeys(map(_country, countries))),
         sources=tuple(_texts(pairs, "source")),
         period=period,
         since=since,
@@ -131,6 +132,10 @@ def read_question(pairs: Params) -> Question:
         page=_count(one, "page", 1, MAX_PAGE),
         theme=_one_of("theme", one.get("theme", ""), ("", *THEMES)),
     )
+
+
+def _country(text: str) -> str | None:
+    return None if text == NO_COUNTRY else country_as_stored(text)
 
 
 def _texts(pairs: Params, key: str) -> list[str]:
