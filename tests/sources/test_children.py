@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orderpull.landing.page import split_parts
-from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.sources.http.messages import Request, Response
 from tests.normalize.helpers import Workbench
 from tests.sources.fake_api import FakeApi, query
+from tests.sources.shaped import items_of
 
 NESTED = """
 title = "Nested"
@@ -96,22 +96,6 @@ def nested(request: Request) -> object:
     ]
     more = "after" not in body
     return {"data": {"orders": orders, "page": {"more": more, "end": "2" if more else None}}}
-
-
-def staged(asked: FakeApi, number: int) -> StagedPage:
-    """A landed page, to be shaped."""
-    landing = asked.landing
-    return StagedPage(
-        landing.meta(number), landing.local_copy(number), lambda: landing.read(number)[1]
-    )
-
-
-def items_of(bench: Workbench, asked: FakeApi) -> dict[str, dict[str, int]]:
-    """By number the items that are shaped from the landed pages."""
-    pages = [staged(asked, number) for number in asked.landing.pages()]
-    Normalizer(bench.connection, asked.api, "{number}").normalize(pages)
-    rows = bench.connection.execute("SELECT ordernumber, items FROM staged_order").fetchall()
-    return {number: {item["sku"]: item["quantity"] for item in items} for number, items in rows}
 
 
 @pytest.fixture

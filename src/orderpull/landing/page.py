@@ -39,11 +39,13 @@ class Part(Struct, frozen=True):
     :param size: bytes.
     :param position: index of its order in the first response's list; -1 for that response itself.
     :param children: index of the block ``[[children]]`` that requested the response.
+    :param place: index in each list of the order that the block's ``key`` goes through.
     """
 
     size: int
     position: int = -1
     children: int = 0
+    place: tuple[int, ...] = ()
 
 
 class PageMeta(Struct, frozen=True):

@@ -11,15 +11,14 @@ from msgspec import structs
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
+from orderpull.sources.paging.child_requests import append_records
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
 from orderpull.sources.paging.page_info import TOO_DEEP, PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.order import ListPath
+from orderpull.sources.spec.order import ElementPath, ListPath
 
 _KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_NULL = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class PageTexts:
             records = reader.read(child_body)
             piece = pieces[part.position]
             if piece.whole:
-                into = (*self._layout.inner, *block.into.split("."))
+                into = (*self._layout.inner, *ElementPath.parse(block.into).within(part.place))
                 pieces[part.position] = Piece(append_records(piece.text, into, records), whole=True)
         return pieces
 
@@ -155,26 +154,6 @@ def _wrap(keys: tuple[str, ...], text: bytes) -> bytes:
     for key in reversed(keys):
         text = b"{" + msgspec.json.encode(key) + b":" + text + b"}"
     return text
-
-
-def append_records(text: str, into: tuple[str, ...], records: list[msgspec.Raw]) -> str:
-    """Append *records* to the list at *into* of the JSON of an order, creating a missing list.
-
-    Other values keep their text. An order with a value of another kind at *into* stays unchanged.
-    """
-    key, *below = into
-    try:
-        members = _OBJECT.decode(text)
-        value = members.get(key)
-        if below:
-            inner = "{}" if value in (None, _NULL) else bytes(value).decode()
-            members[key] = msgspec.Raw(append_records(inner, tuple(below), records).encode())
-        else:
-            listed = [] if value in (None, _NULL) else _LIST.decode(value)
-            members[key] = msgspec.Raw(msgspec.json.encode([*listed, *records]))
-    except msgspec.ValidationError:
-        return text
-    return msgspec.json.encode(members).decode()
 
 
 def has_duplicate_key(body: bytes, path: tuple[str, ...]) -> bool:

@@ -4,9 +4,10 @@ import copy
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from orderpull import clock
 from orderpull.errors import (
@@ -28,7 +29,7 @@ from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, ErrorSpec, RequestSpec
+from orderpull.sources.spec.blocks import BODY, LINK, ChildrenSpec, ErrorSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
 
 OK = 200
@@ -94,7 +95,7 @@ class Endpoint:
         spec = spec or self.api.request
         path, params = spec.path, page_request.params
         if page_request.url is not None:
-            return Request("GET", self._resolve_next(page_request.url, path), spec.headers)
+            return Request("GET", self._resolve(page_request.url, path), spec.headers)
         common = {} if page_request.alone else spec.query
         query = {k: str(v) for k, v in params.items() if not k.startswith(BODY)}
         encoded = urlencode({**common, **query}, safe=",*$[]:")
@@ -105,6 +106,23 @@ class Endpoint:
             body = msgspec.json.encode(set_body_fields(spec.body, params))
             return Request("POST", target, headers, body)
         return Request("GET", target, headers)
+
+    def child_request(self, block: ChildrenSpec, key: str) -> RequestSpec:
+        """The request block for the child list with *key*.
+
+        :raises SourceUnexpected: the key is a URL on another host.
+        """
+        spec = block.request
+        query, body = spec.query, spec.body
+        if block.key_param and block.key_param.startswith(BODY):
+            body = set_body_fields(body, {block.key_param: key})
+        elif block.key_param:
+            query = query | {block.key_param: key}
+        path = spec.path.replace(LINK, quote(key, safe=""))
+        if spec.path == LINK:
+            path, _, own = self._resolve(key, self.api.request.path).partition("?")
+            query = dict(parse_qsl(own, keep_blank_values=True)) | query
+        return replace(spec, path=path, query=query, body=body)
 
     def address(self, request: Request) -> str:
         """URL of *request* for error messages, without query and secrets."""
@@ -141,8 +159,8 @@ class Endpoint:
         finally:
             client.close()
 
-    def _resolve_next(self, url: str, path: str) -> str:
-        """The target of the next page's *url*, relative to the base URL.
+    def _resolve(self, url: str, path: str) -> str:
+        """The target of *url*, found in a response of *path*, relative to the base URL.
 
         :raises SourceUnexpected: *url* is on another host or outside the base URL.
         """
@@ -158,7 +176,7 @@ class Endpoint:
         prefix = self.client.prefix
         if not same_host or not (parts.path + "/").startswith(prefix + "/"):
             raise SourceUnexpected(
-                f"The next page is outside base_url ({parts.hostname or 'no host'}).",
+                f"A link leads outside base_url ({parts.hostname or 'no host'}).",
                 "It is not requested, to protect the token. Set base_url to the API's address.",
             )
         return parts.path.removeprefix(prefix) + ("?" + parts.query if parts.query else "")

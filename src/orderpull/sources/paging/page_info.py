@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from orderpull.landing.page import State
+from orderpull.sources.paging.child_requests import ChildRequest, child_request, flat_children
 from orderpull.sources.paging.json_extract import (
     Extracted,
     JsonExtractor,
@@ -35,22 +36,6 @@ TOO_DEEP = "an order is nested too deep"
 _NOT_A_NUMBER = re.compile(rb"\bNaN\b|-?\bInfinity\b")
 
 
-@dataclass(frozen=True, slots=True)
-class ChildRequest:
-    """A child list to fetch.
-
-    :param position: position of its order in the page.
-    :param children: index of the block ``[[children]]``.
-    :param key: key that identifies the order to the API.
-    :param next: cursor of the first page to fetch; None: the list's first page.
-    """
-
-    position: int
-    children: int
-    key: str
-    next: str | None = None
-
-
 @dataclass(slots=True)
 class PageInfo:
     """Facts about one response that paging, retries and the landing need.
@@ -70,7 +55,7 @@ class PageInfo:
     :param error: the ``[[errors]]`` block that matches the response, whatever its status.
     :param error_message: the API's error message.
     :param cost: points requested, points available, and points restored per second.
-    :param child_requests: child lists to fetch.
+    :param child_requests: child lists to fetch, without those of the elements of lists.
     :param requested_size: page size of the request.
     :param is_continuation: the page is not the first of its list.
     """
@@ -121,10 +106,12 @@ class PageParser:
         self._times = (api.order.time_format, api.order.timezone)
         self._errors, self._cost = api.errors, api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
-        self._page_extractor = JsonExtractor(self._records, self._page_paths())
+        self._one = children is not None and children.one
+        listed = None if self._one else self._records
+        self._page_extractor = JsonExtractor(listed, self._page_paths())
         self._cursor = None if children else api.cursor
         self._identity = [] if children else _identity(api)
-        self._children = [] if children else api.children
+        self._children = [] if children else flat_children(api)
         self._order_extractor = JsonExtractor(None, self._order_paths(), records.inner)
         self._error_extractor = JsonExtractor(None, self._error_paths())
 
@@ -179,8 +166,18 @@ class PageParser:
 
     def records(self, body: bytes) -> list[Raw]:
         """The raw orders of a page. :raises msgspec.DecodeError: the page is not valid JSON."""
-        records = self._page_extractor.decode(body).records
-        return records if records is not None else []
+        return self._listed(body, self._page_extractor.decode(body)) or []
+
+    def readable_records(self, body: bytes) -> list[Raw]:
+        """The raw orders of a page that may hold invalid values, such as NaN; these replaced."""
+        try:
+            return self.read(body)
+        except msgspec.DecodeError:
+            return self.records(_repair(self.json(body).removeprefix(_BOM)))
+
+    def _listed(self, body: bytes, page: Extracted) -> list[Raw] | None:
+        """The raw records of a response; None if it has no list of them."""
+        return [Raw(body)] if self._one else page.records
 
     def _page_paths(self) -> list[str]:
         """Paths of the values to extract from a page, beside its orders."""
@@ -199,7 +196,7 @@ class PageParser:
     def _order_paths(self) -> list[str]:
         """Paths of the values to extract from each order."""
         paths = [*self._identity, self._cursor.path] if self._cursor else [*self._identity]
-        for children in self._children:
+        for _, children in self._children:
             paths += [p for p in (children.key, children.more, children.next) if p]
         return paths
 
@@ -213,9 +210,9 @@ class PageParser:
             return self._parse_without_records(body)
         except msgspec.DecodeError as error:
             return PageInfo("damaged", problem=_not_json(body, error))
-        if page.records is None:
+        records = self._listed(body, page)
+        if records is None:
             return self._parse_without_records(body)
-        records = page.records
         info = PageInfo("whole", is_json=True, has_records=True, orders=len(records))
         info.total = self._count(page, headers, len(records))
         self._read_next(page, headers, info)
@@ -234,6 +231,7 @@ class PageParser:
             return PageInfo("damaged", problem=_not_json(body, error))
         position = f"under {'.'.join(self._records)!r}" if self._records else "at its top"
         problem = f"it is JSON without a list of orders {position}"
+        problem = "it is JSON, but not an object" if self._one else problem
         info = PageInfo("unexpected", is_json=True, problem=problem)
         if self._errors:
             with suppress(msgspec.DecodeError):
@@ -304,13 +302,9 @@ class PageParser:
             info.child_requests += self._child_requests(position, order)
 
     def _child_requests(self, position: int, order: Extracted) -> Iterator[ChildRequest]:
-        for number, children in enumerate(self._children):
-            key = order.get(children.key)
-            more = children.more is None or order.get(children.more) is True
-            if more and isinstance(key, str | int):
-                cursor = order.get(children.next) if children.next else None
-                start = str(cursor) if cursor is not None else None
-                yield ChildRequest(position, number, str(key), start)
+        for number, children in self._children:
+            if child := child_request(children, position, number, order.get):
+                yield child
 
 
 def next_link(header: str) -> str | None:

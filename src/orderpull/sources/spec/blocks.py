@@ -15,6 +15,9 @@ BODY = "$."
 HEADER = "header:"
 """Prefix of a selector that reads a response header: ``header:X-Total``."""
 
+LINK = "{key}"
+"""Path of a child request whose key is its URL."""
+
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -229,11 +232,16 @@ class RecordsSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[[children]]``: a child list, such as order lines, that needs requests of its own.
 
-    The responses are landed together with the page of the orders, as one page.
+    The responses are landed together with the page of the orders, as one page. Blocks are read in
+    their order, so that one can follow the links in the records of an earlier one: the paths
+    ``lines[].product`` and ``lines[].product_record`` are those of each element of ``lines``.
 
     :param into: path, in the order, of the list that receives the child records.
     :param key: path, in the order, of the key that identifies the order to the API.
     :param key_param: request field of the key; ``{key}`` in the request's path stands for it too.
+        If the request's path is ``{key}`` alone, the key is a URL on the host of ``base_url``.
+    :param one: the response is a single record, not a list; the list has this one record.
+    :param shared: the record is the same for all orders; a run requests each key once.
     :param more: path, in the order, of a flag that is true if the child list must be fetched;
         without ``more``, the list is fetched for each order.
     :param next: path, in the order, of the cursor of the child list's first page.
@@ -246,6 +254,8 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
     key_param: str | None = None
     more: str | None = None
     next: str | None = None
+    one: bool = False
+    shared: bool = False
     paging: PagingSpec = PagingSpec()
     records: RecordsSpec = RecordsSpec()
 

@@ -101,6 +101,31 @@ class ListPath:
         return cls(() if outer == "$" else keys(outer), keys(inner) if inner else ())
 
 
+@dataclass(frozen=True, slots=True)
+class ElementPath:
+    """Path of a value that may lie in the elements of lists: ``lines[].product.url``.
+
+    :param lists: path of each list, from the order or from an element of the list before.
+    :param leaf: path of the value, from the order or from an element of the last list.
+    """
+
+    lists: tuple[tuple[str, ...], ...]
+    leaf: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "ElementPath":
+        """Parse *text*. :raises ValueError: *text* is not such a path."""
+        *lists, leaf = (keys(part) for part in text.split("[]."))
+        return cls(tuple(lists), leaf)
+
+    def within(self, place: tuple[int, ...]) -> tuple[Step, ...]:
+        """Steps from the order to the value in the element at *place*, an index for each list."""
+        steps: list[Step] = []
+        for each, index in zip(self.lists, place, strict=True):
+            steps += (*each, index)
+        return (*steps, *self.leaf)
+
+
 def keys(text: str) -> tuple[str, ...]:
     """The keys of a path. :raises ValueError: *text* is not a path, or contains an index."""
     steps = parse_path(text).steps

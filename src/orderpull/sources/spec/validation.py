@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 from orderpull.sources.spec import blocks
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, HEADER
+from orderpull.sources.spec.blocks import BODY, HEADER, LINK
 from orderpull.sources.spec.expression import parse_path
-from orderpull.sources.spec.order import ListPath, keys
+from orderpull.sources.spec.order import ElementPath, ListPath, keys
 from orderpull.sources.spec.times import zone_of
 
 KNOWN_SECRETS = frozenset(
@@ -142,16 +142,35 @@ def _names(key: str, text: str) -> Iterator[SpecError]:
 
 
 def _children(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
-    yield from _request(f"{key}.request", children.request)
+    path = children.request.path
+    if path != LINK:
+        yield from _request(f"{key}.request", children.request)
     yield from _paging(f"{key}.paging", children.paging, children.request)
-    yield from _paths(key, keys, key=children.key, into=children.into,
-                      more=children.more, next=children.next)  # fmt: skip
+    yield from _places(key, children)
     yield from _request_field(f"{key}.key_param", children.key_param, children.request)
-    if children.key_param is None and "{key}" not in children.request.path:
+    if children.key_param is None and "{key}" not in path:
         yield f"{key}.key_param", "no request field carries the key of the order"
     if children.next and children.paging.kind != "cursor":
         yield f"{key}.next", 'next needs [children.paging] kind = "cursor"'
+    if children.one and (children.paging.kind != "single" or children.records.path != "$"):
+        yield f"{key}.one", "a single record has neither paging nor records"
     yield from _paths(f"{key}.records", ListPath.parse, path=children.records.path)
+
+
+def _places(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
+    """Errors of the paths in the order: all begin at the same order or element of a list."""
+    paths = {name: text for name in ("key", "into", "more", "next")
+             if (text := getattr(children, name))}  # fmt: skip
+    errors = list(_paths(key, ElementPath.parse, **paths))
+    yield from errors
+    if errors:
+        return
+    parsed = {name: ElementPath.parse(text) for name, text in paths.items()}
+    for name, path in parsed.items():
+        if path.lists != parsed["key"].lists:
+            yield f"{key}.{name}", f"it must be in the same list as key, {children.key}"
+    if parsed["into"] == parsed["key"]:
+        yield f"{key}.into", "the key stands there: name a place that is free"
 
 
 def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]:
