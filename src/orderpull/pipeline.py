@@ -49,6 +49,7 @@ class SourceResult:
     :param waiting: landed pages that are not loaded.
     :param possible_loss: responses with which orders may have been lost.
     :param last_pull: the result of the last pull, by this run or an earlier one.
+    :param notes: what a person should know of the API's responses.
     """
 
     pages: int = 0
@@ -58,6 +59,7 @@ class SourceResult:
     cursor: str | None = None
     error: OrderpullError | None = None
     last_pull: LastPull | None = None
+    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
         """The object for this source in ``run --json``."""
@@ -68,6 +70,7 @@ class SourceResult:
             "possible_loss": self.possible_loss,
             "cursor": self.cursor,
             "error": str(self.error) if self.error else None,
+            "notes": self.notes,
         }
 
 
@@ -334,7 +337,7 @@ class Pipeline:
         """Record the result of a pull."""
         self.listener.on_source_done(name, pulled)
         result = self.result.sources[name]
-        result.cursor = pulled.cursor
+        result.cursor, result.notes = pulled.cursor, pulled.notes
         result.pages = max(result.pages, len(pulled.pages))
         self._possible_loss[name].update(pulled.possible_loss)
         result.possible_loss = len(self._possible_loss[name])

@@ -35,6 +35,7 @@ BLOCKS: dict[str, type[Struct]] = {
 SPECS: tuple[type[Struct], ...] = (
     api.Api,
     blocks.RequestSpec,
+    blocks.ResponseSpec,
     blocks.AuthSpec,
     blocks.TokenSpec,
     blocks.PagingSpec,

@@ -12,7 +12,7 @@ from orderpull.simulator.shop.base import Common, Kind, Platform, RefusedError
 from orderpull.simulator.shop.selecting import SORTS, after, packed
 from orderpull.simulator.shop.store import Shape
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
-from tests.platforms.shopify_access import TOKEN_PATH, Access
+from tests.platforms.shopify_access import TOKEN_PATH, Access, versioned
 from tests.platforms.shopify_bulk import BulkOperations
 from tests.platforms.shopify_connection import (
     WRONG_CURSOR,
@@ -64,6 +64,7 @@ class Shopify(Platform):
         read_all_orders: bool = True,
         permanent: bool = True,
         expires_after: int | None = None,
+        serves: str | None = None,
         bucket: float = 2000,
         restored: float = 100,
         most_points: int = 1000,
@@ -88,6 +89,7 @@ class Shopify(Platform):
             aside=("test",),
         )
         super().__init__(**common)
+        self._serves = serves
         self._access = Access(
             self.clock,
             expires_after=expires_after,
@@ -128,6 +130,10 @@ class Shopify(Platform):
             "nodes": "child",
         }
         return kinds.get(field.name.value, "other")
+
+    def respond(self, request: Request) -> Response:
+        """Answer a request, and tell by which version."""
+        return versioned(super().respond(request), request.path, self._serves)
 
     def reply(self, request: Request) -> Response:
         """Answer a request."""

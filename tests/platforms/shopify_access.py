@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -66,3 +68,15 @@ class Access:
             for order in store.orders.values()
             if self._read_all_orders or order.created >= oldest
         ]
+
+
+def versioned(response: Response, path: str, serves: str | None) -> Response:
+    """Add the version that answered: the one in *path*, unless the shop *serves* another.
+
+    A shop answers with its oldest version where the one that is asked for is no longer supported.
+    """
+    asked = re.match(r"/admin/api/([^/]+)/", path)
+    if asked is None:
+        return response
+    version = {"X-Shopify-API-Version": serves or asked[1]}
+    return replace(response, headers={**response.headers, **version})

@@ -20,7 +20,7 @@ from orderpull.simulator.shop.selecting import SORTS, after, between, packed, un
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
 from tests.platforms.names import split_name
-from tests.platforms.shopify_access import TOKEN_PATH, Access
+from tests.platforms.shopify_access import TOKEN_PATH, Access, versioned
 from tests.platforms.shopify_cost import Bucket
 from tests.platforms.shopify_order import FIRST_ID, country_name, province_name
 from tests.platforms.shopify_search import STATUSES
@@ -65,6 +65,7 @@ class ShopifyRest(Platform):
         read_all_orders: bool = True,
         permanent: bool = True,
         expires_after: int | None = None,
+        serves: str | None = None,
         bucket: int = 40,
         leaks: float = 2.0,
         **common: Unpack[Common],
@@ -75,6 +76,7 @@ class ShopifyRest(Platform):
         """
         self.shape = Shape(number=lambda n: f"#{1000 + n}", first_key=FIRST_ID, aside=("test",))
         super().__init__(**common)
+        self._serves = serves
         self._zone = zone(timezone)
         self._bucket = Bucket(self.clock, bucket, leaks)
         self._access = Access(
@@ -92,6 +94,10 @@ class ShopifyRest(Platform):
         if found is None:
             return "other"
         return "child" if found["one"] else "list"
+
+    def respond(self, request: Request) -> Response:
+        """Answer a request, and tell by which version."""
+        return versioned(super().respond(request), request.path, self._serves)
 
     def reply(self, request: Request) -> Response:
         """Answer a request."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from orderpull.errors import ApiFileError
+from orderpull.errors import ApiFileError, SourceRefused
 from orderpull.sources.http.messages import Request, Response
+from orderpull.sources.probe import probe
+from orderpull.sources.pull import Source
 from orderpull.sources.spec.reader import parse_api
 from tests.normalize.helpers import Workbench
 from tests.sources.fake_api import FakeApi
@@ -159,3 +161,28 @@ def test_wrong_files(old: str, new: str, said: str) -> None:
     with pytest.raises(ApiFileError, match="test") as raised:
         parse_api(LINKED.replace(old, new, 1), "test.toml")
     assert said in str(raised.value)
+
+
+def test_check_follows_one_link_of_each_block(tmp_path: Path) -> None:
+    """The first order's lines and the first line's record: three requests."""
+    shop = asked(tmp_path)
+    source = Source("shop", shop.settings, shop.api, send=shop._send)
+    assert probe(source) == ["line_records", "line_records[].stock"]
+    assert [request.target for request in shop.requests] == [
+        "/orders/?format=json",
+        "/orders/1/lines/?all=1&format=json",
+        "/stockrecords/a/",
+    ]
+
+
+def test_check_says_which_link_is_refused(tmp_path: Path) -> None:
+    """Rights to orders and not to stock records: check tells it before a run does."""
+
+    def say(request: Request) -> Any:
+        refused = Response(403, {}, b"{}")
+        return refused if "/stockrecords/" in request.target else linked(request)
+
+    shop = asked(tmp_path, say=say)
+    source = Source("shop", shop.settings, shop.api, send=shop._send)
+    with pytest.raises(SourceRefused, match="stockrecords/a/ answered 403"):
+        probe(source)

@@ -10,6 +10,7 @@ from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
+from orderpull.sources.probe import probe
 from orderpull.sources.pull import Source
 
 
@@ -46,8 +47,8 @@ class Findings:
 def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = False) -> Findings:
     """Check settings, warehouse, landing, sources and notifications.
 
-    An ordinary API gets a request for one page. For a consume-once API, only DNS, port and TLS are
-    checked, because a page would be consumed.
+    An ordinary API gets a request for one page, and one for each kind of child list. For a
+    consume-once API, only DNS, port and TLS are checked, because a page would be consumed.
 
     :param notify: send a test message to every address.
     :raises UsageError: *notify* is true, but no address is configured.
@@ -88,10 +89,11 @@ def _try_source(source: Source, landing: SourceLanding) -> str:
     try:
         # The request may renew a token, which only one process at a time may store.
         with landing.pulling() if source.authenticator.persists_tokens else nullcontext():
-            source.probe()
+            requested = probe(source)
     except LandingBusy:
         return "reached; another orderpull is pulling it now"
-    return "answers"
+    answers = "answers" if not requested else f"answers, also for {', '.join(requested)}"
+    return "; ".join((answers, *source.notes))
 
 
 def _notifications(settings: Settings) -> Finding:

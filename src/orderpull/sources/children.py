@@ -1,6 +1,7 @@
 """Fetch child lists: order lines, and what else an order page leaves out or only links to."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -17,6 +18,7 @@ from orderpull.sources.paging.child_requests import (
 from orderpull.sources.paging.flows import Pager, PageRequest, Position
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import ChildrenSpec
 from orderpull.sources.spec.order import ElementPath
 
 MAX_SHARED = 16 << 20
@@ -70,16 +72,23 @@ class ChildFetcher:
         block = self.api.children[child.children]
         pager = Pager(block.paging, all_or_none=True)
         flow = pager.pages(PageRequest(), Position(token=child.next))
-        try:
+        with naming(block, child):
             spec = self.fetcher.endpoint.child_request(block, child.key)
             pages = self.fetcher.fetch_list(
                 flow, page, parser=self.parsers[child.children], spec=spec
             )
-        except SourceError as error:
-            where = f"({block.into} of order {child.key!r})"
-            error.message = f"{error.message.removesuffix('.')} {where}."
-            raise
         return [each.response.body for each in pages]
+
+
+@contextmanager
+def naming(block: ChildrenSpec, child: ChildRequest) -> Iterator[None]:
+    """Add list and key of *child* to the message of an error of its request."""
+    try:
+        yield
+    except SourceError as error:
+        where = f"({block.into} of order {child.key!r})"
+        error.message = f"{error.message.removesuffix('.')} {where}."
+        raise
 
 
 class AssembledOrders:

@@ -1,6 +1,7 @@
 """Endpoint: one account at one API. It builds requests and turns responses into errors."""
 
 import copy
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from orderpull import clock
 from orderpull.errors import (
     SettingsError,
     SourceBroken,
@@ -25,12 +25,13 @@ from orderpull.sources.http.auth import Authenticator
 from orderpull.sources.http.limits import SharedLimits
 from orderpull.sources.http.messages import Request, Response, ResponseSink, Send
 from orderpull.sources.http.transport import Client
-from orderpull.sources.paging.flows import Pager, PageRequest
-from orderpull.sources.paging.incremental import incremental_flow
+from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import BODY, LINK, ChildrenSpec, ErrorSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
+
+log = logging.getLogger("orderpull.pull")
 
 OK = 200
 NO_CONTENT = 204
@@ -48,6 +49,7 @@ _MAX_MESSAGE = 160
 class Endpoint:
     """One account at one API.
 
+    :ivar notes: what a person should know of the responses, each once.
     :param send: replaces the network in tests: a function from request to response.
     :param limits: rate limits that the run's sources share.
     :raises SettingsError: the settings do not match the API.
@@ -67,6 +69,7 @@ class Endpoint:
         self.api = api
         self.client = Client(settings.base_url, settings.timeout, keep_alive=not api.consume_once)
         self._injected_send = send
+        self.notes: list[str] = []
         self.send: Send = send or self.client.send
         self.authenticator = Authenticator(api.auth, settings, name, self._call)
         self.size = _size(name, settings, api)
@@ -190,32 +193,20 @@ class Endpoint:
         except SourceUnreachable as error:
             raise self.with_source(error) from None
 
-    def probe(self) -> int:
-        """Request one page and discard it; return the HTTP status. Not for consume-once APIs.
+    def check_headers(self, response: Response) -> None:
+        """Note a header of *response* with another value than the one in ``[response]``."""
+        for name, wanted in self.api.response.headers.items():
+            value = response.headers.get(name.lower())
+            if value is not None and value != wanted:
+                self.note(f"the API answers with {name} {value!r}, not {wanted!r}: look whether "
+                          "this API file still fits.")  # fmt: skip
 
-        :raises SourceError: the request failed.
-        """
-        pager = Pager(self.api.paging, 1)
-        page_request = next(incremental_flow(self.api, pager, self.start, clock.now()))
-        try:
-            status, error = self._fetch_once(page_request)
-            if isinstance(error, SourceExpired) and self.authenticator.renew():
-                status, error = self._fetch_once(page_request)
-        except SourceError as raised:
-            raise self.with_source(raised) from None
-        finally:
-            self.client.close()
-        if error is not None:
-            raise self.with_source(error)
-        return status
-
-    def _fetch_once(self, page_request: PageRequest) -> tuple[int, SourceError | None]:
-        """Send *page_request* once; return status and error."""
-        request = self.request(page_request)
-        response = self.send(self.authenticate(request), ResponseSink())
-        info = parse_response(response, PageParser(self.api))
-        error = None if is_ok(response, info) else self.error_for(response, info, request)
-        return response.status, error
+    def note(self, text: str) -> None:
+        """Log *text* and add it to the notes, once."""
+        text = self.authenticator.redact(text)
+        if text not in self.notes:
+            self.notes.append(text)
+            log.warning("source=%s %s", self.name, text)
 
     def with_source(self, error: SourceError) -> SourceError:
         """Add this source's name and URL to the message of *error*."""

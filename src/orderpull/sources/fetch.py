@@ -148,6 +148,7 @@ class Fetcher:
             draft.discard()
         info = parse_response(response, parser)
         if is_ok(response, info) and (info.is_json or last):
+            endpoint.check_headers(response)
             if info.cost is not None:
                 endpoint.limit.pause_for(cost_wait(info.cost))
             return FetchedPage(described, response, info)

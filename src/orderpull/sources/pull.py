@@ -46,6 +46,7 @@ class PullResult:
     :param finished_at: time at which the last page was read (UTC); None before.
     :param error: exception that stopped the pull.
     :param left: estimate of the rest, if the API reports a total.
+    :param notes: what a person should know of the responses.
     """
 
     pages: list[int] = field(default_factory=list)
@@ -55,6 +56,7 @@ class PullResult:
     finished_at: datetime | None = None
     error: OrderpullError | None = None
     left: Estimate | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Source(Endpoint):
         :param on_page: called after each landed page.
         :raises LandingError: a page could not be landed; earlier pages stay.
         """
-        result = PullResult(cursor=start.cursor)
+        result = PullResult(cursor=start.cursor, notes=self.notes)
         try:
             with landing.pulling():
                 self.authenticator.use_store(landing)

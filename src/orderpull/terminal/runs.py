@@ -45,6 +45,8 @@ def show_result(result: RunResult, console: Console) -> None:
         if rejected:
             what = "1 order was" if rejected == 1 else f"{rejected} orders were"
             console.print(f"{escape(name)}: {what} rejected; `orderpull rejects list` shows why.")
+        for note in source.notes:
+            console.print(f"{escape(name)}: {escape(note)}")
 
 
 def _counts(result: RunResult) -> Table:

@@ -7,6 +7,7 @@ import pytest
 
 from orderpull.errors import SourceUnexpected
 from orderpull.sources.http.messages import Request, Response
+from orderpull.sources.probe import probe
 from orderpull.sources.pull import Source
 from tests.sources.fake_api import FakeApi, query
 from tests.sources.random.ids import API, ids, order
@@ -55,5 +56,5 @@ def test_a_shop_without_orders_may_answer_without_content(tmp_path: Path) -> Non
     """To a check, as to a pull."""
     text = API.format(strategy="reseek", paging=BY_PAGE)
     source = FakeApi(tmp_path, text, lambda _: Response(204, {}, b""))
-    assert Source("shop", source.settings, source.api, send=source._send).probe() == 200
+    assert probe(Source("shop", source.settings, source.api, send=source._send)) == []
     assert source.pull().error is None

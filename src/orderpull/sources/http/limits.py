@@ -16,8 +16,8 @@ BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 30.0
 """Longest back-off before any retry, in seconds."""
 
-Wait = Callable[[float], bool]
-"""Waits the given number of seconds; true if a stop was requested meanwhile."""
+Wait = Callable[[float], object]
+"""Waits the given number of seconds."""
 
 
 class Stop:

@@ -21,6 +21,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     request: blocks.RequestSpec
     order: OrderSpec
     consume_once: bool = False
+    response: blocks.ResponseSpec = blocks.ResponseSpec()
     auth: blocks.AuthSpec = blocks.AuthSpec()
     paging: blocks.PagingSpec = blocks.PagingSpec()
     cursor: blocks.CursorSpec | None = None

@@ -38,6 +38,15 @@ class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
     body: dict[str, Any] = {}
 
 
+class ResponseSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[response]``: what responses of this API have beside their orders.
+
+    :param headers: headers and their values, such as the API's version; others are warned of.
+    """
+
+    headers: dict[str, str] = {}
+
+
 Grant = Literal["login", "client_credentials", "refresh_token", "authorization_code"]
 
 

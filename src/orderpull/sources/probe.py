@@ -1,0 +1,69 @@
+"""Probe an API: request one page of orders and one child list of each kind, and discard them."""
+
+import time
+
+from orderpull import clock
+from orderpull.errors import SourceError, SourceExpired
+from orderpull.sources.children import AssembledOrders, naming
+from orderpull.sources.endpoint import Endpoint, is_ok, parse_response
+from orderpull.sources.http.messages import Request, ResponseSink
+from orderpull.sources.paging.flows import Pager, PageRequest, Position
+from orderpull.sources.paging.incremental import incremental_flow
+from orderpull.sources.paging.page_info import PageInfo, PageParser
+
+
+def probe(source: Endpoint) -> list[str]:
+    """Probe *source*; return the path of each child list that was requested.
+
+    A list is requested for the first order that needs one. Not for consume-once APIs.
+
+    :raises SourceError: a request failed.
+    """
+    try:
+        return _probe(source)
+    except SourceError as error:
+        raise source.with_source(error) from None
+    finally:
+        source.client.close()
+
+
+def _probe(source: Endpoint) -> list[str]:
+    api, parser = source.api, PageParser(source.api)
+    flow = incremental_flow(api, Pager(api.paging, 1), source.start, clock.now())
+    body, info = _fetched(source, source.request(next(flow)), parser)
+    parsers = [PageParser(api, block) for block in api.children]
+    orders = AssembledOrders(api, parsers, parser, body)
+    requested = []
+    for number, block in enumerate(api.children):
+        child = next(iter(orders.requests(number, info)), None)
+        if child is None:
+            continue
+        with naming(block, child):
+            spec = source.child_request(block, child.key)
+            pages = Pager(block.paging, 1).pages(PageRequest(), Position(token=child.next))
+            request = source.request(next(pages), spec)
+            child_body, _ = _fetched(source, request, parsers[number])
+        orders.append(child, [child_body])
+        requested.append(block.into)
+    return requested
+
+
+def _fetched(source: Endpoint, request: Request, parser: PageParser) -> tuple[bytes, PageInfo]:
+    """Send *request*, once more with a new token; return body and info of the response."""
+    body, info, error = _sent(source, request, parser)
+    if isinstance(error, SourceExpired) and source.authenticator.renew():
+        body, info, error = _sent(source, request, parser)
+    if error is not None:
+        raise error
+    return body, info
+
+
+def _sent(
+    source: Endpoint, request: Request, parser: PageParser
+) -> tuple[bytes, PageInfo, SourceError | None]:
+    source.limit.wait(time.sleep)
+    response = source.send(source.authenticate(request), ResponseSink())
+    info = parse_response(response, parser)
+    source.check_headers(response)
+    error = None if is_ok(response, info) else source.error_for(response, info, request)
+    return response.body, info, error
