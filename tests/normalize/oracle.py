@@ -136,7 +136,7 @@ def _whole(value: Any) -> int | None:
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?))?)?",
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?: ?([Zz]|(?i:UTC|GMT)|[+-]\d\d(?::?\d\d)?))?)?",
     re.ASCII,
 )
 
@@ -156,7 +156,7 @@ def time(value: str | None, path: str) -> datetime | None:
             micro = int((match[7] or "0").ljust(6, "0")[:6])
             found = datetime(year, month, day, hour, minute, second, micro)
         zone = (match[8] or "Z").replace(":", "")
-        if zone not in "Zz":
+        if zone[0] in "+-":
             hours, minutes = int(zone[1:3]), int(zone[3:] or 0)
             if hours > 23 or minutes > 59:
                 raise Bad("time_invalid", path)
@@ -205,7 +205,7 @@ def items(lines: Any, path: str, sku_key: str) -> dict[str, int]:
 
 def address(order: dict[str, Any], key: str, columns: dict[str, str]) -> dict[str, str | None]:
     """Texts of the address under *key*; *columns*: the column of each member."""
-    given = order.get(key)
+    given = None if order.get(key) == [] else order.get(key)  # PHP's empty object
     if given is not None and not isinstance(given, dict):
         raise Bad("address_invalid", f"$.{key}")
     return {

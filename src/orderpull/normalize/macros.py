@@ -16,7 +16,7 @@ _DAY = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
 _ZONE = r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
 _PLAIN_TIME = rf"{_DAY}T{_CLOCK}{_ZONE}"
-_ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?({_ZONE}?){BLANK}*$"
+_ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?((?:{_ZONE}|(?i:UTC|GMT))?){BLANK}*$"
 _AMOUNT = rf"^{BLANK}*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?){BLANK}*$"
 _QUANTITY = rf"^{BLANK}*(\d+)(?:\.0+)?{BLANK}*$"
 _EXACT_AMOUNT = r"-?\d{1,10}\.\d{1,4}"
@@ -42,8 +42,8 @@ _BODIES = {
     "inexact_amount(j)": f"inexact(j) AND NOT regexp_full_match(j::VARCHAR, '{_EXACT_AMOUNT}')",
     "as_time(t)": f"""(CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
         THEN TRY_CAST(t AS TIMESTAMPTZ)
-        ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1)
-                            || regexp_extract(t, '{_ANY_TIME}', 2)) AS TIMESTAMPTZ) END)
+        ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1) || regexp_replace(
+            regexp_extract(t, '{_ANY_TIME}', 2), '^[A-Za-z]+$', 'Z')) AS TIMESTAMPTZ) END)
         AT TIME ZONE 'UTC'""",
     # Years 1 to 9999, the range of every warehouse and library.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'

@@ -131,6 +131,8 @@ class NormalizeSql:
         expressions |= {"counted": mapping.counted} if mapping.counted else {}
         expressions |= {"where": mapping.where} if mapping.where else {}
         texts = {name: text_of(expressions[name], self.walk, self.prefix) for name in expressions}
+        if "currency" in texts:
+            texts["currency"] = f"upper({texts['currency']})"
         fields = {name: f"raw_{name}" for name in expressions}
         level = ", ".join(f"{texts[name]} AS {fields[name]}" for name in expressions)
         checks = OrderChecks(mapping, self.walk, self.prefix, fields, self.time)

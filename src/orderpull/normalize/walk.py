@@ -138,6 +138,8 @@ class Walk:
                     continue
                 first = f"left(({child.source})::VARCHAR, 1)"
                 wrong = f"{child.source} IS NOT NULL AND {first} <> '{child.mark}'"
+                if not child.is_list:  # PHP writes an empty object as an empty list
+                    wrong += f" AND ({child.source})::VARCHAR <> '[]'"
                 yield wrong, "a list" if child.is_list else "an object", (*steps, step)
                 yield from below(child, (*steps, step))
 

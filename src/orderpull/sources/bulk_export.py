@@ -6,7 +6,7 @@ counted, and its lines are landed unchanged in chunks of whole orders.
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -167,7 +167,7 @@ class BulkExport:
 class _AnyJsonParser(PageParser):
     """Accepts any JSON response without an order list."""
 
-    def _parse_without_records(self, body: bytes) -> PageInfo:
-        info = super()._parse_without_records(body)
+    def _parse_without_records(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
+        info = super()._parse_without_records(body, headers)
         info.has_records = info.is_json
         return info

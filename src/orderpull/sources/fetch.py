@@ -223,7 +223,7 @@ class Fetcher:
 
     def _consumed_page(self, draft: InFlightRequest, response: Response) -> FetchedPage:
         """The page of *response*: orders, an error in valid JSON, or a possible loss of orders."""
-        info = self.parser.parse(response.body)
+        info = self.parser.parse(response.body, response.headers)
         fetched = FetchedPage(draft.request, response, info, draft)
         if response.status not in _SUCCESS or not info.is_json:
             fetched.loss = True

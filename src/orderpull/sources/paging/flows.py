@@ -100,9 +100,18 @@ class Position:
                     "Check next and more in [paging] of the api file.",
                 )
             return Position(count, token=info.next) if info.next else None
-        if not info.orders or (info.total is not None and count >= info.total):
+        if not info.orders or _reached_total(info, count):
             return None
         return Position(count, self.skipped + (info.requested_size or info.orders))
+
+
+def _reached_total(info: PageInfo, count: int) -> bool:
+    """True if *count* orders are all that the page *info* reports.
+
+    A total that equals one full page may be the number of that page's orders.
+    """
+    doubtful = info.total == info.orders == info.requested_size
+    return info.total is not None and count >= info.total and not doubtful
 
 
 _FIRST = Position()

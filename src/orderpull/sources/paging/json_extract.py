@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct
 
 from orderpull.sources.spec.expression import Step, parse_path
 
@@ -17,6 +17,9 @@ _SURROGATE = re.compile(
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 
+
+_EMPTY_LIST: Any = Annotated[list[Any], Meta(max_length=0)]
+"""PHP writes an empty object as an empty list."""
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _DEEPEST = 100
@@ -80,12 +83,21 @@ class JsonExtractor:
 
     :param records: keys of the record list; ``()``: the text itself is the list; None: no list.
     :param inner: keys before each of *paths*.
+    :param null_is_empty: null in place of the record list is an empty list.
     :ivar split_paths: for each path the keys that the decoder resolves, and the remaining steps.
     """
 
-    def __init__(self, records: Keys | None, paths: list[str], inner: Keys = ()) -> None:
+    def __init__(
+        self,
+        records: Keys | None,
+        paths: list[str],
+        inner: Keys = (),
+        *,
+        null_is_empty: bool = False,
+    ) -> None:
         self.paths = paths
         self._records = records
+        self._null_is_empty = null_is_empty
         leaves: dict[Keys, Any] = {records: list[Raw]} if records else {}
         steps = {path: (*inner, *parse_path(path).steps) for path in paths}
         keys = {path: _leading_keys(each) for path, each in steps.items()}
@@ -97,7 +109,7 @@ class JsonExtractor:
             decoded = next(o for o in outer if each[: len(o)] == o)
             self.split_paths[path] = decoded, steps[path][len(decoded) :]
         whole: Any = (
-            list[Raw]
+            list[Raw] | None
             if records == ()
             else _tree({k: leaf for k, leaf in leaves.items() if k in outer})
         )
@@ -106,7 +118,9 @@ class JsonExtractor:
     def decode(self, text: bytes | Raw) -> Extracted:
         """Extract the values of *text*. :raises msgspec.DecodeError: its JSON does not match."""
         value = self._decoder.decode(text)
-        records = value if isinstance(value, list) else _at(value, self._records or ("",))
+        records = value if self._records == () else _at(value, self._records or ("",))
+        if records is None and self._null_is_empty:
+            records = []
         return Extracted(self, value, records if isinstance(records, list) else None)
 
 
@@ -122,7 +136,7 @@ def _tree(leaves: dict[Keys, Any]) -> type[Struct]:
         children.setdefault(steps[0], {})[steps[1:]] = leaf
     fields: list[Any] = []
     for index, (_, below) in enumerate(children.items()):
-        leaf_type = below[()] if () in below else _tree(below)
+        leaf_type = below[()] if () in below else _tree(below) | _EMPTY_LIST
         optional = Any if leaf_type is Any else leaf_type | None | msgspec.UnsetType
         fields.append((f"f{index}", optional, UNSET))
     names = {f"f{index}": key for index, key in enumerate(children)}
@@ -132,7 +146,7 @@ def _tree(leaves: dict[Keys, Any]) -> type[Struct]:
 def _at(value: object, steps: Keys) -> Any:  # noqa: ANN401 - JSON
     for step in steps:
         if not isinstance(value, Struct):
-            return None
+            return UNSET
         names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
         value = getattr(value, names[step]) if step in names else None
     return value

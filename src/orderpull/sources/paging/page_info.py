@@ -20,6 +20,7 @@ from orderpull.sources.paging.json_extract import (
     flattened,
     without_lone_surrogates,
 )
+from orderpull.sources.paging.not_json import name_body
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
@@ -107,8 +108,11 @@ class PageParser:
         self._errors, self._cost = api.errors, api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
         self._one = children is not None and children.one
-        listed = None if self._one else self._records
-        self._page_extractor = JsonExtractor(listed, self._page_paths())
+        self._page_extractor = JsonExtractor(
+            None if self._one else self._records,
+            self._page_paths(),
+            null_is_empty=block.records.null == "empty",
+        )
         self._cursor = None if children else api.cursor
         self._identity = [] if children else _identity(api)
         self._children = [] if children else flat_children(api)
@@ -204,15 +208,13 @@ class PageParser:
         try:
             body.decode()
             page = self._page_extractor.decode(body)
-        except UnicodeDecodeError as error:
-            return PageInfo("damaged", problem=f"byte {error.start} is not UTF-8")
         except msgspec.ValidationError:
-            return self._parse_without_records(body)
-        except msgspec.DecodeError as error:
-            return PageInfo("damaged", problem=_not_json(body, error))
+            return self._parse_without_records(body, headers)
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+            return PageInfo("damaged", problem=name_body(body, error, headers))
         records = self._listed(body, page)
         if records is None:
-            return self._parse_without_records(body)
+            return self._parse_without_records(body, headers)
         info = PageInfo("whole", is_json=True, has_records=True, orders=len(records))
         info.total = self._count(page, headers, len(records))
         self._read_next(page, headers, info)
@@ -223,12 +225,12 @@ class PageParser:
             info.fingerprints.append(hash(body))
         return info
 
-    def _parse_without_records(self, body: bytes) -> PageInfo:
+    def _parse_without_records(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
         """Classify a response without an order list, and read the error it may declare."""
         try:
             msgspec.json.decode(body, type=Raw)
         except msgspec.DecodeError as error:
-            return PageInfo("damaged", problem=_not_json(body, error))
+            return PageInfo("damaged", problem=name_body(body, error, headers))
         position = f"under {'.'.join(self._records)!r}" if self._records else "at its top"
         problem = f"it is JSON without a list of orders {position}"
         problem = "it is JSON, but not an object" if self._one else problem
@@ -328,12 +330,3 @@ def _repair(body: bytes) -> bytes:
     text = body.decode(errors="replace").encode()
     text = _CONTROL.sub(b" ", text)
     return _NOT_A_NUMBER.sub(b"null", text)
-
-
-def _not_json(body: bytes, error: Exception) -> str:
-    start = body.lstrip()[:1]
-    if not start:
-        return "it is empty"
-    if start == b"<":
-        return "it is HTML, not JSON"
-    return f"it is not whole JSON ({str(error).rstrip('.')})"

@@ -233,9 +233,12 @@ class RecordsSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[records]``: path of the order list in a page; ``$`` is the page itself.
 
     With ``data.orders.edges[].node``, each order is the ``node`` of an edge.
+
+    :param null: ``empty``: null in place of the list is an empty list, otherwise an error.
     """
 
     path: str = "$"
+    null: Literal["error", "empty"] = "error"
 
 
 class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):

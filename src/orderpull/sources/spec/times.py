@@ -17,8 +17,16 @@ _LARGEST_SHIFT = timedelta(hours=3)
 """Upper limit of a clock change; real ones shift a clock by an hour at most."""
 
 
+def _iso(value: str) -> datetime:
+    """The time of ISO 8601 that *value* is; ``2026-05-01 10:00:00 UTC`` is one too."""
+    text = value.strip()
+    if text[-3:].upper() in {"UTC", "GMT"}:
+        text = text[:-3].rstrip() + "Z"
+    return datetime.fromisoformat(text)
+
+
 _PARSERS: dict[str, Callable[[Any], datetime]] = {
-    "iso": lambda value: datetime.fromisoformat(value.strip()),
+    "iso": _iso,
     # The time format of mail: Wed, 05 Dec 2018 20:16:55 +0000 (RFC 2822, section 3.3).
     "rfc2822": parsedate_to_datetime,
     "unix": lambda value: datetime.fromtimestamp(float(value), UTC),
