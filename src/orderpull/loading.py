@@ -238,23 +238,19 @@ class PageLoader:
         staged = {page.meta.page for page in pages} if only is None else set()
         has_ids = self.source.api.mapping.id is not None
         rejects = self.loader.rejects(self.source.name, "number_reused") if has_ids else []
-        waiting = {
-            (reject.page, reject.position)
-            for reject in rejects
-            if reject.page not in staged
-            and (reject.page, reject.position) not in (only or ())
-            and self.landing.has(reject.page)
-        }
-        if not waiting:
-            self.normalizer.normalize(pages, only)
-            return []
-        numbers = sorted({page for page, _ in waiting})
+        reused = {(reject.page, reject.position) for reject in rejects}
+        elsewhere = {key for key in reused if key[0] not in staged and key not in (only or ())}
+        numbers = sorted({page for page, _ in elsewhere if self.landing.has(page)})
         waiting_pages = [self._staged(self.landing.meta(number)) for number in numbers]
         stage = self.loader.stage
-        self.normalizer.normalize(waiting_pages, waiting)
-        stage.execute("CREATE OR REPLACE TEMP TABLE waiting_orders AS FROM staged_order")
+        if waiting_pages:
+            self.normalizer.normalize(waiting_pages, elsewhere)
+            stage.execute("CREATE OR REPLACE TEMP TABLE waiting_orders AS FROM staged_order")
         self.normalizer.normalize(pages, only)
-        stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
+        if waiting_pages:
+            stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
+        if reused:
+            self.normalizer.include(reused)
         return waiting_pages
 
     def _over_limit(self, plan: MergePlan) -> bool:

@@ -88,7 +88,11 @@ PLATFORM_TARGETS = {
         ),
         PlatformTarget("shopify-rest", _TOKEN, _CLIENT, {}, {"permanent": False}),
         PlatformTarget("vendure", _TOKEN, {"user": USER, "password": PASSWORD}),
-        PlatformTarget("woocommerce", {"token": f"{CLIENT_ID}:{CLIENT_SECRET}"}),
+        PlatformTarget(
+            "woocommerce",
+            {"token": f"{CLIENT_ID}:{CLIENT_SECRET}"},
+            switches={"drafts": True},
+        ),
     )
 }
 """The platforms that there is both a built-in file and a simulated server of."""

@@ -28,8 +28,8 @@ def named_api(name: str) -> Api:
 class Shaped:
     """What the normalizer made of some pages.
 
-    :param orders: rows of ``staged_order``, in the order of their pages.
-    :param rejects: rows of ``staged_reject``.
+    :param orders: rows of ``staged_order`` that are orders, in the order of their pages.
+    :param rejects: rows of ``staged_reject``, likewise.
     """
 
     orders: list[dict[str, Any]]
@@ -106,7 +106,9 @@ class Workbench:
         )
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
-        cursor = self.connection.execute(f"SELECT * FROM {table} ORDER BY page, position")
+        cursor = self.connection.execute(
+            f"FROM {table} ANTI JOIN excluded USING (page, position) ORDER BY page, position"
+        )
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

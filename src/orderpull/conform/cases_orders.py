@@ -24,7 +24,7 @@ from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial, trial
 from orderpull.errors import OrderpullError
 from orderpull.simulator.shop.movers import cancel, delete, edit_number, insert
-from orderpull.simulator.shop.order import LONG
+from orderpull.simulator.shop.order import LONG, in_state
 
 MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
 """Changes of the moving shop, by the page after which they happen."""
@@ -168,6 +168,28 @@ def one_instant(target: Target) -> Outcome:
         order.modified = newest
         assert_ok(t.run(overlap=0))
         return assert_passed(t)
+
+
+def set_aside(t: Trial) -> Outcome:
+    """Turn a sale into a draft or test, and back; in between it does not count."""
+    refuse_once(t.target, "an order is handed out once")
+    if not t.shop.shape.aside:
+        raise NotTriedError("the list holds nothing but orders")
+    before = t.calls
+    store = t.shop.store
+    order = next(order for order in reversed(store.orders.values()) if order.counted)
+    order_id = t.target.name_of(t.shop, order)
+    placed = order.placed
+    for state in (t.shop.shape.aside[-1], "placed"):
+        in_state(state)(order)
+        order.placed = placed if state == "placed" else order.placed
+        store.touch(order)
+        t.shop.clock.advance(1)
+        changed = assert_ok(t.run()).counts.updated
+        assert_equal(t)
+        if changed != 1 or t.warehouse().orders[order_id]["counted"] != order.counted:
+            raise FailedError(f"an order that became {state} was not updated accordingly")
+    return passed("", t.calls - before)
 
 
 def deleted_orders(t: Trial) -> Outcome:

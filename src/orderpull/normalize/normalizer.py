@@ -2,6 +2,7 @@
 
 ``staged_order``: one row per valid order, with its items as a list.
 ``staged_reject``: one row per invalid order, and per fragment of a damaged page.
+``excluded``: page, position and id of the staged orders and rejects that fail ``where``.
 ``staged_page``: the pages of which all orders are staged.
 """
 
@@ -101,7 +102,6 @@ class Normalizer:
             self._delete("raw_order", "NOT IN", only)
             extracted.keep_only(only)
         self._insert_texts("raw_order", extracted.texts)
-        self.connection.execute("DELETE FROM raw_order WHERE NOT included")
         self._create("line", self.sql.line("raw_order"))
         self._reread_inexact(pages)
         self._stage(pages, extracted)
@@ -111,6 +111,10 @@ class Normalizer:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""
         for statement in refuse_long(limits):
             self.connection.execute(statement)
+
+    def include(self, keys: set[Key]) -> None:
+        """Take the staged orders at *keys* for versions of known orders, though they fail where."""
+        self._delete("excluded", "IN", keys)
 
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
         """Set the text of each reject from *pages*, as received."""
@@ -217,7 +221,6 @@ class Normalizer:
             self._delete(table, "IN", inexact)
         self._create("reread_order", f"FROM {self._empty}")
         self._insert_texts("reread_order", texts)
-        self.connection.execute("DELETE FROM reread_order WHERE NOT included")
         self.connection.execute("INSERT INTO raw_order FROM reread_order")
         self.connection.execute(f"INSERT INTO line {self.sql.line('reread_order')}")
         self.connection.execute("DROP TABLE reread_order")

@@ -27,7 +27,8 @@ FROM line WHERE error IS NOT NULL GROUP BY ALL"""
 
 _SHAPED = """
 CREATE OR REPLACE TEMP TABLE shaped AS
-SELECT raw_order.* EXCLUDE (error, lines, inexact, included, country),
+SELECT raw_order.* EXCLUDE (error, lines, inexact, counted, country),
+    counted AND included AS counted,
     coalesce(c.code, raw_order.country) AS country,
     coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
     coalesce(raw_order.error, line_error.error, CASE WHEN too_many THEN {too_many} END) AS error
@@ -37,7 +38,7 @@ LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
 CREATE OR REPLACE TEMP TABLE staged_order AS
-SELECT * EXCLUDE (error), md5(json_array({_HASHED})::VARCHAR) AS content_hash
+SELECT * EXCLUDE (error, included), md5(json_array({_HASHED})::VARCHAR) AS content_hash
 FROM shaped WHERE error IS NULL"""
 
 _STAGED_REJECT = """
@@ -49,6 +50,10 @@ SELECT page, position,
     error.reason AS reason, error.message AS message, error.path AS path, NULL::VARCHAR AS raw
 FROM shaped WHERE error IS NOT NULL"""
 
+
+_EXCLUDED = """
+CREATE OR REPLACE TEMP TABLE excluded AS
+SELECT page, position, order_id FROM shaped WHERE NOT included"""
 
 _TEXTS = (
     "ordernumber", "order_id", "status", "currency", "channel",
@@ -94,5 +99,6 @@ def staging(lines_path: str) -> Iterator[str]:
     yield _SHAPED.format(too_many=too_many)
     yield _STAGED_ORDER
     yield _STAGED_REJECT
+    yield _EXCLUDED
     for table in ("raw_order", "line", "item", "line_error", "shaped"):
         yield f"DROP TABLE {table}"

@@ -39,6 +39,8 @@ path = "orders"
 [order]
 id = "id"
 number = "no"
+status = "state"
+where = "not(in(state, 'trash'))"
 ordered_at = "placed"
 modified_at = "changed"
 [order.address]
@@ -62,6 +64,7 @@ class Served:
     :param placed: day on which it was placed; None: not told.
     :param changed: day on which it was changed; None: not told.
     :param bad: whether it cannot be shaped, though id and number can be read.
+    :param trash: whether it is no order any more.
     """
 
     id: str
@@ -70,12 +73,14 @@ class Served:
     placed: int | None = 0
     changed: int | None = None
     bad: bool = False
+    trash: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As the API serves it."""
         return {
             "id": self.id,
             "no": self.number,
+            "state": "trash" if self.trash else "open",
             "placed": _day(self.placed),
             "changed": _day(self.changed),
             "to": "Ada",
@@ -173,6 +178,10 @@ class History:
         assert len(rows) == len({row[0] for row in rows})
         return {row[0]: row[1:] for row in rows}
 
+    def counted(self) -> set[str]:
+        """The ids of the orders that count."""
+        return {i for i, counted in self.rows("order_header", "order_id, counted") if counted}
+
     def _asked(self, query: str) -> list[tuple[Any, ...]]:
         """What the warehouse answers, the shop's name the one value."""
         return self.loader.session.execute(query, [self.name])
@@ -233,10 +242,12 @@ class Truth:
 
     :param orders: for each id its number, its pieces and its page.
     :param rejects: for each id its number, the reason, its page and its place there.
+    :param counted: the ids of the orders that count.
     """
 
     orders: dict[str, tuple[str, int | None, int]] = field(default_factory=dict)
     rejects: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
 
 
 Placed = tuple[int, int, Served]
@@ -252,11 +263,22 @@ def placed(pages: Iterable[Page]) -> list[Placed]:
     ]
 
 
+def heard(occurrences: Iterable[Placed]) -> Iterator[Placed]:
+    """All but what is in the trash when no good version of it has come yet."""
+    known = set()
+    for occurrence in occurrences:
+        served = occurrence[2]
+        if not served.trash or served.id in known:
+            yield occurrence
+        if not served.trash and not served.bad:
+            known.add(served.id)
+
+
 def truth(pages: Iterable[Page]) -> Truth:
     """The newest version of each id; of two with one number, the one that was placed first."""
     latest: dict[str, Placed] = {}
     bad: dict[str, Placed] = {}
-    for occurrence in placed(pages):
+    for occurrence in heard(placed(pages)):
         served = occurrence[2]
         if served.bad:
             bad[served.id] = occurrence
@@ -271,6 +293,7 @@ def truth(pages: Iterable[Page]) -> Truth:
         for page, position, served in claims:
             if (page, position) == keeper[:2]:
                 found.orders[served.id] = (number, served.pieces, page)
+                found.counted |= set() if served.trash else {served.id}
             else:
                 found.rejects[served.id] = (number, "number_reused", page, position)
     _add_bad(found, bad, latest)
@@ -283,13 +306,14 @@ def truth_first_stays(pages: Iterable[Page]) -> Truth:
     bad: dict[str, Placed] = {}
     latest: dict[str, Placed] = {}
     numbers: set[str] = set()
-    for occurrence in placed(pages):
+    for occurrence in heard(placed(pages)):
         page, _, served = occurrence
         if served.bad:
             bad[served.id] = occurrence
             continue
-        if served.id not in found.orders and served.number not in numbers:
+        if served.id not in found.orders and served.number not in numbers and not served.trash:
             found.orders[served.id] = (served.number, served.pieces, page)
+            found.counted.add(served.id)
             numbers.add(served.number)
         if served.id in found.orders:
             latest[served.id] = occurrence
@@ -326,7 +350,7 @@ class Clerk:
         first = len(self.pages)
         self.pages += pages
         outcomes: dict[tuple[int, int], str] = {}
-        for occurrence in placed(self.pages):
+        for occurrence in heard(placed(self.pages)):
             page, position, served = occurrence
             if page > first:
                 outcomes[page, position] = self._outcome(occurrence, served)

@@ -354,6 +354,92 @@ def test_a_mended_api_file_and_a_retry_load_rejects(shop: Any) -> None:
     assert {order: row[1] for order, row in store.orders().items()} == {"1": 2, "2": 3}
 
 
+def test_a_newer_version_that_is_no_order_any_more_takes_the_sale_away(shop: Any) -> None:
+    """It replaces the order, and does not count, until a newer one is an order again."""
+    store = shop()
+    order = Served("1", "A", 2, changed=2)
+    trash = replace(order, trash=True, changed=4)
+    assert counts(store, [order]) == {"inserted": 1}
+    assert counts(store, [replace(trash, changed=1)]) == {"stale": 1}
+    assert store.counted() == {"1"}
+    assert counts(store, [trash]) == {"updated": 1}
+    assert store.rows("order_header", "status, counted, page") == [("trash", False, 3)]
+    assert store.rows("order_item", "quantity") == [(2,)]
+    assert sold(store) == 0
+    assert counts(store, [trash], [replace(order, changed=3)]) == {"unchanged": 1, "stale": 1}
+    assert store.replay() == 0
+    assert store.counted() == set()
+    assert counts(store, [replace(order, changed=5)]) == {"updated": 1}
+    assert store.counted() == {"1"}
+    assert sold(store) == 2
+
+
+def sold(store: History) -> int:
+    """The pieces of the shop, by the rollups."""
+    rows = store.rows("summary_day", "quantity")
+    return sum(int(quantity) for (quantity,) in rows)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one load", "load by load"])
+def test_what_was_never_an_order_leaves_no_row(at_once: bool, shop: Any) -> None:
+    """Neither a cart nor a broken cart, before or after another load; nor is it counted."""
+    store = shop()
+    cart = Served("1", "A", trash=True, changed=9)
+    pages = [[cart], [replace(cart, bad=True)], [Served("2", "B")], [cart]]
+    loads = [store.take(*pages)] if at_once else [store.take(page) for page in pages]
+    assert sum(load.fetched for load in loads) == 1
+    assert set(store.orders()) == {"2"}
+    assert store.rejects() == {}
+    assert counts(store, [Served("1", "A", changed=1)]) == {"inserted": 1}
+    assert store.counted() == {"1", "2"}
+    assert store.replay() == 0
+
+
+def test_a_version_that_is_no_order_and_broken_is_a_reject_of_the_stored_order(shop: Any) -> None:
+    store = shop()
+    store.take([Served("1", "A", 3)])
+    broken = Served("1", "A", trash=True, bad=True)
+    assert counts(store, [broken]) == {"rejected": 1}
+    assert store.rejects()["1"][:2] == ("A", "quantity_invalid")
+    assert counts(store, [replace(broken, bad=False)]) == {"updated": 1}
+    assert store.rejects() == {}
+
+
+def test_a_version_that_waits_for_its_number_may_be_no_order_any_more(shop: Any) -> None:
+    """It gets its number when that is free, and does not count."""
+    store = shop()
+    store.take([Served("7", "A", placed=1)], [Served("8", "A", 5, placed=2)])
+    assert counts(store, [Served("8", "A", 5, placed=2, trash=True)]) == {"rejected": 1}
+    assert store.replay() == 0
+    assert store.rejects() == {"8": ("A", "number_reused", 3, 0)}
+    store.take([Served("7", "B", placed=1)])
+    assert store.orders()["8"] == ("A", 5, 3)
+    assert store.counted() == {"7"}
+
+
+def test_a_mended_condition_and_a_replay_take_sales_away(shop: Any) -> None:
+    """What today's where leaves out was stored by the former one."""
+    lenient = parse_api(TEA.replace("where", 'channel = "state" # where'), "tea.toml")
+    store = shop(api=lenient)
+    store.take([Served("1", "A", 2), Served("2", "B", trash=True)])
+    assert store.counted() == {"1", "2"}
+    store.api = parse_api(TEA, "tea.toml")
+    store.replay()
+    assert store.counted() == {"1"}
+    assert store.replay() == 0
+
+
+def test_ignore_keeps_what_is_no_order_any_more(shop: Any) -> None:
+    """on_change = "ignore": an order that is known is unchanged, whole."""
+    store = shop(on_change="ignore")
+    assert counts(store, [Served("1", "A")], [Served("1", "A", trash=True)]) == {
+        "inserted": 1,
+        "unchanged": 1,
+    }
+    assert store.counted() == {"1"}
+    assert store.take([Served("3", "C", trash=True)]).fetched == 0
+
+
 def test_ignore_keeps_the_first(shop: Any) -> None:
     """on_change = "ignore": an order whose number or id is known is unchanged, whole."""
     store = shop(on_change="ignore")

@@ -15,6 +15,7 @@ temporary tables:
 
 import duckdb
 
+from orderpull.destinations.merge.excluded import drop_unknown
 from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
 from orderpull.destinations.protocol import Batch, Counts, MergePlan
 from orderpull.destinations.stage import count_rows
@@ -85,7 +86,8 @@ _CANDIDATE = """
 CREATE OR REPLACE TEMP TABLE candidate AS
 SELECT page, position, order_id, ordernumber FROM staged_order
 WHERE order_id NOT IN (SELECT order_id FROM stored_order)
-  AND ordernumber NOT IN (SELECT ordernumber FROM stored_order)"""
+  AND ordernumber NOT IN (SELECT ordernumber FROM stored_order)
+  AND (page, position) NOT IN (SELECT (page, position) FROM excluded)"""
 _ACCEPT_FIRST = """
 INSERT INTO accepted SELECT * FROM candidate
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY page, position) = 1
@@ -157,6 +159,7 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
     :param fetch: fetches more of stored orders, by key.
     """
     run = stage.execute
+    drop_unknown(stage, fetch)
     if batch.ignore_changes:
         _decide_first_wins(stage)
     else:
