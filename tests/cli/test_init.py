@@ -36,6 +36,7 @@ def test_settings_of_each_api_name_what_lets_it_in(
     settings = read_settings(file)
     Source("my-shop", settings.sources["my-shop"], read_api(api, tmp_path))
     assert ("orderpull login my-shop" in text) == (api == "extensiv")
+    assert ("\nfull_reread_days = 1\n" in text) == (api == "vendure")
     assert ("reconcile" in text) == (read_api(api, tmp_path).reconcile is not None)
 
 

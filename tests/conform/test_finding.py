@@ -57,6 +57,16 @@ def test_a_file_that_is_not_as_the_server(
     assert detail in found.detail
 
 
+def test_a_time_of_change_that_does_not_move(tmp_path: Path) -> None:
+    """A shop's orders come by the time that placing sets; a file that does not ask by it fails."""
+    also = '[[cursor.also]]\npath = "placed"\nlower = "placed_from"\nquery = { sort = "placed" }\n'
+    server = changed(("[limits]", f"silent = true\n{also}\n[limits]"))
+    assert outcome("placed late", tmp_path, server, server).state == "passed"
+    found = outcome("placed late", tmp_path, PLAIN, server)
+    assert found.state == "failed"
+    assert "1 order is missing" in found.detail
+
+
 def test_bounds_that_are_exclusive_and_said_to_be_inclusive(tmp_path: Path) -> None:
     exclusive = changed(('precision = "s"', 'precision = "s"\ninclusive = false'))
     found = outcome("one instant", tmp_path, PLAIN, exclusive)

@@ -40,6 +40,7 @@ SPECS: tuple[type[Struct], ...] = (
     blocks.TokenSpec,
     blocks.PagingSpec,
     blocks.CursorSpec,
+    blocks.AlsoSpec,
     blocks.LimitsSpec,
     blocks.CostSpec,
     blocks.ErrorSpec,

@@ -48,7 +48,7 @@ class Vendure(Platform):
     """`POST /admin-api`: the mutation login tells a token in a header, the query orders is a list.
 
     Carts (`active`) and drafts are in the list. An order's `updatedAt` is whole seconds and moves
-    when it is cancelled or placed and at no other change; lines of cancelled orders have quantity
+    when it is cancelled and at no other change, not even when it is placed; lines of cancelled orders have quantity
     0. Filters by time are exclusive. Errors are told with HTTP 200.
     """
 

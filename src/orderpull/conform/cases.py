@@ -125,6 +125,12 @@ CASES: tuple[Case, ...] = (
     ),
     _pulled("60 lines", "an order of 60 lines", cases_orders.many_lines, odd=True),
     _own("number reused", "two orders of one number", cases_orders.number_reused),
+    _pulled(
+        "placed late",
+        "what becomes an order long after its last change",
+        cases_orders.placed_late,
+        odd=True,
+    ),
     _pulled("number edited", "an order gets another number", cases_orders.number_edited),
     _pulled("no longer an order", "an order turns into a draft or test", cases_orders.set_aside),
     _pulled("deleted", "orders that the API lists no more", cases_orders.deleted_orders),

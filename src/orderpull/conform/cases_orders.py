@@ -26,6 +26,12 @@ from orderpull.errors import OrderpullError
 from orderpull.simulator.shop.movers import cancel, delete, edit_number, insert
 from orderpull.simulator.shop.order import LONG, in_state
 
+LONG_AGO = 3 * 86400
+"""Seconds: longer than any file's overlap, and shorter than the trials' first run looks back."""
+
+AT_ONCE = 1e-9
+"""Days after which everything is read again: the next run does so."""
+
 MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
 """Changes of the moving shop, by the page after which they happen."""
 
@@ -106,17 +112,32 @@ def number_reused(target: Target) -> Outcome:
         return passed("")
 
 
+def placed_late(t: Trial) -> Outcome:
+    """Make an order of a cart, or of what was in no list, long after its last change.
+
+    Where the file says that its time of change does not move, it does not.
+    """
+    refuse_once(t.target, "an order is handed out once")
+    before, store = t.calls, t.shop.store
+    cart = next((order for order in store.orders.values() if order.state == "cart"), None)
+    store.place(cart or store.insert(late=LONG_AGO))
+    t.shop.clock.advance(1)
+    cursor = t.target.api.cursor
+    again = {"full_reread_days": AT_ONCE} if cursor and cursor.silent and not cursor.also else {}
+    assert_ok(t.run(**again))
+    assert_equal(t)
+    return passed("a cart" if cart else "", t.calls - before)
+
+
 def number_edited(t: Trial) -> Outcome:
     """Give two orders another number; each replaces itself."""
     need_id_and_number(t.target)
     shape = t.shop.shape
-    if shape.silent_edits:
-        raise NotTriedError("edits do not show in the time of change")
     if shape.fixed_numbers:
         raise NotTriedError("numbers cannot be edited")
     before = t.calls
     edit_number(2)(t.shop.store)
-    assert_ok(t.run())
+    assert_ok(t.run(**({"full_reread_days": AT_ONCE} if shape.silent_edits else {})))
     assert_equal(t)
     return passed("", t.calls - before)
 

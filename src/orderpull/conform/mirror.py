@@ -7,14 +7,14 @@ count positions in a list that moves, tokens rotate. It refuses requests beyond 
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Unpack
 from urllib.parse import unquote, urlencode
 
 from orderpull.conform.auth_server import FakeAuthServer
 from orderpull.conform.bulk_export import FakeExport
 from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, plain
-from orderpull.conform.request_checks import TOKEN_PARAM, RequestReader, refused
+from orderpull.conform.request_checks import FURTHER, TOKEN_PARAM, RequestReader, refused
 from orderpull.conform.values import Json, at, put
 from orderpull.simulator import Request, Response
 from orderpull.simulator.profile import json_response
@@ -30,7 +30,15 @@ from orderpull.simulator.shop.order import ASIDE, StoreOrder
 from orderpull.simulator.shop.selecting import between, packed
 from orderpull.simulator.shop.store import Shape
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, HEADER, ChildrenSpec, ErrorSpec, PagingSpec
+from orderpull.sources.spec.blocks import (
+    BODY,
+    HEADER,
+    AlsoSpec,
+    ChildrenSpec,
+    CursorSpec,
+    ErrorSpec,
+    PagingSpec,
+)
 from orderpull.sources.spec.expression import parse_path
 from orderpull.sources.spec.order import ListPath
 
@@ -49,6 +57,14 @@ COST, BUCKET, RESTORED = 40, 100, 20
 ODD_NUMBERS = (
     "00123", "123", "1E5", "NULL", "T-9 ", "Caf\u00e9-1", "Cafe\u0301-1", "abc-1", "ABC-1", "#9/0",
 )  # fmt: skip
+
+
+def _modified(order: StoreOrder) -> datetime | None:
+    return order.modified
+
+
+def _placed(order: StoreOrder) -> datetime | None:
+    return order.placed
 
 
 def _number(place: int) -> str:
@@ -88,6 +104,7 @@ class Mirror(Platform):
             number=_number if odd else lambda place: f"C-{place:05d}",
             precision=api.cursor.precision if api.cursor else "s",
             aside=("cart", "draft") if self.renderer.carts else (),
+            silent_edits=api.cursor is not None and api.cursor.silent,
         )
         super().__init__(**common)
         if not self.renderer.cancels:
@@ -185,17 +202,24 @@ class Mirror(Platform):
         if cursor.horizon:
             earliest = self.clock.now - timedelta(days=cursor.horizon)
             orders = [order for order in orders if order.modified >= earliest]
-        lower, upper = self.reader.between(cursor, state)
+        block: CursorSpec | AlsoSpec = cursor
+        if FURTHER in state:
+            block = cursor.also[int(state[FURTHER])]
+            below = self.reader.moment(cursor, state.get(block.below or ""))
+            orders = between(orders, None, below, upper_inclusive=False)
+        lower, upper = self.reader.between(cursor, state, block)
         if (
-            cursor.window
+            block is cursor
+            and cursor.window
             and lower
             and (upper or self.clock.now) - lower > timedelta(days=cursor.window, seconds=2)
         ):
             raise refused(f"a window spans at most {cursor.window:g} days")
+        of = _modified if block is cursor else _placed
         matching = between(orders, lower, upper, lower_inclusive=cursor.inclusive,
-                        upper_inclusive=False)  # fmt: skip
+                           upper_inclusive=False, of=of)  # fmt: skip
         if cursor.strategy == "reseek":
-            return sorted(matching, key=lambda order: (order.modified, order.key))
+            return sorted(matching, key=lambda order: (of(order) or order.modified, order.key))
         return sorted(matching, key=lambda order: order.key)
 
     def _filtered(self, text: str) -> list[StoreOrder]:

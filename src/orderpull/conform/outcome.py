@@ -80,7 +80,8 @@ def passed(detail: str, calls: int | None = None, least: int | None = None) -> O
 def fewest(t: Trial) -> int:
     """Return the fewest calls that can return all orders and their children."""
     pages = 1 if t.target.api.paging.kind == "single" else ceil(len(t.shop.store.orders) / t.size)
-    return pages + t.shop.calls["child"]
+    further = len(t.target.api.cursor.also) if t.target.api.cursor else 0
+    return pages + further + t.shop.calls["child"]
 
 
 def refuse_once(target: Target, why: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from orderpull.conform.values import (
+    ABSENT,
     OTHER,
     Json,
     Places,
@@ -137,6 +138,9 @@ class Renderer:
             (self.mapping.header.get("modified_at"), self.stamp(order.modified)),
             *((Path(parse_path(each.key).steps), order.key) for each in self.api.children),
         ]
+        for also in cursor.also if cursor else []:
+            stamp = self.stamp(order.placed) if order.placed else ABSENT
+            values.append((Path(parse_path(also.path).steps), stamp))
         return placed(values, {})
 
     def _with_conditions(self, order: StoreOrder, known: Places) -> Iterator[Places]:

@@ -12,11 +12,14 @@ from orderpull.simulator.shop.base import RefusedError
 from orderpull.simulator.shop.selecting import unpacked
 from orderpull.simulator.shop.times import read, zone
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, CursorSpec, PagingSpec, RequestSpec
+from orderpull.sources.spec.blocks import BODY, AlsoSpec, CursorSpec, PagingSpec, RequestSpec
 from orderpull.sources.spec.expression import parse_path
 
 TOKEN_PARAM = "conform"  # noqa: S105 - the name of a parameter
 """The parameter of the cursor in URLs of further pages."""
+
+FURTHER = "further"
+"""Key, in the state of a list, of the further cursor that asks."""
 
 _TIME = r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d"
 _FRACTIONS = {"s": "", "ms": r"\.\d{3}", "us": r"\.\d{6}"}
@@ -29,6 +32,9 @@ class RequestReader:
         self.api = api
         cursor = api.cursor
         named = [cursor.lower, cursor.upper, cursor.filter] if cursor else []
+        self._further = cursor.also if cursor else []
+        for also in self._further:
+            named += [also.lower, also.filter, also.below]
         self.bounds = [place for place in named if place]
         self._places = {*self.bounds, api.auth.param, *_places(api.paging)}
         for block in api.children:
@@ -42,6 +48,10 @@ class RequestReader:
         parameters = self._parameters(request, spec, paging)
         bounds = {place: parameters[place] for place in self.bounds if place in parameters}
         state = dict(bounds)
+        for number, also in enumerate(self._further):
+            if (also.lower or also.filter) in bounds:
+                self._expect_fields(request, parameters, also)
+                state[FURTHER] = str(number)
         if paging.size_param and paging.size_param in parameters:
             state["size"] = parameters[paging.size_param]
         if paging.param in parameters and paging.kind in {"page", "offset"}:
@@ -56,16 +66,16 @@ class RequestReader:
         return {**before, **state}
 
     def between(
-        self, cursor: CursorSpec, state: Mapping[str, str]
+        self, cursor: CursorSpec, state: Mapping[str, str], block: CursorSpec | AlsoSpec
     ) -> tuple[datetime | None, datetime | None]:
-        """Return the requested lower and upper bound."""
+        """Return the requested lower and upper bound of *block*: *cursor*, or a further one."""
         bounds: dict[str, str | None] = {
-            "lower": state.get(cursor.lower or ""),
+            "lower": state.get(block.lower or ""),
             "upper": state.get(cursor.upper or ""),
         }
-        text = state.get(cursor.filter or "")
-        if cursor.filter_text and text is not None:
-            bounds |= self.filtered(text, cursor.filter_text)
+        text = state.get(block.filter or "")
+        if block.filter_text and text is not None:
+            bounds |= self.filtered(text, block.filter_text)
         return self.moment(cursor, bounds["lower"]), self.moment(cursor, bounds["upper"])
 
     def filtered(self, text: str, template: str) -> dict[str, str]:
@@ -128,12 +138,23 @@ class RequestReader:
     def _expect(self, spec: RequestSpec, parameters: Mapping[str, str]) -> None:
         """Check the parameters that every call sends, and refuse unknown ones."""
         reconcile = self.api.reconcile
-        others = reconcile.query if reconcile and spec is self.api.request else {}
+        others = [also.query for also in self._further]
+        others += [reconcile.query] if reconcile else []
+        others = others if spec is self.api.request else []
         for name, text in spec.query.items():
-            if parameters.get(name) not in {text, others.get(name, text)}:
+            if parameters.get(name) not in {text, *(query.get(name, text) for query in others)}:
                 raise refused(f"the parameter {name} is missing")
-        for name in parameters.keys() - spec.query.keys() - others.keys() - self._places:
+        known = {*spec.query, *(name for query in others for name in query), *self._places}
+        for name in parameters.keys() - known:
             raise refused(f"there is no parameter {name}")
+
+    @staticmethod
+    def _expect_fields(request: Request, parameters: Mapping[str, str], also: AlsoSpec) -> None:
+        """Check the fields that a call with a further cursor changes, such as the sort."""
+        body = json.loads(request.body or b"{}") if also.body else {}
+        sent = {field: at(body, parse_path(field.removeprefix(BODY)).steps) for field in also.body}
+        if sent != also.body or also.query.items() - parameters.items():
+            raise refused("with this bound, the list is asked for in another way")
 
     def _in_body(self, body: Json, paging: PagingSpec) -> dict[str, str]:
         named = (paging.param, paging.size_param, *self.bounds)

@@ -177,7 +177,10 @@ def truths(
         else:
             yield from _together(arguments, wanted, known, word)
     elif condition.function == "present":
-        yield from places(arguments[0], word if wanted else ABSENT, known)
+        is_known = wanted and holds(condition, document_of(known))
+        yield from (
+            (known,) if is_known else places(arguments[0], word if wanted else ABSENT, known)
+        )
     elif wanted:
         for each in arguments[1:]:
             if isinstance(each, Text):

@@ -98,11 +98,15 @@ def _suggestions(api: Api) -> str:
     reconcile = (
         '# Find orders that were deleted, by listing all of them this often.\n# reconcile = "7d"\n'
     )
-    return (
-        (reconcile if api.reconcile else "")
-        + "# Read all again after so many days, for changes that the API does not show.\n"
+    days = api.cursor.full_reread_days
+    reread = (
+        "# This API does not show all changes, so all is read again after so many days.\n"
+        f"full_reread_days = {days:g}\n"
+        if days
+        else "# Read all again after so many days, for changes that the API does not show.\n"
         "# full_reread_days = 30\n"
     )
+    return (reconcile if api.reconcile else "") + reread
 
 
 def write_settings(path: Path, text: str, *, force: bool) -> None:
@@ -133,6 +137,7 @@ def with_origins(settings: Settings) -> list[tuple[str, object, str]]:
             "page_size": api.paging.size,
             "rate": api.limits.rate,
             "overlap": api.cursor.overlap if api.cursor else None,
+            "full_reread_days": api.cursor.full_reread_days if api.cursor else None,
         }
         rows += _block(source, table, f"sources.{name}.", from_api)
     return rows

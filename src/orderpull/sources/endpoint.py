@@ -296,6 +296,15 @@ def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     return filled
 
 
+def with_fields(
+    request: RequestSpec, query: Mapping[str, str], body: Mapping[str, Any]
+) -> RequestSpec:
+    """*request* with further values by query parameter and by request field of the body."""
+    return replace(
+        request, query={**request.query, **query}, body=set_body_fields(request.body, body)
+    )
+
+
 def failure_text(response: Response, info: PageInfo) -> str:
     """The failure of an incomplete response, in words."""
     status = f"status {response.status}" if response.status else "no status"

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from orderpull import clock
-from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError
+from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError, SourceUnstable
 from orderpull.landing.page import Kind, PageMeta, Part, digest, join_parts
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.bulk_export import BulkExport
@@ -19,9 +20,10 @@ from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.eta import Estimate, Estimator
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.http.limits import Stop
-from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest, drive
+from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.reading import FurtherCursors, FurtherReading, Reading
 from orderpull.sources.reconcile import list_all_orders
 from orderpull.sources.spec.blocks import CursorSpec, ExportSpec
 from orderpull.sources.spec.times import earlier, parse_time
@@ -121,31 +123,35 @@ class _Pull:
         self.started = time.monotonic()
         self.started_at = clock.now()
         self.next_page = landing.next_page(start.loaded_through + 1)
-        self.initial_cursor = start.cursor
+        result.cursor = start.cursor
         if source.api.cursor:
-            self.initial_cursor = landing.newest_cursor(start.cursor, start.loaded_through)
-        result.cursor = self.initial_cursor
+            result.cursor = landing.newest_cursor(start.cursor, start.loaded_through)
+        self.first = self.reading = Reading(source, source.api, result.cursor, self.started_at)
+        self.further = FurtherCursors(source, landing, self.started_at)
         self.fetcher = Fetcher(source, landing, stop, self.started)
         self.children = ChildFetcher(self.fetcher)
         cursor, once = source.api.cursor, source.api.consume_once
         verified = cursor.strategy == "window_verify" if cursor else not once
         self.eta = Estimator(source.limit, passes=2 if verified else 1)
         self.eta_logged = False
-        self.pager = Pager(source.api.paging, source.size)
 
     def run(self) -> None:
         """Recover requests in flight, then read all pages, then reconcile if due."""
         if self.source.api.consume_once:
             self._recover()
-        settings = self.source.settings
+        settings, cursor = self.source.settings, self.source.api.cursor
         days, reconcile = settings.full_reread_days, settings.reconcile
+        if days is None and cursor:
+            days = cursor.full_reread_days
         full_read = self._due(FULL_READ, timedelta(days=days) if days is not None else None)
-        first_read = self.initial_cursor is None
+        first_read = self.first.initial is None
         if full_read and first_read:
             self._note_time(FULL_READ)  # the first read is a full one, even if it takes many runs
+        if full_read or first_read:
+            self.further.begin_from_start()
         spec = self.source.api.export
         exported = spec is not None and (full_read or first_read) and self._export(spec)
-        self._read_pages(self._flow(from_start=full_read and not exported))
+        self._read_all(from_start=full_read and not exported)
         if self.result.finished_at:
             if full_read:
                 self._note_time(FULL_READ)
@@ -185,7 +191,7 @@ class _Pull:
                         self.source.name, error.message)  # fmt: skip
             return False
         self._save_cursor(newest)
-        self.initial_cursor = self.result.cursor
+        self.first.initial = self.result.cursor
         export.clear_state()
         return True
 
@@ -204,13 +210,16 @@ class _Pull:
         self._land(body, kind=kind, **facts)
 
     def _flow(self, *, from_start: bool) -> PageFlow:
-        """The flow of this run.
+        """The flow of this reading.
 
         :param from_start: read all orders since the setting ``start``, not from the cursor.
         """
-        api, since, until = self.source.api, self.source.start, self.started_at
+        reading = self.reading
+        api, since, until = reading.api, self.source.start, self.started_at
+        if not reading.moves and since:
+            return incremental_flow(api, reading.pager, since, since)
         if api.cursor:
-            cursor = parse_time(self.initial_cursor)
+            cursor = parse_time(reading.initial)
             if cursor and not from_start:
                 overlap = self.source.settings.overlap
                 seconds = api.cursor.overlap if overlap is None else overlap
@@ -218,7 +227,7 @@ class _Pull:
             until = earlier(until, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return incremental_flow(api, self.pager, since, until)
+        return incremental_flow(api, reading.pager, since, until)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
         """*since*, or the earliest modification time that the API still returns."""
@@ -231,6 +240,26 @@ class _Pull:
                         earliest.date())  # fmt: skip
         return max(since, earliest)
 
+    def _read_all(self, *, from_start: bool) -> None:
+        """Read the pages of each cursor. One that single orders keep from its end stops no other.
+
+        :raises SourceBroken: as in :meth:`_read_pages`.
+        :raises SourceUnstable: orders change too fast.
+        """
+        broken: SourceError | None = None
+        finished = True
+        for reading in chain([self.first], self.further.readings()):
+            self.reading = reading
+            try:
+                self._read_pages(self._flow(from_start=from_start and reading is self.first))
+            except (SourceBroken, SourceUnstable) as error:
+                broken = error
+            finished = finished and reading.finished
+        if broken:
+            raise broken
+        if finished:
+            self.result.finished_at = clock.now()
+
     def _read_pages(self, flow: PageFlow) -> None:
         """Fetch and land the pages of *flow*.
 
@@ -240,13 +269,13 @@ class _Pull:
             reached = drive(flow, self._fetch)
         except _LimitReachedError:
             return
-        if self.pager.skipped_records:
+        if self.reading.pager.skipped_records:
             raise SourceBroken(
                 f"{self.source.where} fails for single orders: they were skipped, all others were "
                 "read.",
                 "Each run requests them again; look in the shop for orders that cannot be opened.",
             )
-        self.result.finished_at = clock.now()
+        self.reading.finished = True
         self._save_cursor(reached)
 
     def _fetch(self, page_request: PageRequest) -> PageInfo:
@@ -254,13 +283,16 @@ class _Pull:
         if self._limit_reached(page_request):
             raise _LimitReachedError
         self._save_cursor(page_request.reached)
-        request = self.source.request(page_request)
-        fetched = self.fetcher.fetch(request, self.next_page, tries=page_request.tries)
+        reading = self.reading
+        request = self.source.request(page_request, reading.api.request)
+        fetched = self.fetcher.fetch(request, self.next_page, reading.parser, page_request.tries)
         self._land_and_clear(fetched, page_request)
         return fetched.info
 
     def _update_eta(self, info: PageInfo) -> None:
-        """Update the estimate, and log the first one."""
+        """Update the estimate of the first cursor's pages, and log the first one."""
+        if self.reading is not self.first:
+            return
         self.result.left = left = self.eta.update(info, self.fetcher.calls)
         if left and not self.eta_logged:
             self.eta_logged = True
@@ -268,11 +300,20 @@ class _Pull:
 
     def _save_cursor(self, reached: datetime | None) -> None:
         """Save the cursor *reached*, up to which all orders have been read."""
-        if reached is None:
+        if reached is None or not self.reading.moves:
             return
-        cursor = self._forward(reached)
-        if cursor != self.result.cursor:
-            self.landing.keep_cursor(cursor, self.next_page - 1)
+        cursor = self.reading.forward(reached)
+        if cursor != self.reading.reached:
+            if self.reading is self.first:
+                self.landing.keep_cursor(cursor, self.next_page - 1)
+            self._reached(cursor)
+
+    def _reached(self, cursor: str) -> None:
+        """Set the position of this reading, whose orders are landed."""
+        self.reading.reached = cursor
+        if isinstance(self.reading, FurtherReading):
+            self.further.save(self.reading)
+        else:
             self.result.cursor = cursor
 
     def _limit_reached(self, page_request: PageRequest) -> bool:
@@ -288,7 +329,7 @@ class _Pull:
         if not enough_pages and not late:
             return False
         moves_cursor = page_request.sorted_from is not None
-        if moves_cursor and self.initial_cursor and self.result.cursor == self.initial_cursor:
+        if moves_cursor and self.reading.initial and self.reading.reached == self.reading.initial:
             return False
         reason = f"{pages} pages" if enough_pages else f"{seconds:g} seconds"
         goes_on = self.source.api.consume_once or moves_cursor
@@ -304,7 +345,7 @@ class _Pull:
         empty = info.state == "whole" and not info.orders
         try:
             if fetched.loss or not (empty or _is_duplicate(page_request, info)):
-                self._land_fetched(fetched, self._cursor(page_request, info))
+                self._land_fetched(fetched, self.reading.after(page_request, info))
             else:
                 self._update_eta(info)
             if fetched.draft:
@@ -314,27 +355,6 @@ class _Pull:
                 fetched.draft.close()
         if fetched.error:
             raise fetched.error
-
-    def _cursor(self, page_request: PageRequest, info: PageInfo) -> str | None:
-        """The cursor after this page; None if the page does not move the cursor.
-
-        A page that is not sorted resets the cursor, because the API does not sort as expected.
-        """
-        if page_request.sorted_from is None:
-            return None
-        if not info.sorted_from(page_request.sorted_from):
-            start = self.source.start
-            return self.initial_cursor or (clock.iso(start) if start else None)
-        if info.newest is None:
-            return None
-        return self._forward(min(info.newest, page_request.upto or info.newest), self.result.cursor)
-
-    def _forward(self, newest: datetime, cursor: str | None = None) -> str:
-        """The cursor at *newest*, but not before *cursor* and not after the start of this run.
-
-        A modification time in the future would hide all later changes.
-        """
-        return max(clock.iso(min(newest, self.started_at)), cursor or self.initial_cursor or "")
 
     def _land_fetched(self, fetched: FetchedPage, cursor: str | None = None) -> None:
         """Land a page durably, together with its child pages."""
@@ -351,8 +371,10 @@ class _Pull:
             possible_loss=fetched.loss,
             problem=response.problem or info.problem,
             parts=parts,
-            cursor_after=cursor,
+            cursor_after=cursor if self.reading is self.first else None,
         )
+        if cursor:
+            self._reached(cursor)
 
     def _land(self, body: bytes, **facts: Any) -> None:  # noqa: ANN401 - fields of PageMeta
         """Land a page, update the result, log the page, and report progress."""

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
-from orderpull.sources.endpoint import set_body_fields
+from orderpull.sources.endpoint import with_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.json_extract import JsonExtractor
@@ -84,9 +84,5 @@ def _reconcile_api(api: Api) -> Api:
     spec = api.reconcile
     if spec is None:
         return api
-    request = replace(
-        api.request,
-        query={**api.request.query, **spec.query},
-        body=set_body_fields(api.request.body, spec.body),
-    )
+    request = with_fields(api.request, spec.query, spec.body)
     return replace(api, request=request, cursor=None, children=[])

@@ -6,11 +6,11 @@ calls, what fails, and where the reader stops. The oracle is the shop's own stor
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,9 +20,10 @@ from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import NormalizeSql
 from orderpull.settings import SourceSettings
 from orderpull.simulator.profile import Request as Asked
-from orderpull.simulator.shop import movers
+from orderpull.simulator.shop import generic, movers
 from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.order import StoreOrder
+from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Store
 from orderpull.simulator.shop.times import Form
 from orderpull.sources.http.limits import Stop
@@ -70,6 +71,13 @@ timezone = "{timezone}"
 path = "lines"
 sku = "sku"
 quantity = "quantity"
+"""
+
+_PLACED = """
+[[cursor.also]]
+path = "placed_at"
+lower = "{at}placed_from"
+{below}
 """
 
 _CHILDREN = """
@@ -137,6 +145,7 @@ class Scene:
     faults: float = 0.0
     kills: float = 0.0
     children: bool = False
+    placed: Literal["", "all", "rest"] = ""
 
     @property
     def total(self) -> str:
@@ -177,7 +186,40 @@ def api_of(scene: Scene) -> Api:
     )
     if scene.switches.get("echo_upper"):
         text = text.replace("[cursor]", '[cursor]\nserver_upper = "upper"')
+    if scene.placed:
+        below = f'below = "{at}modified_before"' if scene.placed == "rest" else ""
+        text += _PLACED.format(at=at, below=below)
     return parse_api(text + (_CHILDREN if scene.children else ""), "any.toml")
+
+
+class PlacedShop(Generic):
+    """Tells when an order was placed, and can be asked by that time."""
+
+    _by_placed = False
+
+    def rendered(self, order: StoreOrder) -> dict[str, Any]:
+        placed = order.placed and self._written(order.placed)
+        return {**super().rendered(order), "placed_at": placed}
+
+    def _matching(self, filters: Mapping[str, str]) -> list[StoreOrder]:
+        self._by_placed = "placed_from" in filters
+        if not self._by_placed:
+            return super()._matching(filters)
+        matching = between(
+            self.store.orders.values(),
+            self._read(filters["placed_from"]),
+            None,
+            lower_inclusive=self._lower_inclusive,
+            of=lambda order: order.placed,
+        )
+        before = self._read(filters.get("modified_before"))
+        matching = between(matching, None, before, upper_inclusive=self._upper_inclusive)
+        return sorted(matching, key=self._key, reverse=self._descending)
+
+    def _key(self, order: StoreOrder) -> tuple[float, int]:
+        if self._by_placed and order.placed:
+            return order.placed.timestamp(), order.key
+        return super()._key(order)
 
 
 class Trial:
@@ -186,7 +228,8 @@ class Trial:
     def __init__(self, folder: Path, scene: Scene, patch: pytest.MonkeyPatch) -> None:
         self.scene, self.random = scene, random.Random(scene.seed)
         self.api = api_of(scene)
-        self.shop = Generic(
+        patch.setattr(generic, "FILTERS", (*generic.FILTERS, "placed_from", "modified_before"))
+        self.shop = PlacedShop(
             paging=scene.paging,  # type: ignore[arg-type]
             orders=scene.orders,
             seed=scene.seed,
@@ -280,6 +323,8 @@ class Trial:
                     movers.insert(count, late=seconds),
                     _late(count, seconds),
                 ]
+            if self.scene.placed:
+                acts += [movers.insert(count, "cart"), _placed_late(count)]
             self.random.choice(acts)(self.shop.store)
 
     def landed(self) -> dict[str, Any]:
@@ -352,12 +397,29 @@ def _late(count: int, seconds: float) -> Callable[[Store], None]:
     return act
 
 
+def _placed_late(count: int) -> Callable[[Store], None]:
+    """Carts become orders, and their time of change stays."""
+
+    def act(store: Store) -> None:
+        carts = [order for order in store.orders.values() if order.placed is None]
+        for order in store.random.sample(carts, min(len(carts), count)):
+            order.state, order.placed = "placed", store.now()
+            store.touch(order, silently=True)
+
+    return act
+
+
 def play(trial: Trial, runs: int = 4) -> int:
     """Runs while all moves, then quiet ones; the calls of the last."""
     trial.moving = True
     for _ in range(runs):
+        if trial.scene.placed:
+            movers.insert(2, "cart")(trial.shop.store)
         trial.pull()
         trial.shop.clock.advance(trial.random.choice((1, 30, 600)))
+        if trial.scene.placed:
+            movers.insert(1)(trial.shop.store)
+            _placed_late(1)(trial.shop.store)
     trial.moving = False
     trial.shop.clock.advance(1)
     for _ in range(60):
@@ -437,4 +499,5 @@ def drawn(seed: int) -> Scene:
     scene.faults = pick.choice((0, 0, 0.1))
     scene.kills = pick.choice((0, 0, 0.05))
     scene.children = pick.random() < 0.2
+    scene.placed = pick.choice(("", "all", "rest"))
     return scene

@@ -35,7 +35,7 @@ class Shape(NamedTuple):
     `number` makes an order's number from its position in the shop (from 1), `identify` an id from
     its key. `aside` are the other states in the platform's list, `quantity` is the meaning of its
     quantity field, `precision` the unit of its times. With `silent_edits` an order's stamp moves
-    only when it is placed or cancelled. With `fixed_numbers` the number of an order never changes.
+    only when it is cancelled. With `fixed_numbers` the number of an order never changes.
     """
 
     number: Callable[[int], str]
@@ -170,6 +170,12 @@ class Store:
         """Cancel `order`."""
         ODDITIES["cancelled"](order)
         self.touch(order)
+
+    def place(self, order: StoreOrder) -> None:
+        """Make an order of a cart or draft."""
+        order.state = "placed"
+        order.placed = self.now()
+        self.touch(order, silently=self.shape.silent_edits)
 
     def delete(self, order: StoreOrder) -> None:
         """Delete `order` for good."""

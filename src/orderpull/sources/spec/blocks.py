@@ -136,6 +136,28 @@ class PagingSpec(Struct, frozen=True, forbid_unknown_fields=True):
 TimeFormat = Literal["iso", "naive", "sql", "rfc2822", "unix", "unix_ms"]
 
 
+class AlsoSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[cursor.also]]``: a further cursor, for changes that do not move the first one.
+
+    It is read after the first cursor, from a position of its own. All else is as in ``[cursor]``.
+
+    :param path: path, in the order, of a time that these changes do set, such as the payment's.
+    :param lower, filter, filter_text: as in ``[cursor]``, without ``{upper}``.
+    :param query: query parameters that replace those of ``[request]``, such as the sort.
+    :param body: values by request field; they replace values of the ``[request]`` body.
+    :param below: request field of an upper bound of the first cursor's time. A read from ``start``
+        then asks with this cursor only for the orders that the first one does not bring.
+    """
+
+    path: str
+    lower: str | None = None
+    filter: str | None = None
+    filter_text: str | None = None
+    query: dict[str, str] = {}
+    body: dict[str, Any] = {}
+    below: str | None = None
+
+
 class CursorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[cursor]``: incremental reading by modification time.
 
@@ -157,6 +179,8 @@ class CursorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param server_upper: path, in the page, of the API's own upper bound.
     :param strategy: ``reseek`` if the API sorts by modification time, ascending; else
         ``window_verify``, which reads the window until two passes agree.
+    :param silent: some changes do not move the time; ``full_reread_days`` is then 1 by default.
+    :param also: further cursors.
     """
 
     path: str
@@ -174,11 +198,18 @@ class CursorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     horizon: Annotated[float, Meta(gt=0)] | None = None
     server_upper: str | None = None
     strategy: Literal["reseek", "window_verify"] = "reseek"
+    silent: bool = False
+    also: list[AlsoSpec] = []
 
     @property
     def bounded(self) -> bool:
         """True if requests carry an upper bound."""
         return self.upper is not None or "{upper}" in (self.filter_text or "")
+
+    @property
+    def full_reread_days(self) -> float | None:
+        """Default of the source's ``full_reread_days``."""
+        return 1.0 if self.silent else None
 
 
 class CostSpec(Struct, frozen=True, forbid_unknown_fields=True):

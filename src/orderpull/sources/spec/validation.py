@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from orderpull.sources.spec import blocks
 from orderpull.sources.spec.api import Api
@@ -86,14 +87,14 @@ def _cursor(api: Api, cursor: blocks.CursorSpec) -> Iterator[SpecError]:
     yield from _paths("cursor", keys, path=cursor.path, server_upper=cursor.server_upper)
     for name in ("lower", "upper", "filter"):
         yield from _request_field(f"cursor.{name}", getattr(cursor, name), api.request)
-    if cursor.lower is None and cursor.filter is None:
-        yield "cursor.lower", "a cursor needs lower or filter"
-    if (cursor.filter is None) != (cursor.filter_text is None):
-        yield "cursor.filter", "filter and filter_text go together"
-    if cursor.filter_text is not None:
-        names = set(_NAME.findall(cursor.filter_text))
-        if "lower" not in names or names - {"lower", "upper"}:
-            yield "cursor.filter_text", "it must contain {lower}, and may contain {upper}"
+    yield from _bounds("cursor", cursor, {"lower", "upper"})
+    for number, also in enumerate(cursor.also):
+        key = f"cursor.also[{number}]"
+        yield from _paths(key, keys, path=also.path)
+        for name in ("lower", "filter", "below"):
+            yield from _request_field(f"{key}.{name}", getattr(also, name), api.request)
+        yield from _body_fields(f"{key}.body", also.body, api.request)
+        yield from _bounds(key, also, {"lower"})
     yield from _paths("cursor", zone_of, timezone=cursor.timezone)
     if cursor.strategy == "reseek" and cursor.timezone != "UTC":
         yield "cursor.strategy", "local times are ambiguous in autumn: set window_verify"
@@ -103,6 +104,30 @@ def _cursor(api: Api, cursor: blocks.CursorSpec) -> Iterator[SpecError]:
         yield "paging.kind", "drain cannot be combined with [cursor]"
     if api.order.modified_at is None:
         yield "order.modified_at", "an API with a [cursor] needs it"
+
+
+def _bounds(
+    key: str, cursor: blocks.CursorSpec | blocks.AlsoSpec, known: set[str]
+) -> Iterator[SpecError]:
+    """Check that a request carries the lower bound. :param known: names in the filter text."""
+    if cursor.lower is None and cursor.filter is None:
+        yield f"{key}.lower", "a cursor needs lower or filter"
+    if (cursor.filter is None) != (cursor.filter_text is None):
+        yield f"{key}.filter", "filter and filter_text go together"
+    if cursor.filter_text is not None:
+        names = set(_NAME.findall(cursor.filter_text))
+        if "lower" not in names or names - known:
+            others = "".join(f", and may contain {{{name}}}" for name in known - {"lower"})
+            yield f"{key}.filter_text", f"it must contain {{lower}}{others}"
+
+
+def _body_fields(
+    key: str, body: dict[str, Any], request: blocks.RequestSpec
+) -> Iterator[SpecError]:
+    for field in body:
+        if not field.startswith(BODY):
+            yield f"{key}.{field}", "not a field of the body, such as $.variables.o"
+        yield from _request_field(f"{key}.{field}", field, request)
 
 
 def _auth(api: Api) -> Iterator[SpecError]:
@@ -174,10 +199,7 @@ def _places(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
 
 
 def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]:
-    for field in reconcile.body:
-        if not field.startswith(BODY):
-            yield f"reconcile.body.{field}", "not a field of the body, such as $.variables.o"
-        yield from _request_field(f"reconcile.body.{field}", field, api.request)
+    yield from _body_fields("reconcile.body", reconcile.body, api.request)
     try:
         keys(api.order.id or api.order.number)
     except ValueError:
