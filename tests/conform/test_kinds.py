@@ -44,6 +44,7 @@ KINDS = {
                      'scope = "orders"')],
     "refresh": [token('grant = "refresh_token"\nurl = "https://id.shop.test/token"',
                       '[auth]\nkind = "header"\nheader = "x-access-token"\n')],
+    "by weight": [('quantity = "pieces"', 'quantity = "pieces"\nquantity_unit = "0.01"')],
     "sold lines alone": [('quantity = "pieces"', ('quantity = "pieces"\n'
                           "where = \"not(in(kind, 'discount'))\""))],
 }  # fmt: skip

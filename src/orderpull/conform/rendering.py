@@ -6,6 +6,7 @@ written JSON, so a file that maps two columns to one field gets what it says.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -62,6 +63,7 @@ class Renderer:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.mapping: Mapping = api.mapping
+        self._unit = Decimal(self.mapping.quantity_unit or 1)
         self._zone = ZoneInfo(api.order.timezone)
         self._form, self._precision = _form(api)
         self.carts = self.mapping.where is not None and self._can_tell("draft")
@@ -126,7 +128,9 @@ class Renderer:
             line = at(element, mapping.lines.inner)
             if holds(mapping.line_where, line):
                 sku = sku_key(value_of(mapping.sku, line))
-                items[sku] = items.get(sku, 0) + int(text(at(line, mapping.quantity.steps)) or 0)
+                given = Decimal(text(at(line, mapping.quantity.steps)) or 0)
+                pieces = (given / self._unit).to_integral_value(ROUND_HALF_UP)
+                items[sku] = items.get(sku, 0) + int(pieces)
         return items
 
     def _identity(self, order: StoreOrder) -> Places:
@@ -169,7 +173,9 @@ class Renderer:
 
     def _line(self, line: StoreLine, *, sold: bool) -> Json:
         mapping = self.mapping
-        known = next(places(mapping.quantity, line.quantity, {}))
+        unit = mapping.quantity_unit
+        quantity = str(line.quantity * self._unit) if unit else line.quantity
+        known = next(places(mapping.quantity, quantity, {}))
         way = next(truths(mapping.line_where, sold, known, OTHER), None)
         if way is None:
             raise CannotRenderError(f"no line can be made for which its where is {sold}".lower())

@@ -131,12 +131,15 @@ class OrderChecks:
         return [(*self.prefix, *path.steps) for path in paths(expression)]
 
 
-def line_checks(walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) -> Iterator[Check]:
+def line_checks(
+    walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps, pieces: tuple[str, str]
+) -> Iterator[Check]:
     """The checks of a line, most informative first.
 
     :param lines: JSON path of the lines.
     :param skus: path, within the line, to each value of the SKU.
     :param counts: path to the quantity.
+    :param pieces: SQL of the parsed quantity, and the kind of a valid one.
     """
     line_path = f"{literal(lines + '[')} || number || ']'"
 
@@ -156,8 +159,8 @@ def line_checks(walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps) ->
     missing, message = f"{quantity} IS NULL OR ({blank})", "'a line has no quantity'"
     yield Check(missing, "quantity_missing", message, path(counts))
     yield Check(
-        f"coalesce(as_quantity({quantity}) > {MAX_QUANTITY}, true)",
+        f"coalesce({pieces[0]} > {MAX_QUANTITY}, true)",
         "quantity_invalid",
-        f"'the quantity is ' || shown({quantity}) || ', not a whole number from 0 to 2^53'",
+        f"'the quantity is ' || shown({quantity}) || ', not {pieces[1]}'",
         path(counts),
     )

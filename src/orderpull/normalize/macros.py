@@ -19,6 +19,7 @@ _PLAIN_TIME = rf"{_DAY}T{_CLOCK}{_ZONE}"
 _ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?((?:{_ZONE}|(?i:UTC|GMT))?){BLANK}*$"
 _AMOUNT = rf"^{BLANK}*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?){BLANK}*$"
 _QUANTITY = rf"^{BLANK}*(\d+)(?:\.0+)?{BLANK}*$"
+_DECIMAL = _AMOUNT.replace("-?", "", 1)
 _EXACT_AMOUNT = r"-?\d{1,10}\.\d{1,4}"
 
 _BODIES = {
@@ -74,6 +75,10 @@ _BODIES = {
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
     "as_quantity(j)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
         THEN TRY_CAST(nullif(regexp_extract(j->>'$', '{_QUANTITY}', 1), '') AS BIGINT) END""",
+    # A number or text as the nearest number of units; a half is rounded up.
+    "as_units(j, places, factor)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
+        THEN TRY_CAST(round(TRY_CAST(nullif(regexp_extract(j->>'$', '{_DECIMAL}', 1), '')
+            AS DECIMAL(38, 18)), places) * factor AS BIGINT) END""",
     "shown(j)": """CASE WHEN length(j::VARCHAR) > 40
         THEN left(j::VARCHAR, 40) || '…' ELSE j::VARCHAR END""",
 }

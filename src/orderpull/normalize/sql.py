@@ -161,7 +161,9 @@ class NormalizeSql:
         filters = [(*inner, *path.steps) for path in paths(where)] if where else []
         walk = Walk("line", "l", [*skus, *filters], [counts])
         sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
-        checks = line_checks(walk, self.lines_path, skus, counts)
+        call, kind = _quantity(self.mapping.quantity_unit)
+        pieces = call.format(quantity)
+        checks = line_checks(walk, self.lines_path, skus, counts, (pieces, kind))
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
         unnested = f"""
             SELECT page, position, unnest(range(len(texts))) AS number, unnest(texts) AS line
@@ -172,7 +174,7 @@ class NormalizeSql:
         return f"""
             SELECT page, position, number,
                 coalesce({_filled(sku)}, {literal(NO_SKU)}) AS sku,
-                as_quantity({quantity}) AS quantity,
+                {pieces} AS quantity,
                 {case(checks)} AS error,
                 coalesce({inexact}, false) AS inexact
             FROM ({walk.opened(present)})
@@ -235,6 +237,14 @@ def _time(order: OrderSpec) -> str:
     if order.timezone != "UTC":
         return f"known_local({{}}, {literal(order.timezone)})"
     return "known_time({})"
+
+
+def _quantity(unit: str | None) -> tuple[str, str]:
+    """Call of the macro that parses quantities, with ``{}`` for the value, and the valid kind."""
+    if unit is None:
+        return "as_quantity({})", "a whole number from 0 to 2^53"
+    places = len(unit.partition(".")[2])
+    return f"as_units({{}}, {places}, {10**places})", f"a number from 0 to 2^53 units of {unit}"
 
 
 def _list_structure(records: ListPath) -> str:

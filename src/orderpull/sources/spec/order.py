@@ -42,12 +42,15 @@ class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param path: list path like ``[records]`` ``path``, relative to the order.
     :param sku: expression, relative to the line.
     :param quantity: path, relative to the line.
+    :param quantity_unit: unit of decimal quantities; each is stored as the nearest number of
+        units, a half rounded up. Without it only whole numbers are valid.
     :param where: condition, relative to the line: true for lines with a sold item.
     """
 
     path: str
     sku: str
     quantity: str
+    quantity_unit: Literal["1", "0.1", "0.01", "0.001", "0.0001"] | None = None
     where: str | None = None
 
 
@@ -148,6 +151,7 @@ class Mapping:
     lines: ListPath
     sku: Expression
     quantity: Path
+    quantity_unit: str | None = None
     where: Expression | None = None
     line_where: Expression | None = None
 
@@ -184,6 +188,7 @@ def mapping_of(order: OrderSpec) -> Mapping:
         lines=line_path,
         sku=_value("lines.sku", lines.sku),
         quantity=quantity,
+        quantity_unit=lines.quantity_unit,
         where=_condition("where", order.where) if order.where is not None else None,
         line_where=_condition("lines.where", lines.where) if lines.where is not None else None,
     )
