@@ -128,8 +128,8 @@ class Renderer:
             line = at(element, mapping.lines.inner)
             if holds(mapping.line_where, line):
                 sku = sku_key(value_of(mapping.sku, line))
-                given = Decimal(text(at(line, mapping.quantity.steps)) or 0)
-                pieces = (given / self._unit).to_integral_value(ROUND_HALF_UP)
+                quantity = Decimal(text(at(line, mapping.quantity.steps)) or 0)
+                pieces = (quantity / self._unit).to_integral_value(ROUND_HALF_UP)
                 items[sku] = items.get(sku, 0) + int(pieces)
         return items
 
