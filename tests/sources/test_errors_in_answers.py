@@ -75,3 +75,24 @@ def test_what_the_file_calls_busy_is_busy(status: int, tmp_path: Path) -> None:
     assert asked(tmp_path, said(status, "THROTTLED")).pull().error is None
     found = asked(tmp_path / "again", *[said(status, "THROTTLED")] * 3).pull().error
     assert isinstance(found, SourceBusy)
+
+
+@pytest.mark.parametrize("status", [402, 403, 422, 423, 430])
+@pytest.mark.parametrize(
+    "body", [b"Unavailable\nshop", b'{"errors":"Unavailable shop"}', b'["Unavailable shop"]']
+)
+def test_status_and_plain_text_reach_the_message(status: int, body: bytes, tmp_path: Path) -> None:
+    """As Shopify answers for a shop that is frozen, locked or suspicious; sent once."""
+    source = asked(tmp_path, Response(status, {}, body))
+    error = source.pull().error
+    assert type(error) is SourceRefused
+    assert f"answered {status}" in str(error)
+    assert "Unavailable shop" in str(error)
+    assert len(source.requests) == 2
+
+
+@pytest.mark.parametrize("body", [b"<html>Unavailable</html>", b"{}", b"\x00Unavailable"])
+def test_what_is_no_text_for_people_is_left_out(body: bytes, tmp_path: Path) -> None:
+    error = asked(tmp_path, Response(422, {}, body)).pull().error
+    assert error is not None
+    assert "answered 422: it rejects the request." in str(error)

@@ -137,9 +137,8 @@ class RequestReader:
 
     def _expect(self, spec: RequestSpec, parameters: Mapping[str, str]) -> None:
         """Check the parameters that every call sends, and refuse unknown ones."""
-        reconcile = self.api.reconcile
-        others = [also.query for also in self._further]
-        others += [reconcile.query] if reconcile else []
+        lists = [*self._further, self.api.reconcile, self.api.ids]
+        others = [each.query for each in lists if each]
         others = others if spec is self.api.request else []
         for name, text in spec.query.items():
             if parameters.get(name) not in {text, *(query.get(name, text) for query in others)}:

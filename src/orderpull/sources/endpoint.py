@@ -28,7 +28,13 @@ from orderpull.sources.http.transport import Client
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import BODY, LINK, ChildrenSpec, ErrorSpec, RequestSpec
+from orderpull.sources.spec.blocks import (
+    BODY,
+    LINK,
+    ChildrenSpec,
+    ErrorSpec,
+    RequestSpec,
+)
 from orderpull.sources.spec.times import parse_time
 
 log = logging.getLogger("orderpull.pull")
@@ -38,8 +44,8 @@ NO_CONTENT = 204
 _REDIRECT = range(300, 400)
 _CLIENT_ERROR = range(400, 500)
 _SERVER_ERROR = range(500, 600)
-_SPECIFIC = frozenset({401, 403, 404, 408, 425, 429, *_REDIRECT, *_SERVER_ERROR})
-"""Statuses that are more specific than an ``[[errors]]`` block with ``means = "refused"``."""
+_ANY_STATUS = frozenset({"busy", "expired"})
+"""Meanings of an ``[[errors]]`` block that are more specific than any status."""
 
 _CHECK_URL = "Check base_url and api."
 _MAX_MESSAGE = 160
@@ -98,7 +104,11 @@ class Endpoint:
         spec = spec or self.api.request
         path, params = spec.path, page_request.params
         if page_request.url is not None:
-            return Request("GET", self._resolve(page_request.url, path), spec.headers)
+            changes: dict[str, str | int | None] = {**params}
+            if self.api.ids and page_request.ids_only:
+                changes |= self.api.ids.query
+            target = set_query(self._resolve(page_request.url, path), changes)
+            return Request("GET", target, spec.headers)
         common = {} if page_request.alone else spec.query
         query = {k: str(v) for k, v in params.items() if not k.startswith(BODY)}
         encoded = urlencode({**common, **query}, safe=",*$[]:")
@@ -131,6 +141,13 @@ class Endpoint:
         """URL of *request* for error messages, without query and secrets."""
         path = request.target.partition("?")[0]
         return self.authenticator.redact(self.client.base_url + path)
+
+    def without_ids(self, following: str | None) -> str | None:
+        """*following*, the cursor or URL of the next page, without the query of ``[ids]``."""
+        if not following or not self.api.ids or self.api.paging.kind not in {"next", "link"}:
+            return following
+        own = self.api.request.query
+        return set_query(following, {name: own.get(name) for name in self.api.ids.query})
 
     def describe(self, request: Request) -> str:
         """Method and URL of *request* without secrets, for the landing and the log."""
@@ -222,12 +239,13 @@ class Endpoint:
         :param request: the request; None: that of ``[request]``.
         """
         block, where = info.error, self.address(request) if request else self.where
-        general = block is not None and block.means == "refused"
-        if block and not response.problem and not (general and response.status in _SPECIFIC):
+        declared = block and (response.status == OK or block.means in _ANY_STATUS)
+        if block and declared and not response.problem:
             return self._declared_error(block, info.error_message, where)
+        detail = self._words(info.error_message or _plain_text(response))
         for statuses, error, sentence, hint in self._status_errors(response):
             if response.status in statuses:
-                return error(f"{where} answered {response.status}: {sentence}.", hint)
+                return error(f"{where} answered {response.status}: {sentence}{detail}.", hint)
         if response.problem:
             return SourceUnexpected(
                 f"{where}: {response.problem}.", "Run again; check base_url and the network."
@@ -235,12 +253,18 @@ class Endpoint:
         problem = info.problem or "a list of orders needs status 200"
         return SourceUnexpected(f"{where} answered {response.status}, but {problem}.", _CHECK_URL)
 
+    def _words(self, message: str) -> str:
+        """The API's own *message* in brackets, without secrets; empty without one."""
+        text = self.authenticator.redact(" ".join(message.split()))[:_MAX_MESSAGE]
+        return f" ({text})" if text else ""
+
     def _declared_error(self, block: ErrorSpec, message: str, where: str) -> SourceError:
-        """The exception for a response whose body declares an error, whatever its status."""
-        text = self.authenticator.redact(message)[:_MAX_MESSAGE]
-        detail = f" ({text})" if text else ""
+        """The exception for a response whose body declares an error."""
+        detail = self._words(message)
         if block.means == "busy":
             return SourceBusy(f"{where} requests a later retry{detail}.", "Set a lower rate.")
+        if block.means == "broken":
+            return SourceBroken(f"{where} fails for this request{detail}.", "Run again later.")
         if block.means == "expired":
             return SourceExpired(
                 f"{where} does not accept the token{detail}.",
@@ -262,6 +286,8 @@ class Endpoint:
             ({404}, SourceRefused, "there is no such path", _CHECK_URL),
             ({408, 425}, SourceBusy, "it was not ready for the request", "Run again later."),
             ({429}, SourceBusy, "too many requests", "Set a lower rate."),
+            ({402, 423}, SourceRefused, "the account is locked or a payment is due",
+             "Sign in to the shop's own pages, which say why."),
             (_REDIRECT, SourceRefused, _redirect_text(response),
              "Redirects are not followed; set base_url to the new address."),
             (_CLIENT_ERROR, SourceRefused, "it rejects the request", _CHECK_URL),
@@ -305,6 +331,17 @@ def with_fields(
     )
 
 
+def set_query(target: str, values: Mapping[str, str | int | None]) -> str:
+    """*target*, a path with a query, in which *values* replace parameters; None removes one."""
+    if not values:
+        return target
+    path, _, query = target.partition("?")
+    kept = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True)
+            if key not in values]  # fmt: skip
+    given = [(key, str(value)) for key, value in values.items() if value is not None]
+    return f"{path}?{urlencode(kept + given, safe=',*$[]:')}"
+
+
 def failure_text(response: Response, info: PageInfo) -> str:
     """The failure of an incomplete response, in words."""
     status = f"status {response.status}" if response.status else "no status"
@@ -312,6 +349,13 @@ def failure_text(response: Response, info: PageInfo) -> str:
     if response.status in _REDIRECT:
         problem = _redirect_text(response)
     return f"{status}; {problem}" if problem else status
+
+
+def _plain_text(response: Response) -> str:
+    """The body of a client error, if it is a text for people or JSON; empty for HTML."""
+    body = " ".join(response.body[:10_000].decode(errors="replace").split())
+    is_text = response.status in _CLIENT_ERROR and body.isprintable() and body[:1] != "<"
+    return body if is_text and body not in ("{}", "[]") else ""
 
 
 def _redirect_text(response: Response) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from orderpull.errors import (
     Interrupted,
     PossibleLoss,
+    SourceBroken,
     SourceBusy,
     SourceError,
     SourceExpired,
@@ -98,17 +99,17 @@ class Fetcher:
         consume-once API is noted in the landing before it is sent; one at a time is in flight.
 
         :param parser: parser of the response; None: the parser of order pages.
-        :param tries: most attempts; None: ``[limits]`` ``tries``.
+        :param tries: most attempts while the API is broken; None: ``[limits]`` ``tries``.
         :raises SourceError: there is no response to land.
         :raises Interrupted: a stop was requested; no request is in flight.
         """
-        tries = tries or self.endpoint.api.limits.tries
+        most = self.endpoint.api.limits.tries
         attempt, renewed = 0, False
         while True:
             attempt += 1
             self.sleep(0)
             self.endpoint.limit.wait(self.sleep)
-            last = attempt == tries
+            last = attempt == most
             result = self._fetch_once(request, page, parser or self.parser, last=last)
             if isinstance(result, FetchedPage):
                 self.calls += 1
@@ -119,7 +120,8 @@ class Fetcher:
                 if renewed:
                     attempt -= 1
                     continue
-            if isinstance(error, SourceRefused) or attempt >= tries:
+            allowed = tries or most if isinstance(error, SourceBroken) else most
+            if isinstance(error, SourceRefused) or attempt >= allowed:
                 raise error
             self._wait_before_retry(error, wait, attempt)
 

@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 
 from orderpull import clock
-from orderpull.errors import Interrupted, OrderpullError, SourceBroken, SourceError, SourceUnstable
+from orderpull.errors import (
+    Interrupted,
+    OrderpullError,
+    SourceBroken,
+    SourceError,
+    SourceRefused,
+    SourceUnexpected,
+    SourceUnstable,
+)
 from orderpull.landing.page import Kind, PageMeta, Part, digest, join_parts
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.bulk_export import BulkExport
@@ -20,6 +28,7 @@ from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.eta import Estimate, Estimator
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.http.limits import Stop
+from orderpull.sources.http.messages import Request
 from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
@@ -269,10 +278,11 @@ class _Pull:
             reached = drive(flow, self._fetch)
         except _LimitReachedError:
             return
-        if self.reading.pager.skipped_records:
+        if skipped := self.reading.pager.skipped:
             raise SourceBroken(
-                f"{self.source.where} fails for single orders: they were skipped, all others were "
-                "read.",
+                f"{self.source.where} fails for {len(skipped)} single "
+                f"order{'s' * (len(skipped) > 1)}, skipped: {', '.join([*skipped][:5])}"
+                f"{', …' * (len(skipped) > 5)}. All others were read.",  # noqa: PLR2004
                 "Each run requests them again; look in the shop for orders that cannot be opened.",
             )
         self.reading.finished = True
@@ -284,10 +294,30 @@ class _Pull:
             raise _LimitReachedError
         self._save_cursor(page_request.reached)
         reading = self.reading
-        request = self.source.request(page_request, reading.api.request)
+        request = self.source.request(page_request, reading.request(page_request))
+        if page_request.ids_only:
+            return self._identify(request)
         fetched = self.fetcher.fetch(request, self.next_page, reading.parser, page_request.tries)
         self._land_and_clear(fetched, page_request)
         return fetched.info
+
+    def _identify(self, request: Request) -> PageInfo:
+        """Fetch id, time and cursor of the order that is skipped; nothing is landed.
+
+        :raises SourceBroken: the API fails for these too, or refuses them.
+        """
+        try:
+            parser = self.reading.parser or self.fetcher.parser
+            fetched = self.fetcher.fetch(request, self.next_page, parser, tries=1)
+            info, body = fetched.info, fetched.response.body
+            info.identity = parser.identity(body) if info.orders == 1 else ""
+        except (SourceRefused, SourceUnexpected, msgspec.DecodeError) as error:
+            message = f"{self.source.where} fails for an order, and for its id."
+            raise SourceBroken(message, "Run again later.") from error
+        info.next = self.source.without_ids(info.next)
+        log.warning("source=%s the API fails for order %s: it is skipped",
+                    self.source.name, info.identity)  # fmt: skip
+        return info
 
     def _update_eta(self, info: PageInfo) -> None:
         """Update the estimate of the first cursor's pages, and log the first one."""

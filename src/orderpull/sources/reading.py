@@ -14,7 +14,7 @@ from orderpull.sources.paging.flows import Pager, PageRequest
 from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import AlsoSpec
+from orderpull.sources.spec.blocks import AlsoSpec, RequestSpec
 from orderpull.sources.spec.times import earlier
 
 FURTHER = "further.json"
@@ -40,7 +40,14 @@ class Reading:
     def __init__(self, endpoint: Endpoint, api: Api, initial: str | None, until: datetime) -> None:
         self.api, self.start, self.until = api, endpoint.start, until
         self.initial = self.reached = initial
-        self.pager = Pager(api.paging, endpoint.size)
+        self.pager = Pager(api.paging, endpoint.size, ids=api.ids is not None)
+
+    def request(self, page_request: PageRequest) -> RequestSpec:
+        """The request block of *page_request*."""
+        ids = self.api.ids
+        if ids is None or not page_request.ids_only:
+            return self.api.request
+        return with_fields(self.api.request, ids.query, ids.body)
 
     def after(self, page_request: PageRequest, info: PageInfo) -> str | None:
         """The position after a page; None if the page does not move it.
@@ -53,7 +60,9 @@ class Reading:
             return self.initial or (clock.iso(self.start) if self.start else None)
         if info.newest is None:
             return None
-        return self.forward(min(info.newest, page_request.upto or info.newest), self.reached)
+        skipped = [time for time in self.pager.skipped.values() if time]
+        newest = min([info.newest, page_request.upto or info.newest, *skipped])
+        return self.forward(newest, self.reached)
 
     def forward(self, newest: datetime, at_least: str | None = None) -> str:
         """The position at *newest*, but not before *at_least* and not after the start of the pull.

@@ -32,7 +32,8 @@ class PageRequest:
     :param seen: fingerprints already landed, in a pass that verifies; a page without new
         fingerprints is not landed.
     :param reached: modification time up to which all orders have been read.
-    :param tries: most attempts; None: ``[limits]`` ``tries``.
+    :param tries: most attempts while the API is broken; None: ``[limits]`` ``tries``.
+    :param ids_only: send the request of ``[ids]``; the response is not landed.
     """
 
     params: Params = field(default_factory=dict)
@@ -43,6 +44,7 @@ class PageRequest:
     seen: set[int] | None = None
     reached: datetime | None = None
     tries: int | None = None
+    ids_only: bool = False
 
 
 PageFlow = Generator[PageRequest, PageInfo, datetime | None]
@@ -122,56 +124,70 @@ _SERVER_DRIVEN = frozenset({"cursor", "next", "link"})
 MAX_SKIPPED_IN_A_ROW = 3
 """Most records skipped one after another; more mean that the API itself is out of order."""
 
+MAX_NAMED_IN_A_ROW = 25
+"""The same, where ``[ids]`` shows each time that the API works."""
+
 
 class Pager:
     """Reads lists of one API, with a page size that shrinks while the API fails.
 
+    After a failure, each further request is sent once until pages have their full size again, so
+    that passing a record by takes seconds.
+
     :param size: initial and largest page size (orders per request); None: that of *paging*.
+    :param ids: the API has ``[ids]``.
     :param all_or_none: never skip a record, because an incomplete list would mislead.
-    :ivar skipped_records: a record was skipped because the API fails for this record alone.
+    :ivar skipped: modification time of each skipped record, for which alone the API fails, by its
+        id or place; None if unknown.
     """
 
     def __init__(
-        self, paging: PagingSpec, size: int | None = None, *, all_or_none: bool = False
+        self,
+        paging: PagingSpec,
+        size: int | None = None,
+        *,
+        ids: bool = False,
+        all_or_none: bool = False,
     ) -> None:
         self.paging = paging
-        self.skipped_records = False
+        self.skipped: dict[str, datetime | None] = {}
         self._largest = self._current = (size or paging.size) if paging.size_param else None
+        self._ids = ids
         self._all_or_none = all_or_none
         self._in_a_row = 0
+        self._failing = False
+        self._suspects = 0
 
     def fetch_page(
         self, at: Position, request: PageRequest
     ) -> Generator[PageRequest, PageInfo, PageInfo]:
         """Fetch the page at *at*, with a smaller page size while the API fails.
 
-        A record for which the API fails alone is skipped if pages have positions. The info of a
-        skipped record counts one order without modification time.
+        A record for which the API fails alone is skipped if pages have positions, or if the request
+        of ``[ids]`` gets past it.
 
         :param request: request of the list.
         :raises SourceBroken: the record cannot be skipped.
         """
-        if self._in_a_row:
-            request = replace(request, tries=1)
         while True:
             size = self._size_at(at)
+            sent = _request_at(self.paging, at, size, request, shrunk=self._failing)
             try:
-                info = yield _request_at(self.paging, at, size, request)
+                info = yield replace(sent, tries=self._tries())
             except SourceBroken:
-                if self.shrink():
-                    request = replace(request, tries=1)
-                elif self._skip_record():
-                    skipped = [hash(("passed by", at))]
-                    return PageInfo("whole", orders=1, fingerprints=skipped, requested_size=1)
-                else:
+                self._failing, self._suspects, self._current = True, size or 0, size
+                if self._shrink():
+                    continue
+                skipped = yield from self._skip_record(at, request)
+                if skipped is None:
                     raise
+                info = skipped
             else:
-                info.requested_size = size or self.paging.size
-                info.is_continuation = at.count > 0
                 self._in_a_row = 0
-                if self._current is not None and self._largest is not None:
-                    self._current = min(self._largest, self._current * 2)
-                return info
+                self._grow(size, info)
+            info.requested_size = size or self.paging.size
+            info.is_continuation = at.count > 0
+            return info
 
     def pages(
         self,
@@ -215,12 +231,25 @@ class Pager:
             if info.state == "whole" and not info.orders:
                 return
 
-    def shrink(self) -> bool:
+    def _tries(self) -> int | None:
+        """Most attempts of the next request."""
+        if not self._failing:
+            return None
+        return 2 if self._current == 1 and not self.skipped and not self._in_a_row else 1
+
+    def _shrink(self) -> bool:
         """Halve the page size; false if that is impossible."""
         if self._current is None or self._current == 1:
             return False
         self._current //= 2
         return True
+
+    def _grow(self, size: int | None, info: PageInfo) -> None:
+        """Double the page size after a page of *size*, once the records that failed are passed."""
+        self._suspects -= info.orders
+        if self._current is not None and self._largest is not None and self._suspects <= 0:
+            self._current = min(self._largest, self._current * 2)
+            self._failing = self._failing and size != self._largest
 
     def _size_at(self, position: Position) -> int | None:
         """Page size for *position*.
@@ -233,25 +262,49 @@ class Pager:
             return current
         return max(n for n in range(1, current + 1) if skipped % n == 0)
 
-    def _skip_record(self) -> bool:
-        """Skip the record for which the API fails; false if that is impossible.
+    def _skip_record(
+        self, at: Position, request: PageRequest
+    ) -> Generator[PageRequest, PageInfo, PageInfo | None]:
+        """Skip the record at *at*, for which the API fails; None if that is impossible.
 
-        Skipping needs numbered or offset pages of size 1, and few skipped records in a row.
+        Skipping needs pages of size 1, few skipped records in a row, and ``[ids]`` or positions.
+        Without ``[ids]`` the info counts one order without modification time.
         """
         has_positions = self.paging.kind in {"page", "offset"}
-        if self._all_or_none or self._current != 1 or not has_positions:
-            return False
+        if self._all_or_none or self._current != 1 or not (has_positions or self._ids):
+            return None
         self._in_a_row += 1
-        self.skipped_records = self.skipped_records or self._in_a_row <= MAX_SKIPPED_IN_A_ROW
-        return self._in_a_row <= MAX_SKIPPED_IN_A_ROW
+        if self._in_a_row > (MAX_NAMED_IN_A_ROW if self._ids else MAX_SKIPPED_IN_A_ROW):
+            return None
+        info = PageInfo("whole", orders=1, fingerprints=[hash(("passed by", at))])
+        info.identity = f"at place {at.count + 1}"
+        if self._ids:
+            sent = _request_at(self.paging, at, 1, request, shrunk=True)
+            try:
+                info = yield replace(sent, ids_only=True, tries=1)
+            except SourceBroken:
+                if not has_positions:
+                    raise
+        if info.orders == 1:
+            self.skipped[info.identity] = info.newest
+        return info
 
 
 def _request_at(
-    paging: PagingSpec, at: Position, size: int | None, request: PageRequest
+    paging: PagingSpec,
+    at: Position,
+    size: int | None,
+    request: PageRequest,
+    *,
+    shrunk: bool = False,
 ) -> PageRequest:
-    """The request for the page at *at* of the list that *request* reads."""
+    """The request for the page at *at* of the list that *request* reads.
+
+    :param shrunk: a URL of the API gets this page size too.
+    """
     if at.token and paging.kind in {"next", "link"}:
-        return replace(request, params={}, url=at.token)
+        sized: Params = {paging.size_param: size} if shrunk and paging.size_param and size else {}
+        return replace(request, params=sized, url=at.token)
     params = _position_params(paging, at, size)
     if at.token and not paging.repeat:
         return replace(request, params=params, alone=True)

@@ -110,7 +110,7 @@ def _read_slices(window: Window) -> PageFlow:
         reached = yield from read(replace(part, reached=reached))
         if window.until - part.until > MAX_CLOCK_SKEW:
             reached = part.until
-        if window.pager.skipped_records:
+        if window.pager.skipped:
             reached = None
     return reached
 

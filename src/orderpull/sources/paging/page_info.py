@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from orderpull.landing.page import State
 from orderpull.sources.paging.child_requests import ChildRequest, child_request, flat_children
+from orderpull.sources.paging.declared_error import ErrorReader
 from orderpull.sources.paging.json_extract import (
     Extracted,
     JsonExtractor,
@@ -59,6 +60,7 @@ class PageInfo:
     :param child_requests: child lists to fetch, without those of the elements of lists.
     :param requested_size: page size of the request.
     :param is_continuation: the page is not the first of its list.
+    :param identity: id or place of the order that was skipped instead of this page.
     """
 
     state: State
@@ -78,6 +80,7 @@ class PageInfo:
     child_requests: list[ChildRequest] = field(default_factory=list)
     requested_size: int | None = None
     is_continuation: bool = False
+    identity: str = ""
 
     @property
     def newest(self) -> datetime | None:
@@ -105,7 +108,7 @@ class PageParser:
         records = ListPath.parse(block.records.path)
         self._records = records.steps
         self._times = (api.order.time_format, api.order.timezone)
-        self._errors, self._cost = api.errors, api.limits.cost
+        self._errors, self._cost = ErrorReader(api.errors), api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
         self._one = children is not None and children.one
         self._page_extractor = JsonExtractor(
@@ -183,6 +186,11 @@ class PageParser:
         """The raw records of a response; None if it has no list of them."""
         return [Raw(body)] if self._one else page.records
 
+    def identity(self, body: bytes) -> str:
+        """The id of the first order of a page. :raises msgspec.DecodeError: it cannot be read."""
+        order = self._order_extractor.decode(self.records(self.json(body))[0])
+        return " ".join(str(order.get(path)) for path in self._identity)
+
     def _page_paths(self) -> list[str]:
         """Paths of the values to extract from a page, beside its orders."""
         paging = self._paging
@@ -192,10 +200,8 @@ class PageParser:
         return [path for path in paths if path]
 
     def _error_paths(self) -> list[str]:
-        paths = [path for error in self._errors for path in (error.path, error.message)]
-        if cost := self._cost:
-            paths += [cost.requested, cost.available, cost.restore]
-        return [path for path in paths if path]
+        cost = self._cost
+        return self._errors.paths + ([cost.requested, cost.available, cost.restore] if cost else [])
 
     def _order_paths(self) -> list[str]:
         """Paths of the values to extract from each order."""
@@ -235,7 +241,7 @@ class PageParser:
         problem = f"it is JSON without a list of orders {position}"
         problem = "it is JSON, but not an object" if self._one else problem
         info = PageInfo("unexpected", is_json=True, problem=problem)
-        if self._errors:
+        if self._errors.paths:
             with suppress(msgspec.DecodeError):
                 page = self._error_extractor.decode(body)
                 self._read_errors(page, info)
@@ -273,14 +279,7 @@ class PageParser:
             if all(isinstance(number, int | float) for number in points):
                 requested, available, restored = map(float, points)
                 info.cost = requested, available, restored
-        for error in self._errors:
-            value = page.get(error.path)
-            if value is None or (error.values and str(value) not in error.values):
-                continue
-            info.error = error
-            message = page.get(error.message) if error.message else None
-            info.error_message = message if isinstance(message, str) else ""
-            break
+        info.error, info.error_message = self._errors.read(page)
 
     def _read_orders(self, records: list[Raw], info: PageInfo) -> None:
         """Read each order's modification time, fingerprint and child requests."""

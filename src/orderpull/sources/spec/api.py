@@ -29,6 +29,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     records: blocks.RecordsSpec = blocks.RecordsSpec()
     errors: list[blocks.ErrorSpec] = []
     children: list[blocks.ChildrenSpec] = []
+    ids: blocks.IdsSpec | None = None
     reconcile: blocks.ReconcileSpec | None = None
     export: blocks.ExportSpec | None = None
     hook: str | None = None

@@ -248,14 +248,16 @@ class LimitsSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class ErrorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[[errors]]``: an error that a response declares in its body, even with status 200.
 
-    :param path: path in the response.
-    :param values: values at ``path`` that declare the error; empty: any value does.
-    :param means: ``busy``: retry later; ``expired``: fetch a new token; ``refused``: do not retry.
+    :param path: path in the response; ``errors[].code`` is the ``code`` of each element.
+    :param values: values at ``path`` that declare the error; ``Cannot *`` is a beginning. Empty:
+        any value does.
+    :param means: ``busy``: retry later; ``broken``: request smaller pages, as after status 500;
+        ``expired``: fetch a new token; ``refused``: do not retry.
     :param message: path of the API's error message.
     """
 
     path: str
-    means: Literal["busy", "expired", "refused"] = "refused"
+    means: Literal["busy", "broken", "expired", "refused"] = "refused"
     values: list[str] = []
     message: str | None = None
 
@@ -301,6 +303,20 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
     shared: bool = False
     paging: PagingSpec = PagingSpec()
     records: RecordsSpec = RecordsSpec()
+
+
+class IdsSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ids]``: the request that lists ids, times and cursors alone.
+
+    It gets past an order for which the API fails, and names it. The response must have the order's
+    id and modification time, and what ``[paging]`` reads.
+
+    :param query: query parameters that are added to ``[request]`` or replace its parameters.
+    :param body: values by request field; they replace values of the ``[request]`` body.
+    """
+
+    query: dict[str, str] = {}
+    body: dict[str, Any] = {}
 
 
 class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -139,6 +139,18 @@ def keys(text: str) -> tuple[str, ...]:
     return tuple(str(step) for step in steps)
 
 
+def parse_values_path(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """The path of one value, or of a list with the keys within each element.
+
+    :raises ValueError: *text* is neither.
+    """
+    outer, is_list, _ = text.partition("[]")
+    if is_list:
+        return outer, ListPath.parse(text).inner
+    parse_path(text)
+    return text, None
+
+
 @dataclass(frozen=True)
 class Mapping:
     """The parsed expressions of ``[order]``, from which the normalizing SQL is generated."""

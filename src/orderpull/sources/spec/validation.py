@@ -8,7 +8,7 @@ from orderpull.sources.spec import blocks
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import BODY, HEADER, LINK
 from orderpull.sources.spec.expression import parse_path
-from orderpull.sources.spec.order import ElementPath, ListPath, keys
+from orderpull.sources.spec.order import ElementPath, ListPath, keys, parse_values_path
 from orderpull.sources.spec.times import zone_of
 
 KNOWN_SECRETS = frozenset(
@@ -31,7 +31,8 @@ def validate(api: Api) -> Iterator[SpecError]:
     if api.cursor:
         yield from _cursor(api, api.cursor)
     for number, error in enumerate(api.errors):
-        yield from _paths(f"errors[{number}]", parse_path, path=error.path, message=error.message)
+        block = f"errors[{number}]"
+        yield from _paths(block, parse_values_path, path=error.path, message=error.message)
     if cost := api.limits.cost:
         yield from _paths("limits.cost", keys, requested=cost.requested,
                           available=cost.available, restore=cost.restore)  # fmt: skip
@@ -41,6 +42,10 @@ def validate(api: Api) -> Iterator[SpecError]:
         yield from _consume_once(api)
     if api.export:
         yield from _export(api, api.export)
+    if api.ids:
+        yield from _body_fields("ids.body", api.ids.body, api.request)
+        if api.paging.size_param is None:
+            yield "paging.size_param", "[ids] needs it, to request one order alone"
     if api.reconcile:
         yield from _reconcile(api, api.reconcile)
 
@@ -212,7 +217,7 @@ def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]
 def _consume_once(api: Api) -> Iterator[SpecError]:
     if api.paging.kind not in {"drain", "single"}:
         yield "paging.kind", "a consume-once API is read by drain or single"
-    for name in ("cursor", "children", "reconcile", "export"):
+    for name in ("cursor", "children", "ids", "reconcile", "export"):
         if getattr(api, name):
             yield name, f"a consume-once API cannot have {name}"
 
