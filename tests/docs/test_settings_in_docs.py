@@ -46,6 +46,7 @@ SPECS: tuple[type[Struct], ...] = (
     blocks.ErrorSpec,
     blocks.RecordsSpec,
     blocks.ChildrenSpec,
+    blocks.IdsSpec,
     blocks.ReconcileSpec,
     blocks.ExportSpec,
     order.OrderSpec,

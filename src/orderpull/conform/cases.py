@@ -111,6 +111,7 @@ CASES: tuple[Case, ...] = (
     _own("budget", "a budget of points told in the answers", cases_polite.budget),
     _own("error in JSON", "status 200, and an error all the same", cases_polite.error_in_json),
     _own("5xx", "the server breaks down over a page", cases_polite.server_errors),
+    _own("broken order", "orders for which alone the API fails", cases_polite.broken_order),
     _own(
         "last page repeated",
         "behind the last page comes the last page",

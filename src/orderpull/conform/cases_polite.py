@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from orderpull.conform.mirror import SIZE, WAIT, Mirror
+from orderpull.conform.mirror import SIZE, WAIT, Mirror, declared_error
 from orderpull.conform.outcome import (
     ORDERS,
     FailedError,
@@ -12,11 +12,15 @@ from orderpull.conform.outcome import (
     assert_ok,
     assert_passed,
     passed,
+    refuse_once,
 )
+from orderpull.conform.request_checks import lists_ids
 from orderpull.conform.target import Target
 from orderpull.conform.trial import trial
 from orderpull.simulator import Request, Response
+from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.base import Tamper
+from orderpull.sources.spec.api import Api
 
 
 def rate_limit(target: Target) -> Outcome:
@@ -44,7 +48,7 @@ def error_in_json(target: Target) -> Outcome:
     """Retry a response of status 200 that means busy; end the run at one that means refused."""
     if target.name != "mirror":
         raise NotTriedError("tried on the mirror")
-    if not target.api.errors:
+    if not any(each.means in {"busy", "refused"} for each in target.api.errors):
         raise NotTriedError("the file names none")
     detail = []
     for means in ("busy", "refused"):
@@ -92,6 +96,46 @@ def server_errors(target: Target) -> Outcome:
         return replace(
             outcome, detail="by smaller pages" if small else "by asking again", least=None
         )
+
+
+def broken_order(target: Target) -> Outcome:
+    """Pass by two orders for which alone the API fails; load them once they can be read."""
+    api = target.api
+    refuse_once(target, "what was handed out is gone")
+    if api.paging.size_param is None:
+        raise NotTriedError("the page size is the server's own")
+    if api.ids is None and api.paging.kind not in {"page", "offset"}:
+        raise NotTriedError("there is no [ids]")
+    declared = declared_error(api, "broken", "simulated")
+    failures = [json_response(500, {"error": "simulated"})]
+    if declared is not None:
+        failures.append(json_response(200, declared))
+    for failure in failures:
+        with trial(target, orders=ORDERS, odd=False) as t:
+            broken = [list(t.shop.store.orders.values())[place] for place in (0, ORDERS // 2)]
+            t.shop.tamper = _failing_for({order.number for order in broken}, api, failure)
+            first = t.run()
+            if "skipped" not in str(first.error):
+                raise FailedError(f"it was not told what was skipped: {first.error}")
+            missing = target.truth(t.shop)["orders"].keys() - t.warehouse().orders.keys()
+            if missing != {target.name_of(t.shop, order) for order in broken}:
+                raise FailedError(f"{len(missing)} orders are missing, not {len(broken)}")
+            t.shop.tamper = lambda _, response: response
+            assert_ok(t.run())
+            assert_equal(t)
+    return passed("status 500" + "; declared in JSON" * (len(failures) > 1))
+
+
+def _failing_for(numbers: set[str], api: Api, failure: Response) -> Tamper:
+    """Replace pages with an order of *numbers*, unless they list ids alone."""
+
+    def tamper(request: Request, response: Response) -> Response:
+        named = {each.number for each in response.occurrences}
+        if numbers.isdisjoint(named) or lists_ids(api, request):
+            return response
+        return failure
+
+    return tamper
 
 
 def _possible_loss(target: Target) -> Outcome:

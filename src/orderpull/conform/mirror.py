@@ -36,10 +36,9 @@ from orderpull.sources.spec.blocks import (
     AlsoSpec,
     ChildrenSpec,
     CursorSpec,
-    ErrorSpec,
     PagingSpec,
 )
-from orderpull.sources.spec.expression import parse_path
+from orderpull.sources.spec.expression import Step, parse_path
 from orderpull.sources.spec.order import ListPath
 
 SIZE = 10
@@ -420,16 +419,24 @@ class Mirror(Platform):
 
     def _failure(self, means: str, status: int, detail: str) -> tuple[int, Json]:
         """Status and body of an error, as the file declares it or as plain HTTP."""
-        error = self.error(means)
-        if error is None:
-            return status, {"error": detail}
-        body: Json = {}
-        if error.message:
-            put(body, parse_path(error.message).steps, detail)
-        if at(body, parse_path(error.path).steps) is None:
-            put(body, parse_path(error.path).steps, (error.values or [detail])[0])
-        return 200, body
+        body = declared_error(self.api, means, detail)
+        return (status, {"error": detail}) if body is None else (200, body)
 
-    def error(self, means: str) -> ErrorSpec | None:
-        """The block ``[[errors]]`` with this meaning, if the file has one."""
-        return next((each for each in self.api.errors if each.means == means), None)
+
+def declared_error(api: Api, means: str, detail: str) -> Json:
+    """Body of the error that the file declares with this meaning; None without one."""
+    error = next((each for each in api.errors if each.means == means), None)
+    if error is None:
+        return None
+    body: Json = {}
+    message, path = (_steps(each) if each else None for each in (error.message, error.path))
+    if message:
+        put(body, message, detail)
+    if path and at(body, path) is None:
+        put(body, path, (error.values or [detail])[0])
+    return body
+
+
+def _steps(path: str) -> tuple[Step, ...]:
+    """The steps of *path*, with the first element for a list."""
+    return parse_path(path.replace("[]", "[0]")).steps

@@ -165,6 +165,17 @@ class RequestReader:
         return {place: str(value) for place, value in values.items() if value is not None}
 
 
+def lists_ids(api: Api, request: Request) -> bool:
+    """True if *request* is that of ``[ids]``."""
+    if api.ids is None:
+        return False
+    body = json.loads(request.body or b"{}")
+    return api.ids.query.items() <= request.query.items() and all(
+        at(body, parse_path(field.removeprefix(BODY)).steps) == value
+        for field, value in api.ids.body.items()
+    )
+
+
 def _places(paging: PagingSpec) -> set[str | None]:
     return {paging.param, paging.size_param}
 

@@ -242,7 +242,7 @@ class Endpoint:
         declared = block and (response.status == OK or block.means in _ANY_STATUS)
         if block and declared and not response.problem:
             return self._declared_error(block, info.error_message, where)
-        detail = self._words(info.error_message or _plain_text(response))
+        detail = self._detail(info.error_message or _plain_text(response))
         for statuses, error, sentence, hint in self._status_errors(response):
             if response.status in statuses:
                 return error(f"{where} answered {response.status}: {sentence}{detail}.", hint)
@@ -253,14 +253,14 @@ class Endpoint:
         problem = info.problem or "a list of orders needs status 200"
         return SourceUnexpected(f"{where} answered {response.status}, but {problem}.", _CHECK_URL)
 
-    def _words(self, message: str) -> str:
+    def _detail(self, message: str) -> str:
         """The API's own *message* in brackets, without secrets; empty without one."""
         text = self.authenticator.redact(" ".join(message.split()))[:_MAX_MESSAGE]
         return f" ({text})" if text else ""
 
     def _declared_error(self, block: ErrorSpec, message: str, where: str) -> SourceError:
         """The exception for a response whose body declares an error."""
-        detail = self._words(message)
+        detail = self._detail(message)
         if block.means == "busy":
             return SourceBusy(f"{where} requests a later retry{detail}.", "Set a lower rate.")
         if block.means == "broken":
@@ -338,8 +338,8 @@ def set_query(target: str, values: Mapping[str, str | int | None]) -> str:
     path, _, query = target.partition("?")
     kept = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True)
             if key not in values]  # fmt: skip
-    given = [(key, str(value)) for key, value in values.items() if value is not None]
-    return f"{path}?{urlencode(kept + given, safe=',*$[]:')}"
+    added = [(key, str(value)) for key, value in values.items() if value is not None]
+    return f"{path}?{urlencode(kept + added, safe=',*$[]:')}"
 
 
 def failure_text(response: Response, info: PageInfo) -> str:

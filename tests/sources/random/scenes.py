@@ -6,6 +6,8 @@ calls, what fails, and where the reader stops. The oracle is the shop's own stor
 
 import json
 import random
+import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +63,10 @@ strategy = "{strategy}"
 [limits]
 tries = 3
 [reconcile]
+{ids}
+[[errors]]
+path = "broken"
+means = "broken"
 [order]
 id = "id"
 number = "number"
@@ -112,6 +118,11 @@ _FORMATS: dict[Form, tuple[str, str]] = {
 }
 
 
+_IDS = {"": '[ids]\nquery = { ids = "1" }', "$": '[ids.body]\n"$.ids" = 1'}
+_IDS_ALONE = re.compile(r'(?<=[?&])ids=1&?|[?&]ids=1$|,"ids":1')
+"""What a request for ids alone has beyond any other; this shop knows nothing of it."""
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -146,6 +157,8 @@ class Scene:
     kills: float = 0.0
     children: bool = False
     placed: Literal["", "all", "rest"] = ""
+
+    broken: bool = False
 
     @property
     def total(self) -> str:
@@ -183,6 +196,7 @@ def api_of(scene: Scene) -> Api:
         overlap=scene.overlap,
         strategy=scene.strategy,
         window=f"window = {scene.window}" if scene.window else "",
+        ids="" if scene.paging == "single" else _IDS["$" if searched else ""],
     )
     if scene.switches.get("echo_upper"):
         text = text.replace("[cursor]", '[cursor]\nserver_upper = "upper"')
@@ -280,13 +294,17 @@ class Trial:
         self.calls += 1
         if self.calls > MOST_CALLS:
             raise NeverEnds
+        body = (request.body or b"").decode()
+        ids_alone = bool(_IDS_ALONE.search(request.target) or _IDS_ALONE.search(body))
         asked = Asked(
             request.method,
-            request.target,
+            _IDS_ALONE.sub("", request.target),
             {"host": "shop.test", **{k.lower(): v for k, v in request.headers.items()}},
-            request.body,
+            _IDS_ALONE.sub("", body).encode(),
         )
         answer = self.shop.respond(asked)
+        if self.moving and not ids_alone and self._broken(answer.body):
+            return Response(200, {}, b'{"broken":"Cannot return null"}')
         if self.moving:
             if self.calls < 250:
                 self._move()
@@ -294,6 +312,13 @@ class Trial:
                 return self._fault(answer.body)
         headers = {k.lower(): v for k, v in answer.headers.items()}
         return Response(answer.status, headers, answer.body)
+
+    def _broken(self, body: bytes) -> bool:
+        """Whether the answer has one of the orders for which this shop fails: about one in 12."""
+        if not self.scene.broken or not body.startswith(b"{"):
+            return False
+        ids = [str(order["id"]) for order in json.loads(body).get("orders", [])]
+        return any(zlib.crc32(f"{self.scene.seed} {each}".encode()) % 12 == 0 for each in ids)
 
     def _fault(self, body: bytes) -> Response:
         kind = self.random.randrange(4)
@@ -500,4 +525,6 @@ def drawn(seed: int) -> Scene:
     scene.kills = pick.choice((0, 0, 0.05))
     scene.children = pick.random() < 0.2
     scene.placed = pick.choice(("", "all", "rest"))
+
+    scene.broken = scene.paging != "single" and pick.random() < 0.3
     return scene

@@ -31,10 +31,10 @@ class ErrorReader:
     def _values(self, page: Extracted, path: str) -> list[object]:
         """The values at *path*: of each element, if it is the path of a list."""
         outer, inner = self._lists[path]
-        found = page.get(outer)
+        value = page.get(outer)
         if inner is None:
-            return [] if found is None else [found]
-        values = list(found) if isinstance(found, list) else []
+            return [] if value is None else [value]
+        values = list(value) if isinstance(value, list) else []
         for key in inner:
             values = [each.get(key) if isinstance(each, dict) else None for each in values]
         return [value for value in values if value is not None]
