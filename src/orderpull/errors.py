@@ -102,6 +102,10 @@ class SourceRefused(SourceError):
     """The API refused the request: token, rights or path."""
 
 
+class SourceMissing(SourceRefused):
+    """The API has nothing at this path, or no longer."""
+
+
 class SourceBusy(SourceError):
     """The API is down, or its rate limit needs a longer wait: the next run goes on."""
 

@@ -169,6 +169,22 @@ def test_what_cannot_be_had_of_one_order_keeps_the_page_away(tmp_path: Path) -> 
     assert len(asked.landing.pages()) == 2
 
 
+def test_an_order_deleted_before_its_lines_are_requested(tmp_path: Path, bench: Workbench) -> None:
+    """The page is requested again, and no longer has it; a second 404 is an error."""
+    lists = iter([["a", "gone"], ["a"], ["a"], ["a"]])
+
+    def say(request: Request) -> object:
+        if request.target == "/orders":
+            return [{"id": each} for each in next(lists)]
+        if request.target.startswith("/orders/gone/"):
+            return Response(404, {}, b"{}")
+        return [{"sku": "A", "n": 1}] if query(request)["page"] == "1" else []
+
+    asked = FakeApi(tmp_path, LISTED, say)
+    assert asked.pull().error is None
+    assert items_of(bench, asked) == {"a": {"A": 1}}
+
+
 PAGED = LISTED.replace(
     'path = "/orders"\n',
     """path = "/orders"

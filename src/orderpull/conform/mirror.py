@@ -29,17 +29,19 @@ from orderpull.simulator.shop.base import (
 from orderpull.simulator.shop.order import ASIDE, StoreOrder
 from orderpull.simulator.shop.selecting import between, packed
 from orderpull.simulator.shop.store import Shape
+from orderpull.sources.paging.child_requests import elements
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import (
     BODY,
     HEADER,
+    LINK,
     AlsoSpec,
     ChildrenSpec,
     CursorSpec,
     PagingSpec,
 )
 from orderpull.sources.spec.expression import Step, parse_path
-from orderpull.sources.spec.order import ListPath
+from orderpull.sources.spec.order import ElementPath, ListPath
 
 SIZE = 10
 """Page size where the file leaves it to the server."""
@@ -289,18 +291,23 @@ class Mirror(Platform):
 
     def _element(self, order: StoreOrder) -> Json:
         """An order as in the list, without the children of further requests."""
-        document = self.renderer.document(order)
-        for block in self.api.children:
-            keep = NESTED if block.more else 0
-            rest = cut_out(document, parse_path(block.into).steps, keep)
-            if block.more:
-                put(document, parse_path(block.more).steps, bool(rest))
-            if block.next and rest:
-                put(document, parse_path(block.next).steps, packed({"first": str(keep)}))
-        element: Json = document
+        element: Json = self._without_children(self.renderer.document(order))
         for key in reversed(self.api.record_path.inner):
             element = {key: element}
         return element
+
+    def _without_children(self, document: Json, first: int = 0) -> Json:
+        """*document* without the children of block *first* and of later blocks."""
+        for block in reversed(self.api.children[first:]):
+            into = ElementPath.parse(block.into)
+            for _, element in elements(document, into.lists):
+                keep = NESTED if block.more else 0
+                rest = cut_out(element, into.leaf, keep)
+                if block.more:
+                    put(element, ElementPath.parse(block.more).leaf, bool(rest))
+                if block.next and rest:
+                    put(element, ElementPath.parse(block.next).leaf, packed({"first": str(keep)}))
+        return document
 
     def _enveloped(
         self, elements: list[Json], where: ListPath, paging: PagingSpec, total: int
@@ -352,16 +359,20 @@ class Mirror(Platform):
 
     # ------------------------------------------------------------------------------------ children
 
-    def _children_of(self, request: Request) -> tuple[ChildrenSpec, str] | None:
-        """The block and the order key of a child request; None for other requests."""
-        for block in self.api.children:
+    def _children_of(self, request: Request) -> tuple[int, str] | None:
+        """Index of the block and key of a child request; None for other requests."""
+        for number, block in enumerate(self.api.children):
+            if block.request.path == LINK:
+                if self._with_key(number, request.path) is not None:
+                    return number, request.path
+                continue
             pattern = re.escape(block.request.path).replace(r"\{key\}", "(?P<key>[^/]+)")
             match = re.fullmatch(pattern, request.path)
             if match is None:
                 continue
             key = match.groupdict().get("key") or self._key(block, request)
             if key is not None:
-                return block, unquote(key)
+                return number, unquote(key)
         return None
 
     def _key(self, block: ChildrenSpec, request: Request) -> str | None:
@@ -374,12 +385,14 @@ class Mirror(Platform):
             return None
         return None if key is None else str(key)
 
-    def _child(self, request: Request, block: ChildrenSpec, key: str) -> Response:
-        document = self._with_key(block, key)
-        if document is None:
+    def _child(self, request: Request, number: int, key: str) -> Response:
+        block, element = self.api.children[number], self._with_key(number, key)
+        if element is None:
             raise RefusedError(404, {"error": "there is no such order"})
         state = self.reader.state(request, block.request, block.paging)
-        listed = at(document, parse_path(block.into).steps) or []
+        listed = at(element, ElementPath.parse(block.into).leaf) or []
+        if block.one:
+            return json_response(200, listed[0] if listed else {})
         size = self._size(state, block.paging)
         first = self._first(state, size, block.paging, len(listed))
         if block.paging.kind == "single":
@@ -392,14 +405,15 @@ class Mirror(Platform):
         self._tell_next(body, headers, block.paging, request, packed(behind) if goes_on else None)
         return json_response(200, body, headers)
 
-    def _with_key(self, block: ChildrenSpec, key: str) -> Json:
-        """The document of the order with *key*; None without such an order."""
-        orders = self.store.orders
-        likely = [orders[int(key)]] if key.isdecimal() and int(key) in orders else []
+    def _with_key(self, number: int, key: str) -> Json:
+        """The order, or element of it, of which block *number* has *key*; None without it."""
+        orders, path = self.store.orders, ElementPath.parse(self.api.children[number].key)
+        likely = [orders[int(n)] for n in re.findall(r"\d+", key) if int(n) in orders]
         for order in (*likely, *orders.values()):
-            document = self.renderer.document(order)
-            if str(at(document, parse_path(block.key).steps)) == key:
-                return document
+            document = self._without_children(self.renderer.document(order), number + 1)
+            for _, element in elements(document, path.lists):
+                if str(at(element, path.leaf)) == key:
+                    return element
         return None
 
     # -------------------------------------------------------------------------------------- errors

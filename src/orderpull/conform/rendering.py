@@ -30,8 +30,11 @@ from orderpull.conform.values import (
 from orderpull.simulator.shop.order import ASIDE, State, StoreLine, StoreOrder
 from orderpull.simulator.shop.times import Form, written
 from orderpull.simulator.truth import sku_key
+from orderpull.sources.paging.child_requests import elements
 from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import LINK
 from orderpull.sources.spec.expression import Expression, Path, parse_path
+from orderpull.sources.spec.order import ElementPath
 
 if TYPE_CHECKING:
     from orderpull.sources.spec.order import Mapping
@@ -82,8 +85,22 @@ class Renderer:
             document = self._written(order, known)
             if self._as_meant(order, document):
                 put(document, self.mapping.lines.steps, self._lines(order))
+                self._link(order, document)
                 return document
         raise CannotRenderError(f"no order can be made that is {order.state} by its conditions")
+
+    def _link(self, order: StoreOrder, document: Json) -> None:
+        """Write the keys of children that are URLs, or that stand in the elements of lists."""
+        for number, block in enumerate(self.api.children):
+            key = ElementPath.parse(block.key)
+            for place, element in elements(document, key.lists):
+                if at(element, key.leaf) is None and isinstance(element, dict):
+                    name = "-".join(map(str, (order.key, number, *place)))
+                    put(
+                        element,
+                        key.leaf,
+                        f"/linked/{name}/" if block.request.path == LINK else name,
+                    )
 
     def _can_tell(self, state: State) -> bool:
         """Return True if an order in *state* can be written so that the conditions recognise it."""
@@ -140,11 +157,13 @@ class Renderer:
             (self.mapping.id, order.key),
             (Path(parse_path(cursor.path).steps) if cursor else None, self.stamp(order.modified)),
             (self.mapping.header.get("modified_at"), self.stamp(order.modified)),
-            *((Path(parse_path(each.key).steps), order.key) for each in self.api.children),
         ]
         for also in cursor.also if cursor else []:
             stamp = self.stamp(order.placed) if order.placed else ABSENT
             values.append((Path(parse_path(also.path).steps), stamp))
+        flat = [each for each in self.api.children if "[]" not in each.key]
+        values += [(Path(parse_path(each.key).steps), order.key) for each in flat
+                   if each.request.path != LINK]  # fmt: skip
         return placed(values, {})
 
     def _with_conditions(self, order: StoreOrder, known: Places) -> Iterator[Places]:

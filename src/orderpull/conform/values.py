@@ -235,8 +235,6 @@ def _before(call: Call, value: str) -> Json:
         return int(moved)
     if call.function in {"lower", "upper"}:
         return value.upper() if call.function == "lower" else value.lower()
-    if call.function == "path":
-        return f"https://shop.test{value}?format=json"
     if call.function == "last":
         return f"/api/{quote(value, safe='')}/"
     return value

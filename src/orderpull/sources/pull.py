@@ -16,6 +16,7 @@ from orderpull.errors import (
     OrderpullError,
     SourceBroken,
     SourceError,
+    SourceMissing,
     SourceRefused,
     SourceUnexpected,
     SourceUnstable,
@@ -298,7 +299,10 @@ class _Pull:
         if page_request.ids_only:
             return self._identify(request)
         fetched = self.fetcher.fetch(request, self.next_page, reading.parser, page_request.tries)
-        self._land_and_clear(fetched, page_request)
+        try:
+            self._land_and_clear(fetched, page_request)
+        except SourceMissing:
+            raise
         return fetched.info
 
     def _identify(self, request: Request) -> PageInfo:
