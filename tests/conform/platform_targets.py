@@ -32,6 +32,7 @@ class PlatformTarget(Target):
     :param renewable: instead of those, where tokens run out; None: they never do.
     :param switches: of the platform, for every trial; and further ones, where tokens run out.
     :param by_key: whether the file knows orders by a number that is not the platform's own id.
+    :param example: the file, if none of this name is built in; it knows orders by their numbers.
     """
 
     name: str
@@ -40,13 +41,14 @@ class PlatformTarget(Target):
     switches: Mapping[str, Any] = field(default_factory=dict)
     expiry: Mapping[str, Any] = field(default_factory=dict)
     by_key: bool = False
+    example: Path | None = None
 
     api: Api = field(init=False)
     file: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.api = read_api(self.name, Path())
-        self.file = self.name
+        self.file = str(self.example or self.name)
+        self.api = read_api(self.file, Path())
 
     def credentials(self) -> Mapping[str, str]:
         """The settings that let a source in."""
@@ -72,6 +74,8 @@ class PlatformTarget(Target):
 
     def name_of(self, shop: Platform, order: StoreOrder) -> str:
         """The id that the file reads of *order*."""
+        if self.example:
+            return order.number
         return str(order.key) if self.by_key else shop.store.id(order)
 
 

@@ -1,4 +1,4 @@
-"""The example that docs/apis.md names: an API that is not built in, in less than 60 lines."""
+"""The examples that docs/apis.md names: APIs that are not built in, in less than 80 lines."""
 
 from pathlib import Path
 
@@ -6,17 +6,32 @@ import pytest
 
 from orderpull.conform.report import conform
 from orderpull.conform.target import MirrorTarget
+from orderpull.simulator.shop import PASSWORD, USER
+from tests.conform.platform_targets import PlatformTarget
 from tests.docs.markdown import ROOT
 
-EXAMPLE = ROOT / "examples" / "bigcommerce.toml"
+EXAMPLES = ROOT / "examples"
 
 
-def test_the_example_is_short() -> None:
-    assert len(EXAMPLE.read_text("utf-8").splitlines()) < 60
+@pytest.mark.parametrize(("name", "most"), [("bigcommerce", 60), ("oscar", 80)])
+def test_the_example_is_short(name: str, most: int) -> None:
+    assert len((EXAMPLES / f"{name}.toml").read_text("utf-8").splitlines()) < most
 
 
 @pytest.mark.slow
-def test_the_example_conforms() -> None:
-    report = conform(MirrorTarget.of(str(EXAMPLE), Path()))
+@pytest.mark.parametrize("name", ["bigcommerce", "oscar"])
+def test_the_example_conforms(name: str) -> None:
+    report = conform(MirrorTarget.of(str(EXAMPLES / f"{name}.toml"), Path()))
     assert [each for each in report.outcomes if each.state == "failed"] == []
     assert sum(each.state == "passed" for each in report.outcomes) >= 11
+
+
+@pytest.mark.slow
+def test_a_shop_of_links_conforms() -> None:
+    """The Oscar example, on a server written from django-oscar-api's sources."""
+    target = PlatformTarget(
+        "oscar", {"token": f"{USER}:{PASSWORD}"}, example=EXAMPLES / "oscar.toml"
+    )
+    report = conform(target)
+    assert [each for each in report.outcomes if each.state == "failed"] == []
+    assert sum(each.state == "passed" for each in report.outcomes) >= 10

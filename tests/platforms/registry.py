@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.platforms.extensiv import Extensiv
 from tests.platforms.medusa import Medusa
+from tests.platforms.oscar import Oscar
 from tests.platforms.shopify import Shopify
 from tests.platforms.shopify_rest import ShopifyRest
 from tests.platforms.vendure import Vendure
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
 
 PLATFORMS: dict[str, type[Platform]] = {
-    kind.name: kind for kind in (Extensiv, Medusa, Shopify, ShopifyRest, Vendure, WooCommerce)
+    kind.name: kind
+    for kind in (Extensiv, Medusa, Oscar, Shopify, ShopifyRest, Vendure, WooCommerce)
 }
 """Each platform by its name."""
 

@@ -7,13 +7,14 @@ import json
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from orderpull.simulator import Simulator
-from orderpull.simulator.shop import TOKEN, movers
+from orderpull.simulator.shop import PASSWORD, TOKEN, USER, movers
 from tests.platforms.first_pages import SHOPIFY_SHORT, WOO_IN_QUERY, WOO_PATH
 from tests.platforms.medusa import SECRET_KEY
 from tests.platforms.registry import PLATFORMS, platform
@@ -39,9 +40,11 @@ class Call(NamedTuple):
 
 SHOPIFY = {"X-Shopify-Access-Token": TOKEN}
 VENDURE = {"Authorization": f"Bearer {TOKEN}-1"}
+STAFF = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 CALLS = {
     "extensiv": Call("/v1.1/orders?limit=5", None, {"Authorization": f"Bearer {TOKEN}"}),
     "medusa": Call("/admin/orders?limit=5", None, {"Authorization": f"Basic {SECRET_KEY}"}),
+    "oscar": Call("/api/admin/orders/", None, {"Authorization": f"Basic {STAFF}"}),
     "shopify": Call(
         "/admin/api/2026-10/graphql.json", json.dumps({"query": SHOPIFY_SHORT}).encode(), SHOPIFY
     ),
@@ -59,7 +62,8 @@ CALLS = {
 
 def made(name: str, **switches: Any) -> Platform:
     """A shop in which the token of the list call is good already."""
-    shop = platform(name, orders=40, **switches)
+    pages = {"page_size": 5} if name == "oscar" else {}  # its pages have no parameter of a size
+    shop = platform(name, orders=40, **pages, **switches)
     if name == "vendure":
         shop._tokens.issue()  # type: ignore[attr-defined] # as a login would
     return shop

@@ -298,12 +298,19 @@ class _Pull:
         request = self.source.request(page_request, reading.request(page_request))
         if page_request.ids_only:
             return self._identify(request)
-        fetched = self.fetcher.fetch(request, self.next_page, reading.parser, page_request.tries)
-        try:
-            self._land_and_clear(fetched, page_request)
-        except SourceMissing:
-            raise
-        return fetched.info
+        missing = ""
+        while True:
+            fetched = self.fetcher.fetch(
+                request, self.next_page, reading.parser, page_request.tries
+            )
+            try:
+                self._land_and_clear(fetched, page_request)
+            except SourceMissing as error:  # a child list, of an order deleted since the page came
+                if error.message == missing:
+                    raise
+                missing = error.message
+            else:
+                return fetched.info
 
     def _identify(self, request: Request) -> PageInfo:
         """Fetch id, time and cursor of the order that is skipped; nothing is landed.
