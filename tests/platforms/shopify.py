@@ -72,6 +72,7 @@ class Shopify(Platform):
         bulk_polls: int = 2,
         bulk_fails: bool = False,
         bulk_at_once: int = 5,
+        approved: bool = True,
         **common: Unpack[Common],
     ) -> None:
         """Describe the shop.
@@ -80,7 +81,8 @@ class Shopify(Platform):
         `permanent` tokens; those of POST /admin/oauth/access_token last a day, or `expires_after`
         calls. `bucket` points are `restored` at so many a second; a query may need `most_points`.
         No list can be paged beyond `deepest` orders. A bulk operation runs for `bulk_polls`
-        questions and then ends, or `bulk_fails`; `bulk_at_once` run together.
+        questions and then ends, or `bulk_fails`; `bulk_at_once` run together. An app that is not
+        `approved` for protected customer data gets no address, and an error for each.
         """
         self.shape = Shape(
             number=lambda n: f"#{1000 + n}",
@@ -98,6 +100,7 @@ class Shopify(Platform):
         )
         self._bucket = Bucket(self.clock, bucket, restored)
         self._most_points = most_points
+        self._approved = approved
         self._deepest = deepest
         self._bulk = BulkOperations(
             SCHEMA,
@@ -199,7 +202,8 @@ class Shopify(Platform):
             page, cursors, more = self._orders(arguments, warnings)
             given.extend(page)
             before = arguments.get("after") is not None
-            return connection_of([rendered(o) for o in page], cursors, more=more, before=before)
+            nodes = [rendered(o) | self._denied() for o in page]
+            return connection_of(nodes, cursors, more=more, before=before)
 
         def node(_: object, id: str) -> dict[str, Any] | None:  # noqa: A002 - the API's name
             operation = self._bulk.polled(id, host)
@@ -254,6 +258,13 @@ class Shopify(Platform):
             warnings.append({**told_of, "warnings": searched.warnings})
         found = [order for order in self._access.visible(self.store) if searched.fits(order)]
         return sorted(found, key=SORT_KEYS[sort], reverse=bool(arguments.get("reverse")))
+
+    def _denied(self) -> dict[str, Any]:
+        """Return the fields of an order that this app may not see."""
+        if self._approved:
+            return {}
+        message = "This app is not approved to access the MailingAddress object."
+        return {"shippingAddress": GraphQLError(message, extensions={"code": "ACCESS_DENIED"})}
 
     def _to_run(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the orders that a bulk operation finds."""

@@ -96,3 +96,56 @@ def test_what_is_no_text_for_people_is_left_out(body: bytes, tmp_path: Path) -> 
     error = asked(tmp_path, Response(422, {}, body)).pull().error
     assert error is not None
     assert "answered 422: it rejects the request." in str(error)
+
+
+PARTIAL = """
+[[errors]]
+path = "errors[].code"
+values = ["DENIED"]
+means = "partial"
+message = "errors[].message"
+place = "errors[].path"
+fields = ["address"]
+hint = "Ask for the approval of addresses."
+"""
+AT_ADDRESS = {"code": "DENIED", "message": "not approved", "path": ["orders", 0, "address", "name"]}
+AT_LINES = {"code": "DENIED", "message": "not approved", "path": ["orders", 0, "lines"]}
+
+
+def told(tmp_path: Path, orders: object, *errors: object) -> FakeApi:
+    text = API.replace("[[errors]]", PARTIAL + "[[errors]]", 1)
+    body = {"access_token": "t", "orders": orders, "errors": errors}
+    return FakeApi(tmp_path, text, lambda _: body, client_id="id", client_secret="secret")
+
+
+def test_orders_load_without_addresses_that_are_denied(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once, with what to ask for."""
+    source = told(tmp_path, [{"no": "1", "address": None, "lines": []}], AT_ADDRESS, AT_ADDRESS)
+    pulled = source.pull()
+    assert pulled.error is None
+    assert pulled.orders
+    assert source.pull().error is None
+    wanted = "the orders come without address (not approved). Ask for the approval of addresses."
+    assert caplog.text.count(wanted) == 2  # once for each run
+
+
+@pytest.mark.parametrize(
+    ("orders", "errors"),
+    [
+        ([{"no": "1", "lines": None}], [AT_LINES]),
+        ([{"no": "1", "lines": None}], [AT_ADDRESS, AT_LINES]),
+        ([{"no": "1", "lines": []}], [AT_ADDRESS, {"code": "OTHER", "message": "x"}]),
+        ([{"no": "1", "lines": []}], [AT_ADDRESS, {"message": "x"}]),
+        (None, [AT_ADDRESS]),
+    ],
+)
+def test_what_else_is_denied_is_refused(
+    tmp_path: Path, orders: object, errors: list[object]
+) -> None:
+    """An order without its lines, or with another error beside, is not loaded as if whole."""
+    source = told(tmp_path, orders, *errors)
+    pulled = source.pull()
+    assert type(pulled.error) is SourceRefused
+    assert pulled.pages == []

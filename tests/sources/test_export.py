@@ -192,3 +192,16 @@ def test_a_short_time_is_read_in_pages(tmp_path: Path) -> None:
         )
         assert pipeline.run(read_settings(file)).ok
     assert shopify.shop.calls["bulk"] == 0
+
+
+def test_an_app_without_approval_reads_orders_without_addresses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All orders and their items; the log names the approval once."""
+    shopify = Shopify(tmp_path, bulk_fails=True, approved=False)
+    assert shopify.run().error is None
+    shopify.assert_exact()
+    assert rows(tmp_path, "SELECT DISTINCT country, line1, name FROM order_address") in (
+        [], [(None, None, None)],
+    )  # fmt: skip
+    assert caplog.text.count("Protected customer data access") == 1

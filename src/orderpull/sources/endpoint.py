@@ -243,7 +243,7 @@ class Endpoint:
         declared = block and (response.status == OK or block.means in _ANY_STATUS)
         if block and declared and not response.problem:
             return self._declared_error(block, info.error_message, where)
-        detail = self._detail(info.error_message or _plain_text(response))
+        detail = self.detail(info.error_message or _plain_text(response))
         for statuses, error, sentence, hint in self._status_errors(response):
             if response.status in statuses:
                 return error(f"{where} answered {response.status}: {sentence}{detail}.", hint)
@@ -254,14 +254,14 @@ class Endpoint:
         problem = info.problem or "a list of orders needs status 200"
         return SourceUnexpected(f"{where} answered {response.status}, but {problem}.", _CHECK_URL)
 
-    def _detail(self, message: str) -> str:
+    def detail(self, message: str) -> str:
         """The API's own *message* in brackets, without secrets; empty without one."""
         text = self.authenticator.redact(" ".join(message.split()))[:_MAX_MESSAGE]
         return f" ({text})" if text else ""
 
     def _declared_error(self, block: ErrorSpec, message: str, where: str) -> SourceError:
         """The exception for a response whose body declares an error."""
-        detail = self._detail(message)
+        detail = self.detail(message)
         if block.means == "busy":
             return SourceBusy(f"{where} requests a later retry{detail}.", "Set a lower rate.")
         if block.means == "broken":
@@ -271,7 +271,7 @@ class Endpoint:
                 f"{where} does not accept the token{detail}.",
                 f"Check the credentials of [sources.{self.name}] and their rights.",
             )
-        return SourceRefused(f"{where} rejects the request{detail}.", _CHECK_URL)
+        return SourceRefused(f"{where} rejects the request{detail}.", block.hint or _CHECK_URL)
 
     def _status_errors(
         self, response: Response
@@ -307,7 +307,8 @@ def parse_response(response: Response, parser: PageParser) -> PageInfo:
 def is_ok(response: Response, info: PageInfo) -> bool:
     """True if *response* is a complete list of orders."""
     complete = response.status == OK and not response.problem
-    return complete and info.has_records and info.error is None
+    accepted = info.error is None or info.error.means == "partial"
+    return complete and info.has_records and accepted
 
 
 def set_body_fields(body: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Fetcher:
         self.started = started
         self.parser = PageParser(endpoint.api)
         self.reserved = RESERVED_BYTES
+        self._partial_told = False
         self.calls = 0
 
     def fetch(
@@ -151,11 +152,20 @@ class Fetcher:
         info = parse_response(response, parser)
         if is_ok(response, info) and (info.is_json or last):
             endpoint.check_headers(response)
+            self._tell_partial(info)
             if info.cost is not None:
                 endpoint.limit.pause_for(cost_wait(info.cost))
             return FetchedPage(described, response, info)
         wait = retry_after(response.headers, endpoint.api.limits, info.cost)
         return endpoint.error_for(response, info, request), wait
+
+    def _tell_partial(self, info: PageInfo) -> None:
+        """Log once that fields of the orders are denied."""
+        if info.error and not self._partial_told:
+            self._partial_told = True
+            detail = self.endpoint.detail(info.error_message)
+            log.warning("source=%s the orders come without %s%s. %s", self.endpoint.name,
+                        ", ".join(info.error.fields), detail, info.error.hint or "")  # fmt: skip
 
     def fetch_list(
         self,

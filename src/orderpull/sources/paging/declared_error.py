@@ -13,7 +13,8 @@ class ErrorReader:
 
     def __init__(self, blocks: list[ErrorSpec]) -> None:
         self._blocks = blocks
-        every = [path for block in blocks for path in (block.path, block.message) if path]
+        every = [path for block in blocks for path in (block.path, block.message, block.place)
+                 if path]  # fmt: skip
         self._lists = {path: parse_values_path(path) for path in every}
         self.paths = [outer for outer, _ in self._lists.values()]
 
@@ -22,11 +23,22 @@ class ErrorReader:
         for block in self._blocks:
             values = self._values(page, block.path)
             matching = [value for value in values if _matches(value, block.values)]
-            if matching:
+            if matching and (block.means != "partial" or self._is_partial(page, block, matching)):
                 message = self._values(page, block.message) if block.message else []
                 texts = [each for each in (*message, *matching) if isinstance(each, str)]
                 return block, texts[0] if texts else ""
         return None, ""
+
+    def _is_partial(self, page: Extracted, block: ErrorSpec, matching: list[object]) -> bool:
+        """True if all errors of *page* are *matching* ones, about the fields of *block*."""
+        errors = page.get(self._lists[block.path][0])
+        places = self._values(page, block.place or block.path)
+        about = [
+            each
+            for each in places
+            if isinstance(each, list) and set(block.fields) & set(map(str, each))
+        ]
+        return isinstance(errors, list) and len(errors) == len(matching) == len(about)
 
     def _values(self, page: Extracted, path: str) -> list[object]:
         """The values at *path*: of each element, if it is the path of a list."""

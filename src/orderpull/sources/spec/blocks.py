@@ -252,14 +252,21 @@ class ErrorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param values: values at ``path`` that declare the error; ``Cannot *`` is a beginning. Empty:
         any value does.
     :param means: ``busy``: retry later; ``broken``: request smaller pages, as after status 500;
-        ``expired``: fetch a new token; ``refused``: do not retry.
+        ``expired``: fetch a new token; ``partial``: read the orders without the ``fields`` that
+        are denied, if every error is about these; ``refused``: do not retry.
     :param message: path of the API's error message.
+    :param place: ``partial``: path of each error's place, a list of keys.
+    :param fields: ``partial``: a place with one of these keys is about such a field.
+    :param hint: the user's next step.
     """
 
     path: str
-    means: Literal["busy", "broken", "expired", "refused"] = "refused"
+    means: Literal["busy", "broken", "expired", "partial", "refused"] = "refused"
     values: list[str] = []
     message: str | None = None
+    place: str | None = None
+    fields: list[str] = []
+    hint: str | None = None
 
 
 class RecordsSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,8 +31,7 @@ def validate(api: Api) -> Iterator[SpecError]:
     if api.cursor:
         yield from _cursor(api, api.cursor)
     for number, error in enumerate(api.errors):
-        block = f"errors[{number}]"
-        yield from _paths(block, parse_values_path, path=error.path, message=error.message)
+        yield from _error(f"errors[{number}]", error)
     if cost := api.limits.cost:
         yield from _paths("limits.cost", keys, requested=cost.requested,
                           available=cost.available, restore=cost.restore)  # fmt: skip
@@ -43,11 +42,22 @@ def validate(api: Api) -> Iterator[SpecError]:
     if api.export:
         yield from _export(api, api.export)
     if api.ids:
-        yield from _body_fields("ids.body", api.ids.body, api.request)
-        if api.paging.size_param is None:
-            yield "paging.size_param", "[ids] needs it, to request one order alone"
+        yield from _ids(api, api.ids)
     if api.reconcile:
         yield from _reconcile(api, api.reconcile)
+
+
+def _error(key: str, error: blocks.ErrorSpec) -> Iterator[SpecError]:
+    texts = {"path": error.path, "message": error.message, "place": error.place}
+    yield from _paths(key, parse_values_path, **texts)
+    if error.means == "partial" and not (error.place and error.fields):
+        yield f"{key}.place", "partial needs place and fields"
+
+
+def _ids(api: Api, ids: blocks.IdsSpec) -> Iterator[SpecError]:
+    yield from _body_fields("ids.body", ids.body, api.request)
+    if api.paging.size_param is None:
+        yield "paging.size_param", "[ids] needs it, to request one order alone"
 
 
 def _request(key: str, request: blocks.RequestSpec) -> Iterator[SpecError]:
