@@ -114,6 +114,10 @@ class SourceBroken(SourceBusy):
     """The API failed (5xx) at each attempt; a smaller page size may help."""
 
 
+class HookFailed(SourceRefused):
+    """A function of an API file's hook failed: mend it."""
+
+
 class SourceExpired(SourceRefused):
     """The token has expired."""
 

@@ -86,8 +86,10 @@ def test_a_hook_signs_requests_and_reads_bodies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("hook", "said"),
     [
-        ("def sign(request:", "cannot be loaded: SyntaxError"),
-        ("import nothing_such", "cannot be loaded: ModuleNotFoundError"),
+        ("def sign(request:", r"cannot be loaded: SyntaxError: .*line 1\)"),
+        ("x = 1\nimport nothing_such", r"cannot be loaded: ModuleNotFoundError: .*line 2\)"),
+        ("exit()", "cannot be loaded: SystemExit"),
+        ("sign = 1", "sign is int, not a function"),
         ("x = 1", "has neither sign nor page"),
     ],
 )
@@ -109,22 +111,75 @@ def test_a_missing_hook_is_told(tmp_path: Path) -> None:
         pipeline.run(read_settings(file))
 
 
-def test_a_hook_that_fails_is_a_sentence(tmp_path: Path) -> None:
-    """No traceback, and not what it was given."""
-    settings = read_settings(
-        settings_in(tmp_path, "def sign(request, secrets):\n    raise KeyError(secrets)")
-    )
+SIGN = "def sign(request, secrets):\n    "
+PAGE = "def page(body):\n    "
+
+
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        (SIGN + "raise KeyError(secrets)", "The hook's sign failed: KeyError (xml_shop.py, line 2)"),
+        (SIGN + "exit(secrets)", "The hook's sign failed: SystemExit (xml_shop.py, line 2)"),
+        ("import json\n" + SIGN + "json.loads('terces')",
+         "The hook's sign failed: JSONDecodeError (xml_shop.py, line 3)"),
+        (SIGN + "pass", "The hook's sign returned NoneType, not Request (xml_shop.py, line 1)"),
+        ("\ndef sign(request):\n    pass",
+         "The hook's sign failed: TypeError (xml_shop.py, line 2)"),
+    ],
+)  # fmt: skip
+def test_a_hook_that_cannot_sign_is_a_sentence(tmp_path: Path, hook: str, said: str) -> None:
+    """With the place of the fault, and without what it was given."""
+    settings = read_settings(settings_in(tmp_path, hook))
     error = pipeline.run(settings, send=lambda *_: pytest.fail("asked")).sources["shop"].error
     assert isinstance(error, SourceRefused)
-    assert "sign failed: KeyError" in str(error)
+    assert said in str(error)
     assert "terces" not in str(error)
 
 
-def test_a_page_that_the_hook_cannot_read_is_no_list_of_orders(tmp_path: Path) -> None:
-    """It is asked for again, then told; nothing is landed."""
-    settings = read_settings(settings_in(tmp_path))
-    text = (tmp_path / "xml.toml").read_text(encoding="utf-8")
-    (tmp_path / "xml.toml").write_text(f"{text}[limits]\ntries = 1\n", encoding="utf-8")
-    result = pipeline.run(settings, send=lambda *_: Response(200, {}, b"<orders><oops"))
-    assert "the hook's page failed (ParseError)" in str(result.sources["shop"].error)
+UNREADABLE = [
+    (PAGE + "return body.decode()", "The hook's page returned str, not bytes (xml_shop.py, line 1)"),
+    (PAGE + "return body.decode('ascii')",
+     "The hook's page failed: UnicodeDecodeError (xml_shop.py, line 2)"),
+    (PAGE + "return None", "The hook's page returned NoneType, not bytes (xml_shop.py, line 1)"),
+]  # fmt: skip
+ACCENT = '[{"no": "é"}]'.encode()
+
+
+@pytest.mark.parametrize(("hook", "said"), UNREADABLE)
+def test_a_page_that_the_hook_cannot_read_is_asked_for_once(
+    tmp_path: Path, hook: str, said: str
+) -> None:
+    """Another try would bring the same; nothing is landed."""
+    settings = read_settings(settings_in(tmp_path, hook))
+    answers = [Response(200, {}, ACCENT)]
+    error = pipeline.run(settings, send=lambda *_: answers.pop()).sources["shop"].error
+    assert isinstance(error, SourceRefused)
+    assert said in str(error)
     assert pipeline.Pipeline(settings).landing_of("shop").pages() == []
+
+
+def test_an_error_page_is_none_of_the_hook_s(tmp_path: Path) -> None:
+    """Where the API is out of order, it is asked again, whatever the hook makes of that."""
+    settings = read_settings(settings_in(tmp_path))
+    answers = [Response(200, {}, XML), Response(503, {}, b"<html><oops")]
+    assert pipeline.run(settings, send=lambda *_: answers.pop()).ok
+    assert rows(tmp_path, "SELECT count(*) FROM order_header") == [(2,)]
+
+
+@pytest.mark.parametrize(("hook", "said"), UNREADABLE)
+def test_what_an_api_gives_away_once_waits_for_the_mended_hook(
+    tmp_path: Path, hook: str, said: str
+) -> None:
+    """Its page is kept, and no loss is told, since all of it came; a replay reads it."""
+    settings = read_settings(settings_in(tmp_path, hook))
+    once = API.replace("[request]", "consume_once = true\n[request]") + '[paging]\nkind = "drain"\n'
+    (tmp_path / "xml.toml").write_text(once, encoding="utf-8")
+    answers = [Response(200, {}, ACCENT)]
+    result = pipeline.run(settings, send=lambda *_: answers.pop()).sources["shop"]
+    assert said in str(result.error)
+    assert result.possible_loss == 0
+    (tmp_path / "mended.py").write_text(PAGE + "return body", encoding="utf-8")
+    mended = once.replace("xml_shop.py", "mended.py")
+    (tmp_path / "xml.toml").write_text(mended, encoding="utf-8")
+    assert replay(settings).result.ok
+    assert rows(tmp_path, "SELECT ordernumber FROM order_header") == [("é",)]

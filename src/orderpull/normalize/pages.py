@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from orderpull.errors import HookFailed
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.numbers import holds_minus_zero
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
@@ -82,7 +83,7 @@ class PageTexts:
         """The result of the API's hook for *body*; *body* itself if the hook fails."""
         try:
             return self._reader.json(body)
-        except Exception:  # noqa: BLE001 - a user's function; the page is damaged
+        except HookFailed:  # the page is damaged
             return body
 
     def _join_children(self, page: StagedPage, body: bytes) -> list[Piece]:

@@ -161,14 +161,7 @@ class Endpoint:
         """
         request = self.authenticator.authenticate(request)
         sign = self.api.functions.sign
-        if sign is None:
-            return request
-        try:
-            return sign(request, self.authenticator.known_secrets)
-        except Exception as error:
-            raise SourceRefused(
-                f"The hook's sign failed: {type(error).__name__}.", "Mend the api file's hook."
-            ) from error
+        return sign(request, self.authenticator.known_secrets) if sign else request
 
     def _call(self, base: str, request: Request) -> Response:
         """Send a token request to the base URL *base*."""
@@ -251,6 +244,8 @@ class Endpoint:
             return SourceUnexpected(
                 f"{where}: {response.problem}.", "Run again; check base_url and the network."
             )
+        if info.hook_error:
+            return info.hook_error
         problem = info.problem or "a list of orders needs status 200"
         return SourceUnexpected(f"{where} answered {response.status}, but {problem}.", _CHECK_URL)
 

@@ -225,6 +225,7 @@ class Fetcher:
         if draft.status in NOT_CONSUMED:
             return None
         fetched = self._consumed_page(draft, Response(draft.status, {}, gunzip_prefix(draft.body)))
+        fetched.loss = fetched.loss or fetched.info.hook_error is not None  # perhaps cut off
         if not fetched.loss:
             fetched.error = None
             return fetched
@@ -237,7 +238,8 @@ class Fetcher:
         """The page of *response*: orders, an error in valid JSON, or a possible loss of orders."""
         info = self.parser.parse(response.body, response.headers)
         fetched = FetchedPage(draft.request, response, info, draft)
-        if response.status not in _SUCCESS or not info.is_json:
+        arrived = info.is_json or (info.hook_error and not response.problem)
+        if response.status not in _SUCCESS or not arrived:
             fetched.loss = True
             failure = failure_text(response, info)
             event = f"{self.endpoint.where} did not answer in full ({failure})"

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Raw
 
+from orderpull.errors import HookFailed
 from orderpull.landing.page import State
 from orderpull.sources.paging.child_requests import ChildRequest, child_request, flat_children
 from orderpull.sources.paging.declared_error import ErrorReader
@@ -47,6 +48,7 @@ class PageInfo:
     :param has_records: the order list is complete; invalid JSON occurs inside single orders only.
     :param orders: length of the order list.
     :param problem: reason, in words, why the page is damaged or unexpected.
+    :param hook_error: exception of the hook that should have converted the body to JSON.
     :param fingerprints: a hash of each order's version; for an API without cursor, of its id; for
         a page of children, one hash of the page.
     :param modified_times: modification times of the orders that have one.
@@ -68,6 +70,7 @@ class PageInfo:
     has_records: bool = False
     orders: int = 0
     problem: str | None = None
+    hook_error: HookFailed | None = None
     fingerprints: list[int] = field(default_factory=list)
     modified_times: list[datetime] = field(default_factory=list)
     total: int | None = None
@@ -126,8 +129,9 @@ class PageParser:
         """Parse the *body* and *headers* of a response."""
         try:
             body = self.json(body)
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-            return PageInfo("damaged", problem=f"the hook's page failed ({type(error).__name__})")
+        except HookFailed as error:
+            message = error.message.rstrip(".")
+            return PageInfo("damaged", problem=message[0].lower() + message[1:], hook_error=error)
         return self._parse_tolerant(body, headers)
 
     def json(self, body: bytes) -> bytes:
