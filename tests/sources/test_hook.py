@@ -140,6 +140,7 @@ UNREADABLE = [
     (PAGE + "return body.decode()", "The hook's page returned str, not bytes (xml_shop.py, line 1)"),
     (PAGE + "return body.decode('ascii')",
      "The hook's page failed: UnicodeDecodeError (xml_shop.py, line 2)"),
+    ("from zlib import decompress as page", "The hook's page failed: error (xml_shop.py)"),
     (PAGE + "return None", "The hook's page returned NoneType, not bytes (xml_shop.py, line 1)"),
 ]  # fmt: skip
 ACCENT = '[{"no": "é"}]'.encode()

@@ -66,10 +66,11 @@ def _checked(module: ModuleType, name: str, result_type: type) -> Callable[..., 
     function, path = getattr(module, name, None), Path(str(module.__file__))
     if function is None:
         return None
-    if not inspect.isroutine(function):
+    if not callable(function):
         kind = type(function).__name__
         raise ApiFileError(f"The hook {path.name}: {name} is {kind}, not a function.")
-    first = inspect.unwrap(function).__code__.co_firstlineno
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    first = code.co_firstlineno if code and code.co_filename == str(path) else 0
 
     def checked(*arguments: object) -> object:
         try:
@@ -83,7 +84,7 @@ def _checked(module: ModuleType, name: str, result_type: type) -> Callable[..., 
             kind, wanted = type(result).__name__, result_type.__name__
             fault, line = f"returned {kind}, not {wanted}", first
         raise HookFailed(
-            f"The hook's {name} {fault} ({path.name}, line {line}).",
+            f"The hook's {name} {fault} ({path.name}{f', line {line}' if line else ''}).",
             f"Mend {path.name}; what is landed is read again by replay.",
         )
 
