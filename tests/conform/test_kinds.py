@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orderpull.conform.cases import CASES
+from orderpull.conform.target import MirrorTarget
 from tests.conform.files import PLAIN, changed, target
 
 BY_NAME = {case.name: case for case in CASES}
@@ -60,3 +61,45 @@ def test_a_kind_conforms(kind: str, tmp_path: Path) -> None:
     assert found[0].state == "passed"
     expires = next(each for each in found if each.case == "token expires")
     assert (expires.state == "passed") == (kind in {"login", "client", "refresh"})
+
+
+WRAPPED = """
+def page(body: bytes) -> bytes:
+    return body.removeprefix(b"while(1);")
+
+
+def unpage(json: bytes) -> bytes:
+    return b"while(1);" + json
+"""
+
+
+def hooked(folder: Path, hook: str) -> MirrorTarget:
+    """The mirror of a file with this hook."""
+    (folder / "shop.py").write_text(hook, encoding="utf-8")
+    (folder / "api.toml").write_text(
+        changed(('title = "Plain"', 'title = "Plain"\nhook = "shop.py"')), encoding="utf-8"
+    )
+    return MirrorTarget.of("api.toml", folder)
+
+
+@pytest.mark.slow
+def test_a_hook_of_pages_is_tried_if_it_has_its_inverse(tmp_path: Path) -> None:
+    """The mirror's bodies are made by unpage, and read by page."""
+    made = hooked(tmp_path, WRAPPED)
+    found = [BY_NAME[name].on(made) for name in ("full pull", "incremental", "5xx", "killed")]
+    assert [each for each in found if each.state != "passed"] == []
+
+
+@pytest.mark.parametrize(
+    ("inverse", "instead"),
+    [("def unpage", "def unused"), ('while(1);" + json', 'x" + json'), ("return b", "1 / 0; b")],
+)
+def test_a_hook_without_its_inverse_is_not_tried(
+    tmp_path: Path, inverse: str, instead: str
+) -> None:
+    """The reason says what to write."""
+    made = hooked(tmp_path, WRAPPED.replace(inverse, instead))
+    outcome = BY_NAME["full pull"].on(made)
+    assert (outcome.state, outcome.detail) == (
+        "not tried", "the hook has page, and no unpage that is its inverse"
+    )  # fmt: skip

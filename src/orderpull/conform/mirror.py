@@ -7,6 +7,7 @@ count positions in a list that moves, tokens rotate. It refuses requests beyond 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 from urllib.parse import unquote, urlencode
@@ -17,7 +18,7 @@ from orderpull.conform.rendering import CannotRenderError, Renderer, cut_out, pl
 from orderpull.conform.request_checks import FURTHER, TOKEN_PARAM, RequestReader, refused
 from orderpull.conform.values import Json, at, put
 from orderpull.simulator import Request, Response
-from orderpull.simulator.profile import json_response
+from orderpull.simulator.profile import dump_json, json_response
 from orderpull.simulator.shop.auth import TokenIssuer
 from orderpull.simulator.shop.base import (
     Common,
@@ -41,6 +42,7 @@ from orderpull.sources.spec.blocks import (
     PagingSpec,
 )
 from orderpull.sources.spec.expression import Step, parse_path
+from orderpull.sources.spec.hook import Hook
 from orderpull.sources.spec.order import ElementPath, ListPath
 
 SIZE = 10
@@ -52,6 +54,7 @@ NESTED = 5
 WAIT = 3.0
 """Seconds that a client must wait after 429."""
 
+OK = 200
 COST, BUCKET, RESTORED = 40, 100, 20
 """Points of one call, of the whole budget, and restored in a second."""
 
@@ -96,8 +99,9 @@ class Mirror(Platform):
         **common: Unpack[Common],
     ) -> None:
         """Make the server. CannotRenderError for a file without enough information."""
-        if api.functions.page:
-            raise CannotRenderError("the hook makes its pages, and nothing says the way back")
+        self._unpage = api.functions.unpage
+        if api.functions.page and not _is_undone(api.functions):
+            raise CannotRenderError("the hook has page, and no unpage that is its inverse")
         self.api = api
         self.renderer = Renderer(api)
         odd = plain(api.mapping.number) and common.get("odd", True)
@@ -148,6 +152,13 @@ class Mirror(Platform):
         if self._children_of(request):
             return "child"
         return "list" if request.path == self.api.request.path else "other"
+
+    def respond(self, request: Request) -> Response:
+        """Respond to a request, with a body that the file's hook turns into JSON."""
+        response = super().respond(request)
+        if self._unpage is None or response.status != OK or self.kind(request) in {"token", "bulk"}:
+            return response
+        return replace(response, body=self._unpage(response.body), spans=())
 
     def reply(self, request: Request) -> Response:
         """Respond to a request."""
@@ -454,3 +465,13 @@ def declared_error(api: Api, means: str, detail: str) -> Json:
 def _steps(path: str) -> tuple[Step, ...]:
     """The steps of *path*, with the first element for a list."""
     return parse_path(path.replace("[]", "[0]")).steps
+
+
+def _is_undone(hook: Hook) -> bool:
+    """Return True if the hook's unpage is the inverse of its page."""
+    sample = {"orders": [{"id": "T-9 \u00e4", "lines": [{"sku": None, "quantity": 1}]}]}
+    try:
+        body = hook.unpage(dump_json(sample)) if hook.unpage else b""
+        return bool(hook.page and json.loads(hook.page(body)) == sample)
+    except Exception:  # noqa: BLE001 - a user's functions may raise anything
+        return False

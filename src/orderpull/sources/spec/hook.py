@@ -4,10 +4,12 @@
 
     def sign(request: orderpull.Request, secrets: dict[str, str]) -> orderpull.Request: ...
     def page(body: bytes) -> bytes: ...
+    def unpage(json: bytes) -> bytes: ...
 
 ``sign`` receives each request ready to send, and the source's secrets by setting name; it returns
 the request to send. ``page`` converts a response body, such as XML, to JSON. The landing keeps the
 original body and replays it, so ``page`` must always return the same result for the same body.
+``unpage`` is the inverse of ``page``; only ``orderpull conform`` calls it.
 """
 
 import importlib.util
@@ -30,6 +32,7 @@ class Hook:
 
     sign: Callable[[Request, dict[str, str]], Request] | None = None
     page: Callable[[bytes], bytes] | None = None
+    unpage: Callable[[bytes], bytes] | None = None
 
 
 @cache
@@ -52,7 +55,8 @@ def load_hook(file: str | None) -> Hook:
         if not isinstance(error, SyntaxError):  # which tells its place itself
             fault += f" ({path.name}, line {_line(error, path)})"
         raise ApiFileError(f"The hook {path.name} cannot be loaded: {fault}.") from error
-    hook = Hook(_checked(module, "sign", Request), _checked(module, "page", bytes))
+    functions = {"sign": Request, "page": bytes, "unpage": bytes}
+    hook = Hook(*(_checked(module, name, kind) for name, kind in functions.items()))
     if hook.sign is None and hook.page is None:
         raise ApiFileError(f"The hook {path.name} has neither sign nor page.", "See docs/apis.md.")
     return hook
