@@ -1,6 +1,6 @@
 """Load one source's landed pages in bounded batches, one transaction each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -15,8 +15,10 @@ from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
+from orderpull.sources.paging.flows import Pager
 from orderpull.sources.pull import Source
-from orderpull.sources.reconcile import IdExtractor
+from orderpull.sources.reconcile import IdExtractor, MissingOrder, MissingOrders, fetching
+from orderpull.sources.spec.times import parse_time
 
 BATCH_BYTES = 32 << 20
 BATCH_ORDERS = 25_000
@@ -76,6 +78,7 @@ class PageLoader:
     normalizers: Normalizers
     accept_rejects: bool = field(default=False, kw_only=True)
     possible_loss: set[int] = field(default_factory=set, init=False)
+    missing: dict[str, MissingOrder] = field(default_factory=dict, init=False)
     changed: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -216,18 +219,50 @@ class PageLoader:
 
         :raises RejectLimitExceeded: they are more than ``reject_limit``.
         """
-        ids = IdExtractor(self.source.api).of(split_parts(page.meta, page.body()))
+        ids = IdExtractor(self.source.api)
+        listed = dict(ids.records(split_parts(page.meta, page.body())))
         spec = self.source.api.reconcile
-        missing, stored = self.loader.stage_vanished(
-            self.source.name, page.meta.page, ids, partial=spec is not None and spec.partial
+        vanished, stored = self.loader.stage_vanished(
+            self.source.name, page.meta.page, [*listed], partial=spec is not None and spec.partial
         )
+        if counted and not self.pending.detached:
+            self._note_missing(listed)
         limit = max(FEW_VANISHED, self.source.settings.reject_limit * stored)
-        if counted and missing > limit and not self.accept_rejects:
+        if counted and vanished > limit and not self.accept_rejects:
             raise RejectLimitExceeded(
-                f"Source {self.source.name!r} lists {missing} of {stored} stored orders no more, "
+                f"Source {self.source.name!r} lists {vanished} of {stored} stored orders no more, "
                 "which is more than reject_limit. They were not marked as deleted.",
                 "If they are gone, run `orderpull load --accept-rejects`.",
             )
+
+    def _note_missing(self, listed: Mapping[str, msgspec.Raw]) -> None:
+        """Note which *listed* orders are neither stored, nor rejected, nor excluded.
+
+        Those that were changed after the cursor come with the next run.
+        """
+        source, note = self.source, MissingOrders.read(self.landing)
+        stored = self.loader.stage.execute("SELECT order_id FROM stored_id").fetchall()
+        known = {order_id for (order_id,) in stored}
+        known |= {r.order_id or r.ordernumber for r in self.loader.rejects(source.name)}
+        excluded = [i for i in note.excluded if i in listed and i not in known]
+        known.update(excluded)
+        ids = [order_id for order_id in listed if order_id not in known]
+        cursor = self.landing.newest_cursor(self.state.cursor, self.state.loaded_through)
+        since, until = source.start, parse_time(cursor) or self.run.started_at
+        outline = self.normalizer.outline([bytes(listed[i]) for i in ids]) if ids else []
+        self.missing = {
+            order_id: MissingOrder(number or order_id, modified_at)
+            for order_id, (number, modified_at, included) in zip(ids, outline, strict=True)
+            if included and (modified_at is None or (since or modified_at) <= modified_at < until)
+        }
+        MissingOrders(self.missing if self.can_fetch_missing else {}, excluded).keep(self.landing)
+        failpoint("missing-noted")
+
+    @property
+    def can_fetch_missing(self) -> bool:
+        """True if the API returns the missing orders by id or by time."""
+        api = self.source.api
+        return bool(self.missing) and fetching(api, Pager(api.paging), self.missing) is not None
 
     def _stage(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
         """Stage *pages* and the orders waiting for a number; return the pages of those orders.

@@ -25,6 +25,7 @@ from orderpull.errors import (
     OrderpullError,
     PossibleLoss,
     SourceError,
+    SourceUnexpected,
 )
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
@@ -36,6 +37,7 @@ from orderpull.settings import Settings
 from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import PullResult, ResumePoint, Source
+from orderpull.sources.reconcile import numbers_of
 from orderpull.sources.spec.reader import read_api
 
 LOAD_WITHIN_SECONDS = 60.0
@@ -216,6 +218,7 @@ class Pipeline:
         self.starts: dict[str, ResumePoint] = {}
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
+        self._missing: set[str] = set()
 
     def timed(self, do: Callable[[], None]) -> RunResult:
         """Call *do*, and return the result with the seconds and the error of the run, if any."""
@@ -237,6 +240,9 @@ class Pipeline:
         with _exit_1_after_pull():
             self._pull_all(self._load_all)
             self._load_all(finished=True)
+            if self._missing:
+                self._fetch_missing()
+                self._load_all(finished=True)
             self.destination.publish(finished=True)
         self._raise_if_stopped()
 
@@ -333,6 +339,13 @@ class Pipeline:
         except (SourceError, LandingError) as error:
             return PullResult(cursor=self.result.sources[name].cursor, error=error)
 
+    def _fetch_missing(self) -> None:
+        """Fetch the orders that the lists of this run have and the warehouse lacks."""
+        for name, source in self.sources.items():
+            if name in self._missing and not self.stop.requested:
+                landing, start = self.landing_of(name), self.starts[name]
+                self._pulled(name, source.pull(landing, start, self.stop, missing=True))
+
     def _pulled(self, name: str, pulled: PullResult) -> None:
         """Record the result of a pull."""
         self.listener.on_source_done(name, pulled)
@@ -418,6 +431,22 @@ class Pipeline:
                     f"Orders may be lost with {len(pages.possible_loss)} answers of source "
                     f"{name!r}.",
                     "Compare with the shop; `orderpull rejects list` shows what was kept of them.",
+                ),
+            )
+
+        if pages.can_fetch_missing:
+            self._missing.add(name)
+        elif pages.missing and result.error is None:
+            orders = (
+                "1 order that is"
+                if len(pages.missing) == 1
+                else (f"{len(pages.missing)} orders that are")
+            )
+            self._failed(
+                name,
+                SourceUnexpected(
+                    f"Source {name!r} lists {orders} not stored: {numbers_of(pages.missing)}.",
+                    "Add ids to [reconcile] of its api file, so that they can be fetched.",
                 ),
             )
 

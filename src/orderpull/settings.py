@@ -205,7 +205,8 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param rate: maximum number of requests per second; 0.2 is one in five seconds.
     :param timeout: seconds for one request, from connecting to the last byte.
     :param overlap: seconds before the cursor that each run of an incremental API reads again.
-    :param reconcile: interval between listings of all orders, which find deleted ones: ``7d``.
+    :param reconcile: interval between listings of all orders, which find deleted and missing ones:
+        ``7d``.
     :param full_reread_days: interval in days between complete reads since ``start``.
     :param keep_address: a blank address does not replace the stored one.
     """

@@ -48,14 +48,19 @@ quantity = "n"
 """
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+ZERO = timedelta()
 
 
 class ListShop:
-    """Orders by id. :ivar asked: the query of each request."""
+    """Orders by id.
+
+    :ivar asked: the query of each request. :ivar hidden: ids that are listed and never returned.
+    """
 
     def __init__(self, orders: int) -> None:
         self.orders: dict[int, dict[str, Any]] = {}
         self.asked: list[dict[str, str]] = []
+        self.hidden: set[int] = set()
         self.seconds = 0
         for number in range(1, orders + 1):
             self.place(number)
@@ -80,11 +85,19 @@ class ListShop:
         self.asked.append(query)
         listing = query["sort"] == "id"
         found = sorted(self.orders.values(), key=lambda o: o["id" if listing else "changed"])
-        if lower := query.get("from"):
-            since = datetime.fromisoformat(lower)
-            found = [o for o in found if datetime.fromisoformat(o["changed"]) >= since]
+        for name, sign in (("from", 1), ("to", -1)):
+            if bound := query.get(name):
+                edge = datetime.fromisoformat(bound)
+                found = [
+                    o for o in found if (datetime.fromisoformat(o["changed"]) - edge) * sign >= ZERO
+                ]
+        if ids := query.get("ids"):
+            found = [o for o in found if str(o["id"]) in ids.split(",")]
+        found = [o for o in found if listing or o["id"] not in self.hidden]
         at, size = int(query["at"]), int(query["limit"])
-        page = [{"id": o["id"]} if listing else o for o in found[at : at + size]]
+        page = found[at : at + size]
+        if listing:
+            page = [{key: o[key] for key in query["fields"].split(",")} for o in page]
         return Response(200, {}, json.dumps({"count": len(found), "orders": page}).encode())
 
     def _tick(self) -> str:

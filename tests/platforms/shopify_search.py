@@ -48,13 +48,21 @@ class Search(NamedTuple):
 
 
 def search(text: str | None) -> Search:
-    """Read a search text: terms that must all hold, with AND between them or without.
+    """Read a search text: alternatives with OR between them, each of terms that must all hold.
 
-    Parentheses are passed over; OR and NOT are not understood, and warned about.
+    Parentheses are passed over; NOT is not understood, and warned about.
     """
+    found = [_terms(each) for each in re.split(r"\s+OR\s+", text or "")]
+    return Search(
+        lambda order: any(each.fits(order) for each in found),
+        [warning for each in found for warning in each.warnings],
+    )
+
+
+def _terms(text: str) -> Search:
     tests: list[Callable[[StoreOrder], bool]] = []
     warnings: list[dict[str, str]] = []
-    rest = PARENTHESES.sub(" ", text or "").strip()
+    rest = PARENTHESES.sub(" ", text).strip()
     while rest:
         found = TERM.match(rest)
         if found is None:

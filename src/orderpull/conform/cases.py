@@ -135,6 +135,7 @@ CASES: tuple[Case, ...] = (
     _pulled("number edited", "an order gets another number", cases_orders.number_edited),
     _pulled("no longer an order", "an order turns into a draft or test", cases_orders.set_aside),
     _pulled("deleted", "orders that the API lists no more", cases_orders.deleted_orders),
+    _own("imported", "orders that are listed with an old stamp", cases_orders.imported_orders),
     _own("export", "a first run by a file of all orders", cases_polite.export),
 )
 """All cases, in the order of the report."""

@@ -32,6 +32,9 @@ LONG_AGO = 3 * 86400
 AT_ONCE = 1e-9
 """Days after which everything is read again: the next run does so."""
 
+IMPORTED = 40 * 86400.0
+"""Age in seconds of the stamp of an imported order."""
+
 MOVES = {1: change(2), 2: [change(5), delete(1), insert(2)]}
 """Changes of the moving shop, by the page after which they happen."""
 
@@ -211,6 +214,23 @@ def set_aside(t: Trial) -> Outcome:
         if changed != 1 or t.warehouse().orders[order_id]["counted"] != order.counted:
             raise FailedError(f"an order that became {state} was not updated accordingly")
     return passed("", t.calls - before)
+
+
+def imported_orders(target: Target) -> Outcome:
+    """Fetch orders that are listed and that no run reads, because their stamps are old."""
+    if target.api.reconcile is None:
+        raise NotTriedError("there is no [reconcile]")
+    with trial(target, orders=ORDERS, odd=False) as t:
+        assert_ok(t.run())
+        before = t.calls
+        insert(3, late=IMPORTED)(t.shop.store)
+        t.shop.clock.advance(1)
+        for point in ("missing-noted", "page-renamed:2"):
+            if not t.killed(point, reconcile="1d"):
+                raise FailedError(f"{point} was not reached")
+        assert_ok(t.run())
+        assert_equal(t)
+        return passed("", t.calls - before)
 
 
 def deleted_orders(t: Trial) -> Outcome:

@@ -209,6 +209,8 @@ class Mirror(Platform):
         """The orders within the requested bounds, in the API's order."""
         cursor = self.api.cursor
         orders = list(self.store.orders.values())
+        if (ids := self.reader.chosen(state)) is not None:
+            return [o for o in orders if self.renderer.identity(self.renderer.document(o)) in ids]
         if cursor is None:
             return orders
         if cursor.horizon:

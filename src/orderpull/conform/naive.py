@@ -12,7 +12,7 @@ from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
 from orderpull.sources.http.messages import ResponseSink
-from orderpull.sources.paging.flows import Pager, PageRequest
+from orderpull.sources.paging.flows import Pager, PageRequest, Params
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.pull import Source
@@ -65,7 +65,7 @@ class NaiveClient:
         except StopIteration:
             return
 
-    def _bounds(self, source: Source) -> dict[str, str | int]:
+    def _bounds(self, source: Source) -> Params:
         cursor = source.api.cursor
         if cursor is None or source.start is None:
             return {}

@@ -35,7 +35,8 @@ class RequestReader:
         self._further = cursor.also if cursor else []
         for also in self._further:
             named += [also.lower, also.filter, also.below]
-        self.bounds = [place for place in named if place]
+        self._ids = api.reconcile.ids if api.reconcile else None
+        self.bounds = list(dict.fromkeys(place for place in (*named, self._ids) if place))
         self._places = {*self.bounds, api.auth.param, *_places(api.paging)}
         for block in api.children:
             self._places |= {block.key_param, *_places(block.paging)}
@@ -64,6 +65,19 @@ class RequestReader:
         if paging.kind == "cursor" and paging.repeat and first != bounds:
             raise refused("with a cursor, all else must be as it was")
         return {**before, **state}
+
+    def chosen(self, state: Mapping[str, str]) -> list[str] | None:
+        """Return the ids that the request selects; None if it selects by other means."""
+        spec, text = self.api.reconcile, state.get(self._ids or "")
+        if spec is None or text is None:
+            return None
+        texts = text.split(spec.ids_join) if spec.ids_join else json.loads(text)
+        before, _, after = spec.ids_text.partition("{id}")
+        if not all(each.startswith(before) and each.endswith(after) for each in texts):
+            return None
+        if len(texts) > spec.ids_at_once:
+            raise refused(f"at most {spec.ids_at_once} ids")
+        return [each.removeprefix(before).removesuffix(after) for each in texts]
 
     def between(
         self, cursor: CursorSpec, state: Mapping[str, str], block: CursorSpec | AlsoSpec
@@ -162,7 +176,11 @@ class RequestReader:
             for place in named
             if place and place.startswith(BODY)
         }
-        return {place: str(value) for place, value in values.items() if value is not None}
+        return {
+            place: json.dumps(value) if isinstance(value, list) else str(value)
+            for place, value in values.items()
+            if value is not None
+        }
 
 
 def lists_ids(api: Api, request: Request) -> bool:

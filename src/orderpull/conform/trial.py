@@ -87,9 +87,10 @@ class Trial:
             raise result.error
         return result.sources[SOURCE]
 
-    def killed(self, point: str) -> bool:
+    def killed(self, point: str, **more: object) -> bool:
         """Run in a process that is killed at *point*; return True if the point was reached."""
-        detail = [sys.executable, "-m", "orderpull.conform.killed", point, str(self.settings())]
+        file = str(self.settings(**more))
+        detail = [sys.executable, "-m", "orderpull.conform.killed", point, file]
         ended = subprocess.run(detail, capture_output=True, check=False, timeout=60)  # noqa: S603
         return ended.returncode < 0
 

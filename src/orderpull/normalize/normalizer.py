@@ -9,6 +9,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import duckdb
 
@@ -106,6 +107,12 @@ class Normalizer:
         self._reread_inexact(pages)
         self._stage(pages, extracted)
         self._create_staged_pages([] if only is not None else pages)
+
+    def outline(self, texts: Sequence[bytes]) -> list[tuple[str | None, datetime | None, bool]]:
+        """(ordernumber, modified_at, included) of orders by their JSON *texts* in a list of all."""
+        docs = {(0, n): self.quoted(text.decode()) for n, text in enumerate(texts)}
+        docs |= dict.fromkeys(self._unreadable(docs), "{}")
+        return self.connection.execute(self.sql.outline(_DOCS), _columns(docs)).fetchall()
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""

@@ -152,6 +152,20 @@ class NormalizeSql:
         return f"""SELECT page, position, {", ".join(columns)}
                    FROM (SELECT *, {level} FROM ({self.walk.opened(docs)}))"""
 
+    def outline(self, docs: str) -> str:
+        """SQL of (ordernumber, modified_at, included) of the orders *docs*, which may lack fields.
+
+        An order without a field of ``where`` is not judged by it.
+        """
+        where = paths(self.mapping.where) if self.mapping.where else ()
+        keys = {"/".join(("", *map(str, self.prefix), str(path.steps[0]))) for path in where}
+        complete = (
+            " AND ".join(f"json_exists(doc, {literal(key)})" for key in sorted(keys)) or "true"
+        )
+        return f"""SELECT ordernumber, modified_at, included OR NOT ({complete})
+                   FROM ({self.raw_order(docs)}) JOIN ({docs}) USING (page, position)
+                   ORDER BY position"""
+
     def line(self, orders: str) -> str:
         """SQL of ``line``: one row per line of the orders without an error in table *orders*."""
         inner: Steps = self.mapping.lines.inner

@@ -95,9 +95,7 @@ def _suggestions(api: Api) -> str:
     """Return commented lines of settings that are useful for *api*."""
     if api.cursor is None:
         return ""
-    reconcile = (
-        '# Find orders that were deleted, by listing all of them this often.\n# reconcile = "7d"\n'
-    )
+    reconcile = '# Find deleted and missing orders by listing all this often.\n# reconcile = "7d"\n'
     days = api.cursor.full_reread_days
     reread = (
         "# This API does not show all changes, so all is read again after so many days.\n"

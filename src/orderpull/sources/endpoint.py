@@ -105,7 +105,7 @@ class Endpoint:
         spec = spec or self.api.request
         path, params = spec.path, page_request.params
         if page_request.url is not None:
-            changes: dict[str, str | int | None] = {**params}
+            changes: dict[str, Any] = {**params}
             if self.api.ids and page_request.ids_only:
                 changes |= self.api.ids.query
             target = set_query(self._resolve(page_request.url, path), changes)
@@ -328,7 +328,7 @@ def with_fields(
     )
 
 
-def set_query(target: str, values: Mapping[str, str | int | None]) -> str:
+def set_query(target: str, values: Mapping[str, Any]) -> str:
     """*target*, a path with a query, in which *values* replace parameters; None removes one."""
     if not values:
         return target

@@ -34,7 +34,13 @@ from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.reading import FurtherCursors, FurtherReading, Reading
-from orderpull.sources.reconcile import list_all_orders
+from orderpull.sources.reconcile import (
+    IdExtractor,
+    MissingOrders,
+    fetching,
+    list_all_orders,
+    numbers_of,
+)
 from orderpull.sources.spec.blocks import CursorSpec, ExportSpec
 from orderpull.sources.spec.times import earlier, parse_time
 
@@ -92,9 +98,12 @@ class Source(Endpoint):
         start: ResumePoint,
         stop: Stop,
         on_page: Callable[[PullResult], None] = lambda _: None,
+        *,
+        missing: bool = False,
     ) -> PullResult:
         """Pull the orders of the API into *landing*; errors of the source are in the result.
 
+        :param missing: only fetch the orders that the last list has and the warehouse lacks.
         :param stop: cancellation token; the pull ends after the current page.
         :param on_page: called after each landed page.
         :raises LandingError: a page could not be landed; earlier pages stay.
@@ -103,7 +112,8 @@ class Source(Endpoint):
         try:
             with landing.pulling():
                 self.authenticator.use_store(landing)
-                _Pull(self, landing, start, stop=stop, result=result, on_page=on_page).run()
+                pull = _Pull(self, landing, start, stop=stop, result=result, on_page=on_page)
+                (pull.fetch_missing if missing else pull.run)()
         except SourceError as error:
             result.error = self.with_source(error)
         except Interrupted as error:
@@ -146,7 +156,7 @@ class _Pull:
         self.eta_logged = False
 
     def run(self) -> None:
-        """Recover requests in flight, then read all pages, then reconcile if due."""
+        """Recover requests in flight, read all pages, fetch missing orders, reconcile if due."""
         if self.source.api.consume_once:
             self._recover()
         settings, cursor = self.source.settings, self.source.api.cursor
@@ -165,6 +175,7 @@ class _Pull:
         if self.result.finished_at:
             if full_read:
                 self._note_time(FULL_READ)
+            self.fetch_missing()
             if self._due(LISTED, clock.duration(reconcile) if reconcile else None):
                 self._reconcile()
 
@@ -205,8 +216,37 @@ class _Pull:
         export.clear_state()
         return True
 
+    def fetch_missing(self) -> None:
+        """Fetch the orders that the last list has and the warehouse lacks.
+
+        :raises SourceUnexpected: the API does not return some of them.
+        """
+        missing = MissingOrders.read(self.landing)
+        api, self.reading = self.source.api, self.first
+        flow = fetching(api, self.first.pager, missing.orders) if missing.orders else None
+        if flow is None:
+            return
+        ids, left, rest = IdExtractor(api), dict(missing.orders), {}
+
+        def landed(body: bytes) -> None:
+            for order_id in ids.of([body]):
+                left.pop(order_id, None)
+
+        try:
+            drive(flow, lambda page_request: self._fetch(page_request, landed))
+        except _LimitReachedError:
+            rest = left
+        excluded = [*missing.excluded, *(key for key in missing.orders if key not in left)]
+        MissingOrders(rest, excluded).keep(self.landing)
+        if left and not rest:
+            orders = "1 order" if len(left) == 1 else f"{len(left)} orders"
+            raise SourceUnexpected(
+                f"It lists {orders} that it does not return: {numbers_of(left)}.",
+                "Look in the shop for orders that cannot be opened.",
+            )
+
     def _reconcile(self) -> None:
-        """Land a list of all orders, so that the loader finds deleted ones."""
+        """Land a list of all orders, so that the loader finds deleted and missing ones."""
         pages = list_all_orders(self.fetcher, self.next_page)
         bodies = [page.response.body for page in pages]
         parts = [Part(len(each)) for each in bodies]
@@ -289,8 +329,14 @@ class _Pull:
         self.reading.finished = True
         self._save_cursor(reached)
 
-    def _fetch(self, page_request: PageRequest) -> PageInfo:
-        """Fetch and land one page. :raises _LimitReachedError: this run has pulled enough."""
+    def _fetch(
+        self, page_request: PageRequest, landed: Callable[[bytes], None] = lambda _: None
+    ) -> PageInfo:
+        """Fetch and land one page.
+
+        :param landed: called with the body of the page.
+        :raises _LimitReachedError: this run has pulled enough.
+        """
         if self._limit_reached(page_request):
             raise _LimitReachedError
         self._save_cursor(page_request.reached)
@@ -310,6 +356,7 @@ class _Pull:
                     raise
                 missing = error.message
             else:
+                landed(fetched.response.body)
                 return fetched.info
 
     def _identify(self, request: Request) -> PageInfo:

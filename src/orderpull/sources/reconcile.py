@@ -1,20 +1,104 @@
-"""Reconcile: list the ids of all orders, so that the loader finds orders deleted at the source."""
+"""Reconcile: list all orders, so that the loader finds those that are deleted or missing.
 
-from collections.abc import Iterable
+The loader leaves a note on missing orders, and the pull fetches them: by id, or by time.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
+from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import with_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
-from orderpull.sources.paging.flows import Pager, PageRequest
+from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
+from orderpull.sources.paging.incremental import Window, window_verify
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.blocks import ReconcileSpec
+from orderpull.sources.spec.times import step
 
 MAX_PASSES = 4
 """Most passes over the list before the run gives up because orders change too fast."""
+
+
+ONE_WINDOW = timedelta(days=1)
+"""Longest time between two missing orders that one window reads."""
+
+NOTE = "missing.json"
+
+
+class MissingOrder(Struct, frozen=True):
+    """An order that is listed and that the warehouse lacks, by what the list tells of it."""
+
+    number: str
+    modified_at: datetime | None = None
+
+
+class MissingOrders(Struct):
+    """A note beside the pages: orders to fetch, by id.
+
+    :param excluded: ids that were fetched and are not stored, because ``where`` excludes them.
+    """
+
+    orders: dict[str, MissingOrder] = {}
+    excluded: list[str] = []
+
+    @classmethod
+    def read(cls, landing: SourceLanding) -> "MissingOrders":
+        """The note of *landing*; empty if it is missing or invalid."""
+        try:
+            return msgspec.json.decode(landing.note(NOTE) or b"{}", type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+    def keep(self, landing: SourceLanding) -> None:
+        """Write the note, if it says something new."""
+        data = msgspec.json.encode(self)
+        if data != (landing.note(NOTE) or msgspec.json.encode(MissingOrders())):
+            landing.keep_note(NOTE, data)
+
+
+def numbers_of(orders: Mapping[str, MissingOrder]) -> str:
+    """The numbers of *orders*, for a message: the first few."""
+    numbers = [order.number for order in orders.values()]
+    return ", ".join(numbers[:5]) + (", …" if len(numbers) > 5 else "")  # noqa: PLR2004
+
+
+def fetching(api: Api, pager: Pager, orders: Mapping[str, MissingOrder]) -> PageFlow | None:
+    """The flow that fetches *orders*, by id or by modification time; None if there is no way."""
+    spec, cursor = api.reconcile, api.cursor
+    if spec is not None and spec.ids is not None:
+        return _by_id(pager, spec, spec.ids, list(orders))
+    times = sorted(order.modified_at for order in orders.values() if order.modified_at)
+    if cursor is None or not cursor.bounded or len(times) < len(orders):
+        return None
+    return _by_time(Window(pager, cursor, times[0], times[-1]), times)
+
+
+def _by_id(pager: Pager, spec: ReconcileSpec, field: str, ids: list[str]) -> PageFlow:
+    for start in range(0, len(ids), spec.ids_at_once):
+        texts = [spec.ids_text.replace("{id}", i) for i in ids[start : start + spec.ids_at_once]]
+        yield from pager.pages(
+            PageRequest({field: spec.ids_join.join(texts) if spec.ids_join else texts})
+        )
+    return None
+
+
+def _by_time(window: Window, times: list[datetime]) -> PageFlow:
+    gaps = [n for n, (one, other) in enumerate(pairwise(times), 1) if other - one > ONE_WINDOW]
+    for first, end in pairwise([0, *gaps, len(times)]):
+        # An upper bound may be exclusive.
+        until = times[end - 1] + 2 * step(window.cursor.precision)
+        for part in dataclasses.replace(window, since=times[first], until=until).slices():
+            yield from window_verify(part)
+    return None
 
 
 class IdExtractor:
@@ -27,12 +111,16 @@ class IdExtractor:
         self._extractor = JsonExtractor(None, [self._path], api.record_path.inner)
 
     def of(self, bodies: Iterable[bytes]) -> list[str]:
-        """The ids of all orders in *bodies*, with repetitions.
+        """The ids of all orders in *bodies*, with repetitions."""
+        return [order_id for order_id, _ in self.records(bodies)]
+
+    def records(self, bodies: Iterable[bytes]) -> list[tuple[str, msgspec.Raw]]:
+        """The orders in *bodies*, each with its id.
 
         :raises SourceUnexpected: an id cannot be read; its order would then seem to be deleted.
         """
         try:
-            return [self._id(raw) for body in bodies for raw in self.parser.read(body)]
+            return [(self._id(raw), raw) for body in bodies for raw in self.parser.read(body)]
         except (msgspec.DecodeError, RecursionError) as error:
             raise SourceUnexpected(
                 "The list of all orders has an order whose id cannot be read.",

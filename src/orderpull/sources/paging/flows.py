@@ -15,7 +15,7 @@ from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.spec.blocks import PagingSpec
 
 End = TypeVar("End")
-Params = dict[str, str | int]
+Params = dict[str, str | int | list[str]]
 """Values by request field: a query parameter, or ``$.`` and a path in the body."""
 
 

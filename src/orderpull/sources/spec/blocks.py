@@ -327,21 +327,31 @@ class IdsSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[reconcile]``: the request that lists all orders, to detect deleted ones.
+    """``[reconcile]``: the request that lists all orders, to detect deleted and missing ones.
 
-    The request is ``[request]`` without the bounds of ``[cursor]``; only the ids are read.
+    The request is ``[request]`` without the bounds of ``[cursor]``. Ids are read, and to tell
+    missing orders from excluded ones the modification time and the fields of ``where``.
 
     :param query: query parameters that are added to ``[request]`` or replace its parameters.
     :param body: values by request field; they replace values of the ``[request]`` body.
     :param size: page size; default: the largest that the API allows.
     :param partial: the API may leave old orders out of the list. Orders older than all listed
         orders are then never marked as deleted.
+    :param ids: request field of ``[request]`` that selects orders by id, to fetch missing ones.
+        Without it their modification times are read again if requests carry an upper bound.
+    :param ids_text: an id in this field.
+    :param ids_join: text between two ids; empty: the field takes a JSON list.
+    :param ids_at_once: most ids in one request.
     """
 
     query: dict[str, str] = {}
     body: dict[str, Any] = {}
     size: Count | None = None
     partial: bool = False
+    ids: str | None = None
+    ids_text: str = "{id}"
+    ids_join: str = ","
+    ids_at_once: Count = 50
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):

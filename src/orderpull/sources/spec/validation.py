@@ -215,6 +215,9 @@ def _places(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
 
 def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]:
     yield from _body_fields("reconcile.body", reconcile.body, api.request)
+    yield from _request_field("reconcile.ids", reconcile.ids, api.request)
+    if "{id}" not in reconcile.ids_text:
+        yield "reconcile.ids_text", "it must contain {id}"
     try:
         keys(api.order.id or api.order.number)
     except ValueError:
