@@ -204,9 +204,13 @@ class Pipeline:
             settings.destination, settings.folder, settings.report.timezone
         )
         limits = SharedLimits()
-        apis = {api: read_api(api, settings.folder) for api in {s.api for s in chosen.values()}}
+        wanted = {name: (source.api, source.billing_country) for name, source in chosen.items()}
+        apis = {
+            (api, billing): read_api(api, settings.folder, billing_country=billing)
+            for api, billing in set(wanted.values())
+        }
         self.sources = {
-            name: Source(name, source, apis[source.api], send=send, limits=limits)
+            name: Source(name, source, apis[wanted[name]], send=send, limits=limits)
             for name, source in chosen.items()
         }
         self.pending = {

@@ -209,6 +209,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         ``7d``.
     :param full_reread_days: interval in days between complete reads since ``start``.
     :param keep_address: a blank address does not replace the stored one.
+    :param billing_country: an order without a country of delivery has that of its invoice.
     """
 
     api: str
@@ -233,6 +234,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     reconcile: str | None = None
     full_reread_days: Positive | None = None
     keep_address: bool = False
+    billing_country: bool = False
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from orderpull.sources.spec import blocks
 from orderpull.sources.spec.hook import Hook, load_hook
@@ -38,6 +39,13 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def record_path(self) -> ListPath:
         """The parsed ``[records]`` path of the order list in a page."""
         return ListPath.parse(self.records.path)
+
+    def with_billing_country(self) -> "Api":
+        """This API with the country of the invoice for an order without one of delivery."""
+        address, billing = self.order.address, self.order.billing_country
+        both = ", ".join(each for each in (address.country, billing) if each)
+        address = replace(address, country=f"coalesce({both})")
+        return replace(self, order=replace(self.order, address=address))
 
     @property
     def functions(self) -> Hook:

@@ -58,6 +58,7 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[order]``: expressions for the columns of ``order_header``, relative to the order.
 
     :param where: condition: true for orders, false for carts, drafts and tests.
+    :param billing_country: country of the invoice, for the setting ``billing_country``.
     :param time_format: format of times, as in ``[cursor]`` ``format``; ``iso`` also reads ``naive``
         and ``sql``.
     :param timezone: time zone of times that name no zone.
@@ -75,6 +76,7 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     total: str | None = None
     channel: str | None = None
     where: str | None = None
+    billing_country: str | None = None
     time_format: Literal["iso", "rfc2822", "unix", "unix_ms"] = "iso"
     timezone: str = "UTC"
 
@@ -204,6 +206,8 @@ def mapping_of(order: OrderSpec) -> Mapping:
         where=_condition("where", order.where) if order.where is not None else None,
         line_where=_condition("lines.where", lines.where) if lines.where is not None else None,
     )
+    if order.billing_country is not None:
+        _value("billing_country", order.billing_country)
     _refuse_contradictions(mapping)
     return mapping
 

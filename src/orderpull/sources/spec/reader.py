@@ -22,9 +22,10 @@ def built_in() -> dict[str, File]:
     return {file.stem: file for file in sorted(files)}
 
 
-def read_api(name: str, folder: File) -> Api:
+def read_api(name: str, folder: File, *, billing_country: bool = False) -> Api:
     """Read the API *name*: the name of a built-in one, or the path of a ``.toml`` below *folder*.
 
+    :param billing_country: an order without a country of delivery has that of its invoice.
     :raises ApiFileError: the API does not exist or is invalid; the message names file, key and
         reason.
     """
@@ -41,7 +42,14 @@ def read_api(name: str, folder: File) -> Api:
     if api.hook is not None:
         api = msgspec.structs.replace(api, hook=str(file.parent / api.hook))
         load_hook(api.hook)
-    return api
+    if not billing_country:
+        return api
+    if api.order.billing_country is None:
+        raise ApiFileError(
+            f"The setting billing_country needs billing_country in [order] of {file.name}.",
+            "Remove the setting, or add the key to a copy of the API file.",
+        )
+    return api.with_billing_country()
 
 
 def parse_api(text: str, file: str) -> Api:
