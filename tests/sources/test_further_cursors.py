@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orderpull import clock
 from orderpull.errors import SourceBroken
@@ -142,6 +143,31 @@ def test_a_silent_shop_is_read_again_after_a_day(tmp_path: Path, now: list[float
         now[0] = 24 * 60
         assert source.pull().error is None
         assert bool(landed(source, 1)["paid"]) == comes
+
+
+def test_a_first_read_of_days_is_not_begun_anew(tmp_path: Path, now: list[float]) -> None:
+    """Nor is all read again by each run because of one order that cannot be opened."""
+    silent = PLAIN.replace("[order]", "silent = true\n[order]", 1)
+    shop = Carts()
+    for number in range(40):
+        shop.put(number, changed=10 * number - 3000, paid=None)
+    source = FakeApi(tmp_path, silent, shop.say, max_pages=1)
+    runs = 0
+    while not source.pull().finished_at:
+        now[0] += 12 * 60
+        runs += 1
+        assert len(shop.lists) <= runs + 1
+    assert ids(source.landing) == set(range(40))
+    now[0] += 25 * 60
+    shop.broken = {39}
+    source.settings = replace(source.settings, max_pages=None)
+    lists = []
+    for _ in range(3):
+        shop.lists.clear()
+        assert isinstance(source.pull().error, SourceBroken)
+        lists.append(len(shop.lists))
+    assert lists[0] > lists[1] + 6, "all is read again once"
+    assert lists[1] == lists[2]
 
 
 def test_a_first_read_asks_once_more(tmp_path: Path, now: list[float]) -> None:

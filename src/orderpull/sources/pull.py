@@ -163,35 +163,40 @@ class _Pull:
         days, reconcile = settings.full_reread_days, settings.reconcile
         if days is None and cursor:
             days = cursor.full_reread_days
-        full_read = self._due(FULL_READ, timedelta(days=days) if days is not None else None)
-        first_read = self.first.initial is None
-        if full_read and first_read:
-            self._note_time(FULL_READ)  # the first read is a full one, even if it takes many runs
+        noted = self._noted(FULL_READ) if days is not None else {}
+        first_read, is_open = self.first.initial is None, bool(noted.get("open"))
+        full_read = days is not None and not is_open and self._due(noted, timedelta(days=days))
+        if full_read and first_read:  # the first read is a full one, even if it takes many runs
+            self._note_time(FULL_READ, open=True)
         if full_read or first_read:
             self.further.begin_from_start()
         spec = self.source.api.export
         exported = spec is not None and (full_read or first_read) and self._export(spec)
-        self._read_all(from_start=full_read and not exported)
+        broken = self._read_all(from_start=full_read and not exported)
+        if (full_read or is_open) and self.first.ended:
+            self._note_time(FULL_READ)
+        if broken:
+            raise broken
         if self.result.finished_at:
-            if full_read:
-                self._note_time(FULL_READ)
             self.fetch_missing()
-            if self._due(LISTED, clock.duration(reconcile) if reconcile else None):
+            if reconcile and self._due(self._noted(LISTED), clock.duration(reconcile)):
                 self._reconcile()
 
-    def _due(self, note: str, every: timedelta | None) -> bool:
-        """True if the interval *every* has passed since the time in *note*."""
-        if every is None:
-            return False
+    def _noted(self, note: str) -> dict[str, Any]:
+        """The content of *note*; empty if it is missing or damaged."""
         try:
-            content = msgspec.json.decode(self.landing.note(note) or b"{}")
-            last = parse_time(content.get("at"))
-        except (msgspec.DecodeError, AttributeError):
-            last = None
+            return msgspec.json.decode(self.landing.note(note) or b"{}", type=dict[str, Any])
+        except msgspec.DecodeError:
+            return {}
+
+    def _due(self, noted: dict[str, Any], every: timedelta) -> bool:
+        """True if the interval *every* has passed since the time in *noted*."""
+        last = parse_time(noted.get("at"))
         return last is None or self.started_at - last >= every
 
-    def _note_time(self, note: str) -> None:
-        self.landing.keep_note(note, msgspec.json.encode({"at": clock.iso(self.started_at)}))
+    def _note_time(self, note: str, **more: bool) -> None:
+        content = {"at": clock.iso(self.started_at), **more}
+        self.landing.keep_note(note, msgspec.json.encode(content))
 
     def _export(self, spec: ExportSpec) -> bool:
         """Land a bulk export; false if the export is not worth it, or failed."""
@@ -290,11 +295,10 @@ class _Pull:
                         earliest.date())  # fmt: skip
         return max(since, earliest)
 
-    def _read_all(self, *, from_start: bool) -> None:
-        """Read the pages of each cursor. One that single orders keep from its end stops no other.
+    def _read_all(self, *, from_start: bool) -> SourceError | None:
+        """Read the pages of each cursor; return the error of one that stops no other.
 
-        :raises SourceBroken: as in :meth:`_read_pages`.
-        :raises SourceUnstable: orders change too fast.
+        Such an error is that single orders were skipped, or that orders change too fast.
         """
         broken: SourceError | None = None
         finished = True
@@ -305,10 +309,9 @@ class _Pull:
             except (SourceBroken, SourceUnstable) as error:
                 broken = error
             finished = finished and reading.finished
-        if broken:
-            raise broken
         if finished:
             self.result.finished_at = clock.now()
+        return broken
 
     def _read_pages(self, flow: PageFlow) -> None:
         """Fetch and land the pages of *flow*.
@@ -319,6 +322,7 @@ class _Pull:
             reached = drive(flow, self._fetch)
         except _LimitReachedError:
             return
+        self.reading.ended = True
         if skipped := self.reading.pager.skipped:
             raise SourceBroken(
                 f"{self.source.where} fails for {len(skipped)} single "

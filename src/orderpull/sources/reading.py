@@ -30,12 +30,13 @@ class Reading:
     :ivar reached: position up to which all orders are landed.
     :ivar moves: the pages move the position.
     :ivar parser: parser of the pages; None: the parser of the first cursor.
-    :ivar finished: all pages have been read.
+    :ivar ended: all pages have been read, perhaps without single orders.
+    :ivar finished: all orders have been read.
     """
 
     moves = True
     parser: PageParser | None = None
-    finished = False
+    ended = finished = False
 
     def __init__(self, endpoint: Endpoint, api: Api, initial: str | None, until: datetime) -> None:
         self.api, self.start, self.until = api, endpoint.start, until
