@@ -111,7 +111,12 @@ class SourceBusy(SourceError):
 
 
 class SourceBroken(SourceBusy):
-    """The API failed (5xx) at each attempt; a smaller page size may help."""
+    """The API failed (5xx) at each attempt; a smaller page size may help.
+
+    :ivar record: key of the order for which it failed, if that is known.
+    """
+
+    record = ""
 
 
 class HookFailed(SourceRefused):

@@ -205,8 +205,10 @@ def paged(request: Request) -> object:
     """Six orders, two a page, each with a list of one line."""
     if "/items" in request.target:
         return [{"sku": "A", "n": 1}]
-    page = int(query(request)["page"])
-    return {"count": 6, "orders": [{"id": f"{page}-{place}"} for place in range(2)]}
+    size = int(query(request)["limit"])
+    first = (int(query(request)["page"]) - 1) * size
+    orders = [{"id": f"{place // 2 + 1}-{place % 2}"} for place in range(first, first + size)]
+    return {"count": 6, "orders": orders}
 
 
 def test_the_estimate_counts_the_requests_for_lines(tmp_path: Path) -> None:
@@ -240,3 +242,17 @@ def test_an_error_behind_one_address_names_the_order(tmp_path: Path) -> None:
     error = FakeApi(tmp_path, NESTED, refusing).pull().error
     assert error is not None
     assert "(lines.edges of order 'b')" in error.message
+
+
+def test_an_order_whose_lines_break_the_api_is_named(tmp_path: Path) -> None:
+    """The others are read. The message has its id, not only its place in a list that moves."""
+
+    def say(request: Request) -> object:
+        failing = request.target.startswith("/orders/2-0/items")
+        return Response(500, {}, b"{}") if failing else paged(request)
+
+    asked = FakeApi(tmp_path, PAGED, say)
+    result = asked.pull()
+    assert result.error is not None
+    assert "fails for 1 single order, skipped: 2-0." in result.error.message
+    assert result.orders == 5

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from orderpull.errors import SourceError
+from orderpull.errors import SourceBroken, SourceError
 from orderpull.landing.page import Part, join_parts
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.paging.child_requests import (
@@ -88,6 +88,8 @@ def naming(block: ChildrenSpec, child: ChildRequest) -> Iterator[None]:
     except SourceError as error:
         where = f"({block.into} of order {child.key!r})"
         error.message = f"{error.message.removesuffix('.')} {where}."
+        if isinstance(error, SourceBroken):
+            error.record = child.key
         raise
 
 

@@ -174,11 +174,11 @@ class Pager:
             sent = _request_at(self.paging, at, size, request, shrunk=self._failing)
             try:
                 info = yield replace(sent, tries=self._tries())
-            except SourceBroken:
+            except SourceBroken as error:
                 self._failing, self._suspects, self._current = True, size or 0, size
                 if self._shrink():
                     continue
-                skipped = yield from self._skip_record(at, request)
+                skipped = yield from self._skip_record(at, request, error.record)
                 if skipped is None:
                     raise
                 info = skipped
@@ -263,12 +263,14 @@ class Pager:
         return max(n for n in range(1, current + 1) if skipped % n == 0)
 
     def _skip_record(
-        self, at: Position, request: PageRequest
+        self, at: Position, request: PageRequest, record: str
     ) -> Generator[PageRequest, PageInfo, PageInfo | None]:
         """Skip the record at *at*, for which the API fails; None if that is impossible.
 
         Skipping needs pages of size 1, few skipped records in a row, and ``[ids]`` or positions.
         Without ``[ids]`` the info counts one order without modification time.
+
+        :param record: key of the order, if the error names it.
         """
         has_positions = self.paging.kind in {"page", "offset"}
         if self._all_or_none or self._current != 1 or not (has_positions or self._ids):
@@ -277,7 +279,7 @@ class Pager:
         if self._in_a_row > (MAX_NAMED_IN_A_ROW if self._ids else MAX_SKIPPED_IN_A_ROW):
             return None
         info = PageInfo("whole", orders=1, fingerprints=[hash(("passed by", at))])
-        info.identity = f"at place {at.count + 1}"
+        info.identity = record or f"at place {at.count + 1}"
         if self._ids:
             sent = _request_at(self.paging, at, 1, request, shrunk=True)
             try:
