@@ -123,6 +123,23 @@ def test_a_link_to_elsewhere_is_not_followed(tmp_path: Path, link: str) -> None:
     assert shop.landing.pages() == []
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_record_that_no_longer_exists(tmp_path: Path, bench: Workbench, status: int) -> None:
+    """Of a deleted product, say: where the file says so its lines have no SKU, else it is told."""
+
+    def say(request: Request) -> Any:
+        gone = "/stockrecords/a/" in request.target
+        return Response(status, {}, b"{}") if gone else linked(request)
+
+    error = asked(tmp_path / "told", say=say).pull().error
+    assert error is not None
+    assert f"/stockrecords/a/ answered {status}" in error.message
+    shop = asked(tmp_path, LINKED.replace("one = true", 'one = true\nmissing = "empty"'), say)
+    assert shop.pull().error is None
+    assert items_of(bench, shop)["1"] == {"SKU-B": 2, "(no sku)": 4}
+    assert probe(Source("shop", shop.settings, shop.api, send=shop._send)) != []
+
+
 def test_a_list_where_one_record_is_expected(tmp_path: Path) -> None:
     """The message names the link."""
 
@@ -152,6 +169,7 @@ def test_a_page_with_an_order_that_is_not_json(tmp_path: Path, bench: Workbench)
         ('into = "line_records[].stock"', 'into = "stock"', "children[1].into: it must be in the"),
         ('into = "line_records"', 'into = "lines"', "children[0].into: the key stands there"),
         ("one = true", 'one = true\nrecords = { path = "a" }', "children[1].one: a single record"),
+        ('key = "lines"', 'missing = "empty"\nkey = "lines"', "children[0].missing: a wrong path"),
         ('key = "lines"', 'key = "lines[0].url"', "children[0].key"),
         ('path = "{key}", query', 'path = "{key}/x", query', "does not begin with /"),
     ],

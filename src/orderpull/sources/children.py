@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from orderpull.errors import SourceBroken, SourceError
+from orderpull.errors import SourceBroken, SourceError, SourceMissing
 from orderpull.landing.page import Part, join_parts
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.paging.child_requests import (
@@ -74,9 +74,13 @@ class ChildFetcher:
         flow = pager.pages(PageRequest(), Position(token=child.next))
         with naming(block, child):
             spec = self.fetcher.endpoint.child_request(block, child.key)
-            pages = self.fetcher.fetch_list(
-                flow, page, parser=self.parsers[child.children], spec=spec
-            )
+            parser = self.parsers[child.children]
+            try:
+                pages = self.fetcher.fetch_list(flow, page, parser=parser, spec=spec)
+            except SourceMissing:
+                if block.missing == "error":
+                    raise
+                return []
         return [each.response.body for each in pages]
 
 

@@ -3,7 +3,7 @@
 import time
 
 from orderpull import clock
-from orderpull.errors import SourceError, SourceExpired
+from orderpull.errors import SourceError, SourceExpired, SourceMissing
 from orderpull.sources.children import AssembledOrders, naming
 from orderpull.sources.endpoint import Endpoint, is_ok, parse_response
 from orderpull.sources.http.messages import Request, ResponseSink
@@ -42,8 +42,13 @@ def _probe(source: Endpoint) -> list[str]:
             spec = source.child_request(block, child.key)
             pages = Pager(block.paging, 1).pages(PageRequest(), Position(token=child.next))
             request = source.request(next(pages), spec)
-            child_body, _ = _fetched(source, request, parsers[number])
-        orders.append(child, [child_body])
+            try:
+                child_body, _ = _fetched(source, request, parsers[number])
+            except SourceMissing:
+                if block.missing == "error":
+                    raise
+            else:
+                orders.append(child, [child_body])
         requested.append(block.into)
     return requested
 

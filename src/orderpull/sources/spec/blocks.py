@@ -294,6 +294,7 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
         If the request's path is ``{key}`` alone, the key is a URL on the host of ``base_url``.
     :param one: the response is a single record, not a list; the list has this one record.
     :param shared: the record is the same for all orders; a run requests each key once.
+    :param missing: status 404 is an ``error``, or the record no longer exists: ``empty``.
     :param more: path, in the order, of a flag that is true if the child list must be fetched;
         without ``more``, the list is fetched for each order.
     :param next: path, in the order, of the cursor of the child list's first page.
@@ -308,6 +309,7 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
     next: str | None = None
     one: bool = False
     shared: bool = False
+    missing: Literal["error", "empty"] = "error"
     paging: PagingSpec = PagingSpec()
     records: RecordsSpec = RecordsSpec()
 

@@ -194,6 +194,8 @@ def _children(key: str, children: blocks.ChildrenSpec) -> Iterator[SpecError]:
         yield f"{key}.next", 'next needs [children.paging] kind = "cursor"'
     if children.one and (children.paging.kind != "single" or children.records.path != "$"):
         yield f"{key}.one", "a single record has neither paging nor records"
+    if children.missing == "empty" and not children.one:
+        yield f"{key}.missing", "a wrong path would leave out all lines: only a single record may"
     yield from _paths(f"{key}.records", ListPath.parse, path=children.records.path)
 
 
