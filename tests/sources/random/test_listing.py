@@ -138,9 +138,7 @@ def test_an_order_that_cannot_be_opened_is_not_taken_for_deleted(tmp_path: Path)
     assert ids is None
 
 
-@pytest.mark.parametrize(
-    "bad", ["null", "{}", '{"id":7.0}', '{"id":null}', '{"id":true}', '{"id":"\\ud800"}']
-)
+@pytest.mark.parametrize("bad", ["null", "{}", '{"id":7.0}', '{"id":null}', '{"id":true}'])
 def test_an_id_that_cannot_be_read_is_not_left_out(tmp_path: Path, bad: str) -> None:
     """Its order would be taken for deleted."""
     shop = ListingShop(3)
