@@ -19,6 +19,7 @@ from tests.platforms.registry import platform
 CASE_SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "budget": {"bucket": 1000},
     "exports": {"bulk_fails": False},
+    "endless": {"bulk_polls": 1_000_000},
     "repeats_last": {"repeat": {ceil(ORDERS / SIZE) + 1}},
 }
 """The platforms' own switches, by the switch of the mirror that means the same."""

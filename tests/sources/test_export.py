@@ -159,9 +159,10 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
     started: list[str] = []
     submit = bulk_export.BulkExport._submit
 
-    def noted(self: bulk_export.BulkExport, *how: Any) -> str:
-        started.append(submit(self, *how))
-        return started[-1]
+    def noted(self: bulk_export.BulkExport, *how: Any) -> bulk_export.Submitted:
+        submitted = submit(self, *how)
+        started.append(submitted.id)
+        return submitted
 
     monkeypatch.setattr(bulk_export.BulkExport, "_submit", noted)
     monkeypatch.setattr(bulk_export, "CHUNK_ORDERS", 20)

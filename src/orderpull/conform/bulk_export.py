@@ -23,6 +23,7 @@ class FakeExport:
     """Writes one file.
 
     :param writes: False: every export is refused.
+    :param endless: no export is ever ready.
     :param select: returns the orders that a filter text selects.
     """
 
@@ -31,11 +32,13 @@ class FakeExport:
         api: Api,
         *,
         writes: bool,
+        endless: bool,
         document: Callable[[StoreOrder], Json],
         select: Callable[[str], list[StoreOrder]],
     ) -> None:
         self.api = api
         self.writes = writes
+        self._endless = endless
         self._document = document
         self._select = select
         self._orders: list[StoreOrder] = []
@@ -84,7 +87,7 @@ class FakeExport:
     def _status(self, spec: ExportSpec, body: Json, url: str) -> Json:
         known = at(body, parse_path(spec.id_param[2:]).steps) == "export-1"
         self._polls += 1
-        ready = self._polls > POLLS
+        ready = self._polls > POLLS and not self._endless
         response: Json = {}
         state = spec.done[0] if ready else RUNNING
         put(response, parse_path(spec.state).steps, state if known else spec.failed[0])

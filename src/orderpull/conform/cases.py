@@ -137,5 +137,6 @@ CASES: tuple[Case, ...] = (
     _pulled("deleted", "orders that the API lists no more", cases_orders.deleted_orders),
     _own("imported", "orders that are listed with an old stamp", cases_orders.imported_orders),
     _own("export", "a first run by a file of all orders", cases_polite.export),
+    _own("endless export", "the file of all orders never comes", cases_polite.endless_export),
 )
 """All cases, in the order of the report."""

@@ -190,3 +190,15 @@ def export(target: Target) -> Outcome:
         if t.shop.calls["list"] > 2:  # noqa: PLR2004
             raise FailedError(f"pages were read all the same: {t.shop.calls['list']}")
         return replace(assert_passed(t), detail=f"{t.shop.calls['bulk']} calls for the file")
+
+
+def endless_export(target: Target) -> Outcome:
+    """Read the pages where the file never comes."""
+    if target.api.export is None:
+        raise NotTriedError("there is no [export]")
+    with trial(target, orders=ORDERS, exports=True, endless=True) as t:
+        assert_ok(t.run())
+        outcome = assert_passed(t)
+        if abs(t.waits.total - target.api.export.wait) > 1:
+            raise FailedError(f"it waited {t.waits.total:.0f} s for the file")
+        return replace(outcome, detail=f"pages after {t.waits.total:.0f} s")

@@ -83,6 +83,7 @@ class Mirror(Platform):
     :param waited: returns the seconds that the client waited so far, for budgets.
     :param budget: refuse calls beyond the budget.
     :param exports: write export files.
+    :param endless: no export file is ever ready.
     """
 
     name = "mirror"
@@ -96,6 +97,7 @@ class Mirror(Platform):
         waited: Callable[[], float] = lambda: 0.0,
         budget: bool = False,
         exports: bool = False,
+        endless: bool = False,
         **common: Unpack[Common],
     ) -> None:
         """Make the server. CannotRenderError for a file without enough information."""
@@ -118,7 +120,11 @@ class Mirror(Platform):
         self.reader = RequestReader(api)
         self.auth = FakeAuthServer(api, TokenIssuer(self.clock, expires_after=expires_after))
         self.exports = FakeExport(
-            api, writes=exports, document=self.renderer.document, select=self._filtered
+            api,
+            writes=exports,
+            endless=endless,
+            document=self.renderer.document,
+            select=self._filtered,
         )
         self._repeats_last = repeats_last
         self._waited = waited

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from orderpull.errors import SourceRefused, SourceUnexpected
+from orderpull import clock
+from orderpull.errors import SourceBusy, SourceRefused, SourceUnexpected
 from orderpull.sources.endpoint import set_body_fields
-from orderpull.sources.fetch import Fetcher
+from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.incremental import format_cursor
@@ -34,7 +35,11 @@ EXPORT = "export.json"
 CHUNK_ORDERS, CHUNK_BYTES = 2_000, 8 << 20
 """Limits of a chunk; a chunk ends with the first order that reaches one of them."""
 
+FAILED_FOR = 86_400.0
+"""Seconds after a failed export in which no other is submitted."""
+
 _FIRST_POLL = 0.5
+_LOG_EVERY = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,24 @@ class Chunk:
     newest: datetime | None
 
 
+class Submitted(msgspec.Struct):
+    """A submitted export, as the note keeps it.
+
+    :param id: id of the export; empty without one.
+    :param at: time of the submission, or of the failure.
+    :param failed: the export failed.
+    """
+
+    id: str = ""
+    at: str | None = None
+    failed: bool = False
+
+    def age(self) -> float:
+        """Seconds since the submission."""
+        at = parse_time(self.at)
+        return (clock.now() - at).total_seconds() if at else 0.0
+
+
 class BulkExport:
     """One bulk export of one source: submit, poll, download."""
 
@@ -63,9 +86,11 @@ class BulkExport:
 
         An export that a killed run submitted is resumed.
 
-        :raises SourceError: the export failed.
+        :raises SourceError: the export failed, or takes longer than ``wait``.
+        :raises LimitReached: ``max_seconds`` is over; the next run goes on.
         """
-        status = self._poll(spec, self._stored_id() or self._submit(spec, since, until))
+        stored = self._stored()
+        status = self._poll(spec, stored if stored.id else self._submit(spec, since, until))
         url, count = status.get("url"), status.get("count")
         expected = int(count) if count is not None and str(count).isdecimal() else None
         if not url:
@@ -85,14 +110,24 @@ class BulkExport:
         """Delete the note of the export, so that the next run does not resume it."""
         self.landing.keep_note(EXPORT, b"{}")
 
-    def _stored_id(self) -> str | None:
-        try:
-            note = msgspec.json.decode(self.landing.note(EXPORT) or b"{}")
-        except msgspec.DecodeError:
-            return None
-        return str(note["id"]) if "id" in note else None
+    @property
+    def failed_lately(self) -> bool:
+        """True if an export failed within :data:`FAILED_FOR`."""
+        stored = self._stored()
+        return stored.failed and stored.age() < FAILED_FOR
 
-    def _submit(self, spec: ExportSpec, since: datetime, until: datetime) -> str:
+    def note_failure(self) -> None:
+        """Note that the export failed, so that the next run goes on with pages."""
+        note = Submitted(at=clock.iso(clock.now()), failed=True)
+        self.landing.keep_note(EXPORT, msgspec.json.encode(note))
+
+    def _stored(self) -> Submitted:
+        try:
+            return msgspec.json.decode(self.landing.note(EXPORT) or b"{}", type=Submitted)
+        except msgspec.DecodeError:
+            return Submitted()
+
+    def _submit(self, spec: ExportSpec, since: datetime, until: datetime) -> Submitted:
         cursor = self.endpoint.api.cursor
         if cursor is None:
             raise SourceRefused("An export needs a [cursor].")
@@ -103,22 +138,44 @@ class BulkExport:
         if not values.get("id"):
             detail = self.endpoint.authenticator.redact(str(values.get("refused") or ""))[:160]
             raise SourceRefused(f"The export was refused{': ' + detail if detail else ''}.")
-        export_id = str(values["id"])
-        self.landing.keep_note(EXPORT, msgspec.json.encode({"id": export_id}))
-        return export_id
+        submitted = Submitted(str(values["id"]), clock.iso(clock.now()))
+        self.landing.keep_note(EXPORT, msgspec.json.encode(submitted))
+        return submitted
 
-    def _poll(self, spec: ExportSpec, export_id: str) -> dict[str, Any]:
+    def _poll(self, spec: ExportSpec, submitted: Submitted) -> dict[str, Any]:
         """Poll the export with doubling intervals; return state, URL and count when it is done."""
-        body, seconds = set_body_fields(spec.poll, {spec.id_param: export_id}), _FIRST_POLL
+        body, seconds = set_body_fields(spec.poll, {spec.id_param: submitted.id}), _FIRST_POLL
+        before = submitted.age()
+        waited, logged = 0.0, -_LOG_EVERY
         while True:
             values = self._post(body, state=spec.state, url=spec.url, count=spec.count)
             state = values.get("state")
-            if state in spec.done:
+            if str(state) in spec.done:
                 return values
-            if state is None or state in spec.failed:
+            if state is None or str(state) in spec.failed:
                 raise SourceRefused(f"The export ended as {state or 'unknown'}.")
-            self.fetcher.sleep(seconds)
+            if waited - logged >= _LOG_EVERY:
+                logged = waited
+                count = f", {values['count']} orders" if values.get("count") else ""
+                log.info("source=%s the export is %s after %.0f s%s",
+                         self.endpoint.name, state, before + waited, count)  # fmt: skip
+            left = spec.wait - max(before + waited, submitted.age())
+            if left <= 0:
+                raise SourceBusy(f"The export is {state} after {spec.wait:.0f} s.")
+            waited += self._pause(min(seconds, left))
             seconds = min(spec.every, seconds * 2)
+
+    def _pause(self, seconds: float) -> float:
+        """Sleep *seconds*, or until ``max_seconds``; return the time slept.
+
+        :raises LimitReached: ``max_seconds`` is over.
+        """
+        left = self.fetcher.seconds_left
+        if left is not None and left <= 0:
+            raise LimitReached
+        seconds = seconds if left is None else min(seconds, left)
+        self.fetcher.sleep(seconds)
+        return seconds
 
     def _post(self, body: dict[str, Any], **paths: str | None) -> dict[str, Any]:
         """Post *body* and return the values at *paths* of the response, by name."""

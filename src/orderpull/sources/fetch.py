@@ -66,6 +66,10 @@ class FetchedPage:
     error: SourceError | None = None
 
 
+class LimitReached(Exception):
+    """``max_pages`` or ``max_seconds`` is reached."""
+
+
 class Fetcher:
     """Fetches the pages of one pull: rate limit, retries, and waits that end at a stop.
 
@@ -199,6 +203,12 @@ class Fetcher:
             raise Interrupted(self.stop.signal)
         return False
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until ``max_seconds`` of this run; None without that limit."""
+        longest = self.endpoint.settings.max_seconds
+        return None if longest is None else longest - (time.monotonic() - self.started)
+
     def _wait_before_retry(self, error: SourceError, wait: float | None, attempt: int) -> None:
         """Wait before a retry.
 
@@ -206,10 +216,9 @@ class Fetcher:
         :param attempt: number of attempts so far.
         :raises SourceBusy: the wait is longer than this run may wait.
         """
-        endpoint, longest = self.endpoint, self.endpoint.settings.max_seconds
+        endpoint, left = self.endpoint, self.seconds_left
         seconds = backoff(attempt) if wait is None else wait
-        elapsed = time.monotonic() - self.started
-        if seconds > (MAX_WAIT if longest is None else longest - elapsed):
+        if seconds > (MAX_WAIT if left is None else left):
             raise SourceBusy(
                 f"{endpoint.where} asks to wait {seconds:.0f} s, longer than this run may.",
                 "The next run goes on from here.",

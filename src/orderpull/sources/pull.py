@@ -27,7 +27,7 @@ from orderpull.sources.bulk_export import BulkExport
 from orderpull.sources.children import ChildFetcher
 from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.eta import Estimate, Estimator
-from orderpull.sources.fetch import FetchedPage, Fetcher
+from orderpull.sources.fetch import FetchedPage, Fetcher, LimitReached
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.messages import Request
 from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
@@ -171,7 +171,12 @@ class _Pull:
         if full_read or first_read:
             self.further.begin_from_start()
         spec = self.source.api.export
-        exported = spec is not None and (full_read or first_read) and self._export(spec)
+        try:
+            exported = spec is not None and (full_read or first_read) and self._export(spec)
+        except LimitReached:
+            log.info("source=%s stopped after %g seconds, as set; the next run goes on",
+                     self.source.name, settings.max_seconds)  # fmt: skip
+            return
         broken = self._read_all(from_start=full_read and not exported)
         if (full_read or is_open) and self.first.ended:
             self._note_time(FULL_READ)
@@ -204,6 +209,8 @@ class _Pull:
         if start is None or cursor is None or self.started_at - start < WORTH_AN_EXPORT:
             return False
         export = BulkExport(self.fetcher)
+        if export.failed_lately:
+            return False
         since, newest = self._within_horizon(cursor, start), start
         until = earlier(self.started_at, timedelta(seconds=cursor.lag))
         try:
@@ -212,7 +219,7 @@ class _Pull:
                 self._land_made("export", chunk.lines, orders=chunk.orders)
                 self.fetcher.sleep(0)
         except SourceError as error:
-            export.clear_state()
+            export.note_failure()
             log.warning("source=%s the export failed, pages are read instead: %s",
                         self.source.name, error.message)  # fmt: skip
             return False
@@ -239,7 +246,7 @@ class _Pull:
 
         try:
             drive(flow, lambda page_request: self._fetch(page_request, landed))
-        except _LimitReachedError:
+        except LimitReached:
             rest = left
         excluded = [*missing.excluded, *(key for key in missing.orders if key not in left)]
         MissingOrders(rest, excluded).keep(self.landing)
@@ -320,7 +327,7 @@ class _Pull:
         """
         try:
             reached = drive(flow, self._fetch)
-        except _LimitReachedError:
+        except LimitReached:
             return
         self.reading.ended = True
         if skipped := self.reading.pager.skipped:
@@ -339,10 +346,10 @@ class _Pull:
         """Fetch and land one page.
 
         :param landed: called with the body of the page.
-        :raises _LimitReachedError: this run has pulled enough.
+        :raises LimitReached: this run has pulled enough.
         """
         if self._limit_reached(page_request):
-            raise _LimitReachedError
+            raise LimitReached
         self._save_cursor(page_request.reached)
         reading = self.reading
         request = self.source.request(page_request, reading.request(page_request))
@@ -417,7 +424,8 @@ class _Pull:
         settings = self.source.settings
         pages, seconds = settings.max_pages, settings.max_seconds
         enough_pages = pages is not None and len(self.result.pages) >= pages
-        late = seconds is not None and time.monotonic() - self.started >= seconds
+        left = self.fetcher.seconds_left
+        late = left is not None and left <= 0
         if not enough_pages and not late:
             return False
         moves_cursor = page_request.sorted_from is not None
@@ -495,10 +503,6 @@ class _Pull:
                 draft.discard()
             else:
                 self._land_and_clear(fetched, PageRequest())
-
-
-class _LimitReachedError(Exception):
-    """``max_pages`` or ``max_seconds`` is reached."""
 
 
 def _is_duplicate(page_request: PageRequest, info: PageInfo) -> bool:

@@ -376,6 +376,7 @@ class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param parent: key, in a line, of the id of its order.
     :param into: list path, in the order, that receives the lines.
     :param every: longest interval between two polls, in seconds.
+    :param wait: longest time from the submission to the file, in seconds.
     """
 
     submit: dict[str, Any]
@@ -393,3 +394,4 @@ class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
     failed: tuple[str, ...] = ("FAILED", "CANCELED", "EXPIRED")
     parent: str = "__parentId"
     every: Annotated[float, Meta(gt=0)] = 10.0
+    wait: Annotated[float, Meta(gt=0)] = 3600.0

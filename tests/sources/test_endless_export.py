@@ -1,0 +1,117 @@
+"""An export that comes to no end: its waits obey the limits of the run and one of its own."""
+
+import json
+import logging
+import re
+import time
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from orderpull import clock
+from orderpull.sources.bulk_export import EXPORT
+from orderpull.sources.http.messages import Request
+from tests.sources.fake_api import FakeApi
+
+API = """
+title = "Slow"
+[request]
+path = "/graphql"
+method = "POST"
+[request.body]
+query = "orders"
+variables = { since = "" }
+[cursor]
+path = "changed"
+lower = "$.variables.since"
+[records]
+path = "orders"
+[export]
+submit = { query = "submit", variables = { q = "" } }
+poll = { query = "poll", variables = { id = "" } }
+filter = "$.variables.q"
+filter_text = "since {lower}"
+id = "id"
+id_param = "$.variables.id"
+state = "state"
+url = "url"
+count = "count"
+into = "lines"
+wait = 600
+[order]
+id = "id"
+number = "id"
+modified_at = "changed"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "n"
+"""
+ORDER = {"id": 1, "changed": "2026-03-01T00:00:00Z", "lines": []}
+
+
+class Slow:
+    """A shop whose export stays in *state*. :ivar asked: kinds of the requests."""
+
+    def __init__(self, folder: Path, state: object, **settings: Any) -> None:
+        self.state = state
+        self.asked: list[str] = []
+        self.api = FakeApi(folder, API, self.say, **settings)
+
+    def say(self, request: Request) -> object:
+        kind = json.loads(request.body or b"{}")["query"]
+        self.asked.append(kind)
+        if kind == "submit":
+            return {"id": "export-1"}
+        return {"state": self.state, "count": 7} if kind == "poll" else {"orders": [ORDER]}
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the landing keeps of the export."""
+        return dict(msgspec.json.decode(self.api.landing.note(EXPORT) or b"{}"))
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", ["odd"]])
+def test_pages_are_read_after_the_limit_of_the_export(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, state: object
+) -> None:
+    """Whatever the state; the log shows it at least every 30 seconds."""
+    caplog.set_level(logging.INFO)
+    shop = Slow(tmp_path, state)
+    pulled = shop.api.pull()
+    assert pulled.error is None
+    assert pulled.orders
+    assert shop.asked[-1] == "orders"
+    assert sum(shop.api.stop.waited) == pytest.approx(600)
+    told = re.findall(f"the export is {re.escape(str(state))} after (.+) s, 7 orders", caplog.text)
+    seconds = [int(each) for each in told]
+    assert max(after - before for before, after in pairwise([0, *seconds, 600])) <= 31
+    assert shop.note["failed"]
+
+
+def test_max_seconds_ends_the_run_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The limit of the export counts from its submission, over all runs."""
+    caplog.set_level(logging.INFO)
+    shop = Slow(tmp_path, "RUNNING", max_seconds=50)
+    begun, now = time.monotonic(), clock.now()
+    monkeypatch.setattr(time, "monotonic", lambda: begun + sum(shop.api.stop.waited))
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=sum(shop.api.stop.waited)))
+    pulled = shop.api.pull()
+    assert pulled.error is None
+    assert pulled.finished_at is None
+    assert sum(shop.api.stop.waited) == pytest.approx(50)
+    assert "stopped after 50 seconds, as set; the next run goes on" in caplog.text
+    runs = 1
+    while not shop.api.pull().finished_at:
+        runs += 1
+        assert runs < 20
+    assert shop.asked.count("submit") == 1
+    assert sum(shop.api.stop.waited) == pytest.approx(600)
+    assert shop.api.pull().finished_at
+    assert shop.asked.count("submit") == 1
