@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from orderpull.cli import main
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.sources.paging.doubts import NOTE, Doubt
 from tests.shops import rows, shop_settings
 
 COMMANDS = sorted(name for name in main.commands if name != "rejects")
@@ -88,6 +91,22 @@ def test_status_json(shop: Simulator) -> None:
     assert told["sources"]["shop"]["waiting"] == 0
     assert told["sources"]["shop"]["rejects"] == 6
     assert told["runs"][0]["fetched"] == 60
+
+
+def test_status_says_what_is_in_doubt(shop: Simulator, here: Path) -> None:
+    """In words, as data, and in what the next run does."""
+    call("run")
+    doubt = Doubt(datetime(2026, 1, 1), datetime(2026, 2, 1), 1200)
+    (here / "landing" / "shop" / NOTE).write_bytes(msgspec.json.encode([doubt]))
+    told = call("status").stdout
+    assert "read again what is in doubt" in " ".join(told.split())
+    assert "orders changed from 2026-01-01T00:00:00.000000Z" in told
+    (as_data,) = json.loads(call("status", "--json").stdout)["sources"]["shop"]["in_doubt"]
+    assert as_data == {
+        "since": "2026-01-01T00:00:00.000000Z",
+        "until": "2026-02-01T00:00:00.000000Z",
+        "orders": 1200,
+    }
 
 
 def test_rejects_are_listed_shown_and_retried(shop: Simulator, here: Path) -> None:

@@ -49,7 +49,7 @@ KINDS = {
     "sold lines alone": [('quantity = "pieces"', ('quantity = "pieces"\n'
                           "where = \"not(in(kind, 'discount'))\""))],
 }  # fmt: skip
-FEW = ("full pull", "moving shop", "moved up", "token expires", "last page repeated")
+FEW = ("full pull", "moving shop", "moved up", "ties", "token expires", "last page repeated")
 
 
 @pytest.mark.slow

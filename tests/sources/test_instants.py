@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orderpull.errors import SourceUnexpected, SourceUnstable
+from orderpull.errors import SourceUnexpected
+from orderpull.sources.paging.doubts import doubts_of
 from tests.sources.moving_shop import BEGAN, SIZE, MovingShop, Reader, names
 
 
@@ -60,18 +61,23 @@ def test_an_exclusive_bound_leaves_none_of_an_instant_out(
     assert reader.missing() == []
 
 
-def test_an_instant_that_does_not_hold_still_is_given_up_and_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_instant_that_does_not_hold_still_is_passed_by_and_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error, no cursor beyond it, and nothing lost once it is quiet."""
+    """It keeps no later orders waiting: the doubt is told, and nothing lost once it is quiet."""
     shop = MovingShop(400, moves=dict.fromkeys(range(3, 99), three_of_the_instant_change))
     together(shop, 60, 3 * SIZE)
     reader = Reader(tmp_path, shop, monkeypatch, upper=False)
     pulled = reader.pull()
-    assert isinstance(pulled.error, SourceUnstable)
-    assert pulled.cursor == "2026-01-01T00:01:00.000000Z"
+    assert pulled.error is None
+    (doubt,) = doubts_of(reader.landing)
+    assert doubt.since == BEGAN + timedelta(seconds=60)
+    assert "orders changed from 2026-01-01T00:01:00.000000Z" in caplog.text
     shop.moves = {}
+    shop.asked.clear()
     assert reader.pull().error is None
+    assert shop.asked[-1]["from"].startswith("2026-01-01T00:01:0")
+    assert doubts_of(reader.landing) == []
     assert reader.missing() == []
 
 

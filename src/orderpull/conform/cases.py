@@ -105,6 +105,7 @@ CASES: tuple[Case, ...] = (
     ),
     _own("moved up", "orders are deleted while the first run reads", cases_orders.moved_up),
     _own("one instant", "more orders of one instant than a page holds", cases_orders.one_instant),
+    _own("ties", "equal times are sorted anew in each response", cases_orders.ties),
     _own("killed", "SIGKILL twice, then a plain run", cases_orders.killed),
     _own("token expires", "a token runs out midway", cases_polite.token_expires),
     _own("rate limit", "429, with the wait in the file's header and unit", cases_polite.rate_limit),

@@ -173,7 +173,7 @@ def moving_shop(target: Target) -> Outcome:
 def moved_up(target: Target) -> Outcome:
     """Delete orders that were read; those behind them move up, past the next page."""
     refuse_once(target, "what was handed out is gone")
-    with trial(target, orders=ORDERS, odd=False, moves={1: delete(1), 2: delete(2)}) as t:
+    with trial(target, orders=ORDERS, odd=False, moves={2: delete(2), 3: delete(1)}) as t:
         assert_ok(t.run())
         return assert_passed(t)
 
@@ -231,6 +231,22 @@ def imported_orders(target: Target) -> Outcome:
         assert_ok(t.run())
         assert_equal(t)
         return passed("", t.calls - before)
+
+
+def ties(target: Target) -> Outcome:
+    """Read orders of equal times that each response sorts differently."""
+    refuse_once(target, "an order is handed out once")
+    if target.name != "mirror":
+        raise NotTriedError("tried on the mirror")
+    with trial(target, orders=2 * MANY, odd=False, same_stamp=MANY, sorts_anew=True) as t:
+        first = assert_ok(t.run())
+        assert_equal(t)
+        if target.api.cursor and not first.cursor:
+            raise FailedError("no cursor was reached")
+        calls = t.calls
+        assert_ok(t.run())
+        assert_equal(t)
+        return passed("", calls)
 
 
 def deleted_orders(t: Trial) -> Outcome:

@@ -84,6 +84,7 @@ class Mirror(Platform):
     :param budget: refuse calls beyond the budget.
     :param exports: write export files.
     :param endless: no export file is ever ready.
+    :param sorts_anew: sort equal times differently in each response.
     """
 
     name = "mirror"
@@ -98,6 +99,7 @@ class Mirror(Platform):
         budget: bool = False,
         exports: bool = False,
         endless: bool = False,
+        sorts_anew: bool = False,
         **common: Unpack[Common],
     ) -> None:
         """Make the server. CannotRenderError for a file without enough information."""
@@ -127,6 +129,7 @@ class Mirror(Platform):
             select=self._filtered,
         )
         self._repeats_last = repeats_last
+        self._sorts_anew = sorts_anew
         self._waited = waited
         self._spent = 0.0
         self._restored_at = 0.0
@@ -217,6 +220,9 @@ class Mirror(Platform):
         orders = list(self.store.orders.values())
         if (ids := self.reader.chosen(state)) is not None:
             return [o for o in orders if self.renderer.identity(self.renderer.document(o)) in ids]
+        if self._sorts_anew:
+            self.store.random.shuffle(orders)
+            orders.sort(key=lambda order: order.modified)
         if cursor is None:
             return orders
         if cursor.horizon:
@@ -238,6 +244,8 @@ class Mirror(Platform):
         of = _modified if block is cursor else _placed
         matching = between(orders, lower, upper, lower_inclusive=cursor.inclusive,
                            upper_inclusive=False, of=of)  # fmt: skip
+        if self._sorts_anew:
+            return sorted(matching, key=lambda order: of(order) or order.modified)
         if cursor.strategy == "reseek":
             return sorted(matching, key=lambda order: (of(order) or order.modified, order.key))
         return sorted(matching, key=lambda order: order.key)

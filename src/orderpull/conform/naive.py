@@ -12,6 +12,7 @@ from orderpull.conform.trial import SOURCE, Trial
 from orderpull.conform.values import at, value_of
 from orderpull.settings import read_settings
 from orderpull.sources.http.messages import ResponseSink
+from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import Pager, PageRequest, Params
 from orderpull.sources.paging.incremental import Window
 from orderpull.sources.paging.page_info import PageParser
@@ -71,7 +72,7 @@ class NaiveClient:
             return {}
         since = max(self.newest_seen.values(), default=source.start)
         pager = Pager(source.api.paging, source.size)
-        return Window(pager, cursor, since, clock.now()).params(since)
+        return Window(pager, cursor, since, clock.now(), Doubts()).params(since)
 
     def _note(self, record: Any) -> None:  # noqa: ANN401 - JSON
         api = self.trial.target.api

@@ -9,6 +9,7 @@ from orderpull.landing import open_landing
 from orderpull.loading import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
+from orderpull.sources.paging.doubts import Doubt, doubts_of
 from orderpull.sources.spec.reader import read_api
 
 RUNS_SHOWN = 10
@@ -22,12 +23,14 @@ class SourceStatus:
     :param in_flight: requests whose process was killed.
     :param rejects: open rejects.
     :param next: the next run, as a sentence.
+    :param in_doubt: periods of which orders may be missing.
     """
 
     waiting: int
     in_flight: int
     rejects: int
     next: str
+    in_doubt: list[Doubt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``status --json`` prints."""
-        sources = {name: asdict(source) for name, source in self.sources.items()}
+        sources = {
+            name: {**asdict(source), "in_doubt": [doubt.as_json() for doubt in source.in_doubt]}
+            for name, source in self.sources.items()
+        }
         schedule = self.schedule.as_json() if self.schedule else None
         return {"sources": sources, "runs": self.runs, "schedule": schedule}
 
@@ -68,7 +74,10 @@ def status(settings: Settings) -> Status:
             steps.append(f"ask for orders changed since {cursor or source.start}")
         else:
             steps.append("read all orders")
-        sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps))
+        doubts = doubts_of(part)
+        if doubts:
+            steps.append("read again what is in doubt")
+        sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps), doubts)
     return Status(runs, sources, StateFile(settings).status())
 
 

@@ -30,6 +30,7 @@ from orderpull.sources.eta import Estimate, Estimator
 from orderpull.sources.fetch import FetchedPage, Fetcher, LimitReached
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.http.messages import Request
+from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
 from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
@@ -154,6 +155,8 @@ class _Pull:
         verified = cursor.strategy == "window_verify" if cursor else not once
         self.eta = Estimator(source.limit, passes=2 if verified else 1)
         self.eta_logged = False
+        self.doubts = Doubts()
+        self.again = False
 
     def run(self) -> None:
         """Recover requests in flight, read all pages, fetch missing orders, reconcile if due."""
@@ -279,7 +282,7 @@ class _Pull:
         reading = self.reading
         api, since, until = reading.api, self.source.start, self.started_at
         if not reading.moves and since:
-            return incremental_flow(api, reading.pager, since, since)
+            return incremental_flow(api, reading.pager, since, since, self.doubts)
         if api.cursor:
             cursor = parse_time(reading.initial)
             if cursor and not from_start:
@@ -289,7 +292,7 @@ class _Pull:
             until = earlier(until, timedelta(seconds=api.cursor.lag))
             if since is not None:
                 since = self._within_horizon(api.cursor, since)
-        return incremental_flow(api, reading.pager, since, until)
+        return incremental_flow(api, reading.pager, since, until, self.doubts)
 
     def _within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
         """*since*, or the earliest modification time that the API still returns."""
@@ -310,7 +313,11 @@ class _Pull:
         broken: SourceError | None = None
         finished = True
         for reading in chain([self.first], self.further.readings()):
+            cursor = reading.api.cursor
             self.reading = reading
+            self.doubts = Doubts(
+                self.landing if reading.moves else None, cursor.path if cursor else ""
+            )
             try:
                 self._read_pages(self._flow(from_start=from_start and reading is self.first))
             except (SourceBroken, SourceUnstable) as error:
@@ -328,7 +335,9 @@ class _Pull:
         try:
             reached = drive(flow, self._fetch)
         except LimitReached:
-            return
+            if not self.again:
+                return
+            reached = None
         self.reading.ended = True
         if skipped := self.reading.pager.skipped:
             raise SourceBroken(
@@ -337,8 +346,13 @@ class _Pull:
                 f"{', …' * (len(skipped) > 5)}. All others were read.",  # noqa: PLR2004
                 "Each run requests them again; look in the shop for orders that cannot be opened.",
             )
-        self.reading.finished = True
         self._save_cursor(reached)
+        if self.doubts.moving or (self.doubts.open and not self.reading.moves):
+            raise SourceUnstable(
+                f"{self.source.where} lists orders that changed in every pass over them.",
+                "The pages read so far are kept; the next run reads the same period again.",
+            )
+        self.reading.finished = True
 
     def _fetch(
         self, page_request: PageRequest, landed: Callable[[bytes], None] = lambda _: None
@@ -348,9 +362,10 @@ class _Pull:
         :param landed: called with the body of the page.
         :raises LimitReached: this run has pulled enough.
         """
+        self.again = page_request.again
+        self._save_cursor(page_request.reached)
         if self._limit_reached(page_request):
             raise LimitReached
-        self._save_cursor(page_request.reached)
         reading = self.reading
         request = self.source.request(page_request, reading.request(page_request))
         if page_request.ids_only:
@@ -419,11 +434,12 @@ class _Pull:
         """True if ``max_pages`` or ``max_seconds`` ends this run before *page_request*.
 
         Neither applies inside the overlap. A run that stopped there would save no new cursor, and
-        every later run would stop at the same page.
+        every later run would stop at the same page. What is in doubt is few pages.
         """
         settings = self.source.settings
         pages, seconds = settings.max_pages, settings.max_seconds
-        enough_pages = pages is not None and len(self.result.pages) >= pages
+        full = pages is not None and len(self.result.pages) >= pages
+        enough_pages = full and not page_request.again
         left = self.fetcher.seconds_left
         late = left is not None and left <= 0
         if not enough_pages and not late:
@@ -432,7 +448,7 @@ class _Pull:
         if moves_cursor and self.reading.initial and self.reading.reached == self.reading.initial:
             return False
         reason = f"{pages} pages" if enough_pages else f"{seconds:g} seconds"
-        goes_on = self.source.api.consume_once or moves_cursor
+        goes_on = self.source.api.consume_once or moves_cursor or page_request.again
         again = "starts again at the same page and needs a higher limit"
         level = logging.INFO if goes_on else logging.WARNING
         log.log(level, "source=%s stopped after %s, as set; the next run %s",

@@ -16,10 +16,12 @@ from orderpull.errors import SourceUnexpected, SourceUnstable
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import with_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
+from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
 from orderpull.sources.paging.incremental import Window, window_verify
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.passes import Passes
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ReconcileSpec
 from orderpull.sources.spec.times import step
@@ -79,7 +81,7 @@ def fetching(api: Api, pager: Pager, orders: Mapping[str, MissingOrder]) -> Page
     times = sorted(order.modified_at for order in orders.values() if order.modified_at)
     if cursor is None or not cursor.bounded or len(times) < len(orders):
         return None
-    return _by_time(Window(pager, cursor, times[0], times[-1]), times)
+    return _by_time(Window(pager, cursor, times[0], times[-1], Doubts()), times)
 
 
 def _by_id(pager: Pager, spec: ReconcileSpec, field: str, ids: list[str]) -> PageFlow:
@@ -139,17 +141,20 @@ def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
 
     If an order is deleted from a page already read, later orders move up by one and one of them is
     never seen. A pass is accepted if it has all ids of the pass before, and that pass listed no id
-    on two pages. New orders do no harm.
+    on two pages. New orders do no harm. Otherwise all passes are, once they prove to be complete.
 
     :raises SourceUnstable: orders moved in each pass.
     :raises SourceUnexpected: the list is empty, or has an unreadable id.
     """
     ids = IdExtractor(fetcher.endpoint.api)
     api, spec = ids.api, ids.api.reconcile
-    largest = (spec.size if spec else None) or api.paging.max_size
+    pager = Pager(api.paging, (spec.size if spec else None) or api.paging.max_size,
+                  all_or_none=True)  # fmt: skip
+    passes = Passes(pager, ids=True, most=MAX_PASSES)
+    every: list[FetchedPage] = []
     before: set[str] | None = None
-    for _ in range(MAX_PASSES):
-        flow = Pager(api.paging, largest, all_or_none=True).pages(PageRequest())
+    for _ in passes:
+        flow = pager.pages(PageRequest())
         fetched = fetcher.fetch_list(flow, page, parser=ids.parser, spec=api.request)
         pages = [set(ids.of([each.response.body])) for each in fetched]
         ids_listed = set[str]().union(*pages)
@@ -159,10 +164,15 @@ def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
             )
         if before is not None and before <= ids_listed:
             return fetched
+        every += fetched
+        for each in fetched:
+            passes.add(each.info.fingerprints)
+        if passes.complete:
+            return every
         moved = len(ids_listed) < sum(map(len, pages))
         before = None if moved else ids_listed
     raise SourceUnstable(
-        f"The list of all orders changed between passes, {MAX_PASSES} times in a row.",
+        "The list of all orders changed in every pass over it.",
         "No order is marked as deleted; the next run lists all orders again.",
     )
 

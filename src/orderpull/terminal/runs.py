@@ -133,6 +133,8 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
         console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
         if source.rejects:
             console.print(f"  {source.rejects} rejects are open: `orderpull rejects list`.")
+        for doubt in source.in_doubt:
+            console.print(f"  In doubt are {doubt}: passes over them did not agree.")
     if status.schedule:
         console.print(Text(_schedule(status.schedule, timezone)))
     if not status.runs:

@@ -527,4 +527,5 @@ def drawn(seed: int) -> Scene:
     scene.placed = pick.choice(("", "all", "rest"))
 
     scene.broken = scene.paging != "single" and pick.random() < 0.3
+    scene.switches["sorts_anew"] = pick.random() < 0.3
     return scene

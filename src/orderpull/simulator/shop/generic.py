@@ -48,6 +48,7 @@ class Generic(Platform):
         end: End = "empty",
         total: Total = "none",
         sort: str | None = "modified",
+        sorts_anew: bool = False,
         descending: bool = False,
         lower_inclusive: bool = True,
         upper_inclusive: bool = True,
@@ -73,10 +74,11 @@ class Generic(Platform):
         body_cursor tell `next_cursor`, which goes into the query's or the JSON body's `cursor`, the
         latter with `POST /orders/search`; single gives all there is. `end` is what follows the last
         page. A cursor works for `cursor_calls` further calls. `sort` is one of SORTS; None is a
-        different order at each call. `dates`, `timezone` and `precision` say how times are written
-        and read, `echo_upper` tells `upper`, the time up to which was looked. With `children` the
-        list lacks the lines. With `poisoned` a page with the longest order in it is answered 500.
-        The rest is about signing in (see Desk) and what all platforms share.
+        different order at each call, with `sorts_anew` equal times are in one. `dates`, `timezone`
+        and `precision` say how times are written and read, `echo_upper` tells `upper`, the time up
+        to which was looked. With `children` the list lacks the lines. With `poisoned` a page with
+        the longest order in it is answered 500. The rest is about signing in (see Desk) and what
+        all platforms share.
         """
         self.shape = Shape(
             number=lambda place: f"G-{place:05d}",
@@ -95,6 +97,7 @@ class Generic(Platform):
         self._end = end
         self._total = total
         self._sort = sort
+        self._sorts_anew = sorts_anew and paging in COUNTING
         self._descending = descending
         self._lower_inclusive = lower_inclusive
         self._upper_inclusive = upper_inclusive
@@ -196,6 +199,10 @@ class Generic(Platform):
         )
         if self._sort is None and self._paging in COUNTING:
             self.store.random.shuffle(matching)
+            return matching
+        if self._sorts_anew:
+            self.store.random.shuffle(matching)
+            matching.sort(key=lambda order: self._key(order)[0], reverse=self._descending)
             return matching
         return sorted(matching, key=self._key, reverse=self._descending)
 

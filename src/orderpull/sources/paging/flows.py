@@ -8,6 +8,7 @@ read orders while they change.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import gcd
 from typing import TypeVar
 
 from orderpull.errors import SourceBroken, SourceUnexpected
@@ -43,6 +44,7 @@ class PageRequest:
     upto: datetime | None = None
     seen: set[int] | None = None
     reached: datetime | None = None
+    again: bool = False
     tries: int | None = None
     ids_only: bool = False
 
@@ -127,6 +129,9 @@ MAX_SKIPPED_IN_A_ROW = 3
 MAX_NAMED_IN_A_ROW = 25
 """The same, where ``[ids]`` shows each time that the API works."""
 
+UNLIKELY = 8
+"""Entries that are not repeated one after another by chance."""
+
 
 class Pager:
     """Reads lists of one API, with a page size that shrinks while the API fails.
@@ -151,7 +156,8 @@ class Pager:
     ) -> None:
         self.paging = paging
         self.skipped: dict[str, datetime | None] = {}
-        self._largest = self._current = (size or paging.size) if paging.size_param else None
+        self._usual = (size or paging.size) if paging.size_param else None
+        self._largest = self._current = self._usual
         self._ids = ids
         self._all_or_none = all_or_none
         self._in_a_row = 0
@@ -206,7 +212,8 @@ class Pager:
         :raises SourceUnexpected: the pages form a loop.
         """
         visited: set[str] = set()
-        info = info or (yield from self.fetch_page(at, request))
+        repeated = 0
+        origin = info = info or (yield from self.fetch_page(at, request))
         while not ends(info):
             following = at.after(self.paging, info)
             if following is None:
@@ -219,7 +226,9 @@ class Pager:
             if following.token is not None:
                 visited.add(following.token)
             next_info = yield from self.fetch_page(following, request)
-            if _repeated(self.paging, info, next_info):
+            repeats = next_info.orders > 0 and next_info.fingerprints == info.fingerprints
+            repeated, origin = (repeated + 1, origin) if repeats else (0, next_info)
+            if repeated and _ends_by_repeating(self.paging, origin, repeated):
                 break
             at, info = following, next_info
         return at, info
@@ -250,6 +259,20 @@ class Pager:
         if self._current is not None and self._largest is not None and self._suspects <= 0:
             self._current = min(self._largest, self._current * 2)
             self._failing = self._failing and size != self._largest
+
+    def resize(self, *, usual: bool = False, elsewhere: bool = False) -> None:
+        """Set the page size for the next pass over a list, to the largest that the API allows.
+
+        :param usual: set it back instead.
+        :param elsewhere: cut the list at other places than the pass before.
+        """
+        if self._usual is None or self._current is None:
+            return
+        size = self._usual if usual else max(self._usual, self.paging.max_size or 0)
+        self._current = min(self._current, size) if usual else size
+        if elsewhere and size == self._largest:
+            self._current = next(n for n in range(size * 3 // 4, -1, -1) if gcd(n, size) == 1)
+        self._largest = self._current = max(self._current, 1)
 
     def _size_at(self, position: Position) -> int | None:
         """Page size for *position*.
@@ -325,18 +348,19 @@ def _position_params(paging: PagingSpec, at: Position, size: int | None) -> Para
     return params | {paging.param: number}
 
 
-def _repeated(paging: PagingSpec, before: PageInfo, info: PageInfo) -> bool:
-    """True if the page *info* repeats the page *before*, as some APIs do past the end.
+def _ends_by_repeating(paging: PagingSpec, page: PageInfo, times: int) -> bool:
+    """True if *page*, repeated so many *times*, ends the list, as it does with some APIs.
+
+    Few orders of equal time may be sorted so by chance.
 
     :raises SourceUnexpected: the first page is full and repeated: the API ignores the position.
     """
-    if not info.orders or info.fingerprints != before.fingerprints:
+    size = page.requested_size or 0
+    if paging.kind in _SERVER_DRIVEN or page.orders < size:
+        return True
+    if times * (size or UNLIKELY) < UNLIKELY:
         return False
-    if (
-        paging.kind in _SERVER_DRIVEN
-        or before.is_continuation
-        or before.orders < (before.requested_size or 0)
-    ):
+    if page.is_continuation:
         return True
     raise SourceUnexpected(
         f"The same orders came at two positions: {paging.param} seems to be ignored.",

@@ -9,18 +9,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orderpull.errors import SourceUnexpected, SourceUnstable
+from orderpull.errors import SourceUnexpected
+from orderpull.sources.paging.doubts import Doubt, Doubts
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest, Params, Position
 from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.passes import Passes
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import CursorSpec, PagingSpec
 from orderpull.sources.spec.times import earlier, format_bound, rounded, step
 
 MAX_CLOCK_SKEW = timedelta(days=1)
 """Largest difference between an API's clock and ours; older slices receive no late orders."""
-
-MAX_PASSES = 6
-"""Most passes over a window before the run gives up because orders change too fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,18 @@ class Window:
 
     :param since: lower bound: the cursor, or the source's ``start``.
     :param until: upper bound: the start of the run, or of the next slice.
+    :param doubts: receives periods of which orders may be missing.
     :param reached: modification time up to which all orders have been read before.
+    :param again: an earlier run has read this period; its end is the end of the reading.
     """
 
     pager: Pager
     cursor: CursorSpec
     since: datetime
     until: datetime
+    doubts: Doubts
     reached: datetime | None = None
+    again: bool = False
 
     def params(self, lower: datetime) -> Params:
         """Request fields of the bounds, for orders modified from *lower* on."""
@@ -73,19 +76,38 @@ class Window:
             since = until
         yield replace(self, since=since)
 
+    def period_of(self, doubt: Doubt) -> "Window | None":
+        """The period of *doubt*; None if this window includes it, or the API no longer lists it."""
+        if doubt.since is None or doubt.until is None or doubt.since >= self.since:
+            return None
+        since, days = doubt.since, self.cursor.horizon
+        if days is not None:
+            since = max(since, earlier(self.until, timedelta(days=days)))
+        if since > doubt.until:
+            return None
+        return replace(self, since=since, until=doubt.until, again=True)
+
 
 def format_cursor(cursor: CursorSpec, time: datetime, *, upper: bool = False) -> str:
     """Format *time* as a bound in the API's notation."""
     return format_bound(time, cursor.precision, cursor.format, cursor.timezone, upper=upper)
 
 
-def incremental_flow(api: Api, pager: Pager, since: datetime | None, until: datetime) -> PageFlow:
+def incremental_flow(
+    api: Api,
+    pager: Pager,
+    since: datetime | None,
+    until: datetime,
+    doubts: Doubts | None = None,
+) -> PageFlow:
     """The flow of one run of *api*.
 
     :param since: lower bound: the cursor, or the source's ``start``; None without ``[cursor]``.
         All orders are then read, until two passes agree.
     :param until: upper bound.
+    :param doubts: periods to read again, and those to be read again by the next run.
     """
+    doubts = doubts or Doubts()
     if api.paging.kind == "drain":
         yield from pager.drain()
         return None
@@ -93,18 +115,25 @@ def incremental_flow(api: Api, pager: Pager, since: datetime | None, until: date
         yield from pager.pages(PageRequest())
         return None
     if api.cursor is None or since is None:
-        yield from _read_until_two_agree(pager, PageRequest(seen=set()))
+        noted = tuple(doubts.open)
+        passes = yield from _read_all(pager, PageRequest(seen=set()))
+        if passes:
+            doubts.add(None, None, passes)
+        for doubt in noted:
+            doubts.close(doubt)
         return None
-    return (yield from _read_slices(Window(pager, api.cursor, since, until)))
+    return (yield from _read_slices(Window(pager, api.cursor, since, until, doubts)))
 
 
 def _read_slices(window: Window) -> PageFlow:
     """Read *window* slice by slice.
 
     The first request of a slice carries the end of the slice before it in ``reached``, so that the
-    cursor is saved at once.
+    cursor is saved at once. What was in doubt before is read again at the end, so that it does not
+    keep new orders waiting.
     """
     read = reseek if window.cursor.strategy == "reseek" else window_verify
+    noted = tuple(window.doubts.open)
     reached: datetime | None = None
     for part in window.slices():
         reached = yield from read(replace(part, reached=reached))
@@ -112,6 +141,10 @@ def _read_slices(window: Window) -> PageFlow:
             reached = part.until
         if window.pager.skipped:
             reached = None
+    for doubt in noted:
+        if period := window.period_of(doubt):
+            yield from read(replace(period, reached=reached))
+        window.doubts.close(doubt)
     return reached
 
 
@@ -119,8 +152,6 @@ def reseek(window: Window) -> PageFlow:
     """Start each request at the newest modification time seen, until all orders have been read.
 
     If a response is not sorted, :func:`window_verify` reads the window instead.
-
-    :raises SourceUnstable: orders change too fast.
     """
     try:
         yield from _follow(window)
@@ -130,13 +161,15 @@ def reseek(window: Window) -> PageFlow:
 
 
 def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlow:
-    """Read the window until two passes return the same versions.
+    """Read the window until its passes prove that no order is missing, or note a doubt.
 
     :param already_landed: fingerprints that are landed already.
-    :return: the cursor of the window.
+    :return: the cursor of the window; None if orders changed in every pass.
     """
     seen = set(already_landed)
-    request = PageRequest(window.params(window.since), seen=seen, reached=window.reached)
+    request = PageRequest(
+        window.params(window.since), seen=seen, reached=window.reached, again=window.again
+    )
     newest, bounds = window.since, [window.until]
 
     def note(info: PageInfo) -> None:
@@ -145,39 +178,41 @@ def window_verify(window: Window, already_landed: Iterable[int] = ()) -> PageFlo
         if info.server_upper is not None:
             bounds.append(info.server_upper)
 
-    yield from _read_until_two_agree(window.pager, request, note)
+    passes = yield from _read_all(window.pager, request, note)
+    if passes:
+        window.doubts.add(window.since, window.until, passes)
+        if passes.moving:
+            return None
     return min(bounds) if len(bounds) > 1 else min(newest, window.until)
 
 
-def _read_until_two_agree(
-    pager: Pager, request: PageRequest, note: Callable[[PageInfo], None] = lambda _: None
-) -> Generator[PageRequest, PageInfo, None]:
-    """Read the list of *request* until two passes return the same versions.
-
-    A version on two pages of one pass is a duplicate: orders moved between the pages, or the API
-    sorts equal times differently each time. A pass with duplicates ends the reading only if it is
-    the last one.
+def _read_all(
+    pager: Pager, request: PageRequest, note: Callable[[PageInfo], None] | None = None
+) -> Generator[PageRequest, PageInfo, Passes | None]:
+    """Read the list of *request* until no order can be missing.
 
     :param request: request of the list, with the fingerprints that are landed already.
-    :param note: called with the info of each page.
-    :raises SourceUnstable: no two passes agree within :data:`MAX_PASSES` passes.
+    :param note: called with the info of each page; None: there is no ``[cursor]``.
+    :return: the passes, if they do not prove that no order is missing.
     :raises SourceUnexpected: orders may be missing because the API has only one, full page.
     """
-    passes, seen = _Passes(), request.seen if request.seen is not None else set[int]()
+    passes = Passes(pager, ids=note is None)
+    seen = request.seen if request.seen is not None else set[int]()
 
     def add(info: PageInfo) -> None:
         passes.add(info.fingerprints)
         seen.update(info.fingerprints)
-        note(info)
+        if note:
+            note(info)
         _refuse_full_page(pager.paging, info)
 
-    for number in passes:
+    for _ in passes:
         at, info = yield from pager.pages(request, ends=add)
-        # With one response, no order can have moved between pages.
-        single_page = number == 1 and at == Position() and at.after(pager.paging, info) is None
-        if single_page or passes.agree:
-            return
-    raise passes.disagreed()
+        # Within one response, no order can have moved between pages.
+        one_page = at == Position() and at.after(pager.paging, info) is None
+        if one_page or passes.complete:
+            return None
+    return passes
 
 
 def _refuse_full_page(paging: PagingSpec, info: PageInfo) -> None:
@@ -194,43 +229,6 @@ def _refuse_full_page(paging: PagingSpec, info: PageInfo) -> None:
         )
 
 
-class _Passes:
-    """The numbers of up to :data:`MAX_PASSES` passes, and the versions of the last two.
-
-    :ivar versions: fingerprints of this pass.
-    """
-
-    def __init__(self) -> None:
-        self.versions: set[int] = set()
-        self._before: set[int] | None = None
-        self._saw_duplicates = self._is_last = False
-
-    def __iter__(self) -> Iterator[int]:
-        for number in range(1, MAX_PASSES + 1):
-            self._is_last = number == MAX_PASSES
-            yield number
-            self._before, self.versions = self.versions, set()
-            self._saw_duplicates = False
-
-    def add(self, fingerprints: Iterable[int]) -> None:
-        """Add the fingerprints of a page to this pass."""
-        page = set(fingerprints)
-        self._saw_duplicates = self._saw_duplicates or not self.versions.isdisjoint(page)
-        self.versions |= page
-
-    @property
-    def agree(self) -> bool:
-        """True if this pass equals the one before, without duplicates unless it is the last."""
-        return self.versions == self._before and (self._is_last or not self._saw_duplicates)
-
-    def disagreed(self) -> SourceUnstable:
-        """The error if no two passes agree."""
-        return SourceUnstable(
-            f"The orders changed between passes, {MAX_PASSES} times in a row.",
-            "The pages read so far are kept; the next run reads the same period again.",
-        )
-
-
 def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
     """Move the lower bound to the newest modification time of each page, to the last page.
 
@@ -239,11 +237,18 @@ def _follow(window: Window) -> Generator[PageRequest, PageInfo, None]:
     lower = window.since
     while True:
         sent_lower = window.sent_lower(lower)
-        request = PageRequest(window.params(lower), sorted_from=sent_lower, reached=window.reached)
+        request = PageRequest(
+            window.params(lower),
+            sorted_from=None if window.again else sent_lower,
+            reached=window.reached,
+            again=window.again,
+        )
         # Some APIs filter orders after paging, so that the first pages may be empty.
         at, info = yield from window.pager.pages(request, ends=lambda page: page.orders > 0)
         newest = _newest(info, sent_lower)
         if newest is None or _is_last_page(window.pager.paging, at, info):
+            return
+        if window.again and newest > window.until:
             return
         if window.sent_lower(newest) > sent_lower:
             lower = newest
@@ -272,7 +277,7 @@ def _read_instant(
     instant: datetime,
     sent_lower: datetime,
 ) -> Generator[PageRequest, PageInfo, bool]:
-    """Read the orders of *instant*, which fill a page, until two passes agree.
+    """Read the orders of *instant*, which fill a page, until none can be missing, or note a doubt.
 
     These orders are read by position. An order that changes meanwhile leaves the list, and others
     move up past the position of the next request; so one pass may miss orders. Orders after the
@@ -281,7 +286,6 @@ def _read_instant(
     :param request: request of the first page, with *sent_lower* as lower bound.
     :param first: info of the first page, which is at *at*.
     :return: true if later orders follow.
-    :raises SourceUnstable: no two passes agree.
     :raises SourceUnexpected: the orders do not fit into the only page of this API.
     """
     paging, after = window.pager.paging, window.after(instant)
@@ -296,7 +300,7 @@ def _read_instant(
         )
     seen = set(first.fingerprints)
     request = replace(request, upto=instant, seen=seen)
-    passes = _Passes()
+    passes = Passes(window.pager)
 
     def add(info: PageInfo) -> bool:
         newest = _newest(info, sent_lower)
@@ -306,14 +310,18 @@ def _read_instant(
         return newest is not None and newest >= after
 
     begun: PageInfo | None = first
+    more = False
     for _ in passes:
-        _, last = yield from window.pager.pages(request, at, info=begun, ends=add)
+        end, last = yield from window.pager.pages(request, at, info=begun, ends=add)
         more = last.newest is not None and last.newest >= after
-        complete = short and not more and passes.versions == set(first.fingerprints)
-        if passes.agree or complete:
+        # Within one response, no order can have moved between pages.
+        one_page = end == at and (more or end.after(paging, last) is None)
+        short_page = short and not more and passes.versions == len(set(first.fingerprints))
+        if one_page or short_page or passes.complete:
             return more
         at, begun = Position(), None
-    raise passes.disagreed()
+    window.doubts.add(instant, after, passes)
+    return more
 
 
 class _NotSortedError(Exception):
