@@ -14,7 +14,8 @@ from orderpull.simulator.shop.base import Common, Kind, Platform
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import iso, read
 from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
-from tests.platforms.vendure_options import listed, state
+from tests.platforms.suborders import with_suborders
+from tests.platforms.vendure_options import listed, order_type, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +55,18 @@ class Vendure(Platform):
 
     name = "vendure"
 
-    def __init__(self, *, expires_after: int | None = None, **common: Unpack[Common]) -> None:
-        """Describe the server: a token ends after so many calls with it."""
+    def __init__(
+        self,
+        *,
+        expires_after: int | None = None,
+        sellers: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        """Describe the server: a token ends after so many calls with it.
+
+        With `sellers` orders of several lines are split: their sellers' orders are in the list too.
+        """
+        self._sellers = sellers
         seed = common.get("seed", 1)
         self.shape = Shape(
             number=lambda n: "".join(random.Random(f"{seed}/{n}/code").choices(LETTERS, k=16)),
@@ -123,7 +134,9 @@ class Vendure(Platform):
         def orders(_: object, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
             nonlocal lists
             require_token()
-            found, page = listed(self.store.orders.values(), options or {}, MOST)
+            every = self.store.orders.values()
+            shown = with_suborders(every) if self._sellers else every
+            found, page = listed(shown, options or {}, MOST)
             given.extend(page)
             lists = True
             return {"items": [rendered(order) for order in page], "totalItems": len(found)}
@@ -153,7 +166,7 @@ def rendered(order: StoreOrder) -> dict[str, Any]:
         "id": str(order.key),
         "code": order.number,
         "state": state(order),
-        "type": "Regular",
+        "type": order_type(order),
         "active": order.state == "cart",
         "orderPlacedAt": placed,
         "createdAt": iso(order.created, "ms"),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
+from tests.platforms.suborders import purchase_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -26,6 +28,13 @@ def state(order: StoreOrder) -> str:
             return "Delivered" if order.closed else paid
 
 
+def order_type(order: StoreOrder) -> str:
+    """Return the type as Vendure names it."""
+    if purchase_of(order):
+        return "Seller"
+    return "Aggregate" if "split" in order.marks else "Regular"
+
+
 FIELDS: dict[str, Callable[[StoreOrder], Any]] = {
     "id": lambda order: order.key,
     "code": lambda order: order.number,
@@ -38,7 +47,7 @@ FILTERED: dict[str, Callable[[StoreOrder], Any]] = {
     **FIELDS,
     "id": lambda order: str(order.key),
     "active": lambda order: order.state == "cart",
-    "type": lambda _: "Regular",
+    "type": order_type,
     "state": state,
 }
 TESTS: dict[str, Callable[[Any, Any], bool]] = {

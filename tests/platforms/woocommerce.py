@@ -21,6 +21,7 @@ from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
 from tests.platforms.names import split_name
+from tests.platforms.suborders import purchase_of, with_suborders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +81,7 @@ class WooCommerce(Platform):
         plugin_numbers: bool = False,
         drafts: bool = False,
         notice: bool = False,
+        vendors: bool = False,
         **common: Unpack[Common],
     ) -> None:
         """Describe the site. ValueError for a switch whose value does not fit.
@@ -87,8 +89,10 @@ class WooCommerce(Platform):
         `timezone` is the site's. An `old` site refuses `orderby=modified`. A host that
         `strips_authorization` leaves the query as the only way to sign in. With `plugin_numbers`
         numbers are not the ids, with `drafts` checkouts that were begun are in the list, with
-        `notice` PHP says something before the JSON.
+        `notice` PHP says something before the JSON, with `vendors` a marketplace plugin adds an
+        order for each vendor.
         """
+        self._vendors = vendors
         self.shape = Shape(
             number=lambda n: f"WC-2026-{n:04d}" if plugin_numbers else str(FIRST_ID + n - 1),
             first_key=FIRST_ID,
@@ -160,6 +164,8 @@ class WooCommerce(Platform):
         for status in wanted:
             _one_of({"status": status}, "status", "any", STATUSES)
         found = list(self.store.orders.values())
+        if self._vendors:
+            found = list(with_suborders(found))
         if "trash" in wanted:
             found += self.store.deleted.values()
         if "any" not in wanted:
@@ -243,7 +249,7 @@ class WooCommerce(Platform):
         refund = {"id": order.key + 90_000, "reason": "", "total": f"-{money(order.refunded)}"}
         return {
             "id": order.key,
-            "parent_id": 0,
+            "parent_id": purchase_of(order),
             "status": self._status(order),
             "currency": order.currency,
             "version": "10.3.4",
