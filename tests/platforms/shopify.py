@@ -89,6 +89,7 @@ class Shopify(Platform):
             identify=lambda key: gid("Order", key),
             first_key=FIRST_ID,
             aside=("test",),
+            quantity="current",
         )
         super().__init__(**common)
         self._serves = serves

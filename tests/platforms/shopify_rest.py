@@ -74,7 +74,12 @@ class ShopifyRest(Platform):
 
         The rest is as in Shopify.
         """
-        self.shape = Shape(number=lambda n: f"#{1000 + n}", first_key=FIRST_ID, aside=("test",))
+        self.shape = Shape(
+            number=lambda n: f"#{1000 + n}",
+            first_key=FIRST_ID,
+            aside=("test",),
+            quantity="current",
+        )
         super().__init__(**common)
         self._serves = serves
         self._zone = zone(timezone)

@@ -23,7 +23,6 @@ from orderpull.conform.values import (
     placed,
     places,
     put,
-    text,
     truths,
     value_of,
 )
@@ -145,7 +144,7 @@ class Renderer:
             line = at(element, mapping.lines.inner)
             if holds(mapping.line_where, line):
                 sku = sku_key(value_of(mapping.sku, line))
-                quantity = Decimal(text(at(line, mapping.quantity.steps)) or 0)
+                quantity = Decimal(value_of(mapping.quantity, line) or 0)
                 pieces = (quantity / self._unit).to_integral_value(ROUND_HALF_UP)
                 items[sku] = items.get(sku, 0) + int(pieces)
         return items

@@ -132,14 +132,14 @@ class OrderChecks:
 
 
 def line_checks(
-    walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps, pieces: tuple[str, str]
+    walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps, amount: tuple[str, str, str]
 ) -> Iterator[Check]:
     """The checks of a line, most informative first.
 
     :param lines: JSON path of the lines.
     :param skus: path, within the line, to each value of the SKU.
-    :param counts: path to the quantity.
-    :param pieces: SQL of the parsed quantity, and the kind of a valid one.
+    :param counts: path to the quantity, for messages.
+    :param amount: SQL of its JSON text and of the parsed quantity, and the kind of a valid one.
     """
     line_path = f"{literal(lines + '[')} || number || ']'"
 
@@ -154,13 +154,13 @@ def line_checks(
         value = walk.value(steps)
         message = f"'the SKU is ' || json_kind({value}) || ', not a text'"
         yield Check(f"unlike_text({value})", "sku_invalid", message, path(steps))
-    quantity = walk.value(counts)
+    quantity, pieces, kind = amount
     blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
     missing, message = f"{quantity} IS NULL OR ({blank})", "'a line has no quantity'"
     yield Check(missing, "quantity_missing", message, path(counts))
     yield Check(
-        f"coalesce({pieces[0]} > {MAX_QUANTITY}, true)",
+        f"coalesce({pieces} > {MAX_QUANTITY}, true)",
         "quantity_invalid",
-        f"'the quantity is ' || shown({quantity}) || ', not {pieces[1]}'",
+        f"'the quantity is ' || shown({quantity}) || ', not {kind}'",
         path(counts),
     )

@@ -108,7 +108,7 @@ class NormalizeSql:
         """Keys whose numbers count by value, so that their text does not matter."""
         by_text = {path.steps[-1] for e in self.mapping.of_order() for path in paths(e)}
         by_text |= {path.steps[-1] for path in paths(self.mapping.sku)}
-        return {str(self.mapping.quantity.steps[-1])} - by_text
+        return {str(path.steps[-1]) for path in paths(self.mapping.quantity)} - by_text
 
     def pages(self) -> str:
         """SQL of the relation ``doc(page, position, doc)``; $1 is the list of pages' files.
@@ -170,14 +170,15 @@ class NormalizeSql:
         """SQL of ``line``: one row per line of the orders without an error in table *orders*."""
         inner: Steps = self.mapping.lines.inner
         skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
-        counts = (*inner, *self.mapping.quantity.steps)
+        counts = [(*inner, *path.steps) for path in paths(self.mapping.quantity)]
         where = self.mapping.line_where
         filters = [(*inner, *path.steps) for path in paths(where)] if where else []
-        walk = Walk("line", "l", [*skus, *filters], [counts])
-        sku, quantity = text_of(self.mapping.sku, walk, inner), walk.value(counts)
+        walk = Walk("line", "l", [*skus, *filters], counts)
+        sku = text_of(self.mapping.sku, walk, inner)
+        quantity = f"coalesce({', '.join(walk.value(steps) for steps in counts)})"
         call, kind = _quantity(self.mapping.quantity_unit)
         pieces = call.format(quantity)
-        checks = line_checks(walk, self.lines_path, skus, counts, (pieces, kind))
+        checks = line_checks(walk, self.lines_path, skus, counts[0], (quantity, pieces, kind))
         inexact = " OR ".join(f"inexact({walk.value(steps)})" for steps in skus)
         unnested = f"""
             SELECT page, position, unnest(range(len(texts))) AS number, unnest(texts) AS line

@@ -99,6 +99,13 @@ def is_condition(expression: Expression) -> bool:
     return isinstance(expression, Call) and expression.function in CONDITIONS
 
 
+def is_first_of(expression: Expression) -> bool:
+    """True if *expression* is a path, or the first of several paths that leads to a value."""
+    if isinstance(expression, Call):
+        return expression.function == "coalesce" and all(map(is_first_of, expression.arguments))
+    return isinstance(expression, Path)
+
+
 def _tokens(text: str) -> list[str]:
     tokens, at = [], 0
     while text[at:].strip():

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from orderpull.sources.spec.expression import (
     Expression,
-    Path,
     Step,
     is_condition,
+    is_first_of,
     parse,
     parse_path,
     paths,
@@ -41,7 +41,7 @@ class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     :param path: list path like ``[records]`` ``path``, relative to the order.
     :param sku: expression, relative to the line.
-    :param quantity: path, relative to the line.
+    :param quantity: path, relative to the line, or ``coalesce()`` of paths.
     :param quantity_unit: unit of decimal quantities; each is stored as the nearest number of
         units, a half rounded up. Without it only whole numbers are valid.
     :param where: condition, relative to the line: true for lines with a sold item.
@@ -164,7 +164,7 @@ class Mapping:
     address: dict[str, Expression]
     lines: ListPath
     sku: Expression
-    quantity: Path
+    quantity: Expression
     quantity_unit: str | None = None
     where: Expression | None = None
     line_where: Expression | None = None
@@ -185,8 +185,8 @@ def mapping_of(order: OrderSpec) -> Mapping:
     except ValueError as error:
         raise InvalidExpression("order.timezone", str(error)) from None
     quantity = _value("lines.quantity", lines.quantity)
-    if not isinstance(quantity, Path):
-        raise InvalidExpression("order.lines.quantity", "expected a path")
+    if not is_first_of(quantity):
+        raise InvalidExpression("order.lines.quantity", "expected a path, or coalesce() of paths")
     try:
         line_path = ListPath.parse(lines.path)
     except ValueError as error:
@@ -247,7 +247,7 @@ def _refuse_contradictions(mapping: Mapping) -> None:
     """
     lines = mapping.lines
     order_paths = [path for each in mapping.of_order() for path in paths(each)]
-    line_paths = [*paths(mapping.sku), mapping.quantity]
+    line_paths = [*paths(mapping.sku), *paths(mapping.quantity)]
     if mapping.line_where:
         line_paths += paths(mapping.line_where)
     order_leaves = [*((path.steps, "a text") for path in order_paths), (lines.steps, "a list")]

@@ -1,0 +1,59 @@
+"""What was sold and not undone: one rule for the pieces and the orders that count."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import parse_api
+from tests.destinations.merge.history import TEA
+from tests.normalize.helpers import Workbench, named_api
+
+
+def staged(folder: Path, api: Api, order: dict[str, Any], wrap: Any) -> dict[str, Any]:
+    """The row that is staged of *order*; *wrap* makes its page."""
+    bench = Workbench(folder, api)
+    try:
+        shaped = bench.normalize(json.dumps(wrap(order)).encode())
+    finally:
+        bench.close()
+    assert shaped.rejects == []
+    return shaped.orders[0]
+
+
+def test_the_quantity_is_the_first_that_is_there(tmp_path: Path) -> None:
+    """Pages that were landed before the API file asked for the former are read all the same."""
+    api = parse_api(TEA.replace('quantity = "n"', 'quantity = "coalesce(left, n)"'), "tea.toml")
+    lines = [
+        {"sku": "BOTH", "n": 3, "left": 1},
+        {"sku": "GONE", "n": 3, "left": 0},
+        {"sku": "OLD", "n": 3},
+        {"sku": "NULL", "n": 3, "left": None},
+    ]
+    order = staged(tmp_path, api, {"id": "1", "no": "A", "lines": lines}, lambda o: {"orders": [o]})
+    assert {item["sku"]: item["quantity"] for item in order["items"]} == {
+        "BOTH": 1, "GONE": 0, "OLD": 3, "NULL": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "wrap"),
+    [
+        ("woocommerce", "status", lambda o: [{**o, "line_items": []}]),
+        ("shopify-rest", "financial_status", lambda o: {"orders": [{**o, "line_items": []}]}),
+        (
+            "shopify",
+            "displayFinancialStatus",
+            lambda o: {"data": {"orders": {"edges": [{"node": {**o, "legacyResourceId": "1"}}]}}},
+        ),
+    ],
+    ids=["woocommerce", "shopify-rest", "shopify"],
+)
+def test_a_wholly_refunded_order_is_not_counted(
+    tmp_path: Path, name: str, status: str, wrap: Any
+) -> None:
+    for word, counted in (("refunded", False), ("PARTIALLY_REFUNDED", True)):
+        order = {"id": 1, "number": "1", "name": "#1", status: word}
+        assert staged(tmp_path / word, named_api(name), order, wrap)["counted"] is counted
