@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from orderpull.sources.spec.expression import Step, parse_path
 
 Keys = tuple[str, ...]
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -50,7 +52,7 @@ def without_lone_surrogates(body: bytes) -> bytes:
 
     JSON allows such an escape (RFC 8259, section 8.2), but no text of a warehouse can hold it.
     """
-    if rb"\ud" not in body and rb"\uD" not in body:
+    if b"\\" not in body or not _HALF.search(body):
         return body
     return _SURROGATE.sub(lambda match: match[1] or rb"\ufffd", body)
 
@@ -143,10 +145,16 @@ def _tree(leaves: dict[Keys, Any]) -> type[Struct]:
     return msgspec.defstruct("Tree", fields, rename=names)
 
 
+@cache
+def _field_names(tree: type[Struct]) -> dict[str, str]:
+    """The attribute of each JSON key of *tree*."""
+    return dict(zip(tree.__struct_encode_fields__, tree.__struct_fields__, strict=True))
+
+
 def _at(value: object, steps: Keys) -> Any:  # noqa: ANN401 - JSON
     for step in steps:
         if not isinstance(value, Struct):
             return UNSET
-        names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+        names = _field_names(type(value))
         value = getattr(value, names[step]) if step in names else None
     return value

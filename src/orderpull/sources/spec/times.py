@@ -20,9 +20,12 @@ _LARGEST_SHIFT = timedelta(hours=3)
 def _iso(value: str) -> datetime:
     """The time of ISO 8601 that *value* is; ``2026-05-01 10:00:00 UTC`` is one too."""
     text = value.strip()
-    if text[-3:].upper() in {"UTC", "GMT"}:
-        text = text[:-3].rstrip() + "Z"
-    return datetime.fromisoformat(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        if text[-3:].upper() not in {"UTC", "GMT"}:
+            raise
+        return datetime.fromisoformat(text[:-3].rstrip() + "Z")
 
 
 _PARSERS: dict[str, Callable[[Any], datetime]] = {
