@@ -35,7 +35,7 @@ from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api
 from orderpull.sources.spec.times import parse_time
 
-MOST_CALLS = 4000
+MOST_CALLS = 12000
 """Calls after which a scene is taken to go on for ever."""
 
 _API = """
