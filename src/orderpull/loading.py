@@ -314,13 +314,14 @@ class PageLoader:
         If the landing lacks the order's page, the text is empty.
         """
         for page, group in groupby(sorted(plan.lost_number), key=lambda row: row[0]):
-            orders = {order_id: number for _, order_id, number in group}
+            lost = list(group)
+            orders = {order_id: number for _, order_id, number, _ in lost}
             positions: dict[str, int] = {}
             raw: dict[int, str] = {}
             if self.landing.has(page):
                 staged = self._staged(self.landing.meta(page))
-                positions = self._positions(staged, set(orders))
-                raw = self.normalizer.texts.at(staged, positions.values())
+                positions = self._positions(staged, {row[3] for row in lost})
+                raw = self.normalizer.texts.at(staged, [positions.get(o, 0) for o in orders])
             for order_id, number in orders.items():
                 position = positions.get(order_id, 0)
                 self.loader.stage.execute(
@@ -330,14 +331,19 @@ class PageLoader:
                     [page, position, number, order_id, raw.get(position, "")],
                 )
 
-    def _positions(self, page: StagedPage, order_ids: set[str]) -> dict[str, int]:
-        """Position by order id in a page that is not part of the batch."""
+    def _positions(self, page: StagedPage, hashes: set[str]) -> dict[str, int]:
+        """Position by order id in a page that is not part of the batch.
+
+        :param hashes: content hashes of the wanted versions; without one the newest is taken.
+        """
         with duckdb.connect() as scratch:
             scratch.execute("SET TimeZone = 'UTC'")
             Normalizer(scratch, self.source.api, self.source.settings.ordernumber).normalize([page])
             rows = scratch.execute(
-                """SELECT order_id, max_by(position, {'m': coalesce(modified_at, '-infinity'),
+                """SELECT order_id, max_by(position, {'wanted': list_contains($1, content_hash),
+                                                      'm': coalesce(modified_at, '-infinity'),
                                                       'p': position})
-                   FROM staged_order GROUP BY order_id"""
+                   FROM staged_order GROUP BY order_id""",
+                [list(hashes)],
             ).fetchall()
-        return {order_id: position for order_id, position in rows if order_id in order_ids}
+        return dict(rows)

@@ -140,12 +140,13 @@ class MergePlan:
     """The decisions about a batch in numbers; its rows are temporary tables of the stage.
 
     :param counts: orders by outcome. :param per_page: the same for each page of the batch.
-    :param lost_number: stored orders that lose their number: page, order_id, ordernumber.
+    :param lost_number: stored orders that lose their number: page, order_id, ordernumber,
+        content_hash.
     """
 
     counts: Counts
     per_page: dict[int, Counts]
-    lost_number: list[tuple[int, str, str]]
+    lost_number: list[tuple[int, str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)

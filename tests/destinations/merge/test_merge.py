@@ -244,6 +244,15 @@ def test_the_version_that_stood_is_the_one_that_waits(shop: Any) -> None:
     assert store.orders()["2"] == ("A", 7, 1)
 
 
+def test_the_stored_version_waits_not_one_that_was_no_order(shop: Any) -> None:
+    """Trash that came before the order is no version of it, however new it is."""
+    store = shop()
+    trash = Served("7", "A", 2, placed=1, changed=3, trash=True)
+    store.take([trash, replace(trash, changed=2, trash=False)])
+    store.take([Served("10", "A", placed=0)])
+    assert store.rejects() == {"7": ("A", "number_reused", 1, 1)}
+
+
 def test_the_setting_tells_orders_with_one_number_apart(shop: Any) -> None:
     """With ordernumber = "{number}~{id}" no number is used twice; a replay mends what was loaded."""
     store = shop()

@@ -171,7 +171,8 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
            WHERE (page, position) IN (SELECT (page, position) FROM current_version
                                       WHERE NOT owns_number AND NOT stored)""")
     run("""CREATE OR REPLACE TEMP TABLE lost_number AS
-           SELECT page, order_id, ordernumber FROM current_version
+           SELECT v.page, order_id, v.ordernumber, content_hash
+           FROM current_version AS v JOIN stored_order USING (order_id)
            WHERE NOT owns_number AND stored AND NOT is_deleted""")
     run("""CREATE OR REPLACE TEMP TABLE to_delete AS
            SELECT DISTINCT ordernumber FROM stored_order WHERE order_id IN (
@@ -235,7 +236,7 @@ def _count_outcomes(stage: duckdb.DuckDBPyConnection, batch: Batch) -> MergePlan
     total = Counts()
     for counts in per_page.values():
         total.add(counts)
-    lost_number = stage.execute("SELECT page, order_id, ordernumber FROM lost_number").fetchall()
+    lost_number = stage.execute("FROM lost_number").fetchall()
     return MergePlan(total, per_page, lost_number)
 
 
