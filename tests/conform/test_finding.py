@@ -102,7 +102,7 @@ def test_an_engine_that_does_not_wait(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_engine_that_asks_no_smaller_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pager, "shrink", lambda _: False)
+    monkeypatch.setattr(Pager, "_shrink", lambda _: False)
     assert outcome("5xx", tmp_path).state == "failed"
 
 
