@@ -399,8 +399,9 @@ class _Pull:
             message = f"{self.source.where} fails for an order, and for its id."
             raise SourceBroken(message, "Run again later.") from error
         info.next = self.source.without_ids(info.next)
-        log.warning("source=%s the API fails for order %s: it is skipped",
-                    self.source.name, info.identity)  # fmt: skip
+        if info.identity not in self.reading.pager.skipped:
+            log.warning("source=%s the API fails for order %s: it is skipped",
+                        self.source.name, info.identity)  # fmt: skip
         return info
 
     def _update_eta(self, info: PageInfo) -> None:
