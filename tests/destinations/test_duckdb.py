@@ -49,6 +49,35 @@ def test_the_file_can_be_opened_by_older_tools(tmp_path: Path) -> None:
     assert str(row[0]).startswith("v1.4")
 
 
+@pytest.mark.parametrize("fails", [True, False], ids=["error", "mixture"])
+def test_a_snapshot_replaced_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """The reader opens the new snapshot: DuckDB may have read the header of the old one."""
+    with Simulator(SkubanaAssessment(orders=5)) as simulator:
+        assert run(shop_settings(tmp_path, simulator.url)).ok
+    snapshot = tmp_path / "orders.snapshot.duckdb"
+    opened: list[duckdb.DuckDBPyConnection] = []
+    connect = duckdb.connect
+
+    def replaced_meanwhile(file: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if not opened:
+            copy = tmp_path / "copy"
+            copy.write_bytes(snapshot.read_bytes())
+            copy.replace(snapshot)
+        opened.append(connect(file, read_only=read_only))
+        if fails and len(opened) == 1:
+            raise duckdb.IOException("Could not read enough bytes from file")
+        return opened[-1]
+
+    monkeypatch.setattr("orderpull.destinations.duckdb.duckdb.connect", replaced_meanwhile)
+    with open_destination(DestinationSettings(), tmp_path).reader() as reader:
+        assert isinstance(reader, DuckdbReader)
+        assert reader.connection is opened[1]
+        counted = reader.connection.execute("SELECT count(*) FROM order_header").fetchone()
+    assert counted == (5,)
+
+
 def test_a_database_of_other_things_is_shared(tmp_path: Path) -> None:
     """A DuckDB file with tables by other names gets ours beside them."""
     with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:

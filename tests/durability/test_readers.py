@@ -13,10 +13,14 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.holder import HOLDER
 
 READER = """
-import duckdb, pathlib, time
+import pathlib, time
+from orderpull.destinations import open_destination
+from orderpull.settings import DestinationSettings
+snapshot = open_destination(DestinationSettings(), pathlib.Path())
 seen, reads = 0, 0
 while not pathlib.Path("stop").exists():
-    with duckdb.connect("orders.snapshot.duckdb", read_only=True) as connection:
+    with snapshot.reader() as reader:
+        connection = reader.connection
         now = connection.execute("SELECT orders FROM average_items_per_order").fetchone()[0]
         held = connection.execute("SELECT count(*) FROM order_header").fetchone()[0]
     assert held >= seen, f"{held} orders after {seen}"

@@ -127,10 +127,7 @@ class DuckdbDestination(Destination):
                 f"There is nothing to read yet: {self.snapshot.path} does not exist.",
                 "Run `orderpull run` first.",
             )
-        try:
-            connection = duckdb.connect(str(self.snapshot.path), read_only=True)
-        except duckdb.Error as error:
-            raise DestinationError(f"{self.snapshot.path} cannot be read: {error}.") from None
+        connection = self._open_snapshot()
         try:
             connection.execute(f"SET memory_limit = '{READING_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
@@ -139,6 +136,25 @@ class DuckdbDestination(Destination):
             yield DuckdbReader(connection, self.snapshot.path)
         finally:
             connection.close()
+
+    def _open_snapshot(self) -> duckdb.DuckDBPyConnection:
+        """Open the snapshot; open it again if a new one took its place meanwhile.
+
+        DuckDB 2.0 opens the path three times (seen with strace). A header of the old file, with
+        the blocks of the new one, is an error or a wrong answer.
+        """
+        while True:
+            before = self.version()
+            try:
+                connection = duckdb.connect(str(self.snapshot.path), read_only=True)
+            except duckdb.Error as error:
+                if self.version() == before:
+                    text = f"{self.snapshot.path} cannot be read: {error}."
+                    raise DestinationError(text) from None
+            else:
+                if self.version() == before:
+                    return connection
+                connection.close()
 
     def version(self) -> Hashable:
         """The identity of the snapshot's file; each new snapshot is another file."""

@@ -117,6 +117,8 @@ class History:
             settings["token"] = "t"
         if self.api.cursor:
             settings["start"] = "2026-01-01"
+        # A history may spoil half of its orders.
+        settings.setdefault("reject_limit", 1.0)
         self.settings = SourceSettings(api="tea.toml", base_url="http://shop.test", **settings)
         self.landing: LocalSourceLanding = new_landing(folder, name)
         self.loader = loader
