@@ -129,7 +129,7 @@ def test_a_wait_longer_than_the_run_may_ends_the_source(
 ) -> None:
     """Nothing is waited: an error that says how long, exit 1, and the next run goes on."""
     refused = answer(b"{}", f"Retry-After: {header}", status="429 Too Many Requests")
-    with Wire([refused, answer(enveloped(ORDERS[:20], 20))]) as wire:
+    with Wire([refused, answer(enveloped(ORDERS[:19], 19))]) as wire:
         shop = SourceShop.at(tmp_path, wire.url, more, api="ordinary.toml")
         stop = Waits()
         pulled = shop.pull(stop=stop)
