@@ -263,10 +263,12 @@ class Pager:
     def resize(self, *, usual: bool = False, elsewhere: bool = False) -> None:
         """Set the page size for the next pass over a list, to the largest that the API allows.
 
+        While the API fails, pages keep the size that it bears.
+
         :param usual: set it back instead.
         :param elsewhere: cut the list at other places than the pass before.
         """
-        if self._usual is None or self._current is None:
+        if self._usual is None or self._current is None or self._failing:
             return
         size = self._usual if usual else max(self._usual, self.paging.max_size or 0)
         self._current = min(self._current, size) if usual else size
