@@ -128,7 +128,8 @@ def test_a_next_page_that_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "chained.toml").write_text(CHAINED, encoding="utf-8")
     pages: list[dict[str, Any]] = [{"orders": [{"number": number}]} for number in "AB"]
     pages[0]["next"] = f"/orders?api_key={TOKEN}&page=2"
-    with wire.Wire([wire.answer(json.dumps(page).encode()) for page in pages]) as server:
+    answers = [wire.answer(json.dumps(page).encode()) for page in pages * 2]  # two passes
+    with wire.Wire(answers) as server:
         shop = SourceShop.at(tmp_path, server.url, f'token = "{TOKEN}"', api="chained.toml")
         assert shop.pull().error is None
         second = server.requests[1]
