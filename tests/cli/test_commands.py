@@ -66,7 +66,7 @@ def test_run_json_is_one_object(shop: Simulator, here: Path) -> None:
     source = told["sources"]["shop"]
     assert list(source) == [
         "pages", "fetched", "inserted", "updated", "unchanged", "stale", "rejected", "waiting",
-        "possible_loss", "cursor", "error",
+        "possible_loss", "cursor", "error", "notes",
     ]  # fmt: skip
     assert told["ok"] is True
     assert source["fetched"] == 60 == source["inserted"] + source["rejected"]

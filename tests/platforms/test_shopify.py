@@ -85,7 +85,7 @@ def counted(order: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, Any
         "postalcode": blank(ship.get("zip")),
         "stateprovince": blank(ship.get("provinceCode")),
         "city": blank(ship.get("city")),
-        "items": items([(line["sku"], line["quantity"]) for line in lines]),
+        "items": items([(line["sku"], line["currentQuantity"]) for line in lines]),
         "items_current": items([(line["sku"], line["currentQuantity"]) for line in lines]),
         "items_ordered": items([(line["sku"], line["quantity"]) for line in lines]),
     }

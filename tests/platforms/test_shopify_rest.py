@@ -61,7 +61,7 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
             "postalcode": blank(ship.get("zip")),
             "stateprovince": blank(ship.get("province_code")),
             "city": blank(ship.get("city")),
-            "items": items([(line["sku"], line["quantity"]) for line in lines]),
+            "items": items([(line["sku"], line["current_quantity"]) for line in lines]),
             "items_ordered": items([(line["sku"], line["quantity"]) for line in lines]),
             "items_current": items([(line["sku"], line["current_quantity"]) for line in lines]),
         }

@@ -236,8 +236,10 @@ class _Pull:
 
         :raises SourceUnexpected: the API does not return some of them.
         """
-        missing = MissingOrders.read(self.landing)
         api, self.reading = self.source.api, self.first
+        if api.reconcile is None:
+            return
+        missing = MissingOrders.read(self.landing)
         flow = fetching(api, self.first.pager, missing.orders) if missing.orders else None
         if flow is None:
             return
@@ -315,9 +317,8 @@ class _Pull:
         for reading in chain([self.first], self.further.readings()):
             cursor = reading.api.cursor
             self.reading = reading
-            self.doubts = Doubts(
-                self.landing if reading.moves else None, cursor.path if cursor else ""
-            )
+            in_passes = reading.moves and not self.source.api.consume_once
+            self.doubts = Doubts(self.landing if in_passes else None, cursor.path if cursor else "")
             try:
                 self._read_pages(self._flow(from_start=from_start and reading is self.first))
             except (SourceBroken, SourceUnstable) as error:
