@@ -120,7 +120,8 @@ class PageParser:
             null_is_empty=block.records.null == "empty",
         )
         self._cursor = None if children else api.cursor
-        self._identity = [] if children else _identity(api)
+        # Orders of a consume-once API come once: there are no passes to compare.
+        self._identity = [] if children or api.consume_once else _identity(api)
         self._children = [] if children else flat_children(api)
         self._order_extractor = JsonExtractor(None, self._order_paths(), records.inner)
         self._error_extractor = JsonExtractor(None, self._error_paths())
