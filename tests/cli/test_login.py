@@ -129,6 +129,17 @@ def test_who_agrees_lets_the_next_run_in(tmp_path: Path, account: Simulator) -> 
         assert not [form for form in shapes(secret) if form in written + told.encode()]
 
 
+def test_a_redirect_that_comes_before_the_wait_is_used(tmp_path: Path, account: Simulator) -> None:
+    """A browser may be quicker than the program, which waits only after it showed the URL."""
+    shop = shop_of(tmp_path, account)
+    with CallbackServer(RedirectUri.of(None, 0)) as server:
+        begun_here = Login(shop.settings, "shop", server.redirect_uri)
+        server.expect(begun_here)
+        assert visited(agreed(begun_here.url))[0] == 200
+        server.wait(0.01)
+    assert shop.pull().error is None
+
+
 def test_a_browser(tmp_path: Path, account: Simulator, browser: "Browser") -> None:
     """Chromium follows the redirect to the page of this machine, and says how it went."""
     shop_of(tmp_path, account)
@@ -162,10 +173,10 @@ def test_a_registered_address_of_this_machine_is_waited_at(
     with CallbackServer(RedirectUri.of(f"http://localhost:{port}/signed/in", 0)) as server:
         begun_here = Login(login.settings, "shop", server.redirect_uri)
         assert begun_here.redirect_uri == f"http://localhost:{port}/signed/in"
-        server._login = begun_here
+        server.expect(begun_here)
         assert visited(f"http://127.0.0.1:{port}/favicon.ico")[0] == 404
         assert visited(agreed(begun_here.url).replace("localhost", "127.0.0.1"))[0] == 200
-        server.wait(begun_here, 20)
+        server.wait(20)
     assert login.pull().error is None
 
 

@@ -222,6 +222,20 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
     assert second.body == BODY
 
 
+@pytest.mark.parametrize(
+    ("keep_alive", "statuses", "requests"), [(True, [200, 200], 3), (False, [200, 0], 2)]
+)
+def test_only_a_kept_connection_that_gives_no_answer_is_replaced(
+    keep_alive: bool, statuses: list[int], requests: int
+) -> None:
+    """The server closes while the next request is on its way: sent again, but never by itself."""
+    with Wire([answer(BODY), hang_up, answer(BODY)]) as wire:
+        client = Client(wire.url, 5, keep_alive=keep_alive)
+        got = [client.send(GET, ResponseSink()).status for _ in range(2)]
+        client.close()
+    assert (got, len(wire.requests)) == (statuses, requests)
+
+
 def test_a_connection_that_the_server_gives_up_has_its_deadline_too() -> None:
     """After ``Connection: close`` the next request gets a new connection, and its deadline."""
     closing = answer(BODY, "Connection: close")

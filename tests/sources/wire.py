@@ -22,6 +22,7 @@ def hang_up(connection: socket.socket) -> None:
     """End the connection in order."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+    connection.close()  # a request that is on its way already is not served either
 
 
 def silence(connection: socket.socket) -> None:

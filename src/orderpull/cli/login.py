@@ -58,10 +58,11 @@ def login(
             Login(settings, source, uri)  # checks the settings before a port is taken
             with CallbackServer(uri) as server:
                 begun = Login(settings, source, server.redirect_uri)
+                server.expect(begun)
                 click.echo(f"Open this page, and allow the access:\n\n  {begun.url}\n")
                 if browser and _has_desktop():
                     click.launch(begun.url)
-                server.wait(begun, timeout)
+                server.wait(timeout)
     except (KeyboardInterrupt, click.Abort):
         click.echo(err=True)
         sys.exit(130)

@@ -167,19 +167,23 @@ class CallbackServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def wait(self, login: Login, seconds: float) -> None:
-        """Wait until *login* is finished.
+    def expect(self, login: Login) -> None:
+        """Finish *login* with the next redirect; to be called before its URL is shown."""
+        self._login = login
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the expected login is finished.
 
         :raises SourceRefused: no redirect arrived within *seconds*.
         :raises OrderpullError: :meth:`Login.finish` failed.
         """
-        self._login = login
+        name = self._login.name if self._login else ""
         until = time.monotonic() + seconds
         while not self._ended.wait(POLL_SECONDS):
             if time.monotonic() > until:
                 raise SourceRefused(
-                    f"Nobody allowed access to source {login.name!r} within {seconds:g} s.",
-                    f"Run `orderpull login {login.name}` again; add --paste if the browser runs on "
+                    f"Nobody allowed access to source {name!r} within {seconds:g} s.",
+                    f"Run `orderpull login {name}` again; add --paste if the browser runs on "
                     "another machine.",
                 )
         if self._error is not None:

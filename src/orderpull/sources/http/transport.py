@@ -1,7 +1,8 @@
 """The HTTP transport: one exchange with a deadline, without retries and without redirects.
 
 A repeated GET to a consume-once API loses a batch of orders. urllib3's default retries lost four
-batches after one connection reset, so this module never retries; ``fetch.py`` decides on retries.
+batches after one connection reset, so ``fetch.py`` decides on retries. The one exception is a
+connection kept alive, never used for such an API, that the server closed meanwhile.
 """
 
 import os
@@ -62,10 +63,22 @@ class Client:
     def send(self, request: Request, sink: ResponseSink) -> Response:
         """Send *request* once and return its response, complete or not.
 
+        A server may close a connection that is kept alive at any time. If it does so instead of
+        answering, the request is sent once more on another connection (RFC 9112, 9.3.1).
+
         :raises SourceUnreachable: no connection, so nothing was sent.
         """
         deadline = time.monotonic() + self.timeout
-        connection = self._reusable_connection() or self._connect(deadline)
+        reused = self._reusable_connection()
+        response = self._send_on(reused, request, sink, deadline) if reused else None
+        if response is None or (not response.status and response.problem in _CLOSED_MEANWHILE):
+            response = self._send_on(self._connect(deadline), request, sink, deadline)
+        return response
+
+    def _send_on(
+        self, connection: HTTPConnection, request: Request, sink: ResponseSink, deadline: float
+    ) -> Response:
+        """Send *request* on *connection*, and keep or close the connection."""
         response = Response()
         with _deadline(connection, deadline) as late:
             self._exchange(connection, request, sink, response, deadline)
@@ -195,6 +208,9 @@ def _deadline(connection: HTTPConnection, deadline: float) -> Iterator[threading
 
 
 _LATE = "no answer in time"
+_CLOSED = "the connection was closed without an answer"
+_RESET = "the connection was reset"
+_CLOSED_MEANWHILE = frozenset({_CLOSED, _RESET})
 
 
 def _failure_text(error: Exception) -> str:
@@ -205,11 +221,11 @@ def _failure_text(error: Exception) -> str:
     if "IncompleteRead" in text:
         return "the body ended before its announced length"
     if "RemoteDisconnected" in text or "without response" in text:
-        return "the connection was closed without an answer"
+        return _CLOSED
     if "BadStatusLine" in text:
         return "it does not speak HTTP"
     if "Reset" in text or "Broken" in text:
-        return "the connection was reset"
+        return _RESET
     return f"the answer could not be read ({type(error).__name__})"
 
 
