@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -20,6 +21,7 @@ from orderpull.sources.paging.json_extract import (
     Extracted,
     JsonExtractor,
     flattened,
+    is_utf8,
     without_lone_surrogates,
 )
 from orderpull.sources.paging.not_json import name_body
@@ -27,7 +29,7 @@ from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import HEADER, ChildrenSpec, ErrorSpec
 from orderpull.sources.spec.expression import paths
 from orderpull.sources.spec.order import ListPath
-from orderpull.sources.spec.times import parse_time
+from orderpull.sources.spec.times import parse_time, parse_times
 
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x1f]")
@@ -114,26 +116,33 @@ class PageParser:
         self._errors, self._cost = ErrorReader(api.errors), api.limits.cost
         self._upper = None if children or not api.cursor else api.cursor.server_upper
         self._one = children is not None and children.one
-        self._page_extractor = JsonExtractor(
-            None if self._one else self._records,
-            self._page_paths(),
-            null_is_empty=block.records.null == "empty",
-        )
         self._cursor = None if children else api.cursor
         # Orders of a consume-once API come once: there are no passes to compare.
         self._identity = [] if children or api.consume_once else _identity(api)
         self._children = [] if children else flat_children(api)
         self._order_extractor = JsonExtractor(None, self._order_paths(), records.inner)
+        list_at = None if self._one else self._records
+        null_is_empty = block.records.null == "empty"
+        self._page_extractor = JsonExtractor(
+            list_at, self._page_paths(), null_is_empty=null_is_empty
+        )
+        self._whole_extractor = JsonExtractor(
+            list_at,
+            self._page_paths(),
+            null_is_empty=null_is_empty,
+            record=self._order_extractor.type,
+        )
         self._error_extractor = JsonExtractor(None, self._error_paths())
 
     def parse(self, body: bytes, headers: Mapping[str, str] | None = None) -> PageInfo:
         """Parse the *body* and *headers* of a response."""
         try:
-            body = self.json(body)
+            body = self._hook(body) if self._hook else body
         except HookFailed as error:
             message = error.message.rstrip(".")
             return PageInfo("damaged", problem=message[0].lower() + message[1:], hook_error=error)
-        return self._parse_tolerant(body, headers)
+        info = self._parse_at_once(body, headers or {})
+        return info or self._parse_tolerant(without_lone_surrogates(body), headers)
 
     def json(self, body: bytes) -> bytes:
         """*body*, converted to JSON by the hook if the API has one, without lone surrogates."""
@@ -217,7 +226,8 @@ class PageParser:
 
     def _parse(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
         try:
-            body.decode()
+            if not is_utf8(body):
+                body.decode()  # raises the error that tells the place
             page = self._page_extractor.decode(body)
         except msgspec.ValidationError:
             return self._parse_without_records(body, headers)
@@ -226,14 +236,50 @@ class PageParser:
         records = self._listed(body, page)
         if records is None:
             return self._parse_without_records(body, headers)
-        info = PageInfo("whole", is_json=True, has_records=True, orders=len(records))
-        info.total = self._count(page, headers, len(records))
-        self._read_next(page, headers, info)
-        self._read_errors(page, info)
+        info = self._page_info(page, headers, len(records))
         if self._order_extractor.paths:
             self._read_orders(records, info)
         if not self._identity:
             info.fingerprints.append(hash(body))
+        return info
+
+    def _parse_at_once(self, body: bytes, headers: Mapping[str, str]) -> PageInfo | None:
+        """Parse a page by one decoding, without a call for each order.
+
+        :return: None for a page that needs a closer look, or has an order without id.
+        """
+        if not self._order_extractor.paths or not is_utf8(body):
+            return None
+        try:
+            page = self._whole_extractor.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        if (orders := page.records) is None:
+            return None
+        info = self._page_info(page, headers, len(orders))
+        extractor, cursor = self._order_extractor, self._cursor
+        columns = [extractor.column(path, orders) for path in self._identity]
+        times = extractor.column(cursor.path, orders) if cursor else [None] * len(orders)
+        if not columns:
+            info.fingerprints.append(hash(body))
+        elif None in columns[0] and (None,) * len(columns) in zip(*columns, strict=True):
+            return None
+        else:
+            info.fingerprints += _versions([*columns, times])
+        if cursor:
+            parsed = parse_times(times, *self._times)
+            info.modified_times = [time for time in parsed if time is not None]
+        if self._children:
+            for position, order in enumerate(orders):
+                info.child_requests += self._child_requests(position, Extracted(extractor, order))
+        return info
+
+    def _page_info(self, page: Extracted, headers: Mapping[str, str], orders: int) -> PageInfo:
+        """The facts about a whole page beside its *orders*."""
+        info = PageInfo("whole", is_json=True, has_records=True, orders=orders)
+        info.total = self._count(page, headers, orders)
+        self._read_next(page, headers, info)
+        self._read_errors(page, info)
         return info
 
     def _parse_without_records(self, body: bytes, headers: Mapping[str, str]) -> PageInfo:
@@ -297,12 +343,10 @@ class PageParser:
                 continue
             text = order.get(cursor.path) if cursor else None
             identity = [order.get(path) for path in self._identity]
-            version = (
-                (*map(str, identity), str(text))
-                if any(part is not None for part in identity)
-                else bytes(raw)
+            known = any(part is not None for part in identity)
+            info.fingerprints += (
+                _versions([[each] for each in (*identity, text)]) if known else [hash(bytes(raw))]
             )
-            info.fingerprints.append(hash(version))
             if (modified := parse_time(text, *self._times)) is not None:
                 info.modified_times.append(modified)
             info.child_requests += self._child_requests(position, order)
@@ -311,6 +355,11 @@ class PageParser:
         for number, children in self._children:
             if child := child_request(children, position, number, order.get):
                 yield child
+
+
+def _versions(columns: list[list[Any]]) -> Iterator[int]:
+    """A hash of each order's version, from the parts of it in *columns*."""
+    return map(hash, zip(*(map(str, column) for column in columns), strict=True))
 
 
 def next_link(header: str) -> str | None:

@@ -6,6 +6,7 @@ version that arrives later wins. Bounds in this hour are widened to include both
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -51,6 +52,20 @@ def parse_time(value: object, format: str = "iso", timezone: str = "UTC") -> dat
         return time.astimezone(UTC).replace(tzinfo=None)
     except _NOT_A_TIME:
         return None
+
+
+def parse_times(
+    values: list[Any],
+    format: str = "iso",  # noqa: A002
+    timezone: str = "UTC",
+) -> list[datetime | None]:
+    """:func:`parse_time` of each of *values*; of texts in UTC without a call for each."""
+    if format == "iso":
+        with suppress(TypeError, ValueError):
+            times = list(map(datetime.fromisoformat, values))
+            if all(time.tzinfo is UTC for time in times):
+                return [time.replace(tzinfo=None) for time in times]
+    return [parse_time(value, format, timezone) for value in values]
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:
