@@ -66,8 +66,13 @@ search: $(STAMP) ## the random searches of tests/sources/random, ten times as ma
 	@ORDERPULL_SEARCH=$(or $(ORDERPULL_SEARCH),10) $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sources/random $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## orders per CPU-second, time and memory, measured here
+bench: $(STAMP) build/dlt_lean/.set-up ## orderpull beside dlt and a small reference: CPU, time and memory
 	@PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
+
+build/dlt_lean/.set-up: bench/dlt_lean/requirements.txt
+	@$(BIN)/python -m venv build/dlt_lean
+	@$(call quietly,scripts/install build/dlt_lean $< --compile)
+	@touch $@
 
 .PHONY: bench-pages
 bench-pages: $(STAMP) ## what the pages cost over ten million orders (needs 5 GB of disk, 15 minutes)
@@ -138,6 +143,13 @@ lock-aws: $(STAMP) ## write deploy/aws/lint/*.txt anew
 	@for each in sam checkov; do UV_CUSTOM_COMPILE_COMMAND="make lock-aws" $(BIN)/uv pip compile \
 		deploy/aws/lint/$$each.in --quiet --python $(BIN)/python --universal --python-version 3.11 \
 		--generate-hashes $(if $(UPGRADE),--upgrade) --output-file deploy/aws/lint/$$each.txt; done
+
+.PHONY: lock-bench
+lock-bench: $(STAMP) ## write bench/dlt_lean/requirements.txt anew
+	@UV_CUSTOM_COMPILE_COMMAND="make lock-bench" $(BIN)/uv pip compile bench/dlt_lean/requirements.in --quiet \
+		--python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-index-url --constraints requirements/dev.txt $(if $(UPGRADE),--upgrade) \
+		--output-file bench/dlt_lean/requirements.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings

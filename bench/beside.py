@@ -5,7 +5,6 @@ over the wire with all that is loaded, what one more country costs, and the serv
 """
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -20,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.history import write_history
-from bench.pages import SETTINGS, TICK
+from bench.pages import SETTINGS
+from bench.process import cpu_of, peak_of
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from orderpull.settings import parse_settings
@@ -161,18 +161,6 @@ def _wait_for(port: int) -> None:
             return
 
 
-def cpu(process: int) -> float:
-    """CPU seconds of *process* so far."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def memory(process: int) -> float:
-    """MiB resident, at most so far."""
-    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
-
-
 def measure(dashboard: Dashboard, browser: Browser, folder: Path) -> str:
     """One dashboard, as a row of the table."""
     with started(dashboard, folder) as (process, address):
@@ -187,19 +175,19 @@ def measure(dashboard: Dashboard, browser: Browser, folder: Path) -> str:
         ready = time.monotonic() - begun
         first, requests = traffic.bytes, traffic.requests
         dashboard.add(page, CHANGES[0])
-        before, spent = traffic.bytes, cpu(process)
+        before, spent = traffic.bytes, cpu_of(process)
         begun = time.monotonic()
         for country in CHANGES[1:]:
             dashboard.add(page, country)
         count = len(CHANGES) - 1
         took = (time.monotonic() - begun) / count * 1000
-        change, spent = (traffic.bytes - before) / count, (cpu(process) - spent) / count * 1000
+        change, spent = (traffic.bytes - before) / count, (cpu_of(process) - spent) / count * 1000
         page.screenshot(path=folder / f"{dashboard.name.split()[0]}.png")
         nodes = page.evaluate("document.getElementsByTagName('*').length")
         context.close()
         return (
             f"| {dashboard.name} | {first:,} | {requests} | {ready * 1000:,.0f} | {change:,.0f} "
-            f"| {took:,.0f} | {spent:,.0f} | {memory(process):,.0f} | {nodes:,} "
+            f"| {took:,.0f} | {spent:,.0f} | {peak_of(process):,.0f} | {nodes:,} "
             f"| {len(traffic.strangers)} |"
         )
 

@@ -7,7 +7,6 @@ that go over the wire. Each question is asked once, so that nothing of it is kep
 import argparse
 import gzip
 import http.client
-import os
 import random
 import re
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.history import write_history
+from bench.process import cpu_of, peak_of
 
 from orderpull.settings import parse_settings
 from orderpull.simulator import Simulator, SkubanaAssessment
@@ -52,7 +52,6 @@ QUESTIONS = {
 CLIENTS, CHANGES = 50, 4
 PER_CALL = 500
 OK = 200
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -91,14 +90,7 @@ class Server:
 
     def cpu(self) -> float:
         """CPU seconds so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def memory(self) -> float:
-        """MiB resident, at most so far."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+)", status)
-        return int(found[1]) / 1024 if found else 0.0
+        return cpu_of(self.process.pid)
 
     def _get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes, int]:
         connection = http.client.HTTPConnection(self.host, timeout=120)
@@ -217,7 +209,7 @@ def main() -> None:
                 print(*crowd.errors[:3], sep="\n", file=sys.stderr)
                 if loading.returncode:
                     sys.exit(f"the load failed: {loading.returncode}")
-            print(f"\nPeak memory of the server: {server.memory():.0f} MiB.")
+            print(f"\nPeak memory of the server: {peak_of(server.process.pid):.0f} MiB.")
 
 
 if __name__ == "__main__":

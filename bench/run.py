@@ -1,143 +1,243 @@
-"""Measure whole runs of ``orderpull``: ``make bench``; ``ARGS=--postgresql`` into PostgreSQL.
+"""Measure whole runs of orderpull beside others: ``make bench``.
 
-Each figure is of a process of its own, by the operating system's account of it (``getrusage`` of
-the finished child): CPU seconds, wall seconds, the peak of its memory. The simulated shop runs in
-the measuring process and is not counted; nor is what a server does, but for the wall seconds.
+A shop of full-shape orders (:mod:`bench.workload`) is served by loopback HTTP, by a process that is
+not measured. Each system pulls it into a warehouse of its own, then 1,000 changed orders, then
+nothing new; orderpull also loads its landing again. Each figure is of whole processes, by the
+operating system's account of them; the median of some runs. After each step the tables are compared
+with the truth that was added up while the orders were made.
 """
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-from orderpull.simulator import Simulator, SkubanaAssessment
+from bench.process import Launcher, Usage
+from bench.shop import served
+from bench.systems import SYSTEMS, System, orderpull
+from bench.workload import Truth, render
 
-# Linux hands the peak of a process on to the programs that it starts: so a small one starts them.
-LAUNCHER = """
-import json, os, subprocess, sys, time
-for line in sys.stdin:
-    asked = json.loads(line)
-    began = time.monotonic()
-    process = subprocess.Popen(**asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    output = process.stdout.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall, cpu = time.monotonic() - began, usage.ru_utime + usage.ru_stime
-    print(json.dumps([output, status, wall, cpu, usage.ru_maxrss / 1024]), flush=True)
-"""
-SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\nmax_pages = {pages}\n'
-Launcher = subprocess.Popen[str]
-PER_CALL = 500
-COMMAND = [sys.executable, "-m", "orderpull", "run", "--json"]
-COMPILED = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""As installed by pip: a program that compiles its libraries at each start is not what is meant."""
+DATA = Path("build/bench")
+CHANGED = 1000
+SHOP, SHOP_CHANGED = 200, 50
+"""Orders of each of many small shops, and how many of them change."""
+
+LATENCY = 0.1
+"""Seconds before each answer of the many small shops."""
+
+HEAD = (
+    "| orders | run | system | CPU s | orders per CPU s | wall s | peak RSS MiB |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
-@dataclass
-class Measured:
-    """One run: orders loaded, CPU seconds, wall seconds, peak RSS in MiB."""
+@dataclass(frozen=True)
+class Step:
+    """One step of one system: orders held, orders loaded by the step, and its cost."""
 
-    what: str
     orders: int
+    what: str
+    system: str
+    loaded: int
     cpu: float
     wall: float
     rss: float
 
     def row(self) -> str:
         """As a row of the table."""
-        rate = f"{self.orders / self.cpu:,.0f}" if self.orders else "-"
+        rate = f"{self.loaded / self.cpu:,.0f}" if self.loaded else "-"
         return (
-            f"| {self.what} | {self.orders:,} | {self.cpu:.2f} | {rate} | {self.wall:.2f} "
-            f"| {self.rss:.0f} |"
+            f"| {self.orders:,} | {self.what} | {self.system} | {self.cpu:.2f} | {rate} "
+            f"| {self.wall:.2f} | {self.rss:.0f} |"
         )
 
 
-def main() -> None:
-    """Measure, and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="how often; the best is shown")
-    parser.add_argument("--postgresql", action="store_true", help="a million into PostgreSQL")
-    asked = parser.parse_args()
-    print("| run | orders | CPU s | orders per CPU s | wall s | peak RSS MiB |")
-    print("|---|---|---|---|---|---|")
-    once = measure_postgresql if asked.postgresql else measure_once
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    found = [once(launcher) for _ in range(asked.runs)]
-    for same in zip(*found, strict=True):
-        print(min(same, key=lambda measured: measured.cpu).row())
+class Round:
+    """One system's steps over one shop, in a folder of its own.
+
+    :param postgresql: a connection to the database to load into, and its URL.
+    """
+
+    def __init__(
+        self, launcher: Launcher, system: System, data: Path, postgresql: tuple[Any, str] | None
+    ) -> None:
+        self.launcher, self.system, self.data = launcher, system, data
+        self.connection: Any = postgresql and postgresql[0]
+        self.url = postgresql[1] if postgresql else ""
+        self.home = Path(tempfile.mkdtemp(prefix="orderpull-bench-"))
+        self.truth = json.loads((data / "truth.json").read_text())
+
+    def steps(self) -> Iterator[Step]:
+        """Each step, checked."""
+        orders = self.truth["pulled"]
+        with served(self.data) as url:
+            self.system.prepare(self.home, {"shop": url}, self.url)
+            yield self.step("first load", orders, self.run(url))
+            self.check("before")
+        if self.system.has_landing and not self.connection:
+            yield from self.from_landing(orders)
+        with served(self.data, changed=True, port=int(url.rsplit(":", 1)[1])):
+            yield self.step(f"{CHANGED:,} changed", CHANGED, self.run(url))
+            self.check("after")
+            yield self.step("nothing new", 0, self.run(url))
+            self.check("after")
+
+    def from_landing(self, orders: int) -> Iterator[Step]:
+        """The landing loaded into an empty warehouse, and loaded again into a full one."""
+        again = self.home / "again"
+        again.mkdir()
+        for file in self.home.glob("*.toml"):
+            shutil.copy(file, again)
+        (self.home / "landing").rename(again / "landing")
+        for what, command in (("landing, loaded", "load"), ("landing, replayed", "replay")):
+            yield self.step(what, orders, self.run("", again, command))
+            self.check("before", again)
+        (again / "landing").rename(self.home / "landing")
+        shutil.rmtree(again)
+
+    def run(self, url: str, home: Path | None = None, command: str = "run") -> Usage:
+        """Run the system in *home*; *command* is one of orderpull's."""
+        home = home or self.home
+        words = [part.format(url=url, home=home, command=command) for part in self.system.command]
+        usage = self.launcher.run(words, home, **self.system.environment)
+        if usage.status:
+            sys.exit(f"{self.system.name}: {usage}")
+        return usage
+
+    def step(self, what: str, loaded: int, usage: Usage) -> Step:
+        """One step of this round."""
+        name = f"{self.system.name}, PostgreSQL" if self.connection else self.system.name
+        orders = self.truth["pulled"]
+        return Step(orders, what, name, loaded, usage.cpu, usage.wall, usage.rss)
+
+    def check(self, when: str, home: Path | None = None) -> None:
+        """Compare the tables with the truth."""
+        held = self.system.held(home or self.home, self.connection)
+        truth = Truth(**self.truth[when])
+        if held != truth:
+            sys.exit(f"{self.system.name} holds {held}, and the truth is {truth}")
+
+    def close(self) -> None:
+        """Remove its folder."""
+        shutil.rmtree(self.home)
 
 
-def measure_postgresql(launcher: Launcher) -> list[Measured]:
-    """Runs into a server that is started for them, as the tests start it, once."""
+@contextmanager
+def database(*, wanted: bool) -> Iterator[tuple[Any, str] | None]:
+    """A fresh database of a PostgreSQL that is started as the tests start it, if *wanted*."""
+    if not wanted:
+        yield None
+        return
     from tests.servers import fresh_database, postgres_server
 
     server = postgres_server()
-    url = server.url(fresh_database(server))
-    folder = Path(tempfile.mkdtemp(prefix="orderpull-bench-"))
-    try:
-        on = "on 1,000,000"
-        some = f"1,000 orders, new and changed, {on}"
-        return [
-            measure(launcher, folder, "first run", 1_000_000, per_call=PER_CALL, url=url),
-            measure(launcher, folder, some, 1000, per_call=1000, url=url),
-            measure(launcher, folder, f"nothing new {on}", 0, per_call=PER_CALL, url=url),
-        ]
-    finally:
-        shutil.rmtree(folder)
+    name = fresh_database(server)
+    with server.connect(name) as connection:
+        connection.autocommit = True
+        yield connection, server.url(name)
 
 
-def measure_once(launcher: Launcher) -> list[Measured]:
-    """All runs into DuckDB, once."""
-    folder = Path(tempfile.mkdtemp(prefix="orderpull-bench-"))
-    try:
-        some = "100 orders, new and changed, on 200,000"
-        measure(launcher, folder / "warm-up", "warm-up", 100, per_call=100)
-        return [
-            measure(launcher, folder / "small", "first run", 50_000, per_call=PER_CALL),
-            measure(launcher, folder / "large", "first run", 200_000, per_call=PER_CALL),
-            measure(launcher, folder / "large", some, 100, per_call=100),
-            measure(launcher, folder / "large", "nothing new on 200,000", 0, per_call=PER_CALL),
-        ]
-    finally:
-        shutil.rmtree(folder)
+def measured(
+    launcher: Launcher, system: System, orders: int, runs: int, *, postgresql: bool
+) -> Iterator[Step]:
+    """The medians of *runs* rounds of *system* over *orders* orders."""
+    data = DATA / f"orders-{orders}"
+    render(data, orders, CHANGED)
+    rounds = []
+    for _ in range(runs):
+        with database(wanted=postgresql) as connection:
+            one = Round(launcher, system, data, connection)
+            try:
+                rounds.append(list(one.steps()))
+            finally:
+                one.close()
+    for same in zip(*rounds, strict=True):
+        yield _medians(same)
 
 
-def measure(
-    launcher: Launcher, folder: Path, what: str, orders: int, *, per_call: int, url: str = ""
-) -> Measured:
-    """Run ``orderpull run`` in *folder* on *orders* orders of a shop of its own.
-
-    :param url: of the warehouse, if it is not the file that is used by default.
-    """
-    folder.mkdir(exist_ok=True)
-    endless = SkubanaAssessment(endless=True, orders=0, per_call=per_call, seed=per_call)
-    shop = endless if orders else SkubanaAssessment(orders=0)
-    with Simulator(shop) as simulator:
-        settings = SETTINGS.format(url=simulator.url, pages=max(1, orders // per_call))
-        into = f'[destination]\nurl = "{url}"\n' if url else ""
-        (folder / "orderpull.toml").write_text(into + settings)
-        output, status, wall, cpu, rss = launch(launcher, folder)
-    result = json.loads(output)
-    if status or result["sources"]["shop"]["fetched"] != orders:
-        sys.exit(f"{what}: {result}")
-    return Measured(what, orders, cpu, wall, rss)
+def _medians(same: Iterable[Step]) -> Step:
+    steps = list(same)
+    figures = {
+        name: median(getattr(step, name) for step in steps) for name in ("cpu", "wall", "rss")
+    }
+    return Step(**asdict(steps[0]) | figures)
 
 
-def launch(launcher: Launcher, folder: Path) -> tuple[str, int, float, float, float]:
-    """Run ``orderpull run`` in *folder*: output, status, wall and CPU seconds, peak MiB."""
-    asked = json.dumps({"args": COMMAND, "cwd": str(folder), "env": COMPILED})
-    assert launcher.stdin is not None  # noqa: S101 - it was asked for
-    assert launcher.stdout is not None  # noqa: S101 - it was asked for
-    launcher.stdin.write(f"{asked}\n")
-    launcher.stdin.flush()
-    output, status, wall, cpu, rss = json.loads(launcher.stdout.readline())
-    return output, status, wall, cpu, rss
+def many_sources(launcher: Launcher, system: System, count: int, runs: int) -> Iterator[Step]:
+    """One run over *count* small shops that answer slowly, and one over a single one of them."""
+    data = DATA / f"sources-{count}"
+    for number in range(count):
+        render(data / f"s{number:03}", SHOP, SHOP_CHANGED, f"S{number:03}-")
+    for number in (1, count):
+        found = []
+        for _ in range(runs):
+            home = Path(tempfile.mkdtemp(prefix="orderpull-bench-"))
+            try:
+                with served(data) as url:
+                    shops = {f"s{each:03}": f"{url}/s{each:03}" for each in range(number)}
+                    system.prepare(home, shops)
+                    launcher.run(_filled(system), home, **system.environment)
+                port = int(url.rsplit(":", 1)[1])
+                with served(data, changed=True, port=port, latency=LATENCY):
+                    usage = launcher.run(_filled(system), home, **system.environment)
+                loaded = json.loads(usage.output)["sources"]
+                if any(source["updated"] != SHOP_CHANGED for source in loaded.values()):
+                    sys.exit(f"{system.name}: {loaded}")
+                what = (
+                    f"{number} sources, {SHOP_CHANGED} changed orders each, {LATENCY:g} s latency"
+                )
+                found.append(
+                    Step(number * SHOP, what, system.name, number * SHOP_CHANGED, usage.cpu,
+                         usage.wall, usage.rss)
+                )  # fmt: skip
+            finally:
+                shutil.rmtree(home)
+        yield _medians(found)
+
+
+def _filled(system: System) -> list[str]:
+    return [part.format(url="", home="", command="run") for part in system.command]
+
+
+def main() -> None:
+    """Measure, print a Markdown table, and keep the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--orders", type=int, nargs="+", default=[100_000], help="sizes of the shop"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--postgresql", action="store_true", help="orderpull into PostgreSQL")
+    parser.add_argument("--sources", type=int, help="so many small shops instead, in one run")
+    parser.add_argument("--before", type=Path, help="checkout of another orderpull to measure too")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    asked = parser.parse_args()
+    systems = [SYSTEMS[name] for name in asked.systems]
+    if asked.before:
+        systems.append(orderpull("orderpull before", asked.before.resolve()))
+    if asked.postgresql or asked.sources:
+        systems = [system for system in systems if system.has_landing]
+    print(HEAD)
+    kept = []
+    with Launcher() as launcher:
+        for orders in asked.orders:
+            for system in systems:
+                for step in (
+                    many_sources(launcher, system, asked.sources, asked.runs)
+                    if asked.sources
+                    else measured(launcher, system, orders, asked.runs, postgresql=asked.postgresql)
+                ):
+                    print(step.row(), flush=True)
+                    kept.append(asdict(step))
+    if asked.json:
+        asked.json.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":
