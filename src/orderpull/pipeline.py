@@ -7,7 +7,7 @@ endpoint, and only after the pending pages are loaded.
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TypedDict, Unpack
@@ -238,16 +238,12 @@ class Pipeline:
 
     def run(self) -> None:
         """Preflight, load pending pages, pull, load."""
-        self.preflight()
-        if any(self.waiting(name) for name in self.sources):
-            self._load_all()
+        with self._ready():
+            if any(self.waiting(name) for name in self.sources):
+                self._load_all()
         with _exit_1_after_pull():
             self._pull_all(self._load_all)
-            self._load_all(finished=True)
-            if self._missing:
-                self._fetch_missing()
-                self._load_all(finished=True)
-            self.destination.publish(finished=True)
+            self._finish_loading(fetch_missing=True)
         self._raise_if_stopped()
 
     def pull(self) -> None:
@@ -260,17 +256,14 @@ class Pipeline:
 
     def load(self) -> None:
         """Preflight, then load the pending pages."""
-        self.preflight()
-        self._load_all(finished=True)
-        self.destination.publish(finished=True)
+        with self._ready():
+            self._finish_loading()
         self._raise_if_stopped()
 
     def preflight(self) -> None:
         """Check destination and landing, and read the state of each source from the ledger."""
-        self._check_writable()
-        with self.destination.loader() as loader:
-            for name in self.sources:
-                self._load_state(loader, name)
+        with self._ready():
+            pass
 
     def finish(
         self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
@@ -288,8 +281,19 @@ class Pipeline:
         """Pages that are landed and not loaded, by the last known state of the ledger."""
         return self.pending[name].pages()
 
-    def _check_writable(self) -> None:
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """Preflight; the destination stays open for the loads within the context."""
+        with ExitStack() as held:
+            self._check_writable(held)
+            with self.destination.loader() as loader:
+                for name in self.sources:
+                    self._load_state(loader, name)
+            yield
+
+    def _check_writable(self, held: ExitStack) -> None:
         try:
+            held.enter_context(self.destination.held())
             self.destination.preflight()
         except DestinationError as error:
             waiting = sum(len(self.waiting(name)) for name in self.sources)
@@ -395,6 +399,16 @@ class Pipeline:
             self._normalizers,
             accept_rejects=self.accept_rejects,
         )
+
+    def _finish_loading(self, *, fetch_missing: bool = False) -> None:
+        """Load what still waits, and publish it."""
+        with self.destination.held():
+            self._load_all(finished=True)
+            if not (fetch_missing and self._missing):
+                self.destination.publish(finished=True)
+                return
+        self._fetch_missing()
+        self._finish_loading()
 
     def _load_all(self, *, finished: bool = False) -> None:
         with self.destination.loader() as loader:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -117,17 +117,23 @@ def watched() -> Iterator[tuple["Stop", "Listener"]]:
 
     The signal handlers are restored at the end.
     """
+    from orderpull.pipeline import Listener
     from orderpull.sources.http.limits import Stop
-    from orderpull.terminal.progress import show_progress
 
     stop = Stop()
     before = stop_on_signal(stop.set)
     try:
-        with show_progress() as listener:
+        with _progress() if sys.stderr.isatty() else nullcontext(Listener()) as listener:
             yield stop, listener
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _progress() -> AbstractContextManager["Listener"]:
+    from orderpull.terminal.progress import show_progress
+
+    return show_progress()
 
 
 def exit_with(result: "RunResult", *, as_json: bool) -> NoReturn:

@@ -6,7 +6,7 @@ instead, so readers and loaders never wait for each other.
 
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,9 +16,9 @@ import duckdb
 from orderpull.destinations import ledger
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
-from orderpull.destinations.session import ensure_schema
+from orderpull.destinations.session import ensure_schema, read_version
 from orderpull.destinations.snapshot import Snapshot
-from orderpull.destinations.stage import Stage, count_rows
+from orderpull.destinations.stage import Stage, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
 from orderpull.failpoints import failpoint
@@ -48,6 +48,7 @@ class DuckdbSession:
     kind: Kind = "duckdb"
     enforces_keys = False
     is_stage = True
+    row = "rowid"
     table_names = (
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
     )
@@ -55,6 +56,13 @@ class DuckdbSession:
     def __init__(self, connection: duckdb.DuckDBPyConnection, where: str) -> None:
         self.connection = connection
         self.where = where
+
+    def version(self) -> int | None:
+        """The schema version; None if there is no table of it. A list of tables takes 10 ms."""
+        try:
+            return read_version(self)
+        except duckdb.CatalogException:
+            return None
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> ledger.Rows:
         """Run *statement*, with ``?`` for each value; return its rows."""
@@ -81,8 +89,7 @@ class DuckdbSession:
     ) -> int:
         """Make the temporary table *name* from *query*; count its rows."""
         del columns
-        stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-        return count_rows(stage, name)
+        return make_table(stage, name, query)
 
 
 class DuckdbDestination(Destination):
@@ -100,6 +107,8 @@ class DuckdbDestination(Destination):
         self.lock_wait = lock_wait
         self.snapshot = Snapshot(path)
         self.stage = Stage()
+        self._is_held = False
+        self._after_detaching = ExitStack()
 
     def identity(self) -> str:
         """The path, links resolved; a warehouse and its snapshot have the same one."""
@@ -108,16 +117,38 @@ class DuckdbDestination(Destination):
 
     def preflight(self) -> None:
         """Open the file for writing, and create or migrate its tables."""
-        with self._attached() as connection:
-            self._open_session(connection)
+        with self.held():
+            pass
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
         """Open the file for writing; its lock keeps every other process out."""
-        with self._attached() as connection:
-            loader = Loader(self._open_session(connection), connection, {}, self.zone)
+        with self.held():
+            session = DuckdbSession(self.stage.connection, self.where)
+            loader = Loader(session, self.stage.connection, {}, self.zone)
             loader.ensure_rollups()
             yield loader
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open for writing, and locked, within the context."""
+        if self._is_held:
+            yield
+            return
+        connection = self.stage.connection
+        try:
+            self._attach(connection)
+            self._is_held = True
+            ensure_schema(DuckdbSession(connection, self.where))
+            yield
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except BaseException:
+            self.stage.close()  # which detaches in any case
+            raise
+        finally:
+            self._is_held = False
+            self._after_detaching.close()
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -167,20 +198,8 @@ class DuckdbDestination(Destination):
     def publish(self, *, finished: bool) -> None:
         """Copy the file to the snapshot, if the snapshot is behind."""
         if self.snapshot.due(finished=finished):
-            self.snapshot.make(self._attached)
-
-    @contextmanager
-    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The stage, with the file attached as ``warehouse``; the file is locked meanwhile."""
-        connection = self.stage.connection
-        try:
-            self._attach(connection)
-            yield connection
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
-        except BaseException:
-            self.stage.close()  # which detaches in any case
-            raise
+            with self.held():
+                self.snapshot.make(self.stage.connection, self._after_detaching)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
@@ -230,12 +249,6 @@ class DuckdbDestination(Destination):
             f"{self.path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
             "Check destination.url and the file's rights.",
         )
-
-    def _open_session(self, connection: duckdb.DuckDBPyConnection) -> DuckdbSession:
-        """A session with the attached file, its tables created or migrated."""
-        session = DuckdbSession(connection, self.where)
-        ensure_schema(session)
-        return session
 
 
 class DuckdbReader:

@@ -17,7 +17,7 @@ from orderpull.destinations.protocol import (
     RunRecord,
     SourceState,
 )
-from orderpull.destinations.stage import count_rows, stage_rows
+from orderpull.destinations.stage import stage_rows
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
 from orderpull.sources.spec.times import parse_time
 from orderpull.sqltext import quoted
@@ -25,9 +25,6 @@ from orderpull.sqltext import quoted
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[Any]], Rows]
 """Runs one statement with its values in the warehouse; returns its rows, if it has any."""
-
-REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"
-"""Columns of ``stored_reject``, which :func:`plan_rejects` reads."""
 
 
 def next_run(execute: Execute) -> int:
@@ -93,40 +90,6 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan)
     ]  # fmt: skip
     names = ("page", "received_at", "sha256", "bytes", "state", "possible_loss", *COUNTS)
     stage_rows(stage, "loaded_page", LEDGER_PAGE.pick(",".join(names)), rows)
-
-
-def plan_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Make ``reject_to_delete``, the keys of stored rejects to delete; trim ``reject``.
-
-    ``stored_reject`` holds the stored rejects of the source. A stored reject is resolved if its own
-    text could be shaped now, or if a later version of its order was loaded. Of a bad order that
-    came several times the latest row is kept.
-    """
-    stage.execute("CREATE OR REPLACE TEMP TABLE reject_to_delete (reject_key VARCHAR)")
-    if not count_rows(stage, "stored_reject"):
-        return
-    stage.execute(
-        """INSERT INTO reject_to_delete
-           SELECT reject_key FROM stored_reject AS r WHERE
-               EXISTS (SELECT 1 FROM current_version AS s WHERE s.order_id = r.order_id
-                         AND (s.page, s.position) >= (r.page, r.position))
-               OR EXISTS (SELECT 1 FROM current_version AS s WHERE r.order_id IS NULL
-                            AND s.ordernumber = r.ordernumber
-                            AND (s.page, s.position) >= (r.page, r.position))
-               OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
-                            AND o.page = r.page AND o.position = r.position)"""
-    )
-    stage.execute(
-        """DELETE FROM reject USING stored_reject AS r
-           WHERE reject.reject_key = r.reject_key
-             AND r.reject_key NOT IN (SELECT reject_key FROM reject_to_delete)
-             AND (r.page, r.position) > (reject.page, reject.position)"""
-    )
-    stage.execute(
-        """INSERT INTO reject_to_delete
-           SELECT reject_key FROM reject SEMI JOIN stored_reject USING (reject_key)
-           ANTI JOIN reject_to_delete USING (reject_key)"""
-    )
 
 
 def _marks(row: Sequence[object]) -> str:

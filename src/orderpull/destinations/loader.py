@@ -17,23 +17,27 @@ from orderpull.destinations.merge.changes import (
     DELETES,
     insert_queries,
     ordered_between,
+    repeated_queries,
 )
-from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge, prepare_rejects
-from orderpull.destinations.merge.rollups import RollupWriter
+from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
+from orderpull.destinations.merge.rejects import REJECT_COLUMNS, plan_rejects
+from orderpull.destinations.merge.rollups import RollupWriter, delta_queries
 from orderpull.destinations.merge.stored import (
     ID_COLUMN,
     NOT_DELETED,
     NOT_DELETED_COLUMNS,
+    OLD_ROWS,
+    ROW,
     FetchStored,
     stage_vanished,
 )
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.destinations.session import Session
-from orderpull.destinations.stage import count_rows, stage_rows
+from orderpull.destinations.stage import count_rows, make_table, stage_rows
 from orderpull.errors import DestinationError, Overtaken
 from orderpull.failpoints import failpoint
 from orderpull.model import (
-    DATA_TABLES,
+    LEDGER_PAGE,
     LEDGER_REJECT,
     ORDER_ADDRESS,
     ORDER_HEADER,
@@ -43,13 +47,18 @@ from orderpull.model import (
 )
 from orderpull.sqltext import quoted
 
-# Two lookups instead of one with OR, which would read the whole table each time.
+# Two lookups instead of one with OR, which would read the whole table each time. The second one
+# leaves out the orders that the first one found under their number.
 _STORED = f"""
-SELECT {STORED_COLUMNS} FROM order_header
-WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order)
-UNION
-SELECT {STORED_COLUMNS} FROM order_header
-WHERE source = ? AND ordernumber IN (SELECT ordernumber FROM staged_order)"""
+WITH found AS (
+    SELECT {STORED_COLUMNS}, {{row}} AS stored_row FROM order_header
+    WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order))
+SELECT * FROM found
+UNION ALL
+SELECT {STORED_COLUMNS}, {{row}} FROM order_header
+WHERE source = ? AND order_id NOT IN (SELECT order_id FROM found)
+  AND ordernumber IN (SELECT ordernumber FROM staged_order {{but}})"""
+_BUT_FOUND = "ANTI JOIN found USING (order_id, ordernumber)"
 
 
 @dataclass(eq=False)
@@ -98,10 +107,11 @@ class Loader:
 
     def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged orders with the stored orders; change nothing."""
-        columns = ORDER_HEADER.pick(STORED_COLUMNS)
+        columns = [*ORDER_HEADER.pick(STORED_COLUMNS), ROW]
         if self._upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
-            values = [batch.source, batch.source]
-            self._fetch("stored_order", columns, _STORED, values)
+            but = _BUT_FOUND if self.session.is_stage else ""
+            statement = _STORED.format(row=self.session.row, but=but)
+            self._fetch("stored_order", columns, statement, [batch.source, batch.source])
         else:
             stage_rows(self.stage, "stored_order", columns, [])
         return plan_merge(self.stage, batch, self._fetching(batch.source))
@@ -111,43 +121,34 @@ class Loader:
 
         :raises Overtaken: another loader has written meanwhile; nothing was changed.
         """
-        self._fetch(
-            "stored_reject",
-            LEDGER_REJECT.pick(ledger.REJECT_COLUMNS),
-            f"SELECT {ledger.REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?",
-            [batch.source],
-        )
-        prepare_rejects(self.stage)
-        ledger.plan_rejects(self.stage)
+        rejects = self._plan_rejects(batch.source, plan)
         ledger.stage_pages(self.stage, batch, plan)
         at = clock.now()
         record = batch.record
         record.run = record.run or ledger.next_run(self.session.execute)
         record.batches += 1
-        keys = self._upload_deletes()
-        tables = self._upload_rows(insert_queries(batch.source, record.run, at, self.limits))
+        keys = self._upload_deletes(plan, rejects=rejects)
+        queries = insert_queries(
+            batch.source, record.run, at, self.limits, touches=plan.touches > 0
+        )
+        unused = set() if plan.writes else {ORDER_ADDRESS, ORDER_ITEM}
+        unused |= set() if plan.writes or plan.touches else {ORDER_HEADER}
+        unused |= (set() if batch.counted else {LEDGER_PAGE}) | (
+            set() if rejects else {LEDGER_REJECT}
+        )
+        rows = self._upload_rows({t: query for t, query in queries.items() if t not in unused})
+        delta = self._plan_delta(batch.source, plan)
         failpoint("before-lock")
         with self.session.writing():
             failpoint("load-begun")
             self._refuse_overtaken(batch)
-            self.rollups.apply_delta(
-                batch.source,
-                ordered_between(self.stage),
-                new_orders=ORDER_ADDRESS in tables,
-                new_items=ORDER_ITEM in tables,
-                deletes="to_delete" in keys,
-            )
+            self.rollups.apply_delta(*delta)
             failpoint("summarised")
             self._delete(batch.source, keys)
             failpoint("rows-deleted")
-            for table in tables:
-                names = quoted(table.names)
-                self.session.execute(
-                    f"INSERT INTO {table.name} ({names}) SELECT {names} FROM new_{table.name}"
-                )
+            for table, query in rows.items():
+                self.session.execute(f"INSERT INTO {table.name} ({quoted(table.names)}) {query}")
             failpoint("rows-inserted")
-            if not self.session.enforces_keys:
-                self._assert_unique(batch.source, tables)
             ledger.write_state(self.session.execute, batch.source, batch.state, at)
             ledger.write_run(self.session.execute, record)
             failpoint("ledger-written")
@@ -173,12 +174,11 @@ class Loader:
 
     def _fetch(
         self, name: str, columns: Sequence[Column], statement: str, values: Sequence[str]
-    ) -> None:
-        """Make the stage's temporary table *name* from the rows of the warehouse's *statement*."""
+    ) -> int:
+        """Make the stage's table *name* from the warehouse's *statement*; count its rows."""
         if self.session.is_stage:
-            self.stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", values)
-        else:
-            stage_rows(self.stage, name, columns, self.session.execute(statement, values))
+            return make_table(self.stage, name, statement, values)
+        return stage_rows(self.stage, name, columns, self.session.execute(statement, values))
 
     def _upload_keys(self, name: str, columns: Sequence[Column]) -> int:
         """Make *columns* of the stage's table *name* readable in the warehouse; count its rows."""
@@ -192,20 +192,89 @@ class Loader:
         failpoint("copied")
         return rows
 
-    def _upload_deletes(self) -> set[str]:
-        """Upload the keys of the rows to delete; return the names of the tables with rows."""
-        columns = {delete.keys: delete.table.pick(delete.column) for delete in DELETES}
-        return {name for name, column in columns.items() if self._upload_keys(name, column)}
+    def _plan_rejects(self, source: str, plan: MergePlan) -> bool:
+        """Stage the rejects to insert and to delete; False if there are none."""
+        stored = self._fetch(
+            "stored_reject",
+            LEDGER_REJECT.pick(REJECT_COLUMNS),
+            f"SELECT {REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?",
+            [source],
+        )
+        if not stored and not count_rows(self.stage, "staged_reject"):
+            return False
+        plan_rejects(self.stage, plan, stored)
+        return True
 
-    def _upload_rows(self, queries: Mapping[Table, str]) -> list[Table]:
-        """Upload new rows; return the tables that have some."""
-        tables = []
+    def _upload_deletes(self, plan: MergePlan, *, rejects: bool) -> set[str]:
+        """Upload the keys of the rows to delete; return the names of the tables with rows."""
+        made = {
+            "to_delete": plan.deletes > 0,
+            "to_touch": plan.touches > 0,
+            "reject_to_delete": rejects,
+        }
+        columns = {delete.keys: delete.table.pick(delete.column) for delete in DELETES}
+        return {
+            name
+            for name, column in columns.items()
+            if made[name] and self._upload_keys(name, column)
+        }
+
+    def _upload_rows(self, queries: Mapping[Table, str]) -> dict[Table, str]:
+        """Upload new rows; return the warehouse's query for the rows of each table with some."""
+        if self.session.is_stage:
+            return dict(queries)
+        uploaded = {}
         for table, query in queries.items():
             failpoint("before-copy")
             if self.session.upload(self.stage, f"new_{table.name}", table.columns, query):
-                tables.append(table)
+                uploaded[table] = f"SELECT {quoted(table.names)} FROM new_{table.name}"
             failpoint("copied")
-        return tables
+        return uploaded
+
+    def _plan_delta(self, source: str, plan: MergePlan) -> tuple[int, int]:
+        """Upload what the batch adds to the rollups; count the rows by SKU and by day."""
+        if not plan.writes and not plan.deletes:
+            return 0, 0
+        self._stage_old_rows(source, plan)
+        between = ordered_between(self.stage, plan)
+        queries = delta_queries(source, between, self.zone, deletes=plan.deletes > 0)
+        by_sku, by_day = (
+            self.session.upload(self.stage, name, columns, query)
+            for name, (columns, query) in queries.items()
+        )
+        return by_sku, by_day
+
+    def _stage_old_rows(self, source: str, plan: MergePlan) -> None:
+        """Stage the stored rows of the numbers that are deleted or written.
+
+        :raises DestinationError: a row would stay under a number that is written.
+        """
+        keys = ["to_delete"] if plan.deletes else []
+        if plan.writes and not self.session.enforces_keys:
+            keys.append("to_write" if self.session.is_stage else f"new_{ORDER_ADDRESS.name}")
+        if not keys:
+            return
+        numbers = " UNION ".join(f"SELECT ordernumber FROM {name}" for name in keys)
+        for table, (name, columns) in OLD_ROWS.items():
+            names = ", ".join(column.name for column in columns)
+            statement = (
+                f"SELECT {names}, {self.session.row} AS stored_row FROM {table.name} "
+                f"WHERE source = ? AND ordernumber IN ({numbers})"
+            )
+            self._fetch(name, [*columns, ROW], statement, [source])
+        if not self.session.enforces_keys:
+            self._refuse_repeated(source, plan)
+
+    def _refuse_repeated(self, source: str, plan: MergePlan) -> None:
+        for table, query in repeated_queries(deletes=plan.deletes > 0).items():
+            repeated = self.stage.execute(query).fetchone()
+            if repeated and repeated[0]:
+                raise DestinationError(
+                    f"{table.name} would hold {repeated[0]} orders of {source!r} twice; "
+                    "nothing was loaded.",
+                    "Something else wrote to these tables; `orderpull replay --into` makes them "
+                    "anew.",
+                )
 
     def _refuse_overtaken(self, batch: Batch) -> None:
         if self.state(batch.source).loads + 1 != batch.state.loads:
@@ -219,28 +288,14 @@ class Loader:
         for delete in DELETES:
             if delete.keys in keys:
                 table, column = delete.table.name, delete.column
+                if self.session.is_stage and delete.rows:
+                    self.session.execute(
+                        f"DELETE FROM {table} WHERE rowid IN (SELECT stored_row FROM {delete.rows} "
+                        f"SEMI JOIN {delete.keys} USING ({column}))"
+                    )
+                    continue
                 self.session.execute(
                     f"DELETE FROM {table} USING {delete.keys} AS k "
                     f"WHERE {table}.source = ? AND {table}.{column} = k.{column}",
                     [source],
-                )
-
-    def _assert_unique(self, source: str, written: Sequence[Table]) -> None:
-        """Fail, and so roll back, if two rows have a key that was written."""
-        for table in DATA_TABLES:
-            if table not in written:
-                continue
-            key = quoted(table.key)
-            repeated = self.session.execute(
-                f"SELECT count(*) FROM (SELECT {key} FROM {table.name} WHERE source = ? "
-                f"AND ordernumber IN (SELECT ordernumber FROM new_{table.name}) "
-                f"GROUP BY {key} HAVING count(*) > 1) AS repeated",
-                [source],
-            )[0][0]
-            if repeated:
-                raise DestinationError(
-                    f"{table.name} would hold {repeated} orders of {source!r} twice; "
-                    "nothing was loaded.",
-                    "Something else wrote to these tables; `orderpull replay --into` makes them "
-                    "anew.",
                 )

@@ -135,18 +135,26 @@ class Reject:
     reject_key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MergePlan:
     """The decisions about a batch in numbers; its rows are temporary tables of the stage.
 
+    :param contested: staged orders that share an id or a number with another order. Without one
+        there are no tables of decisions.
+    :param writes: orders to write. :param deletes: stored orders to delete first.
+    :param touches: stored orders that came again, unchanged, with a later page.
     :param counts: orders by outcome. :param per_page: the same for each page of the batch.
     :param lost_number: stored orders that lose their number: page, order_id, ordernumber,
         content_hash.
     """
 
-    counts: Counts
-    per_page: dict[int, Counts]
-    lost_number: list[tuple[int, str, str, str]]
+    contested: int = 0
+    writes: int = 0
+    deletes: int = 0
+    touches: int = 0
+    counts: Counts = field(default_factory=Counts)
+    per_page: dict[int, Counts] = field(default_factory=dict)
+    lost_number: list[tuple[int, str, str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,13 @@ class Destination(Protocol):
 
     def loader(self) -> "AbstractContextManager[Loader]":
         """Open the warehouse for writing. :raises DestinationError: it cannot be opened."""
+        ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep the warehouse open for writing between the loads within the context.
+
+        No other process can load meanwhile, where there is no server.
+        """
         ...
 
     def reader(self) -> AbstractContextManager[Reader]:

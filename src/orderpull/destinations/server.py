@@ -50,6 +50,7 @@ class ServerDestination(Destination):
     limits: Mapping[str, int]
     zone: ZoneInfo
     stage: Stage = field(default_factory=Stage, init=False)
+    _held: ServerSession | None = field(default=None, init=False)
 
     def identity(self) -> str:
         """The server's own description of itself."""
@@ -92,7 +93,20 @@ class ServerDestination(Destination):
         """Do nothing: readers see each load as soon as it is committed."""
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep one connection between the loads within the context."""
+        with self._session() as session:
+            self._held = session
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
     def _session(self) -> Iterator[ServerSession]:
+        if self._held is not None:
+            yield self._held
+            return
         session = self.connect()
         try:
             yield session

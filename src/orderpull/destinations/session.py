@@ -35,6 +35,9 @@ class Session(Protocol):
     is_stage: bool
     """True if this connection is the stage's, so that both have the same tables."""
 
+    row: str
+    """SQL of a row's own number in its table; 0 where rows have none."""
+
     table_names: str
     """Query for the names of the tables and views that exist."""
 
@@ -44,6 +47,10 @@ class Session(Protocol):
         :raises DestinationError: the server refused it, or is gone.
         """
         ...
+
+    def version(self) -> int | None:
+        """The schema version, if it can be told without a list of tables; not in a transaction."""
+        return None
 
     def writing(self) -> AbstractContextManager[None]:
         """A transaction that overlaps no other loader's.
@@ -70,6 +77,7 @@ class ServerSession(Session, Protocol):
     SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
     UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
     is_stage: bool = False
+    row: str = "0"
 
     def prepare(self) -> None:
         """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
@@ -108,7 +116,7 @@ def pending(session: Session) -> list[str]:
 
 def ensure_schema(session: Session) -> None:
     """Create or migrate the tables, and record the version, in one transaction."""
-    if not pending(session):
+    if session.version() == SCHEMA_VERSION or not pending(session):
         return
     with session.writing():
         statements = pending(session)  # another process may have been first
@@ -124,7 +132,7 @@ def ensure_schema(session: Session) -> None:
 def _version(session: Session, names: set[str]) -> int | None:
     """The schema version; None if none of our tables exists."""
     if "orderpull_schema" in names:
-        version = session.execute("SELECT max(version) FROM orderpull_schema")[0][0]
+        version = read_version(session)
         if version is not None and version > SCHEMA_VERSION:
             raise SchemaTooNew(
                 f"{session.where} has schema version {version}; this orderpull knows up to "
@@ -132,7 +140,7 @@ def _version(session: Session, names: set[str]) -> int | None:
                 "Update orderpull; nothing was changed.",
             )
         if version is not None:
-            return int(version)
+            return version
     taken = sorted(names & _OURS)
     if taken:
         raise DestinationForeign(
@@ -140,3 +148,9 @@ def _version(session: Session, names: set[str]) -> int | None:
             "Choose another place in destination.url; this one was not touched.",
         )
     return None
+
+
+def read_version(session: Session) -> int | None:
+    """The schema version in ``orderpull_schema``, which must exist."""
+    version = session.execute("SELECT max(version) FROM orderpull_schema")[0][0]
+    return None if version is None else int(version)

@@ -6,8 +6,7 @@ name never changes, so any tool can open it. A reader that has it open keeps the
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -40,34 +39,28 @@ class Snapshot:
         """True if a new snapshot may be made now; within a run at most once a minute."""
         return self.warehouse.exists() and (finished or self._age() >= WITHIN_RUN_SECONDS)
 
-    def make(
-        self, attached: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-    ) -> None:
+    def make(self, connection: duckdb.DuckDBPyConnection, after_detaching: ExitStack) -> None:
         """Copy the warehouse, if the snapshot is behind.
 
-        :param attached: attaches the warehouse as ``warehouse``; its lock keeps every other writer
-            out while the bytes are copied.
+        :param connection: has the warehouse attached as ``warehouse``; its lock keeps every other
+            writer out while the bytes are copied.
+        :param after_detaching: closes the copied file. Closing any descriptor of a file gives up
+            all of the process's locks on it (POSIX), DuckDB's among them.
         :raises DestinationError: the copy cannot be written; the old snapshot stays.
         """
-        # Close the source descriptor after detaching: closing any descriptor of a file gives up
-        # all of the process's locks on it (POSIX), DuckDB's among them.
-        source = -1
+        if not self._behind(connection):
+            return
+        failpoint("before-snapshot")
+        connection.execute("CHECKPOINT warehouse")
         try:
-            with attached() as connection:
-                if not self._behind(connection):
-                    return
-                failpoint("before-snapshot")
-                connection.execute("CHECKPOINT warehouse")
-                source = os.open(self.warehouse, os.O_RDONLY)
-                self._copy(source)
+            source = os.open(self.warehouse, os.O_RDONLY)
+            after_detaching.callback(os.close, source)
+            self._copy(source)
         except OSError as error:
             raise DestinationError(
                 f"The snapshot {self.path} cannot be written: {error.strerror or error}.",
                 "Make room or mend the folder's rights, then run again; the orders are loaded.",
             ) from error
-        finally:
-            if source >= 0:
-                os.close(source)
 
     def _copy(self, source: int) -> None:
         temporary = self.path.with_name(f".{self.path.name}.tmp")

@@ -37,16 +37,24 @@ class Stage:
             self._connection = None
 
 
+def make_table(
+    stage: duckdb.DuckDBPyConnection, name: str, query: str, values: Sequence[object] = ()
+) -> int:
+    """Make the temporary table *name* from *query*; count its rows."""
+    row = stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values).fetchone()
+    return int(row[0]) if row else 0
+
+
 def stage_rows(
     stage: duckdb.DuckDBPyConnection,
     name: str,
     columns: Sequence[Column],
     rows: Sequence[Sequence[object]],
-) -> None:
-    """Make the temporary table *name* with *columns* and *rows*."""
+) -> int:
+    """Make the temporary table *name* with *columns* and *rows*; count them."""
     lists = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in columns]
     unnested = ", ".join(f"unnest(?::{DUCKDB_TYPES[c.type]}[]) AS {c.name}" for c in columns)
-    stage.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {unnested}", lists)
+    return make_table(stage, name, f"SELECT {unnested}", lists)
 
 
 def count_rows(stage: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import duckdb
 
+from orderpull.destinations.protocol import MergePlan
 from orderpull.model import (
     LEDGER_PAGE,
     LEDGER_REJECT,
@@ -27,18 +28,20 @@ class Delete:
     """Delete the rows of *table*, of the batch's source, whose *column* is in the table *keys*.
 
     :param keys: a temporary table of the stage.
+    :param rows: the table of the stage that has these rows' ``stored_row``, if there is one.
     """
 
     table: Table
     keys: str
     column: str
+    rows: str = ""
 
 
 DELETES = (
-    Delete(ORDER_ADDRESS, "to_delete", "ordernumber"),
-    Delete(ORDER_ITEM, "to_delete", "ordernumber"),
-    Delete(ORDER_HEADER, "to_delete", "ordernumber"),
-    Delete(ORDER_HEADER, "to_touch", "ordernumber"),
+    Delete(ORDER_ADDRESS, "to_delete", "ordernumber", "old_address"),
+    Delete(ORDER_ITEM, "to_delete", "ordernumber", "old_item"),
+    Delete(ORDER_HEADER, "to_delete", "ordernumber", "stored_order"),
+    Delete(ORDER_HEADER, "to_touch", "ordernumber", "stored_order"),
     Delete(LEDGER_REJECT, "reject_to_delete", "reject_key"),
 )
 
@@ -48,29 +51,62 @@ _ROWS = {
     ORDER_ITEM: """SELECT ordernumber, item.sku AS sku, item.quantity AS quantity,
                           {source} AS source
                    FROM (SELECT ordernumber, unnest(items) AS item FROM to_write)""",
-    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM to_write
-                     UNION ALL BY NAME SELECT *, {source} AS source FROM to_touch""",
+    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM to_write{touched}""",
     LEDGER_PAGE: """SELECT *, {source} AS source, {run} AS run, {at} AS loaded_at
                     FROM loaded_page""",
     LEDGER_REJECT: """SELECT *, {source} AS source, {run} AS run, {at} AS rejected_at
                       FROM reject""",
 }
+_TOUCHED = " UNION ALL BY NAME SELECT *, {source} AS source FROM to_touch"
+
+# Keys that are written twice, or are written beside a stored row that stays.
+_REPEATED = """SELECT count(DISTINCT ordernumber) FROM (
+    SELECT {key} FROM (
+        SELECT {key} FROM {written}
+        UNION ALL SELECT {key} FROM {old} SEMI JOIN to_write USING (ordernumber){but})
+    GROUP BY {key} HAVING count(*) > 1)"""
+_BUT_DELETED = " ANTI JOIN to_delete USING (ordernumber)"
+_KEYS = {
+    ORDER_ADDRESS: ("ordernumber", "to_write", "old_address"),
+    ORDER_ITEM: (
+        "ordernumber, sku",
+        "(SELECT ordernumber, unnest(items).sku AS sku FROM to_write)",
+        "old_item",
+    ),
+    ORDER_HEADER: ("ordernumber", "to_write", "stored_order"),
+}
 
 
-def ordered_between(stage: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
-    """The earliest and the latest ``ordered_at`` of the batch's orders, new and stored."""
+def repeated_queries(*, deletes: bool) -> dict[Table, str]:
+    """The query that counts the orders that a table would hold twice.
+
+    :param deletes: the batch deletes orders.
+    """
+    but = _BUT_DELETED if deletes else ""
+    return {
+        table: _REPEATED.format(key=key, written=written, old=old, but=but)
+        for table, (key, written, old) in _KEYS.items()
+    }
+
+
+def ordered_between(
+    stage: duckdb.DuckDBPyConnection, plan: MergePlan
+) -> tuple[datetime | None, datetime | None]:
+    """The earliest and the latest ``ordered_at`` of the orders that *plan* writes and deletes."""
+    stored = " UNION ALL SELECT ordered_at FROM stored_order" if plan.deletes else ""
     row = stage.execute(
-        """SELECT min(ordered_at), max(ordered_at)
-           FROM (SELECT ordered_at FROM to_write UNION ALL SELECT ordered_at FROM stored_order)"""
+        f"""SELECT min(ordered_at), max(ordered_at)
+            FROM (SELECT ordered_at FROM to_write{stored})"""
     ).fetchone()
     return row or (None, None)
 
 
 def insert_queries(
-    source: str, run: int, at: datetime, limits: Mapping[str, int]
+    source: str, run: int, at: datetime, limits: Mapping[str, int], *, touches: bool
 ) -> dict[Table, str]:
     """The query for the new rows of each table, with all columns in their order.
 
+    :param touches: the batch has orders in ``to_touch``.
     :param limits: bytes that columns hold. Texts of the ledger are cut to them; texts of an order
         never are, because an order with a longer text was rejected.
     """
@@ -79,6 +115,7 @@ def insert_queries(
         "run": f"{run}::BIGINT",
         "at": f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'",
     }
+    literals["touched"] = _TOUCHED.format(**literals) if touches else ""
     return {
         table: f"SELECT {_columns(table, limits)} FROM ({rows.format(**literals)})"
         for table, rows in _ROWS.items()

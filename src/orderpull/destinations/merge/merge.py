@@ -1,16 +1,18 @@
 """Merge staged orders with stored orders: which version of an order wins, which order a number.
 
 The rules are the same in every warehouse. A warehouse stages the stored orders that share an id or
-a number with a staged order (``stored_order``); the merge runs in the stage. It makes these
-temporary tables:
+a number with a staged order (``stored_order``); the merge runs in the stage. Most orders share
+neither with another order: they are inserted, and only the others are compared. The merge makes
+these temporary tables and views:
 
-- ``decision``: each occurrence of an order, with its outcome
+- ``contested``: staged orders that share an id or a number with another one, staged or stored
+- ``decision``: each occurrence of a contested order, with its outcome
+- ``judged_version``: the version of each contested order after this batch
 - ``to_write``: orders to insert
 - ``to_touch``: stored orders that came again, unchanged, with a later page
 - ``to_delete``: numbers of stored orders to delete before the inserts
-- ``current_version``: the version of each order after this batch
-- ``lost_number``: stored orders that lose their number to another order
-- ``reject``: rejects to insert, each with its key (:func:`prepare_rejects`)
+
+:mod:`orderpull.destinations.merge.rejects` prepares the rejects.
 """
 
 import duckdb
@@ -18,13 +20,13 @@ import duckdb
 from orderpull.destinations.merge.excluded import drop_unknown
 from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
 from orderpull.destinations.protocol import Batch, Counts, MergePlan
-from orderpull.destinations.stage import count_rows
-from orderpull.model import SIZES
+from orderpull.destinations.stage import count_rows, make_table
 
 STORED_COLUMNS = (
-    "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at"
+    "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at, "
+    "counted, item_quantity"
 )
-"""Columns of ``stored_order``."""
+"""Columns of ``stored_order``, besides ``stored_row``."""
 
 # The version with the later modified_at is newer; without one, or with the same, the version on the
 # later page, then at the later position. A stored order's position in its page is unknown: -1.
@@ -36,31 +38,26 @@ _VERSION = """{{'modified_at': coalesce(modified_at, TIMESTAMP '-infinity'), 'pa
 _READ_AGAIN = """(page, order_id) IN (
     SELECT (o.page, o.order_id) FROM staged_order AS o JOIN staged_page USING (page))"""
 
-# Most orders occur once and are new: only the others are compared.
-_REPEATED_ID = """
-CREATE OR REPLACE TEMP TABLE repeated_id AS
-SELECT order_id FROM (
-    SELECT order_id FROM staged_order
-    UNION ALL
-    SELECT order_id FROM stored_order WHERE order_id IN (SELECT order_id FROM staged_order))
-GROUP BY order_id HAVING count(*) > 1"""
-
-_INSERT_NEW = """
-CREATE OR REPLACE TEMP TABLE decision AS
-SELECT order_id, ordernumber, ordered_at, page, position, false AS stored, true AS is_newest,
-       NULL::VARCHAR AS stored_hash, 'inserted' AS outcome, true AS is_written, false AS is_touched
-FROM staged_order ANTI JOIN repeated_id USING (order_id)"""
+# {also}: further staged orders to compare.
+_CONTESTED = """
+WITH keys AS (SELECT order_id, ordernumber FROM staged_order
+              UNION ALL SELECT order_id, ordernumber FROM stored_order)
+SELECT page, position, order_id, ordernumber, ordered_at, modified_at, status, content_hash
+FROM staged_order
+WHERE order_id IN (SELECT order_id FROM keys GROUP BY order_id HAVING count(*) > 1)
+   OR ordernumber IN (SELECT ordernumber FROM keys GROUP BY ordernumber HAVING count(*) > 1)
+   {also}"""
+_EXCLUDED = "OR (page, position) IN (SELECT (page, position) FROM excluded)"
 
 _NEWEST_WINS = """
-INSERT INTO decision
 WITH occurrence AS (
     SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
            {staged_version} AS version
-    FROM staged_order SEMI JOIN repeated_id USING (order_id)
+    FROM contested
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, content_hash, page, -1, true,
            CASE WHEN NOT {read_again} THEN {stored_version} END
-    FROM stored_order SEMI JOIN repeated_id USING (order_id)),
+    FROM stored_order SEMI JOIN contested USING (order_id)),
 compared AS (
     SELECT *,
         max(version) OVER (PARTITION BY order_id) AS newest,
@@ -83,8 +80,7 @@ FROM compared"""
 # on_change = "ignore" decides as if the orders came one by one. Each round accepts the candidates
 # that are the first of their id and of their number, and drops those that share either with them.
 _CANDIDATE = """
-CREATE OR REPLACE TEMP TABLE candidate AS
-SELECT page, position, order_id, ordernumber FROM staged_order
+SELECT page, position, order_id, ordernumber FROM contested
 WHERE order_id NOT IN (SELECT order_id FROM stored_order)
   AND ordernumber NOT IN (SELECT ordernumber FROM stored_order)
   AND (page, position) NOT IN (SELECT (page, position) FROM excluded)"""
@@ -96,37 +92,33 @@ _DROP_ACCEPTED = """
 DELETE FROM candidate WHERE order_id IN (SELECT order_id FROM accepted)
                     OR ordernumber IN (SELECT ordernumber FROM accepted)"""
 _FIRST_WINS = """
-CREATE OR REPLACE TEMP TABLE decision AS
 SELECT s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
     a.page IS NOT NULL AS is_newest, NULL::VARCHAR AS stored_hash,
     CASE WHEN a.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS outcome,
     a.page IS NOT NULL AS is_written, false AS is_touched
-FROM staged_order AS s LEFT JOIN accepted AS a USING (page, position)
+FROM contested AS s LEFT JOIN accepted AS a USING (page, position)
 UNION ALL
 SELECT order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false, false
 FROM stored_order"""
 _LATEST_POSITION = """
-UPDATE current_version SET page = latest.at.page, position = latest.at.position
+UPDATE judged_version SET page = latest.at.page, position = latest.at.position
 FROM (SELECT order_id, max({'page': page, 'position': position}) AS at
-      FROM staged_order GROUP BY order_id) AS latest
-WHERE current_version.order_id = latest.order_id
-  AND latest.at > {'page': current_version.page, 'position': current_version.position}"""
-
-# Orders that are deleted at their source once this batch is loaded.
-_DELETED = f"""
-CREATE OR REPLACE TEMP TABLE deleted AS
-SELECT order_id FROM staged_order WHERE status = '{DELETED}' AND (page, position) IN
-    (SELECT (page, position) FROM decision WHERE is_newest AND NOT stored)
-UNION
-SELECT order_id FROM stored_order WHERE status = '{DELETED}'
-    AND order_id NOT IN (SELECT order_id FROM decision WHERE is_newest AND NOT stored)"""
+      FROM contested GROUP BY order_id) AS latest
+WHERE judged_version.order_id = latest.order_id
+  AND latest.at > {'page': judged_version.page, 'position': judged_version.position}"""
 
 # The order placed first owns its number, then the one with the smaller id (ids of digits compare as
-# numbers). An order that is deleted at its source gives its number up.
-_CURRENT_VERSION = """
-CREATE OR REPLACE TEMP TABLE current_version AS
-WITH latest AS (
-    SELECT order_id, ordernumber, ordered_at, page, position, stored FROM decision WHERE is_newest
+# numbers). An order that is deleted at its source once this batch is loaded gives its number up.
+_JUDGED_VERSION = f"""
+WITH newest AS (FROM decision WHERE is_newest),
+deleted AS (
+    SELECT order_id FROM contested WHERE status = '{DELETED}' AND (page, position) IN
+        (SELECT (page, position) FROM newest WHERE NOT stored)
+    UNION
+    SELECT order_id FROM stored_order WHERE status = '{DELETED}'
+        AND order_id NOT IN (SELECT order_id FROM newest WHERE NOT stored)),
+latest AS (
+    SELECT order_id, ordernumber, ordered_at, page, position, stored FROM newest
     UNION ALL
     SELECT order_id, ordernumber, ordered_at, page, -1, true FROM stored_order
     WHERE order_id NOT IN (SELECT order_id FROM decision))
@@ -141,13 +133,36 @@ INSERT INTO staged_reject
 SELECT page, position, ordernumber, order_id, 'number_reused',
        'another order has its number; tell them apart with the setting '
            || 'ordernumber = "{number}~{id}"', '$', NULL
-FROM current_version WHERE NOT owns_number AND NOT stored AND NOT is_deleted"""
+FROM judged_version WHERE NOT owns_number AND NOT stored AND NOT is_deleted"""
+_NOT_THE_OWNER = """
+UPDATE decision SET outcome = 'rejected', is_written = false, is_touched = false
+WHERE (page, position) IN (SELECT (page, position) FROM judged_version
+                           WHERE NOT owns_number AND NOT stored)"""
+_LOST_NUMBER = """
+SELECT v.page, order_id, v.ordernumber, content_hash
+FROM judged_version AS v JOIN stored_order USING (order_id)
+WHERE NOT owns_number AND stored AND NOT is_deleted"""
+_TO_DELETE = """
+SELECT DISTINCT ordernumber FROM stored_order WHERE order_id IN (
+    SELECT order_id FROM decision WHERE is_written
+    UNION ALL SELECT order_id FROM judged_version WHERE NOT owns_number)"""
+_TO_TOUCH = """
+SELECT s.*, k.loaded_at FROM staged_order AS s JOIN stored_order AS k USING (order_id)
+WHERE (s.page, s.position) IN (SELECT (page, position) FROM decision WHERE is_touched)
+  AND k.page <> s.page"""
+_UNWRITTEN = "SELECT page, position FROM decision WHERE NOT stored AND NOT is_written"
 
+# An order read again counts as what it does to the tables, not by its turn in the page.
+_COUNT_BY_EFFECT = """
+UPDATE decision SET outcome = CASE
+    WHEN is_written AND stored_hash IS NULL THEN 'inserted'
+    WHEN is_written THEN 'updated' WHEN is_newest THEN 'unchanged' ELSE 'stale' END
+WHERE outcome <> 'rejected'"""
 
-# Reject keys are indexed, so their length is limited.
-_SHORT_KEY = f"""
-CREATE OR REPLACE TEMP MACRO short_key(key) AS
-    CASE WHEN strlen(key) <= {SIZES["order_id"]} THEN key ELSE 'md5 ' || md5(key) END"""
+_INSERTED = """SELECT page, 'inserted', count(*) FROM staged_order {but} GROUP BY page
+UNION ALL SELECT page, 'rejected', count(*) FROM staged_reject GROUP BY page"""
+_OUTCOMES = """UNION ALL SELECT page, outcome, count(*) FROM decision
+WHERE outcome IS NOT NULL AND outcome <> 'rejected' GROUP BY ALL"""
 
 
 def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStored) -> MergePlan:
@@ -158,107 +173,64 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
 
     :param fetch: fetches more of stored orders, by key.
     """
-    run = stage.execute
     drop_unknown(stage, fetch)
+    also = _EXCLUDED if batch.ignore_changes else ""
+    plan = MergePlan(contested=make_table(stage, "contested", _CONTESTED.format(also=also)))
+    if plan.contested:
+        _judge(stage, batch, plan)
+    but = "ANTI JOIN unwritten USING (page, position)" if plan.contested else ""
+    stage.execute(f"CREATE OR REPLACE TEMP VIEW to_write AS FROM staged_order {but}")
+    plan.writes = count_rows(stage, "to_write")
+    if batch.keep_address:
+        keep_addresses(stage, fetch)
+    _count_outcomes(stage, batch, plan)
+    return plan
+
+
+def _judge(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
+    """Decide about the contested orders."""
     if batch.ignore_changes:
         _decide_first_wins(stage)
     else:
-        _decide_newest_wins(stage, read_again="false" if batch.counted else _READ_AGAIN)
-    run(_DELETED)
-    run(_CURRENT_VERSION)
-    run(_REUSED)
-    run("""UPDATE decision SET outcome = 'rejected', is_written = false, is_touched = false
-           WHERE (page, position) IN (SELECT (page, position) FROM current_version
-                                      WHERE NOT owns_number AND NOT stored)""")
-    run("""CREATE OR REPLACE TEMP TABLE lost_number AS
-           SELECT v.page, order_id, v.ordernumber, content_hash
-           FROM current_version AS v JOIN stored_order USING (order_id)
-           WHERE NOT owns_number AND stored AND NOT is_deleted""")
-    run("""CREATE OR REPLACE TEMP TABLE to_delete AS
-           SELECT DISTINCT ordernumber FROM stored_order WHERE order_id IN (
-               SELECT order_id FROM decision WHERE is_written
-               UNION ALL SELECT order_id FROM current_version WHERE NOT owns_number)""")
-    run("DELETE FROM current_version WHERE NOT owns_number")
-    run("""CREATE OR REPLACE TEMP TABLE to_write AS
-           SELECT * FROM staged_order WHERE (page, position) IN
-               (SELECT (page, position) FROM decision WHERE is_written)""")
-    run("""CREATE OR REPLACE TEMP TABLE to_touch AS
-           SELECT s.*, k.loaded_at FROM staged_order AS s JOIN stored_order AS k USING (order_id)
-           WHERE (s.page, s.position) IN (SELECT (page, position) FROM decision WHERE is_touched)
-             AND k.page <> s.page""")
-    if batch.keep_address:
-        keep_addresses(stage, fetch)
-    if batch.ignore_changes:
-        run(_LATEST_POSITION)
-    if not batch.counted:
-        # An order read again counts as what it does to the tables, not by its turn in the page.
-        run("""UPDATE decision SET outcome = CASE
-                   WHEN is_written AND stored_hash IS NULL THEN 'inserted'
-                   WHEN is_written THEN 'updated' WHEN is_newest THEN 'unchanged' ELSE 'stale' END
-               WHERE outcome <> 'rejected'""")
-    return _count_outcomes(stage, batch)
-
-
-def _decide_newest_wins(stage: duckdb.DuckDBPyConnection, read_again: str) -> None:
-    """Make ``decision``. :param read_again: SQL condition of stored orders to leave out."""
-    stage.execute(_REPEATED_ID)
-    stage.execute(_INSERT_NEW)
-    if count_rows(stage, "repeated_id"):
-        stage.execute(
-            _NEWEST_WINS.format(
-                staged_version=_VERSION.format(position="position"),
-                stored_version=_VERSION.format(position="-1"),
-                read_again=read_again,
-            )
+        statement = _NEWEST_WINS.format(
+            staged_version=_VERSION.format(position="position"),
+            stored_version=_VERSION.format(position="-1"),
+            read_again="false" if batch.counted else _READ_AGAIN,
         )
+        make_table(stage, "decision", statement)
+    make_table(stage, "judged_version", _JUDGED_VERSION)
+    if stage.execute("FROM judged_version WHERE NOT owns_number LIMIT 1").fetchone():
+        stage.execute(_REUSED)
+        stage.execute(_NOT_THE_OWNER)
+        plan.lost_number = stage.execute(_LOST_NUMBER).fetchall()
+    plan.deletes = make_table(stage, "to_delete", _TO_DELETE)
+    stage.execute("DELETE FROM judged_version WHERE NOT owns_number")
+    make_table(stage, "unwritten", _UNWRITTEN)
+    plan.touches = make_table(stage, "to_touch", _TO_TOUCH)
+    if batch.ignore_changes:
+        stage.execute(_LATEST_POSITION)
+    if not batch.counted:
+        stage.execute(_COUNT_BY_EFFECT)
 
 
 def _decide_first_wins(stage: duckdb.DuckDBPyConnection) -> None:
     """Make ``decision`` by the rule of ``on_change = "ignore"``."""
-    stage.execute(_CANDIDATE)
-    stage.execute("CREATE OR REPLACE TEMP TABLE accepted AS FROM candidate LIMIT 0")
+    make_table(stage, "candidate", _CANDIDATE)
+    make_table(stage, "accepted", "FROM candidate LIMIT 0")
     while (added := stage.execute(_ACCEPT_FIRST).fetchone()) and added[0]:
         stage.execute(_DROP_ACCEPTED)
-    stage.execute(_FIRST_WINS)
+    make_table(stage, "decision", _FIRST_WINS)
 
 
-def _count_outcomes(stage: duckdb.DuckDBPyConnection, batch: Batch) -> MergePlan:
-    per_page = {page.page: Counts() for page in batch.pages}
-    for page, outcome, number in stage.execute(
-        """SELECT page, outcome, count(*) FROM decision
-           WHERE outcome IS NOT NULL AND outcome <> 'rejected' GROUP BY ALL
-           UNION ALL SELECT page, 'rejected', count(*) FROM staged_reject GROUP BY page"""
-    ).fetchall():
-        if page in per_page:
-            counts = per_page[page]
+def _count_outcomes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
+    plan.per_page = {page.page: Counts() for page in batch.pages}
+    query = _INSERTED.format(but="")
+    if plan.contested:
+        query = f"{_INSERTED.format(but='ANTI JOIN contested USING (page, position)')} {_OUTCOMES}"
+    for page, outcome, number in stage.execute(query).fetchall():
+        if page in plan.per_page:
+            counts = plan.per_page[page]
             setattr(counts, outcome, getattr(counts, outcome) + number)
             counts.fetched += number
-    total = Counts()
-    for counts in per_page.values():
-        total.add(counts)
-    lost_number = stage.execute("FROM lost_number").fetchall()
-    return MergePlan(total, per_page, lost_number)
-
-
-def prepare_rejects(stage: duckdb.DuckDBPyConnection) -> None:
-    """Make ``reject``: the staged rejects, each with its key, the last one of each key.
-
-    An order that waits for its number and a bad version of the same order have different keys.
-    """
-    stage.execute(_SHORT_KEY)
-    stage.execute("""
-        CREATE OR REPLACE TEMP TABLE reject AS
-        SELECT * FROM (
-            SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
-                   || coalesce('id ' || short_key(order_id), 'number ' || short_key(ordernumber),
-                               'raw ' || md5(raw)) AS reject_key
-            FROM staged_reject)
-        QUALIFY row_number() OVER (PARTITION BY reject_key
-                                   ORDER BY page DESC, position DESC) = 1""")
-    # Drop a reject if a later version of the same order was loaded.
-    stage.execute("""
-        DELETE FROM reject USING current_version AS v
-        WHERE (reject.order_id = v.order_id
-               OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
-          AND reject.reason <> 'number_reused'
-          AND (v.page, v.position) > (reject.page, reject.position)""")
+    for counts in plan.per_page.values():
+        plan.counts.add(counts)

@@ -16,11 +16,13 @@ from orderpull.days import offsets
 from orderpull.destinations.ledger import Execute
 from orderpull.model import (
     NO_DAY,
+    ORDER_ITEM,
     SUMMARY_DAY,
     SUMMARY_LINE,
     SUMMARY_SKU,
     SUMMARY_STATE,
     SUMMARY_YEAR,
+    Column,
     Table,
 )
 from orderpull.sqltext import literal
@@ -31,49 +33,90 @@ LARGE_QUANTITY = 2**40
 COMPACT_FROM = 50_000
 """Rows that a table gains, at least, between two compactions."""
 
-_NO_ITEMS = "(SELECT source, ordernumber, sku, quantity FROM order_item WHERE 1 = 0)"
-
-# The lines, and the orders, of one side of a delta: those that a batch adds, or those it deletes.
+# All lines, and all orders, of the warehouse.
 _LINES = """
-SELECT h.source, {day} AS day, coalesce(a.country, '') AS country, i.sku,
-       {sign}i.quantity AS quantity, {sign}1 AS orders,
+SELECT h.source, {day} AS day, coalesce(a.country, '') AS country, i.sku, i.quantity, 1 AS orders,
        CASE WHEN i.quantity < {large} THEN '' ELSE h.ordernumber END AS large
-FROM {item} AS i
-JOIN {header} AS h ON h.source = i.source AND h.ordernumber = i.ordernumber
-JOIN {address} AS a ON a.source = i.source AND a.ordernumber = i.ordernumber
-WHERE h.counted AND i.quantity > 0{only}"""
-
+FROM order_item AS i
+JOIN order_header AS h ON h.source = i.source AND h.ordernumber = i.ordernumber
+JOIN order_address AS a ON a.source = i.source AND a.ordernumber = i.ordernumber
+WHERE h.counted AND i.quantity > 0"""
 _ORDERS = """
-SELECT h.source, {day} AS day, coalesce(a.country, '') AS country,
-       {sign}1 AS orders, {sign}coalesce(p.one, 0) AS orders_with_items,
-       {sign}coalesce(p.quantity, 0) AS quantity,
+SELECT h.source, {day} AS day, coalesce(a.country, '') AS country, 1 AS orders,
+       coalesce(p.one, 0) AS orders_with_items, coalesce(p.quantity, 0) AS quantity,
        CASE WHEN p.quantity >= {large} THEN h.ordernumber ELSE '' END AS large
-FROM {header} AS h
-JOIN {address} AS a ON a.source = h.source AND a.ordernumber = h.ordernumber
-LEFT JOIN (SELECT h.source, h.ordernumber, 1 AS one, sum(h.quantity) AS quantity
-           FROM {item} AS h WHERE h.quantity > 0{only} GROUP BY h.source, h.ordernumber) AS p
+FROM order_header AS h
+JOIN order_address AS a ON a.source = h.source AND a.ordernumber = h.ordernumber
+LEFT JOIN (SELECT source, ordernumber, 1 AS one, sum(quantity) AS quantity
+           FROM order_item WHERE quantity > 0 GROUP BY source, ordernumber) AS p
        ON p.source = h.source AND p.ordernumber = h.ordernumber
-WHERE h.counted{only}"""
+WHERE h.counted"""
 
-_NEW_SKUS = """
-INSERT INTO summary_sku (sku, sku_number)
-SELECT sku, (SELECT coalesce(max(sku_number), 0) FROM summary_sku)
-            + row_number() OVER (ORDER BY sku)
-FROM (SELECT DISTINCT b.sku FROM delta_sku AS b LEFT JOIN summary_sku AS s ON s.sku = b.sku
-      WHERE s.sku IS NULL) AS unseen"""
+# The same of a batch in the stage: what it writes, and with the sign turned what it deletes.
+_NEW_LINES = """
+SELECT {source} AS source, day, country, item.sku AS sku, item.quantity AS quantity, 1 AS orders,
+       CASE WHEN item.quantity < {large} THEN '' ELSE ordernumber END AS large
+FROM (SELECT {day} AS day, coalesce(country, '') AS country, ordernumber, unnest(items) AS item
+      FROM to_write AS h WHERE counted) WHERE item.quantity > 0"""
+_NEW_ORDERS = """
+SELECT {source} AS source, {day} AS day, coalesce(country, '') AS country, 1 AS orders,
+       CASE WHEN item_quantity > 0 THEN 1 ELSE 0 END AS orders_with_items,
+       item_quantity AS quantity,
+       CASE WHEN item_quantity < {large} THEN '' ELSE ordernumber END AS large
+FROM to_write AS h WHERE counted"""
+_OLD = """stored_order AS h SEMI JOIN to_delete USING (ordernumber)
+JOIN old_address AS a USING (ordernumber)"""
+_OLD_LINES = f"""
+SELECT {{source}}, {{day}}, coalesce(a.country, ''), i.sku, -i.quantity, -1,
+       CASE WHEN i.quantity < {{large}} THEN '' ELSE ordernumber END
+FROM {_OLD} JOIN old_item AS i USING (ordernumber) WHERE h.counted AND i.quantity > 0"""
+_OLD_ORDERS = f"""
+SELECT {{source}}, {{day}}, coalesce(a.country, ''), -1,
+       CASE WHEN item_quantity > 0 THEN -1 ELSE 0 END, -item_quantity,
+       CASE WHEN item_quantity < {{large}} THEN '' ELSE ordernumber END
+FROM {_OLD} WHERE h.counted"""
 
-_ADD_DELTA = (
+_BY = SUMMARY_DAY.names[:3]
+_SKU_DELTA = (*SUMMARY_LINE.pick("source, day, country"), *ORDER_ITEM.pick("sku, quantity"),
+              *SUMMARY_LINE.pick("orders"))  # fmt: skip
+
+_ADD_LINES = (
+    """INSERT INTO summary_sku (sku, sku_number)
+       SELECT sku, (SELECT coalesce(max(sku_number), 0) FROM summary_sku)
+                   + row_number() OVER (ORDER BY sku)
+       FROM (SELECT DISTINCT b.sku FROM {0} AS b LEFT JOIN summary_sku AS s ON s.sku = b.sku
+             WHERE s.sku IS NULL) AS unseen""",
     """INSERT INTO summary_line (source, day, country, sku_number, quantity, orders)
        SELECT b.source, b.day, b.country, s.sku_number, b.quantity, b.orders
-       FROM delta_sku AS b JOIN summary_sku AS s ON s.sku = b.sku ORDER BY b.day""",
+       FROM {0} AS b JOIN summary_sku AS s ON s.sku = b.sku ORDER BY b.day""",
     """INSERT INTO summary_year (source, year, country, sku_number, quantity, orders)
        SELECT b.source, extract(year FROM b.day), b.country, s.sku_number, b.quantity, b.orders
-       FROM delta_sku AS b JOIN summary_sku AS s ON s.sku = b.sku""",
-    """INSERT INTO summary_day (source, day, country, orders, orders_with_items, quantity)
-       SELECT source, day, country, orders, orders_with_items, quantity FROM delta_day""",
-    """UPDATE summary_state SET day_rows = day_rows + (SELECT count(*) FROM delta_day),
-                               year_rows = year_rows + (SELECT count(*) FROM delta_sku)""",
+       FROM {0} AS b JOIN summary_sku AS s ON s.sku = b.sku""",
 )
+_ADD_ORDERS = """INSERT INTO summary_day
+    (source, day, country, orders, orders_with_items, quantity)
+SELECT source, day, country, orders, orders_with_items, quantity FROM {0}"""
+_STATE = "SELECT timezone, day_rows, day_folded, year_rows, year_folded FROM summary_state"
+
+
+def delta_queries(
+    source: str, ordered: tuple[datetime | None, datetime | None], zone: ZoneInfo, *, deletes: bool
+) -> dict[str, tuple[Sequence[Column], str]]:
+    """Columns and query of ``delta_sku`` and ``delta_day``: what a batch adds to the rollups.
+
+    :param ordered: the earliest and the latest time of the batch's orders.
+    :param deletes: the batch deletes orders.
+    """
+    day = day_of("h.ordered_at", *ordered, zone)
+    values = {"source": literal(source), "day": day, "large": LARGE_QUANTITY}
+    lines = " UNION ALL ".join([_NEW_LINES, *([_OLD_LINES] if deletes else [])])
+    orders = " UNION ALL ".join([_NEW_ORDERS, *([_OLD_ORDERS] if deletes else [])])
+    return {
+        "delta_sku": (_SKU_DELTA, _sums(f"({lines.format(**values)})", (*_BY, "sku"),
+                                        ("quantity", "orders"), ", large")),
+        "delta_day": (SUMMARY_DAY.columns, _sums(f"({orders.format(**values)})", _BY,
+                                                 SUMMARY_DAY.names[3:], ", large")),
+    }  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -98,60 +141,42 @@ class RollupWriter:
         first, last = self.execute("SELECT min(ordered_at), max(ordered_at) FROM order_header", [])[
             0
         ]
-        day = day_of("h.ordered_at", first, last, self.zone)
-        self._add([_side(day, "", "order_", only="")])
+        values = {"day": day_of("h.ordered_at", first, last, self.zone), "large": LARGE_QUANTITY}
+        lines, orders = (f"({rows.format(**values)}) AS every" for rows in (_LINES, _ORDERS))
+        by_sku = _sums(lines, (*_BY, "sku"), ("quantity", "orders"), ", large")
+        self._make("every_sku", by_sku)
+        self._make("every_day", _sums(orders, _BY, SUMMARY_DAY.names[3:], ", large"))
+        by_sku, by_day = (
+            self.execute(f"SELECT count(*) FROM {name}", [])[0][0]
+            for name in ("every_sku", "every_day")
+        )
+        self.apply_delta(by_sku, by_day, "every")
+        self._drop("every_sku", "every_day")
 
-    def apply_delta(
-        self, source: str, ordered: tuple[datetime | None, datetime | None], *,
-        new_orders: bool, new_items: bool, deletes: bool,
-    ) -> None:  # fmt: skip
-        """Add the orders that a batch writes, and subtract those that it deletes.
-
-        Call it before the batch's rows are written: the deleted orders are still in the tables,
-        their numbers in ``to_delete``. The added ones are in ``new_order_header``,
-        ``new_order_address`` and ``new_order_item``.
+    def apply_delta(self, by_sku: int, by_day: int, name: str = "delta") -> None:
+        """Add the rows of the temporary tables ``delta_sku`` and ``delta_day``.
 
         If another loader has built the rollups with another zone's days, they are rebuilt first.
 
-        :param ordered: the earliest and the latest time of the batch's orders.
-        :param new_orders: the batch adds orders. :param new_items: these have items.
-        :param deletes: the batch deletes orders.
+        :param by_sku: number of rows of ``delta_sku``. :param by_day: the same of ``delta_day``.
+        :param name: prefix of the tables' names.
         """
-        if not self.is_current():
+        if not by_sku and not by_day:
+            return
+        state = self.execute(_STATE, [])
+        if not state or state[0][0] != self.zone.key:
             self.rebuild()
-        day = day_of("h.ordered_at", *ordered, self.zone)
-        sides = []
-        if new_orders:
-            side = _side(day, "", "new_order_", only="")
-            sides.append(side if new_items else side | {"item": _NO_ITEMS})
-        if deletes:
-            only = (
-                f" AND h.source = {literal(source)}"
-                " AND h.ordernumber IN (SELECT ordernumber FROM to_delete)"
-            )
-            sides.append(_side(day, "-", "order_", only))
-        if sides:
-            self._add(sides)
-
-    def _add(self, sides: list[dict[str, str]]) -> None:
-        """Insert the sums over *sides*; sums of zero are left out."""
-        lines = " UNION ALL ".join(_LINES.format(**side) for side in sides)
-        orders = " UNION ALL ".join(_ORDERS.format(**side) for side in sides)
-        by = ("source", "day", "country")
-        self._sum(
-            "delta_sku", f"({lines}) AS side", (*by, "sku"), ("quantity", "orders"), ", large"
-        )
-        self._sum("delta_day", f"({orders}) AS side", by, SUMMARY_DAY.names[3:], ", large")
-        self.execute(_NEW_SKUS, [])
-        for statement in _ADD_DELTA:
-            self.execute(statement, [])
-        self._drop("delta_sku", "delta_day")
-        rows = self.execute(
-            "SELECT day_rows, day_folded, year_rows, year_folded FROM summary_state", []
-        )
-        day_rows, day_folded, year_rows, year_folded = rows[0]
+            state = self.execute(_STATE, [])
+        if by_sku:
+            for statement in _ADD_LINES:
+                self.execute(statement.format(f"{name}_sku"), [])
+        if by_day:
+            self.execute(_ADD_ORDERS.format(f"{name}_day"), [])
+        _, day_rows, day_folded, year_rows, year_folded = state[0]
+        day_rows, year_rows = day_rows + by_day, year_rows + by_sku
+        self.execute("UPDATE summary_state SET day_rows = ?, year_rows = ?", [day_rows, year_rows])
         if day_rows > 2 * day_folded + COMPACT_FROM:
-            self._compact(SUMMARY_DAY, ("source", "day", "country"), "day")
+            self._compact(SUMMARY_DAY, _BY, "day")
         if year_rows > 2 * year_folded + COMPACT_FROM:
             self._compact(SUMMARY_YEAR, ("year", "country", "sku_number", "source"), "year")
 
@@ -159,7 +184,7 @@ class RollupWriter:
         """Replace the rows of *table* by their sums, in the order of *key*."""
         small = f"quantity < {LARGE_QUANTITY} AND quantity > -{LARGE_QUANTITY}"
         summed = [name for name in table.names if name not in key]
-        self._sum("compacted", f"{table.name} WHERE {small}", key, summed)
+        self._make("compacted", _sums(f"{table.name} WHERE {small}", key, summed))
         names, order = ", ".join(table.names), ", ".join(key)
         for statement in (
             f"DELETE FROM {table.name} WHERE {small}",
@@ -170,31 +195,24 @@ class RollupWriter:
             self.execute(statement, [])
         self._drop("compacted")
 
-    def _sum(
-        self, name: str, rows: str, by: Sequence[str], columns: Sequence[str], also_by: str = ""
-    ) -> None:
-        """Make the temporary table *name*: sums of *columns* over *rows*, where one is not zero.
-
-        :param also_by: further expressions of the GROUP BY, which are not selected.
-        """
-        sums = ", ".join(f"CAST(sum({column}) AS BIGINT) AS {column}" for column in columns)
-        some = " OR ".join(f"sum({column}) <> 0" for column in columns)
-        keys = ", ".join(by)
+    def _make(self, name: str, query: str) -> None:
         self._drop(name)
-        self.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT {keys}, {sums} FROM {rows} "
-            f"GROUP BY {keys}{also_by} HAVING {some}",
-            [],
-        )
+        self.execute(f"CREATE TEMP TABLE {name} AS {query}", [])
 
     def _drop(self, *names: str) -> None:
         for name in names:
             self.execute(f"DROP TABLE IF EXISTS {name}", [])
 
 
-def _side(day: str, sign: str, prefix: str, only: str) -> dict[str, str]:
-    tables = {name: f"{prefix}{name}" for name in ("header", "item", "address")}
-    return {**tables, "day": day, "sign": sign, "only": only, "large": str(LARGE_QUANTITY)}
+def _sums(rows: str, by: Sequence[str], columns: Sequence[str], also_by: str = "") -> str:
+    """SQL of the sums of *columns* over *rows*, where one is not zero.
+
+    :param also_by: further expressions of the GROUP BY, which are not selected.
+    """
+    sums = ", ".join(f"CAST(sum({column}) AS BIGINT) AS {column}" for column in columns)
+    some = " OR ".join(f"sum({column}) <> 0" for column in columns)
+    keys = ", ".join(by)
+    return f"SELECT {keys}, {sums} FROM {rows} GROUP BY {keys}{also_by} HAVING {some}"
 
 
 def day_of(column: str, first: datetime | None, last: datetime | None, zone: ZoneInfo) -> str:

@@ -33,6 +33,15 @@ _ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAM
 _ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
+ROW = Column("stored_row", "integer", "")
+"""Where DuckDB keeps the row; other warehouses have no such number."""
+
+OLD_ROWS = {
+    ORDER_ADDRESS: ("old_address", ORDER_ADDRESS.pick("ordernumber, country")),
+    ORDER_ITEM: ("old_item", ORDER_ITEM.pick("ordernumber, sku, quantity")),
+}
+"""The stage's table of stored rows of orders that a batch replaces, and its columns."""
+
 NOT_DELETED = f"""SELECT h.order_id, h.ordered_at, h.page FROM order_header AS h
 WHERE h.source = ? AND (h.status IS NULL OR h.status <> '{DELETED}')"""
 """Selects the stored orders of a source that are not deleted there."""
@@ -41,8 +50,8 @@ NOT_DELETED_COLUMNS = ORDER_HEADER.pick("order_id, ordered_at, page")
 
 _NO_ADDRESS = "name IS NULL AND line1 IS NULL AND line2 IS NULL"
 _BLANK = f"""CREATE OR REPLACE TEMP TABLE blank_address AS
-SELECT order_id, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
-                  'position': position}} AS version
+SELECT page, position, order_id, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
+                                  'position': position}} AS version
 FROM to_write WHERE {_NO_ADDRESS}"""
 # The newest earlier version with an address, if it is newer than the stored version.
 _EARLIER = f"""CREATE OR REPLACE TEMP TABLE earlier_address AS
@@ -56,9 +65,12 @@ WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
         {{'modified_at': coalesce(stored_order.modified_at, '-infinity'), 'page': stored_order.page,
          'position': -1}})
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY version DESC) = 1"""
-_COALESCED = ", ".join(f"{c.name} = coalesce(to_write.{c.name}, former.{c.name})" for c in _ADDRESS)
-_KEEP = f"""UPDATE to_write SET {_COALESCED} FROM {{table}} AS former
-WHERE to_write.order_id = former.order_id"""
+_COALESCED = ", ".join(
+    f"{c.name} = coalesce(staged_order.{c.name}, former.{c.name})" for c in _ADDRESS
+)
+_KEEP = f"""UPDATE staged_order SET {_COALESCED} FROM {{table}} AS former
+WHERE staged_order.order_id = former.order_id
+  AND (staged_order.page, staged_order.position) IN (SELECT (page, position) FROM blank_address)"""
 
 # Orders that are no longer listed, except those that came with this page or a later one.
 _VANISHED = """CREATE OR REPLACE TEMP TABLE vanished AS

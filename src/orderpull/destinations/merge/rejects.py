@@ -1,0 +1,78 @@
+"""The rejects that a batch inserts and deletes, from its staged rejects and the stored ones.
+
+A bad order's reject is resolved, or not inserted, if a later version of the order is loaded.
+"""
+
+import duckdb
+
+from orderpull.destinations.protocol import MergePlan
+from orderpull.destinations.stage import make_table
+from orderpull.model import SIZES
+
+REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"
+"""Columns of ``stored_reject``."""
+
+# Reject keys are indexed, so their length is limited.
+_SHORT_KEY = f"""
+CREATE OR REPLACE TEMP MACRO short_key(key) AS
+    CASE WHEN strlen(key) <= {SIZES["order_id"]} THEN key ELSE 'md5 ' || md5(key) END"""
+
+_REJECT = """
+SELECT * FROM (
+    SELECT *, CASE WHEN reason = 'number_reused' THEN 'number of ' ELSE '' END
+           || coalesce('id ' || short_key(order_id), 'number ' || short_key(ordernumber),
+                       'raw ' || md5(raw)) AS reject_key
+    FROM staged_reject)
+QUALIFY row_number() OVER (PARTITION BY reject_key ORDER BY page DESC, position DESC) = 1"""
+
+# The version of each order after this batch.
+_CURRENT_VERSION = """
+CREATE OR REPLACE TEMP VIEW current_version AS
+SELECT order_id, ordernumber, page, position FROM staged_order"""
+_JUDGED = """ ANTI JOIN contested USING (page, position)
+UNION ALL SELECT order_id, ordernumber, page, position FROM judged_version"""
+
+_DROP_OUTDATED = """
+DELETE FROM reject USING current_version AS v
+WHERE (reject.order_id = v.order_id
+       OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
+  AND reject.reason <> 'number_reused'
+  AND (v.page, v.position) > (reject.page, reject.position)"""
+
+_RESOLVED = """
+SELECT reject_key FROM stored_reject AS r WHERE
+    EXISTS (SELECT 1 FROM current_version AS s WHERE s.order_id = r.order_id
+              AND (s.page, s.position) >= (r.page, r.position))
+    OR EXISTS (SELECT 1 FROM current_version AS s WHERE r.order_id IS NULL
+                 AND s.ordernumber = r.ordernumber
+                 AND (s.page, s.position) >= (r.page, r.position))
+    OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
+                 AND o.page = r.page AND o.position = r.position)"""
+_KEEP_LATEST = """
+DELETE FROM reject USING stored_reject AS r
+WHERE reject.reject_key = r.reject_key
+  AND r.reject_key NOT IN (SELECT reject_key FROM reject_to_delete)
+  AND (r.page, r.position) > (reject.page, reject.position)"""
+_REPLACED = """
+INSERT INTO reject_to_delete
+SELECT reject_key FROM reject SEMI JOIN stored_reject USING (reject_key)
+ANTI JOIN reject_to_delete USING (reject_key)"""
+
+
+def plan_rejects(stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int) -> None:
+    """Make ``reject``, the rejects to insert, and ``reject_to_delete``, keys of those to delete.
+
+    A stored reject is resolved if its own text could be shaped now, or if a later version of its
+    order was loaded. Of a bad order that came several times the latest row is kept; an order that
+    waits for its number and a bad version of the same order have different keys.
+
+    :param stored: number of rows of ``stored_reject``, the stored rejects of the source.
+    """
+    stage.execute(_SHORT_KEY)
+    stage.execute(_CURRENT_VERSION + (_JUDGED if plan.contested else ""))
+    make_table(stage, "reject", _REJECT)
+    stage.execute(_DROP_OUTDATED)
+    make_table(stage, "reject_to_delete", _RESOLVED)
+    if stored:
+        stage.execute(_KEEP_LATEST)
+        stage.execute(_REPLACED)
