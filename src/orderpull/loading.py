@@ -172,8 +172,7 @@ class PageLoader:
             yield batch
 
     def _staged(self, meta: PageMeta) -> StagedPage:
-        file = self.landing.local_copy(meta.page)
-        return StagedPage(meta, file, lambda: self.landing.read(meta.page)[1])
+        return StagedPage(meta, lambda: self.landing.read(meta.page)[1])
 
     def _load(
         self,

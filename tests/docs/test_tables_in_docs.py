@@ -9,8 +9,9 @@ from typing import Any, cast
 import duckdb
 
 from orderpull.destinations.schema import create_statements
+from orderpull.landing.page import PageMeta
 from orderpull.model import COUNTS, VIEWS
-from orderpull.normalize.normalizer import Normalizer
+from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.sources.spec.reader import parse_api
 from tests.docs.generated import PACKAGE
 from tests.docs.markdown import ROOT, marked, rows, section
@@ -43,7 +44,9 @@ def reasons() -> set[str]:
     api = parse_api(marked(ROOT / "docs" / "apis.md", "example: api").text, "apis.md")
     with duckdb.connect() as connection:
         overheard = Overheard(connection)
-        Normalizer(cast("duckdb.DuckDBPyConnection", overheard), api, "{number}").normalize([])
+        meta = PageMeta("shop", 1, "whole", 200, "GET /", "2026-07-01T08:00:00Z", "", 4, orders=1)
+        page = StagedPage(meta, lambda: b'{"data": [{"order": {}}]}')  # with no number
+        Normalizer(cast("duckdb.DuckDBPyConnection", overheard), api, "{number}").normalize([page])
     found = set(re.findall(r"'reason': '(\w+)'", "".join(overheard.statements)))
     assert len(found) > 10
     files = [*(PACKAGE / "normalize").glob("*.py"), *(PACKAGE / "destinations").glob("*.py")]

@@ -101,9 +101,7 @@ class Workbench:
 
     def _staged(self, meta: PageMeta) -> StagedPage:
         number = meta.page
-        return StagedPage(
-            meta, self.landing.local_copy(number), lambda: self.landing.read(number)[1]
-        )
+        return StagedPage(meta, lambda: self.landing.read(number)[1])
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         cursor = self.connection.execute(

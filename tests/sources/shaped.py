@@ -8,9 +8,7 @@ from tests.sources.fake_api import FakeApi
 def staged(asked: FakeApi, number: int) -> StagedPage:
     """A landed page, to be shaped."""
     landing = asked.landing
-    return StagedPage(
-        landing.meta(number), landing.local_copy(number), lambda: landing.read(number)[1]
-    )
+    return StagedPage(landing.meta(number), lambda: landing.read(number)[1])
 
 
 def items_of(bench: Workbench, asked: FakeApi) -> dict[str, dict[str, int]]:

@@ -4,8 +4,6 @@ A parameter ``j`` is the JSON text of a value, whose first character determines 
 that the value is missing.
 """
 
-from orderpull.normalize.numbers import INEXACT
-
 BLANK = (
     r"[\t\n\v\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 )
@@ -20,7 +18,6 @@ _ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?((?:{_ZONE}|(?i:UTC|GMT))?){
 _AMOUNT = rf"^{BLANK}*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?){BLANK}*$"
 _QUANTITY = rf"^{BLANK}*(\d+)(?:\.0+)?{BLANK}*$"
 _DECIMAL = _AMOUNT.replace("-?", "", 1)
-_EXACT_AMOUNT = r"-?\d{1,10}\.\d{1,4}"
 
 _BODIES = {
     "json_kind(j)": """CASE left(j::VARCHAR, 1)
@@ -36,11 +33,6 @@ _BODIES = {
     # True if one of several texts, separated by U+0000, begins or ends with a blank.
     "padded(t)": f"regexp_matches(t, '^{BLANK}|{BLANK}$|\\x00{BLANK}|{BLANK}\\x00')",
     "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
-    # True for a number whose text DuckDB may have changed (numbers.py).
-    "inexact(j)": f"""j IS NOT NULL AND left(j::VARCHAR, 1) <> '"'
-        AND regexp_matches(j::VARCHAR, '{INEXACT}')""",
-    # DuckDB keeps the value of an amount of few digits exactly.
-    "inexact_amount(j)": f"inexact(j) AND NOT regexp_full_match(j::VARCHAR, '{_EXACT_AMOUNT}')",
     "as_time(t)": f"""(CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
         THEN TRY_CAST(t AS TIMESTAMPTZ)
         ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1) || regexp_replace(
@@ -73,12 +65,11 @@ _BODIES = {
     # The wider cast first: the narrow one accepts too large a number with an exponent.
     "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
-    "as_quantity(j)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
-        THEN TRY_CAST(nullif(regexp_extract(j->>'$', '{_QUANTITY}', 1), '') AS BIGINT) END""",
-    # A number or text as the nearest number of units; a half is rounded up.
-    "as_units(j, places, factor)": f"""CASE WHEN left(j::VARCHAR, 1) NOT IN ('t', 'f', '{{', '[')
-        THEN TRY_CAST(round(TRY_CAST(nullif(regexp_extract(j->>'$', '{_DECIMAL}', 1), '')
-            AS DECIMAL(38, 18)), places) * factor AS BIGINT) END""",
+    "whole_quantity(t)": f"""TRY_CAST(nullif(regexp_extract(t, '{_QUANTITY}', 1), '')
+        AS BIGINT)""",
+    # The nearest number of units; a half is rounded up.
+    "quantity_units(t, places, factor)": f"""TRY_CAST(round(TRY_CAST(nullif(
+        regexp_extract(t, '{_DECIMAL}', 1), '') AS DECIMAL(38, 18)), places) * factor AS BIGINT)""",
     "shown(j)": """CASE WHEN length(j::VARCHAR) > 40
         THEN left(j::VARCHAR, 40) || '…' ELSE j::VARCHAR END""",
 }

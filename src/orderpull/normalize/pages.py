@@ -1,25 +1,20 @@
 """The texts of the orders in a page."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 from msgspec import structs
 
 from orderpull.errors import HookFailed
 from orderpull.landing.page import PageMeta, split_parts
-from orderpull.normalize.numbers import holds_minus_zero
-from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage, value_end
+from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage
+from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.paging.child_requests import append_records
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
 from orderpull.sources.paging.page_info import TOO_DEEP, PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.order import ElementPath, ListPath
-
-_KEY = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +22,10 @@ class StagedPage:
     """A page to normalize.
 
     :param meta: its metadata.
-    :param file: its file on this machine.
     :param body: returns its body, after checking the hash.
     """
 
     meta: PageMeta
-    file: Path
     body: Callable[[], bytes]
 
 
@@ -49,14 +42,10 @@ class PageTexts:
         self._export = api.export
         self._layout = layout
 
-    def readable(self, page: StagedPage, body: bytes) -> bool:
-        """True if DuckDB can read *page* as it is."""
+    def is_plain(self, page: StagedPage) -> bool:
+        """True for one whole response, as it came."""
         made = self._made or page.meta.parts or page.meta.kind == "export"
-        if page.meta.state != "whole" or made or holds_minus_zero(body):
-            return False
-        if without_lone_surrogates(body) != body:
-            return False
-        return not has_duplicate_key(body, self._layout.path)
+        return page.meta.state == "whole" and not made
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The elements of the list of orders, and the fragments of a damaged page."""
@@ -73,10 +62,7 @@ class PageTexts:
 
     def at(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
         """The pieces at *positions*, as received."""
-        body = page.body()
-        if self.readable(page, body) and (records := self._records(body)) is not None:
-            return {position: bytes(records[position]).decode() for position in positions}
-        pieces = self.pieces(page, body)
+        pieces = self.pieces(page, page.body())
         return {position: pieces[position].text for position in positions}
 
     def _json(self, body: bytes) -> bytes:
@@ -155,33 +141,3 @@ def _wrap(keys: tuple[str, ...], text: bytes) -> bytes:
     for key in reversed(keys):
         text = b"{" + msgspec.json.encode(key) + b":" + text + b"}"
     return text
-
-
-def has_duplicate_key(body: bytes, path: tuple[str, ...]) -> bool:
-    """True if a key of *path* occurs twice in its object, with different values.
-
-    JSON readers differ in which of the two they return, so that a list of orders could be missed.
-    """
-    value = body
-    for key in path:
-        try:
-            members = _OBJECT.decode(value)
-        except RecursionError:
-            return False
-        if _is_duplicated(value, key, bytes(members[key])):
-            return True
-        value = bytes(members[key])
-    return False
-
-
-def _is_duplicated(value: bytes, key: str, last: bytes) -> bool:
-    at = value.index(b"{") + 1
-    while match := _KEY.match(value, at):
-        at = match.end()
-        if msgspec.json.decode(match[1]) == key:
-            if not value.startswith(last, at):
-                return True
-            at += len(last)
-        else:
-            at = value_end(value, at)
-    return False

@@ -1,33 +1,45 @@
-"""The statements that create the staged tables from ``raw_order`` and ``line``."""
+"""The staged tables, and the statements that fill them from ``raw_order`` and ``line``."""
 
 from collections.abc import Iterator, Mapping
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.sqltext import literal
 
-_HASHED = (
+STAGED_ORDER = {
+    "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR", "order_id": "VARCHAR",
+    "status": "VARCHAR", "currency": "VARCHAR", "channel": "VARCHAR", "counted": "BOOLEAN",
+    "ordered_at": "TIMESTAMP", "modified_at": "TIMESTAMP", "total": "DECIMAL(19, 4)",
+    "country": "VARCHAR", "line1": "VARCHAR", "line2": "VARCHAR", "name": "VARCHAR",
+    "postalcode": "VARCHAR", "stateprovince": "VARCHAR", "city": "VARCHAR",
+    "items": "STRUCT(sku VARCHAR, quantity BIGINT)[]", "item_quantity": "BIGINT",
+    "content_hash": "VARCHAR",
+}  # fmt: skip
+"""The columns of ``staged_order``."""
+
+STAGED_REJECT = {
+    "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR", "order_id": "VARCHAR",
+    "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR", "raw": "VARCHAR",
+}  # fmt: skip
+EXCLUDED = {"page": "BIGINT", "position": "BIGINT", "order_id": "VARCHAR"}
+
+HASHED = (
     "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, channel, "
     "country, line1, line2, name, postalcode, stateprovince, city, items"
 )
 
 # Quantities by SKU of each order, sorted by SKU; within an order each SKU occurs once.
-_ITEM = f"""
-CREATE OR REPLACE TEMP TABLE item AS
-WITH summed AS (SELECT page, position, sku, sum(quantity) AS quantity FROM line GROUP BY ALL)
-SELECT page, position,
-    list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT)}})) AS items,
-    TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity,
-    sum(quantity) > {MAX_QUANTITY} AS too_many
-FROM summed GROUP BY ALL"""
-
-_WRONG_LINE = """
-CREATE OR REPLACE TEMP TABLE line_error AS
-SELECT page, position, arg_min(error, number) AS error
-FROM line WHERE error IS NOT NULL GROUP BY ALL"""
-
 _SHAPED = """
 CREATE OR REPLACE TEMP TABLE shaped AS
-SELECT raw_order.* EXCLUDE (error, lines, inexact, counted, country),
+WITH summed AS (SELECT page, position, sku, sum(quantity) AS quantity FROM line GROUP BY ALL),
+item AS (
+    SELECT page, position,
+        list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT)}})) AS items,
+        TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity, sum(quantity) > {most} AS too_many
+    FROM summed GROUP BY ALL),
+line_error AS (
+    SELECT page, position, arg_min(error, number) AS error
+    FROM line WHERE error IS NOT NULL GROUP BY ALL)
+SELECT raw_order.* EXCLUDE (error, lines, counted, country),
     counted AND included AS counted,
     coalesce(c.code, raw_order.country) AS country,
     coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
@@ -37,23 +49,21 @@ LEFT JOIN line_error USING (page, position)
 LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
-CREATE OR REPLACE TEMP TABLE staged_order AS
-SELECT * EXCLUDE (error, included), md5(json_array({_HASHED})::VARCHAR) AS content_hash
+INSERT INTO staged_order BY NAME
+SELECT * EXCLUDE (error, included, received), md5(json_array({HASHED})::VARCHAR) AS content_hash
 FROM shaped WHERE error IS NULL"""
 
 _STAGED_REJECT = """
-CREATE OR REPLACE TEMP TABLE staged_reject AS
+INSERT INTO staged_reject
 SELECT page, position,
     CASE WHEN error.reason NOT IN ('number_invalid', 'number_missing')
          THEN ordernumber END AS ordernumber,
     CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
-    error.reason AS reason, error.message AS message, error.path AS path, NULL::VARCHAR AS raw
+    error.reason AS reason, error.message AS message, error.path AS path, received AS raw
 FROM shaped WHERE error IS NOT NULL"""
 
-
 _EXCLUDED = """
-CREATE OR REPLACE TEMP TABLE excluded AS
-SELECT page, position, order_id FROM shaped WHERE NOT included"""
+INSERT INTO excluded SELECT page, position, order_id FROM shaped WHERE NOT included"""
 
 _TEXTS = (
     "ordernumber", "order_id", "status", "currency", "channel",
@@ -94,11 +104,15 @@ def staging(lines_path: str) -> Iterator[str]:
         "{'reason': 'quantity_invalid', 'message': 'the quantities add up to more than 2^53', "
         f"'path': {literal(lines_path)}}}"
     )
-    yield _ITEM
-    yield _WRONG_LINE
-    yield _SHAPED.format(too_many=too_many)
+    yield _SHAPED.format(too_many=too_many, most=MAX_QUANTITY)
     yield _STAGED_ORDER
     yield _STAGED_REJECT
     yield _EXCLUDED
-    for table in ("raw_order", "line", "item", "line_error", "shaped"):
+    for table in ("raw_order", "line", "shaped"):
         yield f"DROP TABLE {table}"
+
+
+def declared(table: str, columns: Mapping[str, str]) -> str:
+    """The statement that creates an empty temporary *table*."""
+    types = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    return f"CREATE OR REPLACE TEMP TABLE {table} ({types})"

@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Expression, Step, parse_path, paths
+from orderpull.sources.spec.expression import Call, Expression, Step, is_first_of, parse_path, paths
+from orderpull.sources.spec.order import Mapping
 from orderpull.sources.value_tree import Kind, ValueTree
 
 PAGE, POSITION = "page#", "position#"
-"""Keys of a line with the place of its order."""
+"""Keys of a line with the place of its order; a position of 0 is left out."""
 
 _TEXT: Kind = frozenset()
 _CONDITION: Kind = frozenset({bool})
@@ -63,17 +65,21 @@ class DecodedPage:
         """
         return self.decoder.tree.values(self.orders, self.decoder.steps(path))
 
-    def compact(self, page: int) -> CompactPage:
-        """The orders as lines of JSON, each with the number of its *page* and its position."""
-        for position, order in enumerate(self.orders):
+    def compact(self, page: int, positions: Sequence[int] | None = None) -> CompactPage:
+        """The orders as lines of JSON, each with the number of its *page* and its position.
+
+        :param positions: position of each order, if they are not all orders of the page.
+        """
+        places = range(len(self.orders)) if positions is None else positions
+        for position, order in zip(places, self.orders, strict=True):
             if order is not None:
                 order.page, order.position = page, position
         lines = self._lines()
         if self._may_differ(lines):
-            for position in list(self._different()):
-                self.orders[position] = None
+            for index in list(self._different()):
+                self.orders[index] = None
             lines = self._lines()
-        odd = [position for position, order in enumerate(self.orders) if order is None]
+        odd = [place for place, order in zip(places, self.orders, strict=True) if order is None]
         return CompactPage(lines, odd, len(self.orders))
 
     def _lines(self) -> bytes:
@@ -88,13 +94,12 @@ class DecodedPage:
         return _NUL in lines or (zero and _MINUS_ZERO.search(self.body) is not None)
 
     def _different(self) -> Iterator[int]:
-        """Positions of the orders with -0, which is decoded as 0, or with U+0000 in a text."""
-        for position, text in enumerate(self.raw()):
-            order = self.orders[position]
+        """Indexes of the orders with -0, which is decoded as 0, or with U+0000 in a text."""
+        for index, (order, text) in enumerate(zip(self.orders, self.raw(), strict=True)):
             if order is not None:
                 nul = _NUL in self.decoder.encode_lines([order])
                 if nul or _MINUS_ZERO.search(bytes(text)):
-                    yield position
+                    yield index
 
 
 class CompactDecoder:
@@ -106,16 +111,9 @@ class CompactDecoder:
     """
 
     def __init__(self, api: Api, extra: Iterable[str] = ()) -> None:
-        records, mapping = api.record_path, api.mapping
-        self._prefix: tuple[Step, ...] = records.inner
-        self.tree, line = ValueTree(), ValueTree()
-        for expression, kind in _order_values(api):
-            for path in paths(expression):
-                self.tree.add((*self._prefix, *path.steps), kind)
-        for expression, kind in _line_values(api):
-            for path in paths(expression):
-                line.add((*mapping.lines.inner, *path.steps), kind)
-        self.tree.add_list((*self._prefix, *mapping.lines.steps), line)
+        records = api.record_path
+        self._path, self._prefix = records.steps, records.inner
+        self.tree = value_tree(api)
         for further in extra:
             self.tree.add(self.steps(further), _CONDITION | _NUMBER)
         self.columns = {PAGE: "BIGINT", POSITION: "BIGINT"} | self.tree.sql_columns()
@@ -131,9 +129,11 @@ class CompactDecoder:
         return (*self._prefix, *parse_path(path).steps)
 
     def decode(self, body: bytes) -> DecodedPage | None:
-        """Decode a page; None if it is not JSON with a list of orders."""
+        """Decode a page; None if it is not JSON with one list of orders."""
         raw = partial(self._raw_page.decode, body)
         try:
+            if has_duplicate_key(body, self._path):
+                return None
             orders = self._page.decode(body)
         except msgspec.ValidationError:
             try:
@@ -163,6 +163,20 @@ class CompactDecoder:
             return None
 
 
+def value_tree(api: Api) -> ValueTree:
+    """The values that the mapping reads of an element of the list of orders."""
+    prefix, lines = api.record_path.inner, api.mapping.lines
+    tree, line = ValueTree(), ValueTree()
+    for expression, kind in _order_values(api.mapping):
+        for path in paths(expression):
+            tree.add((*prefix, *path.steps), kind)
+    for expression, kind in _line_values(api.mapping):
+        for path in paths(expression):
+            line.add((*lines.inner, *path.steps), kind)
+    tree.add_list((*prefix, *lines.steps), line)
+    return tree
+
+
 class _ListDecoder:
     """Decodes the list under *steps* in a JSON text."""
 
@@ -181,22 +195,28 @@ class _ListDecoder:
         return value  # type: ignore[no-any-return]
 
 
-def _order_values(api: Api) -> Iterator[tuple[Expression, Kind]]:
+def _order_values(mapping: Mapping) -> Iterator[tuple[Expression, Kind]]:
     """The expressions relative to the order, and the kinds of their values beside texts."""
-    mapping = api.mapping
-    for expression in mapping.of_order():
-        kind = _TEXT
-        if expression in (mapping.counted, mapping.where):
-            kind = _CONDITION
-        elif expression is mapping.header.get("total"):
-            kind = _NUMBER
-        yield expression, kind
+    for expression in (mapping.number, mapping.id, *mapping.address.values()):
+        if expression is not None:
+            yield expression, _TEXT
+    for name, expression in mapping.header.items():
+        yield expression, _NUMBER if name == "total" and _is_number(expression) else _TEXT
+    for condition in (mapping.counted, mapping.where):
+        if condition is not None:
+            yield condition, _CONDITION
 
 
-def _line_values(api: Api) -> Iterator[tuple[Expression, Kind]]:
+def _line_values(mapping: Mapping) -> Iterator[tuple[Expression, Kind]]:
     """The expressions relative to the line, as :func:`_order_values`."""
-    mapping = api.mapping
     yield mapping.sku, _TEXT
     yield mapping.quantity, _NUMBER
     if mapping.line_where is not None:
         yield mapping.line_where, _CONDITION
+
+
+def _is_number(total: Expression) -> bool:
+    """True if only the value of a number counts in *total*, not its text."""
+    if isinstance(total, Call) and total.function == "minor":
+        total = total.arguments[0]
+    return is_first_of(total)

@@ -86,6 +86,11 @@ class ValueTree:
             raise NoCommonType("a container is read as a list and as an object")
         return _ELEMENT in self.children
 
+    @property
+    def element(self) -> "ValueTree | Kind":
+        """The tree or the kind of each element of a list."""
+        return self.children[_ELEMENT]
+
     def sql_columns(self) -> dict[str, str]:
         """SQL type of each child."""
         return {key: _sql_type(child) for key, child in self.children.items()}
@@ -115,7 +120,7 @@ def _type(child: ValueTree | Kind) -> Any:  # noqa: ANN401 - a type
             type_ |= further
         return type_
     if child.is_list:
-        element: Any = _type(child.children[_ELEMENT]) | None
+        element: Any = _type(child.element) | None
         return list[element]
     return child.order_type({})
 
@@ -124,6 +129,6 @@ def _sql_type(child: ValueTree | Kind) -> str:
     if not isinstance(child, ValueTree):
         return "VARCHAR"
     if child.is_list:
-        return f"{_sql_type(child.children[_ELEMENT])}[]"
+        return f"{_sql_type(child.element)}[]"
     fields = (f"{identifier(key)} {type_}" for key, type_ in child.sql_columns().items())
     return f"STRUCT({', '.join(fields)})"

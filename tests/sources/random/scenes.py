@@ -360,7 +360,7 @@ class Trial:
             meta, body = self.landing.read(number)
             if meta.kind == "listing":
                 continue
-            page = StagedPage(meta, Path(), lambda body=body: body)  # type: ignore[misc]
+            page = StagedPage(meta, lambda body=body: body)  # type: ignore[misc]
             for position, piece in enumerate(texts.pieces(page, body)):
                 order = json.loads(piece.text)
                 spec = self.api.order
