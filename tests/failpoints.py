@@ -32,5 +32,8 @@ LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
 BUCKET_POINTS = ("before-put", "put")
 """Further fail points of a warehouse that is loaded from a bucket."""
 
+ORDINARY_POINT = "page-waits"
+"""Fail point of an API that returns its orders again: a page waits while the next request is out."""
+
 TOKEN_POINTS = ("token-received", "token-kept")
 """Further fail points of a source that requests its token."""

@@ -8,7 +8,7 @@ from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import PullResult
 
 MAX_ACTIVE = 32
-"""Active pulls at once: each sends requests or lands pages, and holds one page in memory."""
+"""Active pulls at once: each sends requests or lands pages, and holds two pages in memory."""
 
 THREADS = 128
 """Started pulls at once. Most of them wait for a slot, a rate limit or a retry."""

@@ -10,7 +10,7 @@ from orderpull.errors import SourceError
 from orderpull.sources.http import limits
 from orderpull.sources.paging import incremental
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
-from orderpull.sources.paging.incremental import Window
+from orderpull.sources.paging.window import Window
 from orderpull.sources.pull import Source
 from tests.conform.files import PLAIN, changed, target
 

@@ -45,10 +45,10 @@ class FakeApi:
         self.api = parse_api(text, "test.toml")
         self.settings = SourceSettings(api="test.toml", **given)
 
-    def pull(self) -> PullResult:
+    def pull(self, on_page: Callable[[PullResult], None] = lambda _: None) -> PullResult:
         """Pull once, from where the landing is."""
         source = Source("shop", self.settings, self.api, send=self._send)
-        return source.pull(self.landing, ResumePoint(), self.stop)
+        return source.pull(self.landing, ResumePoint(), self.stop, on_page)
 
     @property
     def queries(self) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import time
 from datetime import timedelta
 from itertools import pairwise
@@ -16,6 +17,7 @@ from orderpull import clock
 from orderpull.sources.bulk_export import EXPORT
 from orderpull.sources.http.messages import Request
 from tests.sources.fake_api import FakeApi
+from tests.sources.wire import Wire
 
 API = """
 title = "Slow"
@@ -60,6 +62,7 @@ class Slow:
     def __init__(self, folder: Path, state: object, **settings: Any) -> None:
         self.state = state
         self.asked: list[str] = []
+        self.url: str | None = None
         self.api = FakeApi(folder, API, self.say, **settings)
 
     def say(self, request: Request) -> object:
@@ -67,7 +70,8 @@ class Slow:
         self.asked.append(kind)
         if kind == "submit":
             return {"id": "export-1"}
-        return {"state": self.state, "count": 7} if kind == "poll" else {"orders": [ORDER]}
+        polled = {"state": self.state, "count": 7, "url": self.url}
+        return polled if kind == "poll" else {"orders": [ORDER]}
 
     @property
     def note(self) -> dict[str, Any]:
@@ -115,3 +119,25 @@ def test_max_seconds_ends_the_run_and_the_next_one_goes_on(
     assert sum(shop.api.stop.waited) == pytest.approx(600)
     assert shop.api.pull().finished_at
     assert shop.asked.count("submit") == 1
+
+
+def test_max_seconds_ends_a_download_and_the_next_run_reads_pages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that would take as long each time is not begun again."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            connection.sendall(b"\n")
+            time.sleep(0.02)
+
+    shop = Slow(tmp_path, "COMPLETED", max_seconds=0.3)
+    with Wire([drip]) as wire:
+        shop.url = f"{wire.url}/export.jsonl"
+        pulled = shop.api.pull()
+        assert (pulled.error, pulled.finished_at, pulled.pages) == (None, None, [])
+        assert "takes longer than max_seconds: the next run reads pages instead" in caplog.text
+        assert shop.api.pull().finished_at
+        assert len(wire.requests) == 1
+    assert shop.asked[:3] == ["submit", "poll", "orders"]

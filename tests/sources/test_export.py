@@ -13,8 +13,9 @@ from orderpull.landing.protocol import SourceLanding
 from orderpull.pipeline import SourceResult
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop import TOKEN
-from orderpull.sources import bulk_export, pull
+from orderpull.sources import bulk_export
 from orderpull.sources.bulk_export import EXPORT
+from orderpull.sources.page_reader import PageReader
 from tests.platforms import shopify_bulk
 from tests.platforms.registry import platform
 from tests.platforms.shopify_bulk import BulkOperation, BulkOperations
@@ -168,7 +169,7 @@ def test_an_export_of_a_killed_run_is_taken_up_again(
     monkeypatch.setattr(bulk_export, "CHUNK_ORDERS", 20)
     shopify = Shopify(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(pull._Pull, "_save_cursor", killed)
+        patch.setattr(PageReader, "save_cursor", killed)
         with pytest.raises(KilledError):
             shopify.run()
     kept = msgspec.json.decode(shopify.part.note(EXPORT) or b"")

@@ -92,6 +92,8 @@ def _try_source(source: Source, landing: SourceLanding) -> str:
             requested = probe(source)
     except LandingBusy:
         return "reached; another orderpull is pulling it now"
+    finally:
+        source.client.close()
     answers = "answers" if not requested else f"answers, also for {', '.join(requested)}"
     return "; ".join((answers, *source.notes))
 

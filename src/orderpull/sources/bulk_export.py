@@ -21,9 +21,9 @@ from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
-from orderpull.sources.paging.incremental import format_cursor
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
 from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.window import format_cursor
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
 
@@ -97,7 +97,7 @@ class BulkExport:
             return
         with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
             file = Path(folder) / "export.jsonl"
-            download_file(str(url), file, self.endpoint.settings.timeout, self.fetcher.stop)
+            self._download(str(url), file)
             orders = sum(chunk.orders for chunk in self._chunks(spec, file))
             if expected is not None and orders != expected:
                 raise SourceUnexpected(
@@ -105,6 +105,20 @@ class BulkExport:
                     "Run again: the export is downloaded again.",
                 )
             yield from self._chunks(spec, file)
+
+    def _download(self, url: str, file: Path) -> None:
+        """Download *url* into *file*.
+
+        :raises LimitReached: it takes longer than ``max_seconds``; the next run reads pages, since
+            another download would take as long.
+        """
+        try:
+            download_file(url, file, self.endpoint.settings.timeout, self._pause)
+        except LimitReached:
+            self.note_failure()
+            log.warning("source=%s the file of the export takes longer than max_seconds: "
+                        "the next run reads pages instead", self.endpoint.name)  # fmt: skip
+            raise
 
     def clear_state(self) -> None:
         """Delete the note of the export, so that the next run does not resume it."""

@@ -27,6 +27,7 @@ from orderpull.sources.endpoint import Endpoint, failure_text, is_ok, parse_resp
 from orderpull.sources.http.limits import Stop, backoff, cost_wait, retry_after
 from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.http.transport import gunzip_prefix
+from orderpull.sources.page_writer import PageWriter
 from orderpull.sources.paging.flows import PageRequest, drive
 from orderpull.sources.paging.page_info import PageInfo, PageParser
 from orderpull.sources.spec.blocks import RequestSpec
@@ -74,16 +75,23 @@ class Fetcher:
     """Fetches the pages of one pull: rate limit, retries, and waits that end at a stop.
 
     :param landing: receives the requests in flight to a consume-once API.
+    :param writer: lands the page before a request while that is out.
     :param stop: cancellation token of the pull.
     :param started: start of the pull, in ``time.monotonic`` seconds.
     :ivar calls: responses so far that are pages, of orders or of child lists.
     """
 
     def __init__(
-        self, endpoint: Endpoint, landing: SourceLanding, stop: Stop, started: float
+        self,
+        endpoint: Endpoint,
+        landing: SourceLanding,
+        writer: PageWriter,
+        stop: Stop,
+        started: float,
     ) -> None:
         self.endpoint = endpoint
         self.landing = landing
+        self.writer = writer
         self.stop = stop
         self.started = started
         self.parser = PageParser(endpoint.api)
@@ -141,7 +149,8 @@ class Fetcher:
             if endpoint.api.consume_once:
                 draft = self.landing.begin_request(page, described, self.reserved)
             failpoint("before-request")
-            response = endpoint.send(authenticated, draft or ResponseSink())
+            with self.writer.meanwhile():
+                response = endpoint.send(authenticated, draft or ResponseSink())
         except (SourceUnreachable, SourceBusy) as not_sent:
             if draft:
                 draft.discard()
@@ -199,6 +208,8 @@ class Fetcher:
 
     def sleep(self, seconds: float) -> bool:
         """Sleep *seconds* and return False. :raises Interrupted: a stop was requested."""
+        if seconds:
+            self.writer.finish()
         if self.stop.wait(seconds) if seconds else self.stop.requested:
             raise Interrupted(self.stop.signal)
         return False

@@ -18,10 +18,11 @@ from orderpull.sources.endpoint import with_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
 from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
-from orderpull.sources.paging.incremental import Window, window_verify
+from orderpull.sources.paging.incremental import window_verify
 from orderpull.sources.paging.json_extract import JsonExtractor
 from orderpull.sources.paging.page_info import PageParser
 from orderpull.sources.paging.passes import Passes
+from orderpull.sources.paging.window import Window
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ReconcileSpec
 from orderpull.sources.spec.times import step

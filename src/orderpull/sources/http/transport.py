@@ -1,11 +1,12 @@
 """The HTTP transport: one exchange with a deadline, without retries and without redirects.
 
-A repeated GET to a consume-once API loses a batch of orders. urllib3's default retries lost four
-batches after one connection reset, so ``fetch.py`` decides on retries. The one exception is a
-connection kept alive, never used for such an API, that the server closed meanwhile.
+A repeated GET to a consume-once API loses a batch of orders. The default retries of an HTTP library
+lost four batches after one connection reset, so ``fetch.py`` decides on retries. The one exception
+is a connection kept alive, never used for such an API, that the server closed meanwhile.
 """
 
 import os
+import select
 import socket
 import ssl
 import threading
@@ -13,18 +14,17 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException
+from email.message import Message
+from functools import cache
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import urlsplit
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from orderpull import __version__
 from orderpull.errors import SettingsError, SourceUnreachable
 from orderpull.sources.http.messages import Request, Response, ResponseSink
 
 CONNECT_SECONDS = 10.0
-_CHUNK = 65_536
+_CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
 
 
@@ -51,14 +51,21 @@ class Client:
         self.timeout = timeout
         self.keep_alive = keep_alive
         self._connection: HTTPConnection | None = None
+        self._has_answered = False
 
     def reach(self) -> None:
         """Resolve the host name, connect and perform the TLS handshake, without an HTTP request.
 
+        The first request may use that connection.
+
         :raises SourceUnreachable: the message names the step that failed.
         """
         connection = self._connect(time.monotonic() + self.timeout)
-        connection.close()
+        if self.keep_alive:
+            self.close()
+            self._connection, self._has_answered = connection, False
+        else:
+            connection.close()
 
     def send(self, request: Request, sink: ResponseSink) -> Response:
         """Send *request* once and return its response, complete or not.
@@ -70,8 +77,10 @@ class Client:
         """
         deadline = time.monotonic() + self.timeout
         reused = self._reusable_connection()
+        kept_alive = self._has_answered
         response = self._send_on(reused, request, sink, deadline) if reused else None
-        if response is None or (not response.status and response.problem in _CLOSED_MEANWHILE):
+        closed = response and not response.status and response.problem in _CLOSED_MEANWHILE
+        if response is None or (kept_alive and closed):
             response = self._send_on(self._connect(deadline), request, sink, deadline)
         return response
 
@@ -84,8 +93,8 @@ class Client:
             self._exchange(connection, request, sink, response, deadline)
         if late.is_set() or response.problem == _LATE:
             response.problem = f"no whole answer within {self.timeout:g} s"
-        if self.keep_alive and response.problem is None:
-            self._connection = connection
+        if self.keep_alive and response.problem is None and connection.sock is not None:
+            self._connection, self._has_answered = connection, True
         else:
             connection.close()
         return response
@@ -99,7 +108,7 @@ class Client:
     def _reusable_connection(self) -> HTTPConnection | None:
         """The connection of the previous request, if the server has not closed it."""
         connection, self._connection = self._connection, None
-        if connection is None or connection.is_connected:
+        if connection is None or not _is_readable(connection.sock):
             return connection
         connection.close()
         return None
@@ -119,19 +128,19 @@ class Client:
                 self.prefix + request.target,
                 body=request.body or None,
                 headers=_headers(request, keep_alive=self.keep_alive),
-                preload_content=False,
-                enforce_content_length=True,
             )
-            received = connection.getresponse()
-            response.status = received.status
-            response.headers = {name.lower(): value for name, value in received.headers.items()}
-            sink.answered(received.status)
-            while chunk := received.read1(_CHUNK, decode_content=False):
-                chunks.append(chunk)
-                sink.write(chunk)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-        except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
+            with connection.getresponse() as received:
+                response.status = received.status
+                response.headers = _by_name(received.headers)
+                sink.answered(received.status)
+                while chunk := received.read1(_CHUNK):
+                    chunks.append(chunk)
+                    sink.write(chunk)
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
+                if received.length:
+                    raise IncompleteRead(b"", received.length)
+        except (HTTPException, OSError, ValueError, AttributeError) as error:
             response.problem = _failure_text(error)
         response.body = gunzip_prefix(b"".join(chunks))
 
@@ -140,17 +149,42 @@ class Client:
         where = f"{self.host}:{self.port}"
         connection: HTTPConnection
         if self.secure:
-            context = ssl.create_default_context()
-            connection = HTTPSConnection(self.host, self.port, timeout=seconds, ssl_context=context)
+            certificates = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+            context = _tls_context(*certificates)
+            connection = HTTPSConnection(self.host, self.port, timeout=seconds, context=context)
         else:
             connection = HTTPConnection(self.host, self.port, timeout=seconds)
         try:
             connection.connect()
-        except (HTTPError, OSError) as error:
+        except (OSError, UnicodeError) as error:
             connection.close()
             raise _unreachable(error, where, self.base_url) from None
-        connection.timeout = self.timeout  # per read; _deadline limits the whole exchange
+        connection.sock.settimeout(self.timeout)  # per read; _deadline limits the whole exchange
         return connection
+
+
+@cache
+def _tls_context(*_certificates: str | None) -> ssl.SSLContext:
+    """The TLS settings, with the trusted certificates of the machine, which take long to read."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """True if something came on an idle connection; as a rule that the server has closed it."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _by_name(headers: Message) -> dict[str, str]:
+    """The values of *headers* by lower-case name; those of one name are joined (RFC 9110, 5.3)."""
+    values: dict[str, str] = {}
+    for name, value in headers.items():
+        key = name.lower()
+        values[key] = f"{values[key]}, {value}" if key in values else value
+    return values
 
 
 def gunzip_prefix(body: bytes) -> bytes:
@@ -216,7 +250,7 @@ _CLOSED_MEANWHILE = frozenset({_CLOSED, _RESET})
 def _failure_text(error: Exception) -> str:
     """The failure of an exchange, in words for people who do not know HTTP."""
     text = f"{type(error).__name__} {error}"
-    if isinstance(error, (TimeoutError, ReadTimeoutError)) or "timed out" in text:
+    if isinstance(error, TimeoutError) or "timed out" in text:
         return _LATE
     if "IncompleteRead" in text:
         return "the body ended before its announced length"
@@ -230,20 +264,16 @@ def _failure_text(error: Exception) -> str:
 
 
 def _unreachable(error: Exception, where: str, base_url: str) -> SourceUnreachable:
-    cause: BaseException = error
-    while cause.__cause__ is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__
-    text = f"{error} {cause}"
     hint = f"Check base_url ({base_url}) and the network."
-    if isinstance(cause, socket.gaierror) or "NameResolution" in type(error).__name__:
+    if isinstance(error, socket.gaierror):
         return SourceUnreachable(f"The name {where.rpartition(':')[0]!r} is not known.", hint)
-    if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
-        problem = getattr(cause, "verify_message", "") or "it cannot be verified"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        problem = error.verify_message or "it cannot be verified"
         return SourceUnreachable(f"The certificate of {where} is not trusted: {problem}.", hint)
-    if isinstance(cause, ssl.SSLError) or "SSL" in text:
+    if isinstance(error, ssl.SSLError):
         return SourceUnreachable(f"{where} does not speak TLS as https needs it.", hint)
-    if isinstance(error, NewConnectionError) and "refused" in text:
+    if isinstance(error, ConnectionRefusedError):
         return SourceUnreachable(f"Nothing listens at {where}.", hint)
-    if "timed out" in text:
+    if isinstance(error, TimeoutError):
         return SourceUnreachable(f"{where} did not answer within {CONNECT_SECONDS:g} s.", hint)
-    return SourceUnreachable(f"{where} cannot be reached ({cause}).", hint)
+    return SourceUnreachable(f"{where} cannot be reached ({error}).", hint)

@@ -1,6 +1,7 @@
 """Doubts: periods of which orders may be missing, kept in the landing until they are read again."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -51,12 +52,18 @@ class Doubts:
 
     :param landing: keeps them; None: nothing does.
     :param cursor: path of the cursor.
+    :param land_pages: lands the pages so far; called before a doubt is kept or removed.
     :ivar open: doubts of earlier runs and of this one.
     :ivar moving: this run met orders that changed in every pass.
     """
 
-    def __init__(self, landing: SourceLanding | None = None, cursor: str = "") -> None:
-        self._landing, self._cursor = landing, cursor
+    def __init__(
+        self,
+        landing: SourceLanding | None = None,
+        cursor: str = "",
+        land_pages: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._landing, self._cursor, self._land_pages = landing, cursor, land_pages
         every = doubts_of(landing) if landing else []
         self.open = [doubt for doubt in every if doubt.cursor == cursor]
         self.moving = False
@@ -87,6 +94,7 @@ class Doubts:
 
     def _keep(self) -> None:
         if self._landing:
+            self._land_pages()
             others = [doubt for doubt in doubts_of(self._landing) if doubt.cursor != self._cursor]
             self._landing.keep_note(NOTE, msgspec.json.encode([*others, *self.open]))
 

@@ -168,8 +168,8 @@ class JsonExtractor:
         keys, rest = self.split_paths[path]
         if not rest:
             with suppress(AttributeError):  # an object on the way is absent
-                found = map(attrgetter(self._attributes[keys]), values)
-                return [None if each is UNSET else each for each in found]
+                attributes = map(attrgetter(self._attributes[keys]), values)
+                return [None if each is UNSET else each for each in attributes]
         return [Extracted(self, value).get(path) for value in values]
 
 
