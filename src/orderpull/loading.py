@@ -5,11 +5,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-import duckdb
 import msgspec
 
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
+from orderpull.engine import duckdb
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, split_parts
@@ -20,8 +20,8 @@ from orderpull.sources.pull import Source
 from orderpull.sources.reconcile import IdExtractor, MissingOrder, MissingOrders, fetching
 from orderpull.sources.spec.times import parse_time
 
-BATCH_BYTES = 32 << 20
-BATCH_ORDERS = 25_000
+BATCH_BYTES = 128 << 20
+BATCH_ORDERS = 50_000
 """Limits of a batch, which bound the memory of a load: bytes of JSON, and orders."""
 
 FEW_VANISHED = 10

@@ -30,7 +30,7 @@ from orderpull.errors import (
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import PageLoader, PendingPages
+from orderpull.loading import BATCH_ORDERS, PageLoader, PendingPages
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
@@ -41,7 +41,8 @@ from orderpull.sources.reconcile import numbers_of
 from orderpull.sources.spec.reader import read_api
 
 LOAD_WITHIN_SECONDS = 60.0
-"""Interval of the loads during a long pull."""
+"""Interval of the loads of all sources during a long pull. A source of which a whole batch waits is
+loaded at once."""
 
 
 @dataclass
@@ -223,6 +224,8 @@ class Pipeline:
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
         self._missing: set[str] = set()
+        self._landed = dict.fromkeys(chosen, 0)
+        self._taken = dict.fromkeys(chosen, 0)
 
     def timed(self, do: Callable[[], None]) -> RunResult:
         """Call *do*, and return the result with the seconds and the error of the run, if any."""
@@ -242,14 +245,14 @@ class Pipeline:
             if any(self.waiting(name) for name in self.sources):
                 self._load_all()
         with _exit_1_after_pull():
-            self._pull_all(self._load_all)
+            self._pull_all(loading=True)
             self._finish_loading(fetch_missing=True)
         self._raise_if_stopped()
 
     def pull(self) -> None:
         """Preflight, then pull without loading."""
         self.preflight()
-        self._pull_all(lambda: None)
+        self._pull_all(loading=False)
         for name, result in self.result.sources.items():
             result.waiting = len(self.waiting(name))
         self._raise_if_stopped()
@@ -320,32 +323,47 @@ class Pipeline:
             cursor = landing.newest_cursor(cursor, state.loaded_through)
         self.result.sources[name].cursor = cursor
 
-    def _pull_all(self, load: Callable[[], None]) -> None:
-        """Pull all sources concurrently, calling *load* every :data:`LOAD_WITHIN_SECONDS`."""
+    def _pull_all(self, *, loading: bool) -> None:
+        """Pull all sources concurrently, and load during the pull if *loading*."""
         loaded_at, stop = time.monotonic(), self.stop.child(threading.Semaphore(MAX_ACTIVE))
 
-        def on_idle() -> None:
+        def load_meanwhile() -> None:
             nonlocal loaded_at
             if time.monotonic() - loaded_at >= LOAD_WITHIN_SECONDS:
-                load()
+                self._load_all()
                 self.destination.publish(finished=False)
                 loaded_at = time.monotonic()
+            else:
+                self._load_full_batches()
 
         pulls = {
             name: partial(self._pull_one, name, source, stop)
             for name, source in self.sources.items()
         }
         self.listener.on_start(self.sources)
+        on_idle = load_meanwhile if loading else _do_nothing
         pull_at_once(pulls, self._pulled, on_idle, stop)
 
     def _pull_one(self, name: str, source: Source, stop: Stop) -> PullResult:
         """Pull source *name*, in a thread of its own."""
+
+        def on_page(pulled: PullResult) -> None:
+            self._landed[name] = pulled.orders
+            self.listener.on_page(name, pulled)
+
         try:
             source.reach()
-            on_page = partial(self.listener.on_page, name)
             return source.pull(self.landing_of(name), self.starts[name], stop, on_page)
         except (SourceError, LandingError) as error:
             return PullResult(cursor=self.result.sources[name].cursor, error=error)
+
+    def _load_full_batches(self) -> None:
+        """Load the sources of which a whole batch was landed since their last load."""
+        landed = dict(self._landed)
+        full = [n for n, orders in landed.items() if orders - self._taken[n] >= BATCH_ORDERS]
+        if full:
+            self._load_all(full)
+            self._taken.update((name, landed[name]) for name in full)
 
     def _fetch_missing(self) -> None:
         """Fetch the orders that the lists of this run have and the warehouse lacks."""
@@ -410,9 +428,10 @@ class Pipeline:
         self._fetch_missing()
         self._finish_loading()
 
-    def _load_all(self, *, finished: bool = False) -> None:
+    def _load_all(self, names: Collection[str] = (), *, finished: bool = False) -> None:
+        """Load the pages that wait. :param names: of these sources; empty for all."""
         with self.destination.loader() as loader:
-            for name in self.sources:
+            for name in names or self.sources:
                 pages = self.page_loader(name, loader)
                 try:
                     if not finished and not self.waiting(name):
@@ -482,3 +501,7 @@ def _exit_1_after_pull() -> Iterator[None]:
         error.exit_code = 1
         error.hint = f"{error.hint} What was pulled waits in the landing.".strip()
         raise
+
+
+def _do_nothing() -> None:
+    pass

@@ -14,9 +14,11 @@ from tests.durability.holder import HOLDER
 from tests.shops import rows, shop_settings
 
 
-@pytest.fixture(autouse=True)
-def _load_after_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "LOAD_WITHIN_SECONDS", 0.0)
+@pytest.fixture(autouse=True, params=["each page in time", "each page a batch"])
+def _load_after_each_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_time = request.param == "each page in time"
+    monkeypatch.setattr(pipeline, "LOAD_WITHIN_SECONDS", 0.0 if by_time else 3600.0)
+    monkeypatch.setattr(pipeline, "BATCH_ORDERS", 10**9 if by_time else 10)
 
 
 def all_loaded(settings: Settings, within: float = 30.0) -> bool:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from orderpull.destinations import ledger
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
@@ -20,6 +18,7 @@ from orderpull.destinations.session import ensure_schema, read_version
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
 from orderpull.failpoints import failpoint
 from orderpull.model import Column

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import msgspec
 
 from orderpull.destinations.protocol import (
@@ -18,6 +17,7 @@ from orderpull.destinations.protocol import (
     SourceState,
 )
 from orderpull.destinations.stage import stage_rows
+from orderpull.engine import duckdb
 from orderpull.model import COUNTS, LEDGER_PAGE, LEDGER_REJECT
 from orderpull.sources.spec.times import parse_time
 from orderpull.sqltext import quoted

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from orderpull import clock
 from orderpull.destinations import ledger
 from orderpull.destinations.merge.changes import (
@@ -34,6 +32,7 @@ from orderpull.destinations.merge.stored import (
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.destinations.session import Session
 from orderpull.destinations.stage import count_rows, make_table, stage_rows
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, Overtaken
 from orderpull.failpoints import failpoint
 from orderpull.model import (

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, QueryResult, Reader
 from orderpull.destinations.session import ServerSession, ensure_schema, pending
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.model import LEDGER_SCHEMA, TABLES
 from orderpull.sqltext import quoted

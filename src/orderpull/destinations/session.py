@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-import duckdb
-
 from orderpull import __version__, clock
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS, Column
 

@@ -9,8 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import duckdb
-
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
 from orderpull.landing.files import sync_folder

@@ -11,9 +11,8 @@ from contextlib import suppress
 from itertools import chain, count
 from typing import Any, TypeVar
 
-import duckdb
-
 from orderpull.destinations.protocol import QueryResult
+from orderpull.engine import duckdb
 from orderpull.errors import OrderpullError, UsageError
 
 FETCH_SIZE = 1_000

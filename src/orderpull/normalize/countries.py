@@ -1,8 +1,7 @@
 """The table of countries in the stage."""
 
-import duckdb
-
 from orderpull.countries import country_codes
+from orderpull.engine import duckdb
 
 
 def create_countries(connection: duckdb.DuckDBPyConnection) -> None:

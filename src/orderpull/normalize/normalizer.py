@@ -16,8 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import duckdb
-
+from orderpull.engine import duckdb
 from orderpull.errors import CorruptPage
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.exact import ExactText

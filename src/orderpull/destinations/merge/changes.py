@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
-
 from orderpull.destinations.protocol import MergePlan
+from orderpull.engine import duckdb
 from orderpull.model import (
     LEDGER_PAGE,
     LEDGER_REJECT,

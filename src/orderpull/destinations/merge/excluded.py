@@ -4,10 +4,9 @@ A version that is no order (cart, draft, trash) counts only once its order is kn
 passed is stored, or was landed before it. Then it is a version like any other, and not counted.
 """
 
-import duckdb
-
 from orderpull.destinations.merge.stored import FetchStored
 from orderpull.destinations.stage import count_rows
+from orderpull.engine import duckdb
 from orderpull.model import ORDER_HEADER
 
 _KNOWN = "order_id, page, content_hash"

@@ -15,12 +15,11 @@ these temporary tables and views:
 :mod:`orderpull.destinations.merge.rejects` prepares the rejects.
 """
 
-import duckdb
-
 from orderpull.destinations.merge.excluded import drop_unknown
 from orderpull.destinations.merge.stored import DELETED, FetchStored, keep_addresses
 from orderpull.destinations.protocol import Batch, Counts, MergePlan
 from orderpull.destinations.stage import count_rows, make_table
+from orderpull.engine import duckdb
 
 STORED_COLUMNS = (
     "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at, "

@@ -3,10 +3,9 @@
 A bad order's reject is resolved, or not inserted, if a later version of the order is loaded.
 """
 
-import duckdb
-
 from orderpull.destinations.protocol import MergePlan
 from orderpull.destinations.stage import make_table
+from orderpull.engine import duckdb
 from orderpull.model import SIZES
 
 REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"

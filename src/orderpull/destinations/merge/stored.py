@@ -6,9 +6,8 @@ the stage, which the loader uploads first.
 
 from collections.abc import Callable, Sequence
 
-import duckdb
-
 from orderpull.destinations.stage import count_rows
+from orderpull.engine import duckdb
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
 
 DELETED = "deleted at source"

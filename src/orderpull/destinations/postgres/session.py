@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege
@@ -27,6 +26,7 @@ from orderpull.destinations.protocol import Kind
 from orderpull.destinations.server import ServerDestination
 from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import StatementRejected
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.model import KEY_TEXTS, SIZES, Column

@@ -14,7 +14,6 @@ from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 from redshift_connector.core import Connection
 from redshift_connector.error import Error
 
@@ -34,6 +33,7 @@ from orderpull.destinations.redshift.stage import RedshiftStage, StageFiles, par
 from orderpull.destinations.server import ServerDestination
 from orderpull.destinations.session import ServerSession
 from orderpull.destinations.user_query import StatementRejected
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
 from orderpull.model import SIZES, Column

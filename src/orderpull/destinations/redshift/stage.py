@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 
-import duckdb
-
 from orderpull.destinations.protocol import DUCKDB_TYPES
+from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import Column
 from orderpull.s3 import Bucket, ErrorContext, S3Client
