@@ -99,8 +99,8 @@ for _ in range(2):
 
 
 def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
-    """Into DuckDB, with tables that are there: no extra, and no SQL toolkit."""
-    assert last_line(RUN.format(folder=str(tmp_path)) + LOADED) == ["duckdb"]
+    """Into DuckDB, with tables that are there: its module alone, no extra, and no SQL toolkit."""
+    assert last_line(RUN.format(folder=str(tmp_path)) + LOADED) == []
 
 
 def test_what_was_loaded_would_be_seen() -> None:
