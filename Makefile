@@ -92,9 +92,9 @@ lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARC
 	@scripts/lambda-zip 3.13 $(or $(ARCH),x86_64)
 
 # These pin much that orderpull has in other versions, so each has an environment of its own.
-build/aws/%/.set-up: deploy/aws/lint/%.txt
+build/aws/%/.set-up: deploy/aws/lint/%.txt | $(STAMP)
 	@$(BIN)/python -m venv build/aws/$*
-	@$(call quietly,build/aws/$*/bin/python -m pip install --no-deps --require-hashes -r $<)
+	@$(call quietly,scripts/install build/aws/$* $<)
 	@touch $@
 
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none SAM_CLI_TELEMETRY=0
