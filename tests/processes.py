@@ -131,7 +131,7 @@ def _end(line: socket.socket, warm: "subprocess.Popen[bytes]") -> None:
 def _import_all() -> None:
     """Import what programs import, and check that no import has started a thread."""
     import aws_lambda_powertools  # noqa: F401
-    import boto3  # noqa: F401
+    import boto3
     import duckdb  # noqa: F401
     import psycopg  # noqa: F401
     import redshift_connector  # noqa: F401

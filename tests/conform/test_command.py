@@ -15,7 +15,7 @@ from orderpull.conform.outcome import Outcome
 from orderpull.conform.schema import api_schema
 from orderpull.sources.spec import blocks, order
 from orderpull.sources.spec.reader import built_in
-from tests.conform.files import PLAIN, changed
+from tests.conform.files import PLAIN, changed, target
 from tests.docs.markdown import ROOT, marked
 
 pytestmark = pytest.mark.slow
@@ -64,6 +64,15 @@ def test_what_fails_is_exit_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     result = command(str(file))
     assert result.exit_code == 1
     assert "asked to wait 3 s" in result.stdout.replace("\n", " ")
+
+
+def test_a_run_is_killed_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python starts anew for it, as it does for a user."""
+    monkeypatch.undo()
+    (killed,) = (case for case in CASES if case.name == "killed")
+    assert killed.on(target(tmp_path, PLAIN)).state == "passed"
 
 
 def test_nothing_tried_is_not_well() -> None:

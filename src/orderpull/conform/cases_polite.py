@@ -1,5 +1,6 @@
 """Cases of limits, budgets, errors, tokens and repeated last pages."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orderpull.conform.mirror import SIZE, WAIT, Mirror, declared_error
@@ -107,33 +108,33 @@ def broken_order(target: Target) -> Outcome:
     if api.ids is None and api.paging.kind not in {"page", "offset"}:
         raise NotTriedError("there is no [ids]")
     declared = declared_error(api, "broken", "simulated")
-    failures = [json_response(500, {"error": "simulated"})]
-    if declared is not None:
-        failures.append(json_response(200, declared))
-    for failure in failures:
-        with trial(target, orders=ORDERS, odd=False) as t:
-            broken = [list(t.shop.store.orders.values())[place] for place in (0, ORDERS // 2)]
-            t.shop.tamper = _failing_for({order.number for order in broken}, api, failure)
-            first = t.run()
-            if "skipped" not in str(first.error):
-                raise FailedError(f"it was not told what was skipped: {first.error}")
-            missing = target.truth(t.shop)["orders"].keys() - t.warehouse().orders.keys()
-            if missing != {target.name_of(t.shop, order) for order in broken}:
-                raise FailedError(f"{len(missing)} orders are missing, not {len(broken)}")
-            t.shop.tamper = lambda _, response: response
-            assert_ok(t.run())
-            assert_equal(t)
-    return passed("status 500" + "; declared in JSON" * (len(failures) > 1))
+    failure = json_response(500, {"error": "simulated"})
+    with trial(target, orders=ORDERS, odd=False) as t:
+        broken = [list(t.shop.store.orders.values())[place] for place in (0, ORDERS // 2)]
+        failures: dict[str | None, Response] = {order.number: failure for order in broken}
+        if declared is not None:
+            failures[broken[1].number] = json_response(200, declared)
+        t.shop.tamper = _failing_for(failures, api)
+        first = t.run()
+        if "skipped" not in str(first.error):
+            raise FailedError(f"it was not told what was skipped: {first.error}")
+        missing = target.truth(t.shop)["orders"].keys() - t.warehouse().orders.keys()
+        if missing != {target.name_of(t.shop, order) for order in broken}:
+            raise FailedError(f"{len(missing)} orders are missing, not {len(broken)}")
+        t.shop.tamper = lambda _, response: response
+        assert_ok(t.run())
+        assert_equal(t)
+    return passed("status 500" + "; declared in JSON" * (declared is not None))
 
 
-def _failing_for(numbers: set[str], api: Api, failure: Response) -> Tamper:
-    """Replace pages with an order of *numbers*, unless they list ids alone."""
+def _failing_for(failures: Mapping[str | None, Response], api: Api) -> Tamper:
+    """Replace pages with an order of *failures*, by number, unless they list ids alone."""
 
     def tamper(request: Request, response: Response) -> Response:
-        named = {each.number for each in response.occurrences}
-        if numbers.isdisjoint(named) or lists_ids(api, request):
+        failing = [each.number for each in response.occurrences if each.number in failures]
+        if not failing or lists_ids(api, request):
             return response
-        return failure
+        return failures[failing[0]]
 
     return tamper
 

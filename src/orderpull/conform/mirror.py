@@ -120,6 +120,8 @@ class Mirror(Platform):
             for order in self.store.orders.values():
                 order.state = "placed" if order.state == "cancelled" else order.state
         self.reader = RequestReader(api)
+        self._into = [ElementPath.parse(block.into) for block in api.children]
+        self._keys = [ElementPath.parse(block.key) for block in api.children]
         self.auth = FakeAuthServer(api, TokenIssuer(self.clock, expires_after=expires_after))
         self.exports = FakeExport(
             api,
@@ -325,8 +327,8 @@ class Mirror(Platform):
 
     def _without_children(self, document: Json, first: int = 0) -> Json:
         """*document* without the children of block *first* and of later blocks."""
-        for block in reversed(self.api.children[first:]):
-            into = ElementPath.parse(block.into)
+        blocks = [*zip(self.api.children, self._into, strict=True)][first:]
+        for block, into in reversed(blocks):
             for _, element in elements(document, into.lists):
                 keep = NESTED if block.more else 0
                 rest = cut_out(element, into.leaf, keep)
@@ -417,7 +419,7 @@ class Mirror(Platform):
         if element is None:
             raise RefusedError(404, {"error": "there is no such order"})
         state = self.reader.state(request, block.request, block.paging)
-        listed = at(element, ElementPath.parse(block.into).leaf) or []
+        listed = at(element, self._into[number].leaf) or []
         if block.one:
             return json_response(200, listed[0] if listed else {})
         size = self._size(state, block.paging)
@@ -434,7 +436,7 @@ class Mirror(Platform):
 
     def _with_key(self, number: int, key: str) -> Json:
         """The order, or element of it, of which block *number* has *key*; None without it."""
-        orders, path = self.store.orders, ElementPath.parse(self.api.children[number].key)
+        orders, path = self.store.orders, self._keys[number]
         likely = [orders[int(n)] for n in re.findall(r"\d+", key) if int(n) in orders]
         for order in (*likely, *orders.values()):
             document = self._without_children(self.renderer.document(order), number + 1)

@@ -10,6 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from orderpull.conform.values import (
     ABSENT,
     OTHER,
@@ -68,6 +70,7 @@ class Renderer:
         self._unit = Decimal(self.mapping.quantity_unit or 1)
         self._zone = ZoneInfo(api.order.timezone)
         self._form, self._precision = _form(api)
+        self._rendered: dict[int, tuple[bytes, bytes]] = {}  # by key: order, document
         self.carts = self.mapping.where is not None and self._can_tell("draft")
         self.cancels = self.mapping.counted is not None and self._can_tell("cancelled")
 
@@ -76,10 +79,18 @@ class Renderer:
         return written(moment, self._form, self._precision, self._zone)
 
     def document(self, order: StoreOrder) -> Json:
-        """Return the JSON of *order* with its children.
+        """Return the JSON of *order* with its children, for the caller to change.
 
         :raises CannotRenderError: the file's conditions cannot be met.
         """
+        content = msgspec.msgpack.encode(order)
+        rendered = self._rendered.get(order.key)
+        if rendered is None or rendered[0] != content:
+            rendered = content, msgspec.json.encode(self._render(order))
+            self._rendered[order.key] = rendered
+        return msgspec.json.decode(rendered[1])
+
+    def _render(self, order: StoreOrder) -> Json:
         for known in self._with_conditions(order, self._identity(order)):
             document = self._written(order, known)
             if self._as_meant(order, document):

@@ -89,10 +89,7 @@ class Trial:
 
     def killed(self, point: str, **more: object) -> bool:
         """Run in a process that is killed at *point*; return True if the point was reached."""
-        file = str(self.settings(**more))
-        detail = [sys.executable, "-m", "orderpull.conform.killed", point, file]
-        ended = subprocess.run(detail, capture_output=True, check=False, timeout=60)  # noqa: S603
-        return ended.returncode < 0
+        return exit_code("-m", "orderpull.conform.killed", point, str(self.settings(**more))) < 0
 
     def warehouse(self) -> Warehouse:
         """Read the warehouse."""
@@ -120,6 +117,12 @@ class Trial:
     def differences(self) -> list[str]:
         """Return the differences between warehouse and truth, as sentences."""
         return list(differing(self.warehouse(), self.target.truth(self.shop)))
+
+
+def exit_code(*arguments: str) -> int:
+    """Run Python with *arguments*; return its exit code, negative for a signal."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode  # noqa: S603
 
 
 @contextmanager
