@@ -59,40 +59,64 @@ def scripted(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def contexts(browser: Browser, site: str) -> Iterator[dict[bool, BrowserContext]]:
-    """Browser contexts with JavaScript and without, shared by tests: static files are cached."""
+def tabs(browser: Browser, site: str) -> Iterator["dict[bool, Tab]"]:
+    """A tab with JavaScript and one without, shared by tests: a new one takes a new process."""
     made = {
-        scripted: browser.new_context(
-            base_url=site, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}
+        scripted: Tab(
+            browser.new_context(
+                base_url=site, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}
+            )
         )
         for scripted in (True, False)
     }
     yield made
-    for context in made.values():
-        context.close()
+    for tab in made.values():
+        tab.context.close()
 
 
 @pytest.fixture
-def page(contexts: dict[bool, BrowserContext], site: str, scripted: bool) -> Iterator[Page]:
+def page(tabs: "dict[bool, Tab]", site: str, scripted: bool) -> Iterator[Page]:
     """A page of the site; the test fails on script errors and on requests to other hosts."""
-    yield from _watched(contexts[scripted], site)
+    yield from tabs[scripted].watched(site)
 
 
 @pytest.fixture
-def live(contexts: dict[bool, BrowserContext], site: str) -> Iterator[Page]:
+def live(tabs: "dict[bool, Tab]", site: str) -> Iterator[Page]:
     """A page of the site with JavaScript, watched like :func:`page`."""
-    yield from _watched(contexts[True], site)
+    yield from tabs[True].watched(site)
 
 
-def _watched(context: BrowserContext, site: str) -> Iterator[Page]:
-    errors: list[str] = []
-    requests: list[str] = []
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    yield page
-    page.close()
-    assert errors == []
-    assert [url for url in requests if not url.startswith(site)] == []
+class Tab:
+    """A page for one test after another, without what the test before left in it."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self._page: Page | None = None
+        self._errors: list[str] = []
+        self._requests: list[str] = []
+
+    def watched(self, site: str) -> Iterator[Page]:
+        """Yield the page; fail on script errors and on requests to other hosts."""
+        page, self._page = self._page or self._opened(), None
+        yield page
+        errors, requests = [*self._errors], [*self._requests]
+        page.goto("about:blank")
+        page.emulate_media(color_scheme="null")
+        self._errors.clear()
+        self._requests.clear()
+        assert errors == []
+        assert [url for url in requests if not url.startswith(site)] == []
+        self._page = page
+
+    def _opened(self) -> Page:
+        """Return a new page: the first, or the one after a test that failed."""
+        for page in self.context.pages:
+            page.close()
+        self._errors.clear()
+        self._requests.clear()
+        page = self.context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda m: self._errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self._errors.append(str(error)))
+        page.on("request", lambda request: self._requests.append(request.url))
+        return page

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from orderpull.web.periods import PERIODS
 from tests.web.browsing import assert_accessible, take_screenshot
@@ -154,15 +154,18 @@ def test_the_search_box_narrows_the_list_and_asks_nothing(live: Page) -> None:
     live.goto("/")
     live.wait_for_load_state("networkidle")
     requests: list[str] = []
-    # Chromium fetches the icon late on a busy machine; nothing asks for it.
-    live.on(
-        "request",
-        lambda sent: None if sent.url.endswith("/icon.svg") else requests.append(sent.url),
-    )
+
+    def note(sent: Request) -> None:
+        # Chromium fetches the icon late on a busy machine; nothing asks for it.
+        if not sent.url.endswith("/icon.svg"):
+            requests.append(sent.url)
+
+    live.on("request", note)
     live.locator("#find-country").fill("land 1")
     expect(live.locator("#country-list li:visible")).to_have_count(10)
     live.locator("#find-country").press("Enter")
     assert requests == []
+    live.remove_listener("request", note)
     live.locator("#country-list li:visible input").first.check()
     expect(live.locator("#chip-country-1")).to_contain_text("Land 1")
     expect(live.locator("#country-list li:visible")).to_have_count(10)
