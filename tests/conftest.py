@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers import share_boto3_models
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -43,6 +45,7 @@ SLOW_FOLDERS = ("contract", "durability")
 def pytest_configure() -> None:
     """Wait for no disk in ``os.fsync``: tests kill processes, and never the machine."""
     pytest.MonkeyPatch().setattr(os, "fsync", _fsync)
+    share_boto3_models()
 
 
 def _fsync(file: int) -> None:

@@ -136,6 +136,10 @@ def _import_all() -> None:
     import psycopg  # noqa: F401
     import redshift_connector  # noqa: F401
 
+    from tests.servers import share_boto3_models
+
+    share_boto3_models()
+    boto3.client("s3", region_name="us-east-1")  # reads the models that all forks share
     import orderpull.cli
     import orderpull.destinations.postgres.session
     import orderpull.destinations.redshift.session
