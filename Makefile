@@ -67,12 +67,28 @@ search: $(STAMP) ## the random searches of tests/sources/random, ten times as ma
 
 .PHONY: bench
 bench: $(STAMP) build/dlt_lean/.set-up ## orderpull beside dlt and a small reference: CPU, time and memory
-	@PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
+	@PYTHONPATH=. $(BIN)/python -m bench.run $(ARGS)
 
-build/dlt_lean/.set-up: bench/dlt_lean/requirements.txt
-	@$(BIN)/python -m venv build/dlt_lean
-	@$(call quietly,scripts/install build/dlt_lean $< --compile)
+build/dlt_lean/.set-up build/flame/.set-up: build/%/.set-up: bench/%/requirements.txt
+	@$(BIN)/python -m venv build/$*
+	@$(call quietly,scripts/install build/$* $< --compile)
 	@touch $@
+
+.PHONY: bench-plots
+bench-plots: $(STAMP) ## draw docs/bench-*.svg from bench/results.json (make bench ARGS="--json ...")
+	@PYTHONPATH=. $(BIN)/python -m bench.plots $(ARGS)
+
+.PHONY: bench-flame
+bench-flame: $(STAMP) build/flame/.set-up ## where a first load spends its time: docs/bench-flame.svg, by py-spy
+	@PYTHONPATH=. $(BIN)/python -m bench.flame.draw $(ARGS)
+
+.PHONY: bench-instructions
+bench-instructions: $(STAMP) servers ## count the instructions of a fixed load (ARGS=--renew: write the budget)
+	@PYTHONPATH=. $(BIN)/python -m bench.instructions $(ARGS)
+
+.PHONY: bench-equal
+bench-equal: $(STAMP) ## every table of two versions: OLD=checkout with its .venv
+	@PYTHONPATH=. $(BIN)/python -m bench.equal $(OLD) $(ARGS)
 
 .PHONY: bench-pages
 bench-pages: $(STAMP) ## what the pages cost over ten million orders (needs 5 GB of disk, 15 minutes)
@@ -145,11 +161,11 @@ lock-aws: $(STAMP) ## write deploy/aws/lint/*.txt anew
 		--generate-hashes $(if $(UPGRADE),--upgrade) --output-file deploy/aws/lint/$$each.txt; done
 
 .PHONY: lock-bench
-lock-bench: $(STAMP) ## write bench/dlt_lean/requirements.txt anew
-	@UV_CUSTOM_COMPILE_COMMAND="make lock-bench" $(BIN)/uv pip compile bench/dlt_lean/requirements.in --quiet \
-		--python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-emit-index-url --constraints requirements/dev.txt $(if $(UPGRADE),--upgrade) \
-		--output-file bench/dlt_lean/requirements.txt
+lock-bench: $(STAMP) ## write bench/*/requirements.txt anew from requirements.in beside them
+	@for each in dlt_lean flame; do UV_CUSTOM_COMPILE_COMMAND="make lock-bench" $(BIN)/uv pip compile \
+		bench/$$each/requirements.in --quiet --python $(BIN)/python --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --constraints requirements/dev.txt \
+		$(if $(UPGRADE),--upgrade) --output-file bench/$$each/requirements.txt || exit 1; done
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; never orders, landing or settings

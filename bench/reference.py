@@ -33,39 +33,38 @@ CREATE TABLE IF NOT EXISTS order_item (ordernumber VARCHAR, sku VARCHAR, quantit
 CREATE TABLE IF NOT EXISTS reject (reason VARCHAR, raw VARCHAR)"""
 
 TYPE = (
-    '{"orderId":"JSON","orderNumber":"VARCHAR","modifiedDate":"VARCHAR","shipCountry":"VARCHAR",'
+    '{"orderId":"VARCHAR","orderNumber":"VARCHAR","modifiedDate":"VARCHAR","shipCountry":"VARCHAR",'
     '"shipAddress1":"VARCHAR","shipAddress2":"VARCHAR","shipAddress3":"VARCHAR",'
     '"shipName":"VARCHAR","shipZipCode":"VARCHAR","shipState":"VARCHAR","orderItems":'
     '[{"listingSku":"VARCHAR","quantityOrdered":"VARCHAR","product":{"masterSku":"VARCHAR"}}]}'
 )
 STAGE = """
 CREATE OR REPLACE TEMP TABLE stage AS
-SELECT raw, each.*, CASE
-    WHEN coalesce(orderNumber, '') = '' THEN 'no number'
-    WHEN json_type(orderId) NOT IN ('UBIGINT', 'BIGINT') THEN 'no id'
-    WHEN orderItems IS NULL THEN 'no lines'
-    WHEN len(list_filter(orderItems, lambda line:
+SELECT o, reason, CASE WHEN reason IS NOT NULL THEN raw END AS raw FROM (SELECT *, CASE
+    WHEN coalesce(o.orderNumber, '') = '' THEN 'no number'
+    WHEN NOT coalesce(regexp_full_match(o.orderId, '[0-9]+'), false) THEN 'no id'
+    WHEN o.orderItems IS NULL THEN 'no lines'
+    WHEN len(list_filter(o.orderItems, lambda line:
         NOT coalesce(regexp_full_match(line.quantityOrdered, '[0-9]{1,15}'), false))) > 0
         THEN 'no quantity' END AS reason
-FROM (SELECT raw, unnest(from_json(raw, $type))
-      FROM (SELECT json AS raw FROM read_json_objects($files, format = 'array'))) AS each"""
+FROM (SELECT json AS raw, from_json(json, $type) AS o
+      FROM read_json_objects($files, format = 'array')))"""
 
 MERGE = """
 BEGIN;
 INSERT INTO reject SELECT reason, raw FROM stage WHERE reason IS NOT NULL;
-CREATE OR REPLACE TEMP TABLE winner AS FROM stage WHERE reason IS NULL
-QUALIFY row_number() OVER (PARTITION BY orderNumber ORDER BY modifiedDate DESC) = 1;
-CREATE OR REPLACE TEMP TABLE known AS
-    SELECT orderNumber FROM winner WHERE orderNumber IN (SELECT ordernumber FROM order_address);
+CREATE OR REPLACE TEMP TABLE winner AS SELECT o FROM stage WHERE reason IS NULL
+QUALIFY row_number() OVER (PARTITION BY o.orderNumber ORDER BY o.modifiedDate DESC) = 1;
+CREATE OR REPLACE TEMP TABLE known AS SELECT ordernumber FROM order_address
+WHERE ordernumber IN (SELECT o.orderNumber FROM winner);
 DELETE FROM order_address WHERE ordernumber IN (FROM known);
 DELETE FROM order_item WHERE ordernumber IN (FROM known);
-INSERT INTO order_address SELECT orderNumber, shipCountry, shipAddress1,
-    nullif(concat_ws(', ', nullif(shipAddress2, ''), nullif(shipAddress3, '')), ''),
-    shipName, shipZipCode, shipState, modifiedDate FROM winner;
-INSERT INTO order_item SELECT orderNumber, sku, sum(quantity) FROM (
-    SELECT orderNumber, coalesce(line.product.masterSku, line.listingSku) AS sku,
-        line.quantityOrdered::BIGINT AS quantity
-    FROM (SELECT orderNumber, unnest(orderItems) AS line FROM winner)) GROUP BY ALL;
+INSERT INTO order_address SELECT o.orderNumber, o.shipCountry, o.shipAddress1,
+    nullif(concat_ws(', ', nullif(o.shipAddress2, ''), nullif(o.shipAddress3, '')), ''),
+    o.shipName, o.shipZipCode, o.shipState, o.modifiedDate FROM winner;
+INSERT INTO order_item SELECT number, coalesce(line.product.masterSku, line.listingSku) AS sku,
+    sum(line.quantityOrdered::BIGINT)
+FROM (SELECT o.orderNumber AS number, unnest(o.orderItems) AS line FROM winner) GROUP BY ALL;
 COMMIT"""
 
 

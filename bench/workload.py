@@ -225,6 +225,8 @@ def render(folder: Path, orders: int, changed: int, shop: str = "") -> None:
     """Write a shop of *orders* orders into *folder*, of which *changed* change later."""
     if (folder / "truth.json").exists():
         return
+    if 2 * changed > orders:
+        raise ValueError("at most every second order can change")
     folder.mkdir(parents=True, exist_ok=True)
     truth = Truth()
     first = END - orders * STEP
