@@ -9,6 +9,7 @@ with the truth that was added up while the orders were made.
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import Any
 
 from bench.process import Launcher, Usage
 from bench.shop import served
-from bench.systems import SYSTEMS, System, orderpull
+from bench.systems import ROOT, SYSTEMS, System, orderpull
 from bench.workload import Truth, render
 
 DATA = Path("build/bench")
@@ -63,7 +64,10 @@ class Round:
     """One system's steps over one shop, in a folder of its own.
 
     :param postgresql: a connection to the database to load into, and its URL.
+    :ivar ways: set to a dictionary, gets the number of orders that went each way.
     """
+
+    ways: dict[str, int] | None = None
 
     def __init__(
         self, launcher: Launcher, system: System, data: Path, postgresql: tuple[Any, str] | None
@@ -99,8 +103,18 @@ class Round:
         for what, command in (("landing, loaded", "load"), ("landing, replayed", "replay")):
             yield self.step(what, orders, self.run("", again, command))
             self.check("before", again)
+        for file in again.glob("orders*"):
+            file.unlink()
+        self.note_ways(again)
         (again / "landing").rename(self.home / "landing")
         shutil.rmtree(again)
+
+    def note_ways(self, home: Path) -> None:
+        """Note which way the orders in the landing of *home* go, if that is wanted."""
+        if self.ways is not None:
+            command = [sys.executable, "-m", "bench.ways", str(home)]
+            path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+            self.ways |= json.loads(self.launcher.run(command, home, PYTHONPATH=path).output)
 
     def run(self, url: str, home: Path | None = None, command: str = "run") -> Usage:
         """Run the system in *home*; *command* is one of orderpull's."""
@@ -150,16 +164,20 @@ def measured(
     """The medians of *runs* rounds of *system* over *orders* orders."""
     data = DATA / f"orders-{orders}"
     render(data, orders, CHANGED)
-    rounds = []
-    for _ in range(runs):
+    rounds, ways = [], dict[str, int]()
+    for number in range(runs):
         with database(wanted=postgresql) as connection:
             one = Round(launcher, system, data, connection)
+            one.ways = ways if number == 0 and system is SYSTEMS["orderpull"] else None
             try:
                 rounds.append(list(one.steps()))
             finally:
                 one.close()
     for same in zip(*rounds, strict=True):
         yield _medians(same)
+    if ways:
+        share = ways["straight"] / sum(ways.values())
+        print(f"orderpull: {share:.2%} of the orders went the straight way", file=sys.stderr)
 
 
 def _medians(same: Iterable[Step]) -> Step:
