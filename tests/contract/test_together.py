@@ -141,6 +141,28 @@ def test_a_run_that_ends_late_leaves_the_others_state(server: Warehouse) -> None
     ]  # fmt: skip
 
 
+def test_what_another_loader_wrote_since_the_comparison_is_no_repeated_order(
+    server: Warehouse,
+) -> None:
+    """The rows of both are the same ones: the loader that comes second is overtaken."""
+    settings, truth = pulled(server)
+    server.open().preflight()
+    others: list[Any] = []
+
+    def reached(point: str) -> None:
+        if point == "judged" and not others:
+            others.append(None)
+            others.append(load(settings))
+
+    kept = set_action(reached)
+    try:
+        result = load(settings)
+    finally:
+        set_action(kept)
+    assert [result.exit_code, others[1].exit_code] == [0, 0], result
+    assert stored_orders(server) == truth
+
+
 def test_a_replay_that_is_overtaken_says_so(server: Warehouse) -> None:
     """It changes nothing, and says to run again."""
     settings, _ = pulled(server)

@@ -136,7 +136,7 @@ class Loader:
             set() if rejects else {LEDGER_REJECT}
         )
         rows = self._upload_rows({t: query for t, query in queries.items() if t not in unused})
-        delta = self._plan_delta(batch.source, plan)
+        delta = self._plan_delta(batch, plan)
         failpoint("before-lock")
         with self.session.writing():
             failpoint("load-begun")
@@ -230,22 +230,23 @@ class Loader:
             failpoint("copied")
         return uploaded
 
-    def _plan_delta(self, source: str, plan: MergePlan) -> tuple[int, int]:
+    def _plan_delta(self, batch: Batch, plan: MergePlan) -> tuple[int, int]:
         """Upload what the batch adds to the rollups; count the rows by SKU and by day."""
         if not plan.writes and not plan.deletes:
             return 0, 0
-        self._stage_old_rows(source, plan)
+        self._stage_old_rows(batch, plan)
         between = ordered_between(self.stage, plan)
-        queries = delta_queries(source, between, self.zone, deletes=plan.deletes > 0)
+        queries = delta_queries(batch.source, between, self.zone, deletes=plan.deletes > 0)
         by_sku, by_day = (
             self.session.upload(self.stage, name, columns, query)
             for name, (columns, query) in queries.items()
         )
         return by_sku, by_day
 
-    def _stage_old_rows(self, source: str, plan: MergePlan) -> None:
+    def _stage_old_rows(self, batch: Batch, plan: MergePlan) -> None:
         """Stage the stored rows of the numbers that are deleted or written.
 
+        :raises Overtaken: another loader has written meanwhile.
         :raises DestinationError: a row would stay under a number that is written.
         """
         keys = ["to_delete"] if plan.deletes else []
@@ -260,16 +261,17 @@ class Loader:
                 f"SELECT {names}, {self.session.row} AS stored_row FROM {table.name} "
                 f"WHERE source = ? AND ordernumber IN ({numbers})"
             )
-            self._fetch(name, [*columns, ROW], statement, [source])
+            self._fetch(name, [*columns, ROW], statement, [batch.source])
         if not self.session.enforces_keys:
-            self._refuse_repeated(source, plan)
+            self._refuse_repeated(batch, plan)
 
-    def _refuse_repeated(self, source: str, plan: MergePlan) -> None:
+    def _refuse_repeated(self, batch: Batch, plan: MergePlan) -> None:
         for table, query in repeated_queries(deletes=plan.deletes > 0).items():
             repeated = self.stage.execute(query).fetchone()
             if repeated and repeated[0]:
+                self._refuse_overtaken(batch)
                 raise DestinationError(
-                    f"{table.name} would hold {repeated[0]} orders of {source!r} twice; "
+                    f"{table.name} would hold {repeated[0]} orders of {batch.source!r} twice; "
                     "nothing was loaded.",
                     "Something else wrote to these tables; `orderpull replay --into` makes them "
                     "anew.",
