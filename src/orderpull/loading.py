@@ -172,7 +172,10 @@ class PageLoader:
             yield batch
 
     def _staged(self, meta: PageMeta) -> StagedPage:
-        return StagedPage(meta, lambda: self.landing.read(meta.page)[1])
+        number = meta.page
+        return StagedPage(
+            meta, lambda: self.landing.read(number)[1], lambda: self.source.handed_over(number)
+        )
 
     def _load(
         self,

@@ -34,6 +34,7 @@ from orderpull.loading import BATCH_ORDERS, PageLoader, PendingPages
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
+from orderpull.sources.handover import Handover
 from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import PullResult, ResumePoint, Source
@@ -244,6 +245,9 @@ class Pipeline:
         with self._ready():
             if any(self.waiting(name) for name in self.sources):
                 self._load_all()
+        handover = Handover()
+        for source in self.sources.values():
+            source.handover = handover
         with _exit_1_after_pull():
             self._pull_all(loading=True)
             self._finish_loading(fetch_missing=True)

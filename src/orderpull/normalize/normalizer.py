@@ -186,8 +186,14 @@ class Normalizer:
 
     def _lines(self, page: StagedPage, only: set[Key] | None, careful: CarefulOrders) -> bytes:
         """The orders of *page* as lines of JSON, without those that are added to *careful*."""
+        plain = self.decoder is not None and only is None and self.texts.is_plain(page)
+        if plain and (compact := page.compact()) is not None:
+            _check_count(page, compact.orders)
+            if compact.odd:
+                careful.add(page, self.texts.at(page, compact.odd))
+            return compact.lines
         body = page.body()
-        if self.decoder is not None and only is None and self.texts.is_plain(page):
+        if plain and self.decoder is not None:
             decoded = self.decoder.decode(body)
             if decoded is not None:
                 compact = decoded.compact(page.meta.page)

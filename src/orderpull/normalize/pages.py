@@ -9,6 +9,7 @@ from msgspec import structs
 from orderpull.errors import HookFailed
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage
+from orderpull.sources.compact import CompactPage
 from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.paging.child_requests import append_records
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
@@ -23,10 +24,12 @@ class StagedPage:
 
     :param meta: its metadata.
     :param body: returns its body, after checking the hash.
+    :param compact: returns its orders, once, if the pull has handed them over.
     """
 
     meta: PageMeta
     body: Callable[[], bytes]
+    compact: Callable[[], CompactPage | None] = lambda: None
 
 
 class PageTexts:

@@ -107,6 +107,7 @@ class CompactDecoder:
 
     :param extra: further paths, relative to the order, for :meth:`DecodedPage.values`.
     :ivar columns: SQL type of each column of the lines.
+    :ivar order_type: type that decodes an order.
     :raises ValueError: no type can be made from the mapping, so that each order would be odd.
     """
 
@@ -117,10 +118,10 @@ class CompactDecoder:
         for further in extra:
             self.tree.add(self.steps(further), _CONDITION | _NUMBER)
         self.columns = {PAGE: "BIGINT", POSITION: "BIGINT"} | self.tree.sql_columns()
-        self._order_type = self.tree.order_type({"page": PAGE, "position": POSITION})
-        self._order = msgspec.json.Decoder(self._order_type)
-        self._page = _ListDecoder(self._order_type, records.steps)
-        self._list = _ListDecoder(self._order_type, ())
+        self.order_type = self.tree.order_type({"page": PAGE, "position": POSITION})
+        self._order = msgspec.json.Decoder(self.order_type)
+        self._page = _ListDecoder(self.order_type, records.steps)
+        self._list = _ListDecoder(self.order_type, ())
         self._raw_page = _ListDecoder(Raw, records.steps)
         self.encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -143,6 +144,12 @@ class CompactDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return DecodedPage(self, orders, body, raw)
+
+    def page_of(self, body: bytes, orders: list[Any]) -> DecodedPage | None:
+        """The page *body*, whose *orders* are decoded; None if it has two lists of orders."""
+        if has_duplicate_key(body, self._path):
+            return None
+        return DecodedPage(self, orders, body, partial(self._raw_page.decode, body))
 
     def decode_texts(self, texts: Sequence[bytes]) -> DecodedPage:
         """Decode the orders whose JSON texts are *texts*."""

@@ -78,6 +78,7 @@ class Fetcher:
     :param writer: lands the page before a request while that is out.
     :param stop: cancellation token of the pull.
     :param started: start of the pull, in ``time.monotonic`` seconds.
+    :param for_loader: decode the orders for the loader, too.
     :ivar calls: responses so far that are pages, of orders or of child lists.
     """
 
@@ -88,13 +89,15 @@ class Fetcher:
         writer: PageWriter,
         stop: Stop,
         started: float,
+        *,
+        for_loader: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.landing = landing
         self.writer = writer
         self.stop = stop
         self.started = started
-        self.parser = PageParser(endpoint.api)
+        self.parser = PageParser(endpoint.api, for_loader=for_loader)
         self.reserved = RESERVED_BYTES
         self._partial_told = False
         self.calls = 0

@@ -318,12 +318,14 @@ class PageReader:
         :param cursor: position after the page.
         """
         response, info, draft, reading = fetched.response, fetched.info, fetched.draft, self.reading
+        decoded, info.decoded = info.decoded, None
         body, parts = self.children.body_for(fetched, self.writer.next_page)
         self._update_eta(info)
         place = self.writer.land if draft else self.writer.hold
         place(
             body,
-            partial(self._moved, reading, cursor) if cursor else lambda: None,
+            landed=partial(self._moved, reading, cursor) if cursor else lambda: None,
+            decoded=decoded,
             page=draft.page if draft else self.writer.next_page,
             state=info.state,
             status=response.status,

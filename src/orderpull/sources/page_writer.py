@@ -13,6 +13,7 @@ from orderpull.errors import OrderpullError
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, digest
 from orderpull.landing.protocol import SourceLanding
+from orderpull.sources.compact import CompactPage, DecodedPage
 from orderpull.sources.eta import Estimate
 
 log = logging.getLogger("orderpull.pull")
@@ -48,11 +49,13 @@ class HeldPage:
 
     :param facts: fields of its :class:`PageMeta`, without hash.
     :param landed: called once it is durable.
+    :param decoded: its orders, decoded for the loader.
     """
 
     body: bytes
     facts: dict[str, Any]
     landed: Callable[[], None]
+    decoded: DecodedPage | None = None
 
 
 class PageWriter:
@@ -64,6 +67,7 @@ class PageWriter:
     :param next_page: number of the first page.
     :param result: receives each landed page.
     :param on_page: called after each landed page.
+    :param hand_over: called with each decoded page once it is durable.
     :ivar next_page: number of the next page.
     """
 
@@ -73,11 +77,13 @@ class PageWriter:
         next_page: int,
         result: PullResult,
         on_page: Callable[[PullResult], None],
+        hand_over: Callable[[CompactPage, int], None] = lambda *_: None,
     ) -> None:
         self.next_page = next_page
         self._landing = landing
         self._result = result
         self._on_page = on_page
+        self._hand_over = hand_over
         self._held: HeldPage | None = None
         self._running: Future[PageMeta] | None = None
         self._thread: ThreadPoolExecutor | None = None
@@ -87,32 +93,29 @@ class PageWriter:
         """Number of pages so far, with the one that is held."""
         return len(self._result.pages) + (self._held is not None)
 
-    def land(
-        self,
-        body: bytes,
-        landed: Callable[[], None] = lambda: None,
-        **facts: Any,  # noqa: ANN401
-    ) -> None:
+    def land(self, body: bytes, **more: Any) -> None:  # noqa: ANN401
         """Land a page now. Parameters as :meth:`hold`."""
-        self.hold(body, landed, **facts)
+        self.hold(body, **more)
         self.finish()
 
     def hold(
         self,
         body: bytes,
         landed: Callable[[], None] = lambda: None,
+        decoded: DecodedPage | None = None,
         **facts: Any,  # noqa: ANN401
     ) -> None:
         """Land a page with the next request, or when :meth:`finish` is called.
 
         :param landed: called once the page is durable.
+        :param decoded: its orders, decoded for the loader.
         :param facts: fields of :class:`PageMeta`.
         """
         self.finish()
         facts = {"source": self._landing.name, "page": self.next_page, "size": len(body),
                  "received_at": clock.iso(clock.now()), **facts}  # fmt: skip
         self.next_page = facts["page"] + 1
-        self._held = HeldPage(body, facts, landed)
+        self._held = HeldPage(body, facts, landed, decoded)
 
     @contextmanager
     def meanwhile(self) -> Iterator[None]:
@@ -160,4 +163,6 @@ class PageWriter:
             failpoint("page-waits")
         meta = PageMeta(sha256=digest(held.body), **held.facts)
         self._landing.land(meta, held.body)
+        if held.decoded is not None:
+            self._hand_over(held.decoded.compact(meta.page), meta.page)
         return meta

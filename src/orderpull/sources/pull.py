@@ -15,8 +15,10 @@ from orderpull.errors import Interrupted, SourceError, SourceUnexpected
 from orderpull.landing.page import Kind, Part, join_parts
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.bulk_export import BulkExport
+from orderpull.sources.compact import CompactPage
 from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.fetch import Fetcher, LimitReached
+from orderpull.sources.handover import Handover
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.page_reader import PageReader
 from orderpull.sources.page_writer import PageWriter, PullResult
@@ -55,7 +57,16 @@ class ResumePoint:
 
 
 class Source(Endpoint):
-    """An endpoint whose orders are pulled into a landing."""
+    """An endpoint whose orders are pulled into a landing.
+
+    :ivar handover: receives the decoded pages for a loader of this process; None: nobody does.
+    """
+
+    handover: Handover | None = None
+
+    def handed_over(self, page: int) -> CompactPage | None:
+        """Take the decoded orders of *page*; None if they have to be read from the landing."""
+        return self.handover.take(self.name, page, self.api) if self.handover else None
 
     def pull(
         self,
@@ -110,10 +121,13 @@ class _Pull:
         if source.api.cursor:
             result.cursor = landing.newest_cursor(start.cursor, start.loaded_through)
         first_page = landing.next_page(start.loaded_through + 1)
-        self.writer = PageWriter(landing, first_page, result, on_page)
+        self.writer = PageWriter(landing, first_page, result, on_page, self._hand_over)
         self.first = Reading(source, source.api, result.cursor, self.started_at)
         self.further = FurtherCursors(source, landing, self.started_at)
-        self.fetcher = Fetcher(source, landing, self.writer, stop, time.monotonic())
+        for_loader = source.handover is not None
+        self.fetcher = Fetcher(
+            source, landing, self.writer, stop, time.monotonic(), for_loader=for_loader
+        )
         self.reader = PageReader(
             source,
             landing,
@@ -156,6 +170,10 @@ class _Pull:
             self.fetch_missing()
             if reconcile and self._due(self._noted(LISTED), clock.duration(reconcile)):
                 self._reconcile()
+
+    def _hand_over(self, compact: CompactPage, page: int) -> None:
+        if self.source.handover is not None:
+            self.source.handover.put(self.source.name, page, self.source.api, compact)
 
     def _noted(self, note: str) -> dict[str, Any]:
         """The content of *note*; empty if it is missing or damaged."""

@@ -15,6 +15,8 @@ from msgspec import Raw
 
 from orderpull.errors import HookFailed
 from orderpull.landing.page import State
+from orderpull.sources.compact import DecodedPage
+from orderpull.sources.handover import pull_decoder
 from orderpull.sources.paging.child_requests import ChildRequest, child_request, flat_children
 from orderpull.sources.paging.declared_error import ErrorReader
 from orderpull.sources.paging.json_extract import (
@@ -65,6 +67,7 @@ class PageInfo:
     :param requested_size: page size of the request.
     :param is_continuation: the page is not the first of its list.
     :param identity: id or place of the order that was skipped instead of this page.
+    :param decoded: the orders, decoded for the loader.
     """
 
     state: State
@@ -86,6 +89,7 @@ class PageInfo:
     requested_size: int | None = None
     is_continuation: bool = False
     identity: str = ""
+    decoded: DecodedPage | None = field(default=None, compare=False, repr=False)
 
     @property
     def newest(self) -> datetime | None:
@@ -104,9 +108,12 @@ class PageParser:
     """Parses the pages of one API.
 
     :param children: parse child pages of this block ``[[children]]`` instead of order pages.
+    :param for_loader: decode the orders for the loader, too.
     """
 
-    def __init__(self, api: Api, children: ChildrenSpec | None = None) -> None:
+    def __init__(
+        self, api: Api, children: ChildrenSpec | None = None, *, for_loader: bool = False
+    ) -> None:
         block = children or api
         self._hook = api.functions.page
         self._paging = block.paging
@@ -132,6 +139,14 @@ class PageParser:
             null_is_empty=null_is_empty,
             record=self._order_extractor.type,
         )
+        self._decoder = pull_decoder(api, self._order_extractor.paths) if for_loader else None
+        if self._decoder is not None:
+            self._loader_extractor = JsonExtractor(
+                list_at,
+                self._page_paths(),
+                null_is_empty=null_is_empty,
+                record=self._decoder.order_type,
+            )
         self._error_extractor = JsonExtractor(None, self._error_paths())
 
     def parse(self, body: bytes, headers: Mapping[str, str] | None = None) -> PageInfo:
@@ -248,18 +263,23 @@ class PageParser:
 
         :return: None for a page that needs a closer look, or has an order without id.
         """
-        if not self._order_extractor.paths or not is_utf8(body):
+        if not (self._order_extractor.paths or self._decoder) or not is_utf8(body):
             return None
         try:
-            page = self._whole_extractor.decode(body)
+            page, decoded = self._decoded(body)
         except (msgspec.DecodeError, RecursionError):
             return None
         if (orders := page.records) is None:
             return None
         info = self._page_info(page, headers, len(orders))
         extractor, cursor = self._order_extractor, self._cursor
-        columns = [extractor.column(path, orders) for path in self._identity]
-        times = extractor.column(cursor.path, orders) if cursor else [None] * len(orders)
+
+        def column(path: str) -> list[Any]:
+            return decoded.values(path) if decoded else extractor.column(path, orders)
+
+        info.decoded = decoded
+        columns = [column(path) for path in self._identity]
+        times = column(cursor.path) if cursor else [None] * len(orders)
         if not columns:
             info.fingerprints.append(hash(body))
         elif None in columns[0] and (None,) * len(columns) in zip(*columns, strict=True):
@@ -273,6 +293,18 @@ class PageParser:
             for position, order in enumerate(orders):
                 info.child_requests += self._child_requests(position, Extracted(extractor, order))
         return info
+
+    def _decoded(self, body: bytes) -> tuple[Extracted, DecodedPage | None]:
+        """Decode a page, for the loader if all orders are of the kinds that it expects.
+
+        :raises msgspec.DecodeError: an order is no object, or there is no list of orders.
+        """
+        if self._decoder is not None:
+            with suppress(msgspec.ValidationError):
+                page = self._loader_extractor.decode(body)
+                if page.records is not None:
+                    return page, self._decoder.page_of(body, page.records)
+        return self._whole_extractor.decode(body), None
 
     def _page_info(self, page: Extracted, headers: Mapping[str, str], orders: int) -> PageInfo:
         """The facts about a whole page beside its *orders*."""

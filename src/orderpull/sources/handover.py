@@ -1,0 +1,53 @@
+"""Hand decoded pages from the pull over to the loader of the same process, in memory.
+
+A page is handed over after it is durable. What does not fit, or was not decoded, is read from the
+landing, so that nothing depends on the hand-over.
+"""
+
+import threading
+
+from orderpull.sources.compact import CompactDecoder, CompactPage
+from orderpull.sources.spec.api import Api
+
+LIMIT = 32 << 20
+"""Most bytes of pages that wait for the loader."""
+
+
+class Handover:
+    """Decoded pages of all sources that wait for the loader.
+
+    :param limit: most bytes; a page beyond it is left out, because the loader takes older pages
+        first.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._left = limit
+        self._pages: dict[tuple[str, int], tuple[Api, CompactPage]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, source: str, page: int, api: Api, compact: CompactPage) -> None:
+        """Hand over a landed page, decoded by the mapping of *api*."""
+        with self._lock:
+            if len(compact.lines) <= self._left:
+                self._left -= len(compact.lines)
+                self._pages[source, page] = api, compact
+
+    def take(self, source: str, page: int, api: Api) -> CompactPage | None:
+        """Take a page out; None if it is not here, or was decoded by another *api*."""
+        with self._lock:
+            decoded_by, compact = self._pages.pop((source, page), (api, None))
+            self._left += len(compact.lines) if compact else 0
+        return compact if decoded_by is api else None
+
+
+def pull_decoder(api: Api, extra: list[str]) -> CompactDecoder | None:
+    """The decoder of an API's pages for the pull; None if its pages are not landed as they come.
+
+    :param extra: further paths to decode.
+    """
+    if api.functions.page is not None or api.children:
+        return None
+    try:
+        return CompactDecoder(api, extra)
+    except ValueError:
+        return None
