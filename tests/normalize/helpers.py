@@ -12,7 +12,7 @@ from orderpull.landing import protocol
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta, digest
 from orderpull.normalize.normalizer import Key, Normalizer, StagedPage
-from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import built_in, parse_api
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import built_in, parse_api
 from orderpull.sources.spec.times import earlier, format_bound, parse_time, step

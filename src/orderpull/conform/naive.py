@@ -14,7 +14,7 @@ from orderpull.settings import read_settings
 from orderpull.sources.http.messages import ResponseSink
 from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import Pager, PageRequest, Params
-from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.paging.window import Window
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.times import parse_time

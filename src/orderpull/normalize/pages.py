@@ -13,7 +13,7 @@ from orderpull.sources.compact import CompactPage
 from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.paging.child_requests import append_records
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
-from orderpull.sources.paging.page_info import TOO_DEEP, PageParser
+from orderpull.sources.paging.page_parser import TOO_DEEP, PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.order import ElementPath, ListPath
 

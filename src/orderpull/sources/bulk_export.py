@@ -22,7 +22,8 @@ from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.http.download import download_file
 from orderpull.sources.paging.flows import PageRequest
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.paging.window import format_cursor
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time

@@ -16,7 +16,8 @@ from orderpull.sources.paging.child_requests import (
     elements,
 )
 from orderpull.sources.paging.flows import Pager, PageRequest, Position
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ChildrenSpec
 from orderpull.sources.spec.order import ElementPath

@@ -27,7 +27,8 @@ from orderpull.sources.http.limits import SharedLimits
 from orderpull.sources.http.messages import Request, Response, ResponseSink, Send
 from orderpull.sources.http.transport import Client
 from orderpull.sources.paging.flows import PageRequest
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import (
     BODY,

@@ -29,7 +29,8 @@ from orderpull.sources.http.messages import Request, Response, ResponseSink
 from orderpull.sources.http.transport import gunzip_prefix
 from orderpull.sources.page_writer import PageWriter
 from orderpull.sources.paging.flows import PageRequest, drive
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.blocks import RequestSpec
 
 log = logging.getLogger("orderpull.pull")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import chain
 
@@ -26,11 +26,8 @@ from orderpull.sources.http.messages import Request
 from orderpull.sources.page_writer import PageWriter, PullResult
 from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import PageFlow, PageRequest, drive
-from orderpull.sources.paging.incremental import incremental_flow
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.reading import FurtherCursors, FurtherReading, Reading
-from orderpull.sources.spec.blocks import CursorSpec
-from orderpull.sources.spec.times import earlier, parse_time
 
 log = logging.getLogger("orderpull.pull")
 
@@ -40,7 +37,6 @@ class PageReader:
 
     :param first: the reading of ``[cursor]``.
     :param further: those of ``[[cursor.also]]``.
-    :param started_at: start of the pull.
     """
 
     def __init__(
@@ -53,7 +49,6 @@ class PageReader:
         *,
         first: Reading,
         further: FurtherCursors,
-        started_at: datetime,
     ) -> None:
         self.source = source
         self.landing = landing
@@ -62,7 +57,6 @@ class PageReader:
         self.result = result
         self.first = self.reading = first
         self.further = further
-        self.started_at = started_at
         self.children = ChildFetcher(fetcher)
         cursor, once = source.api.cursor, source.api.consume_once
         verified = cursor.strategy == "window_verify" if cursor else not once
@@ -90,7 +84,8 @@ class PageReader:
                 self.writer.finish,
             )
             try:
-                self._read_pages(self._flow(from_start=from_start and reading is self.first))
+                whole = from_start and reading is self.first
+                self._read_pages(reading.flow(self.doubts, from_start=whole))
             except (SourceBroken, SourceUnstable) as error:
                 broken = error
             finished = finished and reading.finished
@@ -178,37 +173,6 @@ class PageReader:
             self.further.save(reading)
         else:
             self.result.cursor = cursor
-
-    def within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
-        """*since*, or the earliest modification time that the API still returns."""
-        if cursor.horizon is None:
-            return since
-        earliest = earlier(self.started_at, timedelta(days=cursor.horizon))
-        if since < earliest:
-            log.warning("source=%s the API returns the last %g days only: orders changed "
-                        "before %s are not read", self.source.name, cursor.horizon,
-                        earliest.date())  # fmt: skip
-        return max(since, earliest)
-
-    def _flow(self, *, from_start: bool) -> PageFlow:
-        """The flow of this reading.
-
-        :param from_start: read all orders since the setting ``start``, not from the cursor.
-        """
-        reading = self.reading
-        api, since, until = reading.api, self.source.start, self.started_at
-        if not reading.moves and since:
-            return incremental_flow(api, reading.pager, since, since, self.doubts)
-        if api.cursor:
-            cursor = parse_time(reading.initial)
-            if cursor and not from_start:
-                overlap = self.source.settings.overlap
-                seconds = api.cursor.overlap if overlap is None else overlap
-                since = earlier(cursor, timedelta(seconds=seconds))
-            until = earlier(until, timedelta(seconds=api.cursor.lag))
-            if since is not None:
-                since = self.within_horizon(api.cursor, since)
-        return incremental_flow(api, reading.pager, since, until, self.doubts)
 
     def _fetch(
         self, page_request: PageRequest, received: Callable[[bytes], None] = lambda _: None

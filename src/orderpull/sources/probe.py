@@ -9,7 +9,8 @@ from orderpull.sources.endpoint import Endpoint, is_ok, parse_response
 from orderpull.sources.http.messages import Request, ResponseSink
 from orderpull.sources.paging.flows import Pager, PageRequest, Position
 from orderpull.sources.paging.incremental import incremental_flow
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 
 
 def probe(source: Endpoint) -> list[str]:

@@ -136,7 +136,6 @@ class _Pull:
             result,
             first=self.first,
             further=self.further,
-            started_at=self.started_at,
         )
 
     def run(self) -> None:
@@ -199,7 +198,7 @@ class _Pull:
         export = BulkExport(self.fetcher)
         if export.failed_lately:
             return False
-        since, newest = self.reader.within_horizon(cursor, start), start
+        since, newest = self.first.within_horizon(cursor, start), start
         until = earlier(self.started_at, timedelta(seconds=cursor.lag))
         try:
             for chunk in export.run(spec, since, until):

@@ -1,7 +1,8 @@
 """Readings: the requests of each cursor in a pull, and its position."""
 
+import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,12 +11,16 @@ from msgspec.structs import replace
 from orderpull import clock
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import Endpoint, with_fields
-from orderpull.sources.paging.flows import Pager, PageRequest
-from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.doubts import Doubts
+from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
+from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW, incremental_flow
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.blocks import AlsoSpec, RequestSpec
-from orderpull.sources.spec.times import earlier
+from orderpull.sources.spec.blocks import AlsoSpec, CursorSpec, RequestSpec
+from orderpull.sources.spec.times import earlier, parse_time
+
+log = logging.getLogger("orderpull.pull")
 
 FURTHER = "further.json"
 """Name of the note with the positions of ``[[cursor.also]]``."""
@@ -40,6 +45,7 @@ class Reading:
 
     def __init__(self, endpoint: Endpoint, api: Api, initial: str | None, until: datetime) -> None:
         self.api, self.start, self.until = api, endpoint.start, until
+        self.overlap, self.name = endpoint.settings.overlap, endpoint.name
         self.initial = self.reached = initial
         self.pager = Pager(api.paging, endpoint.size, ids=api.ids is not None)
 
@@ -49,6 +55,35 @@ class Reading:
         if ids is None or not page_request.ids_only:
             return self.api.request
         return with_fields(self.api.request, ids.query, ids.body)
+
+    def flow(self, doubts: Doubts, *, from_start: bool) -> PageFlow:
+        """The flow that reads all pages.
+
+        :param from_start: read all orders since the setting ``start``, not from the position.
+        """
+        api, since, until = self.api, self.start, self.until
+        if not self.moves and since:
+            return incremental_flow(api, self.pager, since, since, doubts)
+        if api.cursor:
+            position = parse_time(self.initial)
+            if position and not from_start:
+                seconds = api.cursor.overlap if self.overlap is None else self.overlap
+                since = earlier(position, timedelta(seconds=seconds))
+            until = earlier(until, timedelta(seconds=api.cursor.lag))
+            if since is not None:
+                since = self.within_horizon(api.cursor, since)
+        return incremental_flow(api, self.pager, since, until, doubts)
+
+    def within_horizon(self, cursor: CursorSpec, since: datetime) -> datetime:
+        """*since*, or the earliest modification time that the API still returns."""
+        if cursor.horizon is None:
+            return since
+        earliest = earlier(self.until, timedelta(days=cursor.horizon))
+        if since < earliest:
+            log.warning("source=%s the API returns the last %g days only: orders changed "
+                        "before %s are not read", self.name, cursor.horizon,
+                        earliest.date())  # fmt: skip
+        return max(since, earliest)
 
     def after(self, page_request: PageRequest, info: PageInfo) -> str | None:
         """The position after a page; None if the page does not move it.

@@ -20,7 +20,7 @@ from orderpull.sources.paging.doubts import Doubts
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
 from orderpull.sources.paging.incremental import window_verify
 from orderpull.sources.paging.json_extract import JsonExtractor
-from orderpull.sources.paging.page_info import PageParser
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.paging.passes import Passes
 from orderpull.sources.paging.window import Window
 from orderpull.sources.spec.api import Api

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderpull.sources.paging.page_info import PageInfo, PageParser
+from orderpull.sources.paging.page_info import PageInfo
+from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.spec.reader import built_in, parse_api
 
 APIS = {
