@@ -9,8 +9,9 @@ import msgspec
 
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
+from orderpull.destinations.stage import raise_memory_limit, ran_out_of_memory
 from orderpull.engine import duckdb
-from orderpull.errors import Overtaken, RejectLimitExceeded
+from orderpull.errors import DestinationError, Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, split_parts
 from orderpull.landing.protocol import LOADED, SourceLanding
@@ -185,7 +186,19 @@ class PageLoader:
         counted: bool,
         only: set[Key] | None = None,
     ) -> None:
-        """Normalize, merge and commit one batch, with *after* as the source's new state."""
+        """Load one batch, with *after* as the source's new state; with more memory if need be."""
+        try:
+            self._load_batch(pages, after, counted=counted, only=only)
+        except (duckdb.Error, DestinationError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise_memory_limit(self.loader.stage)
+            self._load_batch(pages, after, counted=counted, only=only)
+
+    def _load_batch(
+        self, pages: list[StagedPage], after: SourceState, *, counted: bool, only: set[Key] | None
+    ) -> None:
+        """Normalize, merge and commit one batch."""
         failpoint("before-normalize")
         waiting_pages = self._stage(pages, only)
         if only is None and pages[0].meta.kind == "listing":

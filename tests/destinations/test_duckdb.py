@@ -6,8 +6,8 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from orderpull import load, pull, run
-from orderpull.destinations import open_destination
+from orderpull import load, loading, pull, run
+from orderpull.destinations import open_destination, stage
 from orderpull.destinations.duckdb import DuckdbReader
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import TABLES, VIEWS
@@ -148,3 +148,22 @@ def many() -> sa.Select[int]:
     """What takes more memory than a megabyte."""
     each = sa.func.generate_series(1, 1_000_000).alias("each")
     return sa.select(sa.func.count(sa.literal_column("each").distinct())).select_from(each)
+
+
+def test_a_batch_that_does_not_fit_gets_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that is too low for a batch is raised, and every order is loaded once."""
+    monkeypatch.setitem(stage._CONFIG, "memory_limit", "8MB")
+    raised: list[object] = []
+
+    def raise_limit(connection: duckdb.DuckDBPyConnection) -> None:
+        raised.append(connection)
+        stage.raise_memory_limit(connection)
+
+    monkeypatch.setattr(loading, "raise_memory_limit", raise_limit)
+    with Simulator(SkubanaAssessment(orders=20_000, per_call=10_000, seed=2)) as simulator:
+        result = run(shop_settings(tmp_path, simulator.url))
+    assert result.ok
+    assert len(raised) == 1
+    assert result.sources["shop"].counts.inserted == 20_000

@@ -20,7 +20,8 @@ REJECT_LIMIT = SourceSettings("", "").reject_limit
 SENTENCES = {
     "promises.md": (
         f"{loading.BATCH_BYTES // MIB} MiB of JSON and by {loading.BATCH_ORDERS:,} orders",
-        f"DuckDB by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB",
+        f"DuckDB by {protocol.STAGE_MEMORY.removesuffix('MB')} MB",
+        f"by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB for a batch",
         f"{REJECT_LIMIT:.0%} of a batch of".replace("%", " %"),
         f"of a batch of {loading.LIMIT_APPLIES_FROM} orders or more",
         f"the statuses {', '.join(map(str, sorted(fetch.NOT_CONSUMED)[:-1]))} and",

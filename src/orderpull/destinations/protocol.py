@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 Kind = Literal["duckdb", "postgresql", "redshift"]
 """The warehouses."""
 
+STAGE_MEMORY = "128MB"
+"""Memory limit of the stage. It bounds what stays cached of a large file, too."""
+
 MEMORY_LIMIT = "512MB"
-"""Memory limit of each DuckDB of a load; above it, DuckDB writes to the disk."""
+"""The same of a batch that does not fit; above it, DuckDB writes to the disk."""
 
 DUCKDB_TYPES = {
     "text": "VARCHAR",

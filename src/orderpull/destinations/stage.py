@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orderpull.destinations.protocol import DUCKDB_TYPES, MEMORY_LIMIT
+from orderpull.destinations.protocol import DUCKDB_TYPES, MEMORY_LIMIT, STAGE_MEMORY
 from orderpull.engine import duckdb
 from orderpull.model import Column
 
@@ -10,7 +10,7 @@ from orderpull.model import Column
 # pulls meanwhile.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,
-    "memory_limit": MEMORY_LIMIT,
+    "memory_limit": STAGE_MEMORY,
     "threads": 1,
 }
 
@@ -37,6 +37,16 @@ class Stage:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """True if *error*, or what it was raised from, is DuckDB's own limit of memory."""
+    return isinstance(error.__cause__ or error, duckdb.OutOfMemoryException)
+
+
+def raise_memory_limit(stage: duckdb.DuckDBPyConnection) -> None:
+    """Allow the stage :data:`MEMORY_LIMIT` from now on."""
+    stage.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 def make_table(
