@@ -148,8 +148,11 @@ class Normalizer:
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""
-        for statement in refuse_long(limits):
-            self.connection.execute(statement)
+        if limits:
+            stage_long, *refusing = refuse_long(limits)
+            row = self.connection.execute(stage_long).fetchone()
+            for statement in refusing if row and row[0] else ():
+                self.connection.execute(statement)
 
     def include(self, keys: set[Key]) -> None:
         """Take the staged orders at *keys* for versions of known orders, though they fail where."""
@@ -189,20 +192,16 @@ class Normalizer:
         plain = self.decoder is not None and only is None and self.texts.is_plain(page)
         if plain and (compact := page.compact()) is not None:
             _check_count(page, compact.orders)
-            if compact.odd:
-                careful.add(page, self.texts.at(page, compact.odd))
+            careful.add(page, self.texts.at(page, compact.odd))
             return compact.lines
         body = page.body()
-        if plain and self.decoder is not None:
-            decoded = self.decoder.decode(body)
-            if decoded is not None:
-                compact = decoded.compact(page.meta.page)
-                _check_count(page, compact.orders)
-                if compact.odd:
-                    raw = list(decoded.raw())
-                    texts = {position: bytes(raw[position]).decode() for position in compact.odd}
-                    careful.add(page, texts)
-                return compact.lines
+        if self.decoder is not None and plain and (decoded := self.decoder.decode(body)):
+            compact = decoded.compact(page.meta.page)
+            _check_count(page, compact.orders)
+            if compact.odd:
+                raw = list(decoded.raw())
+                careful.add(page, {place: bytes(raw[place]).decode() for place in compact.odd})
+            return compact.lines
         return self._lines_of_pieces(page, body, only, careful)
 
     def _lines_of_pieces(

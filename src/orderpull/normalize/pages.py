@@ -1,6 +1,6 @@
 """The texts of the orders in a page."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -63,9 +63,9 @@ class PageTexts:
             return [Piece(bytes(raw).decode(), whole=True) for raw in records]
         return salvage(body, self._layout)
 
-    def at(self, page: StagedPage, positions: Iterable[int]) -> dict[int, str]:
+    def at(self, page: StagedPage, positions: Collection[int]) -> dict[int, str]:
         """The pieces at *positions*, as received."""
-        pieces = self.pieces(page, page.body())
+        pieces = self.pieces(page, page.body()) if positions else []
         return {position: pieces[position].text for position in positions}
 
     def _json(self, body: bytes) -> bytes:

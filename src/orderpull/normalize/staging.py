@@ -72,9 +72,10 @@ _TEXTS = (
 
 
 def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
-    """The statements that reject staged orders with a text over its limit, in bytes."""
-    if not limits:
-        return
+    """The statements that reject staged orders with a text over its limit, in bytes.
+
+    The first finds such orders; without any the others change nothing.
+    """
     longest_sku = "list_max(list_transform(items, lambda item: strlen(item.sku)))"
     lengths = {name: f"strlen({name})" for name in _TEXTS} | {"sku": longest_sku}
     cases = " ".join(
@@ -85,8 +86,8 @@ def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
     )
     yield f"""
 CREATE OR REPLACE TEMP TABLE long AS
-SELECT page, position, ordernumber, order_id, CASE {cases} END AS long FROM staged_order"""
-    yield "DELETE FROM long WHERE long IS NULL"
+SELECT * FROM (SELECT page, position, ordernumber, order_id, CASE {cases} END AS long
+               FROM staged_order) WHERE long IS NOT NULL"""
     yield """
 INSERT INTO staged_reject
 SELECT page, position, ordernumber, order_id, 'value_too_long',

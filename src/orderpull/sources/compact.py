@@ -28,6 +28,7 @@ _CONDITION: Kind = frozenset({bool})
 _NUMBER: Kind = frozenset({float})
 
 _MINUS_ZERO = re.compile(rb"-0(?=[ \t\r\n]*[,}\]])")
+_ZERO = re.compile(rb'":0[,}]')
 _NUL = b"\\u0000"
 
 
@@ -90,8 +91,8 @@ class DecodedPage:
 
     def _may_differ(self, lines: bytes) -> bool:
         """True if a value in *lines* may have another text than the order has."""
-        zero = self.decoder.tree.lists_scalars or b":0," in lines or b":0}" in lines
-        return _NUL in lines or (zero and _MINUS_ZERO.search(self.body) is not None)
+        zero = self.decoder.tree.lists_scalars or _ZERO.search(lines)
+        return _NUL in lines or bool(zero and _MINUS_ZERO.search(self.body))
 
     def _different(self) -> Iterator[int]:
         """Indexes of the orders with -0, which is decoded as 0, or with U+0000 in a text."""
