@@ -3,22 +3,21 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 SCREENS = 5
 """Largest height of the page with twelve countries, in screens of a phone."""
 
 
 @pytest.fixture
-def phone(browser: Browser, site: str, scripted: bool) -> Iterator[Page]:
+def phone(page: Page) -> Iterator[Page]:
     """A small screen, with JavaScript and without."""
-    context = browser.new_context(
-        base_url=site, viewport={"width": 390, "height": 844}, java_script_enabled=scripted
-    )
-    page = context.new_page()
+    large = page.viewport_size
+    assert large is not None
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/")
     yield page
-    context.close()
+    page.set_viewport_size(large)
 
 
 def test_countries_are_folded_and_open_one_by_one(phone: Page) -> None:
