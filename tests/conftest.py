@@ -57,8 +57,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     callspec = getattr(item, "callspec", None)
     values = map(str, callspec.params.values()) if callspec else ()
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if folder in SLOW_FOLDERS or SERVERS & {*getattr(item, "fixturenames", ()), *values}:
+    names = {*getattr(item, "fixturenames", ()), *values}
+    if folder in SLOW_FOLDERS or SERVERS & names or item.get_closest_marker("long"):
         item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that no process ends long after the others."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -4,6 +4,7 @@ Its program comes with the AWS SAM CLI, in the environment that the linters have
 (https://github.com/aws/aws-lambda-runtime-interface-emulator)
 """
 
+import fcntl
 import json
 import os
 import platform
@@ -29,13 +30,23 @@ NAMES = {"x86_64": "x86_64", "aarch64": "arm64"}
 _START_SECONDS = 60
 
 
+def make(target: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``make``."""
+    return subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def set_up(name: str) -> "subprocess.CompletedProcess[str]":
+    """Make an environment of ``build/aws``; another test that makes one waits."""
+    with (ROOT / "Makefile").open() as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        return make(f"build/aws/{name}/.set-up")
+
+
 @cache
 def emulator() -> Path:
     """The program. :raises FileNotFoundError: the environment with it cannot be had."""
     name = f"aws-lambda-rie-{NAMES.get(platform.machine(), 'none')}"
-    made = subprocess.run(
-        ["make", str(SAM / ".set-up")], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    made = set_up("sam")
     found = list((ROOT / SAM).glob(f"lib/*/site-packages/samcli/local/rapid/{name}"))
     if not found:
         raise FileNotFoundError(f"{name} cannot be had: {made.stderr[-500:]}")

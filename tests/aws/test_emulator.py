@@ -17,7 +17,7 @@ def emulated(account: AwsAccount) -> AwsAccount:
     return account
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cold_warm_and_an_error(emulated: AwsAccount) -> None:
     """What the caller gets is what the handler answered; an error is one of Lambda's."""
     account = emulated

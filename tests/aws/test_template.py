@@ -18,6 +18,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from orderpull.aws import fanout, handler, settings_source
+from tests.aws.emulator import make, set_up
 from tests.aws.image_template import IMAGE_TEMPLATE, TEMPLATE, image_template
 from tests.docs.markdown import ROOT, rows, section
 from tests.servers import KEYS, free_port
@@ -148,12 +149,12 @@ def test_every_metric_with_an_alarm_is_one_that_is_told() -> None:
     assert [name for name in told if f'"{name}"' not in code] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_three_linters_find_nothing() -> None:
     """cfn-lint, sam validate and checkov, each in an environment that make sets up."""
-    done = subprocess.run(
-        ["make", "lint-aws"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    for name in ("sam", "checkov"):
+        set_up(name)
+    done = make("lint-aws")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (done.stdout + done.stderr).count("is a valid SAM Template") == 2
 

@@ -61,7 +61,7 @@ def test_all_programs_in_the_zip_are_for_its_processor(architecture: str, tmp_pa
     assert machine == {MACHINES[architecture]}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_zip_runs_the_handler_where_nothing_else_is(
     account: AwsAccount, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ def test_the_example_is_short(name: str, most: int) -> None:
     assert len((EXAMPLES / f"{name}.toml").read_text("utf-8").splitlines()) < most
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["bigcommerce", "oscar"])
 def test_the_example_conforms(name: str) -> None:
     report = conform(MirrorTarget.of(str(EXAMPLES / f"{name}.toml"), Path()))
@@ -26,7 +26,7 @@ def test_the_example_conforms(name: str) -> None:
     assert sum(each.state == "passed" for each in report.outcomes) >= 11
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_shop_of_links_conforms() -> None:
     """The Oscar example, on a server written from django-oscar-api's sources."""
     target = PlatformTarget(

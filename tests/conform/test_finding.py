@@ -74,6 +74,7 @@ def test_bounds_that_are_exclusive_and_said_to_be_inclusive(tmp_path: Path) -> N
     assert found.state == "failed"
 
 
+@pytest.mark.long
 def test_the_plain_file_conforms(tmp_path: Path) -> None:
     found = conform(target(tmp_path, PLAIN)).outcomes
     assert [each for each in found if each.state == "failed"] == []

@@ -6,7 +6,7 @@ from orderpull.conform.report import conform
 from orderpull.sources.spec.reader import built_in
 from tests.conform.table import column, documented, targets
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("kind", ["mirror", "platform"])

@@ -215,6 +215,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
     assert stored_orders(server) == truth
 
 
+@pytest.mark.long
 def test_readers_all_the_while(server: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer is of whole batches: its three parts agree, and it never goes back."""
     monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", PER_CALL)

@@ -56,6 +56,7 @@ def test_killed_at_a_point(
     account.check(allowed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_instants(seed: int, tmp_path: Path, record_property: Record) -> None:
     """25 kills in a row, each in the run that mends the one before: exact in the end."""

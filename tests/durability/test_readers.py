@@ -39,6 +39,7 @@ for _ in range(50):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fifty_runs_under_readers(tmp_path: Path) -> None:
     """One reader keeps the snapshot open, one opens it in a loop: 50 runs go well, nobody errs."""
     shop = SkubanaAssessment(endless=True, per_call=20, seed=3)

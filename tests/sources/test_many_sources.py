@@ -67,6 +67,7 @@ def measured(pid: int) -> tuple[int, int]:
     return int(told["Threads"]), int(told["VmHWM"].split()[0]) << 10
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured by Linux's /proc")
 def test_more_sources_than_threads_of_which_some_are_in_trouble(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
