@@ -7,6 +7,30 @@ import duckdb
 
 from orderpull import Settings, read_settings
 
+GENERIC_ORDER = """
+[order]
+id = "id"
+number = "number"
+status = "status"
+where = "not(in(status, 'cart', 'draft', 'test'))"
+counted = "not(in(status, 'cancelled'))"
+ordered_at = "created_at"
+modified_at = "modified_at"
+[order.address]
+country = "ship_to.country"
+line1 = "ship_to.line1"
+line2 = "ship_to.line2"
+name = "ship_to.name"
+postalcode = "ship_to.postalcode"
+stateprovince = "ship_to.stateprovince"
+city = "ship_to.city"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "quantity"
+"""
+"""The part of an API file that says how the simulator's generic platform writes an order."""
+
 
 def shop_settings(folder: Path, url: str, more: str = "", destination: str = "") -> Settings:
     """Write ``orderpull.toml`` for one consume-once source ``shop`` into *folder*, and read it.

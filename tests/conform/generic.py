@@ -11,6 +11,7 @@ from orderpull.simulator.shop.base import Platform
 from orderpull.simulator.shop.generic import Generic, Paging
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api
+from tests.shops import GENERIC_ORDER
 
 FILE = """\
 title = "Generic"
@@ -31,30 +32,7 @@ upper = "{body}modified_to"
 
 [records]
 path = "orders"
-
-[order]
-id = "id"
-number = "number"
-status = "status"
-where = "not(in(status, 'cart', 'draft', 'test'))"
-counted = "not(in(status, 'cancelled'))"
-modified_at = "modified_at"
-{order}
-
-[order.address]
-country = "ship_to.country"
-line1 = "ship_to.line1"
-line2 = "ship_to.line2"
-name = "ship_to.name"
-postalcode = "ship_to.postalcode"
-stateprovince = "ship_to.stateprovince"
-city = "ship_to.city"
-
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "quantity"
-"""
+""" + GENERIC_ORDER.replace("[order]", "[order]\n{order}")
 PAGINGS = {
     "page": 'kind = "page"\nparam = "page"\nsize_param = "limit"',
     "offset": 'kind = "offset"\nparam = "offset"\nsize_param = "limit"',

@@ -16,6 +16,18 @@ from orderpull.sources.spec.reader import parse_api
 Say = Callable[[Request], Any]
 """Gives JSON, or a whole answer."""
 
+ORDER_BLOCK = """
+[order]
+id = "id"
+number = "id"
+modified_at = "changed"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "n"
+"""
+"""The part of an API file that says where id, stamp and lines of an order are."""
+
 
 class Waits(Stop):
     """Lets nobody wait. :ivar waited: for how long they would have."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from orderpull.sources.http.messages import Request
-from tests.sources.fake_api import FakeApi, query
+from tests.sources.fake_api import ORDER_BLOCK, FakeApi, query
 
-SORTED = """
+SORTED = (
+    """
 title = "Sorted"
 [request]
 path = "/orders"
@@ -22,15 +23,9 @@ size = 3
 path = "changed"
 lower = "since"
 strategy = "reseek"
-[order]
-id = "id"
-number = "id"
-modified_at = "changed"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "n"
 """
+    + ORDER_BLOCK
+)
 ONCE = """
 title = "Once"
 consume_once = true

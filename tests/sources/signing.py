@@ -16,9 +16,11 @@ from orderpull.simulator.shop import (
 )
 from orderpull.simulator.shop.auth import Auth
 from tests import processes
+from tests.shops import GENERIC_ORDER
 from tests.sources.shop import SourceShop
 
-API = """
+API = (
+    """
 title = "Whoever signs in"
 {auth}
 [request]
@@ -36,27 +38,9 @@ precision = "s"
 overlap = 0
 [records]
 path = "orders"
-[order]
-id = "id"
-number = "number"
-status = "status"
-where = "not(in(status, 'cart', 'draft', 'test'))"
-counted = "not(in(status, 'cancelled'))"
-ordered_at = "created_at"
-modified_at = "modified_at"
-[order.address]
-country = "ship_to.country"
-line1 = "ship_to.line1"
-line2 = "ship_to.line2"
-name = "ship_to.name"
-postalcode = "ship_to.postalcode"
-stateprovince = "ship_to.stateprovince"
-city = "ship_to.city"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "quantity"
 """
+    + GENERIC_ORDER
+)
 
 ENVIRONMENT = {
     "SHOP_TOKEN": TOKEN,

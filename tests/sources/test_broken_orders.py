@@ -9,9 +9,10 @@ import pytest
 
 from orderpull.errors import SourceBroken
 from orderpull.sources.http.messages import Request, Response
-from tests.sources.fake_api import FakeApi, query
+from tests.sources.fake_api import ORDER_BLOCK, FakeApi, query
 
-API = """
+API = (
+    """
 title = "Fragile"
 [request]
 path = "/orders"
@@ -36,15 +37,9 @@ path = "errors[].code"
 values = ["INTERNAL", "Cannot return *"]
 means = "broken"
 message = "errors[].message"
-[order]
-id = "id"
-number = "id"
-modified_at = "changed"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "n"
 """
+    + ORDER_BLOCK
+)
 
 KINDS = {
     "cursor": 'param = "after"\nnext = "next"',

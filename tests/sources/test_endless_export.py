@@ -16,10 +16,11 @@ import pytest
 from orderpull import clock
 from orderpull.sources.bulk_export import EXPORT
 from orderpull.sources.http.messages import Request
-from tests.sources.fake_api import FakeApi
+from tests.sources.fake_api import ORDER_BLOCK, FakeApi
 from tests.sources.wire import Wire
 
-API = """
+API = (
+    """
 title = "Slow"
 [request]
 path = "/graphql"
@@ -44,15 +45,9 @@ url = "url"
 count = "count"
 into = "lines"
 wait = 600
-[order]
-id = "id"
-number = "id"
-modified_at = "changed"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "n"
 """
+    + ORDER_BLOCK
+)
 ORDER = {"id": 1, "changed": "2026-03-01T00:00:00Z", "lines": []}
 
 

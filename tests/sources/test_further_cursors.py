@@ -13,10 +13,11 @@ from orderpull import clock
 from orderpull.errors import SourceBroken
 from orderpull.sources.http.messages import Request, Response
 from orderpull.sources.reading import FURTHER
-from tests.sources.fake_api import FakeApi, query
+from tests.sources.fake_api import ORDER_BLOCK, FakeApi, query
 from tests.sources.random.ids import ids
 
-PLAIN = """
+PLAIN = (
+    """
 title = "Shop with carts"
 [request]
 path = "/orders"
@@ -34,15 +35,9 @@ path = "changed"
 lower = "changed_from"
 precision = "s"
 overlap = 120
-[order]
-id = "id"
-number = "id"
-modified_at = "changed"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "n"
 """
+    + ORDER_BLOCK
+)
 ALSO = PLAIN.replace(
     "[order]",
     """

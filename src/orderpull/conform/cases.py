@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from orderpull.conform import cases_orders, cases_polite
+from orderpull.conform import cases_orders as orders
+from orderpull.conform import cases_polite as polite
 from orderpull.conform.outcome import ORDERS, FailedError, NotTriedError, Outcome, assert_ok
 from orderpull.conform.rendering import CannotRenderError
 from orderpull.conform.target import Target
@@ -96,48 +97,42 @@ def _pulled(
 
 
 CASES: tuple[Case, ...] = (
-    _pulled("full pull", "all orders, once", cases_orders.full_pull),
-    _pulled(
-        "incremental", "a second run brings what changed, and little more", cases_orders.incremental
-    ),
+    _pulled("full pull", "all orders, once", orders.full_pull),
+    _pulled("incremental", "a second run brings what changed, and little more", orders.incremental),
+    _own("moving shop", "orders change, go and come while pages are read", orders.moving_shop),
+    _own("moved up", "orders are deleted while the first run reads", orders.moved_up),
+    _own("one instant", "more orders of one instant than a page holds", orders.one_instant),
+    _own("ties", "equal times are sorted anew in each response", orders.ties),
+    _own("killed", "SIGKILL twice, then a plain run", orders.killed),
+    _own("token expires", "a token runs out midway", polite.token_expires),
+    _own("rate limit", "429, with the wait in the file's header and unit", polite.rate_limit),
+    _own("budget", "a budget of points told in the answers", polite.budget),
+    _own("error in JSON", "status 200, and an error all the same", polite.error_in_json),
+    _own("5xx", "the server breaks down over a page", polite.server_errors),
+    _own("broken order", "orders for which alone the API fails", polite.broken_order),
     _own(
-        "moving shop", "orders change, go and come while pages are read", cases_orders.moving_shop
+        "last page repeated", "behind the last page comes the last page", polite.repeated_last_page
     ),
-    _own("moved up", "orders are deleted while the first run reads", cases_orders.moved_up),
-    _own("one instant", "more orders of one instant than a page holds", cases_orders.one_instant),
-    _own("ties", "equal times are sorted anew in each response", cases_orders.ties),
-    _own("killed", "SIGKILL twice, then a plain run", cases_orders.killed),
-    _own("token expires", "a token runs out midway", cases_polite.token_expires),
-    _own("rate limit", "429, with the wait in the file's header and unit", cases_polite.rate_limit),
-    _own("budget", "a budget of points told in the answers", cases_polite.budget),
-    _own("error in JSON", "status 200, and an error all the same", cases_polite.error_in_json),
-    _own("5xx", "the server breaks down over a page", cases_polite.server_errors),
-    _own("broken order", "orders for which alone the API fails", cases_polite.broken_order),
-    _own(
-        "last page repeated",
-        "behind the last page comes the last page",
-        cases_polite.repeated_last_page,
-    ),
-    _own("empty shop", "no orders at all", cases_orders.empty_shop),
+    _own("empty shop", "no orders at all", orders.empty_shop),
     _pulled(
         "odd orders",
         "odd SKUs and numbers, no lines, no address, carts",
-        cases_orders.odd_orders,
+        orders.odd_orders,
         odd=True,
     ),
-    _pulled("60 lines", "an order of 60 lines", cases_orders.many_lines, odd=True),
-    _own("number reused", "two orders of one number", cases_orders.number_reused),
+    _pulled("60 lines", "an order of 60 lines", orders.many_lines, odd=True),
+    _own("number reused", "two orders of one number", orders.number_reused),
     _pulled(
         "placed late",
         "what becomes an order long after its last change",
-        cases_orders.placed_late,
+        orders.placed_late,
         odd=True,
     ),
-    _pulled("number edited", "an order gets another number", cases_orders.number_edited),
-    _pulled("no longer an order", "an order turns into a draft or test", cases_orders.set_aside),
-    _pulled("deleted", "orders that the API lists no more", cases_orders.deleted_orders),
-    _own("imported", "orders that are listed with an old stamp", cases_orders.imported_orders),
-    _own("export", "a first run by a file of all orders", cases_polite.export),
-    _own("endless export", "the file of all orders never comes", cases_polite.endless_export),
+    _pulled("number edited", "an order gets another number", orders.number_edited),
+    _pulled("no longer an order", "an order turns into a draft or test", orders.set_aside),
+    _pulled("deleted", "orders that the API lists no more", orders.deleted_orders),
+    _own("imported", "orders that are listed with an old stamp", orders.imported_orders),
+    _own("export", "a first run by a file of all orders", polite.export),
+    _own("endless export", "the file of all orders never comes", polite.endless_export),
 )
 """All cases, in the order of the report."""

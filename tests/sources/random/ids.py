@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from orderpull.landing.local import LocalSourceLanding
+from tests.sources.fake_api import ORDER_BLOCK
 
-API = """
+API = (
+    """
 title = "Odd shop"
 [request]
 path = "/orders"
@@ -18,15 +20,9 @@ path = "changed"
 lower = "from"
 overlap = 0
 strategy = "{strategy}"
-[order]
-id = "id"
-number = "id"
-modified_at = "changed"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "n"
 """
+    + ORDER_BLOCK
+)
 
 
 def order(number: int) -> dict[str, Any]:
