@@ -227,7 +227,6 @@ class PageLoader:
         self.run.assign(batch.record)
         self.state = batch.state
         self.changed += plan.counts.inserted + plan.counts.updated
-        self.landing.release()
 
     def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
         """Stage as deleted the stored orders that the listing in *page* lacks.

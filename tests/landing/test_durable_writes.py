@@ -60,7 +60,7 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_next_step(
         recorder = Recorder(patch)
         land(landing)
     page = "000000000001.json.zst"
-    month = landing.local_copy(1).parent.name
+    month = landing.file_of(1).parent.name
     assert recorder.calls == [
         ("fsync", "shop"),  # the new month's name
         ("write", f"{page}.tmp"),

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -40,19 +41,27 @@ def test_any_body_and_any_problem_survive(body: bytes, problem: str | None) -> N
     assert decode(b"".join(encode(said, body)), 1, "here") == (said, body)
 
 
-def test_zstd_reads_the_body_alone(place: Place) -> None:
+def file_of(place: Place, folder: Path) -> Path:
+    """The file of page 1, in *folder*."""
+    file = folder / "page.json.zst"
+    file.write_bytes(place.get(place.name_of(1)))
+    return file
+
+
+def test_zstd_reads_the_body_alone(place: Place, tmp_path: Path) -> None:
     """``zstd -d`` gives the body and skips the metadata."""
     program = shutil.which("zstd")
     if program is None:
         pytest.skip("there is no zstd program here")
     landing = place.open()
     land(landing)
-    done = subprocess.run([program, "-dc", landing.local_copy(1)], capture_output=True, check=True)
+    file = file_of(place, tmp_path)
+    done = subprocess.run([program, "-dc", file], capture_output=True, check=True)
     assert done.stdout == BODY
 
 
 @pytest.mark.parametrize("orders", [2, 20_000])
-def test_duckdb_reads_the_orders_as_they_are(place: Place, orders: int) -> None:
+def test_duckdb_reads_the_orders_as_they_are(place: Place, orders: int, tmp_path: Path) -> None:
     """DuckDB's ``read_json_objects`` reads a page's file, small or large, without help."""
     landing = place.open()
     texts = [f'{{"orderNumber":"{number}"}}' for number in range(orders)]
@@ -60,7 +69,7 @@ def test_duckdb_reads_the_orders_as_they_are(place: Place, orders: int) -> None:
     land(landing, body, orders=orders)
     rows = duckdb.execute(
         "SELECT json FROM read_json_objects(?, format = 'array', maximum_object_size = 16777216)",
-        [str(landing.local_copy(1))],
+        [str(file_of(place, tmp_path))],
     ).fetchall()
     assert [row[0] for row in rows] == texts
 

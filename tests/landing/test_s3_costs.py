@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -19,20 +17,11 @@ from orderpull.pipeline import RunResult
 from tests.aws.shops import many_shops
 from tests.docs.markdown import ROOT, rows, section
 from tests.doubles.faulty_s3 import Line
-from tests.landing.buckets import TestBucket, environment
+from tests.landing.buckets import TestBucket
 from tests.landing.landings import S3Place
 from tests.landing.pages import BODY, land
 
 MONTHS, A_MONTH = 10, 1000
-COPY = """
-import os, sys, signal
-from orderpull.landing import open_landing
-from orderpull.settings import LandingSettings
-from pathlib import Path
-landing = open_landing(LandingSettings(url=sys.argv[1], endpoint=sys.argv[2]), Path()).source("shop")
-print(landing.local_copy(1), flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 @pytest.mark.slow
@@ -118,7 +107,6 @@ def test_calls_are_as_many_as_the_docs_say(bucket: TestBucket) -> None:
             pass
         assert calls() == told("a lease")
         landing.meta(2)
-        landing.local_copy(2)
         landing.read(2)
         assert calls() == told("reading a page")
 
@@ -152,50 +140,13 @@ def test_a_pull_and_a_load_ask_as_often_as_the_docs_say(bucket: TestBucket, tmp_
             assert more["GET"] + more["HEAD"] == 2 * int(row["GET, HEAD"])
 
 
-def test_copies_go_once_they_are_let_go(bucket: TestBucket, tmp_path: Path) -> None:
-    """A page that is read is got once, and this machine keeps none of it afterwards."""
-    place = S3Place(bucket)
-    landing = place.open()
+def test_no_page_that_is_read_stays_on_this_machine(bucket: TestBucket, tmp_path: Path) -> None:
+    """Pages hold names and addresses."""
+    landing = S3Place(bucket).open()
     for _ in range(3):
         land(landing)
-    with Line(bucket.url) as line:
-        far = bucket.landing(endpoint=line.url)
-        files = [far.local_copy(page) for page in (1, 2, 3)]
-        assert [far.read(page)[1] for page in (1, 2, 3)] == [BODY] * 3
-        pages = [asked for asked in line.asked if ".json.zst" in asked.path]
-    assert len(pages) == 3
-    assert [file.read_bytes() for file in files] == [place.get(place.name_of(n)) for n in (1, 2, 3)]
-    far.release()
-    assert left(tmp_path) == []
-    folder = files[0].parent
-    del far
-    assert not folder.exists()
-
-
-def test_what_a_killed_process_copied_is_taken_away(bucket: TestBucket, tmp_path: Path) -> None:
-    """The next process that reads pages clears up; one that lives keeps its own."""
-    landing = S3Place(bucket).open()
-    land(landing)
-    mine = landing.local_copy(1)
-    done = subprocess.run(
-        [sys.executable, "-c", COPY, bucket.settings().url, bucket.url],
-        env=environment(tmp_path / "cache"),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    dead = Path(done.stdout.strip())
-    assert dead.exists()
-    other = bucket.landing()
-    other.local_copy(1)
-    assert not dead.exists()
-    assert mine.exists()
-    other.release()
-
-
-def left(folder: Path) -> list[str]:
-    """The pages that lie below *folder*."""
-    return sorted(path.name for path in folder.rglob("*.json.zst"))
+    assert [bucket.landing().read(page)[1] for page in (1, 2, 3)] == [BODY] * 3
+    assert [*tmp_path.rglob("*.json.zst")] == []
 
 
 def test_answers_under_way_are_for_one_user_only(

@@ -138,15 +138,15 @@ def test_a_read_that_breaks_off_for_good_is_told(bucket: TestBucket, line: Line)
         landing.read(1)
 
 
-def test_a_copy_that_is_not_what_was_landed_is_refused(bucket: TestBucket) -> None:
-    """A page is proven by its hash before the shaping engine gets its file."""
+def test_a_page_that_is_not_what_was_landed_is_refused(bucket: TestBucket) -> None:
+    """A page is proven by its hash before it is shaped."""
     landing = bucket.landing()
     landing.prepare()
     land(landing)
     (key,) = (key for key in bucket.keys() if key.endswith(".zst"))  # noqa: SIM118 - no dict
     bucket.put(key, bucket.get(key)[:-1] + b"?")
     with pytest.raises(CorruptPage):
-        landing.local_copy(1)
+        landing.read(1)
 
 
 # ------------------------------------------------------------------------------------ preflight

@@ -56,7 +56,7 @@ def test_the_policy_in_the_docs_is_enough_and_all_of_it_is_used(bucket: TestBuck
             draft.discard()
         landing.keep_cursor("2026-11-22", 1)
         assert landing.newest_cursor(None, 0) == "2026-11-22"
-        assert landing.local_copy(1).exists()
+        assert landing.read(1)[0].page == 1
         assert not landing.has(2)
         asked = list(line.asked)
     statements = policy()

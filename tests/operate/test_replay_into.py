@@ -139,7 +139,7 @@ def test_pages_that_one_side_lacks(tmp_path: Path) -> None:
         assert "load 2 landed pages" in home.call("status").stdout
         home.call("load", "--accept-rejects")
         home.call("replay", "--into", "duckdb:///new.duckdb")
-        LocalSourceLanding(home.folder / "landing" / "shop", "shop").local_copy(2).unlink()
+        LocalSourceLanding(home.folder / "landing" / "shop", "shop").file_of(2).unlink()
         shown = home.call("replay", "--into", "duckdb:///newer.duckdb", code=1).stdout
         assert "newer.duckdb has not loaded these pages of shop: 2." in shown
 

@@ -107,16 +107,13 @@ class LocalSourceLanding(protocol.SourceLanding):
                 break
         return sorted(newer)
 
-    def local_copy(self, page: int) -> Path:
-        """The page's own file."""
+    def file_of(self, page: int) -> Path:
+        """The file of *page*. :raises LandingError: the page is missing."""
         for month in reversed(self._months()):
             path = month / file_name(page)
             if path.exists():
                 return path
         raise self._missing(page)
-
-    def release(self) -> None:
-        """Do nothing: :meth:`local_copy` makes no copies."""
 
     def has(self, page: int) -> bool:
         """True if the landing still holds page number *page*."""
@@ -124,7 +121,7 @@ class LocalSourceLanding(protocol.SourceLanding):
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, without reading its body."""
-        path = self.local_copy(page)
+        path = self.file_of(page)
         with self._translated_errors(), path.open("rb") as file:
             data = file.read(_META_BYTES)
         return decode_meta(data, page, str(path))[0]
@@ -162,7 +159,7 @@ class LocalSourceLanding(protocol.SourceLanding):
             self._replace(self.folder / name, data)
 
     def _data(self, page: int) -> tuple[bytes, str]:
-        path = self.local_copy(page)
+        path = self.file_of(page)
         with self._translated_errors():
             return path.read_bytes(), str(path)
 

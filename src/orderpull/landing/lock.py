@@ -53,14 +53,11 @@ def is_locked(path: Path) -> bool:
 
 
 @contextmanager
-def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on *folder* itself, after waiting for the process that has it.
-
-    :raises BlockingIOError: another process has it, and *wait* is false.
-    """
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on *folder* itself, after waiting for the process that has it."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)

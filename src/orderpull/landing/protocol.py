@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -65,15 +64,6 @@ class SourceLanding(Protocol):
         """The number of the next page: one above the newest, and *at_least* or more."""
         newer = self.pages(after=at_least - 1)
         return newer[-1] + 1 if newer else at_least
-
-    def local_copy(self, page: int) -> Path:
-        """A file with landed page number *page*, valid until :meth:`release`.
-
-        :raises LandingError: the page is missing.
-        """
-
-    def release(self) -> None:
-        """Delete the copies that :meth:`local_copy` made."""
 
     def has(self, page: int) -> bool:
         """True if the landing still holds page number *page*."""

@@ -490,7 +490,7 @@ def test_a_cleared_landing_stops_nothing(shop: Any) -> None:
     """Pages that rejects and stored orders came with are gone: new orders load all the same."""
     store = shop()
     store.take([Served("7", "A", placed=1), Served("8", "A", placed=2)])
-    store.landing.local_copy(1).unlink()
+    store.landing.file_of(1).unlink()
     assert counts(store, [Served("9", "B", placed=3)]) == {"inserted": 1}
     assert counts(store, [Served("6", "A", placed=0)]) == {"inserted": 1}
     assert set(store.orders()) == {"6", "9"}

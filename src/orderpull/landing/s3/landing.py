@@ -19,7 +19,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from pathlib import Path
 
 import msgspec
 
@@ -28,12 +27,12 @@ from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockHeld, file_lock, is_locked
-from orderpull.landing.page import PageMeta, decode, decode_meta, encode, file_name
+from orderpull.landing.page import PageMeta, decode_meta, encode
 from orderpull.landing.protocol import IDENTITY, busy
 from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
-from orderpull.landing.s3.local_cache import LocalCache, PageCopies
+from orderpull.landing.s3.local_cache import LocalCache
 from orderpull.s3 import Bucket, ErrorContext, PreconditionFailed, S3Client
 from orderpull.settings import LandingSettings
 
@@ -186,27 +185,6 @@ class S3SourceLanding(protocol.SourceLanding):
         self._at_least = max(self._at_least, at_least)
         return super().next_page(at_least)
 
-    def local_copy(self, page: int) -> Path:
-        """A copy of page number *page* on this machine, valid until :meth:`release`.
-
-        :raises CorruptPage: the object has changed since it was landed.
-        """
-        with self._translated_errors():
-            path = self._copies.folder / file_name(page)
-            if path.exists():
-                return path
-        data, where = self._data(page)
-        decode(data, page, where)
-        with self._translated_errors():
-            path.write_bytes(data)
-        return path
-
-    def release(self) -> None:
-        """Delete the copies that :meth:`local_copy` made."""
-        if "_copies" in vars(self):
-            with self._translated_errors():
-                self._copies.clear()
-
     def has(self, page: int) -> bool:
         """True if the landing still holds page number *page*."""
         return self._index.find(page, self.bucket.head) is not None
@@ -290,11 +268,6 @@ class S3SourceLanding(protocol.SourceLanding):
         raise self.bucket.error("every page number is taken by another process", "Stop the others.")
 
     def _data(self, page: int) -> tuple[bytes, str]:
-        if "_copies" in vars(self):
-            path = self._copies.folder / file_name(page)
-            with self._translated_errors():
-                if path.exists():
-                    return path.read_bytes(), f"{self}/{path.name}"
         return self._first_bytes(page)
 
     def _first_bytes(self, page: int, count: int | None = None) -> tuple[bytes, str]:
@@ -321,10 +294,6 @@ class S3SourceLanding(protocol.SourceLanding):
         """Id of the pull that landed *page*; None if the page is missing."""
         head = self._index.find(page, self.bucket.head)
         return str(head["Metadata"].get("pull", "")) if head else None
-
-    @cached_property
-    def _copies(self) -> PageCopies:
-        return PageCopies(self._cache)
 
     def _new_lease(self) -> Lease:
         owner = self._cache.owner

@@ -1,23 +1,20 @@
-"""Local files of a landing in a bucket: responses in flight and copies of pages.
+"""Local files of a landing in a bucket: responses in flight.
 
 ::
 
     <cache>/orderpull/machine                            random name of this folder
     <cache>/orderpull/<landing>/.lock                    held while a process of this machine pulls
     <cache>/orderpull/<landing>/in-flight/<seq>.part     a request sent, its response so far
-    <cache>/orderpull/<landing>/pages-<any>/             copies of pages that a process reads
 
 ``<cache>`` is ``$XDG_CACHE_HOME`` or ``~/.cache``. If that cannot be written, as in AWS Lambda, the
 root is ``orderpull-<uid>`` in the folder for temporary files. Only the user can read the folder.
 """
 
 import os
-import shutil
 import socket
 import tempfile
 import uuid
-import weakref
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from orderpull.landing.lock import folder_lock
@@ -56,30 +53,6 @@ class LocalCache:
             name = file.read_text(encoding="ascii")
         boot = _BOOT.read_text("ascii").strip() if _BOOT.exists() else socket.gethostname()
         return f"{name}/{boot}/{self.root.stat().st_dev}"
-
-
-class PageCopies:
-    """A folder with copies of the pages that this process reads; removed when the process exits.
-
-    After a kill the next process that creates such a folder removes the one left behind.
-    """
-
-    def __init__(self, cache: LocalCache) -> None:
-        cache.prepare()
-        with folder_lock(cache.folder):
-            for left in cache.folder.glob("pages-*"):
-                with suppress(BlockingIOError), folder_lock(left, wait=False):
-                    shutil.rmtree(left, ignore_errors=True)
-            self.folder = Path(tempfile.mkdtemp(prefix="pages-", dir=cache.folder))
-            held = ExitStack()
-            held.enter_context(folder_lock(self.folder))
-        held.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        weakref.finalize(self, held.close)
-
-    def clear(self) -> None:
-        """Delete all copies."""
-        for path in self.folder.iterdir():
-            path.unlink()
 
 
 def _root() -> Path:
