@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from urllib.parse import urlsplit
 
 from orderpull import __version__
@@ -25,6 +25,9 @@ from orderpull.sources.http.messages import Request, Response, ResponseSink
 
 CONNECT_SECONDS = 10.0
 _CHUNK = 1 << 18
+_AT_ONCE = 64 << 20
+"""Largest body that is received into one buffer, if no sink keeps its pieces as they arrive."""
+
 _GZIP = b"\x1f\x8b"
 
 
@@ -133,7 +136,7 @@ class Client:
                 response.status = received.status
                 response.headers = _by_name(received.headers)
                 sink.answered(received.status)
-                while chunk := received.read1(_CHUNK):
+                for chunk in _pieces(received, at_once=self.keep_alive):
                     chunks.append(chunk)
                     sink.write(chunk)
                     if time.monotonic() > deadline:
@@ -169,6 +172,15 @@ def _tls_context(*_certificates: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _pieces(received: HTTPResponse, *, at_once: bool) -> Iterator[bytes]:
+    """The pieces of a body as they arrive; one piece if it is to be read *at_once*."""
+    length = received.length or 0
+    if at_once and 0 < length <= _AT_ONCE:
+        yield received.read(length)
+    while piece := received.read1(_CHUNK):
+        yield piece
 
 
 def _is_readable(sock: socket.socket) -> bool:
