@@ -98,6 +98,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
     """Into DuckDB, with tables that are there: its module alone, no extra, and no SQL toolkit."""
     assert last_line(RUN.format(folder=str(tmp_path)) + LOADED) == []

@@ -40,6 +40,7 @@ def stage() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(NAMES),
     change=st.sampled_from((str.upper, str.lower, str.title, str.swapcase)),

@@ -22,6 +22,7 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.shops import shop_settings
 
 
+@pytest.mark.slow
 def test_the_answers_are_the_simulators(tmp_path: Path) -> None:
     """Average, overall and by country equal what the shop knows of itself."""
     shop = SkubanaAssessment(orders=800, seed=5, malformed=20, versions=0.2)

@@ -231,6 +231,7 @@ def policies(role: str) -> Iterator[dict[str, Any]]:
             yield {"Effect": "Allow", "Action": texts(one["Action"]), "Resource": told}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "may", "may_not"),
     [

@@ -47,6 +47,7 @@ def test_every_command_has_help(command: str) -> None:
     assert "Usage: main " + command in call(command, "--help").output
 
 
+@pytest.mark.slow
 def test_run_tells_what_it_did(shop: Simulator) -> None:
     """Counts by source, rejects with what to do; nothing to do the second time."""
     first = call("run").stdout
@@ -109,6 +110,7 @@ def test_status_says_what_is_in_doubt(shop: Simulator, here: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_rejects_are_listed_shown_and_retried(shop: Simulator, here: Path) -> None:
     """Each with its reason; whole with its raw text; retried under a mended api file."""
     call("run")
@@ -125,6 +127,7 @@ def test_rejects_are_listed_shown_and_retried(shop: Simulator, here: Path) -> No
     assert again["sources"]["shop"]["rejected"] == 6
 
 
+@pytest.mark.slow
 def test_a_mended_api_file_brings_rejects_in(here: Path) -> None:
     """An API file that expects the wrong field rejects all; mended, retry loads them."""
     with Simulator(SkubanaAssessment(orders=30, per_call=30)) as simulator:
@@ -146,6 +149,7 @@ def test_a_mended_api_file_brings_rejects_in(here: Path) -> None:
         assert rows(here, "SELECT count(*) FROM order_header") == [(30,)]
 
 
+@pytest.mark.slow
 def test_too_many_rejects_stop_the_source(here: Path) -> None:
     """Over the limit: exit 1, nothing of the batch loaded; --accept-rejects gets past, told."""
     with Simulator(SkubanaAssessment(orders=200, per_call=200, malformed=0.5)) as simulator:
@@ -165,6 +169,7 @@ def test_too_many_rejects_stop_the_source(here: Path) -> None:
     assert "rejects accepted" in call("status").stdout
 
 
+@pytest.mark.slow
 def test_replay_changes_nothing(shop: Simulator, here: Path) -> None:
     """All pages are read again, no row differs, no API is asked."""
     call("run")
@@ -328,6 +333,7 @@ def test_logs_as_json(shop: Simulator, here: Path) -> None:
     assert all({"time", "level", "message"} <= set(line) for line in lines)
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_json_line_for_machines(here: Path) -> None:
     """--log-format json: the error too is an object, with its hint; told once."""
     shop_settings(here, "http://127.0.0.1:9")
@@ -343,6 +349,7 @@ def test_a_failure_is_one_json_line_for_machines(here: Path) -> None:
     assert "base_url" in errors[0]["hint"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_seen_at_once(here: Path) -> None:
     """Status reads the snapshot; a run that failed and brought nothing is in it all the same."""
     with Simulator(SkubanaAssessment(orders=2000, per_call=1000)) as simulator:

@@ -113,6 +113,7 @@ def test_lengths_of_time_are_rough(seconds: float, text: str) -> None:
     assert str(Estimate(5, 1200, seconds)) == f"about 1,200 calls more, {text}"
 
 
+@pytest.mark.slow
 def test_a_first_run_says_how_long_it_takes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ RESEEKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESEEKS)
 def test_the_platform_sorts_as_the_file_says(name: str) -> None:
     """Answers that are not sorted by the cursor would be read by windows, in twice the calls."""

@@ -49,6 +49,7 @@ def test_the_file_can_be_opened_by_older_tools(tmp_path: Path) -> None:
     assert str(row[0]).startswith("v1.4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [True, False], ids=["error", "mixture"])
 def test_a_snapshot_replaced_while_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
@@ -78,6 +79,7 @@ def test_a_snapshot_replaced_while_it_is_opened(
     assert counted == (5,)
 
 
+@pytest.mark.slow
 def test_a_database_of_other_things_is_shared(tmp_path: Path) -> None:
     """A DuckDB file with tables by other names gets ours beside them."""
     with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
@@ -104,6 +106,7 @@ def test_an_unknown_url_is_told(url: str, tmp_path: Path) -> None:
         open_destination(DestinationSettings(url=url), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_failing_load_leaves_nothing(tmp_path: Path) -> None:
     """A key that would stand twice stops the batch: it rolls back whole, and its page waits."""
     with Simulator(SkubanaAssessment(orders=20, seed=2)) as simulator:

@@ -102,6 +102,7 @@ def test_pages_that_wait_are_counted(tmp_path: Path) -> None:
         assert "3 landed pages wait" in str(result.error)
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_fails_after_the_pull(tmp_path: Path) -> None:
     """Exit 1, all pages wait, and once it is mended a plain run loads them all."""
     file = tmp_path / "orders.duckdb"

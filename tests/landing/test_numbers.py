@@ -99,6 +99,7 @@ def test_a_page_is_never_written_over(place: Place) -> None:
     assert place.get(place.name_of(1)) == before
 
 
+@pytest.mark.slow
 def test_listing_twenty_thousand_pages_opens_none_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

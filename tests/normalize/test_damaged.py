@@ -317,6 +317,7 @@ FORM = PageLayout((), (), frozenset({"orderNumber", "shipToAddress", "orderItems
 SEPARATORS = b" \t\r\n,[]}{"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_anywhere(data: st.DataObject) -> None:

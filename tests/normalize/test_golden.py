@@ -63,6 +63,7 @@ def test_rows(case: Case, shaped: dict[str, Found]) -> None:
         assert orders[0]["item_quantity"] == sum(row["quantity"] for row in case.rows("item"))
 
 
+@pytest.mark.slow
 def test_rows_of_a_page_that_is_cut_off(tmp_path: Path, shaped: dict[str, Found]) -> None:
     """Orders that Python takes from a damaged page give the same rows."""
     for setup in {case.setup for case in CASES}:
@@ -77,6 +78,7 @@ def test_rows_of_a_page_that_is_cut_off(tmp_path: Path, shaped: dict[str, Found]
         bench.close()
 
 
+@pytest.mark.slow
 def test_rows_in_a_warehouse(tmp_path: Path, shaped: dict[str, Found]) -> None:
     """What is staged is what stands in the three tables after a load."""
     some = [case for case in CASES if case.setup.api and "{id}" not in case.setup.ordernumber]

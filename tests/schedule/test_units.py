@@ -153,6 +153,7 @@ def test_the_line_of_the_crontab(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_of_the_crontab_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As cron does: by sh, with hardly any environment; the variables come from the file."""
     monkeypatch.setenv("TOKEN", "x")

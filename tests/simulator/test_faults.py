@@ -175,6 +175,7 @@ def test_body_breaks_off(name: str, end: str, fraction: float) -> None:
     assert (len(seen.body) == 0) == (fraction == 0)
 
 
+@pytest.mark.slow
 def test_a_large_body_arrives_before_the_reset() -> None:
     profile = SkubanaAssessment(orders=20_000, per_call=20_000)
     with Simulator(profile, ["reset-body:fraction=0.9"]) as simulator:

@@ -63,6 +63,7 @@ def test_a_longer_stream_begins_like_a_shorter_one() -> None:
     assert texts(orders=300, seed=1)[:200] == texts(orders=200, seed=1)
 
 
+@pytest.mark.slow
 def test_order_numbers_are_unique_texts_of_many_forms(orders: list[dict[str, Any]]) -> None:
     numbers = [order["orderNumber"] for order in orders]
     assert len({str(number) for number in numbers}) == len(orders)

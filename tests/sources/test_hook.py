@@ -62,6 +62,7 @@ def settings_in(folder: Path, hook: str = HOOK) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_hook_signs_requests_and_reads_bodies(tmp_path: Path) -> None:
     """The body is landed as it came, and can be read again for ever."""
     sent: list[Request] = []
@@ -167,6 +168,7 @@ def test_an_error_page_is_none_of_the_hook_s(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT count(*) FROM order_header") == [(2,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hook", "said"), UNREADABLE)
 def test_what_an_api_gives_away_once_waits_for_the_mended_hook(
     tmp_path: Path, hook: str, said: str

@@ -14,6 +14,7 @@ from orderpull.sources.spec.reader import built_in
 from tests.platforms.registry import platform
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "version"), [("shopify", "2026-10"), ("shopify-rest", "2026-07")])
 @pytest.mark.parametrize("serves", [None, "2027-07"])
 def test_another_version_is_told(

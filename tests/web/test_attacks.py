@@ -79,6 +79,7 @@ def refused(answer: Answer) -> None:
         assert answer.location.startswith("/sign-in")
 
 
+@pytest.mark.slow
 def test_who_signs_in_sees_it(site: str, proxied: str) -> None:
     """What the rest of this file refuses is there, so that it could be seen."""
     for way in (BEARER, signed_in(site)):

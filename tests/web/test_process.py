@@ -330,6 +330,7 @@ def certificate(folder: Path) -> None:
     (folder / "both.pem").write_bytes(secret + made.public_bytes(pem))
 
 
+@pytest.mark.slow
 def test_with_a_certificate_it_is_https(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     certificate(tmp_path)
@@ -375,6 +376,7 @@ def test_what_cannot_be_served_is_said_at_once(tmp_path: Path, what: str) -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_who_may_see_it_may_come_from_elsewhere_once_a_sign_in_is_set(tmp_path: Path) -> None:
     """At every address; under the address that was connected to, and no name but ours."""
     settings = settings_in(tmp_path)

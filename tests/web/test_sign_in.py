@@ -122,6 +122,7 @@ PROXY = "X-Forwarded-User: ada"
 ADDRESSED = "/orders?sku=PEN"
 
 
+@pytest.mark.slow
 def test_names_and_streets_are_shown_to_people_who_signed_in(shut: str, shown: str) -> None:
     """Where that is switched on, to a session or a proxy's person; not to a token, not in a file."""
     assert (

@@ -1001,6 +1001,7 @@ def test_broken_connections_end_what_they_waited_for(
     assert clients().do("SELECT COUNT(*) FROM t") == [(0,)]
 
 
+@pytest.mark.slow
 def test_postgres_offers_tls_when_asked() -> None:
     server = postgres_server(tls=True)
     assert server.certificate is not None

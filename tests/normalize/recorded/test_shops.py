@@ -21,6 +21,7 @@ def recording(name: str) -> Path:
     return Path(str(DATA)) / "shops" / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "orders"), [("medusa", 318), ("vendure", 413)])
 def test_a_recorded_shop_is_matched_exactly(
     tmp_path: Path, name: str, orders: int, capsys: pytest.CaptureFixture[str]
@@ -33,6 +34,7 @@ def test_a_recorded_shop_is_matched_exactly(
     assert found == orders
 
 
+@pytest.mark.slow
 def test_a_difference_would_be_seen(tmp_path: Path) -> None:
     """The comparison itself: one piece more, one state, one order that is not there."""
     changed = tmp_path / "medusa"

@@ -47,6 +47,7 @@ def test_an_address_is_kept_though_it_is_blanked_before_it_was_loaded(place: War
     assert rebuilt.compared.equal
 
 
+@pytest.mark.slow
 def test_an_older_address_does_not_come_back(
     place: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
