@@ -30,7 +30,7 @@ class FineSql:
         self._lines = _Columns().text(lines)
 
     def stage(self) -> str:
-        """Create ``staged_order`` with ``fine`` and ``included``; $1: file, $2: longest line."""
+        """Fill ``staged_order`` with ``fine`` and ``included``; $1: file, $2: longest line."""
         level = ", ".join(self._order.columns(self._order.fields["id"]))
         raw = f"""SELECT {identifier(PAGE)} AS page,
                   coalesce({identifier(POSITION)}, 0) AS position, {self._order.raw_columns},
@@ -47,7 +47,7 @@ class FineSql:
                     coalesce(c.code, o.country) AS country
                     FROM ({summed}) AS o
                     LEFT JOIN country_code AS c ON c.name = upper(stripped(o.country))"""
-        return f"""CREATE OR REPLACE TEMP TABLE staged_order AS
+        return f"""INSERT INTO staged_order BY NAME
             SELECT {", ".join(name for name in STAGED_ORDER if name != "content_hash")},
                 md5(json_array({HASHED})::VARCHAR) AS content_hash, included, coalesce(valid_fields
                 AND coalesce(unknown, 0) = 0 AND item_sum <= {MAX_QUANTITY}, false) AS fine

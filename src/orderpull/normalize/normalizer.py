@@ -13,7 +13,7 @@ reads, and one statement stages it (``fine.py``). Any other order goes the caref
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orderpull.engine import duckdb
@@ -27,6 +27,7 @@ from orderpull.normalize.scratch import LineFile
 from orderpull.normalize.sql import NormalizeSql
 from orderpull.normalize.staging import (
     EXCLUDED,
+    FLAGS,
     STAGED_ORDER,
     STAGED_REJECT,
     declared,
@@ -50,14 +51,17 @@ class CarefulOrders:
 
     :param texts: their JSON texts, as received.
     :param fragments: text, reason and message of each stretch that is not an order.
+    :param size: characters in the texts.
     """
 
     texts: dict[Key, str] = field(default_factory=dict)
     fragments: dict[Key, tuple[str, str, str]] = field(default_factory=dict)
+    size: int = 0
 
     def add(self, page: StagedPage, texts: Mapping[int, str]) -> None:
         """Add the orders of *page* by position."""
         self.texts |= {(page.meta.page, position): text for position, text in texts.items()}
+        self.size += sum(map(len, texts.values()))
 
 
 @dataclass(slots=True)
@@ -125,19 +129,26 @@ class Normalizer:
         :param only: stage only these orders.
         :raises CorruptPage: a page has changed since it was landed.
         """
-        careful = CarefulOrders()
-        self.connection.execute(declared("staged_reject", STAGED_REJECT))
-        self.connection.execute(declared("excluded", EXCLUDED))
+        for table, columns in _TABLES.items():
+            self.connection.execute(declared(table, columns))
+        careful, before = CarefulOrders(), replace(self.ways)
         with LineFile() as lines:
             for page in pages:
                 if page.meta.kind != "listing":
                     lines.write(self._lines(page, only, careful))
-            straight = self._stage_straight(lines)
-        odd = self._take_odd() if straight else []
-        careful.texts |= self._texts_at(pages, odd)
+                    careful = self._stage_if_large(pages, careful)
+            odd = self._stage_straight(lines)
+        for page in pages:
+            careful.add(page, self.texts.at(page, odd[page.meta.page]))
+            careful = self._stage_if_large(pages, careful)
         self._stage_carefully(pages, careful)
+        self._finish()
         self._create_staged_pages([] if only is not None else pages)
-        self._count(straight - len(odd), len(careful.texts) + len(careful.fragments))
+        straight, with_care = (
+            self.ways.straight - before.straight,
+            self.ways.careful - before.careful,
+        )
+        log.debug("shaped %d orders, and %d with care", straight, with_care)
 
     def outline(self, texts: Sequence[bytes]) -> list[tuple[str | None, datetime | None, bool]]:
         """(ordernumber, modified_at, included) of orders by their JSON *texts* in a list of all."""
@@ -225,31 +236,41 @@ class Normalizer:
         careful.add(page, {position: texts[position] for position in compact.odd})
         return compact.lines
 
-    def _stage_straight(self, lines: LineFile) -> int:
-        """Create ``staged_order`` from *lines*, fine or not, and return their number."""
+    def _stage_straight(self, lines: LineFile) -> dict[int, list[int]]:
+        """Stage the *lines*, and return by page the positions of the orders that are not fine."""
+        odd: dict[int, list[int]] = defaultdict(list)
         if not lines.longest:
-            self.connection.execute(declared("staged_order", STAGED_ORDER))
-            return 0
-        rows = self.connection.execute(self._fine, [lines.path, lines.longest]).fetchone()
-        return int(rows[0]) if rows else 0
-
-    def _take_odd(self) -> list[Key]:
-        """Delete the orders that are not fine, and return where they were."""
+            return odd
         run = self.connection.execute
-        odd = run("SELECT page, position FROM staged_order WHERE NOT fine").fetchall()
+        row = run(self._fine, [lines.path, lines.longest]).fetchone()
+        self.ways.straight += row[0] if row else 0
+        for page, position in run(f"SELECT page, position FROM {_ODD}").fetchall():
+            odd[page].append(position)
         if odd:
-            run("DELETE FROM staged_order WHERE NOT fine")
+            row = run(f"DELETE FROM {_ODD}").fetchone()
+            self.ways.straight -= row[0] if row else 0
+        return odd
+
+    def _finish(self) -> None:
+        """Add the valid orders that fail ``where`` to ``excluded``, and drop the flags."""
         if self.api.mapping.where is not None:
-            run(
+            self.connection.execute(
                 """INSERT INTO excluded SELECT page, position, order_id FROM staged_order
                    WHERE NOT included"""
             )
-        for column in ("fine", "included"):
-            run(f"ALTER TABLE staged_order DROP COLUMN {column}")
-        return odd
+        for flag in FLAGS:
+            self.connection.execute(f"ALTER TABLE staged_order DROP COLUMN {flag}")
+
+    def _stage_if_large(self, pages: Sequence[StagedPage], careful: CarefulOrders) -> CarefulOrders:
+        """Stage *careful* once it holds much text, and return what is left: this bounds memory."""
+        if careful.size < _MUCH_TEXT:
+            return careful
+        self._stage_carefully(pages, careful)
+        return CarefulOrders()
 
     def _stage_carefully(self, pages: Sequence[StagedPage], careful: CarefulOrders) -> None:
         """Add *careful* to the staged tables."""
+        self.ways.careful += len(careful.texts) + len(careful.fragments)
         exact = {key: self.exact.rewrite(text) for key, text in careful.texts.items()}
         for key in self._unreadable(exact) if exact else ():
             page = next(page for page in pages if page.meta.page == key[0])
@@ -287,12 +308,14 @@ class Normalizer:
         numbers = [page.meta.page for page in pages]
         self._create("staged_page", "SELECT unnest($1::BIGINT[]) AS page", [numbers])
 
-    def _count(self, straight: int, careful: int) -> None:
-        self.ways.straight += straight
-        self.ways.careful += careful
-        log.debug("shaped %d orders, and %d with care", straight, careful)
 
-
+_TABLES = {
+    "staged_order": STAGED_ORDER | FLAGS,
+    "staged_reject": STAGED_REJECT,
+    "excluded": EXCLUDED,
+}
+_ODD = "staged_order WHERE NOT fine"
+_MUCH_TEXT = 16 << 20
 _KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 _TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
 _DOCS = f"""SELECT page, position, text::JSON AS doc, received

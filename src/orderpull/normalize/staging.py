@@ -16,6 +16,9 @@ STAGED_ORDER = {
 }  # fmt: skip
 """The columns of ``staged_order``."""
 
+FLAGS = {"included": "BOOLEAN", "fine": "BOOLEAN"}
+"""Further columns while it is filled: passes ``where``; needs no care."""
+
 STAGED_REJECT = {
     "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR", "order_id": "VARCHAR",
     "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR", "raw": "VARCHAR",
@@ -50,7 +53,7 @@ LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
 INSERT INTO staged_order BY NAME
-SELECT * EXCLUDE (error, included, received), md5(json_array({HASHED})::VARCHAR) AS content_hash
+SELECT * EXCLUDE (error, received), true AS fine, md5(json_array({HASHED})::VARCHAR) AS content_hash
 FROM shaped WHERE error IS NULL"""
 
 _STAGED_REJECT = """
@@ -63,7 +66,8 @@ SELECT page, position,
 FROM shaped WHERE error IS NOT NULL"""
 
 _EXCLUDED = """
-INSERT INTO excluded SELECT page, position, order_id FROM shaped WHERE NOT included"""
+INSERT INTO excluded
+SELECT page, position, order_id FROM shaped WHERE NOT included AND error IS NOT NULL"""
 
 _TEXTS = (
     "ordernumber", "order_id", "status", "currency", "channel",
