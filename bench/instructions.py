@@ -5,8 +5,8 @@ A count hardly depends on the machine or on what else runs there, so a test can 
 ``start`` is a first load of 500 orders with all imports, ``orders`` a run that loads 10,000 more.
 The process forks between the two, since a fork carries the count so far and prints it at its end.
 
-``--renew`` writes the counts into ``instructions.json``, which is the budget; ``--runs`` shows how
-far counts of the same code lie apart.
+``--renew`` writes the counts into ``instructions.json``, which is the budget of this version of
+Python; ``--runs`` shows how far counts of the same code lie apart.
 """
 
 import argparse
@@ -20,13 +20,24 @@ import tempfile
 from pathlib import Path
 
 BUDGET = Path(__file__).with_suffix(".json")
-ORDERS, PAGE = 10_500, 500
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+ORDERS = 10_500
 _COUNT = re.compile(r"^==(\d+)== I +refs: +([\d,]+)$", re.MULTILINE)
 
 
+def budgets() -> dict[str, dict[str, int]]:
+    """The budget of each step, by version of Python."""
+    found: dict[str, dict[str, int]] = json.loads(BUDGET.read_text("utf-8"))
+    return found
+
+
 def missing() -> str:
-    """Say what is missing to count instructions here; empty if nothing is."""
-    return "" if shutil.which("valgrind") else "valgrind is not installed"
+    """What is missing to compare instructions here, as a sentence; empty if nothing is."""
+    if not shutil.which("valgrind"):
+        return "Valgrind is not installed."
+    if VERSION not in budgets():
+        return f"Python {VERSION} has no budget: make bench-instructions ARGS=--renew."
+    return ""
 
 
 def count(folder: Path) -> dict[str, int]:
@@ -36,7 +47,7 @@ def count(folder: Path) -> dict[str, int]:
     render(folder / "data", ORDERS, 1)
     command = [
         "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null",
-        sys.executable, "-X", "faulthandler", __file__, "--load", str(folder),
+        sys.executable, __file__, "--load", str(folder),
     ]  # fmt: skip
     root = Path(__file__).resolve().parents[1]
     environment = {
@@ -93,8 +104,6 @@ def main() -> None:
     if asked.load:
         load(asked.load)
         return
-    if said := missing():
-        sys.exit(said)
     found = []
     for _ in range(asked.runs):
         with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +116,7 @@ def main() -> None:
         )
     if asked.renew:
         budget = {step: max(one[step] for one in found) for step in found[0]}
-        BUDGET.write_text(json.dumps(budget, indent=1) + "\n")
+        BUDGET.write_text(json.dumps(budgets() | {VERSION: budget}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
