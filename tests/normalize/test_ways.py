@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from orderpull.conform.mirror import Mirror
-from orderpull.errors import ApiFileError
+from orderpull.errors import ApiFileError, CorruptPage
 from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.sources.compact import CompactDecoder, value_tree
 from orderpull.sources.spec.api import Api
@@ -282,3 +283,14 @@ def test_orders_that_were_decoded_when_they_were_landed_are_not_read_again(tmp_p
         assert shapes[0] == shapes[1]
     assert len(read) == 3  # twice without what was decoded, once for the odd order
     both.bench.close()
+
+
+def test_a_batch_that_breaks_off_leaves_nothing_to_the_next(tmp_path: Path) -> None:
+    api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
+    bench = Workbench(tmp_path, api)
+    odd = land(bench.landing, api, page_of(api, ["7"]))
+    empty = land(bench.landing, api, page_of(api, []))
+    with pytest.raises(CorruptPage, match="was landed with 1 orders, and 0 are read"):
+        bench.shape_pages([odd, structs.replace(empty, orders=1)])
+    assert bench.shape_pages([empty]).places == []
+    bench.close()

@@ -12,14 +12,14 @@ reads, and one statement stages it (``fine.py``). Any other order goes the caref
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from orderpull.engine import duckdb
 from orderpull.errors import CorruptPage
+from orderpull.normalize.careful import KEYS, TEXTS, CarefulWay, Key, key_columns, text_columns
 from orderpull.normalize.countries import create_countries
-from orderpull.normalize.exact import ExactText
 from orderpull.normalize.fine import FineSql
 from orderpull.normalize.macros import MACROS
 from orderpull.normalize.pages import PageTexts, StagedPage
@@ -32,36 +32,13 @@ from orderpull.normalize.staging import (
     STAGED_REJECT,
     declared,
     refuse_long,
-    staging,
 )
-from orderpull.sources.compact import CompactDecoder, value_tree
+from orderpull.sources.compact import CompactDecoder
 from orderpull.sources.spec.api import Api
 
 __all__ = ["Key", "Normalizer", "Normalizers", "StagedPage"]
 
 log = logging.getLogger("orderpull.normalize")
-
-Key = tuple[int, int]
-"""Page number, and position of the order in the page."""
-
-
-@dataclass(slots=True)
-class CarefulOrders:
-    """The orders that go the careful way.
-
-    :param texts: their JSON texts, as received.
-    :param fragments: text, reason and message of each stretch that is not an order.
-    :param size: characters in the texts.
-    """
-
-    texts: dict[Key, str] = field(default_factory=dict)
-    fragments: dict[Key, tuple[str, str, str]] = field(default_factory=dict)
-    size: int = 0
-
-    def add(self, page: StagedPage, texts: Mapping[int, str]) -> None:
-        """Add the orders of *page* by position."""
-        self.texts |= {(page.meta.page, position): text for position, text in texts.items()}
-        self.size += sum(map(len, texts.values()))
 
 
 @dataclass(slots=True)
@@ -113,7 +90,7 @@ class Normalizer:
         self.api = api
         self.sql = NormalizeSql(api, ordernumber)
         self.texts = PageTexts(api, self.sql.layout)
-        self.exact = ExactText(value_tree(api), self.sql.by_value)
+        self._careful = CarefulWay(connection, api, self.sql, self.texts)
         self.decoder = None if carefully else _decoder(api)
         self.ways = Ways()
         if self.decoder is not None:
@@ -129,33 +106,27 @@ class Normalizer:
         :param only: stage only these orders.
         :raises CorruptPage: a page has changed since it was landed.
         """
+        self._careful.clear()  # of a batch that broke off
         for table, columns in _TABLES.items():
             self.connection.execute(declared(table, columns))
-        careful, before = CarefulOrders(), replace(self.ways)
         with LineFile() as lines:
             for page in pages:
                 if page.meta.kind != "listing":
-                    lines.write(self._lines(page, only, careful))
-                    careful = self._stage_if_large(pages, careful)
+                    lines.write(self._lines(page, only))
+                    self._careful.stage_if_large()
             odd = self._stage_straight(lines)
         for page in pages:
-            careful.add(page, self.texts.at(page, odd[page.meta.page]))
-            careful = self._stage_if_large(pages, careful)
-        self._stage_carefully(pages, careful)
+            self._careful.add(page, self.texts.at(page, odd[page.meta.page]))
+            self._careful.stage_if_large()
+        self._careful.stage()
+        self.ways.careful = self._careful.count
         self._finish()
         self._create_staged_pages([] if only is not None else pages)
-        straight, with_care = (
-            self.ways.straight - before.straight,
-            self.ways.careful - before.careful,
-        )
-        log.debug("shaped %d orders, and %d with care", straight, with_care)
+        log.debug("%d orders straight and %d carefully so far", *astuple(self.ways))
 
     def outline(self, texts: Sequence[bytes]) -> list[tuple[str | None, datetime | None, bool]]:
         """(ordernumber, modified_at, included) of orders by their JSON *texts* in a list of all."""
-        docs = {(0, n): self.exact.rewrite(text.decode()) for n, text in enumerate(texts)}
-        docs |= dict.fromkeys(self._unreadable(docs), "{}")
-        query, columns = self.sql.outline(_DOCS), [*_columns(docs), [""] * len(docs)]
-        return self.connection.execute(query, columns).fetchall()
+        return self._careful.outline(texts)
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""
@@ -168,7 +139,7 @@ class Normalizer:
     def include(self, keys: set[Key]) -> None:
         """Take the staged orders at *keys* for versions of known orders, though they fail where."""
         self.connection.execute(
-            f"DELETE FROM excluded WHERE (page, position) IN ({_KEYS})", _key_columns(keys)
+            f"DELETE FROM excluded WHERE (page, position) IN ({KEYS})", key_columns(keys)
         )
 
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
@@ -180,10 +151,10 @@ class Normalizer:
         if texts:
             self.connection.execute(
                 f"""UPDATE staged_reject SET raw = texts.raw
-                    FROM ({_TEXTS}) AS texts(page, position, raw)
+                    FROM ({TEXTS}) AS texts(page, position, raw)
                     WHERE staged_reject.page = texts.page
                       AND staged_reject.position = texts.position""",
-                _columns(texts),
+                text_columns(texts),
             )
 
     def _texts_at(self, pages: Sequence[StagedPage], keys: Iterable[Key]) -> dict[Key, str]:
@@ -198,12 +169,12 @@ class Normalizer:
             for position, text in self.texts.at(page, positions[page.meta.page]).items()
         }
 
-    def _lines(self, page: StagedPage, only: set[Key] | None, careful: CarefulOrders) -> bytes:
-        """The orders of *page* as lines of JSON, without those that are added to *careful*."""
+    def _lines(self, page: StagedPage, only: set[Key] | None) -> bytes:
+        """The orders of *page* as lines of JSON, without those that go the careful way."""
         plain = self.decoder is not None and only is None and self.texts.is_plain(page)
         if plain and (compact := page.compact()) is not None:
             _check_count(page, compact.orders)
-            careful.add(page, self.texts.at(page, compact.odd))
+            self._careful.add(page, self.texts.at(page, compact.odd))
             return compact.lines
         body = page.body()
         if self.decoder is not None and plain and (decoded := self.decoder.decode(body)):
@@ -211,13 +182,13 @@ class Normalizer:
             _check_count(page, compact.orders)
             if compact.odd:
                 raw = list(decoded.raw())
-                careful.add(page, {place: bytes(raw[place]).decode() for place in compact.odd})
+                self._careful.add(
+                    page, {place: bytes(raw[place]).decode() for place in compact.odd}
+                )
             return compact.lines
-        return self._lines_of_pieces(page, body, only, careful)
+        return self._lines_of_pieces(page, body, only)
 
-    def _lines_of_pieces(
-        self, page: StagedPage, body: bytes, only: set[Key] | None, careful: CarefulOrders
-    ) -> bytes:
+    def _lines_of_pieces(self, page: StagedPage, body: bytes, only: set[Key] | None) -> bytes:
         """The orders of a page that has to be taken apart, as :meth:`_lines`."""
         number, problem = page.meta.page, self.texts.problem(page, body)
         texts: dict[int, str] = {}
@@ -227,13 +198,13 @@ class Normalizer:
             if piece.whole:
                 texts[position] = piece.text
             else:
-                careful.fragments[number, position] = (piece.text, *problem)
+                self._careful.add_fragment((number, position), piece.text, problem)
         if self.decoder is None:
-            careful.add(page, texts)
+            self._careful.add(page, texts)
             return b""
         decoded = self.decoder.decode_texts([text.encode() for text in texts.values()])
         compact = decoded.compact(number, list(texts))
-        careful.add(page, {position: texts[position] for position in compact.odd})
+        self._careful.add(page, {position: texts[position] for position in compact.odd})
         return compact.lines
 
     def _stage_straight(self, lines: LineFile) -> dict[int, list[int]]:
@@ -261,46 +232,6 @@ class Normalizer:
         for flag in FLAGS:
             self.connection.execute(f"ALTER TABLE staged_order DROP COLUMN {flag}")
 
-    def _stage_if_large(self, pages: Sequence[StagedPage], careful: CarefulOrders) -> CarefulOrders:
-        """Stage *careful* once it holds much text, and return what is left: this bounds memory."""
-        if careful.size < _MUCH_TEXT:
-            return careful
-        self._stage_carefully(pages, careful)
-        return CarefulOrders()
-
-    def _stage_carefully(self, pages: Sequence[StagedPage], careful: CarefulOrders) -> None:
-        """Add *careful* to the staged tables."""
-        self.ways.careful += len(careful.texts) + len(careful.fragments)
-        exact = {key: self.exact.rewrite(text) for key, text in careful.texts.items()}
-        for key in self._unreadable(exact) if exact else ():
-            page = next(page for page in pages if page.meta.page == key[0])
-            problem = self.texts.problem(page, page.body())
-            careful.fragments[key] = (careful.texts.pop(key), *problem)
-            del exact[key]
-        if exact:
-            docs = [*_columns(exact), list(careful.texts.values())]
-            self._create("raw_order", self.sql.raw_order(_DOCS), docs)
-            self._create("line", self.sql.line("raw_order"))
-            for statement in staging(self.sql.lines_path):
-                self.connection.execute(statement)
-        if careful.fragments:
-            texts = list(zip(*careful.fragments.values(), strict=True))
-            self.connection.execute(
-                f"""INSERT INTO staged_reject
-                    SELECT page, position, NULL, NULL, reason, message, '$', raw
-                    FROM ({_KEYS}, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
-                          unnest($5::VARCHAR[])) AS r(page, position, raw, reason, message)""",
-                [*_key_columns(careful.fragments), *texts],
-            )
-
-    def _unreadable(self, texts: dict[Key, str]) -> list[Key]:
-        """Keys of texts that msgspec accepts as JSON and DuckDB does not."""
-        return self.connection.execute(
-            f"SELECT page, position FROM ({_TEXTS}) AS t(page, position, text) "
-            "WHERE NOT json_valid(text)",
-            _columns(texts),
-        ).fetchall()
-
     def _create(self, table: str, query: str, parameters: Sequence[object] = ()) -> None:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", parameters)
 
@@ -315,11 +246,6 @@ _TABLES = {
     "excluded": EXCLUDED,
 }
 _ODD = "staged_order WHERE NOT fine"
-_MUCH_TEXT = 16 << 20
-_KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
-_TEXTS = f"{_KEYS}, unnest($3::VARCHAR[])"
-_DOCS = f"""SELECT page, position, text::JSON AS doc, received
-            FROM ({_TEXTS}, unnest($4::VARCHAR[])) AS t(page, position, text, received)"""
 
 
 def _decoder(api: Api) -> CompactDecoder | None:
@@ -338,11 +264,3 @@ def _check_count(page: StagedPage, count: int) -> None:
             f"{page.meta.orders} orders, and {count} are read.",
             "Its metadata and its body disagree: restore the file from a backup.",
         )
-
-
-def _key_columns(keys: Collection[Key]) -> list[list[int]]:
-    return [[key[0] for key in keys], [key[1] for key in keys]]
-
-
-def _columns(texts: dict[Key, str]) -> list[object]:
-    return [*_key_columns(texts), list(texts.values())]
