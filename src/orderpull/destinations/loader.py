@@ -192,7 +192,7 @@ class Loader:
         return rows
 
     def _plan_rejects(self, source: str, plan: MergePlan) -> bool:
-        """Stage the rejects to insert and to delete; False if there are none."""
+        """Stage the rejects to insert and to delete; return False if nothing is staged."""
         stored = self._fetch(
             "stored_reject",
             LEDGER_REJECT.pick(REJECT_COLUMNS),

@@ -35,7 +35,7 @@ class Session(Protocol):
     """True if this connection is the stage's, so that both have the same tables."""
 
     row: str
-    """SQL of a row's own number in its table; 0 where rows have none."""
+    """SQL of a row's own number in its table; 0 where rows are not numbered."""
 
     table_names: str
     """Query for the names of the tables and views that exist."""

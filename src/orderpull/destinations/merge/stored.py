@@ -33,7 +33,7 @@ _ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
 ROW = Column("stored_row", "integer", "")
-"""Where DuckDB keeps the row; other warehouses have no such number."""
+"""DuckDB's number of the row; other warehouses have no such number."""
 
 OLD_ROWS = {
     ORDER_ADDRESS: ("old_address", ORDER_ADDRESS.pick("ordernumber, country")),
