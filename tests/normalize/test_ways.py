@@ -1,6 +1,7 @@
 """The straight way gives what the careful way gives, of any JSON and with any mapping."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import structs
 from orderpull.conform.mirror import Mirror
 from orderpull.errors import ApiFileError, CorruptPage
 from orderpull.normalize.normalizer import Normalizer, StagedPage
+from orderpull.normalize.scratch import LineFile
 from orderpull.sources.compact import CompactDecoder, value_tree
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Expression, Step, paths
@@ -293,4 +295,25 @@ def test_a_batch_that_breaks_off_leaves_nothing_to_the_next(tmp_path: Path) -> N
     with pytest.raises(CorruptPage, match="was landed with 1 orders, and 0 are read"):
         bench.shape_pages([odd, structs.replace(empty, orders=1)])
     assert bench.shape_pages([empty]).places == []
+    bench.close()
+
+
+@pytest.mark.parametrize("missing", ["memfd_create", "/proc"])
+def test_without_files_in_memory_a_temporary_one_is_read_and_deleted(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
+    bench = Workbench(tmp_path, api)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    if missing == "/proc":
+        monkeypatch.setattr("orderpull.normalize.scratch._OPEN_FILES", str(tmp_path / "none"))
+    else:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    with LineFile() as lines:
+        (file,) = (tmp_path / "tmp").iterdir()
+        assert (lines.path, file.stat().st_mode & 0o777) == (str(file), 0o600)
+    assert not file.exists()
+    shaped = bench.normalize(page_of(api, ['{"id": "a", "display_id": 1}', "7"]))
+    assert (len(shaped.orders), len(shaped.rejects)) == (1, 1)
     bench.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 _LEAST = 1 << 20
+_OPEN_FILES = "/proc/self/fd"
 
 
 class LineFile:
@@ -19,13 +20,13 @@ class LineFile:
     def __init__(self) -> None:
         self.longest = 0
         self._closing = ExitStack()
-        if hasattr(os, "memfd_create"):
-            self._file = os.fdopen(os.memfd_create("lines"), "wb")
-            self.path = f"/proc/self/fd/{self._file.fileno()}"
-        if not hasattr(os, "memfd_create") or not Path(self.path).exists():
+        if hasattr(os, "memfd_create") and Path(_OPEN_FILES).is_dir():
+            number = os.memfd_create("lines")
+            self.path = f"{_OPEN_FILES}/{number}"
+        else:
             number, self.path = tempfile.mkstemp(prefix="orderpull-", suffix=".ndjson")
             self._closing.callback(Path(self.path).unlink)
-            self._file = os.fdopen(number, "wb")
+        self._file = os.fdopen(number, "wb")
         self._closing.callback(self._file.close)
 
     def __enter__(self) -> Self:
