@@ -7,7 +7,7 @@ endpoint, and only after the pending pages are loaded.
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TypedDict, Unpack
@@ -30,7 +30,7 @@ from orderpull.errors import (
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import BATCH_ORDERS, PageLoader, PendingPages
+from orderpull.loading import PageLoader, PendingPages
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
@@ -42,8 +42,10 @@ from orderpull.sources.reconcile import numbers_of
 from orderpull.sources.spec.reader import read_api
 
 LOAD_WITHIN_SECONDS = 60.0
-"""Interval of the loads of all sources during a long pull. A source of which a whole batch waits is
-loaded at once."""
+"""Interval of the loads of all sources during a long pull."""
+
+LOAD_FROM_ORDERS = 25_000
+"""New orders from which a source is loaded at once: fewer than are handed over in memory."""
 
 
 @dataclass
@@ -338,7 +340,7 @@ class Pipeline:
                 self.destination.publish(finished=False)
                 loaded_at = time.monotonic()
             else:
-                self._load_full_batches()
+                self._load_full_batches(loaded_at + LOAD_WITHIN_SECONDS)
 
         pulls = {
             name: partial(self._pull_one, name, source, stop)
@@ -361,13 +363,18 @@ class Pipeline:
         except (SourceError, LandingError) as error:
             return PullResult(cursor=self.result.sources[name].cursor, error=error)
 
-    def _load_full_batches(self) -> None:
-        """Load the sources of which a whole batch was landed since their last load."""
-        landed = dict(self._landed)
-        full = [n for n, orders in landed.items() if orders - self._taken[n] >= BATCH_ORDERS]
-        if full:
-            self._load_all(full)
-            self._taken.update((name, landed[name]) for name in full)
+    def _load_full_batches(self, until: float) -> None:
+        """Load sources while one has enough new orders, and while the clock is before *until*."""
+        full = self._sources_to_load()
+        with self.destination.held() if full else nullcontext():
+            while full and time.monotonic() < until and not self.stop.requested:
+                self._load_all(full)
+                full = self._sources_to_load()
+
+    def _sources_to_load(self) -> list[str]:
+        """The sources of which many orders were landed since they were last loaded."""
+        landed = self._landed.items()
+        return [name for name, orders in landed if orders - self._taken[name] >= LOAD_FROM_ORDERS]
 
     def _fetch_missing(self) -> None:
         """Fetch the orders that the lists of this run have and the warehouse lacks."""
@@ -434,6 +441,7 @@ class Pipeline:
 
     def _load_all(self, names: Collection[str] = (), *, finished: bool = False) -> None:
         """Load the pages that wait. :param names: of these sources; empty for all."""
+        self._taken.update((name, self._landed[name]) for name in names or self.sources)
         with self.destination.loader() as loader:
             for name in names or self.sources:
                 pages = self.page_loader(name, loader)

@@ -170,3 +170,12 @@ def test_a_batch_that_does_not_fit_gets_more_memory(
     assert result.ok
     assert len(raised) == 1
     assert result.sources["shop"].counts.inserted == 20_000
+
+
+def test_what_memory_does_not_hold_is_private_and_removed() -> None:
+    """Rows that DuckDB writes to the disk quote names and addresses."""
+    opened = stage.Stage()
+    [(folder,)] = opened.connection.execute("SELECT current_setting('temp_directory')").fetchall()
+    assert Path(folder).stat().st_mode & 0o777 == 0o700
+    opened.close()
+    assert not Path(folder).exists()

@@ -33,7 +33,10 @@ SENTENCES = {
         f"STORAGE_VERSION '{duckdb.STORAGE_VERSION}'",
         f"{fetch.RESERVED_BYTES // MIB} MiB",
     ),
-    "commands.md": (f"loaded every {pipeline.LOAD_WITHIN_SECONDS:.0f} seconds",),
+    "commands.md": (
+        f"loaded every {pipeline.LOAD_WITHIN_SECONDS:.0f} seconds",
+        f"those of a source with {pipeline.LOAD_FROM_ORDERS:,} new orders at once",
+    ),
     "settings.md": (
         f"of {loading.LIMIT_APPLIES_FROM} orders or more",
         f"gets at most {transport.CONNECT_SECONDS:.0f}.",

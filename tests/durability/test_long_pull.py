@@ -18,7 +18,7 @@ from tests.shops import rows, shop_settings
 def _load_after_each_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     by_time = request.param == "each page in time"
     monkeypatch.setattr(pipeline, "LOAD_WITHIN_SECONDS", 0.0 if by_time else 3600.0)
-    monkeypatch.setattr(pipeline, "BATCH_ORDERS", 10**9 if by_time else 10)
+    monkeypatch.setattr(pipeline, "LOAD_FROM_ORDERS", 10**9 if by_time else 10)
 
 
 def all_loaded(settings: Settings, within: float = 30.0) -> bool:
