@@ -25,7 +25,7 @@ from bench.workload import render
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLER = ROOT / "build/flame/bin/py-spy"
 WIDTH, HEIGHT, LETTER = 1000, 17, 6.2
-NARROW = 0.004
+NARROW = 0.006
 """Share of all samples below which a frame is left out."""
 
 DEEPEST = 26
