@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-import duckdb
-
+from orderpull.engine import duckdb
 from orderpull.normalize.exact import ExactText
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import NormalizeSql
