@@ -9,7 +9,7 @@ import msgspec
 
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
-from orderpull.destinations.stage import raise_memory_limit, ran_out_of_memory
+from orderpull.destinations.stage import more_memory, ran_out_of_memory
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
@@ -192,8 +192,8 @@ class PageLoader:
         except (duckdb.Error, DestinationError) as error:
             if not ran_out_of_memory(error):
                 raise
-            raise_memory_limit(self.loader.stage)
-            self._load_batch(pages, after, counted=counted, only=only)
+            with more_memory(self.loader.stage):
+                self._load_batch(pages, after, counted=counted, only=only)
 
     def _load_batch(
         self, pages: list[StagedPage], after: SourceState, *, counted: bool, only: set[Key] | None

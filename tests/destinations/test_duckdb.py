@@ -1,5 +1,6 @@
 """The DuckDB warehouse: its schema, its views, and what it refuses."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
@@ -160,11 +161,11 @@ def test_a_batch_that_does_not_fit_gets_more_memory(
     monkeypatch.setitem(stage._CONFIG, "memory_limit", "8MB")
     raised: list[object] = []
 
-    def raise_limit(connection: duckdb.DuckDBPyConnection) -> None:
+    def more_memory(connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
         raised.append(connection)
-        stage.raise_memory_limit(connection)
+        return stage.more_memory(connection)
 
-    monkeypatch.setattr(loading, "raise_memory_limit", raise_limit)
+    monkeypatch.setattr(loading, "more_memory", more_memory)
     with Simulator(SkubanaAssessment(orders=20_000, per_call=10_000, seed=2)) as simulator:
         result = run(shop_settings(tmp_path, simulator.url))
     assert result.ok

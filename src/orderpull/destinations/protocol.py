@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["duckdb", "postgresql", "redshift"]
 """The warehouses."""
 
-STAGE_MEMORY = "128MB"
+STAGE_MEMORY = "96MB"
 """Memory limit of the stage. It bounds what stays cached of a large file, too."""
 
 MEMORY_LIMIT = "512MB"

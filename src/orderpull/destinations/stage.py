@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from weakref import finalize
 
 from orderpull.destinations.protocol import DUCKDB_TYPES, MEMORY_LIMIT, STAGE_MEMORY
@@ -57,9 +58,13 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error.__cause__ or error, duckdb.OutOfMemoryException)
 
 
-def raise_memory_limit(stage: duckdb.DuckDBPyConnection) -> None:
-    """Allow the stage :data:`MEMORY_LIMIT` from now on."""
+@contextmanager
+def more_memory(stage: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Allow the stage :data:`MEMORY_LIMIT` within the context."""
     stage.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    yield
+    with suppress(duckdb.Error):  # more is in use than the limit: it stays
+        stage.execute(f"SET memory_limit = '{STAGE_MEMORY}'")
 
 
 def make_table(
