@@ -22,7 +22,7 @@ STAMP := $(VENV)/.set-up$(OF_PYTHON)
 # What is linted and typed: the folders that are there.
 CODE := $(wildcard src tests bench examples)
 
-# Tests run side by side, one process more than there are cores (tests/conftest.py) but not more than
+# Tests run side by side, two processes more than there are cores (tests/conftest.py) but not more than
 # four: each test has folders and ports of its own, and some only wait for processes they started.
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=worksteal
 

@@ -7,7 +7,7 @@ endpoint, and only after the pending pages are loaded.
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TypedDict, Unpack
@@ -220,6 +220,7 @@ class Pipeline:
         self.pending = {
             name: PendingPages(self.landing_of(name), detached=detached) for name in chosen
         }
+        self.handover = Handover()
         self.result = RunResult({name: SourceResult() for name in chosen})
         self.began = clock.now()
         self.records = {name: RunRecord(name, command, self.began) for name in chosen}
@@ -247,9 +248,8 @@ class Pipeline:
         with self._ready():
             if any(self.waiting(name) for name in self.sources):
                 self._load_all()
-        handover = Handover()
         for source in self.sources.values():
-            source.handover = handover
+            source.handover = self.handover
         with _exit_1_after_pull():
             self._pull_all(loading=True)
             self._finish_loading(fetch_missing=True)
@@ -366,7 +366,9 @@ class Pipeline:
     def _load_full_batches(self, until: float) -> None:
         """Load sources while one has enough new orders, and while the clock is before *until*."""
         full = self._sources_to_load()
-        with self.destination.held() if full else nullcontext():
+        if not full:
+            return
+        with self.destination.held(), self.handover.loading():
             while full and time.monotonic() < until and not self.stop.requested:
                 self._load_all(full)
                 full = self._sources_to_load()

@@ -1,5 +1,6 @@
 """What a pull decodes is handed over to the loader of its process, and nothing depends on it."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,33 @@ def test_the_memory_is_bounded() -> None:
     assert taken == [True, True, False, False]
     handover.put("shop", 5, first, CompactPage(b"1234567890", [], 1))
     assert handover.take("shop", 5, first) is not None
+
+
+def test_a_page_waits_for_room_while_the_loader_is_at_work() -> None:
+    """It is not decoded twice then; without a loader at work the pull does not wait for it."""
+    used, full = api(), CompactPage(b"x" * 10, [], 1)
+    handover = Handover(limit=15)
+    handover.put("shop", 1, used, full)
+    handover.put("shop", 2, used, full)
+    assert handover.take("shop", 2, used) is None
+    with handover.loading():
+        thread = threading.Thread(target=handover.put, args=("shop", 3, used, full))
+        thread.start()
+        assert handover.take("shop", 3, used) is None
+        assert handover.take("shop", 1, used) is full
+        thread.join(20)
+        assert handover.take("shop", 3, used) is full
+
+
+def test_a_page_waits_no_longer_than_the_loader_works() -> None:
+    """A loader that ends lets the pull go on; a page that can never fit does not wait at all."""
+    used, handover = api(), Handover(limit=15)
+    handover.put("shop", 1, used, CompactPage(b"x" * 10, [], 1))
+    second = CompactPage(b"x" * 9, [], 1)
+    thread = threading.Thread(target=handover.put, args=("shop", 2, used, second))
+    with handover.loading():
+        thread.start()
+        handover.put("shop", 3, used, CompactPage(b"x" * 16, [], 1))
+    thread.join(20)
+    assert not thread.is_alive()
+    assert handover.take("shop", 2, used) is None
