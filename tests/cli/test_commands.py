@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orderpull.cli import main
+from orderpull.model import COUNTS, LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.paging.doubts import NOTE, Doubt
 from tests.shops import rows, shop_settings
@@ -92,6 +93,25 @@ def test_status_json(shop: Simulator) -> None:
     assert told["sources"]["shop"]["waiting"] == 0
     assert told["sources"]["shop"]["rejects"] == 6
     assert told["runs"][0]["fetched"] == 60
+
+
+def test_runs_are_listed_newest_first(shop: Simulator) -> None:
+    """The ledger's rows, as data and as a table with each error in full; one source, some runs."""
+    assert "There is nothing to read yet" in call("runs", code=2).stderr
+    call("run")
+    shop.stop()
+    call("run", code=1)
+    failed, first = json.loads(call("runs", "--json").stdout)["runs"]
+    assert tuple(first) == LEDGER_RUN.names
+    assert (failed["run"], first["run"], first["fetched"]) == (2, 1, 60)
+    shown = call("runs").stdout
+    assert f"Run 2: {failed['error']}" in shown
+    (row,) = [line.split() for line in shown.splitlines() if line.split()[:2] == ["1", "shop"]]
+    counts = [str(first[name]) for name in COUNTS]
+    assert row[-len(counts) - 2 :] == [*counts, "ok", "(run)"]
+    told = call("runs", "--source", "shop", "--limit", "1", "--json").stdout
+    assert json.loads(told)["runs"] == [failed]
+    assert "no source 'shp'" in call("runs", "--source", "shp", code=2).stderr
 
 
 def test_status_says_what_is_in_doubt(shop: Simulator, here: Path) -> None:

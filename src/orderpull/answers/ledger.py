@@ -37,9 +37,10 @@ def last_run(sources: Sequence[str] = ()) -> sa.Select[Any]:
     return _of_sources(query.order_by(_run.c.source), _run.c.source, sources)
 
 
-def runs(limit: int) -> sa.Select[Any]:
+def runs(limit: int, sources: Sequence[str] = ()) -> sa.Select[Any]:
     """The last *limit* rows of ``orderpull_run``, newest first."""
-    return sa.select(_run).order_by(_run.c.run.desc(), _run.c.source).limit(limit)
+    query = sa.select(_run).order_by(_run.c.run.desc(), _run.c.source).limit(limit)
+    return _of_sources(query, _run.c.source, sources)
 
 
 def fetched_since(instant: datetime) -> sa.Select[Any]:

@@ -21,6 +21,7 @@ from orderpull.cli.rejects import rejects
 from orderpull.cli.replay import replay
 from orderpull.cli.report import report
 from orderpull.cli.run import load, pull, run
+from orderpull.cli.runs import runs
 from orderpull.cli.schedule import schedule
 from orderpull.cli.serve import serve
 from orderpull.cli.shared import Commands
@@ -57,7 +58,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 
 # The order of `orderpull --help`: that of the work.
 for command in (
-    demo, init, grants, login, check, run, pull, load, schedule, status, report, serve, password,
-    tableau, rejects, replay, sql, export, config, simulate, conform,
+    demo, init, grants, login, check, run, pull, load, schedule, status, runs, report, serve,
+    password, tableau, rejects, replay, sql, export, config, simulate, conform,
 ):  # fmt: skip
     main.add_command(command)

@@ -1,8 +1,12 @@
 """The results of runs and replays, and the status, as tables and sentences."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,7 +28,7 @@ CHECKSUM_DIGITS = 12
 """Digits of a checksum that are shown."""
 
 FULL_WIDTH = 110
-"""Columns of a screen that shows runs with time and age; a narrower one shows their age only."""
+"""Columns of a screen that shows each count of a run in a column of its own."""
 
 MIN_SIGNAL_CODE = 128
 """Exit codes above this are 128 + the number of a signal."""
@@ -53,9 +57,8 @@ def _counts(result: RunResult) -> Table:
     numbers = ("pages", *COUNTS)
     table = new_table("source", *numbers, right=numbers, no_wrap=True)
     for name, source in result.sources.items():
-        counts = [getattr(source.counts, count) for count in COUNTS]
-        cells = [f"{number:,}" if number else "[dim]0[/]" for number in (source.pages, *counts)]
-        table.add_row(escape(name), *cells)
+        counts = {"pages": source.pages, **asdict(source.counts)}
+        table.add_row(escape(name), *_cells(counts, numbers))
     return table
 
 
@@ -140,24 +143,61 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
     if not status.runs:
         console.print("No run has been recorded yet.")
         return
+    show_runs(status.runs, console, timezone, title="\nLast runs")
+
+
+def show_runs(
+    runs: Sequence[dict[str, Any]], console: Console, timezone: str, title: str = "Runs"
+) -> None:
+    """Print rows of ``orderpull_run`` as a table, then the errors in full.
+
+    A screen of less than :data:`FULL_WIDTH` columns shows the counts of a run as a sentence.
+
+    :param title: of the table, in rich's markup.
+    """
+    is_narrow = console.width < FULL_WIDTH
+    counts = ("orders",) if is_narrow else COUNTS
     table = new_table(
-        "run", "source", "started", "fetched", "new", "changed", "rejected", "result",
-        title="\nLast runs", right=("run", "fetched", "new", "changed", "rejected"),
+        "run", "source", "started", "took", *counts, "result",
+        title=f"{title}, newest first; times are {timezone}",
+        right=("run", "took", *COUNTS),
     )  # fmt: skip
-    is_narrow = console.is_terminal and console.width < FULL_WIDTH
-    if is_narrow:
-        table.padding = (0, 1, 0, 0)
-    for run in status.runs:
+    zone = ZoneInfo(timezone)
+    for run in runs:
+        started = run["started_at"].replace(tzinfo=UTC).astimezone(zone)
         table.add_row(
             str(run["run"]), escape(run["source"]),
-            with_age(run["started_at"], timezone, brief=is_narrow),
-            f"{run['fetched']:,}", f"{run['inserted']:,}", f"{run['updated']:,}",
-            f"{run['rejected']:,}", _result_text(run),
+            f"{started:%m-%d %H:%M}" if is_narrow else f"{started:%Y-%m-%d %H:%M}",
+            _took(run), *([_in_words(run)] if is_narrow else _cells(run, COUNTS)),
+            _result_text(run),
         )  # fmt: skip
     console.print(table)
-    for run in status.runs:
+    for run in runs:
         if run["error"]:
             console.print(f"Run {run['run']}: [red]{escape(run['error'])}[/]")
+
+
+def _took(run: dict[str, Any]) -> str:
+    """Format the duration of *run* as ``4.2 s``, ``7:05`` or ``1:07:05``."""
+    if run["finished_at"] is None:
+        return "—"
+    seconds = (run["finished_at"] - run["started_at"]).total_seconds()
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _in_words(run: dict[str, Any]) -> str:
+    """Format the counts that are not zero, the sum of them first."""
+    parts = [f"{run[count]:,} {count}" for count in COUNTS[1:] if run[count]]
+    return f"{run['fetched']:,}: {', '.join(parts)}" if parts else "[dim]none[/]"
+
+
+def _cells(counts: Mapping[str, int], names: Iterable[str]) -> list[str]:
+    """Format *counts*; zeros are dimmed."""
+    return [f"{counts[name]:,}" if counts[name] else "[dim]0[/]" for name in names]
 
 
 def _schedule(status: ScheduleStatus, timezone: str) -> str:
