@@ -29,6 +29,7 @@ from orderpull.cli.simulate import simulate
 from orderpull.cli.sql import sql
 from orderpull.cli.status import status
 from orderpull.cli.tableau import tableau
+from orderpull.cli.verify import verify
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +60,6 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 # The order of `orderpull --help`: that of the work.
 for command in (
     demo, init, grants, login, check, run, pull, load, schedule, status, runs, report, serve,
-    password, tableau, rejects, replay, sql, export, config, simulate, conform,
+    password, tableau, verify, rejects, replay, sql, export, config, simulate, conform,
 ):  # fmt: skip
     main.add_command(command)

@@ -194,11 +194,11 @@ class DuckdbDestination(Destination):
             return ()
         return status.st_dev, status.st_ino, status.st_mtime_ns
 
-    def publish(self, *, finished: bool) -> None:
+    def publish(self, *, finished: bool, always: bool = False) -> None:
         """Copy the file to the snapshot, if the snapshot is behind."""
         if self.snapshot.due(finished=finished):
             with self.held():
-                self.snapshot.make(self.stage.connection, self._after_detaching)
+                self.snapshot.make(self.stage.connection, self._after_detaching, always=always)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
@@ -275,6 +275,13 @@ class DuckdbReader:
         from orderpull.destinations.schema import with_literals
 
         return to_result(self.connection.execute(with_literals(query, "duckdb")))
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of our own *statement*."""
+        try:
+            return self.connection.execute(statement, values).fetchall()
+        except duckdb.Error as error:
+            raise _read_failed(self.path, error) from error
 
     @contextmanager
     def in_duckdb(

@@ -185,6 +185,13 @@ class Reader(Protocol):
         """
         ...
 
+    def execute(self, statement: str, values: "Sequence[Any]" = ()) -> list[tuple[Any, ...]]:
+        """The rows of our own *statement*, plain enough for every warehouse, with ``?`` for values.
+
+        :raises DestinationError: the warehouse does not answer.
+        """
+        ...
+
     def in_duckdb(
         self, query: "sa.Select[Any]", types: "Mapping[str, str]"
     ) -> "AbstractContextManager[tuple[duckdb.DuckDBPyConnection, str]]":
@@ -243,10 +250,11 @@ class Destination(Protocol):
         """
         return None
 
-    def publish(self, *, finished: bool) -> None:
+    def publish(self, *, finished: bool, always: bool = False) -> None:
         """Renew the readers' snapshot, if it is behind the warehouse.
 
         :param finished: the run is at its end. Within a run this happens once a minute at most.
+        :param always: renew it even if the ledger has not changed: something else may have written.
         """
         ...
 

@@ -1,7 +1,7 @@
 """A warehouse on a server, PostgreSQL or Redshift; several loaders may work on it at once."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -88,7 +88,7 @@ class ServerDestination(Destination):
                 with suppress(DestinationError):
                     session.execute("ROLLBACK")
 
-    def publish(self, *, finished: bool) -> None:
+    def publish(self, *, finished: bool, always: bool = False) -> None:
         """Do nothing: readers see each load as soon as it is committed."""
 
     @contextmanager
@@ -140,6 +140,10 @@ class ServerReader:
         return run_through_cursor(
             lambda text: (names, session.execute(text)), with_literals(query, session.kind)
         )
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of our own *statement*."""
+        return self.session.execute(statement, values)
 
     @contextmanager
     def in_duckdb(

@@ -38,8 +38,14 @@ class Snapshot:
         """True if a new snapshot may be made now; within a run at most once a minute."""
         return self.warehouse.exists() and (finished or self._age() >= WITHIN_RUN_SECONDS)
 
-    def make(self, connection: duckdb.DuckDBPyConnection, after_detaching: ExitStack) -> None:
-        """Copy the warehouse, if the snapshot is behind.
+    def make(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        after_detaching: ExitStack,
+        *,
+        always: bool = False,
+    ) -> None:
+        """Copy the warehouse, if the snapshot is behind, or *always*.
 
         :param connection: has the warehouse attached as ``warehouse``; its lock keeps every other
             writer out while the bytes are copied.
@@ -47,7 +53,7 @@ class Snapshot:
             all of the process's locks on it (POSIX), DuckDB's among them.
         :raises DestinationError: the copy cannot be written; the old snapshot stays.
         """
-        if not self._behind(connection):
+        if not (always or self._behind(connection)):
             return
         failpoint("before-snapshot")
         connection.execute("CHECKPOINT warehouse")

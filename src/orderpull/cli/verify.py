@@ -1,0 +1,48 @@
+"""The command ``orderpull verify``."""
+
+import sys
+
+import click
+
+from orderpull.cli.shared import (
+    json_option,
+    print_error,
+    print_json,
+    settings_in_force,
+    sources_argument,
+    watched,
+)
+
+
+@click.command()
+@click.option(
+    "--since",
+    default="30d",
+    show_default=True,
+    metavar="LENGTH|DAY",
+    help="Compare what came within 30d, or since 2026-01-01.",
+)
+@click.option("--deep", is_flag=True, help="Compare everything, however old, by every value.")
+@json_option
+@sources_argument
+def verify(sources: tuple[str, ...], since: str, *, deep: bool, as_json: bool) -> None:
+    """Compare the orders with where they came from; exit with code 1 if any differ."""
+    from orderpull import clock
+    from orderpull.verify import verify as operate
+
+    settings = settings_in_force()
+    from_then = operate.since_of(since, clock.now())
+    with watched() as (stop, _):
+        options = operate.Options(from_then, deep, stop=stop)
+        verified = operate.verify(settings, sources, options)
+    if as_json:
+        print_json(verified.as_json())
+    else:
+        from orderpull.terminal.console import stdout
+        from orderpull.terminal.verified import show_verified
+
+        show_verified(verified, stdout())
+    for source in verified.sources.values():
+        if source.error is not None:
+            print_error(source.error)
+    sys.exit(verified.exit_code)

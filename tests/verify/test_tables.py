@@ -1,0 +1,55 @@
+"""The tables beside themselves: what is planted by hand is named, and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.operate.home import KINDS, house
+
+PLANTED = (
+    "DELETE FROM order_address WHERE ordernumber = '#9'",
+    "DELETE FROM order_header WHERE ordernumber = '~1'",
+    "UPDATE order_item SET quantity = quantity + 1 WHERE ordernumber = 'Ä1' AND sku = 'S3'",
+    "INSERT INTO order_item VALUES ('stray', 'TEA', 1, 'shop')",
+    "UPDATE orderpull_page SET fetched = fetched + 1 WHERE page = 2",
+    "UPDATE order_header SET page = 77 WHERE ordernumber = 'Z'",
+)
+TWICE = (
+    "INSERT INTO order_header SELECT * FROM order_header WHERE ordernumber = '1'",
+    "UPDATE order_header SET order_id = 'i0' WHERE ordernumber IN ('😀', 'a b')",
+)
+FOUND = {
+    ("#9", "missing"), ("~1", "missing"), ("Ä1", "different"), ("stray", "missing"),
+    ("page 2", "different"), ("page 77", "missing"),
+    ("run 1", "different"),
+}  # fmt: skip
+
+
+def differences(told: str, where: str) -> set[tuple[str, str]]:
+    """Number and kind of each difference that `verify --json` printed for *where*."""
+    source: dict[str, Any] = json.loads(told)["sources"]["shop"]
+    found = [(d["order"], d["kind"]) for d in source["differences"] if d["where"] == where]
+    assert len(found) == len(set(found)), "an order is named twice"
+    return set(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_planted_is_named(kind: Any, tmp_path: Path) -> None:
+    with house(kind, tmp_path) as home:
+        told = json.loads(home.call("verify", "--json").output)
+        assert told["ok"] is True
+        assert list(told["sources"]["shop"]) == ["checked", "calls", "differences"]
+        for statement in PLANTED:
+            home.origin.query(statement)
+        assert differences(home.call("verify", "--json", code=1).output, "tables") == FOUND
+        shown = home.call("verify", code=1).output
+        assert "nothing differs" not in shown
+        assert "order_address lacks it" in shown
+        if kind == "postgresql":
+            return
+        for statement in TWICE:  # which PostgreSQL refuses
+            home.origin.query(statement)
+        found = differences(home.call("verify", "--json", code=1).output, "tables")
+        assert found == FOUND | {("1", "twice"), ("😀", "twice"), ("a b", "twice")}
