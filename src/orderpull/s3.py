@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, cast
@@ -148,6 +148,15 @@ class Bucket:
         with self._translated_errors("list"):
             client = self.s3.new_client(FIRST_TRIES, FIRST_SECONDS, FIRST_SECONDS)
             client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
+
+    def clock(self) -> datetime | None:
+        """The time (UTC, without zone) by the store's clock; None if it does not tell."""
+        with self._translated_errors("list"):
+            response = self.s3.client.list_objects_v2(
+                Bucket=self.name, Prefix=self.prefix, MaxKeys=1
+            )
+        date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return parsedate_to_datetime(date).astimezone(UTC).replace(tzinfo=None) if date else None
 
     def get(self, key: str, first: int | None = None) -> Object | None:
         """The object *key*, or its *first* bytes; None if it does not exist."""

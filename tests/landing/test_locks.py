@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from orderpull.errors import LandingBusy
 from orderpull.landing.local import LocalSourceLanding
+from orderpull.landing.lock import LockState
 from tests.landing.landings import Place
 from tests.landing.pages import leftovers, new_landing
 
@@ -71,9 +73,13 @@ def test_a_second_puller_is_told_who_the_first_is(tmp_path: Path) -> None:
             pass  # another source is not concerned
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    assert not landing.being_pulled()
+    state = landing.lock_state()
+    assert (state.held, state.holder and state.holder.pid) == (False, holder.pid)
     with landing.pulling():
-        assert (landing.folder / ".lock").read_text(encoding="utf-8") == f"{os.getpid()}\n"
+        me = landing.lock_state().holder
+        assert me is not None
+        assert (me.pid, me.host) == (os.getpid(), socket.gethostname())
+    assert landing.lock_state() == LockState(held=False), "nobody was killed"
 
 
 def test_looking_whether_somebody_pulls_is_in_nobodys_way(tmp_path: Path) -> None:

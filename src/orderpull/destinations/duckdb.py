@@ -51,6 +51,10 @@ class DuckdbSession:
     table_names = (
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
     )
+    column_names = (
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE database_name = 'warehouse' ORDER BY table_name, column_index"
+    )
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, where: str) -> None:
         self.connection = connection
@@ -150,6 +154,24 @@ class DuckdbDestination(Destination):
             self._after_detaching.close()
 
     @contextmanager
+    def inspect(self, *, copy: bool = False) -> Iterator[DuckdbSession]:
+        """Open the file read-only, without waiting; loaders wait meanwhile.
+
+        :param copy: open the snapshot instead.
+        """
+        path = self.snapshot.path if copy else self.path
+        if not path.exists():
+            raise DestinationError(f"{path} does not exist.", "Run `orderpull run`.")
+        with duckdb.connect(":memory:") as connection:
+            try:
+                connection.execute(f"ATTACH {literal(str(path))} AS warehouse (READ_ONLY)")
+            except duckdb.Error as error:
+                raise self._open_failed(error, path) from None
+            connection.execute("USE warehouse")
+            connection.execute("SET TimeZone = 'UTC'")
+            yield DuckdbSession(connection, str(path))
+
+    @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Open the snapshot."""
         if not self.snapshot.path.exists():
@@ -229,23 +251,22 @@ class DuckdbDestination(Destination):
                 "Make it, or change destination.url.",
             )
 
-    def _open_failed(self, error: duckdb.Error) -> DestinationError:
-        text = str(error)
+    def _open_failed(self, error: duckdb.Error, path: Path | None = None) -> DestinationError:
+        text, path = str(error), path or self.path
         if "lock" in text:
             holder = text.partition("held in ")[2].partition(". ")[0] or "another process"
             return DestinationBusy(
-                f"{self.path} is locked by {holder}, and was not let go within "
-                f"{self.lock_wait:g} s.",
+                f"{path} is locked by {holder}, and was not let go within {self.lock_wait:g} s.",
                 "Close that program, or let it open the snapshot instead: "
                 f"{self.snapshot.path.name}.",
             )
         if "not a valid DuckDB" in text or "version number" in text or "Serialization" in text:
             return DestinationForeign(
-                f"{self.path} is not a DuckDB file that this orderpull can open.",
+                f"{path} is not a DuckDB file that this orderpull can open.",
                 "Choose another file in destination.url; this one was not touched.",
             )
         return DestinationError(
-            f"{self.path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
+            f"{path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
             "Check destination.url and the file's rights.",
         )
 

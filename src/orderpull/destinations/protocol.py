@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from orderpull.destinations.loader import Loader
+    from orderpull.destinations.session import Session
     from orderpull.destinations.stage import Stage
     from orderpull.landing.page import PageMeta
 
@@ -240,6 +241,13 @@ class Destination(Protocol):
         """Open the warehouse for reading; a reader never blocks a loader.
 
         :raises DestinationError: there is nothing to read yet.
+        """
+        ...
+
+    def inspect(self) -> "AbstractContextManager[Session]":
+        """A session for looking at the tables as they are, whatever their version; only to read.
+
+        :raises DestinationError: the warehouse cannot be opened.
         """
         ...
 

@@ -104,6 +104,12 @@ def _create_tables(
                 yield str(CreateIndex(index, if_not_exists=missing).compile(**compiling))
 
 
+def index_statements(kind: Kind) -> dict[str, str]:
+    """The statement that creates each index beside those of the keys, by the index's name."""
+    statements = (sql for sql in _create_tables(kind, TABLES) if " INDEX " in sql)
+    return {sql.partition(" INDEX ")[2].split()[0]: sql for sql in statements}
+
+
 def compiled(query: sa.Select[Any], kind: Kind) -> tuple[str, list[Any]]:
     """The text of *query* for *kind*, and its values in their order."""
     text = query.compile(dialect=dialect_of(kind), compile_kwargs={"render_postcompile": True})

@@ -73,6 +73,12 @@ class ServerDestination(Destination):
             yield loader
 
     @contextmanager
+    def inspect(self) -> Iterator[ServerSession]:
+        """Connect for looking at the tables."""
+        with self._session() as session:
+            yield session
+
+    @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Connect for reading."""
         with self._session() as session:

@@ -40,6 +40,9 @@ class Session(Protocol):
     table_names: str
     """Query for the names of the tables and views that exist."""
 
+    column_names: str
+    """Query for table and column of each column that exists, in order."""
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         """Run *statement*, with ``?`` for each value; return its rows, if it has any.
 
@@ -75,6 +78,11 @@ class ServerSession(Session, Protocol):
     table_names: str = """
     SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
     UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
+    column_names: str = """
+    SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY c.relname, a.attnum"""
     is_stage: bool = False
     row: str = "0"
 

@@ -32,9 +32,9 @@ from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.files import sync_folder, write_all
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
-from orderpull.landing.lock import LockHeld, file_lock, folder_lock, is_locked
+from orderpull.landing.lock import LockHeld, LockState, file_lock, folder_lock, look_at
 from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, file_name, page_numbers
-from orderpull.landing.protocol import IDENTITY, busy
+from orderpull.landing.protocol import IDENTITY, IN_FLIGHT, LOCK, RECENT_MONTHS, busy
 
 _META_BYTES = 65_536
 
@@ -52,6 +52,22 @@ class LocalLanding(protocol.Landing):
         """The landing of one source."""
         return LocalSourceLanding(self.folder / name, name)
 
+    def names(self) -> list[str]:
+        """Names of the files and folders directly below; a folder's ends with ``/``."""
+        try:
+            entries = list(os.scandir(self.folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LandingError(
+                f"The landing {self.folder} cannot be read: {error.strerror or error}.",
+                "Check the folder and its rights.",
+            ) from error
+        return sorted(e.name + "/" * e.is_dir(follow_symlinks=True) for e in entries)
+
+    def clock(self) -> None:
+        """None: a folder has no clock of its own."""
+
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now."""
         self.source(name).prepare()
@@ -63,7 +79,7 @@ class LocalSourceLanding(protocol.SourceLanding):
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.name = source
-        self._in_flight = folder / "in-flight"
+        self._in_flight = folder / IN_FLIGHT
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -86,15 +102,24 @@ class LocalSourceLanding(protocol.SourceLanding):
         with ExitStack() as stack:
             with self._translated_errors():
                 try:
-                    stack.enter_context(file_lock(self.folder / ".lock"))
-                except LockHeld as holder:
-                    raise busy(f"pid {holder.pid}", self.name, self) from None
+                    stack.enter_context(file_lock(self.folder / LOCK))
+                except LockHeld as lock:
+                    raise busy(str(lock.holder), self.name, self) from None
             yield
 
-    def being_pulled(self) -> bool:
-        """True while a process pulls this source."""
+    def lock_state(self) -> LockState:
+        """Who pulls this source now, or was killed while pulling it."""
         with self._translated_errors():
-            return is_locked(self.folder / ".lock")
+            return look_at(self.folder / LOCK)
+
+    def names(self, *, recent: bool = False) -> Iterator[str]:
+        """Paths of all files, relative to the folder; links to folders count as files."""
+        skipped = {month.name for month in self._months()[:-RECENT_MONTHS]} if recent else set()
+        with self._translated_errors():
+            for folder, folders, files in os.walk(self.folder):
+                where = Path(folder).relative_to(self.folder)
+                folders[:] = sorted(set(folders) - skipped)
+                yield from (str(where / name) for name in sorted(files))
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""

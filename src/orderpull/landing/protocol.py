@@ -1,17 +1,25 @@
 """The interface of a landing, and the parts that its implementations share."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.landing.inflight import InFlightRequest
+from orderpull.landing.lock import LockState
 from orderpull.landing.page import PageMeta, decode, restore_hint
 
 IDENTITY, CURSOR, LOADED = "landing.json", "cursor.json", "loaded.json"
 """Names of the notes beside a source's pages."""
+
+LOCK, IN_FLIGHT = ".lock", "in-flight"
+"""Names of the lock, and of the folder for requests whose response is no page yet."""
+
+RECENT_MONTHS = 2
 
 ONE_PULLER = "Let it finish; one puller at a time keeps orders whole."
 """Hint for a source that another process pulls."""
@@ -24,6 +32,12 @@ class Landing(Protocol):
 
     def source(self, name: str) -> "SourceLanding":
         """The landing of one source."""
+
+    def names(self) -> list[str]:
+        """Names of the files and folders directly below; a folder's ends with ``/``."""
+
+    def clock(self) -> datetime | None:
+        """The time (UTC) by the store's own clock; None: it has none but this machine's."""
 
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now.
@@ -54,8 +68,18 @@ class SourceLanding(Protocol):
         :raises LandingBusy: another process holds the lock.
         """
 
+    def lock_state(self) -> LockState:
+        """Who pulls this source now, or was killed while pulling it."""
+
     def being_pulled(self) -> bool:
         """True while a process pulls this source."""
+        return self.lock_state().held
+
+    def names(self, *, recent: bool = False) -> Iterator[str]:
+        """Paths of all files, relative to the folder or prefix.
+
+        :param recent: of the months with pages, only the newest :data:`RECENT_MONTHS`.
+        """
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""

@@ -68,9 +68,9 @@ class StateFile:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with file_lock(self.folder / LOCK_FILE):
                 yield
-        except LockHeld as holder:
+        except LockHeld as lock:
             raise ScheduleBusy(
-                f"Another schedule (pid {holder.pid}) runs with these settings.",
+                f"Another schedule ({lock.holder}) runs with these settings.",
                 "Let that one run, or end it first.",
             ) from None
         except OSError as error:

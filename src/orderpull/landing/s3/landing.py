@@ -18,6 +18,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from functools import cached_property
 
 import msgspec
@@ -26,9 +27,9 @@ from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.inflight import InFlightRequest
-from orderpull.landing.lock import LockHeld, file_lock, is_locked
-from orderpull.landing.page import PageMeta, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, busy
+from orderpull.landing.lock import LockHeld, LockState, file_lock, look_at
+from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode
+from orderpull.landing.protocol import IDENTITY, LOCK, RECENT_MONTHS, busy
 from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
@@ -88,6 +89,15 @@ class S3Landing(protocol.Landing):
         if name not in self._sources:
             self._sources[name] = S3SourceLanding(self._bucket.subfolder(f"{name}/"), name)
         return self._sources[name]
+
+    def names(self) -> list[str]:
+        """Names of the objects and folders directly below; a folder's ends with ``/``."""
+        names = [name for name in self._bucket.names("") if name]
+        return sorted([*names, *(f"{name}/" for name in self._bucket.folders())])
+
+    def clock(self) -> datetime | None:
+        """The time (UTC) by the store's clock."""
+        return self._bucket.clock()
 
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now.
@@ -158,8 +168,8 @@ class S3SourceLanding(protocol.SourceLanding):
                 self._cache.prepare()
                 try:
                     stack.enter_context(file_lock(self._cache.lock))
-                except LockHeld as holder:
-                    raise busy(f"pid {holder.pid}", self.name, self) from None
+                except LockHeld as lock:
+                    raise busy(str(lock.holder), self.name, self) from None
             lease = self._new_lease()
             stack.enter_context(lease.held())
             failpoint("lease-taken")
@@ -169,12 +179,21 @@ class S3SourceLanding(protocol.SourceLanding):
             finally:
                 self._lease = None
 
-    def being_pulled(self) -> bool:
-        """True while a process pulls this source."""
+    def lock_state(self) -> LockState:
+        """Who pulls this source now, or was killed while pulling it."""
         if not self.identity:
-            return False
+            return LockState(held=False)
         with self._translated_errors():
-            return is_locked(self._cache.lock) or self._new_lease().holder() is not None
+            here = look_at(self._cache.lock)
+            return here if here.held else self._new_lease().state()
+
+    def names(self, *, recent: bool = False) -> Iterator[str]:
+        """Keys of all objects, relative to the prefix."""
+        yield from (name for name in self.bucket.names("") if name)
+        folders = self.bucket.folders()
+        months = [name for name in folders if MONTH.fullmatch(name)]
+        for folder in sorted(set(folders) - set(months[:-RECENT_MONTHS] if recent else ())):
+            yield from (f"{folder}/{name}" for name in self.bucket.names(f"{folder}/"))
 
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
@@ -297,7 +316,7 @@ class S3SourceLanding(protocol.SourceLanding):
 
     def _new_lease(self) -> Lease:
         owner = self._cache.owner
-        return Lease(self.bucket, ".lock", source=self.name, owner=owner, pull=self._pull)
+        return Lease(self.bucket, LOCK, source=self.name, owner=owner, pull=self._pull)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

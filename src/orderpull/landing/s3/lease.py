@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
+from orderpull import clock
 from orderpull.errors import LandingBusy, LandingError
+from orderpull.landing.lock import Holder, LockState
 from orderpull.landing.protocol import busy
 from orderpull.s3 import Bucket, PreconditionFailed
 
@@ -37,6 +40,7 @@ class _Lease(Struct):
     :param owner: :attr:`LocalCache.owner` of the holder; '' after the lease was released.
     :param pull: id of the pull that holds the lease.
     :param seconds: lifetime after the put.
+    :param since: UTC, by the holder's clock.
     """
 
     owner: str
@@ -45,6 +49,7 @@ class _Lease(Struct):
     pid: int
     seconds: float
     renewed: int = 0
+    since: datetime | None = None
 
 
 class Lease:
@@ -59,18 +64,22 @@ class Lease:
         self._bucket = bucket
         self._key = key
         self._source = source
-        self._mine = _Lease(owner, pull, socket.gethostname(), os.getpid(), SECONDS)
+        me = (socket.gethostname(), os.getpid())
+        self._mine = _Lease(owner, pull, *me, SECONDS, since=clock.now())
         self._etag = ""
         self._renewed_at = 0.0
         self._lost = False
         self._renewing = threading.Lock()
 
-    def holder(self) -> str | None:
-        """Description of another machine's process that holds the lease; None if none does.
+    def state(self) -> LockState:
+        """Another machine's process that holds the lease, or a process that was killed with it.
 
-        Leases of this machine are ignored, because its processes also hold the folder's lock.
+        A lease of this machine is not held: its processes also hold the folder's lock.
         """
-        return self._look()[0]
+        holder, _, lease = self._look()
+        if lease is None or not lease.owner:
+            return LockState(held=False)
+        return LockState(holder is not None, Holder(lease.pid, lease.host, lease.since))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -105,7 +114,7 @@ class Lease:
                 )
 
     def _take(self) -> None:
-        holder, self._etag = self._look()
+        holder, self._etag, _ = self._look()
         if holder:
             raise busy(holder, self._source, self._bucket)
         try:
@@ -123,20 +132,20 @@ class Lease:
             self._etag = self._bucket.create(self._key, data)
         self._renewed_at = began
 
-    def _look(self) -> tuple[str | None, str]:
-        """Description of another holder, if any, and the object's etag."""
+    def _look(self) -> tuple[str | None, str, _Lease | None]:
+        """Description of another holder, if any, the object's etag, and its content."""
         current = self._bucket.get(self._key)
         if current is None:
-            return None, ""
+            return None, "", None
         try:
             lease = msgspec.json.decode(current.data, type=_Lease)
         except msgspec.DecodeError:
-            return None, current.etag
+            return None, current.etag, None
         left = lease.seconds - current.age
         if not lease.owner or lease.owner == self._mine.owner or left < 0:
-            return None, current.etag
+            return None, current.etag, lease
         holder = f"pid {lease.pid} on {lease.host}; if it is gone, wait {left + 1:.0f} s"
-        return holder, current.etag
+        return holder, current.etag, lease
 
     def _renew(self) -> None:
         """Put the lease again, unless another process has replaced it."""
