@@ -64,6 +64,10 @@ class LandingMismatch(LandingError):
     """
 
 
+class KeyMissing(LandingError):
+    """Something in the landing is encrypted, and this machine has no key for it: give the key."""
+
+
 class DestinationError(OrderpullError):
     """The warehouse cannot be used: start, reach, unlock or choose it."""
 

@@ -21,7 +21,7 @@ from orderpull.errors import SettingsError, UsageError
 DEFAULT_FILE = "orderpull.toml"
 SECRET_KEYS = frozenset({
     "token", "password", "password_hash", "secret", "client_secret", "refresh_token",
-    "urls",
+    "urls", "identity",
 })  # fmt: skip
 """Settings whose values are redacted."""
 
@@ -74,6 +74,8 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param region: of the bucket; default: boto3's.
     :param sse: server-side encryption of new objects; default: the bucket's.
     :param kms_key: id or ARN of the key for ``aws:kms``; default: AWS's own key.
+    :param encrypt: ``age:PUBLICKEY`` or ``kms:KEYID``: encrypt new pages before they are stored.
+    :param identity: private key of age, which what reads pages needs; best as ``${NAME}``.
     """
 
     url: str = "landing"
@@ -81,6 +83,8 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     region: str | None = None
     sse: Literal["AES256", "aws:kms"] | None = None
     kms_key: str | None = None
+    encrypt: str | None = None
+    identity: str | None = None
 
 
 class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):

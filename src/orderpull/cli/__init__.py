@@ -15,6 +15,7 @@ from orderpull.cli.demo import demo
 from orderpull.cli.export import export
 from orderpull.cli.grants import grants
 from orderpull.cli.init import init
+from orderpull.cli.landing import landing
 from orderpull.cli.login import login
 from orderpull.cli.password import password
 from orderpull.cli.rejects import rejects
@@ -60,6 +61,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 # The order of `orderpull --help`: that of the work.
 for command in (
     demo, init, grants, login, check, run, pull, load, schedule, status, runs, report, serve,
-    password, tableau, verify, rejects, replay, sql, export, config, simulate, conform,
+    password, tableau, verify, rejects, replay, landing, sql, export, config, simulate,
+    conform,
 ):  # fmt: skip
     main.add_command(command)

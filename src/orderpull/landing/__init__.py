@@ -23,14 +23,16 @@ def open_landing(settings: LandingSettings, folder: Path) -> "Landing":
     scheme, separator, _ = settings.url.partition("://")
     if not separator:
         for key in _ONLY_S3:
-            if getattr(settings, key) is not None:
+            for_kms = key == "region" and (settings.encrypt or "").startswith("kms:")
+            if getattr(settings, key) is not None and not for_kms:
                 raise SettingsError(
                     f"landing.{key} is set, and landing.url is a folder.",
                     f"Take landing.{key} out, or set landing.url to s3://BUCKET/PREFIX.",
                 )
+        from orderpull.landing.encryption import Encryption
         from orderpull.landing.local import LocalLanding
 
-        return LocalLanding((folder / settings.url).absolute())
+        return LocalLanding((folder / settings.url).absolute(), Encryption(settings))
     if scheme != "s3":
         raise SettingsError(
             f"landing.url is {without_password(settings.url)!r}: {scheme} is not a landing that "

@@ -30,6 +30,7 @@ from orderpull import clock
 from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
+from orderpull.landing.encryption import PLAIN, Encryption
 from orderpull.landing.files import sync_folder, write_all
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, LockState, file_lock, folder_lock, look_at
@@ -42,15 +43,16 @@ _META_BYTES = 65_536
 class LocalLanding(protocol.Landing):
     """The pages of all sources, below one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, encryption: Encryption = PLAIN) -> None:
         self.folder = folder
+        self.encryption = encryption
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def source(self, name: str) -> "LocalSourceLanding":
         """The landing of one source."""
-        return LocalSourceLanding(self.folder / name, name)
+        return LocalSourceLanding(self.folder / name, name, self.encryption)
 
     def names(self) -> list[str]:
         """Names of the files and folders directly below; a folder's ends with ``/``."""
@@ -71,14 +73,16 @@ class LocalLanding(protocol.Landing):
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now."""
         self.source(name).prepare()
+        self.encryption.seal(b"")
 
 
 class LocalSourceLanding(protocol.SourceLanding):
     """The pages of one source."""
 
-    def __init__(self, folder: Path, source: str) -> None:
+    def __init__(self, folder: Path, source: str, encryption: Encryption = PLAIN) -> None:
         self.folder = folder
         self.name = source
+        self.encryption = encryption
         self._in_flight = folder / IN_FLIGHT
 
     def __str__(self) -> str:
@@ -154,12 +158,13 @@ class LocalSourceLanding(protocol.SourceLanding):
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*."""
         with self._translated_errors():
-            return InFlightRequest.begin(self._in_flight / part_name(page), request, reserve)
+            path = self._in_flight / part_name(page)
+            return InFlightRequest.begin(path, request, self.encryption, reserve=reserve)
 
     def requests_in_flight(self) -> list[InFlightRequest]:
         """Requests of a killed process whose responses did not become pages."""
         with self._translated_errors():
-            return read_requests(self._in_flight)
+            return read_requests(self._in_flight, self.encryption)
 
     def land(self, meta: PageMeta, body: bytes) -> None:
         """Store a page durably."""
@@ -167,7 +172,7 @@ class LocalSourceLanding(protocol.SourceLanding):
             path = self._month() / file_name(meta.page)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, f"page {meta.page} is there already")
-            self._replace(path, *encode(meta, body), reached=failpoint)
+            self._replace(path, *encode(meta, body, self.encryption), reached=failpoint)
         failpoint("page-landed")
 
     def note(self, name: str) -> bytes | None:

@@ -1,7 +1,8 @@
 """A landed page: a response body as received, after a frame of metadata.
 
 A file is a zstd *skippable frame* with JSON metadata, then one zstd frame with the body. Zstd
-readers such as ``zstd -d`` and DuckDB skip the metadata (RFC 8878, section 3.1.2).
+readers such as ``zstd -d`` and DuckDB skip the metadata (RFC 8878, section 3.1.2). In an encrypted
+landing that second frame is encrypted; the metadata are not, so that a pull can read them.
 """
 
 import hashlib
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from orderpull.errors import CorruptPage
+from orderpull.landing.encryption import PLAIN, Encryption, Method
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -67,6 +69,7 @@ class PageMeta(Struct, frozen=True):
         the API wrote.
     :param parts: the responses in the body, if there are several.
     :param cursor_after: position up to which the API has been read with this page.
+    :param encrypted: how the body is encrypted; None: it is not.
     """
 
     source: str
@@ -83,6 +86,7 @@ class PageMeta(Struct, frozen=True):
     kind: Kind = "orders"
     parts: list[Part] = []
     cursor_after: str | None = None
+    encrypted: Method | None = None
 
 
 def file_name(page: int) -> str:
@@ -114,10 +118,14 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def encode(meta: PageMeta, body: bytes) -> tuple[bytes, bytes]:
-    """The two frames of a page's file: metadata, body."""
-    head = msgspec.json.encode(meta)
-    return _SKIPPABLE + len(head).to_bytes(4, "little") + head, zstd.compress(body, _LEVEL)
+def encode(meta: PageMeta, body: bytes, encryption: Encryption = PLAIN) -> tuple[bytes, bytes]:
+    """The two frames of a page's file: metadata, body.
+
+    :raises KeyMissing: the body cannot be encrypted now.
+    """
+    head = msgspec.json.encode(structs.replace(meta, encrypted=encryption.method))
+    frame = encryption.seal(zstd.compress(body, _LEVEL))
+    return _SKIPPABLE + len(head).to_bytes(4, "little") + head, frame
 
 
 def decode_meta(data: bytes, page: int, where: str) -> tuple[PageMeta, int]:
@@ -138,14 +146,18 @@ def decode_meta(data: bytes, page: int, where: str) -> tuple[PageMeta, int]:
     return meta, end
 
 
-def decode(data: bytes, page: int, where: str) -> tuple[PageMeta, bytes]:
+def decode(
+    data: bytes, page: int, where: str, encryption: Encryption = PLAIN
+) -> tuple[PageMeta, bytes]:
     """Metadata and body of a page's file, after checking the hash.
 
     :raises CorruptPage: the file has changed since it was landed.
+    :raises KeyMissing: the body is encrypted, and *encryption* has no key for it.
     """
     meta, start = decode_meta(data, page, where)
+    frame = encryption.unseal(meta.encrypted, data[start:], where)
     try:
-        body = zstd.decompress(data[start:])
+        body = zstd.decompress(frame)
     except zstd.ZstdError as error:
         message = f"{where} cannot be decompressed ({error})."
         raise CorruptPage(message, restore_hint(where)) from None

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from orderpull.errors import LandingBusy, LandingError
+from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockState
 from orderpull.landing.page import PageMeta, decode, restore_hint
@@ -26,7 +27,12 @@ ONE_PULLER = "Let it finish; one puller at a time keeps orders whole."
 
 
 class Landing(Protocol):
-    """The pages of all sources, in one folder or bucket."""
+    """The pages of all sources, in one folder or bucket.
+
+    :param encryption: how their bodies are encrypted.
+    """
+
+    encryption: Encryption
 
     def __str__(self) -> str: ...
 
@@ -52,9 +58,11 @@ class SourceLanding(Protocol):
     Every method raises :class:`LandingError` if the folder or bucket cannot be used.
 
     :param name: the source's name.
+    :param encryption: how the bodies are encrypted.
     """
 
     name: str
+    encryption: Encryption
 
     def __str__(self) -> str:
         """The folder or URL, for messages."""
@@ -96,9 +104,10 @@ class SourceLanding(Protocol):
         """Metadata and body of page number *page*, after checking the hash.
 
         :raises CorruptPage: the file has changed since it was landed.
+        :raises KeyMissing: it is encrypted, and this machine has no key for it.
         """
         data, where = self._data(page)
-        return decode(data, page, where)
+        return decode(data, page, where, self.encryption)
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, without reading its body.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orderpull.errors import LandingBusy, OrderpullError, UsageError
-from orderpull.landing.protocol import SourceLanding
+from orderpull.landing.protocol import Landing, SourceLanding
 from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
@@ -67,7 +67,7 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
         results.findings.append(Finding("warehouse and landing", error))
         return results
     results.findings.append(Finding(f"warehouse: {pipeline.destination}"))
-    results.findings.append(Finding(f"landing: {pipeline.landing}"))
+    results.findings.append(Finding(f"landing: {pipeline.landing}{_encrypted(pipeline.landing)}"))
     for name, source in pipeline.sources.items():
         where = f"source {name}: {source.where}"
         try:
@@ -79,6 +79,15 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
     if settings.notify.urls:
         results.findings.extend(_test_messages(settings) if notify else [_notifications(settings)])
     return results
+
+
+def _encrypted(landing: Landing) -> str:
+    """The encryption of new pages, in words for the line about the landing."""
+    encryption = landing.encryption
+    if encryption.method is None:
+        return ""
+    reads = "" if encryption.reads else "; no landing.identity: this machine cannot load pages"
+    return f" (encrypted: {encryption}{reads})"
 
 
 def _try_source(source: Source, landing: SourceLanding) -> str:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from orderpull import clock
 from orderpull.errors import SourceBusy, SourceRefused, SourceUnexpected
+from orderpull.landing.sealed_file import SealedFile
 from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.http.download import download_file
@@ -97,7 +98,7 @@ class BulkExport:
         if not url:
             return
         with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-            file = Path(folder) / "export.jsonl"
+            file = SealedFile(Path(folder) / "export.jsonl", self.landing.encryption)
             self._download(str(url), file)
             orders = sum(chunk.orders for chunk in self._chunks(spec, file))
             if expected is not None and orders != expected:
@@ -107,7 +108,7 @@ class BulkExport:
                 )
             yield from self._chunks(spec, file)
 
-    def _download(self, url: str, file: Path) -> None:
+    def _download(self, url: str, file: SealedFile) -> None:
         """Download *url* into *file*.
 
         :raises LimitReached: it takes longer than ``max_seconds``; the next run reads pages, since
@@ -206,32 +207,31 @@ class BulkExport:
             return {}
         return {name: extracted.get(path) for name, path in used.items()}
 
-    def _chunks(self, spec: ExportSpec, file: Path) -> Iterator[Chunk]:
+    def _chunks(self, spec: ExportSpec, file: SealedFile) -> Iterator[Chunk]:
         """The chunks of *file*. :raises SourceUnexpected: a line does not follow its order."""
         order, cursor = self.endpoint.api.order, self.endpoint.api.cursor
         modified_path = cursor.path if cursor else "id"
         extractor = JsonExtractor(None, list(dict.fromkeys([spec.parent, "id", modified_path])))
         lines: list[bytes] = []
         size, orders, newest, order_id = 0, 0, None, None
-        with file.open("rb") as stream:
-            for line in filter(bytes.strip, stream):
-                try:
-                    extracted = extractor.decode(without_lone_surrogates(line))
-                except (msgspec.DecodeError, RecursionError):
-                    problem = "A line of the export is not JSON."
-                    raise SourceUnexpected(problem, "Run again.") from None
-                if (parent := extracted.get(spec.parent)) is None:
-                    if orders >= CHUNK_ORDERS or size >= CHUNK_BYTES:
-                        yield Chunk(b"".join(lines), orders, newest)
-                        lines, size, orders = [], 0, 0
-                    order_id, orders = extracted.get("id"), orders + 1
-                    text = extracted.get(modified_path)
-                    modified = parse_time(text, order.time_format, order.timezone)
-                    newest = max(newest or modified, modified) if modified else newest
-                elif parent != order_id:
-                    raise SourceUnexpected("A line of the export does not follow its order.")
-                lines.append(line.rstrip(b"\r\n") + b"\n")
-                size += len(line)
+        for line in filter(bytes.strip, file.lines()):
+            try:
+                extracted = extractor.decode(without_lone_surrogates(line))
+            except (msgspec.DecodeError, RecursionError):
+                problem = "A line of the export is not JSON."
+                raise SourceUnexpected(problem, "Run again.") from None
+            if (parent := extracted.get(spec.parent)) is None:
+                if orders >= CHUNK_ORDERS or size >= CHUNK_BYTES:
+                    yield Chunk(b"".join(lines), orders, newest)
+                    lines, size, orders = [], 0, 0
+                order_id, orders = extracted.get("id"), orders + 1
+                text = extracted.get(modified_path)
+                modified = parse_time(text, order.time_format, order.timezone)
+                newest = max(newest or modified, modified) if modified else newest
+            elif parent != order_id:
+                raise SourceUnexpected("A line of the export does not follow its order.")
+            lines.append(line.rstrip(b"\r\n") + b"\n")
+            size += len(line)
         if lines:
             yield Chunk(b"".join(lines), orders, newest)
 

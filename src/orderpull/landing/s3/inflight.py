@@ -12,6 +12,7 @@ from pathlib import Path
 
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.failpoints import failpoint
+from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import (
     InFlightRequest,
     first_line,
@@ -31,15 +32,22 @@ class InFlightStore:
     :param folder: folder on this machine for their files.
     :param pull: unique id of this pull.
     :param landed_by: returns the id of the pull that landed a page; None if the page is missing.
+    :param encryption: how the responses are encrypted.
     """
 
     def __init__(
-        self, bucket: Bucket, folder: Path, pull: str, landed_by: Callable[[int], str | None]
+        self,
+        bucket: Bucket,
+        folder: Path,
+        pull: str,
+        landed_by: Callable[[int], str | None],
+        encryption: Encryption,
     ) -> None:
         self._bucket = bucket
         self._folder = folder
         self._pull = pull
         self._landed_by = landed_by
+        self._encryption = encryption
         self._requests: dict[int, InFlightRequest] = {}
 
     def begin(self, page: int, request: str, reserve: int) -> InFlightRequest:
@@ -50,10 +58,12 @@ class InFlightStore:
         :raises LandingBusy: another process has a request for *page* in flight.
         """
         path = self._folder / part_name(page)
-        in_flight = InFlightRequest.begin(path, request, reserve, self._pull)
+        in_flight = InFlightRequest.begin(
+            path, request, self._encryption, reserve=reserve, pull=self._pull
+        )
         failpoint("noted-here")
         try:
-            self._bucket.create(FOLDER + path.name, first_line(request, self._pull))
+            self._bucket.create(FOLDER + path.name, first_line(request, self._pull, None))
         except PreconditionFailed:
             in_flight.discard()
             raise LandingBusy(
@@ -78,7 +88,7 @@ class InFlightStore:
         for noted in requests.values():
             noted.pull = ""  # its bytes are missing, so that no response of that pull can follow
         # A file without a status holds no bytes; the bucket has the request if it was sent.
-        local = [file for file in read_requests(self._folder) if file.status]
+        local = [file for file in read_requests(self._folder, self._encryption) if file.status]
         new = next_page() if local else 0
         late: list[InFlightRequest] = []
         for file in local:
@@ -107,7 +117,11 @@ class InFlightStore:
         """The requests in flight in the bucket, all without a response."""
         names = [name for name in self._bucket.names(FOLDER) if name.endswith(".part")]
         objects = ((name, self._bucket.get(FOLDER + name)) for name in names)
-        return [parse_request(self._folder / name, each.data) for name, each in objects if each]
+        return [
+            parse_request(self._folder / name, each.data, self._encryption)
+            for name, each in objects
+            if each
+        ]
 
     def _track(self, in_flight: InFlightRequest) -> InFlightRequest:
         """Return *in_flight*; discarding it now also deletes its object from the bucket."""

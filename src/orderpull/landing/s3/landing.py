@@ -26,6 +26,7 @@ import msgspec
 from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
+from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockHeld, LockState, file_lock, look_at
 from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode
@@ -78,6 +79,7 @@ class S3Landing(protocol.Landing):
     def __init__(self, bucket: str, prefix: str, settings: LandingSettings) -> None:
         client = S3Client(settings.endpoint, settings.region, settings.sse, settings.kms_key)
         self._bucket = Bucket(client, bucket, prefix, ERROR_CONTEXT)
+        self.encryption = Encryption(settings)
         self._sources: dict[str, S3SourceLanding] = {}
         self._proven = False
 
@@ -87,7 +89,8 @@ class S3Landing(protocol.Landing):
     def source(self, name: str) -> "S3SourceLanding":
         """The landing of one source; the same object each time."""
         if name not in self._sources:
-            self._sources[name] = S3SourceLanding(self._bucket.subfolder(f"{name}/"), name)
+            bucket = self._bucket.subfolder(f"{name}/")
+            self._sources[name] = S3SourceLanding(bucket, name, self.encryption)
         return self._sources[name]
 
     def names(self) -> list[str]:
@@ -107,6 +110,7 @@ class S3Landing(protocol.Landing):
         """
         if not self._proven:
             self.source(name).prove()
+            self.encryption.seal(b"")
             self._proven = True
         self.source(name).begin()
 
@@ -114,9 +118,10 @@ class S3Landing(protocol.Landing):
 class S3SourceLanding(protocol.SourceLanding):
     """The pages of one source."""
 
-    def __init__(self, bucket: Bucket, source: str) -> None:
+    def __init__(self, bucket: Bucket, source: str, encryption: Encryption) -> None:
         self.bucket = bucket
         self.name = source
+        self.encryption = encryption
         self._pull = uuid.uuid4().hex
         self._lease: Lease | None = None
         self._identity = ""
@@ -277,7 +282,8 @@ class S3SourceLanding(protocol.SourceLanding):
         pull = self._in_flight.pull_of(meta.page)
         page = meta.page
         for _ in range(_NUMBER_TRIES):
-            data = b"".join(encode(msgspec.structs.replace(meta, page=page), body))
+            numbered = msgspec.structs.replace(meta, page=page)
+            data = b"".join(encode(numbered, body, self.encryption))
             try:
                 self.bucket.create(self._index.key_of_new(page), data, pull=pull)
             except PreconditionFailed:
@@ -307,7 +313,9 @@ class S3SourceLanding(protocol.SourceLanding):
 
     @cached_property
     def _in_flight(self) -> InFlightStore:
-        return InFlightStore(self.bucket, self._cache.in_flight, self._pull, self._landed_by)
+        return InFlightStore(
+            self.bucket, self._cache.in_flight, self._pull, self._landed_by, self.encryption
+        )
 
     def _landed_by(self, page: int) -> str | None:
         """Id of the pull that landed *page*; None if the page is missing."""

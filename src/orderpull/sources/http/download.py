@@ -1,10 +1,10 @@
 """Download a large file over HTTP, with retries."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderpull import __version__
 from orderpull.errors import SourceUnexpected, SourceUnreachable
+from orderpull.landing.sealed_file import SealedFile
 from orderpull.sources.http.limits import Wait, backoff
 
 TRIES = 4
@@ -13,7 +13,7 @@ _OK = 200
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def download_file(url: str, file: Path, timeout: float, pause: Wait) -> None:
+def download_file(url: str, file: SealedFile, timeout: float, pause: Wait) -> None:
     """Download *url* into *file* without a token; retry with back-off, :data:`TRIES` times in all.
 
     :param timeout: seconds to wait for the next bytes.
@@ -33,7 +33,7 @@ def download_file(url: str, file: Path, timeout: float, pause: Wait) -> None:
     raise SourceUnreachable(f"The file at {parts.hostname} could not be downloaded: {problem}.")
 
 
-def _download_once(url: str, file: Path, timeout: float, pause: Wait) -> str | None:
+def _download_once(url: str, file: SealedFile, timeout: float, pause: Wait) -> str | None:
     """Download *url* into *file* once; the failure, or None."""
     import urllib3  # few runs download a file
     from urllib3.exceptions import HTTPError
@@ -47,9 +47,9 @@ def _download_once(url: str, file: Path, timeout: float, pause: Wait) -> str | N
             )
             if response.status != _OK:
                 return f"status {response.status}"
-            with file.open("wb") as stream:
+            with file.writing() as write:
                 while chunk := response.read1(_CHUNK, decode_content=True):
-                    stream.write(chunk)
+                    write(chunk)
                     pause(0)
     except (HTTPError, OSError) as error:
         return type(error).__name__
