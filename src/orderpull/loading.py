@@ -13,8 +13,9 @@ from orderpull.destinations.stage import more_memory, ran_out_of_memory
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
-from orderpull.landing.page import PageMeta, split_parts
+from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import LOADED, SourceLanding
+from orderpull.normalize.masking import Masking
 from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
 from orderpull.sources.paging.flows import Pager
 from orderpull.sources.pull import Source
@@ -84,7 +85,24 @@ class PageLoader:
 
     def __post_init__(self) -> None:
         self.landing = self.pending.landing
-        self.state = self.loader.state(self.source.name)
+        self.state = self._read_state()
+
+    def _read_state(self) -> SourceState:
+        """Read the source's state in the ledger; only then, who is forgotten.
+
+        Whoever forgets adds to the note before it raises ``loads``. So a batch is masked by all
+        that were forgotten, or is overtaken.
+        """
+        self._masking: Masking | None = None
+        return self.loader.state(self.source.name)
+
+    @property
+    def masking(self) -> Masking:
+        """The mask that keeps persons out of the tables, read at first use."""
+        if self._masking is None:
+            names = self.source.settings.keep_names
+            self._masking = Masking.of(self.loader.stage, self.source.api, self.landing, names)
+        return self._masking
 
     @property
     def normalizer(self) -> Normalizer:
@@ -103,7 +121,7 @@ class PageLoader:
             try:
                 yield from self._load_waiting()
             except Overtaken:
-                before, self.state = self.state, self.loader.state(self.source.name)
+                before, self.state = self.state, self._read_state()
                 if self.state.loads == before.loads:  # no other load: a retry would fail again
                     raise
             else:
@@ -215,8 +233,11 @@ class PageLoader:
             keep_address=self.source.settings.keep_address,
         )
         plan = self.loader.plan_merge(batch)
+        if batch.keep_address:
+            self.masking.mask_kept_addresses()
         self.normalizer.fill_raw([*pages, *waiting_pages])
         self._reject_lost_numbers(plan)
+        self.masking.mask_rejects()
         failpoint("judged")
         if self._over_limit(plan):
             batch.record.accepted_rejects = True
@@ -234,7 +255,7 @@ class PageLoader:
         :raises RejectLimitExceeded: they are more than ``reject_limit``.
         """
         ids = IdExtractor(self.source.api)
-        listed = dict(ids.records(split_parts(page.meta, page.body())))
+        listed = dict(ids.listed(page.meta, page.body()))
         spec = self.source.api.reconcile
         vanished, stored = self.loader.stage_vanished(
             self.source.name, page.meta.page, [*listed], partial=spec is not None and spec.partial
@@ -300,6 +321,7 @@ class PageLoader:
             stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
         if reused:
             self.normalizer.include(reused)
+        self.masking.mask_orders()
         return waiting_pages
 
     def _over_limit(self, plan: MergePlan) -> bool:

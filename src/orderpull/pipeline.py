@@ -32,6 +32,7 @@ from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading import PageLoader, PendingPages
 from orderpull.normalize.normalizer import Normalizers
+from orderpull.normalize.page_redactor import redacting
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
 from orderpull.settings import Settings
 from orderpull.sources.handover import Handover
@@ -217,6 +218,8 @@ class Pipeline:
             name: Source(name, source, apis[wanted[name]], send=send, limits=limits)
             for name, source in chosen.items()
         }
+        for source in self.sources.values():
+            source.redacting = partial(redacting, source.api, source.settings.ordernumber)
         self.pending = {
             name: PendingPages(self.landing_of(name), detached=detached) for name in chosen
         }

@@ -199,12 +199,41 @@ class Bucket:
         """Create an object, and return its etag. :raises PreconditionFailed: it exists already."""
         return self._put(key, data, metadata, {"IfNoneMatch": "*"})
 
-    def replace(self, key: str, data: bytes, etag: str) -> str:
+    def replace(self, key: str, data: bytes, etag: str, **metadata: str) -> str:
         """Replace the object with *etag*, and return the new etag.
 
         :raises PreconditionFailed: the object has another etag.
         """
-        return self._put(key, data, {}, {"IfMatch": etag})
+        return self._put(key, data, metadata, {"IfMatch": etag})
+
+    def delete_old_versions(self, key: str) -> list[str]:
+        """Delete all versions of the object *key* but the current one, where versions are kept.
+
+        :return: a sentence for each version that could not be deleted, or for all of them.
+        """
+        try:
+            with self._translated_errors("list versions"):
+                old = list(self._old_versions(self.prefix + key))
+        except OrderpullError as error:
+            return [f"{self}/{key}: its older versions, if there are any ({error.message})"]
+        left = []
+        for version in old:
+            try:
+                with self._translated_errors("delete versions"):
+                    self.s3.client.delete_object(
+                        Bucket=self.name, Key=self.prefix + key, VersionId=version
+                    )
+            except OrderpullError as error:
+                left.append(f"{self}/{key}: version {version} ({error.message})")
+        return left
+
+    def _old_versions(self, key: str) -> Iterator[str]:
+        """Ids of the versions of the object *key* that are not the current one."""
+        pages = self.s3.client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self.name, Prefix=key):
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                if entry["Key"] == key and not entry["IsLatest"]:
+                    yield entry["VersionId"]
 
     def delete(self, key: str) -> None:
         """Delete the object *key*, if it exists."""

@@ -214,6 +214,8 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param full_reread_days: interval in days between complete reads since ``start``.
     :param keep_address: a blank address does not replace the stored one.
     :param billing_country: an order without a country of delivery has that of its invoice.
+    :param keep_names: keep names, street lines and postal codes in the tables; ``hash``: a keyed
+        hash in place of each.
     """
 
     api: str
@@ -239,6 +241,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     full_reread_days: Positive | None = None
     keep_address: bool = False
     billing_country: bool = False
+    keep_names: bool | Literal["hash"] = True
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

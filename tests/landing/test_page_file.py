@@ -169,4 +169,5 @@ def test_metadata_knows_no_secret_field() -> None:
     assert PageMeta.__struct_fields__ == (
         "source", "page", "state", "status", "request", "received_at", "sha256", "size",
         "orders", "possible_loss", "problem", "kind", "parts", "cursor_after", "encrypted",
+        "redacted",
     )  # fmt: skip

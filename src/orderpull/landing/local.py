@@ -96,9 +96,7 @@ class LocalSourceLanding(protocol.SourceLanding):
                 probe.write(b"orderpull was here\n")
                 os.fsync(probe.fileno())
             with folder_lock(self.folder):
-                if not (self.folder / IDENTITY).exists():
-                    identity = msgspec.json.encode({"id": uuid.uuid4().hex})
-                    self._replace(self.folder / IDENTITY, identity)
+                self._keep_first(IDENTITY, msgspec.json.encode({"id": uuid.uuid4().hex}))
 
     @contextmanager
     def pulling(self) -> Iterator[None]:
@@ -186,6 +184,36 @@ class LocalSourceLanding(protocol.SourceLanding):
     def keep_note(self, name: str, data: bytes) -> None:
         """Write the note *name* atomically and durably."""
         with self._translated_errors():
+            self._replace(self.folder / name, data)
+
+    def keep_first(self, name: str, data: bytes) -> bytes:
+        """Write the note *name* unless it exists; return what it holds then."""
+        with self._translated_errors(), folder_lock(self.folder):
+            self._keep_first(name, data)
+            return (self.folder / name).read_bytes()
+
+    def rewrite(self, meta: PageMeta, body: bytes) -> None:
+        """Replace a landed page atomically and durably by one with the same number."""
+        path = self.file_of(meta.page)
+        with self._translated_errors():
+            self._replace(path, *encode(meta, body, self.encryption), reached=failpoint)
+
+    def drop_old_copies(self, page: int) -> list[str]:
+        """Do nothing: a folder keeps no earlier contents."""
+        del page
+        return []
+
+    def drop_unfinished(self) -> int:
+        """Delete temporary files that a kill has left, and count them."""
+        with self._translated_errors():
+            left = list(self._in_flight.glob("*.tmp"))
+            for path in left:
+                path.unlink(missing_ok=True)
+        return len(left)
+
+    def _keep_first(self, name: str, data: bytes) -> None:
+        """Write the note *name* unless it exists; the caller holds the folder's lock."""
+        if not (self.folder / name).exists():
             self._replace(self.folder / name, data)
 
     def _data(self, page: int) -> tuple[bytes, str]:

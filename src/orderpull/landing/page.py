@@ -70,6 +70,8 @@ class PageMeta(Struct, frozen=True):
     :param parts: the responses in the body, if there are several.
     :param cursor_after: position up to which the API has been read with this page.
     :param encrypted: how the body is encrypted; None: it is not.
+    :param redacted: an order in it was forgotten; the body is then its pieces (:func:`join_pieces`)
+        and no longer the response.
     """
 
     source: str
@@ -87,6 +89,7 @@ class PageMeta(Struct, frozen=True):
     parts: list[Part] = []
     cursor_after: str | None = None
     encrypted: Method | None = None
+    redacted: bool = False
 
 
 def file_name(page: int) -> str:
@@ -111,6 +114,27 @@ def split_parts(meta: PageMeta, body: bytes) -> list[bytes]:
         bodies.append(body[start : start + part.size])
         start += part.size + 1
     return bodies
+
+
+def join_pieces(pieces: Sequence[tuple[bytes, bool]]) -> bytes:
+    """The body of a redacted page: the text of each order or fragment, in sequence.
+
+    Line 1 is a JSON list of their sizes in bytes, negative for a fragment; a line feed separates
+    the texts.
+
+    :param pieces: each text, and whether it is one JSON value.
+    """
+    sizes = [len(text) if whole else -len(text) for text, whole in pieces]
+    return b"\n".join([msgspec.json.encode(sizes), *(text for text, _ in pieces)])
+
+
+def split_pieces(body: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The pieces in the *body* of a redacted page. See :func:`join_pieces`."""
+    line, _, texts = body.partition(b"\n")
+    start = 0
+    for size in msgspec.json.decode(line, type=list[int]):
+        yield texts[start : start + abs(size)], size > 0
+        start += abs(size) + 1
 
 
 def digest(body: bytes) -> str:

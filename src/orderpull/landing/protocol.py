@@ -137,6 +137,18 @@ class SourceLanding(Protocol):
     def keep_note(self, name: str, data: bytes) -> None:
         """Write the note *name* atomically and durably."""
 
+    def keep_first(self, name: str, data: bytes) -> bytes:
+        """Write the note *name* unless it exists; return what it holds then."""
+
+    def rewrite(self, meta: PageMeta, body: bytes) -> None:
+        """Replace a landed page atomically and durably by one with the same number."""
+
+    def drop_old_copies(self, page: int) -> list[str]:
+        """Delete earlier contents of *page* that the store keeps; name what cannot be deleted."""
+
+    def drop_unfinished(self) -> int:
+        """Delete files whose writing a kill broke off, and count them. The caller pulls."""
+
     @property
     def identity(self) -> str:
         """Unique id of this landing; '' before :meth:`prepare`."""

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 
 from orderpull.errors import HookFailed
-from orderpull.landing.page import PageMeta, split_parts
+from orderpull.landing.page import PageMeta, split_parts, split_pieces
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage
 from orderpull.sources.compact import CompactPage
 from orderpull.sources.duplicate_keys import has_duplicate_key
@@ -47,11 +47,13 @@ class PageTexts:
 
     def is_plain(self, page: StagedPage) -> bool:
         """True for one whole response, as it came."""
-        made = self._made or page.meta.parts or page.meta.kind == "export"
+        made = self._made or page.meta.parts or page.meta.kind == "export" or page.meta.redacted
         return page.meta.state == "whole" and not made
 
     def pieces(self, page: StagedPage, body: bytes) -> list[Piece]:
         """The elements of the list of orders, and the fragments of a damaged page."""
+        if page.meta.redacted:
+            return [Piece(text.decode(), whole) for text, whole in split_pieces(body)]
         if page.meta.kind == "export":
             return list(self._assembled(body))
         if page.meta.parts:
@@ -131,7 +133,7 @@ class PageTexts:
         return "order_unreadable", "the order's JSON is beyond what can be read"
 
     def _ambiguous(self, page: StagedPage, body: bytes) -> bool:
-        if page.meta.kind == "export":
+        if page.meta.kind == "export" or page.meta.redacted:
             return False
         if page.meta.parts:
             body = split_parts(page.meta, body)[0]

@@ -16,6 +16,9 @@ from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.compact import CompactPage, DecodedPage
 from orderpull.sources.eta import Estimate
 
+Redact = Callable[[PageMeta, bytes], tuple[PageMeta, bytes] | None]
+"""Redacts the forgotten orders of a page; returns None for a page without them."""
+
 log = logging.getLogger("orderpull.pull")
 
 
@@ -68,6 +71,7 @@ class PageWriter:
     :param result: receives each landed page.
     :param on_page: called after each landed page.
     :param hand_over: called with each decoded page once it is durable.
+    :param redact: redacts forgotten orders; None: nobody is forgotten.
     :ivar next_page: number of the next page.
     """
 
@@ -78,12 +82,15 @@ class PageWriter:
         result: PullResult,
         on_page: Callable[[PullResult], None],
         hand_over: Callable[[CompactPage, int], None] = lambda *_: None,
+        *,
+        redact: Redact | None = None,
     ) -> None:
         self.next_page = next_page
         self._landing = landing
         self._result = result
         self._on_page = on_page
         self._hand_over = hand_over
+        self._redact = redact
         self._held: HeldPage | None = None
         self._running: Future[PageMeta] | None = None
         self._thread: ThreadPoolExecutor | None = None
@@ -162,6 +169,10 @@ class PageWriter:
         if waits:
             failpoint("page-waits")
         meta = PageMeta(sha256=digest(held.body), **held.facts)
+        redacted = self._redact(meta, held.body) if self._redact else None
+        if redacted is not None:  # its decoded orders name the person
+            self._landing.land(*redacted)
+            return redacted[0]
         self._landing.land(meta, held.body)
         if held.decoded is not None:
             self._hand_over(held.decoded.compact(meta.page), meta.page)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.handover import Handover
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.page_reader import PageReader
-from orderpull.sources.page_writer import PageWriter, PullResult
+from orderpull.sources.page_writer import PageWriter, PullResult, Redact
 from orderpull.sources.reading import FurtherCursors, Reading
 from orderpull.sources.reconcile import (
     IdExtractor,
@@ -60,9 +60,11 @@ class Source(Endpoint):
     """An endpoint whose orders are pulled into a landing.
 
     :ivar handover: receives the decoded pages for a loader of this process; None: nobody does.
+    :ivar redacting: opens what redacts a landing's forgotten orders, if there are any.
     """
 
     handover: Handover | None = None
+    redacting: Callable[[SourceLanding], AbstractContextManager[Redact | None]] | None = None
 
     def handed_over(self, page: int) -> CompactPage | None:
         """Take the decoded orders of *page*; None if they have to be read from the landing."""
@@ -86,9 +88,11 @@ class Source(Endpoint):
         """
         result = PullResult(cursor=start.cursor, notes=self.notes)
         try:
-            with landing.pulling():
+            with landing.pulling(), self._open_redactor(landing) as redact:
                 self.authenticator.use_store(landing)
-                pull = _Pull(self, landing, start, stop=stop, result=result, on_page=on_page)
+                pull = _Pull(
+                    self, landing, start, stop=stop, result=result, on_page=on_page, redact=redact
+                )
                 with closing(pull.writer):
                     (pull.fetch_missing if missing else pull.run)()
         except SourceError as error:
@@ -98,6 +102,9 @@ class Source(Endpoint):
         finally:
             self.client.close()
         return result
+
+    def _open_redactor(self, landing: SourceLanding) -> AbstractContextManager[Redact | None]:
+        return self.redacting(landing) if self.redacting else nullcontext()
 
 
 class _Pull:
@@ -112,6 +119,7 @@ class _Pull:
         stop: Stop,
         result: PullResult,
         on_page: Callable[[PullResult], None],
+        redact: Redact | None,
     ) -> None:
         self.source = source
         self.landing = landing
@@ -121,7 +129,9 @@ class _Pull:
         if source.api.cursor:
             result.cursor = landing.newest_cursor(start.cursor, start.loaded_through)
         first_page = landing.next_page(start.loaded_through + 1)
-        self.writer = PageWriter(landing, first_page, result, on_page, self._hand_over)
+        self.writer = PageWriter(
+            landing, first_page, result, on_page, self._hand_over, redact=redact
+        )
         self.first = Reading(source, source.api, result.cursor, self.started_at)
         self.further = FurtherCursors(source, landing, self.started_at)
         for_loader = source.handover is not None

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from orderpull.errors import SourceUnexpected, SourceUnstable
+from orderpull.landing.page import PageMeta, split_parts, split_pieces
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.endpoint import with_fields
 from orderpull.sources.fetch import FetchedPage, Fetcher
@@ -129,6 +130,12 @@ class IdExtractor:
                 "The list of all orders has an order whose id cannot be read.",
                 "No order is marked as deleted.",
             ) from error
+
+    def listed(self, meta: PageMeta, body: bytes) -> list[tuple[str, msgspec.Raw]]:
+        """The orders in a landed list of all orders. Errors as :meth:`records`."""
+        if not meta.redacted:
+            return self.records(split_parts(meta, body))
+        return [(self._id(Raw(text)), Raw(text)) for text, _ in split_pieces(body)]
 
     def _id(self, raw: msgspec.Raw) -> str:
         value = self._extractor.decode(raw).get(self._path)

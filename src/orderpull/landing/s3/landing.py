@@ -16,10 +16,11 @@ never replaces another.
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -153,9 +154,7 @@ class S3SourceLanding(protocol.SourceLanding):
     def begin(self) -> None:
         """Create the landing's id if it is missing, and the local cache folder."""
         if not self.identity:
-            with suppress(PreconditionFailed):  # another process was first; its id counts
-                data = msgspec.json.encode({"id": uuid.uuid4().hex})
-                self.bucket.create(IDENTITY, data)
+            self.keep_first(IDENTITY, msgspec.json.encode({"id": uuid.uuid4().hex}))
         with self._translated_errors():
             self._cache.prepare()
 
@@ -265,6 +264,40 @@ class S3SourceLanding(protocol.SourceLanding):
         """Write the note *name* atomically and durably."""
         self.bucket.put(name, data)
 
+    def keep_first(self, name: str, data: bytes) -> bytes:
+        """Write the note *name* unless it exists; return what it holds then."""
+        try:
+            self.bucket.create(name, data)
+        except PreconditionFailed:  # another process was first; its note counts
+            return self.note(name) or b""
+        return data
+
+    def rewrite(self, meta: PageMeta, body: bytes) -> None:
+        """Replace a landed page by one with the same number, landed by the same pull.
+
+        :raises LandingError: somebody else has changed the object meanwhile.
+        """
+        key, head = self._found(meta.page)
+        data = b"".join(encode(meta, body, self.encryption))
+        pull = str(head["Metadata"].get("pull", ""))
+        failpoint("page-written")
+        try:
+            self.bucket.replace(key, data, head["ETag"], pull=pull)
+        except PreconditionFailed:
+            raise self.bucket.error(
+                f"page {meta.page} was changed by somebody else meanwhile", "Run again."
+            ) from None
+        failpoint("page-put")
+
+    def drop_old_copies(self, page: int) -> list[str]:
+        """Delete older versions of the page's object, where the bucket keeps versions."""
+        key, _ = self._found(page)
+        return self.bucket.delete_old_versions(key)
+
+    def drop_unfinished(self) -> int:
+        """Do nothing: a put is whole or nothing."""
+        return 0
+
     @contextmanager
     def _refused(self) -> Iterator[None]:
         """Require that the put inside fails: a store without conditions could lose a page."""
@@ -303,6 +336,18 @@ class S3SourceLanding(protocol.SourceLanding):
             return (stored.data, f"{self}/{key}") if stored else None
 
         result = self._index.find(page, get)
+        if result is None:
+            raise self._missing(page)
+        return result
+
+    def _found(self, page: int) -> tuple[str, Mapping[str, Any]]:
+        """Key and metadata of the object of *page*. :raises LandingError: it is missing."""
+
+        def look(key: str) -> tuple[str, Mapping[str, Any]] | None:
+            head = self.bucket.head(key)
+            return (key, head) if head else None
+
+        result = self._index.find(page, look)
         if result is None:
             raise self._missing(page)
         return result

@@ -1,0 +1,134 @@
+"""Keep persons out of staged orders: forgotten ones always, all of them by ``keep_names``."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from orderpull.engine import duckdb
+from orderpull.landing.forgotten import Forgotten, key_of
+from orderpull.landing.protocol import SourceLanding
+from orderpull.normalize.person_text import PERSON_TEXT
+from orderpull.normalize.redact import HIDDEN, OrderRedactor
+from orderpull.normalize.staging import HASHED
+from orderpull.sources.spec.api import Api
+
+KeepNames = bool | Literal["hash"]
+"""``keep_names``: true: as given; false: NULL; ``hash``: a keyed hash."""
+
+_MARK = re.compile(r"\(erased [0-9a-f]{16}\)")
+_BLOCK = 64
+_INNER, _OUTER = 0x36, 0x5C
+_NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
+_ANY_HIDDEN = f"coalesce({', '.join(HIDDEN)}) IS NOT NULL"
+# HMAC-SHA256 (RFC 2104), whose two pads of the key come as $1 and $2.
+# A stored hash that ``keep_address`` has put back stays.
+_HASHED = ", ".join(
+    f"""{name} = CASE WHEN regexp_full_match({name}, '[0-9a-f]{{64}}') THEN {name} ELSE
+        sha256($2::BLOB || unhex(sha256($1::BLOB || encode({PERSON_TEXT.format(name)})))) END"""
+    for name in HIDDEN
+)
+_REHASH = f"UPDATE staged_order SET content_hash = md5(json_array({HASHED})::VARCHAR)"
+_AT_KEYS = "WHERE (page, position) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """Masks the staged tables of one source.
+
+    :param forgotten: the source's forgotten orders.
+    :param key: the landing's key; '' if nobody is masked.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    api: Api
+    forgotten: Forgotten
+    keep_names: KeepNames = True
+    key: bytes = b""
+
+    @classmethod
+    def of(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        api: Api,
+        landing: SourceLanding,
+        keep_names: KeepNames,
+    ) -> "Masking":
+        """The mask for the orders of *landing* in the stage *connection*.
+
+        :raises LandingError: the forgotten orders cannot be read.
+        """
+        forgotten = Forgotten.read(landing)
+        key = key_of(landing) if len(forgotten) or keep_names is not True else b""
+        return cls(connection, api, forgotten, keep_names, key)
+
+    def mask_orders(self) -> None:
+        """Mask ``staged_order``."""
+        self._mask_names()
+        if self.keep_names is not True:
+            self.connection.execute(_REHASH)
+        self._forget()
+
+    def mask_kept_addresses(self) -> None:
+        """Mask what ``keep_address`` has put back; an order's hash is that of what came."""
+        self._mask_names()
+        self._forget(rehash=False)
+
+    def _mask_names(self) -> None:
+        run = self.connection.execute
+        if self.keep_names is False:
+            run(f"UPDATE staged_order SET {_NULLED} WHERE {_ANY_HIDDEN}")
+        elif self.keep_names == "hash":
+            run(f"UPDATE staged_order SET {_HASHED} WHERE {_ANY_HIDDEN}", pads(self.key))
+
+    def _forget(self, *, rehash: bool = True) -> None:
+        run = self.connection.execute
+        if not len(self.forgotten):
+            return
+        rows = run("SELECT page, position, order_id, ordernumber FROM staged_order").fetchall()
+        keys = [row[:2] for row in rows if self.forgotten.covers(*row[2:])]
+        if keys:
+            columns = [list(column) for column in zip(*keys, strict=True)]
+            run(f"UPDATE staged_order SET {_NULLED} {_AT_KEYS}", columns)
+            if rehash:
+                run(f"{_REHASH} {_AT_KEYS}", columns)
+
+    def mask_rejects(self) -> None:
+        """Mask the texts in ``staged_reject``."""
+        if self.keep_names is True and not len(self.forgotten):
+            return
+        rows = self.connection.execute(
+            "SELECT rowid, order_id, ordernumber, raw FROM staged_reject WHERE raw <> ''"
+        ).fetchall()
+        redactor = OrderRedactor(self.api)
+        masked = [
+            (row, redacted(redactor, self.key, raw))
+            for row, order_id, number, raw in rows
+            if self.keep_names is not True or self.forgotten.covers(order_id, number, raw)
+        ]
+        if masked:
+            self.connection.execute(
+                """UPDATE staged_reject SET raw = t.raw
+                   FROM (SELECT unnest($1::BIGINT[]) AS row, unnest($2::VARCHAR[]) AS raw) AS t
+                   WHERE staged_reject.rowid = t.row""",
+                [list(column) for column in zip(*masked, strict=True)],
+            )
+
+
+def redacted(redactor: OrderRedactor, key: bytes, raw: str) -> str:
+    """The text *raw* of an order or fragment without personal data.
+
+    What is not JSON becomes a mark that differs for each text. The mark itself stays as it is.
+    """
+    if _MARK.fullmatch(raw):
+        return raw
+    text = redactor.redact(raw)
+    if text is None:
+        text = f"(erased {hmac.digest(key, raw.encode(), 'sha256').hex()[:16]})"
+    return text
+
+
+def pads(key: bytes) -> list[bytes]:
+    """The inner and the outer pad of HMAC's *key*, of at most 64 bytes."""
+    padded = key.ljust(_BLOCK, b"\0")
+    return [bytes(byte ^ pad for byte in padded) for pad in (_INNER, _OUTER)]

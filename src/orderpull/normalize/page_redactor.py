@@ -1,0 +1,117 @@
+"""Redact the forgotten orders in a page, before it is landed or after.
+
+A page with a forgotten order becomes the texts of its orders, one after the other: what else the
+response said, such as a list of customers, is left out.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from orderpull.engine import duckdb
+from orderpull.landing.forgotten import Forgotten
+from orderpull.landing.page import PageMeta, digest, join_pieces
+from orderpull.landing.protocol import SourceLanding
+from orderpull.normalize.masking import redacted
+from orderpull.normalize.normalizer import Normalizer, StagedPage
+from orderpull.normalize.redact import OrderRedactor
+from orderpull.sources.page_writer import Redact
+from orderpull.sources.reconcile import IdExtractor
+from orderpull.sources.spec.api import Api
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "512MB", "threads": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """An order or fragment of a page. :param text: as received, for one without id and number."""
+
+    position: int
+    order_id: str | None
+    number: str | None
+    text: str | None
+
+
+class PageRedactor:
+    """Redacts the pages of one source, in a DuckDB of its own.
+
+    :param ordernumber: template of the order number.
+    """
+
+    def __init__(self, api: Api, ordernumber: str, forgotten: Forgotten) -> None:
+        self._forgotten = forgotten
+        self._api = api
+        self._redactor = OrderRedactor(api)
+        self._connection = duckdb.connect(":memory:", config=_CONFIG)
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._normalizer = Normalizer(self._connection, api, ordernumber)
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._connection.close()
+
+    def redact(self, meta: PageMeta, body: bytes) -> tuple[PageMeta, bytes] | None:
+        """The page without the persons of forgotten orders; None if it has no such order."""
+        if meta.kind == "listing":
+            return self._redact_listing(meta, body)
+        page = StagedPage(meta, lambda: body)
+        positions = {
+            order.position
+            for order in self._orders(page)
+            if self._forgotten.covers(order.order_id, order.number, order.text)
+        }
+        if not positions:
+            return None
+        pieces = self._normalizer.texts.pieces(page, body)
+        texts = [
+            (self._redacted(piece.text) if position in positions else piece.text, piece.whole)
+            for position, piece in enumerate(pieces)
+        ]
+        return _with_pieces(meta, [(text.encode(), whole) for text, whole in texts])
+
+    def _orders(self, page: StagedPage) -> list[_Order]:
+        """The orders and fragments of *page*."""
+        self._normalizer.normalize([page])
+        self._normalizer.fill_raw([page])
+        rows = self._connection.execute(
+            """SELECT position, order_id, ordernumber, NULL FROM staged_order
+               UNION ALL SELECT position, order_id, ordernumber, raw FROM staged_reject"""
+        ).fetchall()
+        return [_Order(*row) for row in rows]
+
+    def _redact_listing(self, meta: PageMeta, body: bytes) -> tuple[PageMeta, bytes] | None:
+        records = IdExtractor(self._api).listed(meta, body)
+        if not any(self._forgotten.covers(order_id, None) for order_id, _ in records):
+            return None
+        texts = [
+            self._redacted(bytes(raw).decode()).encode()
+            if self._forgotten.covers(order_id, None)
+            else bytes(raw)
+            for order_id, raw in records
+        ]
+        return _with_pieces(meta, [(text, True) for text in texts])
+
+    def _redacted(self, text: str) -> str:
+        return redacted(self._redactor, self._forgotten.key, text)
+
+
+@contextmanager
+def redacting(api: Api, ordernumber: str, landing: SourceLanding) -> Iterator[Redact | None]:
+    """A redactor for the pages of *landing* within the context; None if nobody is forgotten.
+
+    :raises LandingError: the forgotten orders cannot be read.
+    """
+    forgotten = Forgotten.read(landing)
+    if not len(forgotten):
+        yield None
+        return
+    with closing(PageRedactor(api, ordernumber, forgotten)) as redactor:
+        yield redactor.redact
+
+
+def _with_pieces(meta: PageMeta, pieces: list[tuple[bytes, bool]]) -> tuple[PageMeta, bytes]:
+    body = join_pieces(pieces)
+    changed = replace(meta, redacted=True, parts=[], sha256=digest(body), size=len(body))
+    return changed, body

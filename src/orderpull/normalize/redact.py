@@ -1,0 +1,99 @@
+"""Redact the text of an order: keep only what its counted columns need.
+
+A text or number that the mapping does not read becomes null, an object or list becomes empty. So do
+the fields of the columns with personal data (``model.MASKS``). The text stays JSON, and gives the
+same order without its person.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Raw
+
+from orderpull.model import MASKS, ORDER_ADDRESS
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.expression import Step, paths
+
+HIDDEN = MASKS[ORDER_ADDRESS.name].hidden
+"""The columns of an order that tell who a person is and where the person lives."""
+
+_EACH: Step = -1
+"""Stands for each element of a list."""
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[Raw])
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A value to keep.
+
+    :ivar is_value: a text, number or truth value that the mapping reads here.
+    :ivar below: what is kept of an object or list, by key or index.
+    """
+
+    is_value: bool = False
+    below: dict[Step, "_Kept"] = field(default_factory=dict)
+
+    def add(self, steps: tuple[Step, ...]) -> None:
+        """Keep the value at *steps*."""
+        node = self
+        for step in steps:
+            node = node.below.setdefault(step, _Kept())
+        node.is_value = True
+
+
+class OrderRedactor:
+    """Redacts the texts of an API's orders, as elements of a page's list."""
+
+    def __init__(self, api: Api) -> None:
+        prefix, mapping = api.record_path.inner, api.mapping
+        counted = [each for name, each in mapping.address.items() if name not in HIDDEN]
+        counted += [mapping.number, *mapping.header.values()]
+        counted += [each for each in (mapping.id, mapping.counted, mapping.where) if each]
+        lines = [each for each in (mapping.sku, mapping.quantity, mapping.line_where) if each]
+        each_line = (*prefix, *mapping.lines.steps, _EACH, *mapping.lines.inner)
+        self._kept = _Kept()
+        for expression in counted:
+            for path in paths(expression):
+                self._kept.add((*prefix, *path.steps))
+        for expression in lines:
+            for path in paths(expression):
+                self._kept.add((*each_line, *path.steps))
+
+    def redact(self, text: str) -> str | None:
+        """The order *text*, redacted; None if it is not JSON, or nested too deep."""
+        try:
+            return _redacted(Raw(text.encode()), self._kept).decode()
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+
+
+def _redacted(value: Raw, kept: _Kept | None) -> bytes:
+    text = bytes(value).strip()
+    below = kept.below if kept else {}
+    match text[:1]:
+        case b"{":
+            members = _OBJECT.decode(text).items() if kept else ()
+            return (
+                b"{"
+                + b",".join(
+                    msgspec.json.encode(key) + b":" + _redacted(member, below.get(key))
+                    for key, member in members
+                )
+                + b"}"
+            )
+        case b"[":
+            elements = _LIST.decode(text) if kept else ()
+            return (
+                b"["
+                + b",".join(
+                    _redacted(element, below.get(_EACH, below.get(index)))
+                    for index, element in enumerate(elements)
+                )
+                + b"]"
+            )
+        case b"t" | b"f" | b"n":
+            return text
+    # An incomplete JSON value must not pass.
+    return bytes(msgspec.json.decode(text, type=Raw)) if kept and kept.is_value else b"null"
