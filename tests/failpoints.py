@@ -35,5 +35,8 @@ BUCKET_POINTS = ("before-put", "put")
 ORDINARY_POINT = "page-waits"
 """Fail point of an API that returns its orders again: a page waits while the next request is out."""
 
+REPAIR_POINTS = ("orders-deleted", "orders-restored", "chunk-restored")
+"""Further fail points of `orderpull verify --repair`."""
+
 TOKEN_POINTS = ("token-received", "token-kept")
 """Further fail points of a source that requests its token."""

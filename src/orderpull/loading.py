@@ -1,6 +1,6 @@
 """Load one source's landed pages in bounded batches, one transaction each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -109,17 +109,18 @@ class PageLoader:
         """The normalizer for the source's pages, created on first use."""
         return self.normalizers.of(self.source.api, self.source.settings.ordernumber)
 
-    def load(self) -> Iterator[None]:
+    def load(self, among: Collection[int] | None = None) -> Iterator[None]:
         """Load the pending pages, and yield after each batch.
 
         Pages that another process loads at the same time are skipped.
 
+        :param among: load no other pages than these.
         :raises RejectLimitExceeded: a batch has too many rejects; the batches before it are loaded.
         :raises CorruptPage: a page has changed since it was landed; no later page is loaded.
         """
         while True:
             try:
-                yield from self._load_waiting()
+                yield from self._load_waiting(among)
             except Overtaken:
                 before, self.state = self.state, self._read_state()
                 if self.state.loads == before.loads:  # no other load: a retry would fail again
@@ -127,8 +128,10 @@ class PageLoader:
             else:
                 return
 
-    def _load_waiting(self) -> Iterator[None]:
+    def _load_waiting(self, among: Collection[int] | None) -> Iterator[None]:
         waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+        if among is not None:
+            waiting = [number for number in waiting if number in among]
         for pages in self._batches(waiting):
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]

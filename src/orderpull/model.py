@@ -148,7 +148,7 @@ LEDGER_RUN = _table(
     "run source",
     ("run", "integer", "number of the run, growing"),
     ("source", "text", "the source"),
-    ("command", "text", "run, load, replay or retry"),
+    ("command", "text", "run, load, replay, retry or repair"),
     ("started_at", "time", "UTC"),
     ("finished_at", "time", "UTC; NULL while it goes on, or after a kill"),
     ("pulled_at", "time", "when the source was last read to its end; NULL if not known"),

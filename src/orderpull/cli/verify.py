@@ -12,6 +12,7 @@ from orderpull.cli.shared import (
     sources_argument,
     watched,
 )
+from orderpull.errors import UsageError
 
 
 @click.command()
@@ -23,17 +24,33 @@ from orderpull.cli.shared import (
     help="Compare what came within 30d, or since 2026-01-01.",
 )
 @click.option("--deep", is_flag=True, help="Compare everything, however old, by every value.")
+@click.option("--repair", is_flag=True, help="Put right what can be, and compare again.")
+@click.option(
+    "--delete-extra", is_flag=True, help="With --repair: also delete what no landed page holds."
+)
 @json_option
 @sources_argument
-def verify(sources: tuple[str, ...], since: str, *, deep: bool, as_json: bool) -> None:
+def verify(
+    sources: tuple[str, ...],
+    since: str,
+    *,
+    deep: bool,
+    repair: bool,
+    delete_extra: bool,
+    as_json: bool,
+) -> None:
     """Compare the orders with where they came from; exit with code 1 if any differ."""
     from orderpull import clock
     from orderpull.verify import verify as operate
 
+    if delete_extra and not repair:
+        raise UsageError("--delete-extra is a part of a repair.", "Give --repair, too.")
     settings = settings_in_force()
     from_then = operate.since_of(since, clock.now())
     with watched() as (stop, _):
-        options = operate.Options(from_then, deep, stop=stop)
+        options = operate.Options(
+            from_then, deep, repair=repair, delete_extra=delete_extra, stop=stop
+        )
         verified = operate.verify(settings, sources, options)
     if as_json:
         print_json(verified.as_json())

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orderpull.destinations import ledger
-from orderpull.destinations.copies import COPIES, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
-from orderpull.destinations.session import ensure_schema, holds_tables, read_version
+from orderpull.destinations.session import ensure_schema, read_version
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
 from orderpull.failpoints import failpoint
-from orderpull.model import Column, Table
-from orderpull.sqltext import literal, quoted
+from orderpull.model import Column
+from orderpull.sqltext import literal
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -102,15 +101,18 @@ class DuckdbDestination(Destination):
     :param path: the file.
     :param lock_wait: seconds to wait while another process holds it.
     :param zone: time zone of the rollups' days.
+    :param limits: bytes that columns hold, for a copy of a warehouse that has limits.
     """
 
-    def __init__(self, path: Path, lock_wait: float, zone: ZoneInfo) -> None:
+    def __init__(
+        self, path: Path, lock_wait: float, zone: ZoneInfo, limits: Mapping[str, int] | None = None
+    ) -> None:
         self.path = path
+        self.limits = limits or {}
         self.where = str(path)
         self.zone = zone
         self.lock_wait = lock_wait
         self.snapshot = Snapshot(path)
-        self.limits: Mapping[str, int] = {}
         self.stage = Stage()
         self._is_held = False
         self._after_detaching = ExitStack()
@@ -224,34 +226,9 @@ class DuckdbDestination(Destination):
             with self.held():
                 self.snapshot.make(self.stage.connection, self._after_detaching, always=always)
 
-    def copy_rows(
-        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], sources: Sequence[str]
-    ) -> None:
-        """Copy rows from the file itself, which is open for reading alone meanwhile."""
-        if not self.path.exists():
-            make_copies(connection, tables)
-            return
-        self._attach(connection, reading=True)
-        named = ", ".join(map(literal, sources))
-        try:
-            if holds_tables(DuckdbSession(connection, self.where)):
-                for table in tables:
-                    connection.execute(
-                        f"CREATE TABLE {COPIES}.{table.name} AS SELECT {quoted(table.names)} "
-                        f"FROM {table.name} WHERE source IN ({named})"
-                    )
-            else:
-                make_copies(connection, tables)
-        except duckdb.Error as error:
-            raise _read_failed(self.path, error) from error
-        finally:
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
-
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, reading: bool = False) -> None:
-        """Attach the file as ``warehouse``. :param reading: for reading alone."""
+    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._refuse_special()
-        options = "TYPE duckdb, READ_ONLY" if reading else "TYPE duckdb"
+        options = "TYPE duckdb"
         if not self.path.exists():
             options += f", STORAGE_VERSION '{STORAGE_VERSION}'"
         attach = f"ATTACH {literal(str(self.path))} AS warehouse ({options})"
@@ -330,6 +307,15 @@ class DuckdbReader:
             return self.connection.execute(statement, values).fetchall()
         except duckdb.Error as error:
             raise _read_failed(self.path, error) from error
+
+    @contextmanager
+    def workbench(
+        self, tables: Mapping[str, tuple[str, Sequence[Column]]]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """This connection, with a view for each of *tables*."""
+        for name, (statement, _) in tables.items():
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {statement}")
+        yield self.connection
 
     @contextmanager
     def in_duckdb(

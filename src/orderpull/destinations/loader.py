@@ -107,7 +107,7 @@ class Loader:
     def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged orders with the stored orders; change nothing."""
         columns = [*ORDER_HEADER.pick(STORED_COLUMNS), ROW]
-        if self._upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
+        if self.upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
             but = _BUT_FOUND if self.session.is_stage else ""
             statement = _STORED.format(row=self.session.row, but=but)
             self._fetch("stored_order", columns, statement, [batch.source, batch.source])
@@ -135,7 +135,7 @@ class Loader:
         unused |= (set() if batch.counted else {LEDGER_PAGE}) | (
             set() if rejects else {LEDGER_REJECT}
         )
-        rows = self._upload_rows({t: query for t, query in queries.items() if t not in unused})
+        rows = self.upload_rows({t: query for t, query in queries.items() if t not in unused})
         delta = self._plan_delta(batch, plan)
         failpoint("before-lock")
         with self.session.writing():
@@ -166,7 +166,7 @@ class Loader:
 
     def _fetching(self, source: str) -> FetchStored:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
-            self._upload_keys(keys, ID_COLUMN)
+            self.upload_keys(keys, ID_COLUMN)
             self._fetch(name, columns, statement, [source])
 
         return fetch
@@ -179,7 +179,7 @@ class Loader:
             return make_table(self.stage, name, statement, values)
         return stage_rows(self.stage, name, columns, self.session.execute(statement, values))
 
-    def _upload_keys(self, name: str, columns: Sequence[Column]) -> int:
+    def upload_keys(self, name: str, columns: Sequence[Column]) -> int:
         """Make *columns* of the stage's table *name* readable in the warehouse; count its rows."""
         failpoint("before-copy")
         if self.session.is_stage:
@@ -215,10 +215,10 @@ class Loader:
         return {
             name
             for name, column in columns.items()
-            if made[name] and self._upload_keys(name, column)
+            if made[name] and self.upload_keys(name, column)
         }
 
-    def _upload_rows(self, queries: Mapping[Table, str]) -> dict[Table, str]:
+    def upload_rows(self, queries: Mapping[Table, str]) -> dict[Table, str]:
         """Upload new rows; return the warehouse's query for the rows of each table with some."""
         if self.session.is_stage:
             return dict(queries)

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from orderpull.destinations.copies import insert_rows, make_copies
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, QueryResult, Reader
-from orderpull.destinations.session import ServerSession, ensure_schema, holds_tables, pending
+from orderpull.destinations.protocol import (
+    DUCKDB_TYPES,
+    MEMORY_LIMIT,
+    Destination,
+    QueryResult,
+    Reader,
+)
+from orderpull.destinations.session import ServerSession, ensure_schema, pending
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
-from orderpull.model import LEDGER_SCHEMA, TABLES, Table
+from orderpull.model import LEDGER_SCHEMA, TABLES, Column
 from orderpull.sqltext import quoted
 
 if TYPE_CHECKING:
@@ -108,29 +113,6 @@ class ServerDestination(Destination):
             finally:
                 self._held = None
 
-    def copy_rows(
-        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], sources: Sequence[str]
-    ) -> None:
-        """Copy rows in one reading transaction, some at a time."""
-        import sqlalchemy as sa
-
-        from orderpull.answers.tables import TABLE
-
-        make_copies(connection, tables)
-        with self._session() as session:
-            if not holds_tables(session):
-                return
-            session.execute(_READING[session.kind])
-            try:
-                for table in tables:
-                    columns = TABLE[table.name].c
-                    query = sa.select(*(columns[name] for name in table.names))
-                    query = query.where(columns.source.in_(sources))
-                    insert_rows(connection, table, ServerReader(session).query(query).rows)
-            finally:
-                with suppress(DestinationError):
-                    session.execute("ROLLBACK")
-
     @contextmanager
     def _session(self) -> Iterator[ServerSession]:
         if self._held is not None:
@@ -176,21 +158,51 @@ class ServerReader:
         return self.session.execute(statement, values)
 
     @contextmanager
+    def workbench(
+        self, tables: Mapping[str, tuple[str, Sequence[Column]]]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A temporary DuckDB file with a copy of each of *tables*."""
+        with _temporary_duckdb() as connection:
+            for name, (statement, columns) in tables.items():
+                types = {column.name: DUCKDB_TYPES[column.type] for column in columns}
+                rows = run_through_cursor(
+                    lambda text: ((), self.session.execute(text)), statement
+                ).rows
+                _copy(connection, name, types, rows)
+            yield connection
+
+    @contextmanager
     def in_duckdb(
         self, query: "sa.Select[Any]", types: Mapping[str, str]
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """A temporary DuckDB file with the rows, and the query that reads them."""
-        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-            file = str(Path(folder) / "rows.duckdb")
-            with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
-                names = ", ".join(f"{name} {type_}" for name, type_ in types.items())
-                connection.execute(f"CREATE TABLE fetched ({names})")
-                unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
-                rows = self.query(query).rows
-                while some := list(islice(rows, FETCH_SIZE)):
-                    lists = [list(values) for values in zip(*some, strict=True)]
-                    connection.execute(f"INSERT INTO fetched SELECT {unnested}", lists)
-                yield connection, "SELECT * FROM fetched"
+        with _temporary_duckdb() as connection:
+            _copy(connection, "fetched", types, self.query(query).rows)
+            yield connection, "SELECT * FROM fetched"
+
+
+@contextmanager
+def _temporary_duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
+    with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
+        file = str(Path(folder) / "rows.duckdb")
+        with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    types: Mapping[str, str],
+    rows: Iterator[tuple[Any, ...]],
+) -> None:
+    """Make the table *name* of *rows*, some at a time."""
+    columns = ", ".join(f'"{column}" {type_}' for column, type_ in types.items())
+    connection.execute(f"CREATE TABLE {name} ({columns})")
+    unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
+    while some := list(islice(rows, FETCH_SIZE)):
+        lists = [list(values) for values in zip(*some, strict=True)]
+        connection.execute(f"INSERT INTO {name} SELECT {unnested}", lists)
 
 
 def _try_writing(session: ServerSession, stage: duckdb.DuckDBPyConnection) -> None:

@@ -1,9 +1,9 @@
 """What a comparison is given, and what it has to offer."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Destination, Reader
@@ -22,6 +22,7 @@ class Scope:
     :param since: compare what was landed or changed since then; None: everything.
     :param deep: compare by every value that can be compared, not by a sample.
     :param result: where a comparison counts what it compared and sent.
+    :param delete_extra: a repair removes what no landed page holds.
     :param opened: the warehouse at the instant of this verification; None during a repair.
     """
 
@@ -33,6 +34,7 @@ class Scope:
     deep: bool
     stop: Stop
     result: SourceVerified = field(default_factory=SourceVerified)
+    delete_extra: bool = False
     opened: Reader | None = None
 
     @property
@@ -52,7 +54,7 @@ class Scope:
         return self.opened
 
 
-class Comparison(Protocol):
+class Comparison(ABC):
     """A comparison of two places of the same orders.
 
     :ivar where: its name in the result.
@@ -62,20 +64,19 @@ class Comparison(Protocol):
     where: Where
     asks: bool = False
 
+    @abstractmethod
     def compare(self, scope: Scope) -> Iterator[Difference]:
         """Yield each difference of one source, and count in ``scope.result``.
 
         :raises OrderpullError: the source cannot be compared; the other comparisons go on.
         """
 
-    def repair(self, scope: Scope, differences: Sequence[Difference]) -> int:
-        """Put right what can be, of the *differences* that :meth:`compare` has found.
+    def repair(self, scope: Scope, differences: Sequence[Difference]) -> None:
+        """Put right what can be, of the *differences* that all comparisons have found.
 
         All that changes the tables takes the locks of a load. Killed at any instant it leaves
         nothing lost and nothing twice, and the next repair goes on.
 
-        :return: the number of differences that were dealt with.
         :raises OrderpullError: it could not be put right; the message says what to do.
         """
         del scope, differences
-        return 0

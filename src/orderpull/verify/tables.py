@@ -5,6 +5,7 @@ The statements run in the warehouse, over one source, and return only what diffe
 
 from collections.abc import Iterator
 
+from orderpull.verify.hashes import wrong_hashes
 from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
 from orderpull.verify.scope import Comparison, Scope
 
@@ -70,7 +71,8 @@ class Tables(Comparison):
     def compare(self, scope: Scope) -> Iterator[Difference]:
         """Yield each order at most once, by the first check that it fails."""
         count = scope.rows("SELECT count(*) FROM order_header WHERE source = ?", scope.name)
-        scope.result.compared(int(count[0][0]))
+        orders = int(count[0][0])
+        scope.result.compared(orders)
         seen: set[str] = set()
         for kind, statement in _CHECKS:
             values = [scope.name] * statement.count("?")
@@ -78,3 +80,6 @@ class Tables(Comparison):
                 if order not in seen:
                     seen.add(order)
                     yield Difference(order, kind, self.where, detail)
+        for order in wrong_hashes(scope, orders):
+            if order not in seen:
+                yield Difference(order, "different", self.where, "its rows are not as loaded")

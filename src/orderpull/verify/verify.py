@@ -15,11 +15,13 @@ from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.reader import read_api
+from orderpull.verify.landing import LandingTables
 from orderpull.verify.result import MAX_LISTED, Verified
+from orderpull.verify.rollups import Rollups
 from orderpull.verify.scope import Comparison, Scope
 from orderpull.verify.tables import Tables
 
-COMPARISONS: tuple[Comparison, ...] = (Tables(),)
+COMPARISONS: tuple[Comparison, ...] = (LandingTables(), Tables(), Rollups())
 """All comparisons, in the order of the data."""
 
 SINCE = "30d"
@@ -33,12 +35,16 @@ class Options:
     :param since: compare what was landed or changed since then; None: everything.
     :param deep: compare everything, by every value.
     :param offline: send no request to an API.
+    :param repair: put right what can be, and verify again.
+    :param delete_extra: remove what no landed page holds, too.
     :param send: replaces the network in tests.
     """
 
     since: datetime | None = None
     deep: bool = False
     offline: bool = False
+    repair: bool = False
+    delete_extra: bool = False
     stop: Stop = field(default_factory=Stop)
     send: Send | None = None
 
@@ -48,16 +54,22 @@ def verify(
 ) -> Verified:
     """Compare shop, landing, tables and rollups of the sources *names*; empty: all sources.
 
-    Nothing is changed, but for the snapshot of a DuckDB warehouse: it is renewed first, so that the
-    warehouse itself is compared and not an old copy.
+    Without a repair nothing is changed, but for the snapshot of a DuckDB warehouse: it is renewed
+    first, so that the warehouse itself is compared and not an old copy.
 
     :raises DestinationError: the warehouse cannot be read.
     """
     options = options or Options()
+    verified = _verify(settings, names, options)
+    if options.repair and any(source.differences for source in verified.sources.values()):
+        verified = _repaired(settings, names, options, verified)
+    return verified
+
+
+def _verify(settings: Settings, names: Sequence[str], options: Options) -> Verified:
     began, start = clock.now(), time.monotonic()
-    since = None if options.deep else options.since
     with ExitStack() as stack:
-        scopes = _scopes(settings, names, since, options)
+        scopes = _scopes(settings, names, options)
         destination = scopes[0].destination
         stack.callback(destination.close)
         destination.publish(finished=True, always=True)
@@ -65,7 +77,32 @@ def verify(
         for scope in scopes:
             _compare(replace(scope, opened=reader), options)
     results = {scope.name: scope.result for scope in scopes}
-    return Verified(began, since, results, time.monotonic() - start)
+    return Verified(began, scopes[0].since, results, time.monotonic() - start)
+
+
+def _repaired(
+    settings: Settings, names: Sequence[str], options: Options, found: Verified
+) -> Verified:
+    """Repair what was *found*, and verify again."""
+    errors: dict[str, OrderpullError] = {}
+    calls: dict[str, int] = {}
+    with ExitStack() as stack:
+        scopes = _scopes(settings, names, options)
+        stack.callback(scopes[0].destination.close)
+        for scope in scopes:
+            before = scope.result = found.sources[scope.name]
+            try:
+                for comparison in _comparisons(options) if before.differences else ():
+                    comparison.repair(scope, before.differences)
+            except OrderpullError as error:
+                errors[scope.name] = error
+            calls[scope.name] = before.calls
+    verified = _verify(settings, names, options)
+    for name, source in verified.sources.items():
+        source.repaired = len({*found.sources[name].differences} - {*source.differences})
+        source.error = errors.get(name) or source.error
+        source.calls += calls[name]
+    return verified
 
 
 def since_of(text: str, now: datetime) -> datetime:
@@ -86,10 +123,9 @@ def since_of(text: str, now: datetime) -> datetime:
         ) from None
 
 
-def _scopes(
-    settings: Settings, names: Sequence[str], since: datetime | None, options: Options
-) -> list[Scope]:
+def _scopes(settings: Settings, names: Sequence[str], options: Options) -> list[Scope]:
     """A scope for each source, which share the warehouse and the limits of requests."""
+    since = None if options.deep else options.since
     landing = open_landing(settings.landing, settings.folder)
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     limits = SharedLimits()
@@ -98,16 +134,20 @@ def _scopes(
         api = read_api(each.api, settings.folder, billing_country=each.billing_country)
         source = Source(name, each, api, send=options.send, limits=limits)
         part = landing.source(name)
-        scopes.append(Scope(settings, source, part, destination, since, options.deep, options.stop))
+        scope = Scope(settings, source, part, destination, since, options.deep, options.stop)
+        scope.delete_extra = options.delete_extra
+        scopes.append(scope)
     return scopes
+
+
+def _comparisons(options: Options) -> list[Comparison]:
+    return [each for each in COMPARISONS if not (each.asks and options.offline)]
 
 
 def _compare(scope: Scope, options: Options) -> None:
     """Run every comparison for one source; an error of one does not stop the others."""
     result = scope.result
-    for comparison in COMPARISONS:
-        if comparison.asks and options.offline:
-            continue
+    for comparison in _comparisons(options):
         try:
             for number, difference in enumerate(comparison.compare(scope)):
                 if number == MAX_LISTED:

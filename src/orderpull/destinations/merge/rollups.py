@@ -119,6 +119,16 @@ def delta_queries(
     }  # fmt: skip
 
 
+def all_rows(execute: Execute, zone: ZoneInfo) -> tuple[str, str]:
+    """The queries for all counted lines, and all counted orders, of a warehouse, by day in *zone*.
+
+    Their last column keeps apart what is too large to be summed with others.
+    """
+    first, last = execute("SELECT min(ordered_at), max(ordered_at) FROM order_header", [])[0]
+    values = {"day": day_of("h.ordered_at", first, last, zone), "large": LARGE_QUANTITY}
+    return _LINES.format(**values), _ORDERS.format(**values)
+
+
 @dataclass(eq=False)
 class RollupWriter:
     """Writes the rollups of one warehouse; a day is a day in *zone*.
@@ -138,11 +148,7 @@ class RollupWriter:
         for table in (SUMMARY_LINE, SUMMARY_YEAR, SUMMARY_DAY, SUMMARY_SKU, SUMMARY_STATE):
             self.execute(f"DELETE FROM {table.name}", [])
         self.execute("INSERT INTO summary_state VALUES (?, 0, 0, 0, 0)", [self.zone.key])
-        first, last = self.execute("SELECT min(ordered_at), max(ordered_at) FROM order_header", [])[
-            0
-        ]
-        values = {"day": day_of("h.ordered_at", first, last, self.zone), "large": LARGE_QUANTITY}
-        lines, orders = (f"({rows.format(**values)}) AS every" for rows in (_LINES, _ORDERS))
+        lines, orders = (f"({rows}) AS every" for rows in all_rows(self.execute, self.zone))
         by_sku = _sums(lines, (*_BY, "sku"), ("quantity", "orders"), ", large")
         self._make("every_sku", by_sku)
         self._make("every_day", _sums(orders, _BY, SUMMARY_DAY.names[3:], ", large"))

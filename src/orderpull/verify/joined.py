@@ -1,0 +1,153 @@
+"""SQL that joins the landing's orders with the stored ones, in DuckDB.
+
+The landing's tables are attached as ``landed``; ``stored_header``, ``stored_address``,
+``stored_item`` and ``stored_reject`` have the rows of one source in the warehouse.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from orderpull.model import LEDGER_REJECT, ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column, Table
+from orderpull.sqltext import literal
+
+REJECT = LEDGER_REJECT.pick("reject_key, order_id, ordernumber, reason, page, position")
+
+STORED: dict[str, tuple[Table, Sequence[Column]]] = {
+    "stored_header": (ORDER_HEADER, ORDER_HEADER.columns),
+    "stored_address": (ORDER_ADDRESS, ORDER_ADDRESS.columns),
+    "stored_item": (ORDER_ITEM, ORDER_ITEM.columns),
+    "stored_reject": (LEDGER_REJECT, REJECT),
+}
+"""The temporary tables or views of the warehouse's rows: table and columns."""
+
+_KEYS = {"ordernumber", "loaded_at", "source"}
+HEAD = [column.name for column in ORDER_HEADER.columns if column.name not in _KEYS]
+ADDRESS = [column.name for column in ORDER_ADDRESS.columns if column.name not in _KEYS]
+
+# The orders of one side, one row each. A sum of hashes does not depend on the order of the rows.
+_SIDE = """
+CREATE OR REPLACE TEMP VIEW {side}_order AS
+WITH item AS (SELECT ordernumber, count(*) AS skus, sum(hash(sku, quantity)::HUGEINT) AS sold
+              FROM {item} GROUP BY ordernumber)
+SELECT coalesce(h.ordernumber, a.ordernumber, item.ordernumber) AS ordernumber,
+    h.ordernumber IS NULL AS headless, a.ordernumber IS NULL AS homeless, skus, sold,
+    {head}, {address},
+    hash(headless, homeless, skus, sold, {head}) AS fixed, hash({address}) AS place,
+    coalesce(h.modified_at, TIMESTAMP '0001-01-01') AS changed
+FROM {header} AS h FULL JOIN {addresses} AS a ON a.ordernumber = h.ordernumber
+FULL JOIN item ON item.ordernumber = coalesce(h.ordernumber, a.ordernumber)"""
+
+_JOINED = """
+CREATE OR REPLACE TEMP TABLE difference AS
+SELECT coalesce(l.ordernumber, s.ordernumber) AS ordernumber, l.order_id, l.page, l.changed,
+    CASE WHEN l.ordernumber IS NULL THEN 'extra'
+         WHEN s.ordernumber IS NULL OR s.headless OR s.homeless THEN 'missing'
+         WHEN s.content_hash <> l.content_hash
+              AND (s.changed < l.changed OR (s.changed = l.changed AND s.page < l.page))
+         THEN 'older'
+         WHEN l.counted AND NOT s.counted THEN 'uncounted'
+         ELSE 'different' END AS kind,
+    CASE WHEN l.ordernumber IS NULL THEN 'no landed page has it'
+         WHEN s.ordernumber IS NULL OR s.headless OR s.homeless
+         THEN 'page ' || l.page || ' has it' END AS detail
+FROM landed_order AS l FULL JOIN stored_order AS s ON s.ordernumber = l.ordernumber
+WHERE CASE
+    WHEN l.ordernumber IS NULL THEN {extra}
+    WHEN s.ordernumber IS NULL OR s.headless OR s.homeless THEN true
+    WHEN s.fixed = l.fixed AND (s.place = l.place OR {may_lack_address}) THEN false
+    ELSE NOT (unseen(s.page) AND (s.changed, s.page) > (l.changed, l.page)) END"""
+
+# {columns}: the names of columns of which the two sides differ.
+_DETAIL = """
+UPDATE difference SET detail = 'not as landed: ' || concat_ws(', ', {columns})
+FROM landed_order AS l, stored_order AS s
+WHERE l.ordernumber = difference.ordernumber AND s.ordernumber = difference.ordernumber
+  AND difference.detail IS NULL"""
+
+_MISSING_REJECTS = """
+SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason
+FROM landed.orderpull_reject AS l ANTI JOIN stored_reject AS s USING (reject_key, reason)
+WHERE {reasons} AND l.order_id NOT IN (SELECT order_id FROM stored_header WHERE unseen(page))
+ORDER BY ALL LIMIT {limit}"""
+# A reject whose order is read today is told as a missing order.
+_EXTRA_REJECTS = """
+SELECT coalesce(s.ordernumber, s.order_id, s.page || ':' || s.position), s.reason
+FROM stored_reject AS s ANTI JOIN landed.orderpull_reject AS l USING (reject_key, reason)
+WHERE NOT unseen(s.page) AND {reasons}
+  AND s.order_id NOT IN (SELECT order_id FROM landed.order_header)
+  AND s.ordernumber NOT IN (SELECT ordernumber FROM landed.order_header)
+ORDER BY ALL LIMIT {limit}"""
+_ANY_REASON, _FIRM_REASONS = "true", "reason <> 'number_reused'"
+
+
+def stored_rows(table: Table, columns: Sequence[Column], source: str, first: int) -> str:
+    """The statement for *columns* of the rows of *source*, of orders of page *first* or later."""
+    names = ", ".join(f"t.{column.name}" for column in columns)
+    rows = f"SELECT {names} FROM {table.name} AS t"
+    where = f"WHERE t.source = {literal(source)}"
+    if first <= 1:
+        return f"{rows} {where}"
+    if "page" in table.names:
+        return f"{rows} {where} AND t.page >= {first}"
+    join = "JOIN order_header AS h ON h.source = t.source AND h.ordernumber = t.ordernumber"
+    return f"{rows} {join} {where} AND h.page >= {first}"
+
+
+def views() -> Iterable[str]:
+    """The statements that make ``landed_order`` and ``stored_order``."""
+    for side, header, addresses, item in (
+        ("landed", "landed.order_header", "landed.order_address", "landed.order_item"),
+        ("stored", "stored_header", "stored_address", "stored_item"),
+    ):
+        yield _SIDE.format(
+            side=side, header=header, addresses=addresses, item=item,
+            head=", ".join(f"h.{name}" for name in HEAD),
+            address=", ".join(f"a.{name}" for name in ADDRESS),
+        )  # fmt: skip
+
+
+def unseen(first: int, pages: Iterable[int]) -> str:
+    """The statement that makes the macro ``unseen(page)``: the page is not in the landing's tables.
+
+    :param first: the first page that was read. :param pages: later pages that were not.
+    """
+    numbers = ", ".join(map(str, pages)) or "-1"
+    condition = f"coalesce(page < {first} OR page IN ({numbers}), false)"
+    return f"CREATE OR REPLACE TEMP MACRO unseen(page) AS {condition}"
+
+
+def joined(*, whole: bool, uncounted_may_be_extra: bool, may_lack_address: bool) -> str:
+    """The statement that makes ``difference``: number, kind, detail, and the landed version.
+
+    :param whole: every loaded page was read. If not:
+    :param uncounted_may_be_extra: a version that ``where`` excludes may be of an order that is
+        known from a page that was not read.
+    :param may_lack_address: an order's address may come from a page that was not read.
+    """
+    extra, blank = "NOT unseen(s.page)", "false"
+    if not whole:
+        extra += " AND NOT s.headless"
+        if uncounted_may_be_extra:
+            extra += " AND s.counted"
+        if may_lack_address:
+            blank = "(l.name IS NULL AND l.line1 IS NULL AND l.line2 IS NULL)"
+    return _JOINED.format(extra=extra, may_lack_address=blank)
+
+
+def detail() -> str:
+    """The statement that sets the detail of orders that both sides have: columns that differ."""
+    columns = [f"CASE WHEN l.{c} IS DISTINCT FROM s.{c} THEN '{c}' END" for c in HEAD + ADDRESS]
+    columns.append(
+        "CASE WHEN l.skus IS DISTINCT FROM s.skus OR l.sold IS DISTINCT FROM s.sold "
+        "THEN 'items' END"
+    )
+    return _DETAIL.format(columns=", ".join(columns))
+
+
+def rejects(limit: int, *, whole: bool) -> tuple[str, str]:
+    """The queries for names and reasons of rejects: not recorded, and not explained.
+
+    :param whole: every loaded page was read. Else the owner of a number may be unknown.
+    """
+    reasons = _ANY_REASON if whole else _FIRM_REASONS
+    missing = _MISSING_REJECTS.format(reasons=reasons, limit=limit)
+    return missing, _EXTRA_REJECTS.format(reasons=reasons, limit=limit)

@@ -1,0 +1,178 @@
+"""What the landing says: its loaded pages, loaded once more into a warehouse of their own.
+
+The loader itself shapes and merges them, batch by batch, so that there is one rule for which
+version of an order wins. Nothing outside of a temporary folder is written.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from orderpull import clock
+from orderpull.destinations import ledger
+from orderpull.destinations.duckdb import DuckdbDestination
+from orderpull.destinations.protocol import RunRecord, SourceState
+from orderpull.errors import CorruptPage, Interrupted, LandingMismatch
+from orderpull.landing.page import PageMeta
+from orderpull.landing.protocol import SourceLanding
+from orderpull.loading import PageLoader, PendingPages
+from orderpull.normalize.normalizer import Normalizers
+from orderpull.verify.scope import Scope
+
+_PAGES = "SELECT page, sha256 FROM orderpull_page WHERE source = ? ORDER BY page"
+_FIRST = "SELECT min(page) FROM orderpull_page WHERE source = ? AND received_at >= ?"
+
+
+@dataclass
+class Landed:
+    """The loaded pages of a source, as the landing has them.
+
+    :param state: the ledger's state of the source.
+    :param first: the first page that is compared; 1: all are.
+    :param pages: pages that are loaded and landed.
+    :param unloaded: landed pages that are neither loaded nor waiting.
+    :param gone: loaded pages that the landing has no longer.
+    :param changed: pages that have changed since they were landed or loaded.
+    :param listings: lists of ids among *pages*.
+    :param file: the DuckDB file with the orders and rejects of *pages*.
+    """
+
+    state: SourceState
+    first: int = 1
+    pages: list[int] = field(default_factory=list)
+    unloaded: list[int] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    listings: list[int] = field(default_factory=list)
+    file: Path = Path()
+
+    @property
+    def partial(self) -> bool:
+        """True if older pages were left out."""
+        return self.first > 1
+
+    @property
+    def unseen(self) -> list[int]:
+        """Loaded pages from :attr:`first` on of which nothing is in :attr:`file`."""
+        return self.gone + self.changed + (self.listings if self.partial else [])
+
+    @property
+    def whole(self) -> bool:
+        """True if every loaded page is in :attr:`file`."""
+        return not (self.partial or self.unseen)
+
+    def is_unseen(self, page: int) -> bool:
+        """True if nothing of *page* is in :attr:`file`."""
+        return page < self.first or page in self.unseen
+
+
+def load_landed(scope: Scope, folder: Path) -> Landed:
+    """Load the pages of *scope* into a warehouse in *folder*, which must be empty.
+
+    :raises LandingMismatch: the warehouse has loaded another landing.
+    :raises Interrupted: it was stopped.
+    """
+    found = sort_pages(scope)
+    found.file = folder / "landed.duckdb"
+    _load(scope, found)
+    return found
+
+
+def sort_pages(scope: Scope) -> Landed:
+    """Sort the pages by what has become of them, without reading their bodies."""
+    found = Landed(ledger.read_state(scope.reader.execute, scope.name))
+    _refuse_other(scope, found.state)
+    if scope.since is not None:
+        first = scope.rows(_FIRST, scope.name, scope.since)[0][0]
+        found.first = found.state.loaded_through + 1 if first is None else int(first)
+    recorded: dict[int, str] = dict(scope.rows(_PAGES, scope.name))
+    present = scope.landing.pages(after=found.first - 1)
+    if recorded and found.first <= min(recorded):
+        found.first = 1
+    through, gaps = found.state.loaded_through, {*found.state.gaps}
+    for page in present:
+        if page not in recorded:
+            if page <= through and page not in gaps:
+                found.unloaded.append(page)
+            continue
+        meta = _meta(scope.landing, page)
+        # A page of which an order was forgotten has another body than was loaded.
+        if meta is None or (meta.sha256 != recorded[page] and not meta.redacted):
+            found.changed.append(page)
+            continue
+        found.pages.append(page)
+        if meta.kind == "listing":
+            found.listings.append(page)
+    there = {*present}
+    found.gone = [page for page in recorded if page >= found.first and page not in there]
+    found.pages = sorted([*found.pages, *found.unloaded])
+    return found
+
+
+def _meta(landing: SourceLanding, page: int) -> PageMeta | None:
+    """Metadata of *page*; None if they cannot be read."""
+    try:
+        return landing.meta(page)
+    except CorruptPage:
+        return None
+
+
+def _refuse_other(scope: Scope, state: SourceState) -> None:
+    identity = scope.landing.identity
+    if state.landing and state.landing != identity:
+        raise LandingMismatch(
+            f"The warehouse has loaded source {scope.name!r} from another landing than "
+            f"{scope.landing}, so the two cannot be compared.",
+            "Give back the landing that belongs to it.",
+        )
+
+
+def _load(scope: Scope, found: Landed) -> None:
+    """Load ``found.pages``; pages that turn out to be damaged are moved to ``found.changed``."""
+    zone = ZoneInfo(scope.settings.report.timezone)
+    destination = DuckdbDestination(found.file, 0, zone, scope.destination.limits)
+    pages = {*found.pages}
+    if found.partial:  # what a listing marks as deleted depends on all orders that are stored
+        pages -= {*found.listings}
+    try:
+        while not _load_once(scope, destination, pages):
+            bad = _first_damaged(scope, pages)
+            found.changed.append(bad)
+            found.pages.remove(bad)
+            pages.remove(bad)
+    finally:
+        destination.close()
+
+
+def _load_once(scope: Scope, destination: DuckdbDestination, pages: set[int]) -> bool:
+    """Load those of *pages* that are not loaded yet; return False at a damaged one."""
+    with destination.loader() as loader:
+        loading = PageLoader(
+            scope.source,
+            PendingPages(scope.landing, detached=True),
+            loader,
+            RunRecord(scope.name, "replay", clock.now()),
+            Normalizers(loader.stage),
+            accept_rejects=True,
+        )
+        try:
+            for _ in loading.load(pages):
+                if scope.stop.requested:
+                    raise Interrupted(scope.stop.signal)
+        except CorruptPage:
+            return False
+    return True
+
+
+def _first_damaged(scope: Scope, pages: set[int]) -> int:
+    """The first of *pages* that cannot be read. :raises CorruptPage: each can be, alone."""
+    for page in sorted(pages):
+        try:
+            scope.landing.read(page)
+        except CorruptPage:
+            return page
+    raise CorruptPage(
+        f"The pages of {scope.name!r} cannot be loaded again: one holds another number of orders "
+        "than its metadata say.",
+        "Run `orderpull replay`, which names it.",
+    )

@@ -1,0 +1,63 @@
+"""Compare landing and tables: each landed order is loaded, rejected, stale or excluded."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orderpull.destinations.stage import count_rows
+from orderpull.engine import duckdb
+from orderpull.verify import joined
+from orderpull.verify.landed import Landed, load_landed
+from orderpull.verify.repair import repair_tables
+from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
+from orderpull.verify.scope import Comparison, Scope
+from orderpull.verify.workbench import workbench
+
+_LIMIT = MAX_LISTED + 1
+_ALL = f"SELECT ordernumber, kind, detail FROM difference ORDER BY ordernumber LIMIT {_LIMIT}"
+
+
+class LandingTables(Comparison):
+    """The loaded pages of a source, and its orders."""
+
+    where: Where = "landing-tables"
+
+    def compare(self, scope: Scope) -> Iterator[Difference]:
+        """Yield pages that are not what was loaded, then orders, then rejects."""
+        with TemporaryDirectory(prefix="orderpull-") as folder:
+            found = load_landed(scope, Path(folder))
+            yield from self._pages(found)
+            with workbench(scope, found) as connection:
+                scope.result.compared(count_rows(connection, "landed.order_header"))
+                for order, kind, detail in _orders(found, connection):
+                    yield Difference(order, kind, self.where, detail)
+
+    def repair(self, scope: Scope, differences: Sequence[Difference]) -> None:
+        """Restore what differs, and what the tables name as inconsistent, from landed pages."""
+        repair_tables(scope, differences)
+
+    def _pages(self, found: Landed) -> Iterator[Difference]:
+        """Yield the pages of which landing and ledger disagree."""
+        for pages, kind, detail in _page_checks(found):
+            for page in pages:
+                yield Difference(f"page {page}", kind, self.where, detail)
+
+
+def _page_checks(found: Landed) -> tuple[tuple[list[int], Kind, str], ...]:
+    return (
+        (found.gone, "missing", "it was loaded, and is no longer in the landing"),
+        (found.changed, "different", "it has changed since it was loaded"),
+        (found.unloaded, "missing", "it was landed, and never loaded"),
+    )
+
+
+def _orders(
+    found: Landed, connection: duckdb.DuckDBPyConnection
+) -> Iterator[tuple[str, Kind, str]]:
+    """Yield number, kind and detail of each order and reject that differs."""
+    yield from connection.execute(_ALL).fetchall()
+    missing, extra = joined.rejects(_LIMIT, whole=found.whole)
+    for number, reason in connection.execute(missing).fetchall():
+        yield number, "missing", f"its reject ({reason}) is not recorded"
+    for number, reason in connection.execute(extra).fetchall():
+        yield number, "extra", f"no landed page has its reject ({reason})"

@@ -1,0 +1,110 @@
+"""Repair the tables by the landing: orders that differ get the rows that their pages say.
+
+The whole landing is loaded once more (:mod:`orderpull.verify.landed`), because an older page may
+have the newest version of an order. An order whose stored version came with a page that cannot be
+read stays as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orderpull import clock, pipeline
+from orderpull.destinations.protocol import RunRecord
+from orderpull.destinations.restore import CHUNK, Plan, restore
+from orderpull.engine import duckdb
+from orderpull.errors import PossibleLoss
+from orderpull.sqltext import literal
+from orderpull.verify.landed import load_landed, sort_pages
+from orderpull.verify.result import Difference
+from orderpull.verify.scope import Scope
+from orderpull.verify.workbench import workbench
+
+# Orders that are compared and differ, and those that another comparison has named; first of all, in
+# one transaction, those that have taken the place of one another.
+_REWRITE = """
+CREATE TABLE plan.rewrite AS
+SELECT ordernumber, order_id, (row_number() OVER (ORDER BY order_id IN (
+    SELECT w.order_id FROM landed.order_header AS w JOIN stored_header AS s USING (ordernumber)
+    WHERE w.order_id <> s.order_id) DESC) - 1) // {chunk} AS chunk
+FROM landed.order_header AS l
+WHERE ordernumber IN (SELECT ordernumber FROM difference WHERE kind <> 'extra')
+   OR (ordernumber IN (SELECT unnest(?::VARCHAR[])) AND NOT EXISTS (
+        SELECT 1 FROM stored_header AS s WHERE s.ordernumber = l.ordernumber AND unseen(s.page)))"""
+# An order that is written goes from the number under which it stands, too.
+_CHANGE = """
+CREATE TABLE plan.change AS
+SELECT ordernumber, chunk FROM plan.rewrite
+UNION SELECT s.ordernumber, r.chunk FROM stored_header AS s JOIN plan.rewrite AS r USING (order_id)
+      WHERE s.ordernumber NOT IN (SELECT ordernumber FROM plan.rewrite)
+UNION SELECT ordernumber, 0 FROM difference WHERE kind = 'extra' AND {delete_extra}"""
+# Rejects that are not recorded, and those of orders that are read today.
+_REJECT_CHANGE = """
+CREATE TABLE plan.reject_change AS
+SELECT reject_key FROM landed.orderpull_reject ANTI JOIN stored_reject USING (reject_key, reason)
+UNION SELECT reject_key FROM stored_reject AS s
+ANTI JOIN landed.orderpull_reject USING (reject_key, reason)
+WHERE NOT unseen(s.page) AND ({delete_extra}
+    OR s.order_id IN (SELECT order_id FROM landed.order_header)
+    OR s.ordernumber IN (SELECT ordernumber FROM landed.order_header))"""
+
+
+def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
+    """Load landed pages that were never loaded, and restore the orders that differ.
+
+    :raises Overtaken: another process has loaded meanwhile.
+    """
+    _load_forgotten(scope)
+    named = [each.order for each in differences if each.where in {"landing-tables", "tables"}]
+    if not named:
+        return
+    destination = scope.destination
+    with TemporaryDirectory(prefix="orderpull-") as folder, destination.held():
+        plan = _plan(scope, Path(folder), named)
+        with destination.loader() as loader:
+            restore(loader, plan, RunRecord(scope.name, "repair", clock.now()))
+        destination.publish(finished=True)
+
+
+def _load_forgotten(scope: Scope) -> None:
+    """Load the landed pages that are neither loaded nor waiting, as if they waited."""
+    with scope.destination.reader() as reader:
+        found = sort_pages(replace(scope, since=None, opened=reader))
+    if not found.unloaded:
+        return
+    with scope.destination.loader() as loader:
+        state = loader.state(scope.name)
+        gaps = tuple(sorted({*state.gaps, *found.unloaded}))
+        loader.record(
+            RunRecord(scope.name, "repair", clock.now(), finished_at=clock.now()),
+            replace(state, gaps=gaps, loads=state.loads + 1),
+        )
+    result = pipeline.load(scope.settings, [scope.name])
+    errors = [result.error, *(source.error for source in result.sources.values())]
+    for error in errors:
+        if error is not None and not isinstance(error, PossibleLoss):
+            raise error
+
+
+def _plan(scope: Scope, folder: Path, named: Sequence[str]) -> Plan:
+    """Find what is to be restored, by the whole landing."""
+    scope.destination.publish(finished=True, always=True)
+    with scope.destination.reader() as reader:
+        whole = replace(scope, since=None, opened=reader)
+        found = load_landed(whole, folder)
+        with workbench(whole, found) as connection:
+            file = folder / "plan.duckdb"
+            connection.execute(f"ATTACH {literal(str(file))} AS plan (READ_WRITE)")
+            _fill(connection, named, delete_extra=scope.delete_extra)
+            connection.execute("DETACH plan")
+    return Plan(file, found.file, found.state)
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, named: Sequence[str], *, delete_extra: bool
+) -> None:
+    flag = "true" if delete_extra else "false"
+    connection.execute(_REWRITE.format(chunk=CHUNK), [list(named)])
+    connection.execute(_CHANGE.format(delete_extra=flag))
+    connection.execute(_REJECT_CHANGE.format(delete_extra=flag))
