@@ -204,6 +204,7 @@ class Pipeline:
         self.stop = stop or Stop()
         self.listener = listener or Listener()
         self.accept_rejects = accept_rejects
+        self.detached = detached
         self.landing = open_landing(settings.landing, settings.folder)
         self.destination: Destination = open_destination(
             settings.destination, settings.folder, settings.report.timezone
@@ -312,6 +313,8 @@ class Pipeline:
             pages = "1 landed page waits" if waiting == 1 else f"{waiting} landed pages wait"
             error.message = f"{error.message} Nothing was asked of any API; {pages}."
             raise
+        if self.detached:
+            return  # nothing is pulled, so that nothing will be landed
         for name, source in self.sources.items():
             self.landing.check(name)
             source.authenticator.use_store(self.landing_of(name))

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orderpull.destinations import ledger
+from orderpull.destinations.copies import COPIES, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
-from orderpull.destinations.session import ensure_schema, read_version
+from orderpull.destinations.session import ensure_schema, holds_tables, read_version
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
 from orderpull.failpoints import failpoint
-from orderpull.model import Column
-from orderpull.sqltext import literal
+from orderpull.model import Column, Table
+from orderpull.sqltext import literal, quoted
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -226,9 +227,34 @@ class DuckdbDestination(Destination):
             with self.held():
                 self.snapshot.make(self.stage.connection, self._after_detaching, always=always)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def copy_rows(
+        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], sources: Sequence[str]
+    ) -> None:
+        """Copy rows from the file itself, which is open for reading alone meanwhile."""
+        if not self.path.exists():
+            make_copies(connection, tables)
+            return
+        self._attach(connection, reading=True)
+        named = ", ".join(map(literal, sources))
+        try:
+            if holds_tables(DuckdbSession(connection, self.where)):
+                for table in tables:
+                    connection.execute(
+                        f"CREATE TABLE {COPIES}.{table.name} AS SELECT {quoted(table.names)} "
+                        f"FROM {table.name} WHERE source IN ({named})"
+                    )
+            else:
+                make_copies(connection, tables)
+        except duckdb.Error as error:
+            raise _read_failed(self.path, error) from error
+        finally:
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, reading: bool = False) -> None:
+        """Attach the file as ``warehouse``. :param reading: for reading alone."""
         self._refuse_special()
-        options = "TYPE duckdb"
+        options = "TYPE duckdb, READ_ONLY" if reading else "TYPE duckdb"
         if not self.path.exists():
             options += f", STORAGE_VERSION '{STORAGE_VERSION}'"
         attach = f"ATTACH {literal(str(self.path))} AS warehouse ({options})"

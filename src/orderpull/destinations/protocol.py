@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from orderpull.model import COUNTS, Column
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orderpull.destinations.session import Session
     from orderpull.destinations.stage import Stage
     from orderpull.landing.page import PageMeta
+    from orderpull.model import Table
 
 Kind = Literal["duckdb", "postgresql", "redshift"]
 """The warehouses."""
@@ -215,12 +217,13 @@ class Reader(Protocol):
 class Destination(Protocol):
     """A warehouse.
 
-    :param where: the warehouse, as messages name it.
-    :param limits: bytes that its columns hold, where their length is limited.
+    :param where: the warehouse, as messages name it. :param zone: time zone of the rollups' days.
+    :param limits: bytes in UTF-8 that columns hold, where their length is limited.
     """
 
     where: str
     stage: "Stage"
+    zone: ZoneInfo
     limits: "Mapping[str, int]"
 
     def __str__(self) -> str:
@@ -262,6 +265,20 @@ class Destination(Protocol):
         """A session for looking at the tables as they are, whatever their version; only to read.
 
         :raises DestinationError: the warehouse cannot be opened.
+        """
+        ...
+
+    def copy_rows(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        tables: "Sequence[Table]",
+        sources: "Sequence[str]",
+    ) -> None:
+        """Copy the rows of *sources* into :data:`copies.COPIES` of *connection*; write nothing.
+
+        All are of one instant. What is not loaded yet is not there.
+
+        :raises DestinationError: the warehouse cannot be read, or its tables are too old.
         """
         ...
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from orderpull.destinations.copies import insert_rows, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import (
     DUCKDB_TYPES,
@@ -17,12 +18,12 @@ from orderpull.destinations.protocol import (
     QueryResult,
     Reader,
 )
-from orderpull.destinations.session import ServerSession, ensure_schema, pending
+from orderpull.destinations.session import ServerSession, ensure_schema, holds_tables, pending
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
-from orderpull.model import LEDGER_SCHEMA, TABLES, Column
+from orderpull.model import LEDGER_SCHEMA, TABLES, Column, Table
 from orderpull.sqltext import quoted
 
 if TYPE_CHECKING:
@@ -112,6 +113,29 @@ class ServerDestination(Destination):
                 yield
             finally:
                 self._held = None
+
+    def copy_rows(
+        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], sources: Sequence[str]
+    ) -> None:
+        """Copy rows in one reading transaction, some at a time."""
+        import sqlalchemy as sa
+
+        from orderpull.answers.tables import TABLE
+
+        make_copies(connection, tables)
+        with self._session() as session:
+            if not holds_tables(session):
+                return
+            session.execute(_READING[session.kind])
+            try:
+                for table in tables:
+                    columns = TABLE[table.name].c
+                    query = sa.select(*(columns[name] for name in table.names))
+                    query = query.where(columns.source.in_(sources))
+                    insert_rows(connection, table, ServerReader(session).query(query).rows)
+            finally:
+                with suppress(DestinationError):
+                    session.execute("ROLLBACK")
 
     @contextmanager
     def _session(self) -> Iterator[ServerSession]:

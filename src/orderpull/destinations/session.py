@@ -11,7 +11,7 @@ from orderpull import __version__, clock
 from orderpull.destinations.ledger import Rows
 from orderpull.destinations.protocol import Kind
 from orderpull.engine import duckdb
-from orderpull.errors import DestinationForeign, SchemaTooNew
+from orderpull.errors import DestinationError, DestinationForeign, SchemaTooNew
 from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS, Column
 
 _OURS = {table.name for table in TABLES}.union(VIEWS)
@@ -119,6 +119,20 @@ def pending(session: Session) -> list[str]:
         return list(schema.create_statements(session.kind))
     versions = range(version + 1, SCHEMA_VERSION + 1)
     return [sql for number in versions for sql in schema.MIGRATIONS[number](session.kind)]
+
+
+def holds_tables(session: Session) -> bool:
+    """True if the tables are there, of this orderpull's version; False if there are none.
+
+    :raises DestinationError: they are of another version.
+    """
+    version = _version(session, {str(name) for (name,) in session.execute(session.table_names)})
+    if version is not None and version < SCHEMA_VERSION:
+        raise DestinationError(
+            f"{session.where} has schema version {version}; this orderpull reads {SCHEMA_VERSION}.",
+            "`orderpull load` migrates the tables.",
+        )
+    return version is not None
 
 
 def ensure_schema(session: Session) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination
+from orderpull.destinations.shadow import ShadowDestination
 from orderpull.errors import (
     DestinationError,
     LandingError,
@@ -25,6 +26,7 @@ from orderpull.errors import (
     SettingsError,
     UsageError,
 )
+from orderpull.operate.changes import SourceChanges, changes_in
 from orderpull.operate.compare import Comparison, compare
 from orderpull.pipeline import Pipeline, RunOptions, RunResult
 from orderpull.settings import Settings, parse_settings
@@ -37,6 +39,38 @@ class Replayed:
     result: RunResult
     pages: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Foretold:
+    """The result of a replay that wrote nothing.
+
+    :param changes: what the replay would change, by source; none if the warehouse cannot be read.
+    """
+
+    replayed: Replayed
+    changes: dict[str, SourceChanges] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[OrderpullError]:
+        """The errors with which the replay would end."""
+        result = self.replayed.result
+        errors = (result.error, *(source.error for source in result.sources.values()))
+        return [error for error in errors if error]
+
+    def as_json(self, *, names: bool) -> dict[str, Any]:
+        """Return the object that ``replay --dry-run --json`` prints."""
+        result = self.replayed.result
+        sources = {
+            name: {
+                "pages": self.replayed.pages.get(name, 0),
+                **changes.as_json(names=names),
+                "error": str(error) if (error := result.sources[name].error) else None,
+            }
+            for name, changes in self.changes.items()
+        }
+        stopped = {"error": str(result.error)} if result.error else {}
+        return {"ok": result.ok, "written": False, "sources": sources, **stopped}
 
 
 def replay(
@@ -52,22 +86,51 @@ def replay(
     """
     pipeline = Pipeline(settings, sources, command="replay", accept_rejects=accept_rejects)
     replayed = Replayed(pipeline.result)
-
-    def replay_all() -> None:
-        pipeline.load()
-        with pipeline.destination.loader() as loader:
-            for name in pipeline.sources:
-                pages = pipeline.page_loader(name, loader)
-                replayed.pages[name] = 0
-                for count in pages.replay():
-                    replayed.pages[name] += count
-                    on_batch(name, replayed.pages[name])
-                replayed.changed[name] = pages.changed
-                pipeline.finish(name, loader, pages)
-        pipeline.destination.publish(finished=True)
-
-    pipeline.timed(replay_all)
+    pipeline.timed(lambda: _replay_all(pipeline, replayed, on_batch))
     return replayed
+
+
+def dry_run(
+    settings: Settings, sources: tuple[str, ...] = (), *, accept_rejects: bool = False
+) -> Foretold:
+    """Replay into a copy of the warehouse in memory; return what would change there.
+
+    Parameters as :func:`replay`. Warehouse, ledger and landing stay as they are. If the replay
+    stops with an error, the changes are those before it.
+    """
+    pipeline = Pipeline(
+        settings, sources, command="replay", accept_rejects=accept_rejects, detached=True
+    )
+    foretold = Foretold(Replayed(pipeline.result))
+    shadow = ShadowDestination(pipeline.destination, list(pipeline.sources))
+    pipeline.destination = shadow
+
+    def foretell() -> None:
+        try:
+            _replay_all(pipeline, foretold.replayed, lambda _source, _pages: None)
+        finally:
+            shadow.preflight()
+            foretold.changes = changes_in(shadow.stage.connection, list(pipeline.sources))
+
+    pipeline.timed(foretell)
+    return foretold
+
+
+def _replay_all(
+    pipeline: Pipeline, replayed: Replayed, on_batch: Callable[[str, int], None]
+) -> None:
+    """Load the waiting pages, then load all landed pages again."""
+    pipeline.load()
+    with pipeline.destination.loader() as loader:
+        for name in pipeline.sources:
+            pages = pipeline.page_loader(name, loader)
+            replayed.pages[name] = 0
+            for count in pages.replay():
+                replayed.pages[name] += count
+                on_batch(name, replayed.pages[name])
+            replayed.changed[name] = pages.changed
+            pipeline.finish(name, loader, pages)
+    pipeline.destination.publish(finished=True)
 
 
 @dataclass
