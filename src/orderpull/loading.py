@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
 import msgspec
@@ -15,6 +15,7 @@ from orderpull.errors import DestinationError, Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import LOADED, SourceLanding
+from orderpull.model import COUNTS
 from orderpull.normalize.masking import Masking
 from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
 from orderpull.sources.paging.flows import Pager
@@ -164,6 +165,16 @@ class PageLoader:
         for pages in self._batches(sorted({page for page, _ in keys})):
             self._load(pages, self.state, counted=False, only=keys)
 
+    def judge(self, page: int, position: int) -> str:
+        """Load one order of a landed page, and say what became of it.
+
+        :return: a name of :data:`COUNTS`; '' if it is no order, by the API file's ``where``.
+        """
+        before, meta = asdict(self.run.counts), self.landing.meta(page)
+        self._load([self.staged(meta)], self.state, counted=True, only={(page, position)})
+        after = asdict(self.run.counts)
+        return next((name for name in COUNTS[1:] if after[name] > before[name]), "")
+
     def state_with(self, cursor: str | None) -> SourceState:
         """The source's new state for the ledger."""
         return replace(
@@ -181,19 +192,20 @@ class PageLoader:
             if meta.kind == "listing":  # compared with stored orders: load earlier pages first
                 if batch:
                     yield batch
-                yield [self._staged(meta)]
+                yield [self.staged(meta)]
                 batch, size, orders = [], 0, 0
                 continue
             full = size + meta.size > BATCH_BYTES or orders + meta.orders > BATCH_ORDERS
             if batch and full:
                 yield batch
                 batch, size, orders = [], 0, 0
-            batch.append(self._staged(meta))
+            batch.append(self.staged(meta))
             size, orders = size + meta.size, orders + meta.orders
         if batch:
             yield batch
 
-    def _staged(self, meta: PageMeta) -> StagedPage:
+    def staged(self, meta: PageMeta) -> StagedPage:
+        """The page of *meta*, to be normalized."""
         number = meta.page
         return StagedPage(
             meta, lambda: self.landing.read(number)[1], lambda: self.source.handed_over(number)
@@ -314,7 +326,7 @@ class PageLoader:
         reused = {(reject.page, reject.position) for reject in rejects}
         elsewhere = {key for key in reused if key[0] not in staged and key not in (only or ())}
         numbers = sorted({page for page, _ in elsewhere if self.landing.has(page)})
-        waiting_pages = [self._staged(self.landing.meta(number)) for number in numbers]
+        waiting_pages = [self.staged(self.landing.meta(number)) for number in numbers]
         stage = self.loader.stage
         if waiting_pages:
             self.normalizer.normalize(waiting_pages, elsewhere)
@@ -358,7 +370,7 @@ class PageLoader:
             positions: dict[str, int] = {}
             raw: dict[int, str] = {}
             if self.landing.has(page):
-                staged = self._staged(self.landing.meta(page))
+                staged = self.staged(self.landing.meta(page))
                 positions = self._positions(staged, {row[3] for row in lost})
                 raw = self.normalizer.texts.at(staged, [positions.get(o, 0) for o in orders])
             for order_id, number in orders.items():

@@ -122,7 +122,7 @@ def pending(session: Session) -> list[str]:
 
 
 def holds_tables(session: Session) -> bool:
-    """True if the tables are there, of this orderpull's version; False if there are none.
+    """True if the tables are there, of this orderpull's version; False if nothing is there yet.
 
     :raises DestinationError: they are of another version.
     """

@@ -23,15 +23,20 @@ class ShadowDestination(Destination):
     Loads go into the tables of the database ``warehouse`` of :attr:`stage`; the rows as they were
     stay in :data:`COPIES`. Rollups begin empty. Rows that memory does not hold are in the private
     folder of the stage.
+
+    :param empty: begin without rows.
     """
 
-    def __init__(self, original: Destination, sources: Sequence[str]) -> None:
+    def __init__(
+        self, original: Destination, sources: Sequence[str], *, empty: bool = False
+    ) -> None:
         self.original = original
         self.where = original.where
         self.zone = original.zone
         self.limits = original.limits
         self.stage = Stage()
         self._sources = sources
+        self._empty = empty
         self._opened = False
 
     def identity(self) -> str:
@@ -45,7 +50,10 @@ class ShadowDestination(Destination):
         connection = self.stage.connection
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"ATTACH ':memory:' AS {COPIES}")
-        self.original.copy_rows(connection, COPIED, self._sources)
+        if self._empty:
+            make_copies(connection, COPIED)
+        else:
+            self.original.copy_rows(connection, COPIED, self._sources)
         connection.execute("ATTACH ':memory:' AS warehouse")
         connection.execute("USE warehouse")
         make_copies(connection, TABLES, "warehouse")

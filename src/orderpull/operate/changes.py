@@ -140,8 +140,8 @@ def changes_in(
                 changes[source].items = change
         for column in table.columns:
             if column.name not in _NOT_COMPARED:
-                for source, found in _column_changes(connection, table, column):
-                    changes[source].columns.append(found)
+                for source, differing in _column_changes(connection, table, column):
+                    changes[source].columns.append(differing)
     for source, new, gone, still, first in connection.execute(_REJECTS).fetchall():
         of_source = changes[source]
         of_source.rejected, of_source.cleared, of_source.open_rejects = new, gone, still
