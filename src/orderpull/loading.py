@@ -153,11 +153,17 @@ class PageLoader:
             yield
 
     def replay(self) -> Iterator[int]:
-        """Load every loaded page again, and yield the number of pages after each batch."""
-        loaded = [n for n in self.landing.pages() if n not in self.state.gaps]
-        for pages in self._batches([n for n in loaded if n <= self.state.loaded_through]):
-            self._load(pages, self.state, counted=False)
-            yield len(pages)
+        """Load every loaded page again, and yield the number of pages after each batch.
+
+        A page that the ledger does not know, such as one from a backup, is counted.
+        """
+        through, gaps = self.state.loaded_through, self.state.gaps
+        known = self.loader.pages(self.source.name)
+        loaded = [n for n in self.landing.pages() if n <= through and n not in gaps]
+        for counted in (True, False):
+            for pages in self._batches([n for n in loaded if (n not in known) == counted]):
+                self._load(pages, self.state, counted=counted)
+                yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Normalize *rejects* again, under today's mapping and settings."""

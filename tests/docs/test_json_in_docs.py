@@ -41,11 +41,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with Simulator(SkubanaAssessment(orders=20, seed=5)) as simulator:
         (folder / "orderpull.toml").write_text(SETTINGS.format(url=simulator.url))
         return {
-            command: printed(folder, command) for command in ("run", "check", "status", "report")
+            command: printed(folder, command)
+            for command in ("run", "check", "status", "doctor", "report")
         }
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "report"])
+@pytest.mark.parametrize("command", ["run", "check", "status", "doctor", "report"])
 def test_json_has_the_keys_that_are_shown(command: str, shop: dict[str, Any]) -> None:
     """The keys of each `--json` answer are those in docs/commands.md, in that order."""
     told = json.loads(marked(COMMANDS, f"json: {command}").text)

@@ -66,6 +66,12 @@ def write_state(execute: Execute, source: str, state: SourceState, at: datetime)
     execute(f"INSERT INTO orderpull_cursor VALUES ({_marks(row)})", row)
 
 
+def read_pages(execute: Execute, source: str, first: int = 0) -> set[int]:
+    """The loaded pages of *source*, from number *first* on."""
+    query = "SELECT page FROM orderpull_page WHERE source = ? AND page >= ?"
+    return {int(page) for (page,) in execute(query, [source, first])}
+
+
 def read_rejects(execute: Execute, source: str | None, reason: str | None) -> list[Reject]:
     """The open rejects of *source*, or of all; of *reason*, or of any."""
     filters = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]

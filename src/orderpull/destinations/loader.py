@@ -88,6 +88,10 @@ class Loader:
         """The ledger's state of *source*."""
         return ledger.read_state(self.session.execute, source)
 
+    def pages(self, source: str) -> set[int]:
+        """The pages of *source* that the ledger has."""
+        return ledger.read_pages(self.session.execute, source)
+
     def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
         """The open rejects, in the order of their pages."""
         return ledger.read_rejects(self.session.execute, source, reason)

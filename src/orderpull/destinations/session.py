@@ -78,9 +78,10 @@ class ServerSession(Session, Protocol):
     table_names: str = """
     SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
     UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"""
+    # "oid" is a reserved word of Redshift.
     column_names: str = """
-    SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c."oid" = a.attrelid
+    JOIN pg_namespace n ON n."oid" = c.relnamespace
     WHERE n.nspname = current_schema() AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY c.relname, a.attnum"""
     is_stage: bool = False

@@ -110,7 +110,7 @@ class LocalSourceLanding(protocol.SourceLanding):
             yield
 
     def lock_state(self) -> LockState:
-        """Who pulls this source now, or was killed while pulling it."""
+        """The process that pulls this source now, or was killed while pulling it."""
         with self._translated_errors():
             return look_at(self.folder / LOCK)
 

@@ -43,7 +43,7 @@ class Landing(Protocol):
         """Names of the files and folders directly below; a folder's ends with ``/``."""
 
     def clock(self) -> datetime | None:
-        """The time (UTC) by the store's own clock; None: it has none but this machine's."""
+        """The time (UTC) by the store's own clock; None: the store uses this machine's."""
 
     def check(self, name: str) -> None:
         """Prove that a page of source *name* could be stored now.
@@ -77,7 +77,7 @@ class SourceLanding(Protocol):
         """
 
     def lock_state(self) -> LockState:
-        """Who pulls this source now, or was killed while pulling it."""
+        """The process that pulls this source now, or was killed while pulling it."""
 
     def being_pulled(self) -> bool:
         """True while a process pulls this source."""

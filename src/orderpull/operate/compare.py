@@ -203,10 +203,10 @@ def _pages(origin: Reader, target: Reader, source: str) -> MissingPages | None:
             missing[1].append(one[0])
     if not any(missing):
         return None
-    return MissingPages(source, *map(_ranges, missing))
+    return MissingPages(source, *map(ranges, missing))
 
 
-def _ranges(pages: list[int]) -> str:
+def ranges(pages: Sequence[int]) -> str:
     """Format ascending *pages* as ranges: ``3-7, 9``."""
     groups = groupby(enumerate(pages), lambda pair: pair[1] - pair[0])
     runs = [[page for _, page in group] for _, group in groups]

@@ -184,12 +184,12 @@ class S3SourceLanding(protocol.SourceLanding):
                 self._lease = None
 
     def lock_state(self) -> LockState:
-        """Who pulls this source now, or was killed while pulling it."""
+        """The process that pulls this source now, or was killed while pulling it."""
         if not self.identity:
             return LockState(held=False)
         with self._translated_errors():
-            here = look_at(self._cache.lock)
-            return here if here.held else self._new_lease().state()
+            local = look_at(self._cache.lock)
+            return local if local.held else self._new_lease().state()
 
     def names(self, *, recent: bool = False) -> Iterator[str]:
         """Keys of all objects, relative to the prefix."""
