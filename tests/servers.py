@@ -122,12 +122,15 @@ def fresh_database(server: PostgresServer, template: str = "template0") -> str:
 @cache
 def s3_server() -> str:
     """The endpoint URL of this process' S3; moto's other services answer there, too."""
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"
     from moto import backends
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from moto.server import ThreadedMotoServer
 
     modules = list(backends.list_of_moto_modules())  # else moto lists its folder at each request
     backends.list_of_moto_modules = lambda: modules
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else each request is a line on stderr
+    MotoRequestHandler.protocol_version = "HTTP/1.1"  # else each request is a connection of its own
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     atexit.register(server.stop)
@@ -141,6 +144,16 @@ def aws_client(service: str, endpoint: str) -> Any:
     import boto3
 
     return boto3.client(service, endpoint_url=endpoint, **KEYS)
+
+
+def stored_object(bucket: str, key: str) -> bytes | None:
+    """Return the bytes of an object of :func:`s3_server`, read without a request; None: no such object."""
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    buckets = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets
+    found = buckets[bucket].keys.get(key) if bucket in buckets else None
+    return found and bytes(found.value)
 
 
 def fresh_bucket(endpoint: str) -> str:

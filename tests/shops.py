@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orderpull import Settings, read_settings
+from tests import duckdb_file
 
 GENERIC_ORDER = """
 [order]
@@ -49,5 +48,4 @@ def shop_settings(folder: Path, url: str, more: str = "", destination: str = "")
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
     """What *query* answers on the snapshot in *folder*."""
-    with duckdb.connect(str(folder / "orders.snapshot.duckdb"), read_only=True) as connection:
-        return connection.execute(query).fetchall()
+    return duckdb_file.query(folder / "orders.snapshot.duckdb", query)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import duckdb
 import msgspec
 
 from orderpull import Settings, read_settings
@@ -29,6 +28,7 @@ from orderpull.destinations.redshift.auth import Address
 from orderpull.destinations.redshift.session import RedshiftSession
 from orderpull.destinations.redshift.stage import RedshiftStage
 from tests.doubles.redshift import RedshiftDouble, Template, redshift_double
+from tests.duckdb_file import attached
 from tests.servers import (
     KEYS,
     PostgresServer,
@@ -99,7 +99,7 @@ def warehouse(kind: Kind, folder: Path, *, prepared: bool = False) -> Iterator[W
     if kind == "duckdb":
         file = folder / "orders.duckdb"
         if prepared:
-            shutil.copyfile(_prepared_file(), file)
+            shutil.copyfile(prepared_file(), file)
         yield Warehouse(kind, folder, {}, lambda query: _on_file(file, query))
         return
     server = postgres_server()
@@ -137,7 +137,8 @@ def _prepare(kind: Kind, folder: Path) -> str:
 
 
 @cache
-def _prepared_file() -> Path:
+def prepared_file() -> Path:
+    """A DuckDB file with all tables and no orders, to copy."""
     folder = Path(tempfile.mkdtemp(prefix="orderpull-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _prepare("duckdb", folder)
@@ -193,8 +194,7 @@ def _on_server(server: PostgresServer, name: str) -> Callable[[str], list[tuple[
 
 
 def _on_file(file: Path, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(file)) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with attached(file, read_only=False) as connection:
         return connection.execute(query).fetchall()
 
 

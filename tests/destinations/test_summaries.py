@@ -97,7 +97,7 @@ def changes(count: int, seed: int) -> Iterator[list[dict[str, Any]]]:
         version = shop[number] if again else {**order(chance, number), "changed": clock.isoformat()}
         shop[number] = version
         page.append(version)
-        if len(page) == chance.randrange(1, 60) or len(page) == 60:
+        if len(page) == chance.randrange(1, 120) or len(page) == 150:
             yield page
             page = []
     yield page
@@ -137,18 +137,18 @@ def test_they_are_summed_up_now_and_then(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that rows stay few, however often something is sold."""
-    monkeypatch.setattr(rollups, "COMPACT_FROM", 4)
+    monkeypatch.setattr(rollups, "COMPACT_FROM", 2)
     with warehouse(kind, tmp_path / "here") as place:
         destination = opened(place)
         destination.preflight()
         with destination.loader() as loader:
             shop = History(tmp_path, loader, "few", api=parse_api(API, "shop.toml"))
-            for number in range(14):
+            for number in range(8):
                 line = {"sku": "PEN", "n": 1}
                 take(shop, [{"id": str(number), "no": str(number), "lines": [line]}])
         for table in ("summary_year", "summary_day"):
             ((rows,),) = place.query(f"SELECT count(*) FROM {table}")
-            assert rows < 7
+            assert rows < 5
         assert differing(place.query, ZONE) == []
 
 

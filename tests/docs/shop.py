@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import duckdb
+from tests import duckdb_file
 
 
 class Shop:
@@ -54,5 +54,4 @@ class Shop:
 
 def held(folder: Path, query: str, file: str = "orders.snapshot.duckdb") -> list[tuple[Any, ...]]:
     """What *query* finds in the snapshot in *folder*, or in another *file* there."""
-    with duckdb.connect(str(folder / file), read_only=True) as connection:
-        return connection.execute(query).fetchall()
+    return duckdb_file.query(folder / file, query)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.simulator import Simulator
+from tests import duckdb_file
 from tests.processes import Process, start
 
 BATCH_ORDERS = 200
@@ -105,8 +104,7 @@ class Shop:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """What the warehouse answers."""
-        with duckdb.connect(str(self.folder / "orders.duckdb"), read_only=True) as connection:
-            return connection.execute(statement).fetchall()
+        return duckdb_file.query(self.folder / "orders.duckdb", statement)
 
     def account(self) -> Account:
         """Compare the warehouse with the truth."""
@@ -135,7 +133,7 @@ def random_instants(seed: int, count: int, most: float) -> list[float]:
 
 
 def _rows(file: Path) -> dict[str, list[dict[str, Any]]]:
-    with duckdb.connect(str(file), read_only=True) as connection:
+    with duckdb_file.attached(file) as connection:
         found = {}
         for table in ("order_header", "order_address", "order_item"):
             result = connection.execute(f"FROM {table}")

@@ -3,7 +3,6 @@
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from orderpull import failpoints, pipeline
@@ -14,6 +13,7 @@ from orderpull.operate.report import report
 from orderpull.settings import Settings
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.http.limits import Stop
+from tests import duckdb_file
 from tests.landing.landings import Place
 from tests.shops import shop_settings
 
@@ -28,8 +28,9 @@ def shop() -> SkubanaAssessment:
 
 def pulled_at(folder: Path) -> list[datetime | None]:
     """What the ledger says of each run, in order."""
-    with duckdb.connect(str(folder / "orders.duckdb"), read_only=True) as warehouse:
-        found = warehouse.execute("SELECT pulled_at FROM orderpull_run ORDER BY run").fetchall()
+    found = duckdb_file.query(
+        folder / "orders.duckdb", "SELECT pulled_at FROM orderpull_run ORDER BY run"
+    )
     return [at for (at,) in found]
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orderpull import pipeline
 from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.page import PageMeta
@@ -15,6 +13,7 @@ from orderpull.settings import Settings, parse_settings
 from orderpull.sources.http.limits import Stop
 from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.spec.reader import read_api
+from tests import duckdb_file
 
 ORDINARY = """
 title = "Ordinary shop"
@@ -123,8 +122,7 @@ class SourceShop:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""
-        with duckdb.connect(str(self.folder / "orders.duckdb"), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+        return duckdb_file.query(self.folder / "orders.duckdb", sql)
 
     def orders(self) -> dict[str, dict[str, Any]]:
         """The warehouse's orders, in the words of the simulator's truth."""

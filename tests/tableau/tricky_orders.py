@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orderpull import Settings, read_settings
 from orderpull.destinations import open_destination
+from tests.duckdb_file import attached
 
 COUNTRIES = ("DE", "US", "FR", "O'Land", None)
 SKUS = (
@@ -68,7 +67,7 @@ def duckdb_shop(folder: Path, rows: dict[str, list[Row]], more: str = "") -> Set
     settings = read_settings(file)
     destination = open_destination(settings.destination, folder)
     destination.preflight()
-    with duckdb.connect(str(folder / "orders.duckdb")) as connection:
+    with attached(folder / "orders.duckdb", read_only=False) as connection:
         for table, some in rows.items():
             connection.execute(insert(table, some))
     destination.publish(finished=True)

@@ -4,9 +4,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop.base import Platform
+from orderpull.sqltext import literal
 
 SOURCE = "shop"
 COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
@@ -93,8 +95,7 @@ class Trial:
 
     def warehouse(self) -> Warehouse:
         """Read the warehouse."""
-        file = self.folder / "orders.duckdb"
-        with duckdb.connect(str(file), read_only=True) as connection:
+        with _attached(self.folder / "orders.duckdb") as connection:
             orders = {
                 row[0]: {"number": row[1], "counted": row[2],
                          **dict(zip(COLUMNS, row[3:], strict=True)), "items": {}}
@@ -117,6 +118,24 @@ class Trial:
     def differences(self) -> list[str]:
         """Return the differences between warehouse and truth, as sentences."""
         return list(differing(self.warehouse(), self.target.truth(self.shop)))
+
+
+@contextmanager
+def _attached(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open *file* in the one DuckDB of all trials: to start another takes longer than to read."""
+    with closing(_engine().cursor()) as connection:
+        connection.execute(f"ATTACH {literal(str(file))} AS trial (READ_ONLY)")
+        try:
+            connection.execute("USE trial")
+            yield connection
+        finally:
+            connection.execute("USE memory")
+            connection.execute("DETACH trial")
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
 
 
 def exit_code(*arguments: str) -> int:

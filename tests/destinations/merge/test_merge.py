@@ -15,6 +15,18 @@ from tests.destinations.merge.history import TEA, History, Served
 pytestmark = pytest.mark.slow
 
 names = count()
+VERSIONS = {
+    "four versions": [Served("", "", n, changed=n) for n in (1, 2, 3, 4)],
+    "one without a time": [
+        Served("", "", 1, changed=None),
+        *(Served("", "", n, changed=n) for n in (2, 3, 3)),
+    ],
+    "each twice": [
+        *[Served("", "", 4, changed=4)] * 2,
+        *[Served("", "", 2, changed=2)] * 2,
+    ],
+}
+"""Versions of an order, by what they have of interest."""
 
 
 @pytest.fixture
@@ -34,32 +46,27 @@ def counts(store: History, *pages: Any) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["in one load", "load by load"])
-@pytest.mark.parametrize(
-    "versions",
-    [
-        [Served("", "", n, changed=n) for n in (1, 2, 3, 4)],
-        [Served("", "", 1, changed=None), *(Served("", "", n, changed=n) for n in (2, 3, 3))],
-        [Served("", "", 4, changed=4)] * 2 + [Served("", "", 2, changed=2)] * 2,
-    ],
-    ids=["four versions", "one without a time", "each twice"],
-)
-def test_the_newest_wins_in_every_order_of_arrival(
-    versions: list[Served], at_once: bool, shop: Any
-) -> None:
+def test_the_newest_wins_in_every_order_of_arrival(at_once: bool, shop: Any) -> None:
     """By the time it was changed, whenever it is landed; all ways of coming lead to one table."""
     store = shop()
-    ways = {f"{n}": way for n, way in enumerate(sorted(set(permutations(versions)), key=repr))}
+    ways = {
+        f"{case} {n}": way
+        for case, versions in VERSIONS.items()
+        for n, way in enumerate(sorted(set(permutations(versions)), key=repr))
+    }
+    assert len(ways) == 24 + 12 + 6
     pages = [
         [replace(way[nth], id=order, number=order) for order, way in ways.items()]
         for nth in range(4)
     ]
     for some in [pages] if at_once else [[page] for page in pages]:
         store.take(*some)
-    newest = max(versions, key=lambda served: served.changed or 0)
-    assert {row[:2] for row in store.orders().values()} == {(o, newest.pieces) for o in ways}
-    for order, (_, _, page) in store.orders().items():
-        assert ways[order][page - 1] == newest
-        assert newest not in ways[order][page:]
+    newest = {o: max(way, key=lambda served: served.changed or 0) for o, way in ways.items()}
+    found = store.orders()
+    assert {o: row[:2] for o, row in found.items()} == {o: (o, newest[o].pieces) for o in ways}
+    for order, (_, _, page) in found.items():
+        assert ways[order][page - 1] == newest[order]
+        assert newest[order] not in ways[order][page:]
 
 
 def test_without_a_time_the_later_landed_wins(shop: Any) -> None:
