@@ -8,7 +8,7 @@ from typing import Any, Literal
 from orderpull.errors import OrderpullError
 
 Kind = Literal["missing", "extra", "older", "different", "twice", "uncounted"]
-"""What is wrong with an order, seen from the side that is nearer to the readers."""
+"""Fault of an order, seen from the side that is nearer to the readers."""
 
 Where = Literal["shop-tables", "landing-tables", "tables", "rollups"]
 """The comparison that found it."""
