@@ -278,6 +278,18 @@ class Pipeline:
         with self._ready():
             pass
 
+    def recover(self) -> None:
+        """Land what a kill has left in flight, without a request.
+
+        :raises OrderpullError: it cannot be landed.
+        """
+        for name, source in self.sources.items():
+            landing = self.landing_of(name)
+            if source.api.consume_once and landing.requests_in_flight():
+                error = source.pull(landing, self.starts[name], self.stop, part="recovery").error
+                if error and not isinstance(error, PossibleLoss):
+                    raise error
+
     def finish(
         self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
     ) -> None:
@@ -389,7 +401,7 @@ class Pipeline:
         for name, source in self.sources.items():
             if name in self._missing and not self.stop.requested:
                 landing, start = self.landing_of(name), self.starts[name]
-                self._pulled(name, source.pull(landing, start, self.stop, missing=True))
+                self._pulled(name, source.pull(landing, start, self.stop, part="missing"))
 
     def _pulled(self, name: str, pulled: PullResult) -> None:
         """Record the result of a pull."""

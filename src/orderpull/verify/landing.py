@@ -1,11 +1,10 @@
 """Compare landing and tables: each landed order is loaded, rejected, stale or excluded."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orderpull.destinations.stage import count_rows
 from orderpull.engine import duckdb
+from orderpull.scratch import ScratchFolder
 from orderpull.verify import joined
 from orderpull.verify.landed import Landed, load_landed
 from orderpull.verify.repair import repair_tables
@@ -24,8 +23,8 @@ class LandingTables(Comparison):
 
     def compare(self, scope: Scope) -> Iterator[Difference]:
         """Yield pages that are not what was loaded, then orders, then rejects."""
-        with TemporaryDirectory(prefix="orderpull-") as folder:
-            extent = load_landed(scope, Path(folder))
+        with ScratchFolder() as folder:
+            extent = load_landed(scope, folder.path)
             yield from self._pages(extent)
             with workbench(scope, extent) as connection:
                 scope.result.compared(count_rows(connection, "landed.order_header"))

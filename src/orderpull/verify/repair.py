@@ -8,13 +8,13 @@ read stays as it is.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orderpull import clock, pipeline
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.restore import CHUNK, Plan, restore
 from orderpull.engine import duckdb
 from orderpull.errors import PossibleLoss
+from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import literal
 from orderpull.verify.landed import load_landed, sort_pages
 from orderpull.verify.result import Difference
@@ -60,8 +60,8 @@ def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
     if not named:
         return
     destination = scope.destination
-    with TemporaryDirectory(prefix="orderpull-") as folder, destination.held():
-        plan = _plan(scope, Path(folder), named)
+    with ScratchFolder() as folder, destination.held():
+        plan = _plan(scope, folder.path, named)
         with destination.loader() as loader:
             restore(loader, plan, RunRecord(scope.name, "repair", clock.now()))
         destination.publish(finished=True)
