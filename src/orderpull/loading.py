@@ -133,7 +133,7 @@ class PageLoader:
         waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
         if among is not None:
             waiting = [number for number in waiting if number in among]
-        for pages in self.batches(waiting):
+        for pages in self._batches(waiting):
             numbers = {page.meta.page for page in pages}
             rest = [number for number in waiting if number not in numbers]
             cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
@@ -161,14 +161,14 @@ class PageLoader:
         known = self.loader.pages(self.source.name)
         loaded = [n for n in self.landing.pages() if n <= through and n not in gaps]
         for counted in (True, False):
-            for pages in self.batches([n for n in loaded if (n not in known) == counted]):
+            for pages in self._batches([n for n in loaded if (n not in known) == counted]):
                 self._load(pages, self.state, counted=counted)
                 yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Normalize *rejects* again, under today's mapping and settings."""
         keys = {(reject.page, reject.position) for reject in rejects}
-        for pages in self.batches(sorted({page for page, _ in keys})):
+        for pages in self._batches(sorted({page for page, _ in keys})):
             self._load(pages, self.state, counted=False, only=keys)
 
     def judge(self, page: int, position: int) -> str:
@@ -190,8 +190,7 @@ class PageLoader:
             loads=self.state.loads + 1,
         )
 
-    def batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
-        """The pages *numbers* in bounded batches; a list of all orders is a batch of its own."""
+    def _batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
         batch: list[StagedPage] = []
         size = orders = 0
         for number in numbers:

@@ -6,7 +6,7 @@ endpoint, and only after the pending pages are loaded.
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from orderpull.errors import (
     SourceError,
     SourceUnexpected,
 )
+from orderpull.failpoints import failpoint
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
@@ -39,7 +40,7 @@ from orderpull.sources.handover import Handover
 from orderpull.sources.http.limits import SharedLimits, Stop
 from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import PullResult, ResumePoint, Source
-from orderpull.sources.reconcile import numbers_of
+from orderpull.sources.reconcile import MissingOrder, MissingOrders, numbers_of
 from orderpull.sources.spec.reader import read_api
 
 LOAD_WITHIN_SECONDS = 60.0
@@ -273,22 +274,27 @@ class Pipeline:
             self._finish_loading()
         self._raise_if_stopped()
 
+    def fetch_again(self, name: str, orders: Mapping[str, MissingOrder], *, listing: bool) -> None:
+        """Fetch *orders* of source *name* anew, and load them.
+
+        :param orders: orders by id; the note of them lasts until they are landed.
+        :param listing: list all orders, too, so that deleted ones are marked.
+        """
+        with self._ready():
+            self._finish_loading()
+        landing, source = self.landing_of(name), self.sources[name]
+        MissingOrders.add(landing, orders)
+        failpoint("orders-to-fetch-noted")
+        with _exit_1_after_pull():
+            self._pulled(name, source.pull(landing, self.starts[name], self.stop,
+                                           missing=bool(orders), listing=listing))  # fmt: skip
+            self._finish_loading(fetch_missing=True)
+        self._raise_if_stopped()
+
     def preflight(self) -> None:
         """Check destination and landing, and read the state of each source from the ledger."""
         with self._ready():
             pass
-
-    def recover(self) -> None:
-        """Land what a kill has left in flight, without a request.
-
-        :raises OrderpullError: it cannot be landed.
-        """
-        for name, source in self.sources.items():
-            landing = self.landing_of(name)
-            if source.api.consume_once and landing.requests_in_flight():
-                error = source.pull(landing, self.starts[name], self.stop, part="recovery").error
-                if error and not isinstance(error, PossibleLoss):
-                    raise error
 
     def finish(
         self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
@@ -401,7 +407,7 @@ class Pipeline:
         for name, source in self.sources.items():
             if name in self._missing and not self.stop.requested:
                 landing, start = self.landing_of(name), self.starts[name]
-                self._pulled(name, source.pull(landing, start, self.stop, part="missing"))
+                self._pulled(name, source.pull(landing, start, self.stop, missing=True))
 
     def _pulled(self, name: str, pulled: PullResult) -> None:
         """Record the result of a pull."""

@@ -173,24 +173,6 @@ class ScheduleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ".orderpull"
 
 
-class VerifySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[verify]``: the times and the extent of verifications.
-
-    :param cron: a cron expression of five fields; a schedule verifies at these times, in its
-        timezone.
-    :param since: the span of time that is compared: ``30d``.
-    :param deep: compare everything, by every value.
-    :param sources: names of sources; empty for all.
-    :param shop: ask the shops, too.
-    """
-
-    cron: str | None = None
-    since: str = "30d"
-    deep: bool = False
-    sources: list[str] = []
-    shop: bool = True
-
-
 class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[notify]``: messages when an alert opens and when it closes.
 
@@ -274,7 +256,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     web: WebSettings = WebSettings()
     tableau: TableauSettings = TableauSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    verify: VerifySettings = VerifySettings()
     notify: NotifySettings = NotifySettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
@@ -330,8 +311,6 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     _check_timezone(settings.report.timezone, where, "report")
     _check_timezone(settings.schedule.timezone or "UTC", where, "schedule")
     _check_length(settings.notify.stale, f"{where}: notify.stale")
-    _check_length(settings.verify.since, f"{where}: verify.since")
-    _check_names(settings, f"{where}: verify.sources")
     _check_web(settings.web, f"{where}: [web]")
     return msgspec.structs.replace(settings, file=file)
 
@@ -438,15 +417,6 @@ def _check_source(where: str, source: SourceSettings) -> None:
             f"{where} ordernumber is {source.ordernumber!r}: it is made of {{number}} and {{id}}.",
             'For example "{number}~{id}".',
         )
-
-
-def _check_names(settings: Settings, where: str) -> None:
-    for name in settings.verify.sources:
-        if name not in settings.sources:
-            raise SettingsError(
-                f"{where} names {name!r}, and there is no such source.",
-                f"Known: {', '.join(settings.sources)}.",
-            )
 
 
 def _check_length(text: str, where: str) -> None:

@@ -15,7 +15,6 @@ from orderpull.settings import (
     ScheduleSettings,
     SourceSettings,
     TableauSettings,
-    VerifySettings,
     WebSettings,
 )
 from orderpull.sources.spec import api, blocks, order
@@ -30,7 +29,6 @@ BLOCKS: dict[str, type[Struct]] = {
     "[web]": WebSettings,
     "[tableau]": TableauSettings,
     "[schedule]": ScheduleSettings,
-    "[verify]": VerifySettings,
     "[notify]": NotifySettings,
     "[sources.NAME]": SourceSettings,
 }
@@ -50,6 +48,7 @@ SPECS: tuple[type[Struct], ...] = (
     blocks.ChildrenSpec,
     blocks.IdsSpec,
     blocks.ReconcileSpec,
+    blocks.CountSpec,
     blocks.ExportSpec,
     order.OrderSpec,
     order.AddressSpec,

@@ -53,7 +53,8 @@ class Shopify(Platform):
     Only the chosen fields are answered. Errors have HTTP 200, but for a bad token. Too dear a query
     is refused, and one that finds too few points in the bucket is told so; then the clock goes on
     for as long as a client must wait. Test orders are in the list. A bulk operation tells the shop
-    as it was when it began; it goes one state on each time it is asked about.
+    as it was when it began; it goes one state on each time it is asked about. `ordersCount` counts
+    what a search finds, test orders too, up to `limit`: 10,000 by default, null is without limit.
     """
 
     name = "shopify"
@@ -213,8 +214,15 @@ class Shopify(Platform):
             visible = self._access.visible(self.store)
             return next((rendered(order) for order in visible if self.store.id(order) == id), None)
 
+        def orders_count(_: object, **arguments: Any) -> dict[str, Any]:
+            count, limit = len(self._found(arguments, warnings)), arguments.get("limit")
+            if limit is None or count <= limit:
+                return {"count": count, "precision": "EXACT"}
+            return {"count": limit, "precision": "AT_LEAST"}
+
         return {
             "orders": orders,
+            "ordersCount": orders_count,
             "order": node,
             "node": node,
             "nodes": lambda info, ids: [node(info, key) for key in ids],

@@ -117,6 +117,9 @@ class ShopifyRest(Platform):
             self.clock.advance(float(response.headers["Retry-After"]))
             return response
         self._bucket.spend(1)
+        if found["one"] == "/count":
+            filters = {name: request.query[name] for name in FILTERS if name in request.query}
+            return json_response(200, {"count": len(self._found(filters))}, self._limit())
         return self._one(found["one"]) if found["one"] else self._list(request)
 
     def too_many(self) -> Response:
@@ -207,10 +210,6 @@ class ShopifyRest(Platform):
             raise _refused(name, "is invalid") from None
 
     def _one(self, told_id: str) -> Response:
-        if told_id == "/count":
-            return json_response(
-                200, {"count": len(self._access.visible(self.store))}, self._limit()
-            )
         order = self.store.by_id(told_id.removeprefix("/"))
         if order is None:
             raise RefusedError(404, {"errors": "Not Found"})

@@ -425,3 +425,17 @@ def test_what_cannot_run_in_bulk(query: str, message: str) -> None:
     told = run(platform("shopify"), query)
     assert told["bulkOperation"] is None
     assert message in told["userErrors"][0]["message"]
+
+
+def test_a_count_ends_at_its_limit() -> None:
+    """10,000 by default; null is without limit, and test orders are counted too."""
+    shop = platform("shopify", orders=30)
+    count = "query ($q: String, $n: Int) { ordersCount(query: $q, limit: $n) { count precision } }"
+    every = {"count": 30, "precision": "EXACT"}
+    assert data(shop, count, n=None)["ordersCount"] == every
+    assert (
+        data(shop, count.replace(", $n: Int", "").replace(", limit: $n", ""))["ordersCount"]
+        == every
+    )
+    assert data(shop, count, n=10)["ordersCount"] == {"count": 10, "precision": "AT_LEAST"}
+    assert data(shop, count, q="test:true", n=None)["ordersCount"]["count"] == 1

@@ -191,10 +191,14 @@ def test_one_order_a_count_and_wrong_paths() -> None:
     shop = platform("shopify-rest")
     told = got(ask(shop, "/admin/api/2026-10/orders/450789470.json", headers=KEY))
     assert told["order"]["name"] == "#1002"
-    assert got(ask(shop, "/admin/api/2026-10/orders/count.json", headers=KEY)) == {"count": 200}
+    counted = "/admin/api/2026-10/orders/count.json?status=any"
+    assert got(ask(shop, counted, headers=KEY)) == {"count": 200}
+    middle = sorted(order.modified for order in shop.store.orders.values())[50]
+    later = f"{counted}&updated_at_min={middle:%Y-%m-%dT%H:%M:%SZ}"
+    assert got(ask(shop, later, headers=KEY)) == {"count": 150}
     for path in ("/admin/api/2026-10/orders/1.json", "/admin/orders.json", "/x"):
         assert ask(shop, path, headers=KEY).status == 404
-    assert shop.calls == {"child": 3, "other": 2}
+    assert shop.calls == {"child": 4, "other": 2}
 
 
 def test_changes_do_not_shift_linked_pages() -> None:

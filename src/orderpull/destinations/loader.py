@@ -106,7 +106,7 @@ class Loader:
         :return: the numbers of vanished and of stored orders.
         """
         self._fetch("stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
-        return stage_vanished(self.stage, self.fetching(source), page, listed, partial=partial)
+        return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
 
     def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged orders with the stored orders; change nothing."""
@@ -117,7 +117,7 @@ class Loader:
             self._fetch("stored_order", columns, statement, [batch.source, batch.source])
         else:
             stage_rows(self.stage, "stored_order", columns, [])
-        return plan_merge(self.stage, batch, self.fetching(batch.source))
+        return plan_merge(self.stage, batch, self._fetching(batch.source))
 
     def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write rows, rejects, pages, cursor and counts in one transaction.
@@ -168,9 +168,7 @@ class Loader:
             if self.state(record.source).loads + 1 == state.loads:
                 ledger.write_state(execute, record.source, state, clock.now())
 
-    def fetching(self, source: str) -> FetchStored:
-        """A function that fetches stored orders of *source* into the stage, by key."""
-
+    def _fetching(self, source: str) -> FetchStored:
         def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
             self.upload_keys(keys, ID_COLUMN)
             self._fetch(name, columns, statement, [source])

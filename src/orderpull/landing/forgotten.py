@@ -31,12 +31,14 @@ class Begun(Struct, frozen=True):
 
     :param at: when it began, UTC.
     :param by: user and host of the command.
-    :param criteria: what was searched for, without the person's data.
+    :param asked: what was asked for, without the person's data.
+    :param new: the hashes that it has added.
     """
 
     at: datetime
     by: str
-    criteria: str
+    asked: str
+    new: list[str]
 
 
 class _Note(Struct):
@@ -85,22 +87,11 @@ class Forgotten:
         note = _Note(sorted(self._orders), self.begun)
         landing.keep_note(NOTE, msgspec.json.encode(note))
 
-    def begin(
-        self,
-        landing: SourceLanding,
-        by: str,
-        at: datetime,
-        criteria: str,
-        orders: Iterable[tuple[str | None, str | None, str | None]],
-    ) -> None:
-        """Add *orders* durably, by id, number and text; their erasure is to be finished.
-
-        The parameters *by*, *at* and *criteria* are those of :class:`Begun`.
-        """
+    def begin(self, landing: SourceLanding, begun: Begun) -> None:
+        """Add the hashes of *begun* durably, and remember that its erasure is to be finished."""
         self.key = self.key or key_of(landing)
-        new = sorted({self.hash_of(*order) for order in orders} - self._orders)
-        self.begun = self.begun or Begun(at, by, criteria)
-        self._orders.update(new)
+        self._orders.update(begun.new)
+        self.begun = begun
         self.keep(landing)
 
     def finish(self, landing: SourceLanding) -> None:

@@ -86,22 +86,17 @@ class CarefulWay:
             )
         self.clear()
 
-    def outline(self, texts: Sequence[bytes]) -> list[tuple[str | None, datetime | None, bool]]:
-        """(ordernumber, modified_at, included) of orders by their JSON *texts* in a list of all."""
+    def outline(
+        self, texts: Sequence[bytes], *, whole: bool
+    ) -> list[tuple[str | None, datetime | None, bool]]:
+        """(ordernumber, modified_at, included) of orders by their JSON *texts*."""
         docs = {(0, n): self._exact.rewrite(text.decode()) for n, text in enumerate(texts)}
         docs |= dict.fromkeys(self._unreadable(docs), "{}")
-        query, columns = self._sql.outline(_DOCS), [*text_columns(docs), [""] * len(docs)]
+        query, columns = (
+            self._sql.outline(_DOCS, whole=whole),
+            [*text_columns(docs), [""] * len(docs)],
+        )
         return self._connection.execute(query, columns).fetchall()
-
-    def matching(self, texts: dict[Key, str], condition: str) -> list[Key]:
-        """Keys of the JSON *texts* whose orders, valid or not, match the SQL *condition*."""
-        exact = {key: self._exact.rewrite(text) for key, text in texts.items()}
-        for key in self._unreadable(exact) if exact else ():
-            del exact[key]
-        if not exact:
-            return []
-        query = f"SELECT page, position FROM ({self._sql.raw_order(_DOCS)}) WHERE {condition}"
-        return self._connection.execute(query, [*text_columns(exact), [""] * len(exact)]).fetchall()
 
     def _unreadable(self, texts: dict[Key, str]) -> list[Key]:
         """Keys of texts that msgspec accepts as JSON and DuckDB does not."""

@@ -124,13 +124,14 @@ class Normalizer:
         self._create_staged_pages([] if only is not None else pages)
         log.debug("%d orders straight and %d carefully so far", *astuple(self.ways))
 
-    def outline(self, texts: Sequence[bytes]) -> list[tuple[str | None, datetime | None, bool]]:
-        """(ordernumber, modified_at, included) of orders by their JSON *texts* in a list of all."""
-        return self._careful.outline(texts)
+    def outline(
+        self, texts: Sequence[bytes], *, whole: bool = False
+    ) -> list[tuple[str | None, datetime | None, bool]]:
+        """(ordernumber, modified_at, included) of orders by their JSON *texts*.
 
-    def matching(self, texts: dict[Key, str], condition: str) -> list[Key]:
-        """Keys of the JSON *texts* whose orders, valid or not, match the SQL *condition*."""
-        return self._careful.matching(texts, condition)
+        :param whole: they have all their fields; a list of all orders may leave some out.
+        """
+        return self._careful.outline(texts, whole=whole)
 
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""

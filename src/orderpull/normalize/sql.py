@@ -65,12 +65,13 @@ class NormalizeSql:
         return f"""SELECT page, position, {", ".join(columns)}
                    FROM (SELECT *, {order.raw_columns} FROM ({self.walk.opened(docs)}))"""
 
-    def outline(self, docs: str) -> str:
-        """SQL of (ordernumber, modified_at, included) of the orders *docs*, which may lack fields.
+    def outline(self, docs: str, *, whole: bool) -> str:
+        """SQL of (ordernumber, modified_at, included) of the orders *docs*.
 
-        An order without a field of ``where`` is not judged by it.
+        :param whole: the orders have all their fields. Otherwise an order without a field of
+            ``where`` is not judged by it.
         """
-        where = paths(self.mapping.where) if self.mapping.where else ()
+        where = paths(self.mapping.where) if self.mapping.where and not whole else ()
         keys = {"/".join(("", *map(str, self.prefix), str(path.steps[0]))) for path in where}
         complete = (
             " AND ".join(f"json_exists(doc, {literal(key)})" for key in sorted(keys)) or "true"

@@ -1,10 +1,12 @@
-"""Probe an API: request one page of orders and one child list of each kind, and discard them."""
+"""Probe an API: request one page of orders, one child list of each kind, and a count."""
 
 import time
+from datetime import timedelta
 
 from orderpull import clock
 from orderpull.errors import SourceError, SourceExpired, SourceMissing
 from orderpull.sources.children import AssembledOrders, naming
+from orderpull.sources.counting import CountParser, count_request
 from orderpull.sources.endpoint import Endpoint, is_ok, parse_response
 from orderpull.sources.http.messages import Request, ResponseSink
 from orderpull.sources.paging.flows import Pager, PageRequest, Position
@@ -51,7 +53,20 @@ def _probe(source: Endpoint) -> list[str]:
             else:
                 orders.append(child, [child_body])
         requested.append(block.into)
+    _try_count(source)
     return requested
+
+
+def _try_count(source: Endpoint) -> None:
+    """Count the orders of a day, and note a failure: without a count, ``verify`` lists orders."""
+    spec, cursor, now = source.api.count, source.api.cursor, clock.now()
+    if spec is None or cursor is None:
+        return
+    request = count_request(source, spec, cursor, now - timedelta(days=1), now)
+    try:
+        _fetched(source, request, CountParser(source.api, spec))
+    except SourceError as error:
+        source.note(f"orders cannot be counted, so verify will list them: {error.message}")
 
 
 def _fetched(source: Endpoint, request: Request, parser: PageParser) -> tuple[bytes, PageInfo]:

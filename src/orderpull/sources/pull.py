@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -77,12 +77,13 @@ class Source(Endpoint):
         stop: Stop,
         on_page: Callable[[PullResult], None] = lambda _: None,
         *,
-        part: Literal["all", "missing", "recovery"] = "all",
+        missing: bool = False,
+        listing: bool = False,
     ) -> PullResult:
         """Pull the orders of the API into *landing*; errors of the source are in the result.
 
-        :param part: ``missing``: only fetch the orders that the last list has and the warehouse
-            lacks; ``recovery``: only land what a kill has left in flight.
+        :param missing: only fetch the orders that are noted as missing.
+        :param listing: only list all orders, so that the loader finds deleted ones.
         :param stop: cancellation token; the pull ends after the current page.
         :param on_page: called after each landed page.
         :raises LandingError: a page could not be landed; earlier pages stay.
@@ -95,8 +96,12 @@ class Source(Endpoint):
                     self, landing, start, stop=stop, result=result, on_page=on_page, redact=redact
                 )
                 with closing(pull.writer):
-                    {"all": pull.run, "missing": pull.fetch_missing,
-                     "recovery": pull.reader.recover}[part]()  # fmt: skip
+                    if missing:
+                        pull.fetch_missing()
+                    if listing:
+                        pull.list_all()
+                    if not (missing or listing):
+                        pull.run()
         except SourceError as error:
             result.error = self.with_source(error)
         except Interrupted as error:
@@ -180,7 +185,7 @@ class _Pull:
         if self.result.finished_at:
             self.fetch_missing()
             if reconcile and self._due(self._noted(LISTED), clock.duration(reconcile)):
-                self._reconcile()
+                self.list_all()
 
     def _hand_over(self, compact: CompactPage, page: int) -> None:
         if self.source.handover is not None:
@@ -256,7 +261,7 @@ class _Pull:
                 "Look in the shop for orders that cannot be opened.",
             )
 
-    def _reconcile(self) -> None:
+    def list_all(self) -> None:
         """Land a list of all orders, so that the loader finds deleted and missing ones."""
         pages = list_all_orders(self.fetcher, self.writer.next_page)
         bodies = [page.response.body for page in pages]

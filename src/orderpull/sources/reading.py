@@ -128,7 +128,7 @@ class FurtherReading(Reading):
     def __init__(
         self, endpoint: Endpoint, also: AlsoSpec, at: str, until: datetime, *, rest: bool = False
     ) -> None:
-        api = _further_api(endpoint.api, also, rest=rest)
+        api = further_api(endpoint.api, also, rest=rest)
         super().__init__(endpoint, api, at, until)
         self.also, self.moves, self.parser = also, not rest, PageParser(api)
 
@@ -145,7 +145,7 @@ class FurtherCursors:
         self._blocks = cursor.also if cursor else []
         self._positions: dict[str, Position] = {}
         if self._blocks:
-            self._positions = _decoded(landing.note(FURTHER))
+            self._positions = positions_in(landing.note(FURTHER))
 
     def begin_from_start(self) -> None:
         """Note that the first cursor now reads all orders changed since ``start``.
@@ -182,7 +182,7 @@ class FurtherCursors:
             self._landing.keep_note(FURTHER, msgspec.json.encode(self._positions))
 
 
-def _decoded(note: bytes | None) -> dict[str, Position]:
+def positions_in(note: bytes | None) -> dict[str, Position]:
     """The positions in *note*; none if it is missing or damaged: all is then read again."""
     try:
         return msgspec.json.decode(note or b"{}", type=dict[str, Position])
@@ -190,7 +190,7 @@ def _decoded(note: bytes | None) -> dict[str, Position]:
         return {}
 
 
-def _further_api(api: Api, also: AlsoSpec, *, rest: bool) -> Api:
+def further_api(api: Api, also: AlsoSpec, *, rest: bool) -> Api:
     """*api* as *also* asks it."""
     first = api.cursor
     if first is None:

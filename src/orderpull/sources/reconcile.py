@@ -62,6 +62,14 @@ class MissingOrders(Struct):
         except msgspec.DecodeError:
             return cls()
 
+    @classmethod
+    def add(cls, landing: SourceLanding, orders: Mapping[str, MissingOrder]) -> None:
+        """Add *orders* to the note of *landing*."""
+        note = cls.read(landing)
+        note.orders.update(orders)
+        note.excluded = [order_id for order_id in note.excluded if order_id not in orders]
+        note.keep(landing)
+
     def keep(self, landing: SourceLanding) -> None:
         """Write the note, if it says something new."""
         data = msgspec.json.encode(self)
@@ -109,7 +117,7 @@ class IdExtractor:
     """Extracts the order ids from the pages of a list of all orders."""
 
     def __init__(self, api: Api) -> None:
-        self.api = _reconcile_api(api)
+        self.api = reconcile_api(api)
         self.parser = PageParser(self.api)
         self._path = api.order.id or api.order.number
         self._extractor = JsonExtractor(None, [self._path], api.record_path.inner)
@@ -185,7 +193,7 @@ def list_all_orders(fetcher: Fetcher, page: int) -> list[FetchedPage]:
     )
 
 
-def _reconcile_api(api: Api) -> Api:
+def reconcile_api(api: Api) -> Api:
     """*api* with the request that lists all orders."""
     spec = api.reconcile
     if spec is None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from orderpull.errors import OrderpullError
+from orderpull.sources.reconcile import MissingOrder
 
 Kind = Literal["missing", "extra", "older", "different", "twice", "uncounted"]
-"""Fault of an order, seen from the side that is nearer to the readers."""
+"""What is wrong with an order, seen from the side that is nearer to the readers."""
 
 Where = Literal["shop-tables", "landing-tables", "tables", "rollups"]
 """The comparison that found it."""
@@ -45,6 +46,7 @@ class SourceVerified:
     :param differences: those left, if something was repaired.
     :param repaired: orders, rejects and pages that a repair put right; None: no repair.
     :param notes: what a person should know of how far the comparisons reach.
+    :param to_fetch: orders that a repair fetches from the shop, by id.
     :param error: what kept the source from being verified to its end.
     """
 
@@ -53,6 +55,7 @@ class SourceVerified:
     differences: list[Difference] = field(default_factory=list)
     repaired: int | None = None
     notes: list[str] = field(default_factory=list)
+    to_fetch: dict[str, MissingOrder] = field(default_factory=dict)
     error: OrderpullError | None = None
 
     def compared(self, orders: int) -> None:

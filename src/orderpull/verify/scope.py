@@ -1,4 +1,4 @@
-"""The scope of a comparison, and its interface."""
+"""What a comparison is given, and what it has to offer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ class Scope:
     :param deep: compare by every value that can be compared, not by a sample.
     :param result: where a comparison counts what it compared and sent.
     :param delete_extra: a repair removes what no landed page holds.
+    :param max_calls: most requests to the API; None: no limit.
     :param opened: the warehouse at the instant of this verification; None during a repair.
     """
 
@@ -33,6 +34,7 @@ class Scope:
     since: datetime | None
     deep: bool
     stop: Stop
+    max_calls: int | None = None
     result: SourceVerified = field(default_factory=SourceVerified)
     delete_extra: bool = False
     opened: Reader | None = None

@@ -16,11 +16,11 @@ DELETED = "deleted at source"
 FetchStored = Callable[[str, str, str, Sequence[Column]], None]
 """Makes a temporary table of the stage: name, table of keys, statement that uses it, columns."""
 
-ADDRESS_COLUMNS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "source"}]
-_ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in ADDRESS_COLUMNS)
-HEAD_COLUMNS = [c for c in ORDER_HEADER.columns if c.name not in {"loaded_at", "source"}]
-_HEAD_NAMES = ", ".join(f"h.{column.name}" for column in HEAD_COLUMNS)
-ITEM_COLUMNS = ORDER_ITEM.pick("sku, quantity")
+_ADDRESS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "source"}]
+_ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in _ADDRESS)
+_HEAD = [c for c in ORDER_HEADER.columns if c.name not in {"loaded_at", "source"}]
+_HEAD_NAMES = ", ".join(f"h.{column.name}" for column in _HEAD)
+_ITEM = ORDER_ITEM.pick("sku, quantity")
 _ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
 
 ID_COLUMN = ORDER_HEADER.pick("order_id")
@@ -28,8 +28,8 @@ ID_COLUMN = ORDER_HEADER.pick("order_id")
 
 _NAMED = "h.source = ? AND h.order_id IN (SELECT order_id FROM {keys})"
 _ADDRESSES = f"SELECT h.order_id, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
-ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
-ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
+_ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
+_ITEMS = f"""SELECT h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
 ROW = Column("stored_row", "integer", "")
@@ -54,7 +54,7 @@ SELECT page, position, order_id, {{'modified_at': coalesce(modified_at, '-infini
 FROM to_write WHERE {_NO_ADDRESS}"""
 # The newest earlier version with an address, if it is newer than the stored version.
 _EARLIER = f"""CREATE OR REPLACE TEMP TABLE earlier_address AS
-SELECT order_id, {", ".join(c.name for c in ADDRESS_COLUMNS)} FROM (
+SELECT order_id, {", ".join(c.name for c in _ADDRESS)} FROM (
     SELECT *, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
                'position': position}} AS version FROM staged_order) AS s
 WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
@@ -65,7 +65,7 @@ WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
          'position': -1}})
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY version DESC) = 1"""
 _COALESCED = ", ".join(
-    f"{c.name} = coalesce(staged_order.{c.name}, former.{c.name})" for c in ADDRESS_COLUMNS
+    f"{c.name} = coalesce(staged_order.{c.name}, former.{c.name})" for c in _ADDRESS
 )
 _KEEP = f"""UPDATE staged_order SET {_COALESCED} FROM {{table}} AS former
 WHERE staged_order.order_id = former.order_id
@@ -80,7 +80,7 @@ _NOT_OUT_OF_SIGHT = """ AND ordered_at >= (
 _STAGE_VANISHED = f"""INSERT INTO staged_order BY NAME
 SELECT ? AS page, row_number() OVER (ORDER BY order_id) - 1 AS position,
     ordernumber, order_id, '{DELETED}' AS status, false AS counted, ordered_at, modified_at,
-    currency, total, channel, {", ".join(c.name for c in ADDRESS_COLUMNS)},
+    currency, total, channel, {", ".join(c.name for c in _ADDRESS)},
     coalesce(lines.items, []) AS items, item_quantity,
     md5('{DELETED}' || content_hash) AS content_hash
 FROM vanished_order LEFT JOIN (
@@ -100,7 +100,7 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None
         ANTI JOIN earlier_address USING (order_id)""")
     if count_rows(stage, "still_blank"):
         keys = "still_blank"
-        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [*ID_COLUMN, *ADDRESS_COLUMNS])
+        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [*ID_COLUMN, *_ADDRESS])
         stage.execute(_KEEP.format(table="stored_address"))
 
 
@@ -123,15 +123,8 @@ def stage_vanished(
     )
     stage.execute(_VANISHED + (_NOT_OUT_OF_SIGHT if partial else ""), [page])
     if vanished := count_rows(stage, "vanished"):
-        fetch(
-            "vanished_order",
-            "vanished",
-            ORDERS.format(keys="vanished"),
-            [*HEAD_COLUMNS, *ADDRESS_COLUMNS],
-        )
-        fetch(
-            "vanished_item", "vanished", ITEMS.format(keys="vanished"), [*ID_COLUMN, *ITEM_COLUMNS]
-        )
+        fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_ADDRESS])
+        fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [*ID_COLUMN, *_ITEM])
         stage.execute("ALTER TABLE vanished_order DROP COLUMN page")
         stage.execute(_STAGE_VANISHED, [page])
     return vanished, count_rows(stage, "stored_id")

@@ -77,6 +77,14 @@ def _read_slices(window: Window) -> PageFlow:
     return reached
 
 
+def read_period(window: Window) -> PageFlow:
+    """Read the orders of a period of which an earlier run has read all."""
+    read = reseek if window.cursor.strategy == "reseek" else window_verify
+    for part in replace(window, again=True).slices():
+        yield from read(part)
+    return None
+
+
 def reseek(window: Window) -> PageFlow:
     """Start each request at the newest modification time seen, until all orders have been read.
 

@@ -32,6 +32,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     children: list[blocks.ChildrenSpec] = []
     ids: blocks.IdsSpec | None = None
     reconcile: blocks.ReconcileSpec | None = None
+    count: blocks.CountSpec | None = None
     export: blocks.ExportSpec | None = None
     hook: str | None = None
 

@@ -317,8 +317,9 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class IdsSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[ids]``: the request that lists ids, times and cursors alone.
 
-    It gets past an order for which the API fails, and names it. The response must have the order's
-    id and modification time, and what ``[paging]`` reads.
+    It gets past an order for which the API fails, and names it; ``orderpull verify`` lists orders
+    with it. The response must have the order's id and modification time, and what ``[paging]``
+    reads.
 
     :param query: query parameters that are added to ``[request]`` or replace its parameters.
     :param body: values by request field; they replace values of the ``[request]`` body.
@@ -354,6 +355,26 @@ class ReconcileSpec(Struct, frozen=True, forbid_unknown_fields=True):
     ids_text: str = "{id}"
     ids_join: str = ","
     ids_at_once: Count = 50
+
+
+class CountSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[count]``: the request that counts the orders changed in a period.
+
+    It carries the bounds of ``[cursor]``, in the same request fields. ``orderpull verify`` counts
+    with it. The ids of a period are listed only if its count differs from the tables.
+
+    :param request: the request, with filters for what ``where`` excludes if the API has such.
+    :param total: selector of the number.
+    :param exact: path of a text that tells whether the number is exact.
+    :param exact_value: the text at ``exact`` that means exact.
+    :param upper: request field of the upper bound, if ``[cursor]`` names no such field.
+    """
+
+    request: RequestSpec
+    total: str
+    exact: str | None = None
+    exact_value: str = "EXACT"
+    upper: str | None = None
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -45,6 +45,8 @@ def validate(api: Api) -> Iterator[SpecError]:
         yield from _ids(api, api.ids)
     if api.reconcile:
         yield from _reconcile(api, api.reconcile)
+    if api.count:
+        yield from _count(api, api.count)
 
 
 def _error(key: str, error: blocks.ErrorSpec) -> Iterator[SpecError]:
@@ -229,10 +231,25 @@ def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]
         )
 
 
+def _count(api: Api, count: blocks.CountSpec) -> Iterator[SpecError]:
+    yield from _request("count.request", count.request)
+    if not count.total.startswith(HEADER):
+        yield from _paths("count", keys, total=count.total)
+    yield from _paths("count", keys, exact=count.exact)
+    cursor = api.cursor
+    if cursor is None:
+        yield "count", "counting needs the bounds of a [cursor]"
+        return
+    for field in (cursor.lower, cursor.filter, count.upper or cursor.upper):
+        yield from _request_field("count.request", field, count.request)
+    if count.upper is None and not cursor.bounded:
+        yield "count.upper", "counting needs an upper bound"
+
+
 def _consume_once(api: Api) -> Iterator[SpecError]:
     if api.paging.kind not in {"drain", "single"}:
         yield "paging.kind", "a consume-once API is read by drain or single"
-    for name in ("cursor", "children", "ids", "reconcile", "export"):
+    for name in ("cursor", "children", "ids", "reconcile", "count", "export"):
         if getattr(api, name):
             yield name, f"a consume-once API cannot have {name}"
 
