@@ -6,16 +6,15 @@ endpoint, and only after the pending pages are loaded.
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TypedDict, Unpack
 
 from orderpull import clock
 from orderpull.destinations import open_destination
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.protocol import Command, Counts, Destination, RunRecord
+from orderpull.destinations.protocol import Command, Destination, RunRecord, SourceState
 from orderpull.errors import (
     DestinationError,
     Interrupted,
@@ -29,12 +28,14 @@ from orderpull.errors import (
 )
 from orderpull.failpoints import failpoint
 from orderpull.landing import open_landing
-from orderpull.landing.last_pull import LastPull, keep_last_pull, last_pull
+from orderpull.landing.last_pull import keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import PageLoader, PendingPages
+from orderpull.loading.pages import PageLoader, PendingPages
+from orderpull.loading.together import load_together
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.normalize.page_redactor import redacting
 from orderpull.pulling import MAX_ACTIVE, pull_at_once
+from orderpull.results import Listener, RunResult, SourceResult
 from orderpull.settings import Settings
 from orderpull.sources.handover import Handover
 from orderpull.sources.http.limits import SharedLimits, Stop
@@ -43,90 +44,23 @@ from orderpull.sources.pull import PullResult, ResumePoint, Source
 from orderpull.sources.reconcile import MissingOrder, MissingOrders, numbers_of
 from orderpull.sources.spec.reader import read_api
 
+__all__ = [
+    "Listener",
+    "Pipeline",
+    "RunOptions",
+    "RunResult",
+    "SourceResult",
+    "load",
+    "preflight",
+    "pull",
+    "run",
+]
+
 LOAD_WITHIN_SECONDS = 60.0
 """Interval of the loads of all sources during a long pull."""
 
 LOAD_FROM_ORDERS = 25_000
 """New orders from which a source is loaded at once: fewer than are handed over in memory."""
-
-
-@dataclass
-class SourceResult:
-    """The result of a run for one source.
-
-    :param waiting: landed pages that are not loaded.
-    :param possible_loss: responses with which orders may have been lost.
-    :param last_pull: the result of the last pull, by this run or an earlier one.
-    :param notes: what a person should know of the API's responses.
-    """
-
-    pages: int = 0
-    counts: Counts = field(default_factory=Counts)
-    waiting: int = 0
-    possible_loss: int = 0
-    cursor: str | None = None
-    error: OrderpullError | None = None
-    last_pull: LastPull | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, object]:
-        """The object for this source in ``run --json``."""
-        return {
-            "pages": self.pages,
-            **asdict(self.counts),
-            "waiting": self.waiting,
-            "possible_loss": self.possible_loss,
-            "cursor": self.cursor,
-            "error": str(self.error) if self.error else None,
-            "notes": self.notes,
-        }
-
-
-@dataclass
-class RunResult:
-    """The result of a run. :param error: the error that stopped the whole run."""
-
-    sources: dict[str, SourceResult] = field(default_factory=dict)
-    seconds: float = 0.0
-    error: OrderpullError | None = None
-
-    @property
-    def ok(self) -> bool:
-        """True if the exit code is 0."""
-        return self.exit_code == 0
-
-    @property
-    def exit_code(self) -> int:
-        """0: success; 1: a person must act; 2: no request was sent; 128 + n: signal n."""
-        errors = [self.error, *(result.error for result in self.sources.values())]
-        codes = [error.exit_code for error in errors if error is not None]
-        if any(result.possible_loss for result in self.sources.values()):
-            codes.append(1)
-        return max(codes, default=0)
-
-    def as_json(self) -> dict[str, object]:
-        """The object that ``run --json`` prints."""
-        sources = {name: result.as_json() for name, result in self.sources.items()}
-        answer: dict[str, object] = {"ok": self.ok, "sources": sources}
-        if self.error:
-            answer["error"] = str(self.error)
-        return answer | {"seconds": round(self.seconds, 3)}
-
-
-class Listener:
-    """Callbacks for the progress of a run, called by several threads."""
-
-    def on_start(self, sources: Collection[str]) -> None:
-        """Called before *sources* are pulled."""
-
-    def on_page(self, source: str, pulled: PullResult) -> None:
-        """Called after a page of *source* was landed."""
-
-    def on_source_done(self, source: str, pulled: PullResult) -> None:
-        """Called after the pull of *source* ended."""
-
-    def on_batch_loaded(self, source: str, result: SourceResult) -> None:
-        """Called after a batch of *source* was loaded."""
 
 
 class RunOptions(TypedDict, total=False):
@@ -220,7 +154,8 @@ class Pipeline:
             name: Source(name, source, apis[wanted[name]], send=send, limits=limits)
             for name, source in chosen.items()
         }
-        for source in self.sources.values():
+        for index, source in enumerate(self.sources.values()):
+            source.index = index
             source.redacting = partial(redacting, source.api, source.settings.ordernumber)
         self.pending = {
             name: PendingPages(self.landing_of(name), detached=detached) for name in chosen
@@ -296,13 +231,16 @@ class Pipeline:
         with self._ready():
             pass
 
-    def finish(
-        self, name: str, loader: Loader, pages: PageLoader, *, finished: bool = True
-    ) -> None:
-        """Write the result of source *name* into the ledger."""
-        if finished:
-            self.records[name].finished_at = clock.now()
-        loader.record(self.records[name], pages.state_with(self.result.sources[name].cursor))
+    def finish(self, loader: Loader, *sources: PageLoader, finished: bool = True) -> None:
+        """Write the results of *sources* into the ledger, in one transaction."""
+        records, states = [], {}
+        for pages in sources:
+            name = pages.source.name
+            if finished:
+                self.records[name].finished_at = clock.now()
+            records.append(self.records[name])
+            states[name] = pages.state_with(self.result.sources[name].cursor)
+        loader.record(records, states)
 
     def landing_of(self, name: str) -> SourceLanding:
         """The landing of source *name*."""
@@ -318,8 +256,8 @@ class Pipeline:
         with ExitStack() as held:
             self._check_writable(held)
             with self.destination.loader() as loader:
-                for name in self.sources:
-                    self._load_state(loader, name)
+                for name, state in loader.states(list(self.sources)).items():
+                    self._load_state(name, state)
             yield
 
     def _check_writable(self, held: ExitStack) -> None:
@@ -337,8 +275,8 @@ class Pipeline:
             self.landing.check(name)
             source.authenticator.use_store(self.landing_of(name))
 
-    def _load_state(self, loader: Loader, name: str) -> None:
-        state, landing = loader.state(name), self.landing_of(name)
+    def _load_state(self, name: str, state: SourceState) -> None:
+        landing = self.landing_of(name)
         other = state.landing not in {"", landing.identity}
         if other and any(page <= state.loaded_through for page in landing.pages()):
             raise LandingMismatch(
@@ -442,7 +380,9 @@ class Pipeline:
         error.exit_code = 1
         self.records[name].error = error.message
 
-    def page_loader(self, name: str, loader: Loader) -> PageLoader:
+    def page_loader(
+        self, name: str, loader: Loader, known: SourceState | None = None
+    ) -> PageLoader:
         """A loader for the pages of source *name*. All loaders of a stage share normalizers."""
         if self._normalizers is None or self._normalizers.connection is not loader.stage:
             self._normalizers = Normalizers(loader.stage)
@@ -453,6 +393,7 @@ class Pipeline:
             self.records[name],
             self._normalizers,
             accept_rejects=self.accept_rejects,
+            known=known,
         )
 
     def _finish_loading(self, *, fetch_missing: bool = False) -> None:
@@ -469,19 +410,39 @@ class Pipeline:
         """Load the pages that wait. :param names: of these sources; empty for all."""
         self._taken.update((name, self._landed[name]) for name in names or self.sources)
         with self.destination.loader() as loader:
-            for name in names or self.sources:
-                pages = self.page_loader(name, loader)
-                try:
-                    if not finished and not self.waiting(name):
-                        continue
-                    self._load_one(name, pages)
-                except DestinationError:
-                    raise
-                except OrderpullError as error:
-                    self._failed(name, error)
-                self.finish(name, loader, pages, finished=finished)
+            chosen = [name for name in names or self.sources if finished or self.waiting(name)]
+            states = loader.states(chosen)
+            sources = [self.page_loader(name, loader, states[name]) for name in chosen]
+            self._load_together(loader, sources)
+            done = [pages for pages in sources if not self.waiting(pages.source.name)]
+            for pages in done:
+                self._load_one(pages)
+            self.finish(loader, *done, finished=finished)
+            for pages in sources:
+                if pages not in done:
+                    self._load_one(pages)
+                    self.finish(loader, pages, finished=finished)
 
-    def _load_one(self, name: str, pages: PageLoader) -> None:
+    def _load_together(self, loader: Loader, sources: Sequence[PageLoader]) -> None:
+        """Load the sources of which few pages wait; the others stay as they are."""
+        for joint in load_together(loader, sources):
+            for pages in joint:
+                name = pages.source.name
+                self.result.sources[name].counts = self.records[name].counts
+                self.listener.on_batch_loaded(name, self.result.sources[name])
+            if self.stop.requested:
+                return
+
+    def _load_one(self, pages: PageLoader) -> None:
+        """Load what waits of a source; an error of the source is in its result."""
+        try:
+            self._load_waiting(pages.source.name, pages)
+        except DestinationError:
+            raise
+        except OrderpullError as error:
+            self._failed(pages.source.name, error)
+
+    def _load_waiting(self, name: str, pages: PageLoader) -> None:
         result, record = self.result.sources[name], self.records[name]
         # Read before the pages are listed, so that the list includes all pages of that pull.
         result.last_pull = result.last_pull or last_pull(self.landing_of(name))

@@ -64,7 +64,7 @@ def test_a_run_loads_exactly_what_was_handed_out(
     place: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changed orders, malformed orders, several batches: rows, counts, ledger and answers."""
-    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", 300)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", 300)
     shop = SkubanaAssessment(orders=900, per_call=150, seed=5, versions=0.3, malformed=0.02)
     with Simulator(shop) as simulator:
         settings = place.settings(simulator.url)

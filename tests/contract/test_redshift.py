@@ -98,7 +98,7 @@ def test_large_tables_go_in_parts(redshift: Warehouse, monkeypatch: pytest.Monke
     """Several files for one COPY, all of them loaded."""
     monkeypatch.setattr(stage, "PART_BYTES", "40KB")
     monkeypatch.setattr(stage, "ROWS_AT_ONCE", 2048)
-    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", 50_000)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", 50_000)
     parts: list[int] = []
     put = stage.StageFiles.put
 

@@ -72,7 +72,7 @@ def test_two_loaders_at_once(
     batch: int, server: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They judge the same pages at the same time: one is overtaken, and judges anew."""
-    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", batch)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", batch)
     settings, truth = pulled(server)
     server.open().preflight()
     with meeting_before_the_lock(2):
@@ -131,10 +131,11 @@ def test_a_run_that_ends_late_leaves_the_others_state(server: Warehouse) -> None
     with destination.loader() as early, destination.loader() as late:
         first = replace(late.state("shop"), cursor="old", loads=1)
         newer = replace(early.state("shop"), cursor="new", loaded_through=7, loads=1)
-        early.record(RunRecord("shop", "run", now), newer)
-        late.record(RunRecord("shop", "load", now), first)
+        early.record([RunRecord("shop", "run", now)], {"shop": newer})
+        late.record([RunRecord("shop", "load", now)], {"shop": first})
         assert late.state("shop") == newer
-        early.record(RunRecord("shop", "run", now), replace(newer, cursor="newest", loads=2))
+        last = replace(newer, cursor="newest", loads=2)
+        early.record([RunRecord("shop", "run", now)], {"shop": last})
         assert late.state("shop").cursor == "newest"
     assert server.query("SELECT run, command FROM orderpull_run ORDER BY 1") == [
         (1, "run"), (2, "load"), (3, "run"),
@@ -187,7 +188,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
     server: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a load is stopped in the middle of its transaction, answers come, whole and old."""
-    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", 100)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", 100)
     settings, truth = pulled(server)
     server.open().preflight()
     inside, go_on = threading.Event(), threading.Event()
@@ -218,7 +219,7 @@ def test_readers_see_no_half_load_and_wait_for_nobody(
 @pytest.mark.long
 def test_readers_all_the_while(server: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer is of whole batches: its three parts agree, and it never goes back."""
-    monkeypatch.setattr("orderpull.loading.BATCH_ORDERS", PER_CALL)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", PER_CALL)
     settings, _ = pulled(server)
     server.open().preflight()
     done = threading.Event()

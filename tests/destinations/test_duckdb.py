@@ -7,10 +7,11 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from orderpull import load, loading, pull, run
+from orderpull import load, pull, run
 from orderpull.destinations import open_destination, stage
 from orderpull.destinations.duckdb import DuckdbReader
 from orderpull.errors import DestinationError, SettingsError
+from orderpull.loading import batches
 from orderpull.model import TABLES, VIEWS
 from orderpull.settings import DestinationSettings
 from orderpull.simulator import Simulator, SkubanaAssessment
@@ -165,7 +166,7 @@ def test_a_batch_that_does_not_fit_gets_more_memory(
         raised.append(connection)
         return stage.more_memory(connection)
 
-    monkeypatch.setattr(loading, "more_memory", more_memory)
+    monkeypatch.setattr(batches, "more_memory", more_memory)
     with Simulator(SkubanaAssessment(orders=20_000, per_call=10_000, seed=2)) as simulator:
         result = run(shop_settings(tmp_path, simulator.url))
     assert result.ok

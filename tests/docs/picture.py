@@ -29,6 +29,7 @@ ROOMS = {
     "pipeline": (3.0, "one run, top to bottom"),
     "loading": (2.0, "pages, batch by batch"),
     "pulling": (4.0, "sources side by side"),
+    "results": (5.0, "of a run"),
     "destinations": (1.0, "4 load: merge, commit"),
     "normalize": (2.0, "3 shape: orders, rejects"),
     "sources": (4.0, "1 ask: fetch, page"),

@@ -2,11 +2,12 @@
 
 import pytest
 
-from orderpull import loading, pipeline
+from orderpull import pipeline
 from orderpull.destinations import duckdb, protocol, snapshot
 from orderpull.destinations.postgres import session as postgres
 from orderpull.destinations.redshift import auth, stage
 from orderpull.destinations.redshift import session as redshift
+from orderpull.loading import batches, pages
 from orderpull.model import KEY_TEXTS, SIZES
 from orderpull.settings import DestinationSettings, SourceSettings
 from orderpull.sources import fetch
@@ -19,11 +20,11 @@ WAREHOUSE = DestinationSettings()
 REJECT_LIMIT = SourceSettings("", "").reject_limit
 SENTENCES = {
     "promises.md": (
-        f"{loading.BATCH_BYTES // MIB} MiB of JSON and by {loading.BATCH_ORDERS:,} orders",
+        f"{pages.BATCH_BYTES // MIB} MiB of JSON and by {pages.BATCH_ORDERS:,} orders",
         f"DuckDB by {protocol.STAGE_MEMORY.removesuffix('MB')} MB",
         f"by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB for a batch",
         f"{REJECT_LIMIT:.0%} of a batch of".replace("%", " %"),
-        f"of a batch of {loading.LIMIT_APPLIES_FROM} orders or more",
+        f"of a batch of {batches.LIMIT_APPLIES_FROM} orders or more",
         f"the statuses {', '.join(map(str, sorted(fetch.NOT_CONSUMED)[:-1]))} and",
     ),
     "decisions.md": (
@@ -38,7 +39,7 @@ SENTENCES = {
         f"those of a source with {pipeline.LOAD_FROM_ORDERS:,} new orders at once",
     ),
     "settings.md": (
-        f"of {loading.LIMIT_APPLIES_FROM} orders or more",
+        f"of {batches.LIMIT_APPLIES_FROM} orders or more",
         f"gets at most {transport.CONNECT_SECONDS:.0f}.",
     ),
     "tables.md": (f"at most {snapshot.FRESHNESS_BYTES_PER_SECOND // 1_000_000} MB for each",),
@@ -57,7 +58,7 @@ SENTENCES = {
         f"`lock_wait` ({WAREHOUSE.lock_wait:g} s) the wait",
         f"given up {redshift._MARGIN:g} seconds after the longer",
         f"parts of about {stage.PART_BYTES.replace('MB', ' MB')}",
-        f"{loading.BATCH_ORDERS:,} orders or {loading.BATCH_BYTES // MIB} MiB",
+        f"{pages.BATCH_ORDERS:,} orders or {pages.BATCH_BYTES // MIB} MiB",
         f"`VARCHAR` counts bytes, {max(SIZES.values()):,} at most",
     ),
     "destinations.md": (

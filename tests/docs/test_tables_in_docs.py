@@ -50,7 +50,7 @@ def reasons() -> set[str]:
     found = set(re.findall(r"'reason': '(\w+)'", "".join(overheard.statements)))
     assert len(found) > 10
     files = [*(PACKAGE / "normalize").glob("*.py"), *(PACKAGE / "destinations").glob("*.py")]
-    for file in [*files, PACKAGE / "loading.py"]:
+    for file in [*files, *(PACKAGE / "loading").glob("*.py")]:
         for text in texts(file):
             found.update(_CODE.findall(text))
     return found

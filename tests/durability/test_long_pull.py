@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orderpull import Settings, pipeline, run
-from orderpull.loading import PendingPages
+from orderpull.loading.pages import PendingPages
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.holder import HOLDER
 from tests.shops import rows, shop_settings

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from orderpull import loading, read_settings, run
+from orderpull import read_settings, run
 from orderpull.cli import main
 from orderpull.landing.local import LocalSourceLanding
+from orderpull.loading import pages
 from orderpull.pipeline import Listener, SourceResult
 from orderpull.simulator import Call, Simulator, SkubanaAssessment
 from tests.durability.matrix import Account, Shop
@@ -213,7 +214,7 @@ def test_copies_are_bounded_by_the_batch(
     bucket: TestBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages that are loaded leave this machine with their batch, not with the process."""
-    monkeypatch.setattr(loading, "BATCH_ORDERS", PER_CALL)
+    monkeypatch.setattr(pages, "BATCH_ORDERS", PER_CALL)
     left: list[int] = []
 
     class Looking(Listener):

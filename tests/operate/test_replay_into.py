@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orderpull import loading
 from orderpull.landing.local import LocalSourceLanding
+from orderpull.loading import pages
 from orderpull.model import DATA_TABLES
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.operate.home import House, history, house
@@ -56,7 +56,7 @@ def test_the_other_holds_the_same(
         home.settings(f'on_change = "{on_change}"', there)
         home.land(*history())
         home.call("load", "--accept-rejects")
-        monkeypatch.setattr(loading, "BATCH_ORDERS", 1)
+        monkeypatch.setattr(pages, "BATCH_ORDERS", 1)
         told = json.loads(home.call("replay", "--into", url_of(there), "--json").stdout)
         assert told["ok"] is told["equal"] is True
         assert told["sources"]["shop"]["pages"] == 3

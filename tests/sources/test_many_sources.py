@@ -21,6 +21,7 @@ from orderpull.simulator.shop import TOKEN
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.http.limits import Stop
 from tests.docs.markdown import ROOT
+from tests.processes import start
 from tests.sources.multi_shop import MultiShop, shops
 from tests.sources.shop import SourceShop
 from tests.sources.signing import WAYS
@@ -196,3 +197,19 @@ def test_a_destination_that_fails_meanwhile_ends_the_pulls(
         del street.slow["s0"]
         assert shop.run().exit_code == 0
     assert truth_of(street, names) == held(shop)
+
+
+def test_sources_loaded_together_and_killed(tmp_path: Path) -> None:
+    """A kill within the joint transaction, another after it: each source is there once."""
+    names = [f"s{number}" for number in range(4)]
+    street = MultiShop(names, lambda n: Generic(orders=20, seed=n))
+    with Simulator(street) as simulator:
+        shop = shops(tmp_path, {name: f"{simulator.url}/{name}" for name in names})
+        for point in ("rows-inserted:1", "committed:1", ""):
+            process = start("-m", "orderpull", "run", cwd=tmp_path, kill_at=point)
+            process.communicate(timeout=120)
+            assert process.returncode == (-signal.SIGKILL if point else 0)
+    assert truth_of(street, names) == held(shop)
+    assert shop.query(
+        "SELECT count(*), count(DISTINCT loaded_at) FROM orderpull_page WHERE page = 1"
+    ) == [(len(names), 1)]

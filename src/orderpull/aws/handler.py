@@ -24,7 +24,7 @@ from orderpull.aws.settings_source import load_settings
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, last_pull
-from orderpull.loading import PendingPages
+from orderpull.loading.pages import PendingPages
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import Settings
 

@@ -3,7 +3,7 @@
 The statements are plain enough for every warehouse; ``?`` marks a value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,38 +32,57 @@ def next_run(execute: Execute) -> int:
     return int(execute("SELECT coalesce(max(run), 0) + 1 FROM orderpull_run", [])[0][0])
 
 
-def write_run(execute: Execute, record: RunRecord) -> None:
-    """Write *record* in place of its stored row."""
-    execute("DELETE FROM orderpull_run WHERE run = ? AND source = ?", [record.run, record.source])
-    counts = [getattr(record.counts, name) for name in COUNTS]
-    row = [
-        record.run, record.source, record.command, record.started_at, record.finished_at,
-        record.pulled_at, record.pages, *counts, record.possible_loss, record.accepted_rejects,
-        record.batches, record.error,
+def number_runs(execute: Execute, records: Iterable[RunRecord]) -> None:
+    """Number the runs of *records*, except those with a number."""
+    unnumbered = [record for record in records if not record.run]
+    for run, record in enumerate(unnumbered, next_run(execute) if unnumbered else 0):
+        record.run = run
+
+
+def write_runs(execute: Execute, records: Sequence[RunRecord]) -> None:
+    """Write *records* in place of their stored rows."""
+    keys = " OR ".join("run = ? AND source = ?" for _ in records)
+    values = [value for record in records for value in (record.run, record.source)]
+    execute(f"DELETE FROM orderpull_run WHERE {keys}", values)
+    rows = [
+        [
+            record.run, record.source, record.command, record.started_at, record.finished_at,
+            record.pulled_at, record.pages, *(getattr(record.counts, name) for name in COUNTS),
+            record.possible_loss, record.accepted_rejects, record.batches, record.error,
+        ]
+        for record in records
     ]  # fmt: skip
-    execute(f"INSERT INTO orderpull_run VALUES ({_marks(row)})", row)
+    _insert(execute, "orderpull_run", rows)
 
 
 def read_state(execute: Execute, source: str) -> SourceState:
     """The stored state of *source*; the default if no load has written it."""
+    return read_states(execute, [source])[source]
+
+
+def read_states(execute: Execute, sources: Sequence[str]) -> dict[str, SourceState]:
+    """The stored state of each of *sources*; the default if no load has written it."""
     rows = execute(
-        "SELECT landing, loaded_through, gaps, cursor, loads FROM orderpull_cursor "
-        "WHERE source = ?",
-        [source],
+        "SELECT source, landing, loaded_through, gaps, cursor, loads FROM orderpull_cursor "
+        f"WHERE source IN ({_marks(sources)})",
+        sources,
     )
-    if not rows:
-        return SourceState()
-    landing, loaded_through, gaps, cursor, loads = rows[0]
-    pages = msgspec.json.decode(gaps or "[]", type=tuple[int, ...])
-    return SourceState(landing, loaded_through, pages, cursor, loads)
+    states = dict.fromkeys(sources, SourceState())
+    for source, landing, loaded_through, gaps, cursor, loads in rows:
+        pages = msgspec.json.decode(gaps or "[]", type=tuple[int, ...])
+        states[source] = SourceState(landing, loaded_through, pages, cursor, loads)
+    return states
 
 
-def write_state(execute: Execute, source: str, state: SourceState, at: datetime) -> None:
-    """Write *state* in place of the stored state of *source*."""
-    execute("DELETE FROM orderpull_cursor WHERE source = ?", [source])
-    gaps = msgspec.json.encode(state.gaps).decode()
-    row = [source, state.landing, state.loaded_through, gaps, state.cursor, at, state.loads]
-    execute(f"INSERT INTO orderpull_cursor VALUES ({_marks(row)})", row)
+def write_states(execute: Execute, states: Mapping[str, SourceState], at: datetime) -> None:
+    """Write *states* in place of the stored states of their sources."""
+    execute(f"DELETE FROM orderpull_cursor WHERE source IN ({_marks(states)})", list(states))
+    rows = [
+        [source, state.landing, state.loaded_through, msgspec.json.encode(state.gaps).decode(),
+         state.cursor, at, state.loads]
+        for source, state in states.items()
+    ]  # fmt: skip
+    _insert(execute, "orderpull_cursor", rows)
 
 
 def read_pages(execute: Execute, source: str, first: int = 0) -> set[int]:
@@ -88,15 +107,37 @@ def stage_pages(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan)
     """Make ``loaded_page``: a row for each page of *batch* that is new to the ledger."""
     rows = [
         (
-            meta.page, parse_time(meta.received_at), meta.sha256, meta.size, meta.state,
-            meta.possible_loss,
-            *(getattr(plan.per_page[meta.page], name) for name in COUNTS),
+            share.source, share.record.run, meta.page, parse_time(meta.received_at), meta.sha256,
+            meta.size, meta.state, meta.possible_loss,
+            *(getattr(plan.per_page[share.source, meta.page], name) for name in COUNTS),
         )
-        for meta in (batch.pages if batch.counted else ())
+        for share in (batch.shares if batch.counted else ())
+        for meta in share.pages
     ]  # fmt: skip
-    names = ("page", "received_at", "sha256", "bytes", "state", "possible_loss", *COUNTS)
+    names = (
+        "source",
+        "run",
+        "page",
+        "received_at",
+        "sha256",
+        "bytes",
+        "state",
+        "possible_loss",
+        *COUNTS,
+    )
     stage_rows(stage, "loaded_page", LEDGER_PAGE.pick(",".join(names)), rows)
 
 
-def _marks(row: Sequence[object]) -> str:
-    return ", ".join("?" for _ in row)
+def stage_runs(stage: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Make ``batch_run``: source and number of the run of each share of *batch*."""
+    rows = [(share.source, share.record.run) for share in batch.shares]
+    stage_rows(stage, "batch_run", LEDGER_PAGE.pick("source, run"), rows)
+
+
+def _insert(execute: Execute, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    values = ", ".join(f"({_marks(row)})" for row in rows)
+    execute(f"INSERT INTO {table} VALUES {values}", [value for row in rows for value in row])
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" for _ in values)

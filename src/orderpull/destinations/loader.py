@@ -21,12 +21,12 @@ from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
 from orderpull.destinations.merge.rejects import REJECT_COLUMNS, plan_rejects
 from orderpull.destinations.merge.rollups import RollupWriter, delta_queries
 from orderpull.destinations.merge.stored import (
-    ID_COLUMN,
+    ID_COLUMNS,
     NOT_DELETED,
     NOT_DELETED_COLUMNS,
     OLD_ROWS,
     ROW,
-    FetchStored,
+    keyed,
     stage_vanished,
 )
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
@@ -50,14 +50,15 @@ from orderpull.sqltext import quoted
 # leaves out the orders that the first one found under their number.
 _STORED = f"""
 WITH found AS (
-    SELECT {STORED_COLUMNS}, {{row}} AS stored_row FROM order_header
-    WHERE source = ? AND order_id IN (SELECT order_id FROM staged_order))
+    SELECT {STORED_COLUMNS}, {{row}} AS stored_row FROM order_header AS h
+    WHERE {keyed("h", "staged_order")})
 SELECT * FROM found
 UNION ALL
-SELECT {STORED_COLUMNS}, {{row}} FROM order_header
-WHERE source = ? AND order_id NOT IN (SELECT order_id FROM found)
-  AND ordernumber IN (SELECT ordernumber FROM staged_order {{but}})"""
-_BUT_FOUND = "ANTI JOIN found USING (order_id, ordernumber)"
+SELECT {STORED_COLUMNS}, {{row}} FROM order_header AS h
+WHERE {keyed("h", "{numbers}", "ordernumber")}
+  AND NOT {keyed("h", "found")}"""
+_BUT_FOUND = """(SELECT source, ordernumber FROM staged_order
+    ANTI JOIN found USING (source, order_id, ordernumber))"""
 
 
 @dataclass(eq=False)
@@ -88,6 +89,10 @@ class Loader:
         """The ledger's state of *source*."""
         return ledger.read_state(self.session.execute, source)
 
+    def states(self, sources: Sequence[str]) -> dict[str, SourceState]:
+        """The ledger's state of each of *sources*."""
+        return ledger.read_states(self.session.execute, sources)
+
     def pages(self, source: str) -> set[int]:
         """The pages of *source* that the ledger has."""
         return ledger.read_pages(self.session.execute, source)
@@ -106,34 +111,33 @@ class Loader:
         :return: the numbers of vanished and of stored orders.
         """
         self._fetch("stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
-        return stage_vanished(self.stage, self._fetching(source), page, listed, partial=partial)
+        return stage_vanished(self.stage, self._fetch_keyed, page, listed, partial=partial)
 
     def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged orders with the stored orders; change nothing."""
         columns = [*ORDER_HEADER.pick(STORED_COLUMNS), ROW]
-        if self.upload_keys("staged_order", ORDER_HEADER.pick("order_id, ordernumber")):
-            but = _BUT_FOUND if self.session.is_stage else ""
-            statement = _STORED.format(row=self.session.row, but=but)
-            self._fetch("stored_order", columns, statement, [batch.source, batch.source])
+        if self.upload_keys("staged_order", ORDER_HEADER.pick("source, order_id, ordernumber")):
+            numbers = _BUT_FOUND if self.session.is_stage else "staged_order"
+            statement = _STORED.format(row=self.session.row, numbers=numbers)
+            self._fetch("stored_order", columns, statement)
         else:
             stage_rows(self.stage, "stored_order", columns, [])
-        return plan_merge(self.stage, batch, self._fetching(batch.source))
+        return plan_merge(self.stage, batch, self._fetch_keyed)
 
     def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write rows, rejects, pages, cursor and counts in one transaction.
 
         :raises Overtaken: another loader has written meanwhile; nothing was changed.
         """
-        rejects = self._plan_rejects(batch.source, plan)
+        at, execute = clock.now(), self.session.execute
+        records = [share.record for share in batch.shares]
+        ledger.number_runs(execute, records)
+        for record in records:
+            record.batches += 1
+        rejects = self._plan_rejects(batch, plan)
         ledger.stage_pages(self.stage, batch, plan)
-        at = clock.now()
-        record = batch.record
-        record.run = record.run or ledger.next_run(self.session.execute)
-        record.batches += 1
         keys = self._upload_deletes(plan, rejects=rejects)
-        queries = insert_queries(
-            batch.source, record.run, at, self.limits, touches=plan.touches > 0
-        )
+        queries = insert_queries(at, self.limits, touches=plan.touches > 0)
         unused = set() if plan.writes else {ORDER_ADDRESS, ORDER_ITEM}
         unused |= set() if plan.writes or plan.touches else {ORDER_HEADER}
         unused |= (set() if batch.counted else {LEDGER_PAGE}) | (
@@ -147,36 +151,37 @@ class Loader:
             self._refuse_overtaken(batch)
             self.rollups.apply_delta(*delta)
             failpoint("summarised")
-            self._delete(batch.source, keys)
+            self._delete(keys)
             failpoint("rows-deleted")
             for table, query in rows.items():
-                self.session.execute(f"INSERT INTO {table.name} ({quoted(table.names)}) {query}")
+                execute(f"INSERT INTO {table.name} ({quoted(table.names)}) {query}")
             failpoint("rows-inserted")
-            ledger.write_state(self.session.execute, batch.source, batch.state, at)
-            ledger.write_run(self.session.execute, record)
+            ledger.write_states(execute, {share.source: share.state for share in batch.shares}, at)
+            ledger.write_runs(execute, records)
             failpoint("ledger-written")
 
-    def record(self, record: RunRecord, state: SourceState) -> None:
-        """Write a run's row and a source's state in a transaction of their own.
+    def record(self, records: Sequence[RunRecord], states: Mapping[str, SourceState]) -> None:
+        """Write runs' rows and the *states* of their sources in a transaction of their own.
 
-        If another loader has written meanwhile, its state stays.
+        If another loader has written a source meanwhile, its state stays.
         """
+        if not records:
+            return
         execute = self.session.execute
         with self.session.writing():
-            record.run = record.run or ledger.next_run(execute)
-            ledger.write_run(execute, record)
-            if self.state(record.source).loads + 1 == state.loads:
-                ledger.write_state(execute, record.source, state, clock.now())
+            ledger.number_runs(execute, records)
+            ledger.write_runs(execute, records)
+            stored = self.states(list(states))
+            ours = {s: state for s, state in states.items() if stored[s].loads + 1 == state.loads}
+            if ours:
+                ledger.write_states(execute, ours, clock.now())
 
-    def _fetching(self, source: str) -> FetchStored:
-        def fetch(name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
-            self.upload_keys(keys, ID_COLUMN)
-            self._fetch(name, columns, statement, [source])
-
-        return fetch
+    def _fetch_keyed(self, name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
+        self.upload_keys(keys, ID_COLUMNS)
+        self._fetch(name, columns, statement)
 
     def _fetch(
-        self, name: str, columns: Sequence[Column], statement: str, values: Sequence[str]
+        self, name: str, columns: Sequence[Column], statement: str, values: Sequence[str] = ()
     ) -> int:
         """Make the stage's table *name* from the warehouse's *statement*; count its rows."""
         if self.session.is_stage:
@@ -195,17 +200,20 @@ class Loader:
         failpoint("copied")
         return rows
 
-    def _plan_rejects(self, source: str, plan: MergePlan) -> bool:
+    def _plan_rejects(self, batch: Batch, plan: MergePlan) -> bool:
         """Stage the rejects to insert and to delete; return False if nothing is staged."""
+        sources = [share.source for share in batch.shares]
         stored = self._fetch(
             "stored_reject",
             LEDGER_REJECT.pick(REJECT_COLUMNS),
-            f"SELECT {REJECT_COLUMNS} FROM orderpull_reject WHERE source = ?",
-            [source],
+            f"SELECT {REJECT_COLUMNS} FROM orderpull_reject "
+            f"WHERE source IN ({', '.join('?' for _ in sources)})",
+            sources,
         )
         if not stored and not count_rows(self.stage, "staged_reject"):
             return False
         plan_rejects(self.stage, plan, stored)
+        ledger.stage_runs(self.stage, batch)
         return True
 
     def _upload_deletes(self, plan: MergePlan, *, rejects: bool) -> set[str]:
@@ -215,7 +223,7 @@ class Loader:
             "to_touch": plan.touches > 0,
             "reject_to_delete": rejects,
         }
-        columns = {delete.keys: delete.table.pick(delete.column) for delete in DELETES}
+        columns = {delete.keys: delete.table.pick(f"source, {delete.column}") for delete in DELETES}
         return {
             name
             for name, column in columns.items()
@@ -240,7 +248,7 @@ class Loader:
             return 0, 0
         self._stage_old_rows(batch, plan)
         between = ordered_between(self.stage, plan)
-        queries = delta_queries(batch.source, between, self.zone, deletes=plan.deletes > 0)
+        queries = delta_queries(between, self.zone, deletes=plan.deletes > 0)
         by_sku, by_day = (
             self.session.upload(self.stage, name, columns, query)
             for name, (columns, query) in queries.items()
@@ -258,14 +266,14 @@ class Loader:
             keys.append("to_write" if self.session.is_stage else f"new_{ORDER_ADDRESS.name}")
         if not keys:
             return
-        numbers = " UNION ".join(f"SELECT ordernumber FROM {name}" for name in keys)
+        numbers = " UNION ".join(f"SELECT source, ordernumber FROM {name}" for name in keys)
         for table, (name, columns) in OLD_ROWS.items():
             names = ", ".join(column.name for column in columns)
             statement = (
                 f"SELECT {names}, {self.session.row} AS stored_row FROM {table.name} "
-                f"WHERE source = ? AND ordernumber IN ({numbers})"
+                f"WHERE {keyed(table.name, f'({numbers})', 'ordernumber')}"
             )
-            self._fetch(name, [*columns, ROW], statement, [batch.source])
+            self._fetch(name, [*columns, ROW], statement)
         if not self.session.enforces_keys:
             self._refuse_repeated(batch, plan)
 
@@ -274,33 +282,35 @@ class Loader:
             repeated = self.stage.execute(query).fetchone()
             if repeated and repeated[0]:
                 self._refuse_overtaken(batch)
+                names = ", ".join(repr(share.source) for share in batch.shares)
                 raise DestinationError(
-                    f"{table.name} would hold {repeated[0]} orders of {batch.source!r} twice; "
+                    f"{table.name} would hold {repeated[0]} orders of {names} twice; "
                     "nothing was loaded.",
                     "Something else wrote to these tables; `orderpull replay --into` makes them "
                     "anew.",
                 )
 
     def _refuse_overtaken(self, batch: Batch) -> None:
-        if self.state(batch.source).loads + 1 != batch.state.loads:
-            raise Overtaken(
-                f"Another orderpull loaded source {batch.source!r} into {self.session.where} "
-                "meanwhile; nothing was changed.",
-                "Run again.",
-            )
+        states = self.states([share.source for share in batch.shares])
+        for share in batch.shares:
+            if states[share.source].loads + 1 != share.state.loads:
+                raise Overtaken(
+                    f"Another orderpull loaded source {share.source!r} into {self.session.where} "
+                    "meanwhile; nothing was changed.",
+                    "Run again.",
+                )
 
-    def _delete(self, source: str, keys: set[str]) -> None:
+    def _delete(self, keys: set[str]) -> None:
         for delete in DELETES:
             if delete.keys in keys:
                 table, column = delete.table.name, delete.column
                 if self.session.is_stage and delete.rows:
                     self.session.execute(
                         f"DELETE FROM {table} WHERE rowid IN (SELECT stored_row FROM {delete.rows} "
-                        f"SEMI JOIN {delete.keys} USING ({column}))"
+                        f"SEMI JOIN {delete.keys} USING (source, {column}))"
                     )
                     continue
                 self.session.execute(
                     f"DELETE FROM {table} USING {delete.keys} AS k "
-                    f"WHERE {table}.source = ? AND {table}.{column} = k.{column}",
-                    [source],
+                    f"WHERE {table}.source = k.source AND {table}.{column} = k.{column}"
                 )

@@ -1,6 +1,6 @@
 """The protocol of a destination, and the data that pass between it and the pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from orderpull.model import COUNTS, Column
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping
 
     import duckdb
     import sqlalchemy as sa
@@ -103,23 +103,33 @@ class RunRecord:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Everything that one transaction loads, beside the staged tables.
+class Share:
+    """A source's share of a batch.
 
     :param pages: the staged pages.
-    :param counted: the pages are new to the ledger; a page read again is not counted.
-    :param ignore_changes: ``on_change = "ignore"``.
-    :param keep_address: a blank address does not replace the stored one.
     :param state: the source's state after this batch.
     :param record: the run's row after this batch.
     """
 
     source: str
-    pages: "Sequence[PageMeta]"
-    counted: bool
-    ignore_changes: bool
+    pages: Sequence["PageMeta"]
     state: SourceState
     record: RunRecord
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one transaction loads, beside the staged tables.
+
+    :param shares: the source's share, or the shares of several sources.
+    :param counted: the pages are new to the ledger; a page read again is not counted.
+    :param ignore_changes: ``on_change = "ignore"``.
+    :param keep_address: a blank address does not replace the stored one.
+    """
+
+    shares: Sequence[Share]
+    counted: bool
+    ignore_changes: bool
     keep_address: bool = False
 
 
@@ -149,8 +159,9 @@ class MergePlan:
         there are no tables of decisions.
     :param writes: orders to write. :param deletes: stored orders to delete first.
     :param touches: stored orders that came again, unchanged, with a later page.
-    :param counts: orders by outcome. :param per_page: the same for each page of the batch.
-    :param lost_number: stored orders that lose their number: page, order_id, ordernumber,
+    :param counts: orders by outcome for each source. :param per_page: the same for each source and
+        page of the batch.
+    :param lost_number: stored orders that lose their number: source, page, order_id, ordernumber,
         content_hash.
     """
 
@@ -158,9 +169,9 @@ class MergePlan:
     writes: int = 0
     deletes: int = 0
     touches: int = 0
-    counts: Counts = field(default_factory=Counts)
-    per_page: dict[int, Counts] = field(default_factory=dict)
-    lost_number: list[tuple[int, str, str, str]] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    per_page: dict[tuple[str, int], Counts] = field(default_factory=dict)
+    lost_number: list[tuple[str, int, str, str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

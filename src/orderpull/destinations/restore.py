@@ -48,7 +48,7 @@ def restore(loader: Loader, plan: Plan, record: RunRecord) -> None:
         row = loader.stage.execute("SELECT coalesce(max(chunk), -1) FROM plan.change").fetchone()
         last = int(row[0]) if row else -1
         state = plan.state
-        record.run = record.run or ledger.next_run(loader.session.execute)
+        ledger.number_runs(loader.session.execute, [record])
         for chunk in range(max(last, 0) + 1):
             if chunk == last or last < 0:
                 record.finished_at = clock.now()
@@ -100,8 +100,8 @@ def _restore_chunk(
             session.execute(f"INSERT INTO {table.name} ({quoted(table.names)}) {query}")
         record.batches += 1
         after = replace(state, loads=state.loads + 1)
-        ledger.write_state(session.execute, source, after, clock.now())
-        ledger.write_run(session.execute, record)
+        ledger.write_states(session.execute, {source: after}, clock.now())
+        ledger.write_runs(session.execute, [record])
         failpoint("orders-restored")
     return after
 

@@ -12,7 +12,7 @@ from orderpull.sources.compact import value_tree
 from orderpull.sources.spec.api import Api
 
 Key = tuple[int, int]
-"""Page number, and position of the order in the page."""
+"""Number of the page in the run (:attr:`StagedPage.number`), and position of the order in it."""
 
 KEYS = "SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])"
 TEXTS = f"{KEYS}, unnest($3::VARCHAR[])"
@@ -47,8 +47,8 @@ class CarefulWay:
 
     def add(self, page: StagedPage, texts: Mapping[int, str]) -> None:
         """Add orders of *page*, as received, by position."""
-        self._pages[page.meta.page] = page
-        self._texts |= {(page.meta.page, position): text for position, text in texts.items()}
+        self._pages[page.number] = page
+        self._texts |= {(page.number, position): text for position, text in texts.items()}
         self._size += sum(map(len, texts.values()))
 
     def add_fragment(self, key: Key, text: str, problem: tuple[str, str]) -> None:
@@ -79,7 +79,8 @@ class CarefulWay:
             texts = list(zip(*self._fragments.values(), strict=True))
             self._connection.execute(
                 f"""INSERT INTO staged_reject
-                    SELECT page, position, NULL, NULL, reason, message, '$', raw
+                    SELECT source_of(page), page_of(page), position, NULL, NULL, reason, message,
+                        '$', raw
                     FROM ({KEYS}, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
                           unnest($5::VARCHAR[])) AS r(page, position, raw, reason, message)""",
                 [*key_columns(self._fragments), *texts],

@@ -32,11 +32,12 @@ class FineSql:
     def stage(self) -> str:
         """Fill ``staged_order`` with ``fine`` and ``included``; $1: file, $2: longest line."""
         level = ", ".join(self._order.columns(self._order.fields["id"]))
-        raw = f"""SELECT {identifier(PAGE)} AS page,
+        raw = f"""SELECT {identifier(PAGE)} AS place,
                   coalesce({identifier(POSITION)}, 0) AS position, {self._order.raw_columns},
                   {self._amounts()} AS plain_amount, {self._sold_lines()} AS lines
                   FROM {self._read()}"""
-        parsed = f"""SELECT page, position, {level}, {self._included()} AS included, lines,
+        parsed = f"""SELECT source_of(place) AS source, page_of(place) AS page, position, {level},
+                     {self._included()} AS included, lines,
                      list_transform(lines, lambda i: i.sku) AS skus,
                      list_transform(lines, lambda i: i.quantity) AS quantities,
                      {self._valid_fields()} AS valid_fields FROM ({raw})"""

@@ -4,6 +4,11 @@ A parameter ``j`` is the JSON text of a value, whose first character determines 
 that the value is missing.
 """
 
+from collections.abc import Iterator, Mapping
+
+from orderpull.sources.compact import PAGE_BITS
+from orderpull.sqltext import literal
+
 BLANK = (
     r"[\t\n\v\f\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 )
@@ -74,5 +79,22 @@ _BODIES = {
         THEN left(j::VARCHAR, 40) || '…' ELSE j::VARCHAR END""",
 }
 
-MACROS = tuple(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}" for head, body in _BODIES.items())
+_CREATE = "CREATE OR REPLACE TEMP MACRO {} AS {}"
+
+MACROS = tuple(_CREATE.format(head, body) for head, body in _BODIES.items())
 """The statements that create the macros."""
+
+
+def source_macros(sources: Mapping[int, str]) -> Iterator[str]:
+    """The macros that translate between the number of a page in the run and its source and page.
+
+    :param sources: names of the sources by index.
+    """
+    names = [sources.get(index, "") for index in range(max(sources) + 1)]
+    listed = f"[{', '.join(map(literal, names))}]"
+    several = len(sources) > 1
+    source = f"{listed}[(n >> {PAGE_BITS}) + 1]" if several else literal(names[-1])
+    index = f"list_position({listed}, name) - 1" if several else str(len(names) - 1)
+    yield _CREATE.format("source_of(n)", source)
+    yield _CREATE.format("page_of(n)", f"n & {(1 << PAGE_BITS) - 1}")
+    yield _CREATE.format("number_of(name, page)", f"(({index})::BIGINT << {PAGE_BITS}) + page")

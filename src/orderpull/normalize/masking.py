@@ -62,6 +62,11 @@ class Masking:
         key = key_of(landing) if len(forgotten) or keep_names is not True else b""
         return cls(connection, api, forgotten, keep_names, key)
 
+    @property
+    def is_needed(self) -> bool:
+        """False if nobody has to be kept out."""
+        return self.keep_names is not True or len(self.forgotten) > 0
+
     def mask_orders(self) -> None:
         """Mask ``staged_order``."""
         self._mask_names()
@@ -95,7 +100,7 @@ class Masking:
 
     def mask_rejects(self) -> None:
         """Mask the texts in ``staged_reject``."""
-        if self.keep_names is True and not len(self.forgotten):
+        if not self.is_needed:
             return
         rows = self.connection.execute(
             "SELECT rowid, order_id, ordernumber, raw FROM staged_reject WHERE raw <> ''"

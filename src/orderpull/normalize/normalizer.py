@@ -5,6 +5,8 @@
 ``excluded``: page, position and id of the staged orders and rejects that fail ``where``.
 ``staged_page``: the pages of which all orders are staged.
 
+The pages may be of several sources of one API.
+
 An order that is certainly fine goes the straight way: it is decoded to the values that the mapping
 reads, and one statement stages it (``fine.py``). Any other order goes the careful way by its text
 (``sql.py``), which defines what an order means and why it is rejected.
@@ -21,7 +23,7 @@ from orderpull.errors import CorruptPage
 from orderpull.normalize.careful import KEYS, TEXTS, CarefulWay, Key, key_columns, text_columns
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.fine import FineSql
-from orderpull.normalize.macros import MACROS
+from orderpull.normalize.macros import MACROS, source_macros
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.scratch import LineFile
 from orderpull.normalize.sql import NormalizeSql
@@ -107,6 +109,8 @@ class Normalizer:
         :raises CorruptPage: a page has changed since it was landed.
         """
         self._careful.clear()  # of a batch that broke off
+        for macro in source_macros({page.index: page.source for page in pages} or {0: ""}):
+            self.connection.execute(macro)
         for table, columns in _TABLES.items():
             self.connection.execute(declared(table, columns))
         with LineFile() as lines:
@@ -116,7 +120,7 @@ class Normalizer:
                     self._careful.stage_if_large()
             odd = self._stage_straight(lines)
         for page in pages:
-            self._careful.add(page, self.texts.at(page, odd[page.meta.page]))
+            self._careful.add(page, self.texts.at(page, odd[page.number]))
             self._careful.stage_if_large()
         self._careful.stage()
         self.ways.careful = self._careful.count
@@ -144,20 +148,23 @@ class Normalizer:
     def include(self, keys: set[Key]) -> None:
         """Take the staged orders at *keys* for versions of known orders, though they fail where."""
         self.connection.execute(
-            f"DELETE FROM excluded WHERE (page, position) IN ({KEYS})", key_columns(keys)
+            f"""DELETE FROM excluded WHERE (source, page, position) IN (
+                SELECT (source_of(page), page_of(page), position) FROM ({KEYS}) AS k(page, position)
+            )""",
+            key_columns(keys),
         )
 
     def fill_raw(self, pages: Sequence[StagedPage]) -> None:
         """Set the missing texts of rejects from *pages*, as received."""
         rejects = self.connection.execute(
-            "SELECT page, position FROM staged_reject WHERE raw IS NULL"
+            "SELECT number_of(source, page), position FROM staged_reject WHERE raw IS NULL"
         ).fetchall()
         texts = self._texts_at(pages, rejects)
         if texts:
             self.connection.execute(
                 f"""UPDATE staged_reject SET raw = texts.raw
                     FROM ({TEXTS}) AS texts(page, position, raw)
-                    WHERE staged_reject.page = texts.page
+                    WHERE number_of(staged_reject.source, staged_reject.page) = texts.page
                       AND staged_reject.position = texts.position""",
                 text_columns(texts),
             )
@@ -168,10 +175,10 @@ class Normalizer:
         for number, position in keys:
             positions[number].append(position)
         return {
-            (page.meta.page, position): text
+            (page.number, position): text
             for page in pages
-            if page.meta.page in positions
-            for position, text in self.texts.at(page, positions[page.meta.page]).items()
+            if page.number in positions
+            for position, text in self.texts.at(page, positions[page.number]).items()
         }
 
     def _lines(self, page: StagedPage, only: set[Key] | None) -> bytes:
@@ -183,7 +190,7 @@ class Normalizer:
             return compact.lines
         body = page.body()
         if self.decoder is not None and plain and (decoded := self.decoder.decode(body)):
-            compact = decoded.compact(page.meta.page)
+            compact = decoded.compact(page.number)
             _check_count(page, compact.orders)
             if compact.odd:
                 raw = list(decoded.raw())
@@ -195,7 +202,7 @@ class Normalizer:
 
     def _lines_of_pieces(self, page: StagedPage, body: bytes, only: set[Key] | None) -> bytes:
         """The orders of a page that has to be taken apart, as :meth:`_lines`."""
-        number, problem = page.meta.page, self.texts.problem(page, body)
+        number, problem = page.number, self.texts.problem(page, body)
         texts: dict[int, str] = {}
         for position, piece in enumerate(self.texts.pieces(page, body)):
             if only is not None and (number, position) not in only:
@@ -220,7 +227,8 @@ class Normalizer:
         run = self.connection.execute
         row = run(self._fine, [lines.path, lines.longest]).fetchone()
         self.ways.straight += row[0] if row else 0
-        for page, position in run(f"SELECT page, position FROM {_ODD}").fetchall():
+        at = "number_of(source, page), position"
+        for page, position in run(f"SELECT {at} FROM {_ODD}").fetchall():
             odd[page].append(position)
         if odd:
             row = run(f"DELETE FROM {_ODD}").fetchone()
@@ -231,8 +239,8 @@ class Normalizer:
         """Add the valid orders that fail ``where`` to ``excluded``, and drop the flags."""
         if self.api.mapping.where is not None:
             self.connection.execute(
-                """INSERT INTO excluded SELECT page, position, order_id FROM staged_order
-                   WHERE NOT included"""
+                """INSERT INTO excluded SELECT source, page, position, order_id
+                   FROM staged_order WHERE NOT included"""
             )
         for flag in FLAGS:
             self.connection.execute(f"ALTER TABLE staged_order DROP COLUMN {flag}")
@@ -241,8 +249,12 @@ class Normalizer:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", parameters)
 
     def _create_staged_pages(self, pages: Sequence[StagedPage]) -> None:
-        numbers = [page.meta.page for page in pages]
-        self._create("staged_page", "SELECT unnest($1::BIGINT[]) AS page", [numbers])
+        self._create(
+            "staged_page",
+            """SELECT source_of(n) AS source, page_of(n) AS page
+               FROM (SELECT unnest($1::BIGINT[]) AS n)""",
+            [[page.number for page in pages]],
+        )
 
 
 _TABLES = {

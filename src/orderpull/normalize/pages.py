@@ -9,7 +9,7 @@ from msgspec import structs
 from orderpull.errors import HookFailed
 from orderpull.landing.page import PageMeta, split_parts, split_pieces
 from orderpull.normalize.salvage import PageLayout, Piece, printable, salvage
-from orderpull.sources.compact import CompactPage
+from orderpull.sources.compact import CompactPage, page_in_run
 from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.paging.child_requests import append_records
 from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_surrogates
@@ -25,11 +25,19 @@ class StagedPage:
     :param meta: its metadata.
     :param body: returns its body, after checking the hash.
     :param compact: returns its orders, once, if the pull has handed them over.
+    :param source: name of its source. :param index: index of that source in the run.
     """
 
     meta: PageMeta
     body: Callable[[], bytes]
     compact: Callable[[], CompactPage | None] = lambda: None
+    source: str = ""
+    index: int = 0
+
+    @property
+    def number(self) -> int:
+        """Its number in the run, in which several sources may have a page of the same number."""
+        return page_in_run(self.index, self.meta.page)
 
 
 class PageTexts:

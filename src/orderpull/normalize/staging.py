@@ -6,7 +6,8 @@ from orderpull.model import MAX_QUANTITY
 from orderpull.sqltext import literal
 
 STAGED_ORDER = {
-    "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR", "order_id": "VARCHAR",
+    "source": "VARCHAR", "page": "BIGINT", "position": "BIGINT",
+    "ordernumber": "VARCHAR", "order_id": "VARCHAR",
     "status": "VARCHAR", "currency": "VARCHAR", "channel": "VARCHAR", "counted": "BOOLEAN",
     "ordered_at": "TIMESTAMP", "modified_at": "TIMESTAMP", "total": "DECIMAL(19, 4)",
     "country": "VARCHAR", "line1": "VARCHAR", "line2": "VARCHAR", "name": "VARCHAR",
@@ -20,10 +21,13 @@ FLAGS = {"included": "BOOLEAN", "fine": "BOOLEAN"}
 """Further columns while it is filled: passes ``where``; needs no care."""
 
 STAGED_REJECT = {
-    "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR", "order_id": "VARCHAR",
-    "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR", "raw": "VARCHAR",
+    "source": "VARCHAR", "page": "BIGINT", "position": "BIGINT", "ordernumber": "VARCHAR",
+    "order_id": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR",
+    "raw": "VARCHAR",
 }  # fmt: skip
-EXCLUDED = {"page": "BIGINT", "position": "BIGINT", "order_id": "VARCHAR"}
+EXCLUDED = {
+    "source": "VARCHAR", "page": "BIGINT", "position": "BIGINT", "order_id": "VARCHAR",
+}  # fmt: skip
 
 HASHED = (
     "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, channel, "
@@ -53,12 +57,13 @@ LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
 
 _STAGED_ORDER = f"""
 INSERT INTO staged_order BY NAME
-SELECT * EXCLUDE (error, received), true AS fine, md5(json_array({HASHED})::VARCHAR) AS content_hash
+SELECT * EXCLUDE (page, error, received), source_of(page) AS source, page_of(page) AS page,
+    true AS fine, md5(json_array({HASHED})::VARCHAR) AS content_hash
 FROM shaped WHERE error IS NULL"""
 
 _STAGED_REJECT = """
 INSERT INTO staged_reject
-SELECT page, position,
+SELECT source_of(page), page_of(page), position,
     CASE WHEN error.reason NOT IN ('number_invalid', 'number_missing')
          THEN ordernumber END AS ordernumber,
     CASE WHEN NOT is_blank(order_id) THEN order_id END AS order_id,
@@ -67,7 +72,8 @@ FROM shaped WHERE error IS NOT NULL"""
 
 _EXCLUDED = """
 INSERT INTO excluded
-SELECT page, position, order_id FROM shaped WHERE NOT included AND error IS NOT NULL"""
+SELECT source_of(page), page_of(page), position, order_id
+FROM shaped WHERE NOT included AND error IS NOT NULL"""
 
 _TEXTS = (
     "ordernumber", "order_id", "status", "currency", "channel",
@@ -90,16 +96,17 @@ def refuse_long(limits: Mapping[str, int]) -> Iterator[str]:
     )
     yield f"""
 CREATE OR REPLACE TEMP TABLE long AS
-SELECT * FROM (SELECT page, position, ordernumber, order_id, CASE {cases} END AS long
+SELECT * FROM (SELECT source, page, position, ordernumber, order_id, CASE {cases} END AS long
                FROM staged_order) WHERE long IS NOT NULL"""
     yield """
 INSERT INTO staged_reject
-SELECT page, position, ordernumber, order_id, 'value_too_long',
+SELECT source, page, position, ordernumber, order_id, 'value_too_long',
     long.name || ' has ' || long.length || ' bytes; the warehouse takes ' || long.limit,
     '$', NULL FROM long"""
     yield """
 DELETE FROM staged_order USING long
-WHERE staged_order.page = long.page AND staged_order.position = long.position"""
+WHERE staged_order.source = long.source AND staged_order.page = long.page
+  AND staged_order.position = long.position"""
     yield "DROP TABLE long"
 
 

@@ -14,7 +14,7 @@ from orderpull.destinations.merge.stored import DELETED
 from orderpull.destinations.shadow import ShadowDestination
 from orderpull.errors import DestinationError, UsageError
 from orderpull.landing.page import PageMeta
-from orderpull.loading import PageLoader, PendingPages
+from orderpull.loading.pages import PageLoader, PendingPages
 from orderpull.model import LEDGER_REJECT, MASKS, ORDER_ADDRESS
 from orderpull.operate.order_search import Mentioning, Searched, can_filter
 from orderpull.pipeline import Pipeline

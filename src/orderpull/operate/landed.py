@@ -8,7 +8,7 @@ from orderpull.errors import UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import PendingPages
+from orderpull.loading.pages import PendingPages
 from orderpull.settings import Settings
 
 

@@ -87,7 +87,7 @@ def retry(settings: Settings, keys: tuple[str, ...] = ()) -> RunResult:
                 result.counts.fetched = len(retried)
                 result.counts.rejected = sum((r.page, r.position) in after for r in retried)
                 result.counts.inserted = result.counts.fetched - result.counts.rejected
-                pipeline.finish(name, loader, pages)
+                pipeline.finish(loader, pages)
         pipeline.destination.publish(finished=True)
 
     return pipeline.timed(retry_all)

@@ -129,7 +129,7 @@ def _replay_all(
                 replayed.pages[name] += count
                 on_batch(name, replayed.pages[name])
             replayed.changed[name] = pages.changed
-            pipeline.finish(name, loader, pages)
+            pipeline.finish(loader, pages)
     pipeline.destination.publish(finished=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
-from orderpull.loading import PendingPages
+from orderpull.loading.pages import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
 from orderpull.sources.paging.doubts import Doubt, doubts_of

@@ -23,6 +23,9 @@ from orderpull.sources.value_tree import Kind, ValueTree
 PAGE, POSITION = "page#", "position#"
 """Keys of a line with the place of its order; a position of 0 is left out."""
 
+PAGE_BITS = 32
+"""Bits of a page's number; the bits above them are the index of its source in the run."""
+
 _TEXT: Kind = frozenset()
 _CONDITION: Kind = frozenset({bool})
 _NUMBER: Kind = frozenset({float})
@@ -69,6 +72,7 @@ class DecodedPage:
     def compact(self, page: int, positions: Sequence[int] | None = None) -> CompactPage:
         """The orders as lines of JSON, each with the number of its *page* and its position.
 
+        :param page: number of the page in the run, see :func:`page_in_run`.
         :param positions: position of each order, if they are not all orders of the page.
         """
         places = range(len(self.orders)) if positions is None else positions
@@ -169,6 +173,11 @@ class CompactDecoder:
             return self._order.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+
+def page_in_run(source: int, page: int) -> int:
+    """The number, unique in a run, of a *page* of the source with the index *source*."""
+    return source << PAGE_BITS | page
 
 
 def value_tree(api: Api) -> ValueTree:

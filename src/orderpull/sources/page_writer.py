@@ -13,7 +13,7 @@ from orderpull.errors import OrderpullError
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta, digest
 from orderpull.landing.protocol import SourceLanding
-from orderpull.sources.compact import CompactPage, DecodedPage
+from orderpull.sources.compact import DecodedPage
 from orderpull.sources.eta import Estimate
 
 Redact = Callable[[PageMeta, bytes], tuple[PageMeta, bytes] | None]
@@ -81,7 +81,7 @@ class PageWriter:
         next_page: int,
         result: PullResult,
         on_page: Callable[[PullResult], None],
-        hand_over: Callable[[CompactPage, int], None] = lambda *_: None,
+        hand_over: Callable[[DecodedPage, int], None] = lambda *_: None,
         *,
         redact: Redact | None = None,
     ) -> None:
@@ -175,5 +175,5 @@ class PageWriter:
             return redacted[0]
         self._landing.land(meta, held.body)
         if held.decoded is not None:
-            self._hand_over(held.decoded.compact(meta.page), meta.page)
+            self._hand_over(held.decoded, meta.page)
         return meta

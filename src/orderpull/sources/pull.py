@@ -15,7 +15,7 @@ from orderpull.errors import Interrupted, SourceError, SourceUnexpected
 from orderpull.landing.page import Kind, Part, join_parts
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.bulk_export import BulkExport
-from orderpull.sources.compact import CompactPage
+from orderpull.sources.compact import CompactPage, DecodedPage, page_in_run
 from orderpull.sources.endpoint import OK, Endpoint
 from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.handover import Handover
@@ -61,14 +61,20 @@ class Source(Endpoint):
 
     :ivar handover: receives the decoded pages for a loader of this process; None: nobody does.
     :ivar redacting: opens what redacts a landing's forgotten orders, if there are any.
+    :ivar index: its index in the run.
     """
 
     handover: Handover | None = None
     redacting: Callable[[SourceLanding], AbstractContextManager[Redact | None]] | None = None
+    index: int = 0
 
     def handed_over(self, page: int) -> CompactPage | None:
         """Take the decoded orders of *page*; None if they have to be read from the landing."""
         return self.handover.take(self.name, page, self.api) if self.handover else None
+
+    def page_in_run(self, page: int) -> int:
+        """The number of *page* in the run, in which other sources have pages, too."""
+        return page_in_run(self.index, page)
 
     def pull(
         self,
@@ -187,9 +193,11 @@ class _Pull:
             if reconcile and self._due(self._noted(LISTED), clock.duration(reconcile)):
                 self.list_all()
 
-    def _hand_over(self, compact: CompactPage, page: int) -> None:
-        if self.source.handover is not None:
-            self.source.handover.put(self.source.name, page, self.source.api, compact)
+    def _hand_over(self, decoded: DecodedPage, page: int) -> None:
+        source = self.source
+        if source.handover is not None:
+            compact = decoded.compact(source.page_in_run(page))
+            source.handover.put(source.name, page, source.api, compact)
 
     def _noted(self, note: str) -> dict[str, Any]:
         """The content of *note*; empty if it is missing or damaged."""

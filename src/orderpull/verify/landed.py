@@ -15,7 +15,7 @@ from orderpull.destinations.protocol import RunRecord, SourceState
 from orderpull.errors import CorruptPage, Interrupted, LandingMismatch
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading import PageLoader, PendingPages
+from orderpull.loading.pages import PageLoader, PendingPages
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.verify.scope import Scope
 

@@ -77,8 +77,8 @@ def _load_forgotten(scope: Scope) -> None:
         state = loader.state(scope.name)
         gaps = tuple(sorted({*state.gaps, *found.unloaded}))
         loader.record(
-            RunRecord(scope.name, "repair", clock.now(), finished_at=clock.now()),
-            replace(state, gaps=gaps, loads=state.loads + 1),
+            [RunRecord(scope.name, "repair", clock.now(), finished_at=clock.now())],
+            {scope.name: replace(state, gaps=gaps, loads=state.loads + 1)},
         )
     result = pipeline.load(scope.settings, [scope.name])
     errors = [result.error, *(source.error for source in result.sources.values())]

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Counts, Kind, RunRecord
-from orderpull.loading import PageLoader, PendingPages
+from orderpull.loading.pages import PageLoader, PendingPages
+from orderpull.loading.together import load_together
 from orderpull.model import DATA_TABLES
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.settings import SourceSettings
@@ -101,7 +102,10 @@ def _day(day: int | None) -> str | None:
 
 
 class History:
-    """One source: its landing, its part of a warehouse."""
+    """One source: its landing, its part of a warehouse.
+
+    :ivar counts: of the last load.
+    """
 
     def __init__(
         self,
@@ -109,9 +113,11 @@ class History:
         loader: Loader,
         name: str = "shop",
         api: Api | None = None,
+        index: int = 0,
         **settings: Any,
     ) -> None:
         self.name = name
+        self.index = index
         self.api = api or _tea()
         if self.api.auth.kind != "none":
             settings["token"] = "t"
@@ -123,6 +129,7 @@ class History:
         self.landing: LocalSourceLanding = new_landing(folder, name)
         self.loader = loader
         self.pages = 0
+        self.counts = Counts()
 
     def serve(self, *pages: Page) -> None:
         """Land *pages*, and load nothing."""
@@ -137,10 +144,20 @@ class History:
 
     def load(self) -> Counts:
         """Load what waits: what became of it."""
-        pages = self._loader("load")
-        for _ in pages.load():
-            pass
-        return pages.run.counts
+        return self.load_with()
+
+    def load_with(self, *others: "History") -> Counts:
+        """Load what waits, together with what waits of *others*; what became of it."""
+        sources = [each._loader("load") for each in (self, *others)]
+        for joint in load_together(self.loader, sources) if others else ():
+            assert len(joint) > 1
+            assert not any(pages.waiting() for pages in joint)
+        for pages in sources:
+            for _ in pages.load():
+                pass
+        for history, pages in zip((self, *others), sources, strict=True):
+            history.counts = pages.run.counts
+        return self.counts
 
     def take(self, *pages: Page) -> Counts:
         """Land *pages* and load them."""
@@ -160,6 +177,7 @@ class History:
 
     def _loader(self, command: Any) -> PageLoader:
         source = Source(self.name, self.settings, self.api)
+        source.index = self.index
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
         pending, normalizers = PendingPages(self.landing), _normalizers(self.loader)
         return PageLoader(source, pending, self.loader, record, normalizers)

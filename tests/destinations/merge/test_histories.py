@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from orderpull.destinations.loader import Loader
+from orderpull.destinations.protocol import Counts
 from tests.destinations.merge.history import (
     Clerk,
     History,
@@ -40,6 +41,11 @@ def one_fault(served: Served) -> Served:
     nothing in a later one; the oracle knows no batches.
     """
     return replace(served, trash=served.trash and not served.bad)
+
+
+def pages(*, bad: bool, reused: bool) -> st.SearchStrategy[list[Page]]:
+    """The pages of a load of one history."""
+    return histories(renumbered=False, bad=bad, reused=reused).map(lambda loads: loads[0])
 
 
 @st.composite
@@ -85,10 +91,20 @@ def _shop(
 def check(store: History, loads: list[list[Page]], clerk: Clerk | None = None) -> None:
     """Take *loads* one by one; compare rows, rejects and counts with the oracle's."""
     for pages in loads:
-        counts = asdict(store.take(*pages))
-        assert counts.pop("fetched") == sum(counts.values())
-        if clerk:
-            assert counts == clerk.take(*pages)
+        check_counts(store.take(*pages), pages, clerk)
+    check_rows(store, loads)
+
+
+def check_counts(counts: Counts, pages: list[Page], clerk: Clerk | None) -> None:
+    """Compare the counts of a load of *pages* with the oracle's."""
+    found = asdict(counts)
+    assert found.pop("fetched") == sum(found.values())
+    if clerk:
+        assert found == clerk.take(*pages)
+
+
+def check_rows(store: History, loads: list[list[Page]]) -> None:
+    """Compare rows and rejects with the oracle's; a replay changes nothing."""
     ignored = store.settings.on_change == "ignore"
     whole = (truth_first_stays if ignored else truth)(page for pages in loads for page in pages)
     assert store.orders() == whole.orders
@@ -132,3 +148,30 @@ def test_renumbered(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> 
 def test_first_stays(tmp_path: Path, loader: Loader, loads: list[list[Page]]) -> None:
     """The same with on_change = "ignore"."""
     check(shop(tmp_path, loader, on_change="ignore"), loads)
+
+
+@pytest.mark.slow
+@given(
+    loads=st.lists(
+        st.tuples(*(pages(bad=bad, reused=not bad) for bad in (True, False, True))),
+        min_size=2,
+        max_size=2,
+    ),
+    ignore=st.booleans(),
+)
+@settings(some, max_examples=2)
+def test_sources_loaded_together(
+    tmp_path: Path, loader: Loader, loads: list[tuple[list[Page], ...]], ignore: bool
+) -> None:
+    """Three sources whose orders have the same ids and numbers: each is as if it were alone."""
+    on_change = "ignore" if ignore else "update"
+    stores = [shop(tmp_path, loader, index=n, on_change=on_change) for n in range(3)]
+    clerks = [None if ignore else Clerk() for _ in stores]
+    for together in loads:
+        for store, served in zip(stores, together, strict=True):
+            store.serve(*served)
+        stores[0].load_with(*stores[1:])
+        for store, served, clerk in zip(stores, together, clerks, strict=True):
+            check_counts(store.counts, served, clerk)
+    for store, own in zip(stores, zip(*loads, strict=True), strict=True):
+        check_rows(store, list(own))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orderpull.destinations.loader import Loader
+from orderpull.errors import RejectLimitExceeded
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api
 from tests.destinations.merge.history import TEA, History, Served
@@ -503,3 +504,14 @@ def test_a_cleared_landing_stops_nothing(shop: Any) -> None:
     assert set(store.orders()) == {"6", "9"}
     assert {number for number, *_ in store.rejects().values()} == {"A"}
     assert set(store.rejects()) == {"7", "8"}
+
+
+def test_too_many_rejects_of_one_source_hold_up_no_other(shop: Any) -> None:
+    """Of two that are loaded together one is over its limit: nothing of it is loaded."""
+    good, bad = shop(), shop(index=1, reject_limit=0.1)
+    good.serve([Served("1", "A")])
+    bad.serve([Served(f"{n}", f"{n}", bad=n < 20) for n in range(100)])
+    with pytest.raises(RejectLimitExceeded, match=f"20 of 100 orders of source '{bad.name}'"):
+        good.load_with(bad)
+    assert set(good.orders()) == {"1"}
+    assert (bad.orders(), bad.rejects()) == ({}, {})

@@ -19,12 +19,11 @@ from orderpull.model import (
     Column,
     Table,
 )
-from orderpull.sqltext import literal
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the rows of *table*, of the batch's source, whose *column* is in the table *keys*.
+    """Delete the rows of *table* whose source and *column* are in the table *keys*.
 
     :param keys: a temporary table of the stage.
     :param rows: the table of the stage that has these rows' ``stored_row``, if there is one.
@@ -44,35 +43,32 @@ DELETES = (
     Delete(LEDGER_REJECT, "reject_to_delete", "reject_key"),
 )
 
-# New rows of each table, in the order of writing; {source}, {run} and {at} are literals.
+# New rows of each table, in the order of writing; {at} is a literal.
 _ROWS = {
-    ORDER_ADDRESS: "SELECT *, {source} AS source FROM to_write",
-    ORDER_ITEM: """SELECT ordernumber, item.sku AS sku, item.quantity AS quantity,
-                          {source} AS source
-                   FROM (SELECT ordernumber, unnest(items) AS item FROM to_write)""",
-    ORDER_HEADER: """SELECT *, {source} AS source, {at} AS loaded_at FROM to_write{touched}""",
-    LEDGER_PAGE: """SELECT *, {source} AS source, {run} AS run, {at} AS loaded_at
-                    FROM loaded_page""",
-    LEDGER_REJECT: """SELECT *, {source} AS source, {run} AS run, {at} AS rejected_at
-                      FROM reject""",
+    ORDER_ADDRESS: "FROM to_write",
+    ORDER_ITEM: """SELECT source, ordernumber, item.sku AS sku, item.quantity AS quantity
+                   FROM (SELECT source, ordernumber, unnest(items) AS item FROM to_write)""",
+    ORDER_HEADER: """SELECT *, {at} AS loaded_at FROM to_write{touched}""",
+    LEDGER_PAGE: """SELECT *, {at} AS loaded_at FROM loaded_page""",
+    LEDGER_REJECT: """SELECT *, {at} AS rejected_at FROM reject JOIN batch_run USING (source)""",
 }
-_TOUCHED = " UNION ALL BY NAME SELECT *, {source} AS source FROM to_touch"
+_TOUCHED = " UNION ALL BY NAME FROM to_touch"
 
 # Keys that are written twice, or are written beside a stored row that stays.
-_REPEATED = """SELECT count(DISTINCT ordernumber) FROM (
+_REPEATED = """SELECT count(DISTINCT (source, ordernumber)) FROM (
     SELECT {key} FROM (
         SELECT {key} FROM {written}
-        UNION ALL SELECT {key} FROM {old} SEMI JOIN to_write USING (ordernumber){but})
+        UNION ALL SELECT {key} FROM {old} SEMI JOIN to_write USING (source, ordernumber){but})
     GROUP BY {key} HAVING count(*) > 1)"""
-_BUT_DELETED = " ANTI JOIN to_delete USING (ordernumber)"
+_BUT_DELETED = " ANTI JOIN to_delete USING (source, ordernumber)"
 _KEYS = {
-    ORDER_ADDRESS: ("ordernumber", "to_write", "old_address"),
+    ORDER_ADDRESS: ("source, ordernumber", "to_write", "old_address"),
     ORDER_ITEM: (
-        "ordernumber, sku",
-        "(SELECT ordernumber, unnest(items).sku AS sku FROM to_write)",
+        "source, ordernumber, sku",
+        "(SELECT source, ordernumber, unnest(items).sku AS sku FROM to_write)",
         "old_item",
     ),
-    ORDER_HEADER: ("ordernumber", "to_write", "stored_order"),
+    ORDER_HEADER: ("source, ordernumber", "to_write", "stored_order"),
 }
 
 
@@ -100,9 +96,7 @@ def ordered_between(
     return row or (None, None)
 
 
-def insert_queries(
-    source: str, run: int, at: datetime, limits: Mapping[str, int], *, touches: bool
-) -> dict[Table, str]:
+def insert_queries(at: datetime, limits: Mapping[str, int], *, touches: bool) -> dict[Table, str]:
     """The query for the new rows of each table, with all columns in their order.
 
     :param touches: the batch has orders in ``to_touch``.
@@ -110,11 +104,9 @@ def insert_queries(
         never are, because an order with a longer text was rejected.
     """
     literals = {
-        "source": literal(source),
-        "run": f"{run}::BIGINT",
         "at": f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'",
+        "touched": _TOUCHED if touches else "",
     }
-    literals["touched"] = _TOUCHED.format(**literals) if touches else ""
     return {
         table: f"SELECT {_columns(table, limits)} FROM ({rows.format(**literals)})"
         for table, rows in _ROWS.items()

@@ -22,8 +22,8 @@ from orderpull.destinations.stage import count_rows, make_table
 from orderpull.engine import duckdb
 
 STORED_COLUMNS = (
-    "order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, loaded_at, "
-    "counted, item_quantity"
+    "source, order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, "
+    "loaded_at, counted, item_quantity"
 )
 """Columns of ``stored_order``, besides ``stored_row``."""
 
@@ -34,37 +34,42 @@ _VERSION = """{{'modified_at': coalesce(modified_at, TIMESTAMP '-infinity'), 'pa
 
 # Replay reads a whole page again. A stored order of that page is then not a version of its own: the
 # page holds the same order as today's mapping reads it.
-_READ_AGAIN = """(page, order_id) IN (
-    SELECT (o.page, o.order_id) FROM staged_order AS o JOIN staged_page USING (page))"""
+_READ_AGAIN = """(source, page, order_id) IN (
+    SELECT (o.source, o.page, o.order_id)
+    FROM staged_order AS o JOIN staged_page USING (source, page))"""
 
 # {also}: further staged orders to compare.
 _CONTESTED = """
-WITH keys AS (SELECT order_id, ordernumber FROM staged_order
-              UNION ALL SELECT order_id, ordernumber FROM stored_order)
-SELECT page, position, order_id, ordernumber, ordered_at, modified_at, status, content_hash
+WITH keys AS (SELECT source, order_id, ordernumber FROM staged_order
+              UNION ALL SELECT source, order_id, ordernumber FROM stored_order)
+SELECT source, page, position, order_id, ordernumber, ordered_at, modified_at, status, content_hash
 FROM staged_order
-WHERE order_id IN (SELECT order_id FROM keys GROUP BY order_id HAVING count(*) > 1)
-   OR ordernumber IN (SELECT ordernumber FROM keys GROUP BY ordernumber HAVING count(*) > 1)
+WHERE (source, order_id) IN (SELECT (source, order_id) FROM keys
+                             GROUP BY source, order_id HAVING count(*) > 1)
+   OR (source, ordernumber) IN (SELECT (source, ordernumber) FROM keys
+                                GROUP BY source, ordernumber HAVING count(*) > 1)
    {also}"""
-_EXCLUDED = "OR (page, position) IN (SELECT (page, position) FROM excluded)"
+_EXCLUDED = "OR (source, page, position) IN (SELECT (source, page, position) FROM excluded)"
 
 _NEWEST_WINS = """
 WITH occurrence AS (
-    SELECT order_id, ordernumber, ordered_at, content_hash, page, position, false AS stored,
+    SELECT source, order_id, ordernumber, ordered_at, content_hash, page, position,
+           false AS stored,
            {staged_version} AS version
     FROM contested
     UNION ALL
-    SELECT order_id, ordernumber, ordered_at, content_hash, page, -1, true,
+    SELECT source, order_id, ordernumber, ordered_at, content_hash, page, -1, true,
            CASE WHEN NOT {read_again} THEN {stored_version} END
-    FROM stored_order SEMI JOIN contested USING (order_id)),
+    FROM stored_order SEMI JOIN contested USING (source, order_id)),
 compared AS (
     SELECT *,
-        max(version) OVER (PARTITION BY order_id) AS newest,
-        max(version) OVER (PARTITION BY order_id ORDER BY stored DESC, page, position
+        max(version) OVER (PARTITION BY source, order_id) AS newest,
+        max(version) OVER (PARTITION BY source, order_id ORDER BY stored DESC, page, position
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
-        max(CASE WHEN stored THEN content_hash END) OVER (PARTITION BY order_id) AS stored_hash
+        max(CASE WHEN stored THEN content_hash END)
+            OVER (PARTITION BY source, order_id) AS stored_hash
     FROM occurrence)
-SELECT order_id, ordernumber, ordered_at, page, position, stored,
+SELECT source, order_id, ordernumber, ordered_at, page, position, stored,
     version IS NOT NULL AND version = newest AS is_newest, stored_hash,
     CASE WHEN stored THEN NULL
          WHEN before IS NULL THEN 'inserted'
@@ -79,31 +84,33 @@ FROM compared"""
 # on_change = "ignore" decides as if the orders came one by one. Each round accepts the candidates
 # that are the first of their id and of their number, and drops those that share either with them.
 _CANDIDATE = """
-SELECT page, position, order_id, ordernumber FROM contested
-WHERE order_id NOT IN (SELECT order_id FROM stored_order)
-  AND ordernumber NOT IN (SELECT ordernumber FROM stored_order)
-  AND (page, position) NOT IN (SELECT (page, position) FROM excluded)"""
+SELECT source, page, position, order_id, ordernumber FROM contested
+WHERE (source, order_id) NOT IN (SELECT (source, order_id) FROM stored_order)
+  AND (source, ordernumber) NOT IN (SELECT (source, ordernumber) FROM stored_order)
+  AND (source, page, position) NOT IN (SELECT (source, page, position) FROM excluded)"""
 _ACCEPT_FIRST = """
 INSERT INTO accepted SELECT * FROM candidate
-QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY page, position) = 1
-    AND row_number() OVER (PARTITION BY ordernumber ORDER BY page, position) = 1"""
+QUALIFY row_number() OVER (PARTITION BY source, order_id ORDER BY page, position) = 1
+    AND row_number() OVER (PARTITION BY source, ordernumber ORDER BY page, position) = 1"""
 _DROP_ACCEPTED = """
-DELETE FROM candidate WHERE order_id IN (SELECT order_id FROM accepted)
-                    OR ordernumber IN (SELECT ordernumber FROM accepted)"""
+DELETE FROM candidate
+WHERE (source, order_id) IN (SELECT (source, order_id) FROM accepted)
+   OR (source, ordernumber) IN (SELECT (source, ordernumber) FROM accepted)"""
 _FIRST_WINS = """
-SELECT s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
+SELECT s.source, s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
     a.page IS NOT NULL AS is_newest, NULL::VARCHAR AS stored_hash,
     CASE WHEN a.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS outcome,
     a.page IS NOT NULL AS is_written, false AS is_touched
-FROM contested AS s LEFT JOIN accepted AS a USING (page, position)
+FROM contested AS s LEFT JOIN accepted AS a USING (source, page, position)
 UNION ALL
-SELECT order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false, false
+SELECT source, order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false,
+    false
 FROM stored_order"""
 _LATEST_POSITION = """
 UPDATE judged_version SET page = latest.at.page, position = latest.at.position
-FROM (SELECT order_id, max({'page': page, 'position': position}) AS at
-      FROM contested GROUP BY order_id) AS latest
-WHERE judged_version.order_id = latest.order_id
+FROM (SELECT source, order_id, max({'page': page, 'position': position}) AS at
+      FROM contested GROUP BY source, order_id) AS latest
+WHERE judged_version.source = latest.source AND judged_version.order_id = latest.order_id
   AND latest.at > {'page': judged_version.page, 'position': judged_version.position}"""
 
 # The order placed first owns its number, then the one with the smaller id (ids of digits compare as
@@ -111,45 +118,48 @@ WHERE judged_version.order_id = latest.order_id
 _JUDGED_VERSION = f"""
 WITH newest AS (FROM decision WHERE is_newest),
 deleted AS (
-    SELECT order_id FROM contested WHERE status = '{DELETED}' AND (page, position) IN
-        (SELECT (page, position) FROM newest WHERE NOT stored)
+    SELECT source, order_id FROM contested WHERE status = '{DELETED}'
+        AND (source, page, position) IN
+            (SELECT (source, page, position) FROM newest WHERE NOT stored)
     UNION
-    SELECT order_id FROM stored_order WHERE status = '{DELETED}'
-        AND order_id NOT IN (SELECT order_id FROM newest WHERE NOT stored)),
+    SELECT source, order_id FROM stored_order WHERE status = '{DELETED}'
+        AND (source, order_id) NOT IN (SELECT (source, order_id) FROM newest WHERE NOT stored)),
 latest AS (
-    SELECT order_id, ordernumber, ordered_at, page, position, stored FROM newest
+    SELECT source, order_id, ordernumber, ordered_at, page, position, stored FROM newest
     UNION ALL
-    SELECT order_id, ordernumber, ordered_at, page, -1, true FROM stored_order
-    WHERE order_id NOT IN (SELECT order_id FROM decision))
+    SELECT source, order_id, ordernumber, ordered_at, page, -1, true FROM stored_order
+    WHERE (source, order_id) NOT IN (SELECT (source, order_id) FROM decision))
 SELECT latest.*, deleted.order_id IS NOT NULL AS is_deleted, row_number() OVER (
-    PARTITION BY ordernumber
+    PARTITION BY latest.source, ordernumber
     ORDER BY deleted.order_id IS NOT NULL, ordered_at NULLS LAST, length(latest.order_id),
              latest.order_id) = 1 AS owns_number
-FROM latest LEFT JOIN deleted ON deleted.order_id = latest.order_id"""
+FROM latest LEFT JOIN deleted
+    ON deleted.source = latest.source AND deleted.order_id = latest.order_id"""
 
 _REUSED = """
 INSERT INTO staged_reject
-SELECT page, position, ordernumber, order_id, 'number_reused',
+SELECT source, page, position, ordernumber, order_id, 'number_reused',
        'another order has its number; tell them apart with the setting '
            || 'ordernumber = "{number}~{id}"', '$', NULL
 FROM judged_version WHERE NOT owns_number AND NOT stored AND NOT is_deleted"""
 _NOT_THE_OWNER = """
 UPDATE decision SET outcome = 'rejected', is_written = false, is_touched = false
-WHERE (page, position) IN (SELECT (page, position) FROM judged_version
-                           WHERE NOT owns_number AND NOT stored)"""
+WHERE (source, page, position) IN (SELECT (source, page, position) FROM judged_version
+                                   WHERE NOT owns_number AND NOT stored)"""
 _LOST_NUMBER = """
-SELECT v.page, order_id, v.ordernumber, content_hash
-FROM judged_version AS v JOIN stored_order USING (order_id)
+SELECT source, v.page, order_id, v.ordernumber, content_hash
+FROM judged_version AS v JOIN stored_order USING (source, order_id)
 WHERE NOT owns_number AND stored AND NOT is_deleted"""
 _TO_DELETE = """
-SELECT DISTINCT ordernumber FROM stored_order WHERE order_id IN (
-    SELECT order_id FROM decision WHERE is_written
-    UNION ALL SELECT order_id FROM judged_version WHERE NOT owns_number)"""
+SELECT DISTINCT source, ordernumber FROM stored_order WHERE (source, order_id) IN (
+    SELECT (source, order_id) FROM decision WHERE is_written
+    UNION ALL SELECT (source, order_id) FROM judged_version WHERE NOT owns_number)"""
 _TO_TOUCH = """
-SELECT s.*, k.loaded_at FROM staged_order AS s JOIN stored_order AS k USING (order_id)
-WHERE (s.page, s.position) IN (SELECT (page, position) FROM decision WHERE is_touched)
+SELECT s.*, k.loaded_at FROM staged_order AS s JOIN stored_order AS k USING (source, order_id)
+WHERE (s.source, s.page, s.position) IN
+        (SELECT (source, page, position) FROM decision WHERE is_touched)
   AND k.page <> s.page"""
-_UNWRITTEN = "SELECT page, position FROM decision WHERE NOT stored AND NOT is_written"
+_UNWRITTEN = "SELECT source, page, position FROM decision WHERE NOT stored AND NOT is_written"
 
 # An order read again counts as what it does to the tables, not by its turn in the page.
 _COUNT_BY_EFFECT = """
@@ -158,9 +168,9 @@ UPDATE decision SET outcome = CASE
     WHEN is_written THEN 'updated' WHEN is_newest THEN 'unchanged' ELSE 'stale' END
 WHERE outcome <> 'rejected'"""
 
-_INSERTED = """SELECT page, 'inserted', count(*) FROM staged_order {but} GROUP BY page
-UNION ALL SELECT page, 'rejected', count(*) FROM staged_reject GROUP BY page"""
-_OUTCOMES = """UNION ALL SELECT page, outcome, count(*) FROM decision
+_INSERTED = """SELECT source, page, 'inserted', count(*) FROM staged_order {but} GROUP BY ALL
+UNION ALL SELECT source, page, 'rejected', count(*) FROM staged_reject GROUP BY ALL"""
+_OUTCOMES = """UNION ALL SELECT source, page, outcome, count(*) FROM decision
 WHERE outcome IS NOT NULL AND outcome <> 'rejected' GROUP BY ALL"""
 
 
@@ -177,7 +187,7 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
     plan = MergePlan(contested=make_table(stage, "contested", _CONTESTED.format(also=also)))
     if plan.contested:
         _judge(stage, batch, plan)
-    but = "ANTI JOIN unwritten USING (page, position)" if plan.contested else ""
+    but = "ANTI JOIN unwritten USING (source, page, position)" if plan.contested else ""
     stage.execute(f"CREATE OR REPLACE TEMP VIEW to_write AS FROM staged_order {but}")
     plan.writes = count_rows(stage, "to_write")
     if batch.keep_address:
@@ -222,14 +232,17 @@ def _decide_first_wins(stage: duckdb.DuckDBPyConnection) -> None:
 
 
 def _count_outcomes(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
-    plan.per_page = {page.page: Counts() for page in batch.pages}
+    plan.counts = {share.source: Counts() for share in batch.shares}
+    plan.per_page = {
+        (share.source, page.page): Counts() for share in batch.shares for page in share.pages
+    }
     query = _INSERTED.format(but="")
     if plan.contested:
-        query = f"{_INSERTED.format(but='ANTI JOIN contested USING (page, position)')} {_OUTCOMES}"
-    for page, outcome, number in stage.execute(query).fetchall():
-        if page in plan.per_page:
-            counts = plan.per_page[page]
+        but = "ANTI JOIN contested USING (source, page, position)"
+        query = f"{_INSERTED.format(but=but)} {_OUTCOMES}"
+    for source, page, outcome, number in stage.execute(query).fetchall():
+        if counts := plan.per_page.get((source, page)):
             setattr(counts, outcome, getattr(counts, outcome) + number)
             counts.fetched += number
-    for counts in plan.per_page.values():
-        plan.counts.add(counts)
+    for (source, _), counts in plan.per_page.items():
+        plan.counts[source].add(counts)

@@ -8,7 +8,7 @@ from orderpull.destinations.stage import make_table
 from orderpull.engine import duckdb
 from orderpull.model import SIZES
 
-REJECT_COLUMNS = "order_id, ordernumber, reason, page, position, reject_key"
+REJECT_COLUMNS = "source, order_id, ordernumber, reason, page, position, reject_key"
 """Columns of ``stored_reject``."""
 
 # Reject keys are indexed, so their length is limited.
@@ -22,40 +22,40 @@ SELECT * FROM (
            || coalesce('id ' || short_key(order_id), 'number ' || short_key(ordernumber),
                        'raw ' || md5(raw)) AS reject_key
     FROM staged_reject)
-QUALIFY row_number() OVER (PARTITION BY reject_key ORDER BY page DESC, position DESC) = 1"""
+QUALIFY row_number() OVER (PARTITION BY source, reject_key ORDER BY page DESC, position DESC) = 1"""
 
 # The version of each order after this batch.
 _CURRENT_VERSION = """
 CREATE OR REPLACE TEMP VIEW current_version AS
-SELECT order_id, ordernumber, page, position FROM staged_order"""
-_JUDGED = """ ANTI JOIN contested USING (page, position)
-UNION ALL SELECT order_id, ordernumber, page, position FROM judged_version"""
+SELECT source, order_id, ordernumber, page, position FROM staged_order"""
+_JUDGED = """ ANTI JOIN contested USING (source, page, position)
+UNION ALL SELECT source, order_id, ordernumber, page, position FROM judged_version"""
 
 _DROP_OUTDATED = """
 DELETE FROM reject USING current_version AS v
-WHERE (reject.order_id = v.order_id
+WHERE reject.source = v.source AND (reject.order_id = v.order_id
        OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
   AND reject.reason <> 'number_reused'
   AND (v.page, v.position) > (reject.page, reject.position)"""
 
 _RESOLVED = """
-SELECT reject_key FROM stored_reject AS r WHERE
-    EXISTS (SELECT 1 FROM current_version AS s WHERE s.order_id = r.order_id
-              AND (s.page, s.position) >= (r.page, r.position))
+SELECT source, reject_key FROM stored_reject AS r WHERE
+    EXISTS (SELECT 1 FROM current_version AS s WHERE s.source = r.source
+              AND s.order_id = r.order_id AND (s.page, s.position) >= (r.page, r.position))
     OR EXISTS (SELECT 1 FROM current_version AS s WHERE r.order_id IS NULL
-                 AND s.ordernumber = r.ordernumber
+                 AND s.source = r.source AND s.ordernumber = r.ordernumber
                  AND (s.page, s.position) >= (r.page, r.position))
     OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
-                 AND o.page = r.page AND o.position = r.position)"""
+                 AND o.source = r.source AND o.page = r.page AND o.position = r.position)"""
 _KEEP_LATEST = """
 DELETE FROM reject USING stored_reject AS r
-WHERE reject.reject_key = r.reject_key
-  AND r.reject_key NOT IN (SELECT reject_key FROM reject_to_delete)
+WHERE reject.source = r.source AND reject.reject_key = r.reject_key
+  AND (r.source, r.reject_key) NOT IN (FROM reject_to_delete)
   AND (r.page, r.position) > (reject.page, reject.position)"""
 _REPLACED = """
 INSERT INTO reject_to_delete
-SELECT reject_key FROM reject SEMI JOIN stored_reject USING (reject_key)
-ANTI JOIN reject_to_delete USING (reject_key)"""
+SELECT source, reject_key FROM reject SEMI JOIN stored_reject USING (source, reject_key)
+ANTI JOIN reject_to_delete USING (source, reject_key)"""
 
 
 def plan_rejects(stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int) -> None:

@@ -25,7 +25,6 @@ from orderpull.model import (
     Column,
     Table,
 )
-from orderpull.sqltext import literal
 
 LARGE_QUANTITY = 2**40
 """Pieces: an order or line of so many is a row by itself, so that the other sums fit a BIGINT."""
@@ -54,24 +53,25 @@ WHERE h.counted"""
 
 # The same of a batch in the stage: what it writes, and with the sign turned what it deletes.
 _NEW_LINES = """
-SELECT {source} AS source, day, country, item.sku AS sku, item.quantity AS quantity, 1 AS orders,
+SELECT source, day, country, item.sku AS sku, item.quantity AS quantity, 1 AS orders,
        CASE WHEN item.quantity < {large} THEN '' ELSE ordernumber END AS large
-FROM (SELECT {day} AS day, coalesce(country, '') AS country, ordernumber, unnest(items) AS item
+FROM (SELECT source, {day} AS day, coalesce(country, '') AS country, ordernumber,
+             unnest(items) AS item
       FROM to_write AS h WHERE counted) WHERE item.quantity > 0"""
 _NEW_ORDERS = """
-SELECT {source} AS source, {day} AS day, coalesce(country, '') AS country, 1 AS orders,
+SELECT source, {day} AS day, coalesce(country, '') AS country, 1 AS orders,
        CASE WHEN item_quantity > 0 THEN 1 ELSE 0 END AS orders_with_items,
        item_quantity AS quantity,
        CASE WHEN item_quantity < {large} THEN '' ELSE ordernumber END AS large
 FROM to_write AS h WHERE counted"""
-_OLD = """stored_order AS h SEMI JOIN to_delete USING (ordernumber)
-JOIN old_address AS a USING (ordernumber)"""
+_OLD = """stored_order AS h SEMI JOIN to_delete USING (source, ordernumber)
+JOIN old_address AS a USING (source, ordernumber)"""
 _OLD_LINES = f"""
-SELECT {{source}}, {{day}}, coalesce(a.country, ''), i.sku, -i.quantity, -1,
+SELECT h.source, {{day}}, coalesce(a.country, ''), i.sku, -i.quantity, -1,
        CASE WHEN i.quantity < {{large}} THEN '' ELSE ordernumber END
-FROM {_OLD} JOIN old_item AS i USING (ordernumber) WHERE h.counted AND i.quantity > 0"""
+FROM {_OLD} JOIN old_item AS i USING (source, ordernumber) WHERE h.counted AND i.quantity > 0"""
 _OLD_ORDERS = f"""
-SELECT {{source}}, {{day}}, coalesce(a.country, ''), -1,
+SELECT h.source, {{day}}, coalesce(a.country, ''), -1,
        CASE WHEN item_quantity > 0 THEN -1 ELSE 0 END, -item_quantity,
        CASE WHEN item_quantity < {{large}} THEN '' ELSE ordernumber END
 FROM {_OLD} WHERE h.counted"""
@@ -100,7 +100,7 @@ _STATE = "SELECT timezone, day_rows, day_folded, year_rows, year_folded FROM sum
 
 
 def delta_queries(
-    source: str, ordered: tuple[datetime | None, datetime | None], zone: ZoneInfo, *, deletes: bool
+    ordered: tuple[datetime | None, datetime | None], zone: ZoneInfo, *, deletes: bool
 ) -> dict[str, tuple[Sequence[Column], str]]:
     """Columns and query of ``delta_sku`` and ``delta_day``: what a batch adds to the rollups.
 
@@ -108,7 +108,7 @@ def delta_queries(
     :param deletes: the batch deletes orders.
     """
     day = day_of("h.ordered_at", *ordered, zone)
-    values = {"source": literal(source), "day": day, "large": LARGE_QUANTITY}
+    values = {"day": day, "large": LARGE_QUANTITY}
     lines = " UNION ALL ".join([_NEW_LINES, *([_OLD_LINES] if deletes else [])])
     orders = " UNION ALL ".join([_NEW_ORDERS, *([_OLD_ORDERS] if deletes else [])])
     return {

@@ -1,20 +1,18 @@
 """Load one source's landed pages in bounded batches, one transaction each."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
-from itertools import groupby
+from dataclasses import InitVar, asdict, dataclass, field, replace
+from functools import partial
 
 import msgspec
 
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
-from orderpull.destinations.stage import more_memory, ran_out_of_memory
-from orderpull.engine import duckdb
-from orderpull.errors import DestinationError, Overtaken, RejectLimitExceeded
+from orderpull.destinations.protocol import Reject, RunRecord, SourceState
+from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import LOADED, SourceLanding
+from orderpull.loading.batches import BatchLoader, Portion, staged_page
 from orderpull.model import COUNTS
 from orderpull.normalize.masking import Masking
 from orderpull.normalize.normalizer import Key, Normalizer, Normalizers, StagedPage
@@ -30,8 +28,11 @@ BATCH_ORDERS = 50_000
 FEW_VANISHED = 10
 """Number of orders that may vanish at once, whatever the reject limit."""
 
-LIMIT_APPLIES_FROM = 100
-"""Number of orders in a batch from which the reject limit applies."""
+
+def fit(pages: Collection[StagedPage]) -> bool:
+    """True if *pages* are no more than a batch takes."""
+    size = sum(page.meta.size for page in pages)
+    return size <= BATCH_BYTES and sum(page.meta.orders for page in pages) <= BATCH_ORDERS
 
 
 class PendingPages:
@@ -72,6 +73,7 @@ class PageLoader:
 
     :param normalizers: normalizers of the loader's stage, shared with other sources.
     :param accept_rejects: load even batches with more rejects than ``reject_limit``.
+    :param known: the source's state in the ledger, if it was read already.
     """
 
     source: Source
@@ -80,22 +82,23 @@ class PageLoader:
     run: RunRecord
     normalizers: Normalizers
     accept_rejects: bool = field(default=False, kw_only=True)
+    known: InitVar[SourceState | None] = field(default=None, kw_only=True)
     possible_loss: set[int] = field(default_factory=set, init=False)
     missing: dict[str, MissingOrder] = field(default_factory=dict, init=False)
     changed: int = field(default=0, init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, known: SourceState | None) -> None:
         self.landing = self.pending.landing
-        self.state = self._read_state()
+        self.state = self._read_state(known)
 
-    def _read_state(self) -> SourceState:
+    def _read_state(self, known: SourceState | None = None) -> SourceState:
         """Read the source's state in the ledger; only then, who is forgotten.
 
         Whoever forgets adds to the note before it raises ``loads``. So a batch is masked by all
         that were forgotten, or is overtaken.
         """
         self._masking: Masking | None = None
-        return self.loader.state(self.source.name)
+        return known or self.loader.state(self.source.name)
 
     @property
     def masking(self) -> Masking:
@@ -130,27 +133,52 @@ class PageLoader:
                 return
 
     def _load_waiting(self, among: Collection[int] | None) -> Iterator[None]:
-        waiting = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+        waiting = self.waiting()
         if among is not None:
             waiting = [number for number in waiting if number in among]
         for pages in self._batches(waiting):
+            portion = self.portion(pages, waiting)
+            self._load(portion, counted=True)
+            self.note_loaded(portion)
             numbers = {page.meta.page for page in pages}
-            rest = [number for number in waiting if number not in numbers]
-            cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
-            through = max(self.state.loaded_through, *numbers)
-            gaps = tuple(number for number in rest if number < through)
-            after = replace(
-                self.state,
-                landing=self.landing.identity,
-                loaded_through=through,
-                gaps=gaps,
-                cursor=cursors[-1] if cursors else self.state.cursor,
-            )
-            self._load(pages, after, counted=True)
-            waiting = rest
-            self.possible_loss |= {page.meta.page for page in pages if page.meta.possible_loss}
-            self.pending.note(through, gaps)
+            waiting = [number for number in waiting if number not in numbers]
             yield
+
+    def waiting(self) -> list[int]:
+        """Numbers of the landed pages that are not loaded, by the ledger's state."""
+        return [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+
+    def whole_portion(self) -> Portion | None:
+        """The portion of all waiting pages; None if they do not make one batch."""
+        waiting = self.waiting()
+        batches = self._batches(waiting)
+        pages = next(batches, [])
+        whole = len(pages) == len(waiting) > 0 and pages[0].meta.kind != "listing"
+        return self.portion(pages, waiting) if whole else None
+
+    def portion(self, pages: Sequence[StagedPage], waiting: Sequence[int]) -> Portion:
+        """The portion of *pages*, which are among the *waiting* ones, with the state after it."""
+        numbers = {page.meta.page for page in pages}
+        cursors = [page.meta.cursor_after for page in pages if page.meta.cursor_after]
+        through = max(self.state.loaded_through, *numbers)
+        after = replace(
+            self.state,
+            landing=self.landing.identity,
+            loaded_through=through,
+            gaps=tuple(n for n in waiting if n not in numbers and n < through),
+            cursor=cursors[-1] if cursors else self.state.cursor,
+        )
+        return self._portion(pages, after)
+
+    def note_loaded(self, portion: Portion) -> None:
+        """Take over the state after *portion*, whose pages waited and are loaded."""
+        self._take_over(portion)
+        self.possible_loss |= {p.meta.page for p in portion.pages if p.meta.possible_loss}
+        self.pending.note(self.state.loaded_through, self.state.gaps)
+
+    def _take_over(self, portion: Portion) -> None:
+        self.state = portion.after
+        self.changed += portion.counts.inserted + portion.counts.updated
 
     def replay(self) -> Iterator[int]:
         """Load every loaded page again, and yield the number of pages after each batch.
@@ -162,14 +190,14 @@ class PageLoader:
         loaded = [n for n in self.landing.pages() if n <= through and n not in gaps]
         for counted in (True, False):
             for pages in self._batches([n for n in loaded if (n not in known) == counted]):
-                self._load(pages, self.state, counted=counted)
+                self._load_again(pages, counted=counted)
                 yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Normalize *rejects* again, under today's mapping and settings."""
-        keys = {(reject.page, reject.position) for reject in rejects}
-        for pages in self._batches(sorted({page for page, _ in keys})):
-            self._load(pages, self.state, counted=False, only=keys)
+        keys = {(self.source.page_in_run(each.page), each.position) for each in rejects}
+        for pages in self._batches(sorted({reject.page for reject in rejects})):
+            self._load_again(pages, counted=False, only=keys)
 
     def judge(self, page: int, position: int) -> str:
         """Load one order of a landed page, and say what became of it.
@@ -177,7 +205,8 @@ class PageLoader:
         :return: a name of :data:`COUNTS`; '' if it is no order, by the API file's ``where``.
         """
         before, meta = asdict(self.run.counts), self.landing.meta(page)
-        self._load([self.staged(meta)], self.state, counted=True, only={(page, position)})
+        key = self.source.page_in_run(page), position
+        self._load_again([self.staged(meta)], counted=True, only={key})
         after = asdict(self.run.counts)
         return next((name for name in COUNTS[1:] if after[name] > before[name]), "")
 
@@ -212,63 +241,28 @@ class PageLoader:
 
     def staged(self, meta: PageMeta) -> StagedPage:
         """The page of *meta*, to be normalized."""
-        number = meta.page
-        return StagedPage(
-            meta, lambda: self.landing.read(number)[1], lambda: self.source.handed_over(number)
+        return staged_page(self.source, self.landing, meta)
+
+    def _portion(self, pages: Sequence[StagedPage], after: SourceState) -> Portion:
+        masking = self.masking if self.masking.is_needed else None
+        return Portion(
+            self.source, self.landing, pages, after, self.run, self.accept_rejects, masking
         )
 
-    def _load(
-        self,
-        pages: list[StagedPage],
-        after: SourceState,
-        *,
-        counted: bool,
-        only: set[Key] | None = None,
-    ) -> None:
-        """Load one batch, with *after* as the source's new state; with more memory if need be."""
-        try:
-            self._load_batch(pages, after, counted=counted, only=only)
-        except (duckdb.Error, DestinationError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            with more_memory(self.loader.stage):
-                self._load_batch(pages, after, counted=counted, only=only)
+    def _load(self, portion: Portion, *, counted: bool, only: set[Key] | None = None) -> None:
+        """Load one batch of this source alone."""
+        first, batches = portion.pages[0], BatchLoader(self.loader, self.normalizer)
+        if only is None and first.meta.kind == "listing":
+            batches.staged = partial(self._stage_vanished, first, counted=counted)
+        batches.load([portion], counted=counted, only=only)
 
-    def _load_batch(
-        self, pages: list[StagedPage], after: SourceState, *, counted: bool, only: set[Key] | None
+    def _load_again(
+        self, pages: Sequence[StagedPage], *, counted: bool, only: set[Key] | None = None
     ) -> None:
-        """Normalize, merge and commit one batch."""
-        failpoint("before-normalize")
-        waiting_pages = self._stage(pages, only)
-        if only is None and pages[0].meta.kind == "listing":
-            self._stage_vanished(pages[0], counted=counted)
-        self.normalizer.refuse_long(self.loader.limits)
-        failpoint("normalized")
-        batch = Batch(
-            source=self.source.name,
-            pages=[page.meta for page in pages],
-            counted=counted,
-            ignore_changes=self.source.settings.on_change == "ignore",
-            state=replace(after, loads=self.state.loads + 1),
-            record=deepcopy(self.run),
-            keep_address=self.source.settings.keep_address,
-        )
-        plan = self.loader.plan_merge(batch)
-        if batch.keep_address:
-            self.masking.mask_kept_addresses()
-        self.normalizer.fill_raw([*pages, *waiting_pages])
-        self._reject_lost_numbers(plan)
-        self.masking.mask_rejects()
-        failpoint("judged")
-        if self._over_limit(plan):
-            batch.record.accepted_rejects = True
-        if counted:
-            batch.record.pages += len(pages)
-            batch.record.counts.add(plan.counts)
-        self.loader.apply(batch, plan)
-        self.run.assign(batch.record)
-        self.state = batch.state
-        self.changed += plan.counts.inserted + plan.counts.updated
+        """Load *pages* that do not wait; the ledger's state of the source stays."""
+        portion = self._portion(pages, self.state)
+        self._load(portion, counted=counted, only=only)
+        self._take_over(portion)
 
     def _stage_vanished(self, page: StagedPage, *, counted: bool) -> None:
         """Stage as deleted the stored orders that the listing in *page* lacks.
@@ -319,88 +313,3 @@ class PageLoader:
         """True if the API returns the missing orders by id or by time."""
         api = self.source.api
         return bool(self.missing) and fetching(api, Pager(api.paging), self.missing) is not None
-
-    def _stage(self, pages: list[StagedPage], only: set[Key] | None) -> list[StagedPage]:
-        """Stage *pages* and the orders waiting for a number; return the pages of those orders.
-
-        Orders rejected as ``number_reused`` are evaluated again with every batch, without being
-        counted twice. When the number becomes free, the newest version is loaded.
-        """
-        staged = {page.meta.page for page in pages} if only is None else set()
-        has_ids = self.source.api.mapping.id is not None
-        rejects = self.loader.rejects(self.source.name, "number_reused") if has_ids else []
-        reused = {(reject.page, reject.position) for reject in rejects}
-        elsewhere = {key for key in reused if key[0] not in staged and key not in (only or ())}
-        numbers = sorted({page for page, _ in elsewhere if self.landing.has(page)})
-        waiting_pages = [self.staged(self.landing.meta(number)) for number in numbers]
-        stage = self.loader.stage
-        if waiting_pages:
-            self.normalizer.normalize(waiting_pages, elsewhere)
-            stage.execute("CREATE OR REPLACE TEMP TABLE waiting_orders AS FROM staged_order")
-        self.normalizer.normalize(pages, only)
-        if waiting_pages:
-            stage.execute("INSERT INTO staged_order BY NAME FROM waiting_orders")
-        if reused:
-            self.normalizer.include(reused)
-        self.masking.mask_orders()
-        return waiting_pages
-
-    def _over_limit(self, plan: MergePlan) -> bool:
-        """True if a batch has more rejects than the limit and a person accepts them.
-
-        :raises RejectLimitExceeded: nobody accepts them.
-        """
-        counts, limit = plan.counts, self.source.settings.reject_limit
-        if counts.fetched < LIMIT_APPLIES_FROM or counts.rejected <= limit * counts.fetched:
-            return False
-        if self.accept_rejects:
-            return True
-        first = self.loader.stage.execute(
-            "SELECT reason, count(*) FROM staged_reject GROUP BY reason ORDER BY 2 DESC LIMIT 3"
-        ).fetchall()
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in first)
-        raise RejectLimitExceeded(
-            f"{counts.rejected} of {counts.fetched} orders of source {self.source.name!r} cannot "
-            f"be shaped ({reasons}); the limit is {limit:.0%}. That batch was not loaded.",
-            "If that is right, run `orderpull load --accept-rejects`; else mend the api file.",
-        )
-
-    def _reject_lost_numbers(self, plan: MergePlan) -> None:
-        """Stage a reject for each stored order that loses its number, with its text as received.
-
-        If the landing lacks the order's page, the text is empty.
-        """
-        for page, group in groupby(sorted(plan.lost_number), key=lambda row: row[0]):
-            lost = list(group)
-            orders = {order_id: number for _, order_id, number, _ in lost}
-            positions: dict[str, int] = {}
-            raw: dict[int, str] = {}
-            if self.landing.has(page):
-                staged = self.staged(self.landing.meta(page))
-                positions = self._positions(staged, {row[3] for row in lost})
-                raw = self.normalizer.texts.at(staged, [positions.get(o, 0) for o in orders])
-            for order_id, number in orders.items():
-                position = positions.get(order_id, 0)
-                self.loader.stage.execute(
-                    """INSERT INTO staged_reject VALUES (?, ?, ?, ?, 'number_reused',
-                       'another order has its number; tell them apart with the setting '
-                       || 'ordernumber = "{number}~{id}"', '$', ?)""",
-                    [page, position, number, order_id, raw.get(position, "")],
-                )
-
-    def _positions(self, page: StagedPage, hashes: set[str]) -> dict[str, int]:
-        """Position by order id in a page that is not part of the batch.
-
-        :param hashes: content hashes of the wanted versions; without one the newest is taken.
-        """
-        with duckdb.connect() as scratch:
-            scratch.execute("SET TimeZone = 'UTC'")
-            Normalizer(scratch, self.source.api, self.source.settings.ordernumber).normalize([page])
-            rows = scratch.execute(
-                """SELECT order_id, max_by(position, {'wanted': list_contains($1, content_hash),
-                                                      'm': coalesce(modified_at, '-infinity'),
-                                                      'p': position})
-                   FROM staged_order GROUP BY order_id""",
-                [list(hashes)],
-            ).fetchall()
-        return dict(rows)

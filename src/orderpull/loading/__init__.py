@@ -1,0 +1,1 @@
+"""Load landed pages in bounded batches, one transaction each."""
