@@ -149,9 +149,9 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.tom
 lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(LOCK) --output-file requirements/runtime.txt
 	@$(LOCK) --all-extras --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
-	@$(LOCK) --extra age --extra kms --extra notify --extra oauth --extra postgres --extra redshift --extra s3 --extra web \
+	@$(LOCK) --extra age --extra kms --extra notify --extra oauth --extra otel --extra postgres --extra redshift --extra s3 --extra web \
 		--constraints requirements/dev.txt --output-file requirements/container.txt
-	@$(LOCK) --extra age --extra aws --extra notify --extra oauth --extra postgres --extra redshift \
+	@$(LOCK) --extra age --extra aws --extra notify --extra oauth --extra otel --extra postgres --extra redshift \
 		--constraints requirements/dev.txt --output-file requirements/lambda.txt
 
 .PHONY: lock-aws

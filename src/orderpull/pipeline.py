@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TypedDict, Unpack
 
-from orderpull import clock
+from orderpull import clock, telemetry
 from orderpull.destinations import open_destination
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Command, Destination, RunRecord, SourceState
@@ -164,6 +164,8 @@ class Pipeline:
         self.result = RunResult({name: SourceResult() for name in chosen})
         self.began = clock.now()
         self.records = {name: RunRecord(name, command, self.began) for name in chosen}
+        self.command = command
+        self.span = telemetry.Span()
         self.starts: dict[str, ResumePoint] = {}
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
@@ -175,13 +177,25 @@ class Pipeline:
         """Call *do*, and return the result with the seconds and the error of the run, if any."""
         start = time.monotonic()
         try:
-            do()
+            telemetry.start(*self.settings.telemetry.collector)
+            with telemetry.span("run", command=self.command, sources=len(self.sources)) as span:
+                self.span = span
+                self._do(do)
+                span.set(exit_code=self.result.exit_code)
         except OrderpullError as error:
             self.result.error = error
         finally:
             self.destination.close()
         self.result.seconds = time.monotonic() - start
         return self.result
+
+    def _do(self, do: Callable[[], None]) -> None:
+        """Call *do*, and keep the error that stopped the run."""
+        try:
+            do()
+        except OrderpullError as error:
+            self.span.fail(error)
+            self.result.error = error
 
     def run(self) -> None:
         """Preflight, load pending pages, pull, load."""
@@ -319,11 +333,17 @@ class Pipeline:
             self._landed[name] = pulled.orders
             self.listener.on_page(name, pulled)
 
-        try:
-            source.reach()
-            return source.pull(self.landing_of(name), self.starts[name], stop, on_page)
-        except (SourceError, LandingError) as error:
-            return PullResult(cursor=self.result.sources[name].cursor, error=error)
+        with telemetry.span("source", parent=self.span, source=name) as span:
+            try:
+                source.reach()
+                pulled = source.pull(self.landing_of(name), self.starts[name], stop, on_page)
+            except (SourceError, LandingError) as error:
+                pulled = PullResult(cursor=self.result.sources[name].cursor, error=error)
+            span.set(pages=len(pulled.pages), orders=pulled.orders)
+            span.set(possible_loss=len(pulled.possible_loss))
+            if pulled.error:
+                span.fail(pulled.error)
+            return pulled
 
     def _load_full_batches(self, until: float) -> None:
         """Load sources while one has enough new orders, and while the clock is before *until*."""

@@ -190,6 +190,22 @@ class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
     rejects: Annotated[float, Meta(ge=0, le=1)] = 0.05
 
 
+class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[telemetry]``: traces and metrics for a collector of OpenTelemetry.
+
+    :param endpoint: its base URL, OTLP over HTTP; OpenTelemetry's own variables come first.
+    :param timeout: seconds at the end of a run for sending what waits.
+    """
+
+    endpoint: str | None = None
+    timeout: Positive = 3.0
+
+    @property
+    def collector(self) -> tuple[str | None, float]:
+        """Endpoint and timeout."""
+        return self.endpoint, self.timeout
+
+
 class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sources.NAME]``: one account at one orders API.
 
@@ -257,6 +273,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     tableau: TableauSettings = TableauSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     notify: NotifySettings = NotifySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
 
@@ -311,6 +328,7 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     _check_timezone(settings.report.timezone, where, "report")
     _check_timezone(settings.schedule.timezone or "UTC", where, "schedule")
     _check_length(settings.notify.stale, f"{where}: notify.stale")
+    _check_collector(settings.telemetry.endpoint, where)
     _check_web(settings.web, f"{where}: [web]")
     return msgspec.structs.replace(settings, file=file)
 
@@ -424,6 +442,14 @@ def _check_length(text: str, where: str) -> None:
         clock.duration(text)
     except UsageError as error:
         raise SettingsError(f"{where}: {error.message}", error.hint) from None
+
+
+def _check_collector(endpoint: str | None, where: str) -> None:
+    if endpoint is not None and not re.fullmatch(r"https?://[^\s?#]+", endpoint):
+        raise SettingsError(
+            f"{where}: telemetry.endpoint is not http:// or https:// with a host.",
+            "For example http://127.0.0.1:4318: OTLP over HTTP, without /v1/traces.",
+        )
 
 
 def _check_timezone(name: str, where: str, block: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.aws.account import SECRET, AwsAccount, told
+from tests.doubles.collector import collector
 from tests.durability.matrix import Account
 from tests.servers import aws_client, s3_server
 
@@ -25,12 +26,17 @@ def exact(account: Account, allowed: int = 0) -> None:
 
 
 def test_cold_then_warm(account: AwsAccount) -> None:
-    """The first invocation loads all; the second, in the same process, finds nothing new."""
-    with Simulator(shop()) as simulator:
+    """The first invocation loads all; the second, in the same process, finds nothing new.
+
+    Each sends its spans before it returns: the process is frozen afterwards.
+    """
+    with Simulator(shop()) as simulator, collector() as collecting:
         account.add("shop", simulator.url)
-        with account.function() as function:
+        with account.function(OTEL_EXPORTER_OTLP_ENDPOINT=collecting.url) as function:
             cold = function.invoke({"do": "run"})
             warm = function.invoke({})
+            spans = [span.name for span in collecting.spans()]
+        assert spans.count("orderpull.run") == 2
         exact(account.settled(simulator))
     assert (cold.ok, warm.ok) == (True, True), cold.lines
     assert cold.answer["ok"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from orderpull import notify, pipeline
+from orderpull import notify, pipeline, telemetry
 from orderpull.aws.deadline import load_seconds, request_seconds, stop_after
 from orderpull.aws.fanout import dispatch, pull_queued, split_readable
 from orderpull.aws.metrics import count, log, metrics, record_age, record_load
@@ -27,6 +27,9 @@ from orderpull.landing.last_pull import LastPull, last_pull
 from orderpull.loading.pages import PendingPages
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import Settings
+
+FLUSH_SECONDS = 2.0
+"""Longest wait for telemetry to be sent; Lambda freezes the process after the response."""
 
 LOAD_GROUP = 25
 """Sources loaded through one connection. The remaining time is checked between groups."""
@@ -52,6 +55,9 @@ def handler(event: Event, context: LambdaContext) -> Response:
         if isinstance(error, OrderpullError):
             log.error(error.message, extra={"kind": type(error).__name__, "hint": error.hint})
         raise
+    finally:
+        left = context.get_remaining_time_in_millis() / 1000 - 1
+        telemetry.flush(max(0.0, min(FLUSH_SECONDS, left)))
     count("FailedRuns", 0)
     return response
 

@@ -33,6 +33,7 @@ def _duration(_: click.Context, __: click.Parameter, text: str | None) -> timede
 )
 def serve(host: str, port: int, interval: timedelta | None) -> None:
     """Serve the answers as web pages; to this machine only, unless a sign-in is set."""
+    from orderpull import telemetry
     from orderpull.schedule.loop import Schedule
     from orderpull.schedule.trigger import Every
 
@@ -46,6 +47,7 @@ def serve(host: str, port: int, interval: timedelta | None) -> None:
         lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
         Schedule(settings, Every(interval), error_printer()) if interval else None,
     )
+    telemetry.stop()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(128 + number)  # Queries that pages have begun write nothing: they are not waited for.

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
+from orderpull import telemetry
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import (
     Batch,
@@ -81,13 +82,17 @@ class BatchLoader:
         :raises CorruptPage: a page has changed since it was landed.
         :raises Overtaken: another loader has loaded one of the sources meanwhile.
         """
-        try:
-            self._load(portions, counted=counted, only=only)
-        except (duckdb.Error, DestinationError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            with more_memory(self.loader.stage):
+        pages = sum(len(portion.pages) for portion in portions)
+        with telemetry.span("batch", sources=len(portions), pages=pages, again=not counted) as span:
+            try:
                 self._load(portions, counted=counted, only=only)
+            except (duckdb.Error, DestinationError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                with more_memory(self.loader.stage):
+                    self._load(portions, counted=counted, only=only)
+            for portion in portions:
+                span.add_orders(portion.source.name, asdict(portion.counts))
 
     def _load(self, portions: Sequence[Portion], *, counted: bool, only: set[Key] | None) -> None:
         """Normalize, merge and commit one batch."""

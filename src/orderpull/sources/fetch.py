@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from orderpull import telemetry
 from orderpull.errors import (
     Interrupted,
     PossibleLoss,
@@ -127,7 +128,17 @@ class Fetcher:
             self.sleep(0)
             self.endpoint.limit.wait(self.sleep)
             last = attempt == most
-            result = self._fetch_once(request, page, parser or self.parser, last=last)
+            with telemetry.span(
+                "page",
+                source=self.endpoint.name,
+                page=page,
+                retry=attempt - 1,
+                method=request.method,
+                host=self.endpoint.client.host,
+            ) as span:
+                result = self._fetch_once(request, page, parser or self.parser, span, last=last)
+                if not isinstance(result, FetchedPage):
+                    span.fail(result[0])
             if isinstance(result, FetchedPage):
                 self.calls += 1
                 return result
@@ -143,7 +154,7 @@ class Fetcher:
             self._wait_before_retry(error, wait, attempt)
 
     def _fetch_once(
-        self, request: Request, page: int, parser: PageParser, *, last: bool
+        self, request: Request, page: int, parser: PageParser, span: telemetry.Span, *, last: bool
     ) -> FetchedPage | tuple[SourceError, float | None]:
         """Send *request* once; return its page, or the error and the seconds to wait."""
         endpoint, described = self.endpoint, self.endpoint.describe(request)
@@ -160,6 +171,7 @@ class Fetcher:
                 draft.discard()
             return not_sent, None
         failpoint("after-response")
+        span.set(status=response.status, bytes=len(response.body))
         if draft:
             draft.mark_complete()
             if response.status not in NOT_CONSUMED:

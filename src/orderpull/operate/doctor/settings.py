@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orderpull import telemetry
 from orderpull.errors import OrderpullError
 from orderpull.notify import sending
 from orderpull.operate.doctor.finding import Finding, ok, problem, warning
@@ -24,6 +25,10 @@ def settings(at: Installation) -> Iterator[Finding]:
         except OrderpullError as error:
             yield problem(error.message, error.hint, f"[sources.{name}]")
     _ = at.landing, at.destination
+    collector = at.settings.telemetry.endpoint
+    if telemetry.is_wanted(collector) and not telemetry.is_installed():
+        what = "Telemetry is asked for, and OpenTelemetry's SDK is not installed."
+        yield warning(what, "pip install 'orderpull[otel]'")
     if at.settings.notify.urls:
         sending.check(at.settings)
     yield from _readable_secrets(at)
