@@ -38,8 +38,8 @@ SERVERS = {
 }
 """Fixtures and values of parameters of tests that start a server, a browser or AWS' doubles."""
 
-SLOW_FOLDERS = ("contract", "durability")
-"""Folders whose tests run whole pipelines, most of them several times each."""
+SLOW_FOLDERS = {"contract", "durability", "random"}
+"""Folders whose tests run whole pipelines, most of them several times each, or search long."""
 
 
 def pytest_configure() -> None:
@@ -56,10 +56,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark as slow what starts a server, and the folders of long tests."""
     callspec = getattr(item, "callspec", None)
     values = map(str, callspec.params.values()) if callspec else ()
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
     names = {*getattr(item, "fixturenames", ()), *values}
-    if folder in SLOW_FOLDERS or SERVERS & names or item.get_closest_marker("long"):
+    if _is_in_slow_folder(item.path) or SERVERS & names or item.get_closest_marker("long"):
         item.add_marker(pytest.mark.slow)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files unread of which ``make check`` runs nothing: each process reads them all."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text("utf-8")
+    whole = any(f"\npytestmark = pytest.mark.{name}\n" in text for name in ("slow", "long"))
+    return True if whole or _is_in_slow_folder(collection_path) else None
+
+
+def _is_in_slow_folder(path: Path) -> bool:
+    return bool(SLOW_FOLDERS & set(path.relative_to(Path(__file__).parent).parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,9 +79,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return two processes more than there are cores: tests wait for half of their time."""
-    return (os.cpu_count() or 1) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return two processes more than there are cores: slow tests wait for half of their time.
+
+    Quick tests wait little, and each process begins with 4 s of CPU to read all tests.
+    """
+    quick = config.option.markexpr == "not slow"
+    return (os.cpu_count() or 1) + (0 if quick else 2)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

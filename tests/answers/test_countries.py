@@ -73,6 +73,7 @@ def test_a_country_is_found_by_any_of_its_names(sold: Settings, asked: str, orde
     assert "countries_without_orders" not in totals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "stored", "nearest"),
     [("Austria", "AT", "AU"), ("Germny", "Germny", "DE"), ("narnia", "narnia", "Narnia"),

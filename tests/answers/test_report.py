@@ -162,6 +162,7 @@ def test_a_spreadsheet_computes_nothing(tmp_path: Path) -> None:
     assert rows[-1]["sku"] == '\'=HYPERLINK("x")'
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_the_filter_and_the_freshness(sold: Settings) -> None:
     """The tables say what was filtered by, and when the sources were last pulled."""
     text = _command(sold, "report", "--country", "DE", "--since", "2026-01-05")

@@ -13,5 +13,5 @@ from tests.warehouses import LIVE, warehouse
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccount]:
     """An account on this machine; its Redshift is that of the tests."""
     monkeypatch.delenv(LIVE, raising=False)
-    with warehouse("redshift", tmp_path / "here") as place:
+    with warehouse("redshift", tmp_path / "here", prepared=True) as place:
         yield AwsAccount(place, tmp_path)

@@ -16,6 +16,8 @@ from tests.aws.runtime import HERE, Function, Invocation
 from tests.aws.shops import Shops, many_shops
 from tests.warehouses import warehouse
 
+pytestmark = pytest.mark.slow
+
 SOURCES, PULLED = 500, 60
 TICK = "2026-11-22T14:00:00Z"
 

@@ -11,6 +11,8 @@ from tests.doubles.collector import collector
 from tests.durability.matrix import Account
 from tests.servers import aws_client, s3_server
 
+pytestmark = pytest.mark.slow
+
 ORDERS, PER_CALL = 240, 60
 
 

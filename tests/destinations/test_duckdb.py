@@ -155,6 +155,7 @@ def many() -> sa.Select[int]:
     return sa.select(sa.func.count(sa.literal_column("each").distinct())).select_from(each)
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_gets_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def test_killed_at_random_instants(seed: int, tmp_path: Path, record_property: R
     kills = 0
     with Simulator(endless, latency=0.01) as simulator:
         here = Shop(tmp_path, simulator, more="max_pages = 12")
-        for seconds in random_instants(seed, 25, most=0.7):
+        for seconds in random_instants(seed, 25, most=0.45):
             kills += here.killed_after(seconds)
         here.run_until_well()
         account = here.account()

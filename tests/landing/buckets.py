@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import boto3
-from moto.s3.models import s3_backends
 
 from orderpull.landing.s3.landing import S3SourceLanding, landing_at
 from orderpull.settings import LandingSettings
@@ -71,6 +70,8 @@ class TestBucket:
 
     def put_at_once(self, key: str) -> None:
         """Put an empty object past HTTP: for many of them."""
+        from moto.s3.models import s3_backends
+
         s3_backends["123456789012"]["aws"].put_object(self.name, f"raw/shop/{key}", b"")
 
 

@@ -34,6 +34,7 @@ def test_metadata_and_body_come_back_as_they_were_landed(place: Place) -> None:
     assert landing.meta(7) == EVERYTHING_SAID
 
 
+@pytest.mark.slow
 @given(body=st.binary(max_size=300), problem=st.none() | st.text(max_size=30))
 def test_any_body_and_any_problem_survive(body: bytes, problem: str | None) -> None:
     """No body, however odd, and no text in the metadata is changed."""

@@ -101,6 +101,7 @@ def test_nothing_can_be_written(home: House, statement: str) -> None:
     assert not Path("/tmp/never-written").exists()
 
 
+@pytest.mark.slow
 def test_postgresql_writes_by_no_back_door(tmp_path: Path) -> None:
     with house("postgresql", tmp_path / "a") as home:
         for statement in (

@@ -75,6 +75,7 @@ def after(response: Response, paging: str) -> dict[str, object]:
 PAGINGS = ["page", "offset", "link", "next_url", "next_query", "cursor", "body_cursor", "single"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["modified", "created", "id", None])
 @pytest.mark.parametrize("paging", PAGINGS)
 def test_every_paging_gives_every_order_once_while_nothing_moves(
@@ -157,6 +158,7 @@ def test_ends(paging: Paging) -> None:
     assert [o["id"] for o in got(ask(last, "/orders", past))["orders"]] == list(range(101, 121))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dates", ["iso", "iso-naive", "iso-offset", "sql", "rfc2822", "unix"])
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("upper", [True, False])

@@ -26,6 +26,7 @@ def test_there_are_kinds_enough() -> None:
     assert {malformed.reason for malformed in MALFORMED.values()} == set(get_args(Reason))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MALFORMED)
 @pytest.mark.parametrize("good", [GOOD, {"orderNumber": "A1"}, {**GOOD, "shipToAddress": None}])
 def test_each_kind_differs_from_the_good_order_and_leaves_it_alone(
@@ -69,6 +70,7 @@ def _encodable(order: object) -> bytes:
     return json.dumps(order, ensure_ascii=False).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGED)
 @pytest.mark.parametrize("body", [b"[]", b'{"orders":[]}', b"[7]", b'[ {"n": 1} , {"n": 2} ]'])
 def test_damage_does_something_to_any_page(kind: str, body: bytes) -> None:

@@ -97,6 +97,7 @@ def numbers(asked: FakeApi) -> set[int]:
     return {order["id"] for body in bodies for order in json.loads(body)["orders"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", BREAKDOWNS)
 @pytest.mark.parametrize("strategy", ["reseek", "window_verify"])
 @pytest.mark.parametrize("kind", KINDS)

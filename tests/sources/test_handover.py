@@ -36,6 +36,7 @@ def loaded(folder: Path, share: float) -> list[list[tuple[Any, ...]]]:
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.1], ids=["clean", "malformed"])
 def test_the_loader_takes_what_the_pull_has_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float

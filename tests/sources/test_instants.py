@@ -23,6 +23,7 @@ def three_of_the_instant_change(shop: MovingShop) -> None:
     shop.modify(*[order for order in shop.served[-1] if shop.orders[order] == instant][:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["page", "page, total", "offset", "offset, total"])
 @pytest.mark.parametrize("count", [2, SIZE - 1, SIZE, SIZE + 1, 3 * SIZE, 5 * SIZE + 20])
 @pytest.mark.parametrize("moving", [False, True], ids=["still", "moving"])

@@ -51,6 +51,7 @@ SCENES: dict[str, dict[int, Move]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upper", [True, False], ids=["upper bound", "no upper bound"])
 @pytest.mark.parametrize("strategy", ["reseek", "window_verify"])
 @pytest.mark.parametrize("scene", SCENES)

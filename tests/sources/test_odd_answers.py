@@ -133,6 +133,7 @@ LISTED = page(order("1"), count=1)
 PHP = b"<br />\n<b>Notice</b>:  Undefined index: [a] in <b>/var/a.php</b> on line <b>3</b><br />\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "body", "said"),
     [
@@ -159,6 +160,7 @@ def test_what_is_no_json_is_named_for_what_it_is(
     assert said in str(result.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("orders", "total", "pages"),
     [(45, "page", 3), (40, "page", 3), (20, "right", 2), (40, "right", 2), (5, "right", 1)],

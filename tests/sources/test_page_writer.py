@@ -131,6 +131,7 @@ shop.api.pull()
 """
 
 
+@pytest.mark.slow
 def test_killed_while_a_page_waits_and_the_next_request_is_out(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_local_time_is_its_instant_or_that_hours_first_beginning(
         assert twin.minute == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "written", "expected"),
     [

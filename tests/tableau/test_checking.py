@@ -21,6 +21,7 @@ def test_what_is_built_is_well(place: str, target: str) -> None:
     assert check(book(place, target), beside(place)) == []  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_found(name: str) -> None:
     fault = FAULTS[name]

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
 
 from orderpull import Settings, clock
 from tests.web.shop import HOSTILE, Order, fill, finished_run, rows_of, serving, settings_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +62,7 @@ def scripted(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def tabs(browser: Browser, site: str) -> Iterator["dict[bool, Tab]"]:
+def tabs(browser: "Browser", site: str) -> Iterator["dict[bool, Tab]"]:
     """A tab with JavaScript and one without, shared by tests: a new one takes a new process."""
     made = {
         scripted: Tab(
@@ -75,13 +78,13 @@ def tabs(browser: Browser, site: str) -> Iterator["dict[bool, Tab]"]:
 
 
 @pytest.fixture
-def page(tabs: "dict[bool, Tab]", site: str, scripted: bool) -> Iterator[Page]:
+def page(tabs: "dict[bool, Tab]", site: str, scripted: bool) -> Iterator["Page"]:
     """A page of the site; the test fails on script errors and on requests to other hosts."""
     yield from tabs[scripted].watched(site)
 
 
 @pytest.fixture
-def live(tabs: "dict[bool, Tab]", site: str) -> Iterator[Page]:
+def live(tabs: "dict[bool, Tab]", site: str) -> Iterator["Page"]:
     """A page of the site with JavaScript, watched like :func:`page`."""
     yield from tabs[True].watched(site)
 
@@ -89,13 +92,13 @@ def live(tabs: "dict[bool, Tab]", site: str) -> Iterator[Page]:
 class Tab:
     """A page for one test after another, without what the test before left in it."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: "BrowserContext") -> None:
         self.context = context
         self._page: Page | None = None
         self._errors: list[str] = []
         self._requests: list[str] = []
 
-    def watched(self, site: str) -> Iterator[Page]:
+    def watched(self, site: str) -> Iterator["Page"]:
         """Yield the page; fail on script errors and on requests to other hosts."""
         page, self._page = self._page or self._opened(), None
         yield page
@@ -108,7 +111,7 @@ class Tab:
         assert [url for url in requests if not url.startswith(site)] == []
         self._page = page
 
-    def _opened(self) -> Page:
+    def _opened(self) -> "Page":
         """Return a new page: the first, or the one after a test that failed."""
         for page in self.context.pages:
             page.close()

@@ -13,6 +13,8 @@ from orderpull.web.periods import PERIODS
 from tests.web.browsing import assert_accessible, take_screenshot
 from tests.web.shop import HOSTILE, Order, fill, finished_run, rows_of, serving, settings_in
 
+pytestmark = pytest.mark.slow
+
 
 def tile(page: Page, number: int = 1) -> str:
     return page.locator(f"#tile-{number} .value").inner_text()

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+pytestmark = pytest.mark.slow
+
 SCREENS = 5
 """Largest height of the page with twelve countries, in screens of a phone."""
 
