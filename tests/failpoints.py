@@ -40,3 +40,23 @@ REPAIR_POINTS = ("orders-deleted", "orders-restored", "chunk-restored")
 
 TOKEN_POINTS = ("token-received", "token-kept")
 """Further fail points of a source that requests its token."""
+
+FORGET_POINTS = (
+    "forgotten-noted",
+    "loads-overtaken",
+    "persons-erased",
+    "before-commit",
+    "committed",
+    "page-half-written",
+    "page-written",
+    "page-renamed",
+    "page-redacted",
+    "pages-renewed",
+    "warehouse-copied",
+    "warehouse-replaced",
+    "before-snapshot",
+    "snapshot-copied",
+    "snapshot-placed",
+    "certificate-written",
+)
+"""Fail points of an erasure, in the order of its steps."""

@@ -235,8 +235,12 @@ class Pipeline:
         MissingOrders.add(landing, orders)
         failpoint("orders-to-fetch-noted")
         with _exit_1_after_pull():
-            self._pulled(name, source.pull(landing, self.starts[name], self.stop,
-                                           missing=bool(orders), listing=listing))  # fmt: skip
+            if orders:
+                pulled = source.pull(landing, self.starts[name], self.stop, part="missing")
+                self._pulled(name, pulled)
+            if listing and not self.result.sources[name].error:
+                pulled = source.pull(landing, self.starts[name], self.stop, part="listing")
+                self._pulled(name, pulled)
             self._finish_loading(fetch_missing=True)
         self._raise_if_stopped()
 
@@ -244,6 +248,18 @@ class Pipeline:
         """Check destination and landing, and read the state of each source from the ledger."""
         with self._ready():
             pass
+
+    def recover(self) -> None:
+        """Land what a kill has left in flight, without a request.
+
+        :raises OrderpullError: it cannot be landed.
+        """
+        for name, source in self.sources.items():
+            landing = self.landing_of(name)
+            if source.api.consume_once and landing.requests_in_flight():
+                error = source.pull(landing, self.starts[name], self.stop, part="recovery").error
+                if error and not isinstance(error, PossibleLoss):
+                    raise error
 
     def finish(self, loader: Loader, *sources: PageLoader, finished: bool = True) -> None:
         """Write the results of *sources* into the ledger, in one transaction."""
@@ -365,7 +381,7 @@ class Pipeline:
         for name, source in self.sources.items():
             if name in self._missing and not self.stop.requested:
                 landing, start = self.landing_of(name), self.starts[name]
-                self._pulled(name, source.pull(landing, start, self.stop, missing=True))
+                self._pulled(name, source.pull(landing, start, self.stop, part="missing"))
 
     def _pulled(self, name: str, pulled: PullResult) -> None:
         """Record the result of a pull."""

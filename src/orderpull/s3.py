@@ -5,6 +5,7 @@ which the sha256 in the object's metadata identifies.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,18 +207,19 @@ class Bucket:
         """
         return self._put(key, data, metadata, {"IfMatch": etag})
 
-    def delete_old_versions(self, key: str) -> list[str]:
-        """Delete all versions of the object *key* but the current one, where versions are kept.
+    def delete_old_versions(self, pattern: re.Pattern[str], start: str = "") -> list[str]:
+        """Delete all versions but the current one of some objects, where versions are kept.
 
+        :param pattern: pattern of their whole keys. :param start: the keys' common beginning.
         :return: a sentence for each version that could not be deleted, or for all of them.
         """
         try:
             with self._translated_errors("list versions"):
-                old = list(self._old_versions(self.prefix + key))
+                old = list(self._old_versions(pattern, start))
         except OrderpullError as error:
-            return [f"{self}/{key}: its older versions, if there are any ({error.message})"]
+            return [f"{self}/{start}: older versions, if the bucket keeps any ({error.message})"]
         left = []
-        for version in old:
+        for key, version in old:
             try:
                 with self._translated_errors("delete versions"):
                     self.s3.client.delete_object(
@@ -227,13 +229,14 @@ class Bucket:
                 left.append(f"{self}/{key}: version {version} ({error.message})")
         return left
 
-    def _old_versions(self, key: str) -> Iterator[str]:
-        """Ids of the versions of the object *key* that are not the current one."""
+    def _old_versions(self, pattern: re.Pattern[str], start: str) -> Iterator[tuple[str, str]]:
+        """Key and id of each version that is not the current one."""
         pages = self.s3.client.get_paginator("list_object_versions")
-        for page in pages.paginate(Bucket=self.name, Prefix=key):
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if entry["Key"] == key and not entry["IsLatest"]:
-                    yield entry["VersionId"]
+        for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + start):
+            for entry in page.get("Versions", ()):
+                key = entry["Key"].removeprefix(self.prefix)
+                if pattern.fullmatch(key) and not entry["IsLatest"]:
+                    yield key, entry["VersionId"]
 
     def delete(self, key: str) -> None:
         """Delete the object *key*, if it exists."""

@@ -173,6 +173,24 @@ class ScheduleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ".orderpull"
 
 
+class VerifySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[verify]``: the times and the extent of verifications.
+
+    :param cron: a cron expression of five fields; a schedule verifies at these times, in its
+        timezone.
+    :param since: the span of time that is compared: ``30d``.
+    :param deep: compare everything, by every value.
+    :param sources: names of sources; empty for all.
+    :param shop: ask the shops, too.
+    """
+
+    cron: str | None = None
+    since: str = "30d"
+    deep: bool = False
+    sources: list[str] = []
+    shop: bool = True
+
+
 class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[notify]``: messages when an alert opens and when it closes.
 
@@ -272,6 +290,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     web: WebSettings = WebSettings()
     tableau: TableauSettings = TableauSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    verify: VerifySettings = VerifySettings()
     notify: NotifySettings = NotifySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     sources: dict[SourceName, SourceSettings] = {}
@@ -329,6 +348,8 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     _check_timezone(settings.schedule.timezone or "UTC", where, "schedule")
     _check_length(settings.notify.stale, f"{where}: notify.stale")
     _check_collector(settings.telemetry.endpoint, where)
+    _check_length(settings.verify.since, f"{where}: verify.since")
+    _check_names(settings, f"{where}: verify.sources")
     _check_web(settings.web, f"{where}: [web]")
     return msgspec.structs.replace(settings, file=file)
 
@@ -435,6 +456,15 @@ def _check_source(where: str, source: SourceSettings) -> None:
             f"{where} ordernumber is {source.ordernumber!r}: it is made of {{number}} and {{id}}.",
             'For example "{number}~{id}".',
         )
+
+
+def _check_names(settings: Settings, where: str) -> None:
+    for name in settings.verify.sources:
+        if name not in settings.sources:
+            raise SettingsError(
+                f"{where} names {name!r}, and there is no such source.",
+                f"Known: {', '.join(settings.sources)}.",
+            )
 
 
 def _check_length(text: str, where: str) -> None:

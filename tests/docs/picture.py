@@ -24,6 +24,8 @@ ROOMS = {
     "terminal": (3.0, "6 show: tables, progress"),
     "simulator": (4.0, "an orders API to try"),
     "operate": (3.0, "status, replay, export"),
+    "forget": (2.0, "erase a person"),
+    "verify": (4.0, "compare, repair"),
     "schedule": (3.0, "run by itself"),
     "notify": (3.0, "alerts"),
     "pipeline": (3.0, "one run, top to bottom"),

@@ -15,6 +15,7 @@ from orderpull.settings import (
     ScheduleSettings,
     SourceSettings,
     TableauSettings,
+    VerifySettings,
     WebSettings,
 )
 from orderpull.sources.spec import api, blocks, order
@@ -29,6 +30,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[web]": WebSettings,
     "[tableau]": TableauSettings,
     "[schedule]": ScheduleSettings,
+    "[verify]": VerifySettings,
     "[notify]": NotifySettings,
     "[sources.NAME]": SourceSettings,
 }

@@ -14,6 +14,7 @@ from orderpull.cli.conform import conform
 from orderpull.cli.demo import demo
 from orderpull.cli.doctor import doctor
 from orderpull.cli.export import export
+from orderpull.cli.forget import forget
 from orderpull.cli.grants import grants
 from orderpull.cli.history import history
 from orderpull.cli.init import init
@@ -63,7 +64,7 @@ def main(context: click.Context, file: str | None, log_format: Any, *, verbose: 
 # The order of `orderpull --help`: that of the work.
 for command in (
     demo, init, grants, login, check, run, pull, load, schedule, status, runs, doctor, report,
-    serve, password, tableau, verify, rejects, replay, history, landing, sql, export, config,
-    simulate, conform,
+    serve, password, tableau, verify, rejects, replay, history, forget, landing, sql, export,
+    config, simulate, conform,
 ):  # fmt: skip
     main.add_command(command)

@@ -18,10 +18,8 @@ from orderpull.errors import UsageError
 @click.command()
 @click.option(
     "--since",
-    default="30d",
-    show_default=True,
     metavar="LENGTH|DAY",
-    help="Compare what came within 30d, or since 2026-01-01.",
+    help="Compare what came within 30d (default: verify.since), or since 2026-01-01.",
 )
 @click.option("--deep", is_flag=True, help="Compare everything, however old, by every value.")
 @click.option("--repair", is_flag=True, help="Put right what can be, and compare again.")
@@ -39,7 +37,7 @@ from orderpull.errors import UsageError
 @sources_argument
 def verify(
     sources: tuple[str, ...],
-    since: str,
+    since: str | None,
     *,
     deep: bool,
     repair: bool,
@@ -49,13 +47,13 @@ def verify(
     as_json: bool,
 ) -> None:
     """Compare the orders with where they came from; exit with code 1 if any differ."""
-    from orderpull import clock
+    from orderpull import clock, notify
     from orderpull.verify import verify as operate
 
     if delete_extra and not repair:
         raise UsageError("--delete-extra is a part of a repair.", "Give --repair, too.")
     settings = settings_in_force()
-    from_then = operate.since_of(since, clock.now())
+    from_then = operate.since_of(since or settings.verify.since, clock.now())
     with watched() as (stop, _):
         options = operate.Options(
             from_then,
@@ -67,6 +65,7 @@ def verify(
             stop=stop,
         )
         verified = operate.verify(settings, sources, options)
+    notify.after_verify(settings, verified)
     if as_json:
         print_json(verified.as_json())
     else:

@@ -15,6 +15,7 @@ from orderpull.destinations import ledger
 from orderpull.destinations.copies import COPIES, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
+from orderpull.destinations.rewrite import rewrite
 from orderpull.destinations.session import ensure_schema, holds_tables, read_version
 from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, make_table
@@ -250,6 +251,13 @@ class DuckdbDestination(Destination):
         finally:
             connection.execute("USE memory")
             connection.execute("DETACH warehouse")
+
+    def scrub(self) -> list[str]:
+        """Write the file anew, because DuckDB keeps changed rows in free blocks; copy it."""
+        with self.held():
+            rewrite(self.stage.connection, self.path, STORAGE_VERSION)
+        self.publish(finished=True, always=True)
+        return []
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, reading: bool = False) -> None:
         """Attach the file as ``warehouse``. :param reading: for reading alone."""

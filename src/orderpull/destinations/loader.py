@@ -111,7 +111,7 @@ class Loader:
         :return: the numbers of vanished and of stored orders.
         """
         self._fetch("stored_id", NOT_DELETED_COLUMNS, NOT_DELETED, [source])
-        return stage_vanished(self.stage, self._fetch_keyed, page, listed, partial=partial)
+        return stage_vanished(self.stage, self.fetch_keyed, page, listed, partial=partial)
 
     def plan_merge(self, batch: Batch) -> MergePlan:
         """Compare the staged orders with the stored orders; change nothing."""
@@ -122,7 +122,7 @@ class Loader:
             self._fetch("stored_order", columns, statement)
         else:
             stage_rows(self.stage, "stored_order", columns, [])
-        return plan_merge(self.stage, batch, self._fetch_keyed)
+        return plan_merge(self.stage, batch, self.fetch_keyed)
 
     def apply(self, batch: Batch, plan: MergePlan) -> None:
         """Write rows, rejects, pages, cursor and counts in one transaction.
@@ -176,7 +176,8 @@ class Loader:
             if ours:
                 ledger.write_states(execute, ours, clock.now())
 
-    def _fetch_keyed(self, name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
+    def fetch_keyed(self, name: str, keys: str, statement: str, columns: Sequence[Column]) -> None:
+        """Make the stage's table *name* of stored orders, by the ids in its table *keys*."""
         self.upload_keys(keys, ID_COLUMNS)
         self._fetch(name, columns, statement)
 

@@ -308,6 +308,16 @@ class Destination(Protocol):
         """
         ...
 
+    def scrub(self) -> list[str]:
+        """Remove from the warehouse's files what they keep of rows that were changed or deleted.
+
+        On DuckDB readers get a new snapshot, too.
+
+        :return: a sentence for each place where something may remain.
+        :raises DestinationError: it cannot be removed now; the rows themselves are as they were.
+        """
+        return []
+
     def close(self) -> None:
         """Free the stage, which is kept between the loads of a run."""
         self.stage.close()

@@ -26,7 +26,7 @@ CHUNK = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to restore.
+    """Orders and rejects to restore.
 
     :param file: a DuckDB file with ``change`` (ordernumber, chunk from 0), the orders whose rows
         are deleted, and ``reject_change`` (reject_key), the same of rejects.

@@ -1,11 +1,9 @@
 """A warehouse on a server, PostgreSQL or Redshift; several loaders may work on it at once."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +21,8 @@ from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
-from orderpull.model import LEDGER_SCHEMA, TABLES, Column, Table
+from orderpull.model import LEDGER_SCHEMA, MASKS, TABLES, Column, Table
+from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import quoted
 
 if TYPE_CHECKING:
@@ -100,6 +99,11 @@ class ServerDestination(Destination):
             finally:
                 with suppress(DestinationError):
                     session.execute("ROLLBACK")
+
+    def scrub(self) -> list[str]:
+        """Remove old rows from the files of the tables with personal data."""
+        with self._session() as session:
+            return [left for table in MASKS for left in session.scrub(table)]
 
     def publish(self, *, finished: bool, always: bool = False) -> None:
         """Do nothing: readers see each load as soon as it is committed."""
@@ -207,8 +211,8 @@ class ServerReader:
 
 @contextmanager
 def _temporary_duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
-    with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-        file = str(Path(folder) / "rows.duckdb")
+    with ScratchFolder() as folder:
+        file = str(folder.path / "rows.duckdb")
         with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

@@ -91,6 +91,10 @@ class ServerSession(Session, Protocol):
         """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
         ...
 
+    def scrub(self, table: str) -> list[str]:
+        """Remove what the server's files keep of changed rows of *table*; name what remains."""
+        ...
+
     def query_user(self, statement: str) -> tuple[tuple[str, ...], Rows]:
         """Run a user's own single *statement*: the names of its columns, and its rows.
 

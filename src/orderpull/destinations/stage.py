@@ -1,14 +1,12 @@
 """The stage: a DuckDB in memory, in which a run shapes and merges its orders."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from weakref import finalize
 
 from orderpull.destinations.protocol import DUCKDB_TYPES, MEMORY_LIMIT, STAGE_MEMORY
 from orderpull.engine import duckdb
 from orderpull.model import Column
+from orderpull.scratch import ScratchFolder
 
 # One thread loads for a tenth less CPU than two, and a fifth less memory (measured); another core
 # pulls meanwhile. A checkpoint at each 64 MB, not 16, saves a twentieth.
@@ -28,15 +26,14 @@ class Stage:
 
     def __init__(self) -> None:
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._remove_folder: Callable[[], object] = _do_nothing
+        self._folder: ScratchFolder | None = None
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The connection, with times in UTC. What memory does not hold goes to a private folder."""
         if self._connection is None:
-            folder = tempfile.mkdtemp(prefix="orderpull-")
-            self._remove_folder = finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            config = _CONFIG | {"temp_directory": folder}
+            self._folder = ScratchFolder()
+            config = _CONFIG | {"temp_directory": str(self._folder.path)}
             self._connection = duckdb.connect(":memory:", config=config)
             self._connection.execute("SET TimeZone = 'UTC'")
         return self._connection
@@ -46,11 +43,9 @@ class Stage:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._remove_folder()
-
-
-def _do_nothing() -> None:
-    pass
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -31,14 +31,12 @@ class Begun(Struct, frozen=True):
 
     :param at: when it began, UTC.
     :param by: user and host of the command.
-    :param asked: what was asked for, without the person's data.
-    :param new: the hashes that it has added.
+    :param criteria: what was searched for, without the person's data.
     """
 
     at: datetime
     by: str
-    asked: str
-    new: list[str]
+    criteria: str
 
 
 class _Note(Struct):
@@ -87,11 +85,22 @@ class Forgotten:
         note = _Note(sorted(self._orders), self.begun)
         landing.keep_note(NOTE, msgspec.json.encode(note))
 
-    def begin(self, landing: SourceLanding, begun: Begun) -> None:
-        """Add the hashes of *begun* durably, and remember that its erasure is to be finished."""
+    def begin(
+        self,
+        landing: SourceLanding,
+        by: str,
+        at: datetime,
+        criteria: str,
+        orders: Iterable[tuple[str | None, str | None, str | None]],
+    ) -> None:
+        """Add *orders* durably, by id, number and text; their erasure is to be finished.
+
+        The parameters *by*, *at* and *criteria* are those of :class:`Begun`.
+        """
         self.key = self.key or key_of(landing)
-        self._orders.update(begun.new)
-        self.begun = begun
+        new = sorted({self.hash_of(*order) for order in orders} - self._orders)
+        self.begun = self.begun or Begun(at, by, criteria)
+        self._orders.update(new)
         self.keep(landing)
 
     def finish(self, landing: SourceLanding) -> None:

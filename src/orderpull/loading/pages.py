@@ -136,7 +136,7 @@ class PageLoader:
         waiting = self.waiting()
         if among is not None:
             waiting = [number for number in waiting if number in among]
-        for pages in self._batches(waiting):
+        for pages in self.batches(waiting):
             portion = self.portion(pages, waiting)
             self._load(portion, counted=True)
             self.note_loaded(portion)
@@ -151,7 +151,7 @@ class PageLoader:
     def whole_portion(self) -> Portion | None:
         """The portion of all waiting pages; None if they do not make one batch."""
         waiting = self.waiting()
-        batches = self._batches(waiting)
+        batches = self.batches(waiting)
         pages = next(batches, [])
         whole = len(pages) == len(waiting) > 0 and pages[0].meta.kind != "listing"
         return self.portion(pages, waiting) if whole else None
@@ -189,14 +189,14 @@ class PageLoader:
         known = self.loader.pages(self.source.name)
         loaded = [n for n in self.landing.pages() if n <= through and n not in gaps]
         for counted in (True, False):
-            for pages in self._batches([n for n in loaded if (n not in known) == counted]):
+            for pages in self.batches([n for n in loaded if (n not in known) == counted]):
                 self._load_again(pages, counted=counted)
                 yield len(pages)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Normalize *rejects* again, under today's mapping and settings."""
         keys = {(self.source.page_in_run(each.page), each.position) for each in rejects}
-        for pages in self._batches(sorted({reject.page for reject in rejects})):
+        for pages in self.batches(sorted({reject.page for reject in rejects})):
             self._load_again(pages, counted=False, only=keys)
 
     def judge(self, page: int, position: int) -> str:
@@ -219,7 +219,8 @@ class PageLoader:
             loads=self.state.loads + 1,
         )
 
-    def _batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
+    def batches(self, numbers: Sequence[int]) -> Iterator[list[StagedPage]]:
+        """The pages *numbers* in bounded batches; a list of all orders is a batch of its own."""
         batch: list[StagedPage] = []
         size = orders = 0
         for number in numbers:

@@ -99,6 +99,16 @@ class CarefulWay:
         )
         return self._connection.execute(query, columns).fetchall()
 
+    def matching(self, texts: dict[Key, str], condition: str) -> list[Key]:
+        """Keys of the JSON *texts* whose orders, valid or not, match the SQL *condition*."""
+        exact = {key: self._exact.rewrite(text) for key, text in texts.items()}
+        for key in self._unreadable(exact) if exact else ():
+            del exact[key]
+        if not exact:
+            return []
+        query = f"SELECT page, position FROM ({self._sql.raw_order(_DOCS)}) WHERE {condition}"
+        return self._connection.execute(query, [*text_columns(exact), [""] * len(exact)]).fetchall()
+
     def _unreadable(self, texts: dict[Key, str]) -> list[Key]:
         """Keys of texts that msgspec accepts as JSON and DuckDB does not."""
         return self._connection.execute(

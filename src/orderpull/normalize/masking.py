@@ -69,24 +69,26 @@ class Masking:
 
     def mask_orders(self) -> None:
         """Mask ``staged_order``."""
-        self._mask_names()
-        if self.keep_names is not True:
-            self.connection.execute(_REHASH)
-        self._forget()
+        self.mask_names()
+        self.mask_forgotten()
 
     def mask_kept_addresses(self) -> None:
         """Mask what ``keep_address`` has put back; an order's hash is that of what came."""
-        self._mask_names()
-        self._forget(rehash=False)
+        self.mask_names(rehash=False)
+        self.mask_forgotten(rehash=False)
 
-    def _mask_names(self) -> None:
+    def mask_names(self, *, rehash: bool = True) -> None:
+        """Mask all orders by ``keep_names``."""
         run = self.connection.execute
         if self.keep_names is False:
             run(f"UPDATE staged_order SET {_NULLED} WHERE {_ANY_HIDDEN}")
         elif self.keep_names == "hash":
             run(f"UPDATE staged_order SET {_HASHED} WHERE {_ANY_HIDDEN}", pads(self.key))
+        if rehash and self.keep_names is not True:
+            run(_REHASH)
 
-    def _forget(self, *, rehash: bool = True) -> None:
+    def mask_forgotten(self, *, rehash: bool = True) -> None:
+        """Take the persons out of forgotten orders."""
         run = self.connection.execute
         if not len(self.forgotten):
             return

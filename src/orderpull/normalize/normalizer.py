@@ -137,6 +137,10 @@ class Normalizer:
         """
         return self._careful.outline(texts, whole=whole)
 
+    def matching(self, texts: dict[Key, str], condition: str) -> list[Key]:
+        """Keys of the JSON *texts* whose orders, valid or not, match the SQL *condition*."""
+        return self._careful.matching(texts, condition)
+
     def refuse_long(self, limits: Mapping[str, int]) -> None:
         """Reject staged orders with a text over the *limits* of columns, in bytes of UTF-8."""
         if limits:

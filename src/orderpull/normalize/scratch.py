@@ -1,10 +1,11 @@
 """A file of lines for DuckDB to read, in memory if the system has such files."""
 
 import os
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+from orderpull.scratch import ScratchFolder
 
 _LEAST = 1 << 20
 _OPEN_FILES = "/proc/self/fd"
@@ -24,8 +25,9 @@ class LineFile:
             number = os.memfd_create("lines")
             self.path = f"{_OPEN_FILES}/{number}"
         else:
-            number, self.path = tempfile.mkstemp(prefix="orderpull-", suffix=".ndjson")
-            self._closing.callback(Path(self.path).unlink)
+            folder = self._closing.enter_context(ScratchFolder())
+            self.path = str(folder.path / "lines.ndjson")
+            number = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         self._file = os.fdopen(number, "wb")
         self._closing.callback(self._file.close)
 

@@ -17,11 +17,15 @@ from orderpull.errors import (
 )
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.settings import Settings
+from orderpull.verify.result import Verified
 
-Kind = Literal["failure", "possible loss", "staleness", "rejects"]
+Kind = Literal["failure", "possible loss", "staleness", "rejects", "differences"]
 
 WHOLE_RUN = ""
 """Source of an alert on the whole run. No source has this name."""
+
+MAX_NAMED = 5
+"""Differences that a message names."""
 
 DAY = timedelta(days=1)
 MIN_ORDERS = 20
@@ -43,6 +47,32 @@ class Alert:
     def key(self) -> str:
         """Key of the alert in the state."""
         return f"{self.kind}/{self.source}"
+
+
+def after_run(
+    settings: Settings, result: RunResult, since: dict[str, datetime], now: datetime
+) -> list[Alert]:
+    """Return the alerts of a run and of the ledger. Parameters as of these."""
+    return [*of_run(result), *of_ledger(settings, since, now)]
+
+
+def of_verified(verified: Verified) -> Iterator[Alert]:
+    """Yield an alert for each source of which orders differ, and its end where none does.
+
+    A verification that did not come to its end knows nothing of a recovery.
+    """
+    for name, source in verified.sources.items():
+        count = len(source.differences)
+        if count:
+            numbers = ", ".join(
+                dict.fromkeys(each.order for each in source.differences[:MAX_NAMED])
+            )
+            amount = "1 difference" if count == 1 else f"{count:,} differences"
+            more = ", …" if count > MAX_NAMED else ""
+            problem = f"Verifying found {amount} ({numbers}{more}). `orderpull verify` lists them."
+            yield Alert("differences", name, problem)
+        elif source.error is None:
+            yield Alert("differences", name, None)
 
 
 def of_run(result: RunResult) -> Iterator[Alert]:

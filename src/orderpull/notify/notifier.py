@@ -1,7 +1,7 @@
 """Notifier: after a run, send the new alerts and the recoveries in one message."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from datetime import datetime
@@ -9,11 +9,9 @@ from pathlib import Path
 
 from orderpull import clock
 from orderpull.errors import LandingError, OrderpullError
-from orderpull.notify import alerts
 from orderpull.notify.alert_state import AlertState, OpenAlert, open_store
 from orderpull.notify.alerts import WHOLE_RUN, Alert
 from orderpull.notify.sending import Message, send_each
-from orderpull.pipeline import RunResult
 from orderpull.settings import Settings
 
 _RECOVERIES = {
@@ -21,6 +19,7 @@ _RECOVERIES = {
     "possible loss": "no further response was lost; still look for the missing orders",
     "staleness": "it has been read to its end",
     "rejects": "few orders are rejected again",
+    "differences": "nothing differs any more",
 }
 
 _log = logging.getLogger("orderpull.notify")
@@ -32,11 +31,15 @@ class _NotSent(Exception):
     """No address took the message; the next run sends it."""
 
 
-def notify(settings: Settings, result: RunResult) -> None:
-    """Send what changed with *result* and in the ledger. Every error is logged."""
+Current = Callable[[dict[str, datetime], datetime], Iterable[Alert]]
+"""Gives the current alerts, from the times at which sources were first seen, and the time now."""
+
+
+def notify(settings: Settings, current: Current) -> None:
+    """Send what changed with the *current* alerts. Every error is logged."""
     try:
         with _alert_state(settings) as state:
-            _notify(settings, result, state)
+            _notify(settings, current, state)
     except OrderpullError as error:
         _log.warning("no notification was sent: %s", error.message)
     except Exception as error:  # noqa: BLE001 - a run that succeeded must not fail here
@@ -75,13 +78,13 @@ def _reason(error: OSError | LandingError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _notify(settings: Settings, result: RunResult, state: AlertState) -> None:
+def _notify(settings: Settings, current: Current, state: AlertState) -> None:
     now = clock.now()
     before = state.open.copy()
     for name in settings.sources:
         state.since.setdefault(name, now)
-    current = [*alerts.of_run(result), *alerts.of_ledger(settings, state.since, now)]
-    opened, closed = update(state, current, now, settings.notify.failures)
+    alerts = current(state.since, now)
+    opened, closed = update(state, alerts, now, settings.notify.failures)
     if opened or closed:
         message = message_of(settings, opened, [(each, before[each.key]) for each in closed])
         sent = send_each(settings, message)

@@ -1,6 +1,6 @@
 """Status: the last runs, the waiting pages and the next run; without API requests or locks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from orderpull.destinations import open_destination
@@ -11,6 +11,7 @@ from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
 from orderpull.sources.paging.doubts import Doubt, doubts_of
 from orderpull.sources.spec.reader import read_api
+from orderpull.verify.record import LastVerified, last_verified
 
 RUNS_SHOWN = 10
 
@@ -24,6 +25,7 @@ class SourceStatus:
     :param rejects: open rejects.
     :param next: the next run, as a sentence.
     :param in_doubt: periods of which orders may be missing.
+    :param verified: the last verification; None: never.
     """
 
     waiting: int
@@ -31,6 +33,27 @@ class SourceStatus:
     rejects: int
     next: str
     in_doubt: list[Doubt]
+    verified: LastVerified | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object for this source in ``status --json``."""
+        verified = self.verified and {
+            "at": self.verified.at,
+            "since": self.verified.since,
+            "shop": self.verified.shop,
+            "checked": self.verified.checked,
+            "differences": self.verified.count,
+            "clean_at": self.verified.clean_at,
+            "error": self.verified.error,
+        }
+        return {
+            "waiting": self.waiting,
+            "in_flight": self.in_flight,
+            "rejects": self.rejects,
+            "next": self.next,
+            "in_doubt": [doubt.as_json() for doubt in self.in_doubt],
+            "verified": verified,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +66,7 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``status --json`` prints."""
-        sources = {
-            name: {**asdict(source), "in_doubt": [doubt.as_json() for doubt in source.in_doubt]}
-            for name, source in self.sources.items()
-        }
+        sources = {name: source.as_json() for name, source in self.sources.items()}
         schedule = self.schedule.as_json() if self.schedule else None
         return {"sources": sources, "runs": self.runs, "schedule": schedule}
 
@@ -77,7 +97,8 @@ def status(settings: Settings) -> Status:
         doubts = doubts_of(part)
         if doubts:
             steps.append("read again what is in doubt")
-        sources[name] = SourceStatus(waiting, drafts, open_, ", then ".join(steps), doubts)
+        next_ = ", then ".join(steps)
+        sources[name] = SourceStatus(waiting, drafts, open_, next_, doubts, last_verified(part))
     return Status(runs, sources, StateFile(settings).status())
 
 

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from orderpull import clock, notify, pipeline
 from orderpull.errors import Interrupted, OrderpullError
 from orderpull.pipeline import RunResult
-from orderpull.schedule.plan import plan_of
+from orderpull.schedule.plan import Plan, plan_of
 from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
-from orderpull.schedule.trigger import Trigger
+from orderpull.schedule.trigger import Trigger, verify_trigger
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import Stop
+from orderpull.verify import verify
 
 
 class Schedule:
@@ -25,6 +26,8 @@ class Schedule:
     If a run lasts beyond the next time, ``schedule.missed`` decides: one run follows at once, or
     the schedule waits for the time after.
 
+    At the times of ``verify.cron`` the sources are verified, between two runs.
+
     :param on_error: is called with each error of a run; the next run tries again.
     """
 
@@ -32,6 +35,7 @@ class Schedule:
         self, settings: Settings, trigger: Trigger, on_error: Callable[[OrderpullError], None]
     ) -> None:
         settings.chosen()
+        self._verify_trigger = verify_trigger(settings)
         self._settings = settings
         self._trigger = trigger
         self._on_error = on_error
@@ -54,6 +58,12 @@ class Schedule:
             self._settings.schedule.missed,
             self._settings.schedule.jitter,
             last=self._state.began,
+        )
+        self._verify_plan = self._verify_trigger and plan_of(
+            self._verify_trigger,
+            self._settings.schedule.missed,
+            self._settings.schedule.jitter,
+            last=self._state.verified,
         )
         self._thread.start()
 
@@ -85,7 +95,7 @@ class Schedule:
                 notify.after_run(self._settings, result)
 
     def _wait_until_due(self) -> bool:
-        """Wait until a run is due; return False if a stop was requested instead."""
+        """Wait until a run is due, and verify meanwhile; return False at a requested stop."""
         while not self._stop.requested:
             left = self._plan.left()
             self._next = clock.now() + timedelta(seconds=max(0.0, left))
@@ -93,10 +103,35 @@ class Schedule:
                 return True
             self._state.next = self._next
             self._file.write(self._state)
+            if self._verify_plan and (left_to_verify := self._verify_plan.left()) <= 0:
+                self._verify(self._verify_plan)
+                continue
             # Read the clocks again at each heartbeat: they may be set, and machines sleep.
-            self._stop.wait(min(left, HEARTBEAT_SECONDS))
+            waits = [left, HEARTBEAT_SECONDS, *([left_to_verify] if self._verify_plan else [])]
+            self._stop.wait(min(waits))
         self._file.write(self._state)
         return False
+
+    def _verify(self, plan: Plan) -> None:
+        """Verify once. Every error is reported, and the schedule continues."""
+        plan.begin()
+        self._state.verifying = self._state.verified = clock.now()
+        self._file.write(self._state)
+        try:
+            verified = verify.by_settings(self._settings, self._stop)
+        except OrderpullError as error:
+            self._on_error(error)
+        except Exception as error:  # noqa: BLE001 - as for a run
+            name = type(error).__name__
+            self._on_error(OrderpullError(f"A scheduled verification failed: {name}."))
+        else:
+            for source in verified.sources.values():
+                if source.error is not None and not isinstance(source.error, Interrupted):
+                    self._on_error(source.error)
+            notify.after_verify(self._settings, verified)
+        finally:
+            plan.end()
+            self._state.verifying = None
 
     def _run(self) -> RunResult:
         """Run once. Every error is reported, and the schedule continues."""

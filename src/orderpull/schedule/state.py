@@ -39,6 +39,8 @@ class ScheduleState(Struct, rename={"heartbeat": "beat", "trigger": "rhythm"}):
     :ivar began: start of the last run.
     :ivar ended: end of the last run; None during a run.
     :ivar exit_code: exit code of the last run that ended.
+    :ivar verifying: start of the verification that goes on; None: none does.
+    :ivar verified: start of the last verification.
     """
 
     pid: int
@@ -49,6 +51,8 @@ class ScheduleState(Struct, rename={"heartbeat": "beat", "trigger": "rhythm"}):
     began: datetime | None = None
     ended: datetime | None = None
     exit_code: int | None = None
+    verifying: datetime | None = None
+    verified: datetime | None = None
 
 
 class StateFile:
@@ -135,7 +139,7 @@ class ScheduleStatus(Struct, frozen=True):
 
     def is_stalled(self, now: datetime) -> bool:
         """Return True if the schedule runs, waits, and has missed its heartbeats."""
-        waiting = self.state.next is not None
+        waiting = self.state.next is not None and self.state.verifying is None
         return self.running and waiting and now - self.state.heartbeat > STALLED_AFTER
 
 
@@ -146,4 +150,5 @@ def initial_state(trigger: str, previous: ScheduleState | None) -> ScheduleState
     if previous:
         state.began, state.ended = previous.began, previous.ended
         state.exit_code = previous.exit_code
+        state.verified = previous.verified
     return state

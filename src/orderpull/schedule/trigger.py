@@ -76,6 +76,20 @@ class Cron:
 Trigger = Every | Cron
 
 
+def verify_trigger(settings: Settings) -> Cron | None:
+    """Return the times of ``verify.cron``; None without.
+
+    :raises UsageError: the expression is wrong.
+    """
+    if settings.verify.cron is None:
+        return None
+    return Cron(settings.verify.cron, _zone(settings))
+
+
+def _zone(settings: Settings) -> ZoneInfo:
+    return ZoneInfo(settings.schedule.timezone or settings.report.timezone)
+
+
 def trigger_of(settings: Settings, every: str | None = None, cron: str | None = None) -> Trigger:
     """Return the trigger of the command line, or else of ``[schedule]``.
 
@@ -88,8 +102,7 @@ def trigger_of(settings: Settings, every: str | None = None, cron: str | None = 
     if every:
         return Every(clock.duration(every))
     if cron:
-        zone = settings.schedule.timezone or settings.report.timezone
-        return Cron(cron, ZoneInfo(zone))
+        return Cron(cron, _zone(settings))
     raise UsageError(
         "Nothing says how often to run.",
         "For example: orderpull schedule --every 5m; or set every or cron in [schedule].",

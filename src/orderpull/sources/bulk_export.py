@@ -5,11 +5,9 @@ counted, and its lines are landed unchanged in chunks of whole orders.
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +16,7 @@ from msgspec.structs import replace
 from orderpull import clock
 from orderpull.errors import SourceBusy, SourceRefused, SourceUnexpected
 from orderpull.landing.sealed_file import SealedFile
+from orderpull.scratch import ScratchFolder
 from orderpull.sources.endpoint import set_body_fields
 from orderpull.sources.fetch import Fetcher, LimitReached
 from orderpull.sources.http.download import download_file
@@ -97,8 +96,8 @@ class BulkExport:
         expected = int(count) if count is not None and str(count).isdecimal() else None
         if not url:
             return
-        with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-            file = SealedFile(Path(folder) / "export.jsonl", self.landing.encryption)
+        with ScratchFolder() as folder:
+            file = SealedFile(folder.path / "export.jsonl", self.landing.encryption)
             self._download(str(url), file)
             orders = sum(chunk.orders for chunk in self._chunks(spec, file))
             if expected is not None and orders != expected:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -83,13 +83,13 @@ class Source(Endpoint):
         stop: Stop,
         on_page: Callable[[PullResult], None] = lambda _: None,
         *,
-        missing: bool = False,
-        listing: bool = False,
+        part: Literal["all", "missing", "listing", "recovery"] = "all",
     ) -> PullResult:
         """Pull the orders of the API into *landing*; errors of the source are in the result.
 
-        :param missing: only fetch the orders that are noted as missing.
-        :param listing: only list all orders, so that the loader finds deleted ones.
+        :param part: ``missing``: only fetch the orders that the last list has and the warehouse
+            lacks; ``listing``: only list all orders, so that the loader finds deleted ones;
+            ``recovery``: only land what a kill has left in flight.
         :param stop: cancellation token; the pull ends after the current page.
         :param on_page: called after each landed page.
         :raises LandingError: a page could not be landed; earlier pages stay.
@@ -102,12 +102,8 @@ class Source(Endpoint):
                     self, landing, start, stop=stop, result=result, on_page=on_page, redact=redact
                 )
                 with closing(pull.writer):
-                    if missing:
-                        pull.fetch_missing()
-                    if listing:
-                        pull.list_all()
-                    if not (missing or listing):
-                        pull.run()
+                    {"all": pull.run, "missing": pull.fetch_missing, "listing": pull.list_all,
+                     "recovery": pull.reader.recover}[part]()  # fmt: skip
         except SourceError as error:
             result.error = self.with_source(error)
         except Interrupted as error:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import tableauserverclient as tsc
 
 from orderpull.errors import SettingsError, UsageError
+from orderpull.scratch import ScratchFolder
 from orderpull.settings import Settings
 from orderpull.tableau.build import build
 from orderpull.tableau.connection import LiveConnection, live_connection
@@ -58,10 +58,10 @@ def publish(
         _check_workbook(file)
     connections = _connections(settings, credentials)
     options = settings.tableau
-    with TemporaryDirectory(prefix="orderpull-") as folder:
+    with ScratchFolder() as folder:
         if file is None:
             packed = live_connection(settings) is None if extract is None else extract
-            file = Path(folder) / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
+            file = folder.path / f"OrdersDashboard.{'twbx' if packed else 'twb'}"
             build(settings, file, extract=packed, target=target)
         with signed_in(settings) as server:
             project = find_project(server, options.project)

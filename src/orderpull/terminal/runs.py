@@ -136,6 +136,12 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
         console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
         if source.rejects:
             console.print(f"  {source.rejects} rejects are open: `orderpull rejects list`.")
+        if source.verified:
+            style = "" if source.verified.clean else "red"
+            sentence = source.verified.sentence
+            console.print(Text(f"  {sentence[:1].upper()}{sentence[1:]}", style=style))
+            if source.verified.count:
+                console.print("  `orderpull verify` names what differs; `--repair` puts it right.")
         for doubt in source.in_doubt:
             console.print(f"  In doubt are {doubt}: passes over them did not agree.")
     if status.schedule:
@@ -212,6 +218,8 @@ def _schedule(status: ScheduleStatus, timezone: str) -> str:
         parts = [f"running (pid {state.pid}, since {age(state.since)})"]
     else:
         parts = [f"not running; last active {age(state.heartbeat)}"]
+    if status.running and state.verifying:
+        parts.append(f"A verification has been active since {age(state.verifying)}")
     if status.running and state.next is None and state.began:
         parts.append(f"A run has been active since {age(state.began)}")
     elif state.began:

@@ -1,5 +1,7 @@
 """The result of a verification, for a person: what is wrong, and what to do next."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -10,46 +12,76 @@ from orderpull.terminal.console import new_table
 from orderpull.verify.result import Difference, SourceVerified, Verified
 
 SHOWN = 20
-"""Differences that are shown of each source; ``--json`` has all."""
+"""Orders that are shown of each source; ``--json`` has all."""
 
 WHERE = {
-    "shop-tables": "shop and tables",
-    "landing-tables": "landing and tables",
-    "tables": "tables themselves",
-    "rollups": "rollups and a recount",
+    "shop-tables": "shop",
+    "landing-tables": "landing",
+    "tables": "tables",
+    "rollups": "rollups",
 }
-"""What was compared, in words."""
+"""Names of the comparisons for a person."""
 
 
 def show_verified(verified: Verified, console: Console) -> None:
     """Print *verified*."""
     for name, source in verified.sources.items():
-        _show_source(name, source, verified, console)
-    if any(source.differences for source in verified.sources.values()):
-        console.print("docs/verify.md says how each kind comes about.")
+        console.print(f"[bold]{escape(name)}[/]  {_headline(source, verified)}")
+        if source.differences:
+            _show_differences(source.differences, console)
+        for line in [*source.notes, *_next_steps(source)]:
+            console.print(Text(f"  {line}"))
 
 
-def _show_source(name: str, source: SourceVerified, verified: Verified, console: Console) -> None:
-    calls = f", {source.calls:,} requests" if source.calls else ""
+def _headline(source: SourceVerified, verified: Verified) -> str:
     since = f"since {clock.minute(verified.since)}" if verified.since else "of all time"
-    head = f"[bold]{escape(name)}[/]  {source.checked:,} orders compared {since}{calls}"
-    if not source.differences:
-        state = "not verified to its end" if source.error else "[green]nothing differs[/]"
-        console.print(f"{head}: {state}.")
+    calls = f", {source.calls:,} requests" if source.calls else ""
+    parts = [f"{source.checked:,} orders compared {since}{calls}"]
+    if source.repaired:
+        parts.append(f"[green]{_counted(source.repaired)} put right[/]")
+    if source.differences:
+        left = " left" if source.repaired is not None else ""
+        parts.append(f"[red]{_counted(len(source.differences))}{left}[/]")
     else:
-        count = len(source.differences)
-        differ = "1 difference" if count == 1 else f"{count:,} differences"
-        console.print(f"{head}: [red]{differ}[/].")
-        _show_differences(source.differences, console)
-    for note in source.notes:
-        console.print(Text(f"  {note}"))
+        parts.append("not to the end" if source.error else "[green]nothing differs[/]")
+    return f"{': '.join([parts[0], ', '.join(parts[1:])])}."
+
+
+def _counted(count: int) -> str:
+    return "1 difference" if count == 1 else f"{count:,} differences"
 
 
 def _show_differences(differences: list[Difference], console: Console) -> None:
-    table = new_table("order", "is", "between", "what")
-    for each in differences[:SHOWN]:
-        where = WHERE[each.where]
-        table.add_row(Text(visible(each.order)), each.kind, where, Text(each.detail))
+    """Print one row for each order, with its first difference."""
+    by_order: dict[str, list[Difference]] = {}
+    for each in differences:
+        by_order.setdefault(each.order, []).append(each)
+    table = new_table("order", "is", "seen in", "what")
+    for order, named in list(by_order.items())[:SHOWN]:
+        where = ", ".join(dict.fromkeys(WHERE[each.where] for each in named))
+        table.add_row(Text(visible(order)), named[0].kind, where, Text(named[0].detail))
     console.print(table)
-    if len(differences) > SHOWN:
-        console.print(f"  … and {len(differences) - SHOWN:,} more: --json lists all.")
+    if len(by_order) > SHOWN:
+        console.print(f"  … and {len(by_order) - SHOWN:,} more: `orderpull verify --json`.\n")
+
+
+def _next_steps(source: SourceVerified) -> Iterator[str]:
+    """Yield what a person can do about the differences."""
+    differences = source.differences
+    if differences and source.repaired is None:
+        yield (
+            "→ `orderpull verify --repair` puts right what shop and landing know, and builds the "
+            "rollups anew."
+        )
+        return
+    if any(each.kind == "extra" and each.where == "landing-tables" for each in differences):
+        yield (
+            "→ No landed page holds the extra rows; somebody put them there. "
+            "`orderpull verify --repair --delete-extra` deletes them."
+        )
+    if any(
+        each.where == "landing-tables" and each.order.startswith("page ") for each in differences
+    ):
+        yield "→ Restore the pages from a backup of the landing; what came with them stays."
+    if differences:
+        yield "→ docs/verify.md says what each kind means."

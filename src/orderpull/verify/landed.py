@@ -1,4 +1,4 @@
-"""What the landing says: its loaded pages, loaded once more into a warehouse of their own.
+"""The orders of the landing: its loaded pages, loaded once more into a warehouse of their own.
 
 The loader itself shapes and merges them, batch by batch, so that there is one rule for which
 version of an order wins. Nothing outside of a temporary folder is written.
@@ -72,41 +72,41 @@ def load_landed(scope: Scope, folder: Path) -> Landed:
     :raises LandingMismatch: the warehouse has loaded another landing.
     :raises Interrupted: it was stopped.
     """
-    found = sort_pages(scope)
-    found.file = folder / "landed.duckdb"
-    _load(scope, found)
-    return found
+    extent = sort_pages(scope)
+    extent.file = folder / "landed.duckdb"
+    _load(scope, extent)
+    return extent
 
 
 def sort_pages(scope: Scope) -> Landed:
     """Sort the pages by what has become of them, without reading their bodies."""
-    found = Landed(ledger.read_state(scope.reader.execute, scope.name))
-    _refuse_other(scope, found.state)
+    extent = Landed(ledger.read_state(scope.reader.execute, scope.name))
+    _refuse_other(scope, extent.state)
     if scope.since is not None:
         first = scope.rows(_FIRST, scope.name, scope.since)[0][0]
-        found.first = found.state.loaded_through + 1 if first is None else int(first)
+        extent.first = extent.state.loaded_through + 1 if first is None else int(first)
     recorded: dict[int, str] = dict(scope.rows(_PAGES, scope.name))
-    present = scope.landing.pages(after=found.first - 1)
-    if recorded and found.first <= min(recorded):
-        found.first = 1
-    through, gaps = found.state.loaded_through, {*found.state.gaps}
+    present = scope.landing.pages(after=extent.first - 1)
+    if recorded and extent.first <= min(recorded):
+        extent.first = 1
+    through, gaps = extent.state.loaded_through, {*extent.state.gaps}
     for page in present:
         if page not in recorded:
             if page <= through and page not in gaps:
-                found.unloaded.append(page)
+                extent.unloaded.append(page)
             continue
         meta = _meta(scope.landing, page)
         # A page of which an order was forgotten has another body than was loaded.
         if meta is None or (meta.sha256 != recorded[page] and not meta.redacted):
-            found.changed.append(page)
+            extent.changed.append(page)
             continue
-        found.pages.append(page)
+        extent.pages.append(page)
         if meta.kind == "listing":
-            found.listings.append(page)
+            extent.listings.append(page)
     there = {*present}
-    found.gone = [page for page in recorded if page >= found.first and page not in there]
-    found.pages = sorted([*found.pages, *found.unloaded])
-    return found
+    extent.gone = [page for page in recorded if page >= extent.first and page not in there]
+    extent.pages = sorted([*extent.pages, *extent.unloaded])
+    return extent
 
 
 def _meta(landing: SourceLanding, page: int) -> PageMeta | None:
@@ -127,18 +127,18 @@ def _refuse_other(scope: Scope, state: SourceState) -> None:
         )
 
 
-def _load(scope: Scope, found: Landed) -> None:
-    """Load ``found.pages``; pages that turn out to be damaged are moved to ``found.changed``."""
+def _load(scope: Scope, extent: Landed) -> None:
+    """Load ``extent.pages``; pages that turn out to be damaged are moved to ``extent.changed``."""
     zone = ZoneInfo(scope.settings.report.timezone)
-    destination = DuckdbDestination(found.file, 0, zone, scope.destination.limits)
-    pages = {*found.pages}
-    if found.partial:  # what a listing marks as deleted depends on all orders that are stored
-        pages -= {*found.listings}
+    destination = DuckdbDestination(extent.file, 0, zone, scope.destination.limits)
+    pages = {*extent.pages}
+    if extent.partial:  # what a listing marks as deleted depends on all orders that are stored
+        pages -= {*extent.listings}
     try:
         while not _load_once(scope, destination, pages):
             bad = _first_damaged(scope, pages)
-            found.changed.append(bad)
-            found.pages.remove(bad)
+            extent.changed.append(bad)
+            extent.pages.remove(bad)
             pages.remove(bad)
     finally:
         destination.close()

@@ -1,11 +1,10 @@
 """Compare landing and tables: each landed order is loaded, rejected, stale or excluded."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orderpull.destinations.stage import count_rows
 from orderpull.engine import duckdb
+from orderpull.scratch import ScratchFolder
 from orderpull.verify import joined
 from orderpull.verify.landed import Landed, load_landed
 from orderpull.verify.repair import repair_tables
@@ -24,39 +23,39 @@ class LandingTables(Comparison):
 
     def compare(self, scope: Scope) -> Iterator[Difference]:
         """Yield pages that are not what was loaded, then orders, then rejects."""
-        with TemporaryDirectory(prefix="orderpull-") as folder:
-            found = load_landed(scope, Path(folder))
-            yield from self._pages(found)
-            with workbench(scope, found) as connection:
+        with ScratchFolder() as folder:
+            extent = load_landed(scope, folder.path)
+            yield from self._pages(extent)
+            with workbench(scope, extent) as connection:
                 scope.result.compared(count_rows(connection, "landed.order_header"))
-                for order, kind, detail in _orders(found, connection):
+                for order, kind, detail in _orders(extent, connection):
                     yield Difference(order, kind, self.where, detail)
 
     def repair(self, scope: Scope, differences: Sequence[Difference]) -> None:
         """Restore what differs, and what the tables name as inconsistent, from landed pages."""
         repair_tables(scope, differences)
 
-    def _pages(self, found: Landed) -> Iterator[Difference]:
+    def _pages(self, extent: Landed) -> Iterator[Difference]:
         """Yield the pages of which landing and ledger disagree."""
-        for pages, kind, detail in _page_checks(found):
+        for pages, kind, detail in _page_checks(extent):
             for page in pages:
                 yield Difference(f"page {page}", kind, self.where, detail)
 
 
-def _page_checks(found: Landed) -> tuple[tuple[list[int], Kind, str], ...]:
+def _page_checks(extent: Landed) -> tuple[tuple[list[int], Kind, str], ...]:
     return (
-        (found.gone, "missing", "it was loaded, and is no longer in the landing"),
-        (found.changed, "different", "it has changed since it was loaded"),
-        (found.unloaded, "missing", "it was landed, and never loaded"),
+        (extent.gone, "missing", "it was loaded, and is no longer in the landing"),
+        (extent.changed, "different", "it has changed since it was loaded"),
+        (extent.unloaded, "missing", "it was landed, and never loaded"),
     )
 
 
 def _orders(
-    found: Landed, connection: duckdb.DuckDBPyConnection
+    extent: Landed, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, Kind, str]]:
     """Yield number, kind and detail of each order and reject that differs."""
     yield from connection.execute(_ALL).fetchall()
-    missing, extra = joined.rejects(_LIMIT, whole=found.whole)
+    missing, extra = joined.rejects(_LIMIT, whole=extent.whole)
     for number, reason in connection.execute(missing).fetchall():
         yield number, "missing", f"its reject ({reason}) is not recorded"
     for number, reason in connection.execute(extra).fetchall():

@@ -8,13 +8,13 @@ read stays as it is.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orderpull import clock, pipeline
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.restore import CHUNK, Plan, restore
 from orderpull.engine import duckdb
 from orderpull.errors import PossibleLoss
+from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import literal
 from orderpull.verify.landed import load_landed, sort_pages
 from orderpull.verify.result import Difference
@@ -60,8 +60,8 @@ def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
     if not named:
         return
     destination = scope.destination
-    with TemporaryDirectory(prefix="orderpull-") as folder, destination.held():
-        plan = _plan(scope, Path(folder), named)
+    with ScratchFolder() as folder, destination.held():
+        plan = _plan(scope, folder.path, named)
         with destination.loader() as loader:
             restore(loader, plan, RunRecord(scope.name, "repair", clock.now()))
         destination.publish(finished=True)
@@ -70,12 +70,12 @@ def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
 def _load_forgotten(scope: Scope) -> None:
     """Load the landed pages that are neither loaded nor waiting, as if they waited."""
     with scope.destination.reader() as reader:
-        found = sort_pages(replace(scope, since=None, opened=reader))
-    if not found.unloaded:
+        extent = sort_pages(replace(scope, since=None, opened=reader))
+    if not extent.unloaded:
         return
     with scope.destination.loader() as loader:
         state = loader.state(scope.name)
-        gaps = tuple(sorted({*state.gaps, *found.unloaded}))
+        gaps = tuple(sorted({*state.gaps, *extent.unloaded}))
         loader.record(
             [RunRecord(scope.name, "repair", clock.now(), finished_at=clock.now())],
             {scope.name: replace(state, gaps=gaps, loads=state.loads + 1)},
@@ -92,13 +92,13 @@ def _plan(scope: Scope, folder: Path, named: Sequence[str]) -> Plan:
     scope.destination.publish(finished=True, always=True)
     with scope.destination.reader() as reader:
         whole = replace(scope, since=None, opened=reader)
-        found = load_landed(whole, folder)
-        with workbench(whole, found) as connection:
+        extent = load_landed(whole, folder)
+        with workbench(whole, extent) as connection:
             file = folder / "plan.duckdb"
             connection.execute(f"ATTACH {literal(str(file))} AS plan (READ_WRITE)")
             _fill(connection, named, delete_extra=scope.delete_extra)
             connection.execute("DETACH plan")
-    return Plan(file, found.file, found.state)
+    return Plan(file, extent.file, extent.state)
 
 
 def _fill(

@@ -9,7 +9,7 @@ from orderpull.errors import OrderpullError
 from orderpull.sources.reconcile import MissingOrder
 
 Kind = Literal["missing", "extra", "older", "different", "twice", "uncounted"]
-"""What is wrong with an order, seen from the side that is nearer to the readers."""
+"""Fault of an order, seen from the side that is nearer to the readers."""
 
 Where = Literal["shop-tables", "landing-tables", "tables", "rollups"]
 """The comparison that found it."""

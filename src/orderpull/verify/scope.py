@@ -1,4 +1,4 @@
-"""What a comparison is given, and what it has to offer."""
+"""The scope of a comparison, and its interface."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence

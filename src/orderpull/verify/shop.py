@@ -50,7 +50,6 @@ class ShopAndTables(Comparison):
         """Yield each difference in the time of *scope*; see the module for how it is found."""
         source, notes = scope.source, scope.result.notes
         if source.api.consume_once:
-            notes.append("The shop was not asked: it returns each order once.")
             return
         if not (source.api.cursor or source.api.reconcile):
             notes.append("The shop was not asked: each run reads all of its orders.")

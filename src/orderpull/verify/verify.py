@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from orderpull import clock
 from orderpull.destinations import open_destination
-from orderpull.errors import Interrupted, OrderpullError, UsageError
+from orderpull.errors import Interrupted, LandingError, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import SharedLimits, Stop
@@ -16,22 +16,27 @@ from orderpull.sources.http.messages import Send
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.reader import read_api
 from orderpull.verify.landing import LandingTables
+from orderpull.verify.once import ConsumedOnce
+from orderpull.verify.record import keep_verified
 from orderpull.verify.result import MAX_LISTED, Verified
 from orderpull.verify.rollups import Rollups
 from orderpull.verify.scope import Comparison, Scope
 from orderpull.verify.shop import ShopAndTables
 from orderpull.verify.tables import Tables
 
-COMPARISONS: tuple[Comparison, ...] = (ShopAndTables(), LandingTables(), Tables(), Rollups())
+COMPARISONS: tuple[Comparison, ...] = (
+    ConsumedOnce(),
+    ShopAndTables(),
+    LandingTables(),
+    Tables(),
+    Rollups(),
+)
 """All comparisons, in the order of the data."""
-
-SINCE = "30d"
-"""The span of time that is compared by default."""
 
 
 @dataclass
 class Options:
-    """What to verify, and how.
+    """Extent and manner of a verification.
 
     :param since: compare what was landed or changed since then; None: everything.
     :param deep: compare everything, by every value.
@@ -66,7 +71,28 @@ def verify(
     verified = _verify(settings, names, options)
     if options.repair and any(source.differences for source in verified.sources.values()):
         verified = _repaired(settings, names, options, verified)
+    _keep(settings, verified, options)
     return verified
+
+
+def by_settings(settings: Settings, stop: Stop) -> Verified:
+    """Verify as ``[verify]`` of *settings* says."""
+    block = settings.verify
+    since = clock.now() - clock.duration(block.since)
+    options = Options(since, block.deep, offline=not block.shop, stop=stop)
+    return verify(settings, block.sources, options)
+
+
+def _keep(settings: Settings, verified: Verified, options: Options) -> None:
+    """Write a note on each source's result, unless the verification was stopped."""
+    landing = open_landing(settings.landing, settings.folder)
+    asks = any(each.asks for each in _comparisons(options))
+    for name, source in verified.sources.items():
+        if not isinstance(source.error, Interrupted):
+            try:
+                keep_verified(landing.source(name), verified, name, shop=asks)
+            except LandingError as error:
+                source.error = source.error or error
 
 
 def _verify(settings: Settings, names: Sequence[str], options: Options) -> Verified:
@@ -84,16 +110,16 @@ def _verify(settings: Settings, names: Sequence[str], options: Options) -> Verif
 
 
 def _repaired(
-    settings: Settings, names: Sequence[str], options: Options, found: Verified
+    settings: Settings, names: Sequence[str], options: Options, first: Verified
 ) -> Verified:
-    """Repair what was *found*, and verify again."""
+    """Repair the differences of the *first* verification, and verify again."""
     errors: dict[str, OrderpullError] = {}
     calls: dict[str, int] = {}
     with ExitStack() as stack:
         scopes = _scopes(settings, names, options)
         stack.callback(scopes[0].destination.close)
         for scope in scopes:
-            before = scope.result = found.sources[scope.name]
+            before = scope.result = first.sources[scope.name]
             try:
                 for comparison in _comparisons(options) if before.differences else ():
                     comparison.repair(scope, before.differences)
@@ -102,7 +128,7 @@ def _repaired(
             calls[scope.name] = before.calls
     verified = _verify(settings, names, options)
     for name, source in verified.sources.items():
-        source.repaired = len({*found.sources[name].differences} - {*source.differences})
+        source.repaired = len({*first.sources[name].differences} - {*source.differences})
         source.error = errors.get(name) or source.error
         source.calls += calls[name]
     return verified

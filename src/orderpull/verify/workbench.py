@@ -29,34 +29,34 @@ _DROP = "DELETE FROM difference WHERE ordernumber IN (SELECT unnest(?::VARCHAR[]
 
 
 @contextmanager
-def workbench(scope: Scope, found: Landed) -> Iterator[duckdb.DuckDBPyConnection]:
+def workbench(scope: Scope, extent: Landed) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection with the table ``difference``, and both sides as in ``joined.py``."""
     tables = {
-        name: (joined.stored_rows(table, columns, scope.name, found.first), columns)
+        name: (joined.stored_rows(table, columns, scope.name, extent.first), columns)
         for name, (table, columns) in joined.STORED.items()
     }
     source = scope.source
     with scope.reader.workbench(tables) as connection:
-        connection.execute(f"ATTACH {literal(str(found.file))} AS landed (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(extent.file))} AS landed (READ_ONLY)")
         try:
-            connection.execute(joined.unseen(found.first, found.unseen))
+            connection.execute(joined.unseen(extent.first, extent.unseen))
             for statement in joined.views():
                 connection.execute(statement)
             statement = joined.joined(
-                whole=found.whole,
+                whole=extent.whole,
                 uncounted_may_be_extra=source.api.mapping.where is not None,
                 may_lack_address=source.settings.keep_address,
             )
             connection.execute(statement)
-            if not found.whole:
-                _drop_explained(scope, found, connection)
+            if not extent.whole:
+                _drop_explained(scope, extent, connection)
             connection.execute(joined.detail())
             yield connection
         finally:
             connection.execute("DETACH landed")
 
 
-def _drop_explained(scope: Scope, found: Landed, connection: duckdb.DuckDBPyConnection) -> None:
+def _drop_explained(scope: Scope, extent: Landed, connection: duckdb.DuckDBPyConnection) -> None:
     """Drop from ``difference`` the missing orders that a page which was not read explains.
 
     The tables may hold a newer version of the order, from such a page, perhaps under another
@@ -68,7 +68,7 @@ def _drop_explained(scope: Scope, found: Landed, connection: duckdb.DuckDBPyConn
     explained, older = list[str](), list[str]()
     for first in range(0, count_rows(connection, "difference"), _AT_ONCE):
         some = connection.execute(_SOME_MISSING, [first, first + _AT_ONCE]).fetchall()
-        kept = _kept_from_elsewhere(scope, found, some)
+        kept = _kept_from_elsewhere(scope, extent, some)
         for number, order_id, changed, page in some:
             version = kept.get(("id", order_id))
             if first_wins:
@@ -82,7 +82,7 @@ def _drop_explained(scope: Scope, found: Landed, connection: duckdb.DuckDBPyConn
 
 
 def _kept_from_elsewhere(
-    scope: Scope, found: Landed, orders: Sequence[tuple[Any, ...]]
+    scope: Scope, extent: Landed, orders: Sequence[tuple[Any, ...]]
 ) -> dict[tuple[str, str], tuple[datetime, int]]:
     """The stored versions of *orders* from pages that were not read, by number and by id."""
     if not orders:
@@ -92,6 +92,6 @@ def _kept_from_elsewhere(
     rows = scope.rows(_LOOKED_UP.format(marks=marks), scope.name, *numbers, *ids)
     kept = {}
     for number, order_id, changed, page in rows:
-        if found.is_unseen(page):
+        if extent.is_unseen(page):
             kept["number", number] = kept["id", order_id] = (changed or _NO_TIME, page)
     return kept

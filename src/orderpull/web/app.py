@@ -41,6 +41,7 @@ from orderpull.web.overview import (
 from orderpull.web.question import Question, read_question
 from orderpull.web.rendering import WEB_FOLDER, Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
+from orderpull.web.verified import Verifications
 
 PAGE_ROWS = 50
 CSV_MEMORY_BYTES = 4 << 20
@@ -50,8 +51,16 @@ CSV_MEMORY_BYTES = 4 << 20
 class Pages:
     """The pages over one warehouse. Starlette runs the methods in threads."""
 
-    def __init__(self, queries: CachedQueries, renderer: Renderer, *, addresses: bool) -> None:
+    def __init__(
+        self,
+        queries: CachedQueries,
+        renderer: Renderer,
+        verifications: Verifications,
+        *,
+        addresses: bool,
+    ) -> None:
         self.queries = queries
+        self.verifications = verifications
         self.renderer = renderer
         self.addresses = addresses
 
@@ -96,10 +105,11 @@ class Pages:
         )  # fmt: skip
 
     def runs(self, request: Request) -> Response:
-        """Show the last runs, and the open rejects by reason."""
+        """Show the last runs, the open rejects by reason, and the last verifications."""
         question = _question(request)
         runs = self.queries.get(question, read_runs)
-        return self._page(request, question, "runs.html", runs=runs)
+        verified = self.verifications.all()
+        return self._page(request, question, "runs.html", runs=runs, verified=verified)
 
     def csv(self, request: Request) -> Response:
         """Send a table as a CSV file."""
@@ -205,7 +215,8 @@ def application(
     queries = CachedQueries(settings, metrics.count_answer, next_pull)
     metrics.registry.register(LedgerCollector(queries))
     auth = Authenticator(settings.web, Sessions())
-    pages = Pages(queries, renderer, addresses=settings.web.show_addresses)
+    verifications = Verifications(settings)
+    pages = Pages(queries, renderer, verifications, addresses=settings.web.show_addresses)
     login = LoginRoutes(auth, renderer, lambda result: metrics.sign_ins.labels(result).inc())
     forms = ("GET", "POST")
     app = Starlette(

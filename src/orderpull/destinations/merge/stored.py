@@ -23,11 +23,11 @@ def keyed(table: str, keys: str, column: str = "order_id") -> str:
         WHERE k.source = {table}.source AND k.{column} = {table}.{column})"""
 
 
-_ADDRESS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "source"}]
-_ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in _ADDRESS)
-_HEAD = [c for c in ORDER_HEADER.columns if c.name != "loaded_at"]
-_HEAD_NAMES = ", ".join(f"h.{column.name}" for column in _HEAD)
-_ITEM = ORDER_ITEM.pick("sku, quantity")
+ADDRESS_COLUMNS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumber", "source"}]
+_ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in ADDRESS_COLUMNS)
+HEAD_COLUMNS = [c for c in ORDER_HEADER.columns if c.name != "loaded_at"]
+_HEAD_NAMES = ", ".join(f"h.{column.name}" for column in HEAD_COLUMNS)
+ITEM_COLUMNS = ORDER_ITEM.pick("sku, quantity")
 _ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
 
 ID_COLUMNS = ORDER_HEADER.pick("source, order_id")
@@ -35,8 +35,8 @@ ID_COLUMNS = ORDER_HEADER.pick("source, order_id")
 
 _NAMED = keyed("h", "{keys}")
 _ADDRESSES = f"SELECT h.source, h.order_id, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
-_ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
-_ITEMS = f"""SELECT h.source, h.order_id, i.sku, i.quantity
+ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
+ITEMS = f"""SELECT h.source, h.order_id, i.sku, i.quantity
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
 ROW = Column("stored_row", "integer", "")
@@ -61,7 +61,7 @@ SELECT source, page, position, order_id, {{'modified_at': coalesce(modified_at, 
 FROM to_write WHERE {_NO_ADDRESS}"""
 # The newest earlier version with an address, if it is newer than the stored version.
 _EARLIER = f"""CREATE OR REPLACE TEMP TABLE earlier_address AS
-SELECT source, order_id, {", ".join(c.name for c in _ADDRESS)} FROM (
+SELECT source, order_id, {", ".join(c.name for c in ADDRESS_COLUMNS)} FROM (
     SELECT *, {{'modified_at': coalesce(modified_at, '-infinity'), 'page': page,
                'position': position}} AS version FROM staged_order) AS s
 WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
@@ -74,7 +74,7 @@ WHERE NOT ({_NO_ADDRESS}) AND EXISTS (
          'position': -1}})
 QUALIFY row_number() OVER (PARTITION BY source, order_id ORDER BY version DESC) = 1"""
 _COALESCED = ", ".join(
-    f"{c.name} = coalesce(staged_order.{c.name}, former.{c.name})" for c in _ADDRESS
+    f"{c.name} = coalesce(staged_order.{c.name}, former.{c.name})" for c in ADDRESS_COLUMNS
 )
 _KEEP = f"""UPDATE staged_order SET {_COALESCED} FROM {{table}} AS former
 WHERE staged_order.source = former.source AND staged_order.order_id = former.order_id
@@ -91,7 +91,7 @@ _NOT_OUT_OF_SIGHT = """ AND ordered_at >= (
 _STAGE_VANISHED = f"""INSERT INTO staged_order BY NAME
 SELECT source, ? AS page, row_number() OVER (ORDER BY order_id) - 1 AS position,
     ordernumber, order_id, '{DELETED}' AS status, false AS counted, ordered_at, modified_at,
-    currency, total, channel, {", ".join(c.name for c in _ADDRESS)},
+    currency, total, channel, {", ".join(c.name for c in ADDRESS_COLUMNS)},
     coalesce(lines.items, []) AS items, item_quantity,
     md5('{DELETED}' || content_hash) AS content_hash
 FROM vanished_order LEFT JOIN (
@@ -112,7 +112,7 @@ def keep_addresses(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None
         ANTI JOIN earlier_address USING (source, order_id)""")
     if count_rows(stage, "still_blank"):
         keys = "still_blank"
-        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [*ID_COLUMNS, *_ADDRESS])
+        fetch("stored_address", keys, _ADDRESSES.format(keys=keys), [*ID_COLUMNS, *ADDRESS_COLUMNS])
         stage.execute(_KEEP.format(table="stored_address"))
 
 
@@ -135,8 +135,15 @@ def stage_vanished(
     )
     stage.execute(_VANISHED + (_NOT_OUT_OF_SIGHT if partial else ""), [page])
     if vanished := count_rows(stage, "vanished"):
-        fetch("vanished_order", "vanished", _ORDERS.format(keys="vanished"), [*_HEAD, *_ADDRESS])
-        fetch("vanished_item", "vanished", _ITEMS.format(keys="vanished"), [*ID_COLUMNS, *_ITEM])
+        fetch(
+            "vanished_order",
+            "vanished",
+            ORDERS.format(keys="vanished"),
+            [*HEAD_COLUMNS, *ADDRESS_COLUMNS],
+        )
+        fetch(
+            "vanished_item", "vanished", ITEMS.format(keys="vanished"), [*ID_COLUMNS, *ITEM_COLUMNS]
+        )
         stage.execute("ALTER TABLE vanished_order DROP COLUMN page")
         stage.execute(_STAGE_VANISHED, [page])
     return vanished, count_rows(stage, "stored_id")

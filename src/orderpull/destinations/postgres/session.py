@@ -3,7 +3,6 @@
 DuckDB writes rows as CSV; ``COPY`` loads them into temporary tables of the session.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +29,7 @@ from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.model import KEY_TEXTS, SIZES, Column
+from orderpull.scratch import ScratchFolder
 from orderpull.settings import DestinationSettings
 from orderpull.sqltext import quoted
 
@@ -86,7 +86,7 @@ class PostgresSession(ServerSession):
         self.settings = settings
         self.where = where
         self.connection = self._connect(options)
-        self.folder = tempfile.TemporaryDirectory(prefix="orderpull-")
+        self.folder = ScratchFolder()
 
     def prepare(self) -> None:
         """Do nothing: an advisory lock needs no table."""
@@ -103,7 +103,7 @@ class PostgresSession(ServerSession):
         self, stage: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], query: str
     ) -> int:
         """Make the temporary table *name* from the stage's *query*; count its rows."""
-        file = Path(self.folder.name) / f"{name}.csv"
+        file = self.folder.path / f"{name}.csv"
         rows = _write_csv(stage, file, columns, query)
         if not rows:
             return 0
@@ -150,11 +150,28 @@ class PostgresSession(ServerSession):
             failpoint("before-commit")
         failpoint("committed")
 
+    def scrub(self, table: str) -> list[str]:
+        """Write the files of *table* anew, and its statistics, which hold frequent values.
+
+        PostgreSQL only warns if the user may not: then the table has the same file as before.
+        """
+        query = "SELECT pg_relation_filenode(?)"
+        before = self.execute(query, [table])
+        try:
+            self.execute(f"VACUUM (FULL, ANALYZE) {table}")
+            why = "only its owner may write it anew"
+        except DestinationError as error:
+            why = error.message
+        if self.execute(query, [table]) != before:
+            return []
+        left = f"{self.where}, table {table}: old rows stay in its files until later ones overwrite"
+        return [f"{left} them ({why}). Its owner can run: VACUUM (FULL, ANALYZE) {table}"]
+
     def close(self) -> None:
         """Close the connection."""
         with suppress(psycopg.Error):
             self.connection.close()
-        self.folder.cleanup()
+        self.folder.close()
 
     def _connect(self, options: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
         settings = self.settings

@@ -161,6 +161,19 @@ class RedshiftSession(ServerSession):
                     raise
         self.stage.sweep()
 
+    def scrub(self, table: str) -> list[str]:
+        """Free the blocks of changed rows of *table*, and delete left-over files in the bucket."""
+        left = self.stage.drop_left_over()
+        try:
+            self.execute(f"VACUUM DELETE ONLY {table} TO 100 PERCENT")
+        except DestinationError as error:
+            left.append(
+                f"{self.where}, table {table}: old rows stay in its blocks until Redshift vacuums "
+                f"it by itself ({error.message}). Its owner can run: VACUUM DELETE ONLY {table} TO "
+                "100 PERCENT"
+            )
+        return left
+
     def close(self) -> None:
         """Close the connection, and delete this session's files from the bucket."""
         try:

@@ -6,7 +6,6 @@ The next run deletes the files of a killed run, once no ``COPY`` can be reading 
 
 import json
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.model import Column
 from orderpull.s3 import Bucket, ErrorContext, S3Client
+from orderpull.scratch import ScratchFolder
 from orderpull.settings import DestinationSettings
 
 PART_BYTES = "32MB"
@@ -68,6 +68,17 @@ class RedshiftStage:
         self.bucket.reach()
         matches = ((_OURS.fullmatch(key), age) for key, age in self.bucket.ages())
         self.bucket.delete_all([ours[0] for ours, age in matches if ours and age > int(ours[1])])
+
+    def drop_left_over(self) -> list[str]:
+        """Run :meth:`sweep`, and delete older versions of files; name what remains."""
+        self.sweep()
+        young = [key for key, _ in self.bucket.ages() if _OURS.fullmatch(key)]
+        left = [
+            f"{self.bucket}/{key}: a COPY may be reading it; a run after "
+            f"{self.leftover_after:g} seconds deletes it"
+            for key in young
+        ]
+        return left + self.bucket.delete_old_versions(_OURS)
 
 
 class StageFiles:
@@ -125,8 +136,8 @@ def parquet(
     ``COPY`` matches columns by position alone, so the files' schema is compared first.
     """
     typed = ", ".join(f'"{c.name}"::{DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in columns)
-    with tempfile.TemporaryDirectory(prefix="orderpull-") as folder:
-        parts = Path(folder) / "parts"
+    with ScratchFolder() as folder:
+        parts = folder.path / "parts"
         # Snappy is what Redshift reads in any version; times are microseconds without a zone.
         row = stage.execute(
             f"COPY (SELECT {typed} FROM ({query})) TO '{parts}' "

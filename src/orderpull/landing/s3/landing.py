@@ -277,7 +277,7 @@ class S3SourceLanding(protocol.SourceLanding):
 
         :raises LandingError: somebody else has changed the object meanwhile.
         """
-        key, head = self._found(meta.page)
+        key, head = self._object_of(meta.page)
         data = b"".join(encode(meta, body, self.encryption))
         pull = str(head["Metadata"].get("pull", ""))
         failpoint("page-written")
@@ -291,8 +291,8 @@ class S3SourceLanding(protocol.SourceLanding):
 
     def drop_old_copies(self, page: int) -> list[str]:
         """Delete older versions of the page's object, where the bucket keeps versions."""
-        key, _ = self._found(page)
-        return self.bucket.delete_old_versions(key)
+        key, _ = self._object_of(page)
+        return self.bucket.delete_old_versions(re.compile(re.escape(key)), key)
 
     def drop_unfinished(self) -> int:
         """Do nothing: a put is whole or nothing."""
@@ -340,7 +340,7 @@ class S3SourceLanding(protocol.SourceLanding):
             raise self._missing(page)
         return result
 
-    def _found(self, page: int) -> tuple[str, Mapping[str, Any]]:
+    def _object_of(self, page: int) -> tuple[str, Mapping[str, Any]]:
         """Key and metadata of the object of *page*. :raises LandingError: it is missing."""
 
         def look(key: str) -> tuple[str, Mapping[str, Any]] | None:

@@ -1,0 +1,1 @@
+"""Forget a person: erase name and address wherever orderpull has written them; the sale stays."""
