@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from orderpull import clock
 from orderpull.cli import main
+from orderpull.failpoints import set_action
 from orderpull.operate.replay import replay
 from tests.forget.person import (
     NAME,
@@ -86,3 +87,28 @@ def test_nothing_of_the_person_stays(place: Warehouse, temporary: Path) -> None:
         )
         assert json.loads(target.output)["equal"], target.output
     assert traces(PERSON, everything(place, temporary)) == []
+
+
+def test_a_load_that_goes_on_meanwhile_brings_nobody_back(
+    place: Warehouse, temporary: Path
+) -> None:
+    """It has the orders in memory when they are forgotten, and is overtaken."""
+    if place.kind == "duckdb":
+        pytest.skip("a load holds the file's lock")
+    listed = person_shop(place)
+
+    def reached(point: str) -> None:
+        if point == "judged":
+            set_action(None)
+            in_use = place.kind == "redshift"  # the load's own files in the bucket
+            forget(listed, "--name", NAME, "--yes", code=int(in_use))
+
+    set_action(reached)
+    try:
+        assert listed.run().error is None
+    finally:
+        set_action(None)
+    assert persons(place)["N-2"] == (None, None, None)
+    assert persons(place)["N-4"] == (OTHER, "Elsewhere 1", "1")
+    assert traces(PERSON, everything(place, temporary)) == []
+    assert replay(listed.settings).changed == {"shop": 0}

@@ -6,6 +6,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from orderpull import Settings
 from orderpull.cli import main
 from orderpull.model import TABLES, VIEWS
 from tests.contract.list_shop import Listed
@@ -55,8 +56,12 @@ def forget(listed: Listed, *arguments: str, code: int | None = 0) -> Result:
 
     :param code: the exit code; None: any.
     """
-    config = str(listed.settings.file)
-    result = CliRunner().invoke(main, ["--config", config, "forget", *arguments])
+    return forget_with(listed.settings, *arguments, code=code)
+
+
+def forget_with(settings: Settings, *arguments: str, code: int | None = 0) -> Result:
+    """The same as :func:`forget` with any *settings*."""
+    result = CliRunner().invoke(main, ["--config", str(settings.file), "forget", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert code is None or result.exit_code == code, result.output
     assert not traces(PERSON, [("output", result.output.encode())])

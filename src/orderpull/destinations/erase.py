@@ -50,7 +50,7 @@ FROM (SELECT erased_order.* EXCLUDE ({", ".join(HIDDEN)}), coalesce(i.items, [])
 _NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
 _ADDRESS = f"UPDATE order_address SET {_NULLED} WHERE source = ? AND ordernumber = ?"
 _HASH = "UPDATE order_header SET content_hash = ? WHERE source = ? AND order_id = ?"
-_REJECT = """UPDATE orderpull_reject SET raw = ?, reject_key = ?
+_REJECT = """UPDATE orderpull_reject SET raw = ?, message = ?, reject_key = ?
 WHERE source = ? AND reject_key = ?"""
 
 
@@ -61,6 +61,7 @@ class NewReject:
     key: str
     new_key: str
     raw: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -124,17 +125,17 @@ def erase(
             erased.orders.append(number)
             erased.persons += has_person
         for reject in rejects:
-            execute(_REJECT, [reject.raw, reject.new_key, source, reject.key])
+            execute(_REJECT, [reject.raw, reject.message, reject.new_key, source, reject.key])
         failpoint("persons-erased")
     return erased
 
 
 def _overtake_loads(loader: Loader, source: str) -> None:
+    """Raise the number of loads, also of a source that was never loaded."""
     with loader.session.writing():
         state = loader.state(source)
-        if state.landing:
-            overtaking = replace(state, loads=state.loads + 1)
-            ledger.write_states(loader.session.execute, {source: overtaking}, clock.now())
+        overtaking = replace(state, loads=state.loads + 1)
+        ledger.write_states(loader.session.execute, {source: overtaking}, clock.now())
 
 
 def _stored(loader: Loader, source: str, ids: Sequence[str]) -> ledger.Rows:

@@ -103,7 +103,7 @@ class ServerDestination(Destination):
     def scrub(self) -> list[str]:
         """Remove old rows from the files of the tables with personal data."""
         with self._session() as session:
-            return [left for table in MASKS for left in session.scrub(table)]
+            return [*dict.fromkeys(left for table in MASKS for left in session.scrub(table))]
 
     def publish(self, *, finished: bool, always: bool = False) -> None:
         """Do nothing: readers see each load as soon as it is committed."""

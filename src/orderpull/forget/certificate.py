@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from orderpull import __version__, clock
@@ -24,6 +25,10 @@ NOT_REACHED = (
     "files written by orderpull export, sql and report, and copies made by other programs",
     "the shop itself",
 )
+
+
+WIDTH = 100
+"""Longest line of order numbers in the text, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,13 @@ class Certificate:
     def __str__(self) -> str:
         """The certificate as text."""
         orders = [
-            f"  {source}: {', '.join(numbers) or 'without a number'}"
+            fill(
+                f"{source}: {', '.join(numbers) or 'without a number'}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_on_hyphens=False,
+            )
             for source, numbers in self.orders.items()
         ]
         erased = [f"  {line.count:6} {line.thing}, {line.where}" for line in self.erased]

@@ -5,6 +5,7 @@ the persons back, and the orders can be found again without their names.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from orderpull.forget.search import Matches
 from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.page import PageMeta
 from orderpull.loading.pages import PageLoader
-from orderpull.normalize.masking import Masking, redacted
+from orderpull.normalize.masking import Masking, redacted, unquoted
 from orderpull.normalize.page_redactor import PageRedactor
 from orderpull.normalize.redact import OrderRedactor
 
@@ -102,16 +103,24 @@ class SourceErasure:
             if self.forgotten.covers(reject.order_id, reject.ordernumber, raw):
                 new = redacted(redactor, self.forgotten.key, raw)
                 key = _key_of(new) if reject.reject_key == _key_of(raw) else reject.reject_key
-                if new != raw:
-                    yield NewReject(reject.reject_key, key, new)
+                message = unquoted(reject.reason, reject.message)
+                if (new, message) != (raw, reject.message):
+                    yield NewReject(reject.reject_key, key, new, message)
 
     def _redact_pages(self) -> Iterator[PageMeta]:
         """Rewrite the pages with a found order; yield the metadata of all of them."""
         template, api = self._source.settings.ordernumber, self._source.api
+        positions: dict[int, set[int]] = defaultdict(set)
+        for page_number, position in self._matches.keys:
+            positions[page_number].add(position)
         with closing(PageRedactor(api, template, self.forgotten)) as redactor:
             for number in self._matches.pages:
                 meta, body = self._landing.read(number)
-                page = redactor.redact(meta, body)
+                page = (
+                    redactor.redact_at(meta, body, positions[number])
+                    if number in positions
+                    else redactor.redact(meta, body)
+                )
                 if page is None:
                     continue
                 self.counts.pages += 1

@@ -162,7 +162,8 @@ class Search:
         ).fetchall()
         matches = Matches()
         matches.identities = [*dict.fromkeys(_identity(*row[2:]) for row in rows)]
-        matches.numbers = [*dict.fromkeys(str(row[3]) for row in rows if row[3])]
+        numbers = {str(row[3]) for row in rows if row[3]}
+        matches.numbers = sorted(numbers, key=lambda each: (len(each), each))
         matches.keys = {(row[0], row[1]) for row in rows if row[0]}
         return matches
 

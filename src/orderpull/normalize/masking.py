@@ -17,6 +17,7 @@ KeepNames = bool | Literal["hash"]
 """``keep_names``: true: as given; false: NULL; ``hash``: a keyed hash."""
 
 _MARK = re.compile(r"\(erased [0-9a-f]{16}\)")
+_QUOTING = frozenset({"time_invalid", "total_invalid", "quantity_invalid"})
 _BLOCK = 64
 _INNER, _OUTER = 0x36, 0x5C
 _NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
@@ -105,18 +106,19 @@ class Masking:
         if not self.is_needed:
             return
         rows = self.connection.execute(
-            "SELECT rowid, order_id, ordernumber, raw FROM staged_reject WHERE raw <> ''"
+            "SELECT rowid, order_id, ordernumber, raw, reason, message FROM staged_reject"
         ).fetchall()
         redactor = OrderRedactor(self.api)
         masked = [
-            (row, redacted(redactor, self.key, raw))
-            for row, order_id, number, raw in rows
+            (row, redacted(redactor, self.key, raw or ""), unquoted(reason, message))
+            for row, order_id, number, raw, reason, message in rows
             if self.keep_names is not True or self.forgotten.covers(order_id, number, raw)
         ]
         if masked:
             self.connection.execute(
-                """UPDATE staged_reject SET raw = t.raw
-                   FROM (SELECT unnest($1::BIGINT[]) AS row, unnest($2::VARCHAR[]) AS raw) AS t
+                """UPDATE staged_reject SET raw = t.raw, message = t.message
+                   FROM (SELECT unnest($1::BIGINT[]) AS row, unnest($2::VARCHAR[]) AS raw,
+                                unnest($3::VARCHAR[]) AS message) AS t
                    WHERE staged_reject.rowid = t.row""",
                 [list(column) for column in zip(*masked, strict=True)],
             )
@@ -127,12 +129,18 @@ def redacted(redactor: OrderRedactor, key: bytes, raw: str) -> str:
 
     What is not JSON becomes a mark that differs for each text. The mark itself stays as it is.
     """
-    if _MARK.fullmatch(raw):
+    if not raw or _MARK.fullmatch(raw):
         return raw
     text = redactor.redact(raw)
     if text is None:
         text = f"(erased {hmac.digest(key, raw.encode(), 'sha256').hex()[:16]})"
     return text
+
+
+def unquoted(reason: str, message: str) -> str:
+    """The *message* of a reject without the text of the order that it may quote."""
+    subject, verb, _ = message.partition(" is ")
+    return f"{subject}{verb}not valid" if reason in _QUOTING and verb else message
 
 
 def pads(key: bytes) -> list[bytes]:

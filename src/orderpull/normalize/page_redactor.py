@@ -4,9 +4,10 @@ A page with a forgotten order becomes the texts of its orders, one after the oth
 response said, such as a list of customers, is left out.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -16,7 +17,9 @@ from orderpull.landing.page import PageMeta, digest, join_pieces
 from orderpull.landing.protocol import SourceLanding
 from orderpull.normalize.masking import redacted
 from orderpull.normalize.normalizer import Normalizer, StagedPage
+from orderpull.normalize.pages import PageTexts
 from orderpull.normalize.redact import OrderRedactor
+from orderpull.normalize.sql import NormalizeSql
 from orderpull.sources.page_writer import Redact
 from orderpull.sources.reconcile import IdExtractor
 from orderpull.sources.spec.api import Api
@@ -35,7 +38,7 @@ class _Order:
 
 
 class PageRedactor:
-    """Redacts the pages of one source, in a DuckDB of its own.
+    """Redacts the pages of one source.
 
     :param ordernumber: template of the order number.
     """
@@ -43,39 +46,49 @@ class PageRedactor:
     def __init__(self, api: Api, ordernumber: str, forgotten: Forgotten) -> None:
         self._forgotten = forgotten
         self._api = api
+        self._ordernumber = ordernumber
         self._redactor = OrderRedactor(api)
-        self._connection = duckdb.connect(":memory:", config=_CONFIG)
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._normalizer = Normalizer(self._connection, api, ordernumber)
+        self._texts = PageTexts(api, NormalizeSql(api, ordernumber).layout)
+        self._closing = ExitStack()
 
     def close(self) -> None:
         """Free the memory."""
-        self._connection.close()
+        self._closing.close()
 
     def redact(self, meta: PageMeta, body: bytes) -> tuple[PageMeta, bytes] | None:
         """The page without the persons of forgotten orders; None if it has no such order."""
         if meta.kind == "listing":
             return self._redact_listing(meta, body)
-        page = StagedPage(meta, lambda: body)
         positions = {
             order.position
-            for order in self._orders(page)
+            for order in self._orders(StagedPage(meta, lambda: body))
             if self._forgotten.covers(order.order_id, order.number, order.text)
         }
-        if not positions:
-            return None
-        pieces = self._normalizer.texts.pieces(page, body)
+        return self.redact_at(meta, body, positions) if positions else None
+
+    def redact_at(
+        self, meta: PageMeta, body: bytes, positions: Collection[int]
+    ) -> tuple[PageMeta, bytes]:
+        """The page without the persons of the orders at *positions*."""
+        pieces = self._texts.pieces(StagedPage(meta, lambda: body), body)
         texts = [
             (self._redacted(piece.text) if position in positions else piece.text, piece.whole)
             for position, piece in enumerate(pieces)
         ]
         return _with_pieces(meta, [(text.encode(), whole) for text, whole in texts])
 
+    @cached_property
+    def _normalizer(self) -> Normalizer:
+        connection = duckdb.connect(":memory:", config=_CONFIG)
+        self._closing.callback(connection.close)
+        connection.execute("SET TimeZone = 'UTC'")
+        return Normalizer(connection, self._api, self._ordernumber)
+
     def _orders(self, page: StagedPage) -> list[_Order]:
         """The orders and fragments of *page*."""
         self._normalizer.normalize([page])
         self._normalizer.fill_raw([page])
-        rows = self._connection.execute(
+        rows = self._normalizer.connection.execute(
             """SELECT position, order_id, ordernumber, NULL FROM staged_order
                UNION ALL SELECT position, order_id, ordernumber, raw FROM staged_reject"""
         ).fetchall()

@@ -1,8 +1,8 @@
 """Redact the text of an order: keep only what its counted columns need.
 
-A text or number that the mapping does not read becomes null, an object or list becomes empty. So do
-the fields of the columns with personal data (``model.MASKS``). The text stays JSON, and gives the
-same order without its person.
+A text or number that the mapping does not read becomes an empty text, an object or list becomes
+empty. So do the fields of the columns with personal data (``model.MASKS``). Kinds stay, so that the
+text gives the same order without its person, or the same reject.
 """
 
 from dataclasses import dataclass, field
@@ -95,5 +95,7 @@ def _redacted(value: Raw, kept: _Kept | None) -> bytes:
             )
         case b"t" | b"f" | b"n":
             return text
-    # An incomplete JSON value must not pass.
-    return bytes(msgspec.json.decode(text, type=Raw)) if kept and kept.is_value else b"null"
+    if kept and kept.is_value:
+        return text
+    # The kind of a value in place of an object or list is in the reason of a reject.
+    return b"0" if kept and text[:1] != b'"' else b'""'
