@@ -37,10 +37,10 @@ def test_every_test_that_is_named_exists(file: Path) -> None:
     assert [(name, test) for name, test in tests if test not in proofs_in(ROOT / name)] == []
 
 
-def test_each_of_the_fourteen_promises_names_a_test() -> None:
-    """There are fourteen promises, each with a proof, and so has the gap of consume-once APIs."""
+def test_each_of_the_twelve_promises_names_a_test() -> None:
+    """There are twelve promises, each with a proof, and so has the gap of consume-once APIs."""
     headings = re.findall(r"^## .+$", text_of(PROMISES), re.MULTILINE)
-    assert [re.match(r"## (\d+)\. ", heading) is not None for heading in headings].count(True) == 14
+    assert [re.match(r"## (\d+)\. ", heading) is not None for heading in headings].count(True) == 12
     assert headings[-1] == "## Consume-once, exactly"
     assert [heading for heading in headings if not named(section(PROMISES, heading))] == []
 
