@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,20 @@ class ScratchFolder:
 def delete_left_over() -> int:
     """Delete the folders that killed processes of this user have left, and count them."""
     deleted = 0
+    for path in _left_over():
+        with suppress(OSError):
+            shutil.rmtree(path)
+            deleted += 1
+    return deleted
+
+
+def left_over() -> list[Path]:
+    """The folders that killed processes of this user have left."""
+    return list(_left_over())
+
+
+def _left_over() -> Iterator[Path]:
+    """Each folder left over, locked while it is yielded."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # it is in use, or another process deletes it
             if not _OURS.fullmatch(path.name) or path.lstat().st_uid != os.geteuid():
@@ -56,11 +71,9 @@ def delete_left_over() -> int:
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path)
-                deleted += 1
+                yield path
             finally:
                 os.close(lock)
-    return deleted
 
 
 def _delete(path: Path, lock: int) -> None:

@@ -9,10 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -20,12 +23,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from orderpull import clock
+from orderpull import clock, scratch
 from orderpull.cli import main
+from orderpull.landing.forgotten import Forgotten
+from orderpull.landing.local import LocalSourceLanding
 from orderpull.landing.lock import Holder
 from orderpull.operate.doctor import machine
 from orderpull.operate.doctor.pages import NOTES
 from orderpull.schedule.state import ScheduleState
+from orderpull.verify.record import LastVerified
 from tests.docs.markdown import ROOT
 from tests.landing.buckets import TestBucket
 from tests.landing.fixtures import bucket
@@ -44,6 +50,17 @@ with file_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for private temporary folders, in which no killed test has left one."""
+    folder = tmp_path_factory.mktemp("temporary")
+    make = partial(tempfile.mkdtemp, dir=folder)
+    monkeypatch.setattr(
+        scratch, "tempfile", SimpleNamespace(mkdtemp=make, gettempdir=lambda: str(folder))
+    )
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +328,29 @@ def kill_the_schedule(at: House) -> None:
     (at.folder / ".orderpull" / "schedule.lock").write_bytes(msgspec.json.encode(left))
 
 
+def find_differences(at: House) -> None:
+    note = LastVerified(clock.now(), None, False, 20, 1, [])
+    (at.folder / "landing" / "shop" / "verified.json").write_bytes(msgspec.json.encode(note))
+
+
+def miss_a_verification(at: House) -> None:
+    file = at.folder / "orderpull.toml"
+    file.write_text(file.read_text() + '[verify]\ncron = "0 3 * * *"\n')
+    note = LastVerified(clock.now() - dt.timedelta(days=9), None, False, 20, 0, [])
+    (at.folder / "landing" / "shop" / "verified.json").write_bytes(msgspec.json.encode(note))
+
+
+def stop_an_erasure(at: House) -> None:
+    landing = LocalSourceLanding(at.folder / "landing" / "shop", "shop")
+    orders = [("i9", "again", None)]
+    Forgotten.read(landing).begin(landing, "me", clock.now(), "1 order", orders)
+
+
+def leave_a_folder(at: House) -> None:
+    there = scratch.tempfile.gettempdir()  # type: ignore[attr-defined] # the one of the fixture
+    Path(there, "orderpull-abcdefgh").mkdir()
+
+
 def change_the_landing(at: House) -> None:
     (at.folder / "landing" / "shop" / "landing.json").write_text('{"id": "another"}')
 
@@ -339,6 +379,7 @@ FAULTS = (
         Fault(land_a_page, "landing", "warning", "1 page waits to be loaded (5)", "orderpull load shop"),
         Fault(put_a_file, "landing", "warning", "Not made by orderpull: orders of may.csv", "mv 'landing/shop/orders of may.csv' ELSEWHERE/"),
         Fault(put_a_file_beside, "landing", "warning", "Not made by orderpull: notes.txt", "mv landing/notes.txt ELSEWHERE/"),
+        Fault(leave_a_folder, "disk", "warning", "1 folder of killed processes", "rm -r /"),
         Fault(leave_a_rest, "landing", "warning", "Rest of a file", "rm landing/shop/in-flight/cursor.json.tmp"),
         Fault(fall_behind, "snapshot", "warning", "behind the warehouse", "orderpull load"),
         Fault(write_out_a_token, "settings", "warning", "web.token: written out", "chmod 600 orderpull.toml"),
@@ -356,12 +397,15 @@ FAULTS = (
     (
         Fault(migrate_by_half, "warehouse", "problem", "Half migrated: the tables say version 1", "orderpull load"),
         Fault(cut_the_snapshot, "snapshot", "problem", "cut off", AGAIN),
+        Fault(find_differences, "verify", "problem", "shop: verified up to", "orderpull verify shop --repair", False),
         Fault(certify, "web", "warning", "The certificate expires", "certbot renew", False),
     ),
     (
         Fault(empty_the_snapshot, "snapshot", "problem", "It cannot be read", AGAIN),
         Fault(drop_a_rollup, "warehouse", "problem", "Half migrated: the tables say version", "orderpull load"),
+        Fault(stop_an_erasure, "landing", "problem", "is not finished", "orderpull forget shop", False),
         Fault(expire, "credentials", "problem", "The token of shop expired", "[sources.shop]", False),
+        Fault(miss_a_verification, "verify", "warning", "was not verified at", "orderpull verify shop", False),
     ),
     (
         Fault(forget_the_version, "warehouse", "problem", "no version: they are whole", "INSERT INTO orderpull_schema"),

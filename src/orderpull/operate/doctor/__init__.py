@@ -10,7 +10,7 @@ from orderpull.operate.doctor.installation import Installation
 from orderpull.operate.doctor.locks import locks
 from orderpull.operate.doctor.machine import clocks, disk, versions
 from orderpull.operate.doctor.pages import landing
-from orderpull.operate.doctor.runs import runs, schedule
+from orderpull.operate.doctor.runs import runs, schedule, verify
 from orderpull.operate.doctor.settings import settings
 from orderpull.operate.doctor.snapshot import snapshot
 from orderpull.operate.doctor.tables import warehouse
@@ -19,7 +19,7 @@ from orderpull.settings import read_settings
 Check = Callable[[Installation], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
-    settings, versions, clocks, locks, disk, landing, warehouse, snapshot, runs, schedule,
+    settings, versions, clocks, locks, disk, landing, warehouse, snapshot, runs, schedule, verify,
     credentials, web,
 )  # fmt: skip
 """The checks; the name of a function is that of the check."""

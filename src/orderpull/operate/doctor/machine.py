@@ -13,10 +13,13 @@ from orderpull.engine import duckdb
 from orderpull.errors import CorruptPage
 from orderpull.operate.doctor.finding import Finding, ok, problem, warning
 from orderpull.operate.doctor.installation import TOLERANCE, Installation
+from orderpull.scratch import left_over
 from orderpull.sources.spec.times import parse_time
 
 LOW_BYTES, FULL_BYTES = 1 << 30, 64 << 20
 """Free bytes of a disk below which runs may fail soon, and below which they will."""
+
+_FEW = 3
 
 SET_CLOCK = "timedatectl set-ntp true"
 
@@ -82,6 +85,10 @@ def disk(at: Installation) -> Iterator[Finding]:
             yield problem("This user may not write there.", look, f"{at.shown(there)} ({what})")
     for folders in disks.values():
         yield _room(at, folders)
+    if rests := left_over():
+        many = "1 folder" if len(rests) == 1 else f"{len(rests)} folders"
+        names = " ".join(str(path) for path in rests[:_FEW]) + (" …" if len(rests) > _FEW else "")
+        yield warning(f"{many} of killed processes, which may hold names.", f"rm -r {names}")
 
 
 def _room(at: Installation, folders: Sequence[tuple[str, Path, int]]) -> Finding:

@@ -16,10 +16,12 @@ from orderpull.operate.doctor.installation import Installation
 from orderpull.sources import bulk_export, pull, reading, reconcile
 from orderpull.sources.http import token_store
 from orderpull.sources.paging import doubts
+from orderpull.verify import record, stored
 
 NOTES = frozenset({
     IDENTITY, CURSOR, LOADED, LOCK, last_pull.NAME, doubts.NOTE, reconcile.NOTE, token_store.NOTE,
-    forgotten.NOTE, forgotten.KEY, bulk_export.EXPORT, reading.FURTHER, pull.LISTED, pull.FULL_READ,
+    forgotten.NOTE, forgotten.KEY, record.NAME, stored.NOTE, bulk_export.EXPORT, reading.FURTHER,
+    pull.LISTED, pull.FULL_READ,
 })  # fmt: skip
 """Files beside the months of a source."""
 
@@ -39,6 +41,7 @@ def landing(at: Installation) -> Iterator[Finding]:
         total += len(pages)
         yield from _other_files(at, source, names)
         yield from _twice(at, source, names)
+        yield from _unfinished(at, source)
         if not at.is_blank:
             yield from _against_ledger(at, source, set(pages))
         yield from _damaged(at, source, pages)
@@ -99,6 +102,17 @@ def _foreign(at: Installation, where: str, names: list[str]) -> Finding:
 
 def _remove(at: Installation, where: str, name: str) -> str:
     return f"aws s3 rm {where}/{name}" if "://" in where else f"rm {at.quoted(f'{where}/{name}')}"
+
+
+def _unfinished(at: Installation, source: str) -> Iterator[Finding]:
+    """Find an erasure that a kill stopped."""
+    begun = forgotten.Forgotten.read(at.part(source)).begun
+    if begun is not None:
+        yield problem(
+            f"The erasure that began {at.time(begun.at)} is not finished: a person is still there.",
+            at.command(f"forget {source}"),
+            at.shown(str(at.part(source))),
+        )
 
 
 def _twice(at: Installation, source: str, names: Collection[str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The last run of each source, and whether the schedule is alive."""
+"""The last run and verification of each source, and whether the schedule is alive."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,7 +8,8 @@ from orderpull.errors import UsageError
 from orderpull.operate.doctor.finding import Finding, ok, problem, warning
 from orderpull.operate.doctor.installation import Installation
 from orderpull.schedule.state import ScheduleStatus
-from orderpull.schedule.trigger import Every, Trigger, trigger_of
+from orderpull.schedule.trigger import Every, Trigger, trigger_of, verify_trigger
+from orderpull.verify.record import last_verified
 
 LATE = timedelta(minutes=10)
 """A run may begin that much later than planned, or half of its interval if that is longer."""
@@ -58,6 +59,27 @@ def schedule(at: Installation) -> Iterator[Finding]:
     else:
         gone = "" if status.running else f"; it ended {at.time(status.state.heartbeat)}"
         yield problem(f"No run began at {at.time(due)} ({trigger}){gone}.", at.command("schedule"))
+
+
+def verify(at: Installation) -> Iterator[Finding]:
+    """Look at the last verification of each source, and whether the next is late."""
+    times = verify_trigger(at.settings)
+    names = at.settings.verify.sources or at.sources
+    for source in at.sources:
+        last, command = last_verified(at.part(source)), at.command(f"verify {source}")
+        if last is None:
+            if times is not None and source in names:
+                yield warning(f"{source} was never verified.", command)
+        elif not last.clean:
+            level = problem if last.error is None else warning
+            repair = f"{command} --repair" if last.error is None else command
+            yield level(f"{source}: {last.sentence}", repair)
+        elif times is not None and source in names:
+            due = times.after(last.at)
+            if at.now > due + max(LATE, (times.after(due) - due) / 2):
+                yield warning(f"{source} was not verified at {at.time(due)}.", command)
+        if last is not None and last.clean:
+            yield ok(f"{source} {at.time(last.at)}")
 
 
 def _missed(
