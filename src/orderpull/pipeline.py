@@ -4,6 +4,7 @@ Preflight proves that responses can be landed and loaded. Only then does a reque
 endpoint, and only after the pending pages are loaded.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from orderpull.errors import (
 )
 from orderpull.failpoints import failpoint
 from orderpull.landing import open_landing
+from orderpull.landing.expired import Expired, expired_pages
 from orderpull.landing.last_pull import keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading.pages import PageLoader, PendingPages
@@ -55,6 +57,7 @@ __all__ = [
     "pull",
     "run",
 ]
+log = logging.getLogger("orderpull.run")
 
 LOAD_WITHIN_SECONDS = 60.0
 """Interval of the loads of all sources during a long pull."""
@@ -170,6 +173,7 @@ class Pipeline:
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
         self._missing: set[str] = set()
+        self._lacking: dict[str, list[str]] = {}
         self._landed = dict.fromkeys(chosen, 0)
         self._taken = dict.fromkeys(chosen, 0)
 
@@ -314,12 +318,32 @@ class Pipeline:
                 f"{landing}.",
                 "Give back the landing that belongs to it, or rename the source.",
             )
+        if self.detached or self.settings.landing.keep_days or not state.loaded_through:
+            expired = expired_pages(landing)
+            if state.loaded_through < expired.through:
+                self._lacks(name, expired)
         self.pending[name].note(state.loaded_through, state.gaps)
         self.starts[name] = ResumePoint(state.cursor, state.loaded_through)
         cursor = state.cursor
         if self.sources[name].api.cursor:
             cursor = landing.newest_cursor(cursor, state.loaded_through)
         self.result.sources[name].cursor = cursor
+
+    def _lacks(self, name: str, expired: Expired) -> None:
+        """Tell that the warehouse lacks orders of source *name* whose pages are deleted.
+
+        :raises LandingError: the warehouse is to be made anew from the landing.
+        """
+        text = (
+            f"The landing of source {name!r} has deleted {expired} (keep_days), which this "
+            "warehouse has not loaded."
+        )
+        if self.detached:
+            raise LandingError(
+                text, "It cannot be made from the landing: copy the old warehouse instead."
+            )
+        self._lacking[name] = [f"{text} Orders may be missing from it."]
+        self.result.sources[name].notes = [*self._lacking[name]]
 
     def _pull_all(self, *, loading: bool) -> None:
         """Pull all sources concurrently, and load during the pull if *loading*."""
@@ -387,7 +411,7 @@ class Pipeline:
         """Record the result of a pull."""
         self.listener.on_source_done(name, pulled)
         result = self.result.sources[name]
-        result.cursor, result.notes = pulled.cursor, pulled.notes
+        result.cursor, result.notes = pulled.cursor, [*self._lacking.get(name, []), *pulled.notes]
         result.pages = max(result.pages, len(pulled.pages))
         self._possible_loss[name].update(pulled.possible_loss)
         result.possible_loss = len(self._possible_loss[name])
@@ -458,6 +482,8 @@ class Pipeline:
                 if pages not in done:
                     self._load_one(pages)
                     self.finish(loader, pages, finished=finished)
+            for pages in sources if finished else ():
+                self._expire(pages.source.name, pages)
 
     def _load_together(self, loader: Loader, sources: Sequence[PageLoader]) -> None:
         """Load the sources of which few pages wait; the others stay as they are."""
@@ -521,6 +547,19 @@ class Pipeline:
                     "Add ids to [reconcile] of its api file, so that they can be fetched.",
                 ),
             )
+
+    def _expire(self, name: str, pages: PageLoader) -> None:
+        """Delete the landed pages of source *name* that ``keep_days`` lets go."""
+        keep_days = self.settings.landing.keep_days
+        if keep_days is None or self.detached or self.stop.requested:
+            return
+        try:
+            if deleted := pages.expire(keep_days):
+                log.info("source=%s %d landed pages deleted: loaded, and received more than "
+                         "%d days ago", name, deleted, keep_days)  # fmt: skip
+        except LandingError as error:
+            if self.result.sources[name].error is None:
+                self._failed(name, error)
 
     def _raise_if_stopped(self) -> None:
         if self.stop.requested:

@@ -28,7 +28,9 @@ FIRST_SECONDS, FIRST_TRIES = 4.0, 2
 """Timeout and attempts of a run's first call, short so that errors show within seconds."""
 
 _SERVER_ERROR = 500
-_DELETED_AT_ONCE = 1000
+DELETED_AT_ONCE = 1000
+"""Objects that one call may delete."""
+
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
@@ -245,8 +247,8 @@ class Bucket:
 
     def delete_all(self, keys: Sequence[str]) -> None:
         """Delete the objects *keys*, in batches of the largest size that S3 accepts."""
-        for first in range(0, len(keys), _DELETED_AT_ONCE):
-            some = [{"Key": self.prefix + key} for key in keys[first : first + _DELETED_AT_ONCE]]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = [{"Key": self.prefix + key} for key in keys[first : first + DELETED_AT_ONCE]]
             with self._translated_errors("delete"):
                 response = self.s3.client.delete_objects(
                     Bucket=self.name, Delete={"Objects": some, "Quiet": True}

@@ -76,6 +76,7 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param kms_key: id or ARN of the key for ``aws:kms``; default: AWS's own key.
     :param encrypt: ``age:PUBLICKEY`` or ``kms:KEYID``: encrypt new pages before they are stored.
     :param identity: private key of age, which what reads pages needs; best as ``${NAME}``.
+    :param keep_days: days after which loaded pages are deleted; default: never.
     """
 
     url: str = "landing"
@@ -85,6 +86,7 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     kms_key: str | None = None
     encrypt: str | None = None
     identity: str | None = None
+    keep_days: Count | None = None
 
 
 class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from orderpull import clock
+from orderpull.landing import open_landing
 from orderpull.model import LEDGER_TABLES, ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, SUMMARY_TABLES
+from orderpull.settings import LandingSettings
+from tests.docs.markdown import ROOT, marked
+from tests.docs.shape import shape
+from tests.normalize import helpers
 from tests.operate.home import API, House, house, order
 from tests.processes import start
 from tests.warehouses import Warehouse, _on_file
@@ -121,7 +128,7 @@ SEARCHES = int(os.environ.get("ORDERPULL_SEARCH", "1"))
 
 
 @settings(
-    max_examples=4 * SEARCHES, deadline=None, derandomize=True, database=None,
+    max_examples=3 * SEARCHES, deadline=None, derandomize=True, database=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
@@ -149,9 +156,17 @@ def test_a_replay_does_what_was_foretold(
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "redshift"])
-def test_the_same_on_a_server(kind: str, tmp_path: Path) -> None:
-    """Rows, ledger, rollups and landing stay as they are; the replay then does what was told."""
+def test_the_same_on_a_server(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, ledger, rollups and landing stay as they are; the replay then does what was told.
+
+    The history of an order, and ``keep_days``, read the same tables there.
+    """
+    monkeypatch.setattr(helpers, "RECEIVED", clock.iso(clock.now() - timedelta(days=100)))
     with house(kind, tmp_path) as home:
+        versions = json.loads(home.call("history", "i1", "--json").stdout)["versions"]
+        assert [(v["page"], v["outcome"], v["held"]) for v in versions] == [
+            (1, "inserted", False), (2, "updated", True), (3, "stale", False),
+        ]  # fmt: skip
         for each in ("country", "number", "quantity"):
             text = (tmp_path / "awkward.toml").read_text("utf-8").replace(*MENDED[each])
             (tmp_path / "awkward.toml").write_text(text, encoding="utf-8")
@@ -160,11 +175,23 @@ def test_the_same_on_a_server(kind: str, tmp_path: Path) -> None:
         everything = [sorted(query(f"SELECT * FROM {name}"), key=repr) for name in tables]
         before, bytes_before = state(query), fingerprint(tmp_path)
         told = json.loads(home.call("replay", "--dry-run", "--json").stdout)
+        documented = json.loads(marked(ROOT / "docs" / "commands.md", "json: replay dry run").text)
+        printed = shape(told)
+        printed["sources"]["shop"]["rejects"]["first"] = None
+        assert json.dumps(printed) == json.dumps(shape(documented))
         assert told["written"] is False
         assert [sorted(query(f"SELECT * FROM {name}"), key=repr) for name in tables] == everything
         assert (state(query), fingerprint(tmp_path)) == (before, bytes_before)
         home.call("replay", "--json")
         assert_foretold(told, before, state(query))
+        after, needed = (
+            state(query),
+            {page for (page,) in query("SELECT page FROM orderpull_reject")},
+        )
+        home.settings("\n[landing]\nkeep_days = 60\n")
+        home.call("load")
+        left = open_landing(LandingSettings(), tmp_path).source("shop").pages()
+        assert (left, state(query)) == (sorted(needed | {3}), after)
 
 
 def test_examples_hide_persons_unless_asked(loaded: Path, tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def replay(
             for name, pages in replayed.pages.items():
                 changed = replayed.changed.get(name, 0)
                 click.echo(f"{name}: {pages} landed pages read again, {changed} orders changed.")
+                for note in replayed.result.sources[name].notes:
+                    click.echo(f"{name}: {note}")
         if as_json or not replayed.result.ok:
             exit_with(replayed.result, as_json=as_json)
         return

@@ -91,6 +91,19 @@ def read_pages(execute: Execute, source: str, first: int = 0) -> set[int]:
     return {int(page) for (page,) in execute(query, [source, first])}
 
 
+def read_old_pages(execute: Execute, source: str, before: datetime, first: int) -> list[int]:
+    """The loaded pages of *source* from *first* on that were received *before* a time, ascending.
+
+    Pages that a reject needs are left out.
+    """
+    rows = execute(
+        "SELECT page FROM orderpull_page WHERE source = ? AND received_at < ? AND page >= ? "
+        "AND page NOT IN (SELECT page FROM orderpull_reject WHERE source = ?) ORDER BY page",
+        [source, before, first, source],
+    )
+    return [int(page) for (page,) in rows]
+
+
 def read_rejects(execute: Execute, source: str | None, reason: str | None) -> list[Reject]:
     """The open rejects of *source*, or of all; of *reason*, or of any."""
     filters = [(name, value) for name, value in (("source", source), ("reason", reason)) if value]

@@ -7,6 +7,7 @@ shows whether another loader has written since; then nothing is changed, and the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from orderpull import clock
@@ -96,6 +97,10 @@ class Loader:
     def pages(self, source: str) -> set[int]:
         """The pages of *source* that the ledger has."""
         return ledger.read_pages(self.session.execute, source)
+
+    def pages_before(self, source: str, before: datetime, first: int) -> list[int]:
+        """Loaded pages that no reject needs. Parameters as :func:`ledger.read_old_pages`."""
+        return ledger.read_old_pages(self.session.execute, source, before, first)
 
     def rejects(self, source: str | None = None, reason: str | None = None) -> list[Reject]:
         """The open rejects, in the order of their pages."""

@@ -20,7 +20,7 @@ import errno
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -197,6 +197,20 @@ class LocalSourceLanding(protocol.SourceLanding):
         path = self.file_of(meta.page)
         with self._translated_errors():
             self._replace(path, *encode(meta, body, self.encryption), reached=failpoint)
+
+    def delete_pages(self, numbers: Sequence[int]) -> None:
+        """Delete landed pages, and the folders of earlier months that are empty then."""
+        names = {file_name(number) for number in numbers}
+        *earlier, newest = self._months() or [self.folder]
+        with self._translated_errors():
+            for month in (*earlier, newest):
+                for name in names.intersection(path.name for path in month.iterdir()):
+                    (month / name).unlink(missing_ok=True)
+                    failpoint("page-expired")
+                sync_folder(month)
+            for month in earlier:
+                with suppress(OSError):  # it holds pages
+                    month.rmdir()
 
     def drop_old_copies(self, page: int) -> list[str]:
         """Do nothing: a folder keeps no earlier contents."""

@@ -1,7 +1,7 @@
 """The interface of a landing, and the parts that its implementations share."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -142,6 +142,9 @@ class SourceLanding(Protocol):
 
     def rewrite(self, meta: PageMeta, body: bytes) -> None:
         """Replace a landed page atomically and durably by one with the same number."""
+
+    def delete_pages(self, numbers: Sequence[int]) -> None:
+        """Delete landed pages; those that are missing already are skipped."""
 
     def drop_old_copies(self, page: int) -> list[str]:
         """Delete earlier contents of *page* that the store keeps; name what cannot be deleted."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 import msgspec
 
+from orderpull import clock
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Reject, RunRecord, SourceState
 from orderpull.errors import Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
+from orderpull.landing.expired import delete_expired, expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import LOADED, SourceLanding
 from orderpull.loading.batches import BatchLoader, Portion, staged_page
@@ -209,6 +212,28 @@ class PageLoader:
         self._load_again([self.staged(meta)], counted=True, only={key})
         after = asdict(self.run.counts)
         return next((name for name in COUNTS[1:] if after[name] > before[name]), "")
+
+    def expire(self, keep_days: int) -> int:
+        """Delete loaded pages that were received more than *keep_days* ago, once a day; count them.
+
+        A page stays if it waits, if a reject needs it, or if it is the newest one.
+
+        :raises LandingError: a page cannot be deleted.
+        """
+        midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        before, done = midnight - timedelta(days=keep_days), expired_pages(self.landing)
+        if done.finished and done.before >= f"{before:%Y-%m-%d}":
+            return 0
+        if self.state.landing != self.landing.identity:
+            return 0
+        *landed, _ = self.landing.pages() or [0]
+        if not landed:
+            return 0
+        old = self.loader.pages_before(self.source.name, before, landed[0])
+        loaded = {page for page in landed if page <= self.state.loaded_through}
+        return delete_expired(
+            self.landing, done, before, loaded.intersection(old).difference(self.state.gaps)
+        )
 
     def state_with(self, cursor: str | None) -> SourceState:
         """The source's new state for the ledger."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orderpull.errors import LandingBusy, OrderpullError, UsageError
-from orderpull.landing.protocol import Landing, SourceLanding
+from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
@@ -67,7 +67,7 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
         results.findings.append(Finding("warehouse and landing", error))
         return results
     results.findings.append(Finding(f"warehouse: {pipeline.destination}"))
-    results.findings.append(Finding(f"landing: {pipeline.landing}{_encrypted(pipeline.landing)}"))
+    results.findings.append(Finding(f"landing: {pipeline.landing}{_features(settings, pipeline)}"))
     for name, source in pipeline.sources.items():
         where = f"source {name}: {source.where}"
         try:
@@ -81,13 +81,18 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
     return results
 
 
-def _encrypted(landing: Landing) -> str:
-    """The encryption of new pages, in words for the line about the landing."""
-    encryption = landing.encryption
-    if encryption.method is None:
-        return ""
-    reads = "" if encryption.reads else "; no landing.identity: this machine cannot load pages"
-    return f" (encrypted: {encryption}{reads})"
+def _features(settings: Settings, pipeline: Pipeline) -> str:
+    """Encryption and ``keep_days``, for the line about the landing."""
+    features, encryption = [], pipeline.landing.encryption
+    if encryption.method is not None:
+        features.append(f"encrypted: {encryption}")
+    if not encryption.reads:
+        features.append("no landing.identity: this machine cannot load pages")
+    if days := settings.landing.keep_days:
+        features.append(
+            f"loaded pages are deleted after {days} days: a new warehouse cannot be made from it"
+        )
+    return f" ({'; '.join(features)})" if features else ""
 
 
 def _try_source(source: Source, landing: SourceLanding) -> str:

@@ -26,6 +26,7 @@ from orderpull.errors import (
     SettingsError,
     UsageError,
 )
+from orderpull.landing.expired import expired_pages
 from orderpull.operate.changes import SourceChanges, changes_in
 from orderpull.operate.compare import Comparison, compare
 from orderpull.pipeline import Pipeline, RunOptions, RunResult
@@ -66,6 +67,7 @@ class Foretold:
                 "pages": self.replayed.pages.get(name, 0),
                 **changes.as_json(names=names),
                 "error": str(error) if (error := result.sources[name].error) else None,
+                "notes": result.sources[name].notes,
             }
             for name, changes in self.changes.items()
         }
@@ -123,6 +125,9 @@ def _replay_all(
     pipeline.load()
     with pipeline.destination.loader() as loader:
         for name in pipeline.sources:
+            if (expired := expired_pages(pipeline.landing_of(name))).pages:
+                note = f"{expired} are deleted (keep_days); their orders stay as they are."
+                pipeline.result.sources[name].notes.append(note)
             pages = pipeline.page_loader(name, loader)
             replayed.pages[name] = 0
             for count in pages.replay():

@@ -6,6 +6,7 @@ from typing import Any
 from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
+from orderpull.landing.expired import expired_pages
 from orderpull.loading.pages import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
 from orderpull.settings import Settings
@@ -26,6 +27,8 @@ class SourceStatus:
     :param next: the next run, as a sentence.
     :param in_doubt: periods of which orders may be missing.
     :param verified: the last verification; None: never.
+    :param deleted: number of pages that ``keep_days`` has deleted, and the day before which they
+        were received; None: none was.
     """
 
     waiting: int
@@ -34,6 +37,7 @@ class SourceStatus:
     next: str
     in_doubt: list[Doubt]
     verified: LastVerified | None = None
+    deleted: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object for this source in ``status --json``."""
@@ -53,6 +57,7 @@ class SourceStatus:
             "next": self.next,
             "in_doubt": [doubt.as_json() for doubt in self.in_doubt],
             "verified": verified,
+            "deleted": self.deleted,
         }
 
 
@@ -97,8 +102,12 @@ def status(settings: Settings) -> Status:
         doubts = doubts_of(part)
         if doubts:
             steps.append("read again what is in doubt")
+        expired = expired_pages(part)
+        deleted = {"pages": expired.pages, "before": expired.before} if expired.pages else None
         next_ = ", then ".join(steps)
-        sources[name] = SourceStatus(waiting, drafts, open_, next_, doubts, last_verified(part))
+        sources[name] = SourceStatus(
+            waiting, drafts, open_, next_, doubts, last_verified(part), deleted
+        )
     return Status(runs, sources, StateFile(settings).status())
 
 

@@ -15,6 +15,8 @@ def show_foretold(foretold: Foretold, console: Console, *, names: bool) -> None:
     for source, changes in foretold.changes.items():
         pages = foretold.replayed.pages.get(source, 0)
         console.print(f"[bold]{escape(source)}[/]: {pages:,} landed pages read.")
+        for note in foretold.replayed.result.sources[source].notes:
+            console.print(f"  {escape(note)}")
         console.print(f"  orders: {_counts(changes.orders)}")
         console.print(f"  items:  {_counts(changes.items)}")
         console.print(f"  rejects: {_rejects(changes)}")

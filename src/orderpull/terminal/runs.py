@@ -142,6 +142,11 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
             console.print(Text(f"  {sentence[:1].upper()}{sentence[1:]}", style=style))
             if source.verified.count:
                 console.print("  `orderpull verify` names what differs; `--repair` puts it right.")
+        if source.deleted:
+            console.print(
+                f"  {source.deleted['pages']:,} landed pages received before "
+                f"{source.deleted['before']} are deleted (landing.keep_days)."
+            )
         for doubt in source.in_doubt:
             console.print(f"  In doubt are {doubt}: passes over them did not agree.")
     if status.schedule:

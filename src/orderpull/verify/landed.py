@@ -13,6 +13,7 @@ from orderpull.destinations import ledger
 from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.destinations.protocol import RunRecord, SourceState
 from orderpull.errors import CorruptPage, Interrupted, LandingMismatch
+from orderpull.landing.expired import expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading.pages import PageLoader, PendingPages
@@ -85,6 +86,8 @@ def sort_pages(scope: Scope) -> Landed:
     if scope.since is not None:
         first = scope.rows(_FIRST, scope.name, scope.since)[0][0]
         extent.first = extent.state.loaded_through + 1 if first is None else int(first)
+    since, expired = extent.first, expired_pages(scope.landing)
+    extent.first = max(since, expired.through + 1)  # older pages are deleted, but for some
     recorded: dict[int, str] = dict(scope.rows(_PAGES, scope.name))
     present = scope.landing.pages(after=extent.first - 1)
     if recorded and extent.first <= min(recorded):
@@ -104,7 +107,11 @@ def sort_pages(scope: Scope) -> Landed:
         if meta.kind == "listing":
             extent.listings.append(page)
     there = {*present}
-    extent.gone = [page for page in recorded if page >= extent.first and page not in there]
+    if expired.pages:
+        there.update(scope.landing.pages(after=since - 1))
+    extent.gone = [
+        page for page in recorded if page >= since and page not in there and page not in expired
+    ]
     extent.pages = sorted([*extent.pages, *extent.unloaded])
     return extent
 

@@ -5,6 +5,7 @@ number.
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from orderpull import clock
@@ -58,6 +59,17 @@ class PageIndex:
             if result is not None:
                 return result
         return None
+
+    def keys_of(self, numbers: AbstractSet[int]) -> list[str]:
+        """The keys of those pages *numbers* that are there, to be deleted; nothing stays cached."""
+        months = self._read()
+        self._firsts.clear()
+        return [
+            f"{month}/{file_name(page)}"
+            for month in months
+            for page in page_numbers(self._bucket.names(f"{month}/"))
+            if page in numbers
+        ]
 
     def _month_of(self, page: int) -> str | None:
         """The month that holds *page* if any does: the last whose first page is not above it."""

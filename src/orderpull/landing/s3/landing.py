@@ -16,7 +16,7 @@ never replaces another.
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -36,7 +36,7 @@ from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
 from orderpull.landing.s3.local_cache import LocalCache
-from orderpull.s3 import Bucket, ErrorContext, PreconditionFailed, S3Client
+from orderpull.s3 import DELETED_AT_ONCE, Bucket, ErrorContext, PreconditionFailed, S3Client
 from orderpull.settings import LandingSettings
 
 ERROR_CONTEXT = ErrorContext(
@@ -288,6 +288,13 @@ class S3SourceLanding(protocol.SourceLanding):
                 f"page {meta.page} was changed by somebody else meanwhile", "Run again."
             ) from None
         failpoint("page-put")
+
+    def delete_pages(self, numbers: Sequence[int]) -> None:
+        """Delete the objects of landed pages, a thousand with each call."""
+        keys = self._index.keys_of(set(numbers))
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            self.bucket.delete_all(keys[first : first + DELETED_AT_ONCE])
+            failpoint("page-expired")
 
     def drop_old_copies(self, page: int) -> list[str]:
         """Delete older versions of the page's object, where the bucket keeps versions."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from orderpull.errors import CorruptPage, KeyMissing
-from orderpull.landing import forgotten, last_pull
+from orderpull.landing import expired, forgotten, last_pull
 from orderpull.landing.page import MONTH, file_name, page_numbers
 from orderpull.landing.protocol import CURSOR, IDENTITY, IN_FLIGHT, LOADED, LOCK
 from orderpull.notify.alert_state import RESERVED_SOURCE
@@ -20,8 +20,8 @@ from orderpull.verify import record, stored
 
 NOTES = frozenset({
     IDENTITY, CURSOR, LOADED, LOCK, last_pull.NAME, doubts.NOTE, reconcile.NOTE, token_store.NOTE,
-    forgotten.NOTE, forgotten.KEY, record.NAME, stored.NOTE, bulk_export.EXPORT, reading.FURTHER,
-    pull.LISTED, pull.FULL_READ,
+    expired.NOTE, forgotten.NOTE, forgotten.KEY, record.NAME, stored.NOTE, bulk_export.EXPORT,
+    reading.FURTHER, pull.LISTED, pull.FULL_READ,
 })  # fmt: skip
 """Files beside the months of a source."""
 
@@ -149,7 +149,8 @@ def _against_ledger(at: Installation, source: str, landed: set[int]) -> Iterator
             at.command(f"load {source}"),
             where,
         )
-    if missing := known - landed:
+    deleted = expired.expired_pages(at.part(source))
+    if missing := {page for page in known - landed if page not in deleted}:
         pages = "1 loaded page is" if len(missing) == 1 else f"{len(missing):,} loaded pages are"
         yield problem(
             f"{pages} missing ({ranges(sorted(missing))}): their orders are in the "

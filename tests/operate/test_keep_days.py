@@ -1,0 +1,245 @@
+"""``landing.keep_days``: loaded pages are deleted after a time, and nothing that is needed is."""
+
+import json
+import signal
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderpull import clock, read_settings
+from orderpull.cli import main
+from orderpull.landing import open_landing
+from orderpull.landing.expired import Expired, expired_pages
+from orderpull.landing.protocol import SourceLanding
+from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.landing.buckets import TestBucket
+from tests.landing.fixtures import bucket
+from tests.normalize import helpers
+from tests.operate.home import House, history, order
+from tests.processes import start
+from tests.shops import rows, shop_settings
+from tests.warehouses import warehouse
+
+__all__ = ["bucket"]
+
+EVERYTHING = (
+    "FROM order_header ORDER BY ALL",
+    "FROM order_address ORDER BY ALL",
+    "FROM order_item ORDER BY ALL",
+    "SELECT * EXCLUDE (run, rejected_at) FROM orderpull_reject ORDER BY ALL",
+)
+KEEP = "\n[landing]\nkeep_days = 60\n"
+
+
+def long_ago() -> datetime:
+    """A time before what ``keep_days = 60`` keeps."""
+    return clock.now() - timedelta(days=100)
+
+
+class OldShop:
+    """A folder whose source was pulled and loaded a hundred days ago: six pages, two with rejects."""
+
+    def __init__(self, folder: Path, landing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.file = folder / "orderpull.toml"
+        shop = SkubanaAssessment(orders=120, per_call=20, seed=9, malformed=2)
+        with Simulator(shop) as simulator:
+            shop_settings(folder, simulator.url)
+            self.plain = landing + self.file.read_text(encoding="utf-8")
+            self.set(self.plain)
+            then = long_ago()
+            with monkeypatch.context() as patch:
+                patch.setattr(clock, "now", lambda: then)
+                self.call("run")
+        self.needed = {page for (page,) in self.rows("SELECT page FROM orderpull_reject")}
+        self.before = self.everything()
+
+    def set(self, text: str) -> None:
+        self.file.write_text(text, encoding="utf-8")
+
+    def keep(self) -> None:
+        """Set ``keep_days = 60``."""
+        line = "keep_days = 60\n"
+        if "[landing]\n" in self.plain:
+            self.set(self.plain.replace("[landing]\n", f"[landing]\n{line}", 1))
+        else:
+            self.set(f"[landing]\n{line}{self.plain}")
+
+    def call(self, *arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["--config", str(self.file), *arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return rows(self.folder, query)
+
+    def everything(self) -> list[list[tuple[Any, ...]]]:
+        """All rows that readers see."""
+        return [self.rows(query) for query in EVERYTHING]
+
+    @property
+    def landing(self) -> SourceLanding:
+        settings = read_settings(self.file)
+        return open_landing(settings.landing, settings.folder).source("shop")
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OldShop:
+    """An old shop in a folder."""
+    return OldShop(tmp_path, "", monkeypatch)
+
+
+def _check_expired(shop: OldShop) -> None:
+    """What is not needed is gone, and everything goes on as before."""
+    left = shop.landing.pages()
+    assert set(left) == shop.needed | {6}
+    assert 2 <= len(left) < 6
+    expired = expired_pages(shop.landing)
+    assert (expired.pages, expired.finished) == (6 - len(left), True)
+    assert [page for page in range(1, 7) if page in expired] == [
+        page for page in range(1, 7) if page not in left
+    ]
+    assert shop.everything() == shop.before
+    assert shop.landing.next_page() == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["folder", "s3"])
+def test_loaded_pages_are_deleted_and_nothing_is_lost(
+    place: str, tmp_path: Path, bucket: TestBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the newest and those of rejects; rows, replay, retry and verify stay exact."""
+    shop = OldShop(tmp_path, bucket.toml() if place == "s3" else "", monkeypatch)
+    assert "a new warehouse cannot" not in shop.call("check", code=1).stdout
+    gone = min({1, 2, 3, 4, 5} - shop.needed)
+    page = shop.landing.read(gone)
+    shop.keep()
+    assert "a new warehouse cannot be made from it" in shop.call("check", code=1).stdout
+    assert (
+        "landed pages deleted: loaded, and received more than 60 days ago"
+        in shop.call("load").stderr
+    )
+    _check_expired(shop)
+    note = shop.landing.note("expired.json")
+    shop.call("load")
+    assert shop.landing.note("expired.json") == note
+    told = json.loads(shop.call("status", "--json").stdout)["sources"]["shop"]
+    before = f"{clock.now() - timedelta(days=60):%Y-%m-%d}"
+    assert told["deleted"] == {"pages": expired_pages(shop.landing).pages, "before": before}
+    if place == "s3":
+        return
+    assert f"received before {before} are deleted" in shop.call("status").stdout
+    assert "their orders stay as they are" in shop.call("replay").stdout
+    assert "their orders stay" in shop.call("replay", "--dry-run").stdout
+    shop.call("rejects", "retry", "--json")
+    assert shop.everything() == shop.before
+    assert json.loads(shop.call("verify", "--deep", "--json").stdout)["ok"] is True
+    assert "missing" not in CliRunner().invoke(main, ["--config", str(shop.file), "doctor"]).output
+    # A page that comes back, from a backup say, is neither waiting nor counted again.
+    shop.landing.land(*page)
+    assert json.loads(shop.call("load", "--json").stdout)["sources"]["shop"]["fetched"] == 0
+    assert shop.everything() == shop.before
+    # A page that is lost, and was not deleted by us, is told still.
+    lost = min(shop.needed)
+    shop.landing.delete_pages([lost])
+    told = json.loads(shop.call("verify", "--deep", "--json", code=1).stdout)
+    assert [each["order"] for each in told["sources"]["shop"]["differences"]][:1] == [
+        f"page {lost}"
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["expiry-noted:1", "page-expired:1"])
+def test_a_kill_meanwhile_is_made_up_for(shop: OldShop, point: str) -> None:
+    """A page is noted before it is deleted; the next run deletes what was left."""
+    shop.keep()
+    killed = start("-m", "orderpull", "load", cwd=shop.folder, kill_at=point)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    left, expired = set(shop.landing.pages()), expired_pages(shop.landing)
+    assert not expired.finished
+    assert {page for page in range(1, 7) if page not in left} <= {
+        page for page in range(1, 7) if page in expired
+    }
+    assert left > shop.needed | {6}
+    shop.call("load")
+    _check_expired(shop)
+
+
+@pytest.mark.slow
+def test_a_new_warehouse_is_told_what_it_lacks(shop: OldShop) -> None:
+    """A rebuild is refused; a run into an empty warehouse says that orders may be missing."""
+    shop.keep()
+    shop.call("load")
+    refused = shop.call("replay", "--into", "duckdb:///other.duckdb", code=2).output
+    assert "has deleted" in refused
+    assert "copy the old warehouse instead" in refused
+    for file in shop.folder.glob("orders.*"):
+        file.unlink()
+    told = json.loads(shop.call("load", "--json").stdout)
+    assert "Orders may be missing from it" in told["sources"]["shop"]["notes"][0]
+
+
+@pytest.mark.slow
+def test_what_waits_or_is_young_or_needed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages behind a damaged one wait however old they are; a young page stays."""
+    monkeypatch.setattr(helpers, "RECEIVED", clock.iso(long_ago()))
+    with warehouse("duckdb", tmp_path) as origin:
+        home = House(tmp_path, origin)
+        home.settings(KEEP)
+        good = [[order(f"g{n}", f"G{n}")] for n in range(4)]
+        home.land(good[0], *history(), good[1], good[2], good[3])
+        landing = open_landing(read_settings(tmp_path / "orderpull.toml").landing, tmp_path)
+        damaged = next((tmp_path / "landing").glob("shop/*/000000000006.json.zst"))
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[:-1])
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "orderpull.loading.pages.BATCH_ORDERS", 6
+            )  # the damaged page is in the fifth batch
+            home.call("load", "--accept-rejects", code=1)
+        needed = {page for (page,) in origin.query("SELECT page FROM orderpull_reject")}
+        assert landing.source("shop").pages() == sorted({*needed, 6, 7})
+        assert 1 not in needed
+        damaged.write_bytes(whole)
+        monkeypatch.setattr(helpers, "RECEIVED", clock.iso(clock.now() - timedelta(days=59)))
+        home.land([order("young", "Y1")], [order("younger", "Y2")])
+        home.call("load")
+        # Of today, everything is deleted that may be; the next day has its turn again.
+        assert landing.source("shop").pages() == sorted({*needed, 6, 7, 8, 9})
+        later = clock.now() + timedelta(days=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(clock, "now", lambda: later)
+            home.call("load")
+        assert landing.source("shop").pages() == sorted({*needed, 8, 9})
+
+
+@given(st.lists(st.sets(st.integers(1, 40)), max_size=4))
+def test_ranges_hold_exactly_the_pages(added: list[set[int]]) -> None:
+    """Whatever is added in whatever order, each page once, and runs as short as can be."""
+    expired = Expired()
+    for numbers in added:
+        expired.add(numbers)
+    everything = set().union(*added)
+    assert {page for page in range(45) if page in expired} == everything
+    assert expired.pages == len(everything)
+    assert all(b[0] > a[1] + 1 for a, b in zip(expired.ranges, expired.ranges[1:], strict=False))
+
+
+def test_empty_months_go_and_the_newest_stays(tmp_path: Path) -> None:
+    """A folder of a month whose pages are all deleted is removed, but for the newest."""
+    landing = helpers.new_landing(tmp_path)
+    folder = landing.folder
+    for month in ("2026-01", "2026-02"):
+        (folder / month).mkdir()
+    (folder / "2026-01" / "000000000001.json.zst").write_bytes(b"x")
+    (folder / "2026-02" / "000000000002.json.zst").write_bytes(b"x")
+    landing.delete_pages([1, 2, 3])
+    assert sorted(path.name for path in folder.glob("20*")) == ["2026-02"]
