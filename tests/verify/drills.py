@@ -52,16 +52,23 @@ class Drill:
         """Delete ten orders, change five, drop a page, add a foreign order, falsify a rollup."""
         page = self.rng.choice(self.pages())
         self._drop(page)
-        victims = self.rng.sample(self._orders(but=page), 15)
-        for number in victims[:10]:
-            for table in ("order_header", "order_address", "order_item"):
-                self.run(f"DELETE FROM {table} WHERE ordernumber = '{number}'")
-            self.expected.add((number, "missing", "landing-tables"))
-        for number in victims[10:]:
-            self._change(number)
+        self.delete(10, but=page)
+        self.change(5, but=page)
         self._add_foreign()
         self._falsify()
         self.expected |= self._wrong_rollups()
+
+    def delete(self, count: int, but: int = 0) -> None:
+        """Delete *count* orders that did not come with page *but*."""
+        for number in self.rng.sample(self._orders(but), count):
+            for table in ("order_header", "order_address", "order_item"):
+                self.run(f"DELETE FROM {table} WHERE ordernumber = '{number}'")
+            self.expected.add((number, "missing", "landing-tables"))
+
+    def change(self, count: int, but: int = 0) -> None:
+        """Change *count* orders that did not come with page *but*."""
+        for number in self.rng.sample(self._orders(but), count):
+            self._change(number)
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         """Run *statement* in the warehouse."""

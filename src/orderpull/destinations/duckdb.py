@@ -5,7 +5,7 @@ instead, so readers and loaders never wait for each other.
 """
 
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,12 +180,28 @@ class DuckdbDestination(Destination):
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Open the snapshot."""
+        with self._reading(lambda: duckdb.connect(str(self.snapshot.path), read_only=True)) as it:
+            yield it
+
+    @contextmanager
+    def fresh_reader(self) -> Iterator[Reader]:
+        """Renew the snapshot, and open it.
+
+        It is attached to a database of its own: where this process has an older snapshot open,
+        DuckDB would give that one for the same path.
+        """
+        self.publish(finished=True, always=True)
+        with self._reading(self._attach_snapshot) as it:
+            yield it
+
+    @contextmanager
+    def _reading(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> Iterator[Reader]:
         if not self.snapshot.path.exists():
             raise DestinationError(
                 f"There is nothing to read yet: {self.snapshot.path} does not exist.",
                 "Run `orderpull run` first.",
             )
-        connection = self._open_snapshot()
+        connection = self._open_snapshot(connect)
         try:
             connection.execute(f"SET memory_limit = '{READING_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
@@ -195,7 +211,20 @@ class DuckdbDestination(Destination):
         finally:
             connection.close()
 
-    def _open_snapshot(self) -> duckdb.DuckDBPyConnection:
+    def _attach_snapshot(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute(f"SET temp_directory = {literal(f'{self.snapshot.path}.tmp')}")
+            connection.execute(f"ATTACH {literal(str(self.snapshot.path))} AS copy (READ_ONLY)")
+            connection.execute("USE copy")
+        except duckdb.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _open_snapshot(
+        self, connect: Callable[[], duckdb.DuckDBPyConnection]
+    ) -> duckdb.DuckDBPyConnection:
         """Open the snapshot; open it again if a new one took its place meanwhile.
 
         DuckDB 2.0 opens the path three times (seen with strace). A header of the old file, with
@@ -204,7 +233,7 @@ class DuckdbDestination(Destination):
         while True:
             before = self.version()
             try:
-                connection = duckdb.connect(str(self.snapshot.path), read_only=True)
+                connection = connect()
             except duckdb.Error as error:
                 if self.version() == before:
                     text = f"{self.snapshot.path} cannot be read: {error}."

@@ -293,6 +293,13 @@ class Destination(Protocol):
         """
         ...
 
+    def fresh_reader(self) -> AbstractContextManager[Reader]:
+        """Open the warehouse for reading as it is now, and not as it was after the last load.
+
+        :raises DestinationError: there is nothing to read yet.
+        """
+        return self.reader()
+
     def version(self) -> "Hashable | None":
         """The version of the snapshot that a reader opened now would read.
 

@@ -46,11 +46,12 @@ SELECT coalesce(l.ordernumber, s.ordernumber) AS ordernumber, l.order_id, l.page
          THEN 'older'
          WHEN l.counted AND NOT s.counted THEN 'uncounted'
          ELSE 'different' END AS kind,
+    l.ordernumber IS NOT NULL AND l.order_id IS DISTINCT FROM s.order_id AS elsewhere,
     CASE WHEN l.ordernumber IS NULL THEN 'no landed page has it'
          WHEN s.ordernumber IS NULL OR s.headless OR s.homeless
          THEN 'page ' || l.page || ' has it' END AS detail
 FROM landed_order AS l FULL JOIN stored_order AS s ON s.ordernumber = l.ordernumber
-WHERE CASE
+WHERE {judged} AND CASE
     WHEN l.ordernumber IS NULL THEN {extra}
     WHEN s.ordernumber IS NULL OR s.headless OR s.homeless THEN true
     WHEN s.fixed = l.fixed AND (s.place = l.place OR {may_lack_address}) THEN false
@@ -66,17 +67,19 @@ WHERE l.ordernumber = difference.ordernumber AND s.ordernumber = difference.orde
 _MISSING_REJECTS = """
 SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason
 FROM landed.orderpull_reject AS l ANTI JOIN stored_reject AS s USING (reject_key, reason)
-WHERE {reasons} AND l.order_id NOT IN (SELECT order_id FROM stored_header WHERE unseen(page))
+WHERE {reasons} AND NOT EXISTS (
+    SELECT 1 FROM stored_header AS h WHERE h.order_id = l.order_id AND unseen(h.page))
 ORDER BY ALL LIMIT {limit}"""
 # A reject whose order is read today is told as a missing order.
 _EXTRA_REJECTS = """
 SELECT coalesce(s.ordernumber, s.order_id, s.page || ':' || s.position), s.reason
 FROM stored_reject AS s ANTI JOIN landed.orderpull_reject AS l USING (reject_key, reason)
 WHERE NOT unseen(s.page) AND {reasons}
-  AND s.order_id NOT IN (SELECT order_id FROM landed.order_header)
-  AND s.ordernumber NOT IN (SELECT ordernumber FROM landed.order_header)
+  AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.order_id = s.order_id)
+  AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.ordernumber = s.ordernumber)
 ORDER BY ALL LIMIT {limit}"""
-_ANY_REASON, _FIRM_REASONS = "true", "reason <> 'number_reused'"
+_ANY_REASON = "true"
+_FIRM_REASONS = "reason <> 'number_reused' AND NOT unknown_order(order_id)"
 
 
 def stored_rows(table: Table, columns: Sequence[Column], source: str, first: int) -> str:
@@ -84,7 +87,7 @@ def stored_rows(table: Table, columns: Sequence[Column], source: str, first: int
     names = ", ".join(f"t.{column.name}" for column in columns)
     rows = f"SELECT {names} FROM {table.name} AS t"
     where = f"WHERE t.source = {literal(source)}"
-    if first <= 1:
+    if first <= 1 or table is LEDGER_REJECT:  # who waits for a number may wait for long
         return f"{rows} {where}"
     if "page" in table.names:
         return f"{rows} {where} AND t.page >= {first}"
@@ -105,32 +108,40 @@ def views() -> Iterable[str]:
         )  # fmt: skip
 
 
-def unseen(first: int, pages: Iterable[int]) -> str:
-    """The statement that makes the macro ``unseen(page)``: the page is not in the landing's tables.
+def macros(first: int, pages: Iterable[int]) -> Iterable[str]:
+    """The statements that make macros.
+
+    - ``unseen(page)``: the page is not in the landing's tables
+    - ``landed_order(order_id)``: the order is
+    - ``unknown_order(order_id)``: an excluded version of the order was dropped
 
     :param first: the first page that was read. :param pages: later pages that were not.
     """
     numbers = ", ".join(map(str, pages)) or "-1"
     condition = f"coalesce(page < {first} OR page IN ({numbers}), false)"
-    return f"CREATE OR REPLACE TEMP MACRO unseen(page) AS {condition}"
+    yield f"CREATE OR REPLACE TEMP MACRO unseen(page) AS {condition}"
+    for name, table in (("landed_order", "order_header"), ("unknown_order", "unknown_order")):
+        condition = f"coalesce(id IN (SELECT order_id FROM landed.{table}), false)"
+        yield f"CREATE OR REPLACE TEMP MACRO {name}(id) AS {condition}"
 
 
-def joined(*, whole: bool, uncounted_may_be_extra: bool, may_lack_address: bool) -> str:
+def joined(*, whole: bool, first_wins: bool, may_lack_address: bool) -> str:
     """The statement that makes ``difference``: number, kind, detail, and the landed version.
 
-    :param whole: every loaded page was read. If not:
-    :param uncounted_may_be_extra: a version that ``where`` excludes may be of an order that is
-        known from a page that was not read.
+    :param whole: every loaded page was read. If not, an order of which an excluded version was
+        dropped is not judged: it may be known from a page that was not read.
+    :param first_wins: ``on_change = "ignore"``. Nor is then an order whose number another one has.
     :param may_lack_address: an order's address may come from a page that was not read.
     """
-    extra, blank = "NOT unseen(s.page)", "false"
+    extra, blank, judged = "NOT unseen(s.page)", "false", "true"
     if not whole:
-        extra += " AND NOT s.headless"
-        if uncounted_may_be_extra:
-            extra += " AND s.counted"
+        extra += " AND NOT s.headless AND NOT landed_order(s.order_id)"
+        judged = "NOT unknown_order(l.order_id) AND NOT unknown_order(s.order_id)"
+        if first_wins:
+            judged += " AND coalesce(l.order_id = s.order_id, true)"
         if may_lack_address:
             blank = "(l.name IS NULL AND l.line1 IS NULL AND l.line2 IS NULL)"
-    return _JOINED.format(extra=extra, may_lack_address=blank)
+    return _JOINED.format(extra=extra, may_lack_address=blank, judged=judged)
 
 
 def detail() -> str:

@@ -35,7 +35,8 @@ class Landed:
     :param gone: loaded pages that the landing has no longer.
     :param changed: pages that have changed since they were landed or loaded.
     :param listings: lists of ids among *pages*.
-    :param file: the DuckDB file with the orders and rejects of *pages*.
+    :param file: the DuckDB file with the orders and rejects of *pages*, and ``unknown_order``: ids
+        of which an excluded version was dropped, because no version was known before.
     """
 
     state: SourceState
@@ -162,8 +163,10 @@ def _load_once(scope: Scope, destination: DuckdbDestination, pages: set[int]) ->
             Normalizers(loader.stage),
             accept_rejects=True,
         )
+        loader.stage.execute("CREATE TABLE IF NOT EXISTS unknown_order (order_id VARCHAR)")
         try:
             for _ in loading.load(pages):
+                loader.stage.execute("INSERT INTO unknown_order SELECT order_id FROM unknown")
                 if scope.stop.requested:
                     raise Interrupted(scope.stop.signal)
         except CorruptPage:

@@ -69,7 +69,7 @@ def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
 
 def _load_forgotten(scope: Scope) -> None:
     """Load the landed pages that are neither loaded nor waiting, as if they waited."""
-    with scope.destination.reader() as reader:
+    with scope.destination.fresh_reader() as reader:
         extent = sort_pages(replace(scope, since=None, opened=reader))
     if not extent.unloaded:
         return
@@ -89,8 +89,7 @@ def _load_forgotten(scope: Scope) -> None:
 
 def _plan(scope: Scope, folder: Path, named: Sequence[str]) -> Plan:
     """Find what is to be restored, by the whole landing."""
-    scope.destination.publish(finished=True, always=True)
-    with scope.destination.reader() as reader:
+    with scope.destination.fresh_reader() as reader:
         whole = replace(scope, since=None, opened=reader)
         extent = load_landed(whole, folder)
         with workbench(whole, extent) as connection:

@@ -101,8 +101,7 @@ def _verify(settings: Settings, names: Sequence[str], options: Options) -> Verif
         scopes = _scopes(settings, names, options)
         destination = scopes[0].destination
         stack.callback(destination.close)
-        destination.publish(finished=True, always=True)
-        reader = stack.enter_context(destination.reader())
+        reader = stack.enter_context(destination.fresh_reader())
         for scope in scopes:
             _compare(replace(scope, opened=reader), options)
     results = {scope.name: scope.result for scope in scopes}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from orderpull.destinations.stage import count_rows
 from orderpull.engine import duckdb
@@ -17,8 +17,10 @@ _NO_TIME = datetime(1, 1, 1)  # noqa: DTZ001 - as in the tables
 _AT_ONCE = 500
 """Orders that are looked up in the warehouse by one statement."""
 
-_SOME_MISSING = """SELECT ordernumber, order_id, changed, page FROM difference
-WHERE kind = 'missing' AND rowid >= ? AND rowid < ?"""
+_SOME_ELSEWHERE = """SELECT ordernumber, order_id, changed, page FROM difference
+WHERE elsewhere AND rowid >= ? AND rowid < ?"""
+_UNKNOWN = """SELECT order_id FROM landed.unknown_order
+WHERE order_id IN (SELECT unnest(?::VARCHAR[]))"""
 _LOOKED_UP = """SELECT ordernumber, order_id, modified_at, page FROM order_header
 WHERE source = ? AND (ordernumber IN ({marks}) OR order_id IN ({marks}))"""
 _WAITING = """SELECT order_id FROM stored_reject WHERE reason = 'number_reused'"""
@@ -39,12 +41,11 @@ def workbench(scope: Scope, extent: Landed) -> Iterator[duckdb.DuckDBPyConnectio
     with scope.reader.workbench(tables) as connection:
         connection.execute(f"ATTACH {literal(str(extent.file))} AS landed (READ_ONLY)")
         try:
-            connection.execute(joined.unseen(extent.first, extent.unseen))
-            for statement in joined.views():
+            for statement in (*joined.macros(extent.first, extent.unseen), *joined.views()):
                 connection.execute(statement)
             statement = joined.joined(
                 whole=extent.whole,
-                uncounted_may_be_extra=source.api.mapping.where is not None,
+                first_wins=source.settings.on_change == "ignore",
                 may_lack_address=source.settings.keep_address,
             )
             connection.execute(statement)
@@ -57,41 +58,53 @@ def workbench(scope: Scope, extent: Landed) -> Iterator[duckdb.DuckDBPyConnectio
 
 
 def _drop_explained(scope: Scope, extent: Landed, connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop from ``difference`` the missing orders that a page which was not read explains.
+    """Drop from ``difference`` the landed orders that a page which was not read explains.
 
-    The tables may hold a newer version of the order, from such a page, perhaps under another
-    number; or it waits for its number among the rejects. Where they hold an older one, it is not
-    missing but older.
+    The tables do not have such an order under its number. They may have a newer version of it, from
+    such a page, perhaps under another number; or it waits for its number among the rejects. Where
+    they have an older one, it is not missing but older.
     """
     waiting = {order_id for (order_id,) in connection.execute(_WAITING).fetchall()}
     first_wins = scope.source.settings.on_change == "ignore"
     explained, older = list[str](), list[str]()
     for first in range(0, count_rows(connection, "difference"), _AT_ONCE):
-        some = connection.execute(_SOME_MISSING, [first, first + _AT_ONCE]).fetchall()
-        kept = _kept_from_elsewhere(scope, extent, some)
+        some = connection.execute(_SOME_ELSEWHERE, [first, first + _AT_ONCE]).fetchall()
+        kept = _kept(scope, some)
+        if not first_wins:  # else it is enough that the tables have the order, or its number
+            kept = [each for each in kept if extent.is_unseen(each.page)]
+        ids = [each.order_id for each in kept]
+        unknown = {row[0] for row in connection.execute(_UNKNOWN, [ids]).fetchall()}
+        by_id = {each.order_id: each for each in kept}
+        by_number = {each.number: each for each in kept}
         for number, order_id, changed, page in some:
-            version = kept.get(("id", order_id))
-            if first_wins:
-                version = version or kept.get(("number", number))
-            if order_id in waiting or (version and (first_wins or version > (changed, page))):
+            same, holder = by_id.get(order_id), by_number.get(number)
+            if (
+                order_id in waiting
+                or (holder and holder.order_id in unknown)
+                or (first_wins and (same or holder))
+            ):
                 explained.append(number)
-            elif version:
-                older.append(number)
+            elif same:
+                wins = (same.changed, same.page) > (changed, page)
+                (explained if wins else older).append(number)
     connection.execute(_DROP, [explained])
     connection.execute(_CHANGE, [older])
 
 
-def _kept_from_elsewhere(
-    scope: Scope, extent: Landed, orders: Sequence[tuple[Any, ...]]
-) -> dict[tuple[str, str], tuple[datetime, int]]:
-    """The stored versions of *orders* from pages that were not read, by number and by id."""
+class Kept(NamedTuple):
+    """A stored version of an order."""
+
+    number: str
+    order_id: str
+    changed: datetime
+    page: int
+
+
+def _kept(scope: Scope, orders: Sequence[tuple[Any, ...]]) -> list[Kept]:
+    """The stored orders with a number or an id of *orders*."""
     if not orders:
-        return {}
+        return []
     numbers, ids = [order[0] for order in orders], [order[1] for order in orders]
     marks = ", ".join("?" for _ in orders)
     rows = scope.rows(_LOOKED_UP.format(marks=marks), scope.name, *numbers, *ids)
-    kept = {}
-    for number, order_id, changed, page in rows:
-        if extent.is_unseen(page):
-            kept["number", number] = kept["id", order_id] = (changed or _NO_TIME, page)
-    return kept
+    return [Kept(number, id_, changed or _NO_TIME, page) for number, id_, changed, page in rows]

@@ -5,7 +5,7 @@ passed is stored, or was landed before it. Then it is a version like any other, 
 """
 
 from orderpull.destinations.merge.stored import FetchStored, keyed
-from orderpull.destinations.stage import count_rows
+from orderpull.destinations.stage import count_rows, make_table
 from orderpull.engine import duckdb
 from orderpull.model import ORDER_HEADER
 
@@ -31,7 +31,7 @@ known AS (
     WHERE (source, page, order_id) NOT IN (SELECT (source, page, order_id) FROM passed)
     UNION ALL
     SELECT source, order_id, {{'page': page + 1, 'position': -1}}, content_hash FROM ({stored}))
-SELECT e.source, e.page, e.position FROM excluded AS e
+SELECT e.source, e.page, e.position, e.order_id FROM excluded AS e
 LEFT JOIN staged_order AS s
     ON s.source = e.source AND s.page = e.page AND s.position = e.position
 WHERE NOT EXISTS (
@@ -41,8 +41,12 @@ WHERE NOT EXISTS (
 
 
 def drop_unknown(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None:
-    """Drop the excluded versions, and excluded rejects, of orders that are not known."""
+    """Drop the excluded versions, and excluded rejects, of orders that are not known.
+
+    They are left in the temporary table ``unknown``.
+    """
     if not count_rows(stage, "excluded"):
+        make_table(stage, "unknown", "FROM excluded")
         return
     stored = f"SELECT {_KNOWN} FROM stored_order"
     stage.execute(_BROKEN)
@@ -51,4 +55,7 @@ def drop_unknown(stage: duckdb.DuckDBPyConnection, fetch: FetchStored) -> None:
         stored += f" UNION SELECT {_KNOWN} FROM broken_stored"
     stage.execute(_UNKNOWN.format(stored=stored))
     for table in ("staged_order", "staged_reject", "excluded"):
-        stage.execute(f"DELETE FROM {table} WHERE (source, page, position) IN (FROM unknown)")
+        stage.execute(
+            f"""DELETE FROM {table} WHERE (source, page, position) IN (
+                SELECT (source, page, position) FROM unknown)"""
+        )
