@@ -49,7 +49,8 @@ def fill(home: PlatformShop) -> None:
 def measure(name: str, orders: int) -> None:
     """Verify a shop that holds what the warehouse holds, then one that holds an order more."""
     with tempfile.TemporaryDirectory() as folder:
-        shop = platform_shop(name, Path(folder), orders=orders, odd=False, same_stamp=0)
+        more = "timeout = 900"  # the simulated shops are slow with so many orders
+        shop = platform_shop(name, Path(folder), more, orders=orders, odd=False, same_stamp=0)
         with shop as home:
             fill(home)
             month = clock.now() - timedelta(days=30)

@@ -164,7 +164,7 @@ def test_a_limit_of_calls_is_told(tmp_path: Path, all_comparisons: None) -> None
         arguments = ["--config", str(home.settings.file), "verify", "--max-calls", "1"]
         told = CliRunner().invoke(main, arguments)
         assert told.exit_code == 1
-        assert "stopped after 1 calls, as set; not all of the time was compared" in told.output
+        assert "stopped after 1 request, as set; not all of the time was compared" in told.output
         assert "--max-calls" in told.output
 
 

@@ -81,8 +81,9 @@ class Shop:
     def _before_request(self) -> None:
         most = self._scope.max_calls
         if most is not None and self.calls >= most:
+            requests = "1 request" if most == 1 else f"{most:,} requests"
             raise CallsSpent(
-                f"Source {self._scope.name!r}: verifying stopped after {most} calls, as set; "
+                f"Source {self._scope.name!r}: verifying stopped after {requests}, as set; "
                 "not all of the time was compared.",
                 "Set a higher --max-calls, or a shorter time with --since.",
             )

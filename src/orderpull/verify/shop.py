@@ -115,7 +115,8 @@ class _Comparing:
                 self._compare(cursor, period)
         except CallsSpent as error:
             left = self.suspects.left
-            error.hint = f"{left:,} orders may differ and were not looked up. {error.hint}"
+            if left:
+                error.hint = f"{left:,} orders may differ and were not looked up. {error.hint}"
             raise
 
     def _period(self, cursor: CursorSpec) -> Period | None:
@@ -179,11 +180,12 @@ class _Comparing:
     def _foretell(self, orders: int, calls: int, *, by_count: bool) -> None:
         """Log the number of calls before they begin: *calls*, and those for recent changes."""
         further = len(self.api.cursor.also) if self.api.cursor else 0
-        calls += (1 + further) * self.shop.pages(0)
+        partial = self.api.reconcile is not None and self.api.reconcile.partial
+        calls += (1 + further) * self.shop.pages(0) + partial
         seconds = self.shop.seconds(calls)
-        how = "counts" if by_count else "ids"
+        how = "by counts" if by_count else "by ids"
         least = f", {ceil(seconds / 60)} minutes or more" if seconds > 60 else ""  # noqa: PLR2004
-        log.info("source=%s verify %s orders by %s: about %d calls%s",
+        log.info("source=%s compares %s orders with the shop %s: about %d requests%s",
                  self.scope.name, f"{orders:,}", how, calls, least)  # fmt: skip
 
     def _count(self, part: Period) -> None:
@@ -228,12 +230,12 @@ class _Comparing:
 
     def _note(self, period: Period, *, by_count: bool) -> None:
         """Tell how far the comparison reaches."""
-        span = f"{clock.iso(period.since)} to {clock.iso(period.until)}"
+        span = f"{clock.minute(period.since)} to {clock.minute(period.until)}"
         how = "by ids and times of change"
         if by_count:
             how = f"by counts of {PARTS} parts (--deep compares each id)"
         notes = self.scope.result.notes
-        notes.append(f"Shop and tables: orders changed from {span} compared {how}.")
+        notes.append(f"Shop and tables: orders changed from {span}, {how}.")
         if self.api.cursor and self.api.cursor.silent:
             notes.append(f"Changes that do not move {self.api.cursor.path} do not show.")
 
