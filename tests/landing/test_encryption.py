@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from pyrage import x25519
 
+from orderpull import read_settings, run
 from orderpull.cli import main
 from orderpull.errors import CorruptPage, KeyMissing, SettingsError
 from orderpull.landing import kms, open_landing
@@ -226,6 +227,24 @@ def test_a_response_in_flight_waits_for_the_key(tmp_path: Path) -> None:
     # A kill before the status leaves nothing encrypted: a possible loss, with the key or without.
     OneSource(tmp_path, None).landing.begin_request(2, "GET http://shop.test/orders").close()
     assert OneSource(tmp_path, None).pull().possible_loss == [2]
+
+
+def test_what_is_handed_over_in_memory_needs_no_key(tmp_path: Path) -> None:
+    """A run loads its own pages past the landing, where they are encrypted."""
+    settings = shop_settings(tmp_path, "http://shop.test")
+    file = tmp_path / "orderpull.toml"
+    file.write_text(f'[landing]\nencrypt = "{PUBLIC}"\n{file.read_text("utf-8")}', encoding="utf-8")
+    answers = [SECRET_BODY, b"[]"]
+
+    def send(request: Request, progress: ResponseSink) -> Response:
+        progress.answered(200)
+        return Response(200, {}, answers.pop(0))
+
+    result = run(read_settings(file), send=send).sources["shop"]
+    assert (result.error, result.counts.inserted, result.waiting) == (None, 1, 0)
+    assert rows(tmp_path, "SELECT name FROM order_address") == [(NAME,)]
+    landing = open_landing(settings.landing, tmp_path).source("shop")
+    assert landing.meta(1).encrypted == "age"
 
 
 def test_a_file_of_this_process_is_encrypted_too(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ class AgeCipher(Cipher):
         if not self._identities:
             raise KeyMissing(
                 "this machine has no private key (landing.identity is not set).",
-                'Set identity = "${NAME}" in [landing], with the key in that variable.',
+                'Set identity = "${NAME}" in [landing], with the key in that variable. A machine '
+                "without it runs `orderpull pull`.",
             )
         try:
             return bytes(self._pyrage.decrypt(sealed, self._identities))

@@ -104,6 +104,13 @@ class SourceChanges:
     first_rejected: list[str] = field(default_factory=list)
     columns: list[ColumnChange] = field(default_factory=list)
 
+    @property
+    def differs(self) -> bool:
+        """True if anything would change."""
+        orders, items = self.orders, self.items
+        rows = (orders.inserted, orders.changed, orders.removed, items.inserted, items.changed)
+        return any((*rows, items.removed, self.rejected, self.cleared, self.columns))
+
     def as_json(self, *, names: bool) -> dict[str, Any]:
         """Return the object for one source. :param names: with personal values."""
         columns = [column if names else column.masked() for column in self.columns]

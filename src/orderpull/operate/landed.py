@@ -36,6 +36,7 @@ class LandedPage:
             "bytes": meta.size,
             "sha256": meta.sha256,
             "encrypted": meta.encrypted,
+            "redacted": meta.redacted,
             "waits": self.waits,
             "request": meta.request,
         }

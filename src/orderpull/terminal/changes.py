@@ -29,7 +29,11 @@ def show_foretold(foretold: Foretold, console: Console, *, names: bool) -> None:
                 table.add_row(name, f"{column.differing:,}", Text(_examples(shown)))
             console.print(table)
     if foretold.changes:
-        console.print("Nothing was written. `orderpull replay` makes these changes.", style="dim")
+        some = any(changes.differs for changes in foretold.changes.values())
+        then = (
+            "`orderpull replay` makes these changes." if some else "A replay would change nothing."
+        )
+        console.print(f"Nothing was written. {then}", style="dim")
 
 
 def _counts(change: Change) -> str:

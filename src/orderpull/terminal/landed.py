@@ -19,6 +19,7 @@ def show_pages(pages: Sequence[LandedPage], limit: int, console: Console) -> Non
     for page in pages:
         meta = page.meta
         marks: list[str] = [meta.state] if meta.state != "whole" else []
+        marks += ["redacted"] if meta.redacted else []
         marks += [f"encrypted ({meta.encrypted})"] if meta.encrypted else []
         marks += ["waits"] if page.waits else []
         holds = "a list of ids" if meta.kind == "listing" else f"{meta.orders:,} orders"
