@@ -5,11 +5,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from orderpull import clock
 from orderpull.destinations import restore
 from orderpull.errors import Overtaken
-from orderpull.verify import repair
+from orderpull.landing.expired import delete_expired, expired_pages
+from orderpull.landing.local import LocalSourceLanding
+from orderpull.verify import landed, repair
 from tests.failpoints import REPAIR_POINTS
 from tests.operate.home import House
 from tests.processes import start
@@ -113,3 +117,42 @@ def everything(home: House) -> list[list[tuple[Any, ...]]]:
         sorted(home.origin.query(f"SELECT * FROM {table}"), key=str)
         for table in ("order_header", "order_address", "order_item")
     ]
+
+
+def test_what_only_deleted_pages_explain_stays(tmp_path: Path) -> None:
+    """After keep_days, the last page has old versions of orders: a repair does not go back to them."""
+    with drilled("duckdb", tmp_path) as home:
+        drill = Drill(home, random.Random(1))
+        landing = LocalSourceLanding(tmp_path / "landing" / "shop", "shop")
+        *old, last = landing.pages()
+        delete_expired(landing, expired_pages(landing), clock.now(), old)
+        stale = drill.run(f"SELECT stale FROM orderpull_page WHERE page = {last}")[0][0]
+        assert stale > 0
+        assert drill.verify(code=0) == set()
+        drill.change(60)
+        orders = everything(home)
+        drill.verify("--repair", code=1)
+        repaired = everything(home)
+        seen = {
+            row[0] for row in drill.run(f"SELECT ordernumber FROM order_header WHERE page = {last}")
+        }
+        for before, after in zip(orders, repaired, strict=True):
+            assert {row for row in before if row[0] not in seen} <= {*after}
+        named = drill.verify(code=1)
+        assert not seen & {order for order, _, where in named if where != "rollups"}
+
+
+def test_a_full_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence says where to make room; the other comparisons go on."""
+
+    def full(*_: object) -> None:
+        raise duckdb.IOException("Could not write file: No space left on device")
+
+    with drilled("duckdb", tmp_path) as home:
+        drill = Drill(home, random.Random(1))
+        drill.delete(1)
+        monkeypatch.setattr(landed, "_load_once", full)
+        told = home.call("verify", "--deep", code=1).output
+        assert "could not be compared: Could not write file: No space left on device." in told
+        assert "TMPDIR" in told
+        assert "rollups" in told

@@ -4,15 +4,25 @@ The loader itself shapes and merges them, batch by batch, so that there is one r
 version of an order wins. Nothing outside of a temporary folder is written.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from zoneinfo import ZoneInfo
 
 from orderpull import clock
 from orderpull.destinations import ledger
 from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.destinations.protocol import RunRecord, SourceState
-from orderpull.errors import CorruptPage, Interrupted, LandingMismatch
+from orderpull.engine import duckdb
+from orderpull.errors import (
+    CorruptPage,
+    DestinationError,
+    Interrupted,
+    LandingMismatch,
+    OrderpullError,
+)
 from orderpull.landing.expired import expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
@@ -73,11 +83,29 @@ def load_landed(scope: Scope, folder: Path) -> Landed:
 
     :raises LandingMismatch: the warehouse has loaded another landing.
     :raises Interrupted: it was stopped.
+    :raises OrderpullError: the temporary file cannot be written.
     """
     extent = sort_pages(scope)
     extent.file = folder / "landed.duckdb"
-    _load(scope, extent)
+    with scratch_errors(scope):
+        _load(scope, extent)
     return extent
+
+
+@contextmanager
+def scratch_errors(scope: Scope) -> Iterator[None]:
+    """Raise errors of the temporary file as a sentence.
+
+    :raises OrderpullError: it cannot be written, or memory does not suffice.
+    """
+    try:
+        yield
+    except (duckdb.Error, DestinationError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0].rstrip(".")
+        raise OrderpullError(
+            f"Landing and tables of {scope.name!r} could not be compared: {reason}.",
+            f"Make room in {gettempdir()}, or name another folder by TMPDIR.",
+        ) from error
 
 
 def sort_pages(scope: Scope) -> Landed:

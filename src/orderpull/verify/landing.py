@@ -6,7 +6,7 @@ from orderpull.destinations.stage import count_rows
 from orderpull.engine import duckdb
 from orderpull.scratch import ScratchFolder
 from orderpull.verify import joined
-from orderpull.verify.landed import Landed, load_landed
+from orderpull.verify.landed import Landed, load_landed, scratch_errors
 from orderpull.verify.repair import repair_tables
 from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
 from orderpull.verify.scope import Comparison, Scope
@@ -26,7 +26,7 @@ class LandingTables(Comparison):
         with ScratchFolder() as folder:
             extent = load_landed(scope, folder.path)
             yield from self._pages(extent)
-            with workbench(scope, extent) as connection:
+            with scratch_errors(scope), workbench(scope, extent) as connection:
                 scope.result.compared(count_rows(connection, "landed.order_header"))
                 for order, kind, detail in _orders(extent, connection):
                     yield Difference(order, kind, self.where, detail)

@@ -75,18 +75,14 @@ def last_verified(landing: SourceLanding) -> LastVerified | None:
         return None
 
 
-def keep_verified(landing: SourceLanding, verified: Verified, source: str, *, shop: bool) -> None:
-    """Write the result for *source*.
-
-    :param shop: the shop itself was asked.
-    :raises LandingError: it cannot be written.
-    """
+def keep_verified(landing: SourceLanding, verified: Verified, source: str) -> None:
+    """Write the result for *source*. :raises LandingError: it cannot be written."""
     result = verified.sources[source]
     before = last_verified(landing)
     note = LastVerified(
         at=verified.at,
         since=verified.since,
-        shop=shop,
+        shop=result.calls > 0,
         checked=result.checked,
         count=len(result.differences),
         first=result.differences[:MAX_KEPT],

@@ -92,7 +92,7 @@ def _plan(scope: Scope, folder: Path, named: Sequence[str]) -> Plan:
     with scope.destination.fresh_reader() as reader:
         whole = replace(scope, since=None, opened=reader)
         extent = load_landed(whole, folder)
-        with workbench(whole, extent) as connection:
+        with workbench(whole, extent, every=True) as connection:
             file = folder / "plan.duckdb"
             connection.execute(f"ATTACH {literal(str(file))} AS plan (READ_WRITE)")
             _fill(connection, named, delete_extra=scope.delete_extra)

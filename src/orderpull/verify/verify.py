@@ -71,7 +71,7 @@ def verify(
     verified = _verify(settings, names, options)
     if options.repair and any(source.differences for source in verified.sources.values()):
         verified = _repaired(settings, names, options, verified)
-    _keep(settings, verified, options)
+    _keep(settings, verified)
     return verified
 
 
@@ -83,14 +83,13 @@ def by_settings(settings: Settings, stop: Stop) -> Verified:
     return verify(settings, block.sources, options)
 
 
-def _keep(settings: Settings, verified: Verified, options: Options) -> None:
+def _keep(settings: Settings, verified: Verified) -> None:
     """Write a note on each source's result, unless the verification was stopped."""
     landing = open_landing(settings.landing, settings.folder)
-    asks = any(each.asks for each in _comparisons(options))
     for name, source in verified.sources.items():
         if not isinstance(source.error, Interrupted):
             try:
-                keep_verified(landing.source(name), verified, name, shop=asks)
+                keep_verified(landing.source(name), verified, name)
             except LandingError as error:
                 source.error = source.error or error
 

@@ -31,10 +31,16 @@ _DROP = "DELETE FROM difference WHERE ordernumber IN (SELECT unnest(?::VARCHAR[]
 
 
 @contextmanager
-def workbench(scope: Scope, extent: Landed) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with the table ``difference``, and both sides as in ``joined.py``."""
+def workbench(
+    scope: Scope, extent: Landed, *, every: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the table ``difference``, and both sides as in ``joined.py``.
+
+    :param every: with all stored orders, those of pages that were not read too.
+    """
+    first = 1 if every else extent.first
     tables = {
-        name: (joined.stored_rows(table, columns, scope.name, extent.first), columns)
+        name: (joined.stored_rows(table, columns, scope.name, first), columns)
         for name, (table, columns) in joined.STORED.items()
     }
     source = scope.source
