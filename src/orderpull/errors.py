@@ -75,7 +75,12 @@ class DestinationError(OrderpullError):
 
 
 class DestinationBusy(DestinationError):
-    """Another process holds the warehouse's lock for longer than ``lock_wait``: close it."""
+    """Another process holds the warehouse's lock for longer than ``lock_wait``: close it.
+
+    :ivar holder: that process, if it is known.
+    """
+
+    holder = ""
 
 
 class Overtaken(DestinationBusy):

@@ -322,11 +322,13 @@ class DuckdbDestination(Destination):
         text, path = str(error), path or self.path
         if "lock" in text:
             holder = text.partition("held in ")[2].partition(". ")[0] or "another process"
-            return DestinationBusy(
+            busy = DestinationBusy(
                 f"{path} is locked by {holder}, and was not let go within {self.lock_wait:g} s.",
                 "Close that program, or let it open the snapshot instead: "
                 f"{self.snapshot.path.name}.",
             )
+            busy.holder = holder
+            return busy
         if "not a valid DuckDB" in text or "version number" in text or "Serialization" in text:
             return DestinationForeign(
                 f"{path} is not a DuckDB file that this orderpull can open.",

@@ -39,7 +39,7 @@ def credentials(at: Installation) -> Iterator[Finding]:
         for user, until in at.facts.valid_until.items():
             looked.append(f"password of {user}")
             if until is not None:
-                new = at.sql(f"ALTER ROLE {user} VALID UNTIL 'infinity'")
+                new = at.sql(f"ALTER USER {user} VALID UNTIL 'infinity'")
                 yield from _expiry(at, f"The warehouse's password of {user}", until, new)
     yield ok(", ".join(looked) or "none that expires")
 

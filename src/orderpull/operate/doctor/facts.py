@@ -161,7 +161,13 @@ def _read_server(session: Session, facts: Facts, readers: tuple[str, ...]) -> No
     ]
     if checked:
         values = (", ".join(literal(word) for word in row) for row in checked)
-        query = " UNION ALL ".join(f"SELECT {row}, has_table_privilege({row})" for row in values)
+        tests = [f"{row}, has_table_privilege({row})" for row in values]
+        for user in facts.valid_until:
+            may = f"has_schema_privilege({literal(user)}, current_schema(), 'USAGE')"
+            tests.append(f"{literal(user)}, 'the schema', 'USAGE', {may}")
+        may = f"has_database_privilege({literal(facts.user)}, current_database(), 'TEMP')"
+        tests.append(f"{literal(facts.user)}, 'the database', 'TEMP', {may}")
+        query = " UNION ALL ".join(f"SELECT {test}" for test in tests)
         facts.refused = [row[:3] for row in session.execute(query) if not row[3]]
 
 

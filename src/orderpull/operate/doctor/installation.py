@@ -87,6 +87,8 @@ class Installation:
         """The command that runs *statement* in the warehouse."""
         if self.file is not None:
             return f'duckdb {self.quoted(self.file.path)} "{statement}"'
+        if self.settings.destination.url.startswith("redshift:"):
+            return f"{statement};"  # in any client: psql does not take such a URL
         url = re.sub(r"(://[^/:@]*):[^/@]*@", r"\1@", self.settings.destination.url)
         url = re.sub(r"[?&](ssl)?password=[^&]*", "", url)
         return f'psql {shlex.quote(url)} -c "{statement}"'

@@ -43,8 +43,12 @@ def _warehouse(at: Installation, *, is_loading: bool) -> Iterator[Finding]:
     if at.is_blank:
         return
     if at.busy is not None and not is_loading:
-        yield warning(at.busy.message.replace(", and was not let go within", ", for longer than"),
-                      at.busy.hint)  # fmt: skip
+        seconds = at.settings.destination.lock_wait
+        yield warning(
+            f"Held open by {at.busy.holder}: a run waits for it, at most {seconds:g} s.",
+            at.busy.hint,
+            at.shown(str(at.destination)),
+        )
     for lock in at.facts.lock:
         if lock.since is not None and at.now - lock.since > LONG_LOAD:
             state = f", {lock.state}" if lock.state else ""

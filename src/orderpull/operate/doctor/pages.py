@@ -54,7 +54,7 @@ def _beside_the_sources(at: Installation) -> Iterator[Finding]:
     """Name what is beside the folders of the sources."""
     known = {f"{source}/" for source in at.sources} | {f"{RESERVED_SOURCE}/"}
     others = [name for name in at.landing.names() if name not in known]
-    removed = [n for n in others if n.endswith("/") and at.part(n.rstrip("/")).identity]
+    removed = [n for n in others if n.endswith("/") and at.part(n.rstrip("/")).note(IDENTITY)]
     foreign = [name for name in others if name not in removed]
     if foreign:
         yield _foreign(at, f"{at.landing}", foreign)
@@ -150,7 +150,14 @@ def _against_ledger(at: Installation, source: str, landed: set[int]) -> Iterator
             where,
         )
     deleted = expired.expired_pages(at.part(source))
-    if missing := {page for page in known - landed if page not in deleted}:
+    missing = {page for page in known - landed if page not in deleted}
+    if missing and not landed:
+        yield problem(
+            f"It is empty, and the warehouse has loaded {len(known):,} pages from it.",
+            f"Is the disk mounted? ls -l {at.quoted(str(at.landing))}",
+            where,
+        )
+    elif missing:
         pages = "1 loaded page is" if len(missing) == 1 else f"{len(missing):,} loaded pages are"
         yield problem(
             f"{pages} missing ({ranges(sorted(missing))}): their orders are in the "

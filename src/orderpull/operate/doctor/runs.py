@@ -105,7 +105,7 @@ def _next(trigger: Trigger, last: datetime) -> datetime:
 def _alive(at: Installation, status: ScheduleStatus | None, trigger: Trigger | None) -> str:
     """Describe a schedule without a fault."""
     if status is None:
-        return f"{trigger}, by another program"
+        return f"{trigger}, {'not begun' if at.is_blank else 'by another program'}"
     state = "running" if status.running else f"ended {at.time(status.state.heartbeat)}"
     return f"{status.state.trigger}, {state}"
 

@@ -20,7 +20,11 @@ from orderpull.operate.doctor.installation import Installation
 def warehouse(at: Installation) -> Iterator[Finding]:
     """Compare the tables with the model."""
     if at.is_blank:
-        yield ok(f"{at.shown(str(at.destination))}: no tables yet; the first run makes them")
+        blank = at.shown(str(at.destination))
+        if landed := sum(map(len, at.pages.values())):
+            what = f"There are no tables, and {landed:,} landed pages to load into them."
+            yield warning(what, at.command("load"), blank)
+        yield ok(f"{blank}: no tables yet; the first run makes them")
         return
     facts = at.facts
     where = at.shown(facts.where)
