@@ -134,6 +134,12 @@ def test_loaded_pages_are_deleted_and_nothing_is_lost(
     if place == "s3":
         return
     assert f"received before {before} are deleted" in shop.call("status").stdout
+    assert (
+        f"as {expired_pages(shop.landing)} are"
+        in shop.call("landing", "cat", f"{gone}", code=2).output
+    )
+    number = shop.rows("SELECT min(ordernumber) FROM order_header")[0][0]
+    assert "older pages are deleted" in shop.call("history", str(number)).stdout
     assert "their orders stay as they are" in shop.call("replay").stdout
     assert "their orders stay" in shop.call("replay", "--dry-run").stdout
     shop.call("rejects", "retry", "--json")

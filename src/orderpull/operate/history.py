@@ -13,6 +13,7 @@ from orderpull.destinations.loader import Loader
 from orderpull.destinations.merge.stored import DELETED
 from orderpull.destinations.shadow import ShadowDestination
 from orderpull.errors import DestinationError, UsageError
+from orderpull.landing.expired import expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.loading.pages import PageLoader, PendingPages
 from orderpull.model import LEDGER_REJECT, MASKS, ORDER_ADDRESS
@@ -133,6 +134,7 @@ class OrderHistory:
             "searched": {
                 "pages": self.searched.pages,
                 "bytes": self.searched.body_bytes,
+                "deleted": self.searched.deleted,
                 "seconds": round(self.seconds, 3),
             },
         }
@@ -206,6 +208,7 @@ class _Search:
     def run(self) -> None:
         """Add the source's versions to the history."""
         numbers, versions = self.landing.pages(), dict[tuple[int, int], Version]()
+        self.result.searched.deleted += expired_pages(self.landing).pages
         searched_for: set[str] = set()
         while (texts := self._texts()) is None or set(texts) - searched_for:
             named = Mentioning(texts, {row["page"] for row in self.known})

@@ -6,6 +6,7 @@ from typing import Any
 
 from orderpull.errors import UsageError
 from orderpull.landing import open_landing
+from orderpull.landing.expired import expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading.pages import PendingPages
@@ -83,6 +84,12 @@ def find_page(settings: Settings, key: str) -> tuple[SourceLanding, int]:
             f"Several sources have a page {page}.",
             f"Name one: {', '.join(f'{name}:{page}' for name in holders)}.",
         )
+    for name in names:
+        if page in (expired := expired_pages(landing.source(name))):
+            raise UsageError(
+                f"Page {key!r} is deleted, as {expired} are (landing.keep_days).",
+                "Its orders are in the tables.",
+            )
     raise UsageError(
         f"There is no page {key!r} in {landing}.", "`orderpull landing list` shows the pages."
     )

@@ -62,10 +62,15 @@ def _spellings(character: str) -> bytes:
 
 @dataclass
 class Searched:
-    """The pages that a search has read so far. :param body_bytes: of the pages' bodies."""
+    """The pages that a search has read so far.
+
+    :param body_bytes: of the pages' bodies.
+    :param deleted: pages that ``keep_days`` has deleted, which nobody can search.
+    """
 
     pages: int = 0
     body_bytes: int = 0
+    deleted: int = 0
 
 
 class Mentioning:

@@ -53,6 +53,8 @@ def show_history(result: OrderHistory, console: Console, timezone: str, *, names
     if not result.stored:
         console.print(Text(result.unread or "The tables do not hold it."))
     searched = result.searched
+    if searched.deleted:
+        console.print(f"{searched.deleted:,} older pages are deleted (landing.keep_days).")
     console.print(
         f"Searched {searched.pages:,} pages, {searched.body_bytes / 1e6:,.1f} MB, in "
         f"{result.seconds:.1f} s; shaped by today's API file.",
