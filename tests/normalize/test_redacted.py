@@ -18,7 +18,25 @@ from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.reader import parse_api, read_api
 from tests.normalize.golden import Case, Setup, cases
 from tests.normalize.helpers import Shaped, Workbench, land
-from tests.sources.test_hook import API, HOOK, XML, settings_in
+
+API = """
+title = "Small shop"
+[request]
+path = "/orders"
+[order]
+number = "no"
+[order.lines]
+path = "lines"
+sku = "sku"
+quantity = "n"
+"""
+HOOK = """
+import json
+
+def page(body):
+    lines = (line.split("|") for line in body.decode().splitlines())
+    return json.dumps([{"no": no, "by": by, "lines": []} for no, by in lines]).encode()
+"""
 
 BY_SETUP: dict[Setup, list[Case]] = defaultdict(list)
 for each in cases():
@@ -64,9 +82,11 @@ def test_every_awkward_order_counts_as_before(setup: Setup, tmp_path: Path) -> N
 
 def test_pages_of_every_kind_are_redacted(tmp_path: Path) -> None:
     """Those that a hook reads, damaged ones, and lists of all orders; other orders stay whole."""
-    settings_in(tmp_path, HOOK.replace('"no": ', '"by": order.get("by"), "no": '))
-    hooked = read_api("xml.toml", tmp_path)
-    plain = parse_api(API.replace('hook = "xml_shop.py"\n', ""), "xml.toml")
+    plain = parse_api(API, "small.toml")
+    hooked_api = API.replace("[request]", 'hook = "hook.py"\n[request]', 1)
+    (tmp_path / "hooked.toml").write_text(hooked_api, encoding="utf-8")
+    (tmp_path / "hook.py").write_text(HOOK, encoding="utf-8")
+    hooked = read_api("hooked.toml", tmp_path)
     forgotten = Forgotten("shop", b"k" * 64)
     forgotten = Forgotten("shop", b"k" * 64, [forgotten.hash_of("1", None)])
 
@@ -88,14 +108,14 @@ def test_pages_of_every_kind_are_redacted(tmp_path: Path) -> None:
         assert other.encode() in text
         assert (b"Bo" in text) == ("Bo" in body)
     assert redacted(plain, f"[{other}]".encode(), orders=1) == f"[{other}]".encode()
-    text = redacted(hooked, XML.replace(b'no="1"', b'no="1" by="Ada"'))
+    text = redacted(hooked, b"1|Ada\n2|Eve")
     assert b"Ada" not in text
-    assert json.loads(text.splitlines()[2]) == {"by": None, "no": "2", "lines": []}
+    assert json.loads(text.splitlines()[2]) == {"no": "2", "by": "Eve", "lines": []}
 
 
 def test_a_text_that_is_no_json_is_not_redacted() -> None:
     """Whoever calls replaces it whole."""
-    redactor = OrderRedactor(parse_api(API.replace('hook = "xml_shop.py"\n', ""), "xml.toml"))
+    redactor = OrderRedactor(parse_api(API, "small.toml"))
     assert redactor.redact('{"no": "1", "by": "Ad') is None
     assert redactor.redact('"Ada"') == '""'
     assert redactor.redact('{"no": 1.10, "by": ["A"], "x": true}') == '{"no":1.10,"by":[],"x":true}'
