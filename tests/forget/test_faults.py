@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orderpull.landing.page import file_name
+from orderpull.model import TABLES
 from orderpull.operate.replay import replay
 from tests.failpoints import FORGET_POINTS
 from tests.forget.person import (
@@ -141,3 +142,21 @@ def test_damaged_files_are_told_before_anything_is_erased(file: Warehouse, tempo
     (file.folder / "landing" / "shop" / "key").unlink()
     told = forget(listed, code=2)
     assert "forgotten orders would come back" in told.output
+
+
+def test_pages_of_a_backup_bring_nobody_back(file: Warehouse, temporary: Path) -> None:
+    """Neither a replay nor another warehouse; the command alone erases them again."""
+    listed = person_shop(file)
+    assert listed.run().error is None
+    before = counted(file)
+    landing = file.folder / "landing" / "shop"
+    pages = {path: path.read_bytes() for path in landing.rglob("*.zst")}
+    forget(listed, "--name", NAME, "--yes")
+    for path, data in pages.items():
+        path.write_bytes(data)
+    assert replay(listed.settings).changed == {"shop": 0}
+    assert counted(file) == before
+    tables = [("table", repr(file.query(f"FROM {each.name}")).encode()) for each in TABLES]
+    assert traces(PERSON, tables) == []
+    forget(listed, "--yes")
+    assert traces(PERSON, everything(file, temporary)) == []
