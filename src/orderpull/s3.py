@@ -219,7 +219,7 @@ class Bucket:
             with self._translated_errors("list versions"):
                 old = list(self._old_versions(pattern, start))
         except OrderpullError as error:
-            return [f"{self}/{start}: older versions, if the bucket keeps any ({error.message})"]
+            return [f"{self}: older versions of pages, if the bucket keeps any ({error.message})"]
         left = []
         for key, version in old:
             try:
@@ -231,13 +231,27 @@ class Bucket:
                 left.append(f"{self}/{key}: version {version} ({error.message})")
         return left
 
-    def _old_versions(self, pattern: re.Pattern[str], start: str) -> Iterator[tuple[str, str]]:
-        """Key and id of each version that is not the current one."""
+    def deleted_keys(self, pattern: re.Pattern[str]) -> list[str]:
+        """Keys that match *pattern* and are deleted, of which the bucket keeps versions."""
+        with self._translated_errors("list versions"):
+            return sorted({key for key, _ in self._old_versions(pattern, "", deleted=True)})
+
+    def _old_versions(
+        self, pattern: re.Pattern[str], start: str, *, deleted: bool = False
+    ) -> Iterator[tuple[str, str]]:
+        """Key and id of each version that is not the current one.
+
+        :param deleted: only versions of objects that have no current version.
+        """
         pages = self.s3.client.get_paginator("list_object_versions")
+        gone: set[str] = set()  # a marker is listed before the versions of its object
         for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + start):
+            gone |= {each["Key"] for each in page.get("DeleteMarkers", ()) if each["IsLatest"]}
             for entry in page.get("Versions", ()):
                 key = entry["Key"].removeprefix(self.prefix)
-                if pattern.fullmatch(key) and not entry["IsLatest"]:
+                if not pattern.fullmatch(key) or entry["IsLatest"]:
+                    continue
+                if not deleted or entry["Key"] in gone:
                     yield key, entry["VersionId"]
 
     def delete(self, key: str) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.forget.person import (
     person_shop,
     persons,
 )
+from tests.landing.full_disk import mounted
 from tests.processes import start
 from tests.rollup_oracle import differing
 from tests.traces import traces
@@ -160,3 +162,24 @@ def test_pages_of_a_backup_bring_nobody_back(file: Warehouse, temporary: Path) -
     assert traces(PERSON, tables) == []
     forget(listed, "--yes")
     assert traces(PERSON, everything(file, temporary)) == []
+
+
+def test_a_disk_without_room_for_a_second_file(tmp_path: Path, temporary: Path) -> None:
+    """The rows are erased, the file is not yet: it is told, and done once there is room."""
+    (tmp_path / "small").mkdir()
+    with (
+        mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=9m", "tmpfs") as disk,
+        warehouse("duckdb", disk / "here", prepared=True) as place,
+    ):
+        listed = person_shop(place)
+        assert listed.run().error is None
+        before = counted(place)
+        told = forget(listed, "--name", NAME, "--yes", code=2)
+        assert "cannot be written anew" in told.output
+        assert "Make room" in told.output
+        assert counted(place) == before
+        assert persons(place)["N-2"] == (None, None, None)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        forget(listed, "--yes")
+        assert traces(PERSON, everything(place, temporary)) == []
+        assert counted(place) == before

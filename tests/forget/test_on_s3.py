@@ -50,6 +50,13 @@ def test_versions_of_pages_go_too(
         assert left == {*named[:2]}, "two pages; the third is a list of ids"
         forget(listed, "--yes")
         assert traces(PERSON, versions(bucket)) == []
+        bucket.put("2025-12/000000000000.json.zst", b"a page that keep_days deletes")
+        bucket.client.delete_object(
+            Bucket=bucket.name, Key="raw/shop/2025-12/000000000000.json.zst"
+        )
+        done = json.loads(forget(listed, "--yes", "--json", code=1).output)
+        (left,) = done["left"]
+        assert left.endswith("deleted pages (1, 2025-12/000000000000.json.zst first)")
         assert traces(PERSON, everything(place, tmp_path)) == []
         assert counted(place) == before
 

@@ -159,7 +159,7 @@ def _certificate(
             Line("of these rewritten by this command", landing, counts.rewritten),
             Line("unfinished files of killed runs", landing, counts.unfinished),
         ]
-        left += counts.left
+        left += [*counts.left, *pipeline.landing_of(name).unsearched()]
         begun += [erasure.forgotten.begun] if erasure.forgotten.begun else []
     lines.append(Line("warehouse with its old rows removed, and snapshot", warehouse, 1))
     lines.append(Line("temporary folders of killed runs", "this machine", folders))
@@ -172,7 +172,7 @@ def _certificate(
         " and ".join(dict.fromkeys(each.criteria for each in begun)),
         {name: erasure.counts.orders for name, erasure in erasures.items()},
         [line for line in lines if line.count],
-        left,
+        [*dict.fromkeys(left)],
     )
 
 

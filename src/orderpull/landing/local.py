@@ -217,6 +217,10 @@ class LocalSourceLanding(protocol.SourceLanding):
         del page
         return []
 
+    def unsearched(self) -> list[str]:
+        """Do nothing: a folder keeps nothing of deleted pages."""
+        return []
+
     def drop_unfinished(self) -> int:
         """Delete temporary files that a kill has left, and count them."""
         with self._translated_errors():

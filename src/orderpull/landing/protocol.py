@@ -149,6 +149,9 @@ class SourceLanding(Protocol):
     def drop_old_copies(self, page: int) -> list[str]:
         """Delete earlier contents of *page* that the store keeps; name what cannot be deleted."""
 
+    def unsearched(self) -> list[str]:
+        """Name what the store keeps of deleted pages, which nobody can search."""
+
     def drop_unfinished(self) -> int:
         """Delete files whose writing a kill broke off, and count them. The caller pulls."""
 

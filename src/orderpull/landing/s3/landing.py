@@ -44,6 +44,7 @@ ERROR_CONTEXT = ErrorContext(
 )
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
+_PAGE_KEY = re.compile(r"\d{4}-\d{2}/\d{12}\.json\.zst")
 _FIRST_BYTES = 8192
 _NUMBER_TRIES = 10
 
@@ -300,6 +301,14 @@ class S3SourceLanding(protocol.SourceLanding):
         """Delete older versions of the page's object, where the bucket keeps versions."""
         key, _ = self._object_of(page)
         return self.bucket.delete_old_versions(re.compile(re.escape(key)), key)
+
+    def unsearched(self) -> list[str]:
+        """Name deleted pages of which the bucket keeps versions."""
+        try:
+            keys = self.bucket.deleted_keys(_PAGE_KEY)
+        except LandingError as error:
+            return [f"{self}: versions of deleted pages, if the bucket keeps any ({error.message})"]
+        return [f"{self}: versions of deleted pages ({len(keys)}, {keys[0]} first)"] if keys else []
 
     def drop_unfinished(self) -> int:
         """Do nothing: a put is whole or nothing."""
