@@ -13,6 +13,7 @@ from math import ceil, log2
 from orderpull import clock
 from orderpull.errors import OrderpullError, SourceError, SourceUnexpected
 from orderpull.pipeline import Pipeline
+from orderpull.sources.counting import bounded
 from orderpull.sources.paging.flows import Pager
 from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW
 from orderpull.sources.reconcile import fetching
@@ -154,14 +155,18 @@ class _Comparing:
         orders = times.count(period.since, period.until)
         listing = self.shop.pages(orders, (period.until - period.since) / timedelta(days=1))
         by_count = self._worth_counting(listing)
-        self._foretell(orders, PARTS if by_count else listing, by_count=by_count)
+        recent = orders * (clock.now() - period.until) / (period.until - period.since)
+        calls = (PARTS if by_count else listing) + self._calls_beside(int(recent))
+        self._foretell(orders, calls, by_count=by_count)
         less, more = self.suspects.begin(cursor, period)
         self.timeline = times.changed(less=less, more=more)
         if by_count:
             for part in self._parts(period, PARTS, _shift_of_today()):
                 self._count(part)
         else:
-            for part in self._parts(period, ceil(orders / LISTED_AT_ONCE), 0.5):
+            # Without an upper bound, each part would be read to the newest order.
+            number = ceil(orders / LISTED_AT_ONCE) if bounded(cursor, self.api.count).bounded else 1
+            for part in self._parts(period, number, 0.5):
                 self.suspects.list_orders(part)
         self.suspects.settle()
         self.scope.result.compared(orders)
@@ -177,11 +182,14 @@ class _Comparing:
         counts = self.shop.counts and not self.scope.deep and not kept_first
         return counts and listing > LIST_UP_TO
 
-    def _foretell(self, orders: int, calls: int, *, by_count: bool) -> None:
-        """Log the number of calls before they begin: *calls*, and those for recent changes."""
+    def _calls_beside(self, recent: int) -> int:
+        """Calls for the *recent* changes, which the next run reads, and for the oldest order."""
         further = len(self.api.cursor.also) if self.api.cursor else 0
         partial = self.api.reconcile is not None and self.api.reconcile.partial
-        calls += (1 + further) * self.shop.pages(0) + partial
+        return self.shop.pages(recent) + further + partial
+
+    def _foretell(self, orders: int, calls: int, *, by_count: bool) -> None:
+        """Log the number of *calls* before they begin."""
         seconds = self.shop.seconds(calls)
         how = "by counts" if by_count else "by ids"
         least = f", {ceil(seconds / 60)} minutes or more" if seconds > 60 else ""  # noqa: PLR2004
