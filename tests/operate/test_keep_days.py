@@ -178,9 +178,19 @@ def test_a_kill_meanwhile_is_made_up_for(shop: OldShop, point: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_new_warehouse_is_told_what_it_lacks(shop: OldShop) -> None:
+def test_a_new_warehouse_is_told_what_it_lacks(
+    shop: OldShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A rebuild is refused; a run into an empty warehouse says that orders may be missing."""
     shop.keep()
+
+    def refused_by_the_disk(self: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refused_by_the_disk)
+        assert "cannot be used: Operation not permitted" in shop.call("load", code=1).output
+    assert shop.landing.pages() == [1, 2, 3, 4, 5, 6]
     shop.call("load")
     refused = shop.call("replay", "--into", "duckdb:///other.duckdb", code=2).output
     assert "has deleted" in refused

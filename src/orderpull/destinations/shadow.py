@@ -10,10 +10,10 @@ from orderpull.destinations.protocol import MEMORY_LIMIT, Destination, Reader
 from orderpull.destinations.session import Session
 from orderpull.destinations.stage import Stage
 from orderpull.engine import duckdb
-from orderpull.model import DATA_TABLES, LEDGER_CURSOR, LEDGER_REJECT, TABLES, Table
+from orderpull.model import DATA_TABLES, LEDGER_SCHEMA, LEDGER_TABLES, TABLES, Table
 from orderpull.sqltext import quoted
 
-COPIED = (*DATA_TABLES, LEDGER_CURSOR, LEDGER_REJECT)
+COPIED = (*DATA_TABLES, *(table for table in LEDGER_TABLES if table is not LEDGER_SCHEMA))
 """The tables that a load reads."""
 
 
