@@ -9,16 +9,17 @@ import msgspec
 import pytest
 
 from orderpull import pipeline
+from orderpull.errors import ApiFileError
 from orderpull.operate.check import check
 from orderpull.settings import parse_settings
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.counting import Count, CountParser
 from orderpull.sources.spec.blocks import RequestSpec
-from orderpull.sources.spec.reader import read_api
+from orderpull.sources.spec.reader import parse_api, read_api
 from orderpull.verify import shop as shop_module
 from orderpull.verify import verify as verify_module
-from orderpull.verify.shop import ShopAndTables
+from orderpull.verify.shop import ShopAndTables, _incomparable
 from orderpull.verify.verify import verify
 from tests.processes import start
 from tests.shops import GENERIC_ORDER
@@ -127,6 +128,47 @@ def test_counts_under_bounds_of_all_kinds(
         assert "by counts" in result.notes[0]
         missed = shop.store.insert(late=5 * DAY)
         assert named(verify(settings).sources["shop"]) == {(missed.number, "missing")}
+
+
+def test_an_api_that_lists_all_its_orders_only(tmp_path: Path) -> None:
+    """Without [cursor]: by the list of [reconcile]; what came since the last run comes with the next."""
+    before, _, after = API.partition("[cursor]")
+    api = (
+        before + "[reconcile]\n[records]" + after.partition("[records]")[2].partition("[count]")[0]
+    )
+    (tmp_path / "api.toml").write_text(api + GENERIC_ORDER)
+    shop = Generic(orders=120, live=True)
+    with Simulator(shop) as simulator:
+        settings = parse_settings(
+            f'[sources.shop]\napi = "api.toml"\nbase_url = "{simulator.url}"\n',
+            tmp_path / "orderpull.toml",
+        )
+        assert pipeline.run(settings).ok
+        shop.store.insert()
+        missed = shop.store.insert(late=5 * DAY)
+        gone = next(iter(shop.store.orders.values()))
+        shop.store.delete(gone)
+        result = verify(settings).sources["shop"]
+        assert named(result) == {(missed.number, "missing"), (gone.number, "extra")}
+
+
+def test_what_cannot_be_compared_is_told() -> None:
+    """Each reason is a part of a sentence."""
+    plain = (API + GENERIC_ORDER).format(
+        precision="s", format="iso", timezone="UTC", inclusive="true"
+    )
+    assert _incomparable(parse_api(plain, "api.toml")) is None
+    for old, new, reason in (
+        (
+            'modified_at = "modified_at"',
+            'modified_at = "coalesce(modified_at, created_at)"',
+            "time",
+        ),
+        ('id = "id"', "id = \"join('-', id, number)\"", "plain path"),
+    ):
+        assert reason in str(_incomparable(parse_api(plain.replace(old, new), "api.toml")))
+    with pytest.raises(ApiFileError, match="must be a plain path without functions"):
+        parse_api(plain.replace(old, new) + "[reconcile]\n", "api.toml")
 
 
 def test_a_repair_that_is_killed_goes_on_with_the_next_run(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from orderpull.sources.reading import further_api
 from orderpull.sources.reconcile import MissingOrder, fetching, reconcile_api
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import AlsoSpec, CursorSpec
+from orderpull.sources.spec.order import is_plain
 from orderpull.sources.spec.times import parse_time
 
 
@@ -48,7 +49,7 @@ class OrderReader:
 
     def __init__(self, api: Api) -> None:
         self._id = api.order.id or api.order.number
-        self._time = api.cursor.path if api.cursor else (api.order.modified_at or self._id)
+        self._time = _time_path(api) or self._id
         self._format = (api.order.time_format, api.order.timezone)
         self._extractor = JsonExtractor(None, [self._id, self._time], api.record_path.inner)
 
@@ -156,6 +157,14 @@ class OrderLister:
 
         drive(flow, fetch)
         return listed
+
+
+def _time_path(api: Api) -> str | None:
+    """The path of an order's modification time; None if a list of ids cannot be read by it."""
+    if api.cursor:
+        return api.cursor.path
+    time = api.order.modified_at
+    return time if time and is_plain(time) else None
 
 
 class _Untold(Doubts):

@@ -17,7 +17,9 @@ from orderpull.sources.counting import bounded
 from orderpull.sources.paging.flows import Pager
 from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW
 from orderpull.sources.reconcile import fetching
+from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import CursorSpec
+from orderpull.sources.spec.order import is_plain
 from orderpull.sources.spec.times import earlier, parse_time
 from orderpull.verify.asking import CallsSpent, Shop
 from orderpull.verify.result import Difference, Where
@@ -52,8 +54,8 @@ class ShopAndTables(Comparison):
         source, notes = scope.source, scope.result.notes
         if source.api.consume_once:
             return
-        if not (source.api.cursor or source.api.reconcile):
-            notes.append("The shop was not asked: each run reads all of its orders.")
+        if reason := _incomparable(source.api):
+            notes.append(f"The shop was not asked: {reason}.")
             return
         source.reach()
         problem: OrderpullError | None = None
@@ -246,6 +248,17 @@ class _Comparing:
         notes.append(f"Shop and tables: orders changed from {span}, {how}.")
         if self.api.cursor and self.api.cursor.silent:
             notes.append(f"Changes that do not move {self.api.cursor.path} do not show.")
+
+
+def _incomparable(api: Api) -> str | None:
+    """The reason why orders of *api* cannot be compared with the tables, if there is one."""
+    if not (api.cursor or api.reconcile):
+        return "each run reads all of its orders"
+    if api.cursor and api.order.modified_at != api.cursor.path:
+        return "modified_at in [order] of its API file is another time than that of [cursor]"
+    if not is_plain(api.order.id or api.order.number):
+        return "the id in [order] of its API file is not a plain path"
+    return None
 
 
 def _shift_of_today() -> float:

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from orderpull.answers import ledger
-from orderpull.answers.tables import HEADER
+from orderpull.answers.tables import HEADER, TABLE
 from orderpull.destinations.ledger import read_state
 from orderpull.destinations.merge.stored import DELETED
 from orderpull.engine import duckdb
@@ -85,12 +85,21 @@ class StoredOrders:
             for order_id, number, modified, ordered, status in self._scope.reader.query(query).rows
         ]
 
+    def read_at(self) -> datetime | None:
+        """The start of the last run that read the API to its end."""
+        started, pulled = _RUN.c.started_at, _RUN.c.pulled_at
+        query = sa.select(sa.func.max(started)).where(
+            _RUN.c.source == self._scope.name, pulled >= started
+        )
+        return _utc(next(self._scope.reader.query(query).rows)[0])
+
     def waiting(self) -> list[int]:
         """The numbers of the landed pages that are not loaded yet."""
         pages = self._scope.landing.pages(after=self._state.loaded_through)
         return [*self._state.gaps, *pages]
 
 
+_RUN = TABLE["orderpull_run"]
 _COLUMNS = ("order_id", "ordernumber", "modified_at", "ordered_at", "status")
 _NOT_DELETED = sa.or_(HEADER.c.status.is_(None), HEADER.c.status != DELETED)
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from orderpull.sources.spec.expression import (
     Expression,
+    Path,
     Step,
     is_condition,
     is_first_of,
@@ -139,6 +140,14 @@ def keys(text: str) -> tuple[str, ...]:
     if not all(isinstance(step, str) for step in steps):
         raise ValueError(f"{text!r} has an index where only keys may stand")
     return tuple(str(step) for step in steps)
+
+
+def is_plain(text: str) -> bool:
+    """True if *text* is a path of keys alone, without functions."""
+    try:
+        return isinstance(parse(text), Path) and bool(keys(text))
+    except ValueError:
+        return False
 
 
 def parse_values_path(text: str) -> tuple[str, tuple[str, ...] | None]:

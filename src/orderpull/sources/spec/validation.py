@@ -8,7 +8,13 @@ from orderpull.sources.spec import blocks
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import BODY, HEADER, LINK
 from orderpull.sources.spec.expression import parse_path
-from orderpull.sources.spec.order import ElementPath, ListPath, keys, parse_values_path
+from orderpull.sources.spec.order import (
+    ElementPath,
+    ListPath,
+    is_plain,
+    keys,
+    parse_values_path,
+)
 from orderpull.sources.spec.times import zone_of
 
 KNOWN_SECRETS = frozenset(
@@ -222,9 +228,7 @@ def _reconcile(api: Api, reconcile: blocks.ReconcileSpec) -> Iterator[SpecError]
     yield from _request_field("reconcile.ids", reconcile.ids, api.request)
     if "{id}" not in reconcile.ids_text:
         yield "reconcile.ids_text", "it must contain {id}"
-    try:
-        keys(api.order.id or api.order.number)
-    except ValueError:
+    if not is_plain(api.order.id or api.order.number):
         yield (
             "order.id",
             "reconciling compares ids, so the id must be a plain path without functions",
