@@ -600,3 +600,16 @@ def test_each_warehouse_healthy_and_not(kind: Any, tmp_path: Path) -> None:
             assert "!" not in told
         assert state_of(tmp_path) == before
         faults[kind](made)
+
+
+def test_a_folder_that_cannot_be_read(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the finding, and not pages that seem to be missing."""
+
+    def refused(top: Path, onerror: Callable[[OSError], None]) -> Iterator[Any]:
+        onerror(PermissionError(13, "Permission denied", str(top)))
+        yield from ()
+
+    monkeypatch.setattr(os, "walk", refused)
+    (told,) = found(here)
+    assert (told["check"], told["level"]) == ("landing", "problem")
+    assert "cannot be used: Permission denied" in told["what"]

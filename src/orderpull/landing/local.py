@@ -118,7 +118,7 @@ class LocalSourceLanding(protocol.SourceLanding):
         """Paths of all files, relative to the folder; links to folders count as files."""
         skipped = {month.name for month in self._months()[:-RECENT_MONTHS]} if recent else set()
         with self._translated_errors():
-            for folder, folders, files in os.walk(self.folder):
+            for folder, folders, files in os.walk(self.folder, onerror=_refuse):
                 where = Path(folder).relative_to(self.folder)
                 folders[:] = sorted(set(folders) - skipped)
                 yield from (str(where / name) for name in sorted(files))
@@ -294,3 +294,9 @@ class LocalSourceLanding(protocol.SourceLanding):
                 f"{error.strerror or error}.",
                 "Make room on the disk." if full else "Check the folder and its rights.",
             ) from error
+
+
+def _refuse(error: OSError) -> None:
+    """Raise *error*, unless a folder is not there: its files would be left out silently."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

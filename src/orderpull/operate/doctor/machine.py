@@ -87,8 +87,11 @@ def disk(at: Installation) -> Iterator[Finding]:
         yield _room(at, folders)
     if rests := left_over():
         many = "1 folder" if len(rests) == 1 else f"{len(rests)} folders"
-        names = " ".join(str(path) for path in rests[:_FEW]) + (" …" if len(rests) > _FEW else "")
-        yield warning(f"{many} of killed processes, which may hold names.", f"rm -r {names}")
+        remove = f"rm -r {' '.join(map(str, rests))}"
+        if len(rests) > _FEW:
+            some = f"-maxdepth 1 -name 'orderpull-????????' -user {os.geteuid()} -mmin +60"
+            remove = f"find {rests[0].parent} {some} -exec rm -r {{}} +"
+        yield warning(f"{many} of killed processes, which may hold names.", remove)
 
 
 def _room(at: Installation, folders: Sequence[tuple[str, Path, int]]) -> Finding:
