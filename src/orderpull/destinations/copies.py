@@ -24,11 +24,16 @@ def make_copies(
 
 
 def insert_rows(
-    connection: duckdb.DuckDBPyConnection, table: Table, rows: Iterator[tuple[Any, ...]]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    types: Sequence[str],
+    rows: Iterator[tuple[Any, ...]],
 ) -> None:
-    """Insert *rows*, with all columns in their order, into the copy of *table*."""
-    types = [DUCKDB_TYPES[column.type] for column in table.columns]
+    """Insert *rows* into the table *name*, some at a time.
+
+    :param types: DuckDB's types of its columns.
+    """
     unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types)
     while some := list(islice(rows, _ROWS_AT_ONCE)):
         lists = [list(values) for values in zip(*some, strict=True)]
-        connection.execute(f"INSERT INTO {COPIES}.{table.name} SELECT {unnested}", lists)
+        connection.execute(f"INSERT INTO {name} SELECT {unnested}", lists)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from orderpull.destinations.copies import insert_rows, make_copies
+from orderpull.destinations.copies import COPIES, insert_rows, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import (
     DUCKDB_TYPES,
@@ -18,7 +17,7 @@ from orderpull.destinations.protocol import (
 )
 from orderpull.destinations.session import ServerSession, ensure_schema, holds_tables, pending
 from orderpull.destinations.stage import Stage
-from orderpull.destinations.user_query import FETCH_SIZE, run_through_cursor
+from orderpull.destinations.user_query import run_through_cursor
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.model import LEDGER_SCHEMA, MASKS, TABLES, Column, Table
@@ -136,7 +135,9 @@ class ServerDestination(Destination):
                     columns = TABLE[table.name].c
                     query = sa.select(*(columns[name] for name in table.names))
                     query = query.where(columns.source.in_(sources))
-                    insert_rows(connection, table, ServerReader(session).query(query).rows)
+                    types = [DUCKDB_TYPES[column.type] for column in table.columns]
+                    rows = ServerReader(session).query(query).rows
+                    insert_rows(connection, f"{COPIES}.{table.name}", types, rows)
             finally:
                 with suppress(DestinationError):
                     session.execute("ROLLBACK")
@@ -224,13 +225,10 @@ def _copy(
     types: Mapping[str, str],
     rows: Iterator[tuple[Any, ...]],
 ) -> None:
-    """Make the table *name* of *rows*, some at a time."""
+    """Make the table *name* of *rows*."""
     columns = ", ".join(f'"{column}" {type_}' for column, type_ in types.items())
     connection.execute(f"CREATE TABLE {name} ({columns})")
-    unnested = ", ".join(f"unnest(?::{type_}[])" for type_ in types.values())
-    while some := list(islice(rows, FETCH_SIZE)):
-        lists = [list(values) for values in zip(*some, strict=True)]
-        connection.execute(f"INSERT INTO {name} SELECT {unnested}", lists)
+    insert_rows(connection, name, list(types.values()), rows)
 
 
 def _try_writing(session: ServerSession, stage: duckdb.DuckDBPyConnection) -> None:
