@@ -37,7 +37,10 @@ def landing_list(source: str | None, limit: int, *, as_json: bool) -> None:
 @landing.command("cat")
 @click.argument("page", metavar="PAGE")
 def landing_cat(page: str) -> None:
-    """Print the body of a landed page as received: names and addresses too."""
+    """Print the body of a landed page, as received.
+
+    It holds names and addresses.
+    """
     from orderpull.operate.landed import read_page
 
     click.echo(read_page(settings_in_force(), page), nl=False)
