@@ -6,6 +6,7 @@ The warehouse is filled by INSERT with what the shop holds, because a pull of so
 simulated shop takes an hour. All requests of the verification are real.
 """
 
+import logging
 import sys
 import tempfile
 from datetime import timedelta
@@ -16,6 +17,7 @@ import duckdb
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from orderpull import clock, pipeline
+from orderpull.sources.reading import FURTHER
 from orderpull.verify import verify as verify_module
 from orderpull.verify.shop import ShopAndTables
 from orderpull.verify.verify import Options, verify
@@ -28,13 +30,16 @@ FILL = """INSERT INTO order_header BY NAME SELECT unnest($1::VARCHAR[]) AS order
 
 def fill(home: PlatformShop) -> None:
     """Write the shop's orders into the warehouse, and the time up to which they were read."""
-    pipeline.preflight(home.settings)
+    landing = pipeline.preflight(home.settings).landing_of("shop")
     store = home.shop.store
     orders = home.orders()
     legacy = home.shop.name == "shopify"  # its order_id is legacyResourceId
     ids = [str(order.key) if legacy else store.id(order) for order in orders]
     changed = [order.modified.replace(tzinfo=None) for order in orders]
     placed = [order.created.replace(tzinfo=None) for order in orders]
+    # Vendure's second cursor: a full read each day takes it back by a day.
+    read_to = clock.iso(max(placed) - timedelta(days=1))
+    landing.keep_note(FURTHER, f'{{"orderPlacedAt": {{"at": "{read_to}"}}}}'.encode())
     with duckdb.connect(str(home.folder / "orders.duckdb")) as warehouse:
         warehouse.execute(FILL, [[order.number for order in orders], ids, changed, placed])
         warehouse.execute(
@@ -65,6 +70,7 @@ def measure(name: str, orders: int) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # what verify foretells
     verify_module.COMPARISONS = (ShopAndTables(),)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     for platform_name in sys.argv[2:] or CREDENTIALS:

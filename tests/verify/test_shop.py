@@ -99,6 +99,8 @@ def test_what_differs_is_named_repaired_and_counted(
         if name == "extensiv":
             return
         assert "by counts of 20 parts" in result.notes[0]
+        # The parts, the oldest order, and the recent ones of each cursor: nothing was looked up.
+        assert result.calls <= shop_module.PARTS + 4
         assert shop_module.PARTS <= result.calls <= MOST_CALLS
         missed = home.shop.store.insert(late=9 * DAY)
         result = home.verify()

@@ -47,6 +47,12 @@ class Shop:
         """True if the API counts the orders of a period."""
         return self._counting is not None
 
+    @property
+    def counts_where(self) -> bool:
+        """True if these counts leave out what ``where`` excludes."""
+        spec = self._scope.source.api.count
+        return spec is not None and spec.where
+
     def pages(self, orders: int, days: float = 0.0) -> int:
         """Calls that list *orders* which were changed within *days*."""
         lists, window = self.lists, self._cursor.window if self._cursor else None

@@ -1,6 +1,6 @@
 """The orders of a source that the warehouse holds, has rejected, or is about to load."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -136,14 +136,21 @@ class NotStored:
             if piece.whole and (order := self._reader.read(piece.text.encode())):
                 self.orders[order.order_id] = order.modified_at
 
-    def sort_out(self, orders: Iterable[Listed]) -> dict[str, str]:
+    @property
+    def excluded(self) -> Collection[str]:
+        """Ids of the orders that ``where`` excludes, as far as they are known."""
+        return self._excluded.orders
+
+    def sort_out(self, orders: Iterable[Listed], *, whole: bool) -> dict[str, str]:
         """The numbers of those of *orders* that the tables should have, by id.
 
         The others are excluded by ``where``; they are noted for the next verification.
+
+        :param whole: the orders have all their fields, not those of a list alone.
         """
         listed = list(orders)
         outline = (
-            self._normalizer.outline([order.raw for order in listed], whole=True) if listed else []
+            self._normalizer.outline([order.raw for order in listed], whole=whole) if listed else []
         )
         numbers = {}
         for order, (number, _, included) in zip(listed, outline, strict=True):

@@ -66,7 +66,8 @@ class Suspects:
         """
         self._cursor, self._period = cursor, period
         recent = self._recent = self._changed_since(cursor, period)
-        absent = {key: time for key, time in self._not_stored.orders.items() if key not in recent}
+        uncounted = {*recent, *(self._not_stored.excluded if self._shop.counts_where else ())}
+        absent = {key: t for key, t in self._not_stored.orders.items() if key not in uncounted}
         for also in cursor.also:
             self._placed |= self._also_changed(also)
         absent |= {key: order.modified_at for key, order in self._placed.items()
@@ -146,28 +147,30 @@ class Suspects:
         unknown: dict[str, Listed] = {}
         for key, order in list(self._listed.items()):
             row, time = rows.get(key), order.modified_at
-            if row is None and key not in soon and self._is_new(key, time):
-                if len(unknown) < MOST_LOOKED_UP:
-                    unknown[key] = order
-                continue
             del self._listed[key]
+            if row is None and key not in soon and self._is_new(key, time):
+                unknown[key] = order
             if row is not None and key not in self._recent:
                 self._gone.pop(key, None)
                 if self._is_new(key, time):
                     self._judge(row, time)
-        whole = unknown
+        included = self._not_stored.sort_out(unknown.values(), whole=False)
+        self._listed = {key: unknown[key] for key in included}
+        whole = dict(islice(self._listed.items(), MOST_LOOKED_UP))
+        looked_up = list(whole)
         if self._shop.lists.by_id:
-            whole = self._shop.lists.look_up({key: MissingOrder(key) for key in unknown})
+            whole = self._shop.lists.look_up({key: MissingOrder(key) for key in whole})
         whole = {key: order for key, order in whole.items() if self._is_due(order.modified_at)}
-        for key, number in self._not_stored.sort_out(whole.values()).items():
+        for key, number in self._not_stored.sort_out(whole.values(), whole=True).items():
             self._find(number, "missing", "the shop has it")
             self._scope.result.to_fetch[key] = MissingOrder(number, whole[key].modified_at)
-        for key in unknown:
+        for key in looked_up:
             del self._listed[key]
 
     def _is_new(self, key: str, time: datetime | None) -> bool:
         """False if this version was rejected, waits to be loaded, or is excluded."""
-        if key not in self._not_stored.orders:
+        silent = self._cursor is not None and self._cursor.silent
+        if key not in self._not_stored.orders or (silent and key in self._not_stored.excluded):
             return True
         known = self._not_stored.orders[key]
         return known is not None and time is not None and time > known

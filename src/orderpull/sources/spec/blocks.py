@@ -319,7 +319,7 @@ class IdsSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     It gets past an order for which the API fails, and names it; ``orderpull verify`` lists orders
     with it. The response must have the order's id and modification time, and what ``[paging]``
-    reads.
+    reads; with the fields of ``where``, too, no excluded order is looked up.
 
     :param query: query parameters that are added to ``[request]`` or replace its parameters.
     :param body: values by request field; they replace values of the ``[request]`` body.
@@ -368,6 +368,7 @@ class CountSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param exact: path of a text that tells whether the number is exact.
     :param exact_value: the text at ``exact`` that means exact.
     :param upper: request field of the upper bound, if ``[cursor]`` names no such field.
+    :param where: the request leaves out the orders that ``where`` excludes.
     """
 
     request: RequestSpec
@@ -375,6 +376,7 @@ class CountSpec(Struct, frozen=True, forbid_unknown_fields=True):
     exact: str | None = None
     exact_value: str = "EXACT"
     upper: str | None = None
+    where: bool = False
 
 
 class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
