@@ -77,10 +77,12 @@ def forget(
         print_json(made.as_json() | {"file": str(result.file)} if made else result.plan.as_json())
     elif result.certificate is not None:
         click.echo(f"\n{result.certificate}\nWritten to {result.file} and, as text, beside it.")
-    elif not result.plan.count:
-        click.echo("No order matches; nothing was erased.")
-    else:
+    elif result.plan.count:
         click.echo("Nothing was erased.")
+    elif wanted.is_blank:
+        click.echo("Nobody was forgotten before. Name somebody: --order, --name or --address.")
+    else:
+        click.echo("No order matches; nothing was erased.")
     sys.exit(result.exit_code)
 
 
