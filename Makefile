@@ -64,7 +64,7 @@ quick-tests: $(STAMP)
 .PHONY: search
 search: $(STAMP) ## the random searches, the drills of verify and dry runs, ten times as many seeds (ORDERPULL_SEARCH=10)
 	@ORDERPULL_SEARCH=$(or $(ORDERPULL_SEARCH),10) $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sources/random tests/verify \
-		tests/operate/test_dry_run.py $(ARGS)
+		tests/operate/test_dry_run.py tests/forget/test_random.py $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) build/dlt_lean/.set-up ## orderpull beside dlt and a small reference: CPU, time and memory

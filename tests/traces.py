@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+_ZEROS = re.compile(rb"\0{64,}")
 _ZSTD = (0xFD2FB528).to_bytes(4, "little")
 _LEAST = 3
 """Bytes of base64 at whose ends the neighbours of a text show."""
@@ -39,19 +41,17 @@ def in_base64(text: str) -> Iterator[bytes]:
 
 def traces(texts: Iterable[str], contents: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
     """Place and text of each of *texts* that is in the *contents* by place."""
+    forms = {text: ({*spellings(text)}, {*in_base64(text)}) for text in texts}
     found = []
     for where, data in contents:
-        opened = [data]
+        opened = [_ZEROS.sub(b"\0", data)]
         if (start := data.find(_ZSTD)) >= 0 and where.endswith(".zst"):
             opened.append(zstd.decompress(data[start:]))
-        for text in texts:
-            for content in opened:
-                low = content.lower()
-                if any(form in low for form in spellings(text)) or any(
-                    form in content for form in in_base64(text)
-                ):
-                    found.append((where, text))
-                    break
+        everything = b"\0".join(opened)
+        low = everything.lower()
+        for text, (spelled, encoded) in forms.items():
+            if any(form in low for form in spelled) or any(form in everything for form in encoded):
+                found.append((where, text))
     return found
 
 
