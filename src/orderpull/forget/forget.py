@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull import clock
+from orderpull.errors import LandingBusy
 from orderpull.failpoints import failpoint
 from orderpull.forget.certificate import Certificate, Line, this_user
 from orderpull.forget.erasure import SourceErasure
@@ -92,8 +93,7 @@ def forget(
         plan = _search(pipeline, wanted)
         if not plan.matches or not confirm(plan):
             return Result(plan)
-        certificate = _erase(pipeline, wanted, plan, file)
-        return Result(plan, *certificate)
+        return _erase(pipeline, wanted, plan, file)
     finally:
         pipeline.destination.close()
 
@@ -111,9 +111,7 @@ def _search(pipeline: Pipeline, wanted: Wanted | None) -> Plan:
     return Plan(plan)
 
 
-def _erase(
-    pipeline: Pipeline, wanted: Wanted | None, plan: Plan, file: Path | None
-) -> tuple[Certificate, Path]:
+def _erase(pipeline: Pipeline, wanted: Wanted | None, plan: Plan, file: Path | None) -> Result:
     by, began = this_user(), clock.now()
     file = file or pipeline.settings.folder / f"forget-{began:%Y%m%dT%H%M%SZ}.json"
     with ExitStack() as held:
@@ -121,7 +119,9 @@ def _erase(
             held.enter_context(pipeline.landing_of(name).pulling())
         with pipeline.destination.held():
             if _has_changed(pipeline, plan):
-                plan = _search(pipeline, wanted)
+                plan = _search_again(pipeline, wanted, plan)
+                if not plan.matches:
+                    return Result(plan)
             with _loaders(pipeline) as loaders:
                 erasures = {
                     name: SourceErasure(loaders[name], matches)
@@ -138,7 +138,20 @@ def _erase(
         failpoint("certificate-written")
         for erasure in erasures.values():
             erasure.finish()
-    return certificate, file
+    return Result(plan, certificate, file)
+
+
+def _search_again(pipeline: Pipeline, wanted: Wanted | None, before: Plan) -> Plan:
+    """Search after pages came, while nobody else pulls the sources of *before*.
+
+    :raises LandingBusy: orders of a further source came, too.
+    """
+    plan = _search(pipeline, wanted)
+    if further := sorted(set(plan.matches) - set(before.matches)):
+        raise LandingBusy(
+            f"Orders of source {further[0]!r} came meanwhile; nothing was erased.", "Run again."
+        )
+    return plan
 
 
 def _certificate(
@@ -148,13 +161,10 @@ def _certificate(
     lines, begun = [], []
     for name, erasure in erasures.items():
         counts, landing = erasure.counts, str(pipeline.landing_of(name))
+        rows = f"{warehouse}, source {name}"
         lines += [
-            Line(
-                "names and addresses in order_address",
-                f"{warehouse}, source {name}",
-                counts.persons,
-            ),
-            Line("texts in orderpull_reject", f"{warehouse}, source {name}", counts.rejects),
+            Line("names and addresses in order_address", rows, counts.persons),
+            Line("texts in orderpull_reject", rows, counts.rejects),
             Line("landed pages without them now", landing, counts.pages),
             Line("of these rewritten by this command", landing, counts.rewritten),
             Line("unfinished files of killed runs", landing, counts.unfinished),

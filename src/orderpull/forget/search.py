@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from orderpull.destinations.erase import stage_persons
 from orderpull.forget.wanted import Wanted
-from orderpull.landing.forgotten import Forgotten
+from orderpull.landing.forgotten import KEY, Forgotten
 from orderpull.loading.pages import PageLoader
 from orderpull.normalize.normalizer import Key, StagedPage
 from orderpull.normalize.salvage import is_whole
@@ -71,7 +71,7 @@ class Search:
         self._forgotten = forgotten
         self._condition = "false"
         if wanted is not None:
-            key = forgotten.key or self._landing.note("key") or b""
+            key = forgotten.key or self._landing.note(KEY) or b""
             self._condition = wanted.condition(self._stage, key)
         number = next(paths(pages.source.api.mapping.number), None)
         self._number_key = str(number.steps[-1]) if number else ""
