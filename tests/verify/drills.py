@@ -55,7 +55,7 @@ class Drill:
         self.delete(10, but=page)
         self.change(5, but=page)
         self._add_foreign()
-        self._falsify()
+        self.falsify()
         self.expected |= self._wrong_rollups()
 
     def delete(self, count: int, but: int = 0) -> None:
@@ -133,7 +133,8 @@ class Drill:
             ("foreign", "extra", "landing-tables"), ("foreign", "different", "tables"),
         }  # fmt: skip
 
-    def _falsify(self) -> None:
+    def falsify(self) -> None:
+        """Change a sum in a rollup."""
         day, country = self.rng.choice(
             self.run("SELECT day, country FROM summary_day ORDER BY 1, 2")
         )

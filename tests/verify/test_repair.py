@@ -31,6 +31,7 @@ def test_killed_at_a_point(tmp_path: Path) -> None:
             drill = Drill(home, random.Random(number))
             drill.delete(5)
             drill.change(5)
+            drill.falsify()
             before = everything(home)
             process = start(
                 "-m",
