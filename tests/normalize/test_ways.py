@@ -311,9 +311,10 @@ def test_without_files_in_memory_a_temporary_one_is_read_and_deleted(
     else:
         monkeypatch.delattr(os, "memfd_create", raising=False)
     with LineFile() as lines:
-        (file,) = (tmp_path / "tmp").iterdir()
-        assert (lines.path, file.stat().st_mode & 0o777) == (str(file), 0o600)
-    assert not file.exists()
+        (folder,) = (tmp_path / "tmp").iterdir()
+        (file,) = folder.iterdir()
+        assert (lines.path, folder.stat().st_mode & 0o777) == (str(file), 0o700)
+    assert not folder.exists()
     shaped = bench.normalize(page_of(api, ['{"id": "a", "display_id": 1}', "7"]))
     assert (len(shaped.orders), len(shaped.rejects)) == (1, 1)
     bench.close()

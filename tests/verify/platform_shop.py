@@ -27,6 +27,9 @@ CREDENTIALS = {
     "woocommerce": f'token = "{CLIENT_ID}:{CLIENT_SECRET}"\nrate = 1000',
 }
 
+DAY = 86_400.0
+Named = set[tuple[str, str]]
+
 
 @dataclass
 class PlatformShop:
@@ -72,3 +75,11 @@ def platform_shop(
         file = folder / "orderpull.toml"
         file.write_text(text)
         yield PlatformShop(shop, folder, parse_settings(text, file))
+
+
+def named(result: Any) -> Named:
+    """Number and kind of each difference between shop and tables."""
+    assert result.error is None
+    found = [(d.order, d.kind) for d in result.differences if d.where == "shop-tables"]
+    assert len(found) == len(set(found)), "an order is named twice"
+    return set(found)

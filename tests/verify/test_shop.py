@@ -3,7 +3,6 @@
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,24 +19,13 @@ from orderpull.verify.shop import ShopAndTables
 from orderpull.verify.verify import Options, verify
 from tests.platforms.recorded import needs_recordings
 from tests.shops import shop_settings
-from tests.verify.platform_shop import CREDENTIALS, PlatformShop, platform_shop
+from tests.verify.platform_shop import CREDENTIALS, DAY, Named, PlatformShop, named, platform_shop
 from tests.verify.recorded_shop import Recorded
 
 pytestmark = pytest.mark.slow
 
-DAY = 86_400.0
 MOST_CALLS = 30
 """Calls of a daily verification where the API counts."""
-
-Named = set[tuple[str, str]]
-
-
-def named(result: Any) -> Named:
-    """Number and kind of each difference between shop and tables."""
-    assert result.error is None
-    found = [(d.order, d.kind) for d in result.differences if d.where == "shop-tables"]
-    assert len(found) == len(set(found)), "an order is named twice"
-    return set(found)
 
 
 def plant(home: PlatformShop, seed: str) -> Named:

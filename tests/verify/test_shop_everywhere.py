@@ -23,8 +23,7 @@ from orderpull.verify.shop import ShopAndTables, _incomparable
 from orderpull.verify.verify import verify
 from tests.processes import start
 from tests.shops import GENERIC_ORDER
-from tests.verify.platform_shop import platform_shop
-from tests.verify.test_shop import DAY, named
+from tests.verify.platform_shop import DAY, named, platform_shop
 from tests.warehouses import warehouse
 
 pytestmark = pytest.mark.slow

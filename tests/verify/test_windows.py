@@ -16,8 +16,8 @@ from orderpull.sources.pull import Source
 from orderpull.verify.landing import LandingTables
 from orderpull.verify.result import Difference
 from orderpull.verify.scope import Scope
+from tests.destinations.merge.drawn import histories
 from tests.destinations.merge.history import History, Page
-from tests.destinations.merge.test_histories import histories
 from tests.normalize import helpers
 from tests.sources.random.seeds import FACTOR
 from tests.warehouses import warehouse
