@@ -105,7 +105,8 @@ class Workbench:
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         cursor = self.connection.execute(
-            f"FROM {table} ANTI JOIN excluded USING (page, position) ORDER BY page, position"
+            f"SELECT * EXCLUDE (source) FROM {table} ANTI JOIN excluded USING (page, position) "
+            "ORDER BY page, position"
         )
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
