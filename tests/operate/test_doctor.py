@@ -36,7 +36,7 @@ from tests.docs.markdown import ROOT
 from tests.landing.buckets import TestBucket
 from tests.landing.fixtures import bucket
 from tests.operate.home import House, house, order
-from tests.servers import self_signed
+from tests.servers import free_port, self_signed
 from tests.warehouses import KINDS, Warehouse
 
 __all__ = ["bucket"]
@@ -112,10 +112,13 @@ def test_before_the_first_run(tmp_path: Path) -> None:
     (tmp_path / "orderpull.toml").write_text(
         '[sources.shop]\napi = "skubana-assessment"\nbase_url = "http://127.0.0.1:9"\n'
     )
-    told = House(tmp_path, Warehouse("duckdb", tmp_path, {}, lambda _: [])).call("doctor")
+    made = House(tmp_path, Warehouse("duckdb", tmp_path, {}, lambda _: []))
+    told = made.call("doctor")
     assert "All is well." in told.stdout
     assert "the first run makes them" in " ".join(told.stdout.split())
     assert [path.name for path in tmp_path.iterdir()] == ["orderpull.toml"]
+    made.call("check", code=1)  # makes folders and tables
+    assert "All is well." in made.call("doctor").stdout
 
 
 def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
@@ -141,6 +144,10 @@ def flip_a_bit(at: House) -> None:
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(data)
+
+
+def damage_the_warehouse(at: House) -> None:
+    (at.folder / "orders.duckdb").write_bytes(b"no database")
 
 
 def lose_a_page(at: House) -> None:
@@ -414,6 +421,11 @@ FAULTS = (
         Fault(misspell_the_api, "settings", "problem", "awkward.toml", "", False),
     ),
     (
+        Fault(damage_the_warehouse, "warehouse", "problem", "is not a DuckDB file", "Choose another file", False),
+        Fault(kill_the_schedule, "locks", "warning", "Left by pid 4711 on here", "orderpull schedule", False),
+        Fault(flip_a_bit, "landing", "problem", "1 page is damaged (2): ", "find /BACKUP", False),
+    ),
+    (
         Fault(come_from_a_newer, "warehouse", "problem", "made by orderpull 9.0", "pip install --upgrade orderpull", False),
     ),
 )  # fmt: skip
@@ -613,3 +625,14 @@ def test_a_folder_that_cannot_be_read(here: House, monkeypatch: pytest.MonkeyPat
     (told,) = found(here)
     assert (told["check"], told["level"]) == ("landing", "problem")
     assert "cannot be used: Permission denied" in told["what"]
+
+
+@pytest.mark.slow
+def test_neither_landing_nor_warehouse_can_be_reached(here: House) -> None:
+    """Each is named once, at its own check."""
+    file = here.folder / "orderpull.toml"
+    bucket = f'[landing]\nurl = "s3://gone/raw"\nendpoint = "http://127.0.0.1:{free_port()}"\n'
+    server = f'[destination]\nurl = "postgresql://me:{SECRET}@127.0.0.1:{free_port()}/db"'
+    file.write_text(file.read_text().replace("[destination]", bucket + server))
+    file.chmod(0o600)
+    assert sorted(f["check"] for f in found(here)) == ["landing", "warehouse"]

@@ -35,7 +35,7 @@ def credentials(at: Installation) -> Iterator[Finding]:
     if at.settings.landing.url.startswith("s3://") or at.settings.destination.stage:
         looked.append("AWS")
         yield from _aws(at)
-    if not at.is_blank:
+    if at.has_tables:
         for user, until in at.facts.valid_until.items():
             looked.append(f"password of {user}")
             if until is not None:

@@ -15,7 +15,7 @@ from orderpull.destinations.duckdb import DuckdbDestination
 from orderpull.destinations.grants import READER
 from orderpull.destinations.protocol import Destination
 from orderpull.destinations.session import Session
-from orderpull.errors import DestinationBusy, OrderpullError
+from orderpull.errors import DestinationBusy, LandingError, OrderpullError
 from orderpull.landing import open_landing
 from orderpull.landing.lock import LockState
 from orderpull.landing.page import page_numbers
@@ -126,6 +126,11 @@ class Installation:
         return self.landing.source(source)
 
     @once("landing")
+    def store_clock(self) -> datetime | None:
+        """The time by the clock of a bucket's store."""
+        return self.landing.clock()
+
+    @once("landing")
     def locks(self) -> dict[str, LockState]:
         """The lock of each source."""
         return {name: self.part(name).lock_state() for name in self.sources}
@@ -162,7 +167,10 @@ class Installation:
     @once("warehouse")
     def facts(self) -> Facts:
         """The facts of the warehouse, read in a moment. :raises DestinationError: it is closed."""
-        first_pages = {name: self.first_page(name) for name in self.sources}
+        try:
+            first_pages = {name: self.first_page(name) for name in self.sources}
+        except LandingError:
+            first_pages = {}  # there is nothing to compare with
         tableau = self.settings.tableau.user
         readers = (READER, *([tableau] if tableau else []))
         with self._session() as session:
@@ -174,6 +182,14 @@ class Installation:
         if self.file is not None and not self.file.path.exists():
             return True
         return not self.facts.columns
+
+    @property
+    def has_tables(self) -> bool:
+        """True if the warehouse can be read and has tables; its own check says why not."""
+        try:
+            return not self.is_blank
+        except OrderpullError:
+            return False
 
     @once("schedule")
     def schedule(self) -> ScheduleStatus | None:

@@ -40,7 +40,7 @@ def locks(at: Installation) -> Iterator[Finding]:
 
 def _warehouse(at: Installation, *, is_loading: bool) -> Iterator[Finding]:
     """Look at the lock of the warehouse."""
-    if at.is_blank:
+    if not at.has_tables:
         return
     if at.busy is not None and not is_loading:
         seconds = at.settings.destination.lock_wait

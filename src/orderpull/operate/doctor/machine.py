@@ -33,7 +33,7 @@ def versions(_: Installation) -> Iterator[Finding]:
 def clocks(at: Installation) -> Iterator[Finding]:
     """Compare the clocks, and look for times in the future, which a clock set back leaves."""
     compared = []
-    if (store := at.landing.clock()) is not None:
+    if (store := at.store_clock) is not None:
         compared.append(str(at.landing))
         yield from _difference("the store", (store - clock.now()).total_seconds())
     for what, instant in _past_times(at):
@@ -43,7 +43,7 @@ def clocks(at: Installation) -> Iterator[Finding]:
                 f"now it is {at.time(at.now)}.",
                 SET_CLOCK,
             )
-    if not at.is_blank and at.facts.kind != "duckdb":
+    if at.has_tables and at.facts.kind != "duckdb":
         compared.append(at.facts.where)
         yield from _difference(at.facts.where, at.facts.ahead)
     yield ok("no time is in the future" + "".join(f"; as at {where}" for where in compared))
@@ -67,7 +67,7 @@ def _past_times(at: Installation) -> Iterator[tuple[str, datetime | None]]:
                 yield f"page {pages[-1]} of {source} was received", received
     if at.schedule:
         yield "the schedule wrote its state", at.schedule.state.heartbeat
-    if at.is_blank:
+    if not at.has_tables:
         return
     newest = max(at.facts.runs, key=lambda run: run["started_at"], default=None)
     if newest:

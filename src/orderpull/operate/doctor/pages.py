@@ -42,7 +42,7 @@ def landing(at: Installation) -> Iterator[Finding]:
         yield from _other_files(at, source, names)
         yield from _twice(at, source, names)
         yield from _unfinished(at, source)
-        if not at.is_blank:
+        if at.has_tables:
             yield from _against_ledger(at, source, set(pages))
         yield from _damaged(at, source, pages)
     extent = "" if at.deep else " of the newest months"

@@ -17,8 +17,7 @@ LATE = timedelta(minutes=10)
 
 def runs(at: Installation) -> Iterator[Finding]:
     """Look at the last run of each source."""
-    if at.is_blank:
-        yield ok("none yet")
+    if not at.has_tables:
         return
     last = {run["source"]: run for run in at.facts.runs if run["source"] in at.sources}
     stale = clock.duration(at.settings.notify.stale)
@@ -86,7 +85,7 @@ def _missed(
     at: Installation, status: ScheduleStatus | None, trigger: Trigger | None
 ) -> datetime | None:
     """The time at which a run should have begun and did not; None if there is no such."""
-    begun = [run["started_at"] for run in ([] if at.is_blank else at.facts.runs)]
+    begun = [run["started_at"] for run in (at.facts.runs if at.has_tables else [])]
     if status and status.state.began:
         begun.append(status.state.began)
     goes_on = status is not None and status.running and status.state.next is None
@@ -105,7 +104,7 @@ def _next(trigger: Trigger, last: datetime) -> datetime:
 def _alive(at: Installation, status: ScheduleStatus | None, trigger: Trigger | None) -> str:
     """Describe a schedule without a fault."""
     if status is None:
-        return f"{trigger}, {'not begun' if at.is_blank else 'by another program'}"
+        return f"{trigger}, {'by another program' if at.has_tables else 'not begun'}"
     state = "running" if status.running else f"ended {at.time(status.state.heartbeat)}"
     return f"{status.state.trigger}, {state}"
 

@@ -20,14 +20,14 @@ _HEADER_BYTES = 12_288
 def snapshot(at: Installation) -> Iterator[Finding]:
     """Compare the snapshot with the warehouse; a server does without one."""
     file = at.file
-    if file is None or at.is_blank:
+    if file is None or not file.path.exists():
         return
     path = file.snapshot.path
     yield from _rests(at, file)
     if not path.exists():
-        yield problem(
-            "There is no snapshot: nothing can be read.", at.command("load"), at.shown(path)
-        )
+        if at.has_tables and at.facts.runs:
+            what = "There is no snapshot: nothing can be read."
+            yield problem(what, at.command("load"), at.shown(path))
         return
     again = f"rm {at.quoted(path)} && {at.command('load')}"
     made = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
@@ -38,14 +38,15 @@ def snapshot(at: Installation) -> Iterator[Finding]:
                 yield problem(what, again, at.shown(path))
                 return
             _read(connection, deep=at.deep)
-            progress = tuple(connection.execute(PROGRESS).fetchone() or ())
+            progress = connection.execute(PROGRESS).fetchone()
     except duckdb.CatalogException:  # the warehouse lacks the table, too, which is told there
-        progress = at.facts.progress
+        progress = None
     except duckdb.Error as error:
         reason = str(error).splitlines()[0].rstrip(".")
         yield problem(f"It cannot be read: {reason}.", again, at.shown(path))
         return
-    if at.busy is None and progress != at.facts.progress:
+    behind = at.has_tables and at.busy is None and progress != at.facts.progress
+    if behind and progress is not None:
         yield warning(
             f"It is of {at.time(made)} and behind the warehouse: readers see old orders.",
             at.command("load"),
