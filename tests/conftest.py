@@ -38,7 +38,7 @@ SERVERS = {
 }
 """Fixtures and values of parameters of tests that start a server, a browser or AWS' doubles."""
 
-SLOW_FOLDERS = {"contract", "durability", "random"}
+SLOW_FOLDERS = {"contract", "durability", "forget", "random"}
 """Folders whose tests run whole pipelines, most of them several times each, or search long."""
 
 

@@ -51,7 +51,6 @@ def file(temporary: Path, tmp_path: Path) -> Iterator[Warehouse]:
         yield place
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
 def test_killed_at_each_point_in_turn(
     kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +82,6 @@ def test_killed_at_each_point_in_turn(
         assert replay(listed.settings).changed == {"shop": 0}
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_full_at_each_write_in_turn(
     file: Warehouse, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,6 @@ from tests.sources.random.seeds import seeds
 from tests.traces import traces
 from tests.warehouses import Warehouse, warehouse
 
-pytestmark = pytest.mark.slow
-
 STEPS = 10
 
 
