@@ -6,6 +6,7 @@ read stays as it is.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from orderpull import clock, pipeline
 from orderpull.destinations.protocol import RunRecord
 from orderpull.destinations.restore import CHUNK, Plan, restore
 from orderpull.engine import duckdb
-from orderpull.errors import PossibleLoss
+from orderpull.errors import Overtaken, PossibleLoss
 from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import literal
 from orderpull.verify.landed import load_landed, sort_pages
 from orderpull.verify.result import Difference
 from orderpull.verify.scope import Scope
 from orderpull.verify.workbench import workbench
+
+TRIES = 3
+"""Plans that other loaders may overtake before a repair gives up."""
 
 # Orders that are compared and differ, and those that another comparison has named; first of all, in
 # one transaction, those that have taken the place of one another.
@@ -53,14 +57,23 @@ WHERE NOT unseen(s.page) AND ({delete_extra}
 def repair_tables(scope: Scope, differences: Sequence[Difference]) -> None:
     """Load landed pages that were never loaded, and restore the orders that differ.
 
-    :raises Overtaken: another process has loaded meanwhile.
+    :raises Overtaken: other processes loaded meanwhile, each time.
     """
     _load_forgotten(scope)
     named = [each.order for each in differences if each.where in {"landing-tables", "tables"}]
     if not named:
         return
+    for _ in range(TRIES - 1):
+        with suppress(Overtaken):
+            _restore(scope, named)
+            return
+    _restore(scope, named)
+
+
+def _restore(scope: Scope, named: Sequence[str]) -> None:
+    """Plan without a lock, which takes long; then write under the lock of a load."""
     destination = scope.destination
-    with ScratchFolder() as folder, destination.held():
+    with ScratchFolder() as folder:
         plan = _plan(scope, folder.path, named)
         with destination.loader() as loader:
             restore(loader, plan, RunRecord(scope.name, "repair", clock.now()))
