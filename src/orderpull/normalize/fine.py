@@ -5,7 +5,13 @@ merely unusual, such as a quantity with blanks around it, makes an order go the 
 """
 
 from orderpull.model import MAX_QUANTITY, NO_SKU
-from orderpull.normalize.order_columns import TIMES, OrderColumns, Quantity, filled, text_of
+from orderpull.normalize.order_columns import (
+    TIMES,
+    OrderColumns,
+    Quantity,
+    filled_text,
+    text_of,
+)
 from orderpull.normalize.staging import HASHED, STAGED_ORDER
 from orderpull.normalize.walk import Steps
 from orderpull.sources.compact import PAGE, POSITION
@@ -38,10 +44,10 @@ class FineSql:
                   FROM {self._read()}"""
         parsed = f"""SELECT source_of(place) AS source, page_of(place) AS page, position, {level},
                      {self._included()} AS included, lines,
-                     list_transform(lines, lambda i: i.sku) AS skus,
                      list_transform(lines, lambda i: i.quantity) AS quantities,
-                     {self._valid_fields()} AS valid_fields FROM ({raw})"""
+                     {", ".join(self._checked)}, plain_amount FROM ({raw})"""
         summed = f"""SELECT *, {_ITEMS} AS items, coalesce(list_sum(quantities), 0) AS item_sum,
+                     {self._valid_fields()} AS valid_fields,
                      len(quantities) - list_count(quantities) AS unknown FROM ({parsed})"""
         named = f"""SELECT o.* EXCLUDE (counted, country), counted AND included AS counted,
                     TRY_CAST(item_sum AS BIGINT) AS item_quantity,
@@ -63,15 +69,15 @@ class FineSql:
         """SQL of the SKU and quantity of each sold line; an unusual quantity is NULL."""
         mapping, line = self._api.mapping, _Columns("l")
         inner: Steps = mapping.lines.inner
-        sku, where, unit = text_of(mapping.sku, line, inner), "true", Quantity.of(mapping)
+        sku, where, unit = filled_text(mapping.sku, line, inner), "true", Quantity.of(mapping)
         if mapping.line_where is not None:
             where = f"coalesce({text_of(mapping.line_where, line, inner)}, false)"
         texts = [line.text((*inner, *path.steps)) for path in paths(mapping.quantity)]
         quantity = f"coalesce({', '.join(texts)})"
         return f"""list_transform(list_filter({self._lines}, lambda l: l IS NOT NULL AND {where}),
-            lambda l: {{'sku': coalesce({filled(sku)}, {literal(NO_SKU)}),
+            lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
                 'quantity': CASE WHEN regexp_full_match({quantity}, '{unit.plain}')
-                                 THEN {unit.of_text(quantity)} END}})"""
+                                 THEN {unit.of_plain(quantity)} END}})"""
 
     def _amounts(self) -> str:
         """SQL condition: DuckDB and msgspec read the same numbers of the total."""
@@ -81,14 +87,23 @@ class FineSql:
         plain = [f"coalesce(regexp_full_match({t}, '{_PLAIN_AMOUNT}'), true)" for t in texts]
         return " AND ".join(plain) or "true"
 
+    @property
+    def _checked(self) -> list[str]:
+        """The columns of the texts that :meth:`_valid_fields` reads."""
+        names = ("number", "id", *TIMES, "total")
+        return [self._order.fields[name] for name in names if name in self._order.fields]
+
     def _valid_fields(self) -> str:
-        """SQL condition: each field is there and can be parsed if it has to."""
+        """SQL condition: each field is there and can be parsed if it has to.
+
+        It reads the parsed columns, because DuckDB would parse a text again for a condition.
+        """
         fields = self._order.fields
         checks = ["plain_amount", *(f"NOT is_blank({fields[name]})" for name in ("number", "id"))]
         for name in (*TIMES, "total"):
             if name in fields:
-                parsed = self._order.parsed(name)
-                checks.append(f"({parsed} IS NOT NULL OR coalesce(is_blank({fields[name]}), true))")
+                blank = f"coalesce(is_blank({fields[name]}), true)"
+                checks.append(f"({name} IS NOT NULL OR {blank})")
         return " AND ".join(checks)
 
     def _included(self) -> str:
@@ -117,8 +132,10 @@ class _Columns:
 
 
 # Each SKU once, sorted, with the sum of its quantities.
-_ITEMS = """CASE WHEN lines IS NULL THEN []
-    WHEN len(lines) < 2 OR len(list_distinct(skus)) = len(lines) THEN list_sort(lines)
-    ELSE list_sort(list_transform(list_distinct(skus), lambda s: {'sku': s, 'quantity':
+_SKUS = "list_distinct(list_transform(lines, lambda i: i.sku))"
+_ITEMS = f"""CASE WHEN lines IS NULL THEN []
+    WHEN len(lines) < 2 THEN lines
+    WHEN len({_SKUS}) = len(lines) THEN list_sort(lines)
+    ELSE list_sort(list_transform({_SKUS}, lambda s: {{'sku': s, 'quantity':
         TRY_CAST(list_sum(list_transform(list_filter(lines, lambda i: i.sku = s),
-                                         lambda i: i.quantity)) AS BIGINT)})) END"""
+                                         lambda i: i.quantity)) AS BIGINT)}})) END"""

@@ -18,6 +18,7 @@ _URL = r"^(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?([^?#]*)"
 _DAY = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
 _ZONE = r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
+_UTC_TIME = rf"{_DAY}T\d\d:\d\d:\d\d(?:\.\d{{1,6}})?Z"
 _PLAIN_TIME = rf"{_DAY}T{_CLOCK}{_ZONE}"
 _ANY_TIME = rf"^{BLANK}*({_DAY}(?:[Tt ]{_CLOCK})?) ?((?:{_ZONE}|(?i:UTC|GMT))?){BLANK}*$"
 _AMOUNT = rf"^{BLANK}*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?){BLANK}*$"
@@ -38,11 +39,13 @@ _BODIES = {
     # True if one of several texts, separated by U+0000, begins or ends with a blank.
     "padded(t)": f"regexp_matches(t, '^{BLANK}|{BLANK}$|\\x00{BLANK}|{BLANK}\\x00')",
     "unlike_text(j)": "j IS NOT NULL AND left(j::VARCHAR, 1) IN ('t', 'f', '{', '[')",
-    "as_time(t)": f"""(CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
+    # The first branch gives what the second one would, in less time.
+    "as_time(t)": f"""CASE WHEN regexp_full_match(t, '{_UTC_TIME}') THEN TRY_CAST(t AS TIMESTAMP)
+        ELSE (CASE WHEN regexp_full_match(t, '{_PLAIN_TIME}')
         THEN TRY_CAST(t AS TIMESTAMPTZ)
         ELSE TRY_CAST(upper(regexp_extract(t, '{_ANY_TIME}', 1) || regexp_replace(
             regexp_extract(t, '{_ANY_TIME}', 2), '^[A-Za-z]+$', 'Z')) AS TIMESTAMPTZ) END)
-        AT TIME ZONE 'UTC'""",
+        AT TIME ZONE 'UTC' END""",
     # Years 1 to 9999, the range of every warehouse and library.
     "known_time(t)": """CASE WHEN as_time(t) BETWEEN TIMESTAMP '0001-01-01'
         AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN as_time(t) END""",

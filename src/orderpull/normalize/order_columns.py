@@ -6,7 +6,7 @@ from typing import Protocol
 
 from orderpull.normalize.walk import Steps
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Expression, Path, Text
+from orderpull.sources.spec.expression import Call, Expression, Path, Text
 from orderpull.sources.spec.order import AddressSpec, Mapping
 from orderpull.sqltext import literal
 
@@ -35,6 +35,13 @@ def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
 def filled(part: str) -> str:
     """SQL of the text *part*, without a blank one."""
     return f"CASE WHEN NOT is_blank({part}) THEN {part} END"
+
+
+def filled_text(expression: Expression, values: Values, prefix: Steps) -> str:
+    """SQL of the text of *expression*, without a blank one."""
+    text = text_of(expression, values, prefix)
+    never_blank = isinstance(expression, Call) and expression.function == "coalesce"
+    return text if never_blank else filled(text)
 
 
 def _join(parts: list[str]) -> str:
@@ -149,6 +156,9 @@ def _time(api: Api) -> str:
     return "known_time({})"
 
 
+_WHOLE = "whole_quantity({})"
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """The reading of a line's quantity.
@@ -168,7 +178,7 @@ class Quantity:
         unit = mapping.quantity_unit
         if unit is None:
             kind = "a whole number from 0 to 2^53"
-            return cls("whole_quantity({})", kind, r"\d{1,15}(\.0)?")
+            return cls(_WHOLE, kind, r"\d{1,15}(\.0)?")
         places = len(unit.partition(".")[2])
         call = f"quantity_units({{}}, {places}, {10**places})"
         return cls(call, f"a number from 0 to 2^53 units of {unit}", r"\d{1,10}(\.\d{1,9})?")
@@ -176,6 +186,10 @@ class Quantity:
     def of_text(self, text: str) -> str:
         """SQL of the quantity whose text is the SQL *text*."""
         return self.call.format(text)
+
+    def of_plain(self, text: str) -> str:
+        """SQL of the quantity whose SQL *text* is of the form :attr:`plain`."""
+        return f"TRY_CAST({text} AS BIGINT)" if self.call == _WHOLE else self.of_text(text)
 
     def of_json(self, value: str) -> str:
         """SQL of the quantity whose JSON text is the SQL *value*."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from orderpull.model import NO_SKU
 from orderpull.normalize.checks import OrderChecks, case, line_checks
-from orderpull.normalize.order_columns import OrderColumns, Quantity, filled, text_of
+from orderpull.normalize.order_columns import OrderColumns, Quantity, filled_text, text_of
 from orderpull.normalize.salvage import PageLayout
 from orderpull.normalize.walk import Steps, Walk, shown_path
 from orderpull.sources.spec.api import Api
@@ -88,7 +88,7 @@ class NormalizeSql:
         where = self.mapping.line_where
         filters = [(*inner, *path.steps) for path in paths(where)] if where else []
         walk = Walk("line", "l", [*skus, *filters], counts)
-        sku = text_of(self.mapping.sku, walk, inner)
+        sku = filled_text(self.mapping.sku, walk, inner)
         quantity = f"coalesce({', '.join(walk.value(steps) for steps in counts)})"
         unit = Quantity.of(self.mapping)
         pieces = unit.of_json(quantity)
@@ -101,7 +101,7 @@ class NormalizeSql:
         sold = text_of(where, walk, inner) if where else "true"
         return f"""
             SELECT page, position, number,
-                coalesce({filled(sku)}, {literal(NO_SKU)}) AS sku,
+                coalesce({sku}, {literal(NO_SKU)}) AS sku,
                 {pieces} AS quantity,
                 {case(checks)} AS error
             FROM ({walk.opened(present)})

@@ -32,7 +32,7 @@ _NUMBER: Kind = frozenset({float})
 
 _MINUS_ZERO = re.compile(rb"-0(?=[ \t\r\n]*[,}\]])")
 _ZERO = re.compile(rb'":0[,}]')
-_NUL = re.compile(rb"\\u0000")
+_NUL = rb"\u0000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ class DecodedPage:
 
     def _may_differ(self, lines: bytes) -> bool:
         """True if a value in *lines* may have another text than the order has."""
-        zero = self.decoder.tree.lists_scalars or _ZERO.search(lines)
-        return bool(_NUL.search(lines) or (zero and _MINUS_ZERO.search(self.body)))
+        zero = self.decoder.tree.lists_scalars or (b'":0' in lines and _ZERO.search(lines))
+        return _NUL in lines or bool(zero and _MINUS_ZERO.search(self.body))
 
     def _different(self) -> Iterator[int]:
         """Indexes of the orders with -0, which is decoded as 0, or with U+0000 in a text."""
         for index, (order, text) in enumerate(zip(self.orders, self.raw(), strict=True)):
             if order is not None:
-                nul = _NUL.search(self.decoder.encode_lines([order]))
+                nul = _NUL in self.decoder.encode_lines([order])
                 if nul or _MINUS_ZERO.search(bytes(text)):
                     yield index
 
