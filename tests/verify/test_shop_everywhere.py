@@ -22,6 +22,7 @@ from orderpull.verify import verify as verify_module
 from orderpull.verify.shop import ShopAndTables, _incomparable
 from orderpull.verify.verify import verify
 from tests.processes import start
+from tests.servers import KEYS, fresh_bucket, s3_server
 from tests.shops import GENERIC_ORDER
 from tests.verify.platform_shop import DAY, named, platform_shop
 from tests.warehouses import warehouse
@@ -62,9 +63,19 @@ def shop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_module, "COMPARISONS", (ShopAndTables(),))
 
 
+def _in_bucket() -> str:
+    """The settings of a landing in a bucket of its own."""
+    place = f's3://{fresh_bucket(s3_server())}/raw"\nendpoint = "{s3_server()}"'
+    return f'[landing]\nurl = "{place}\nregion = "{KEYS["region_name"]}"\n'
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "redshift"])
-def test_a_warehouse_on_a_server(kind: Any, tmp_path: Path) -> None:
-    """Its rows are read by the same queries, and a repair writes there."""
+def test_a_warehouse_on_a_server(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are read by the same queries, and a repair writes there; one landing is a bucket."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["aws_secret_access_key"])
     with (
         warehouse(kind, tmp_path, prepared=True) as made,
         platform_shop("medusa", tmp_path, orders=30) as home,
@@ -74,6 +85,7 @@ def test_a_warehouse_on_a_server(kind: Any, tmp_path: Path) -> None:
             + "".join(
                 f"{key} = {msgspec.json.encode(v).decode()}\n" for key, v in made.lines.items()
             )
+            + (_in_bucket() if kind == "redshift" else "")
             + home.settings.file.read_text(),  # type: ignore[union-attr]
             home.settings.file,
         )

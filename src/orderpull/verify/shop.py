@@ -155,7 +155,11 @@ class _Comparing:
         until = times.quiet_before(period.since, period.until) or period.until
         period = Period(period.since, until)
         orders = times.count(period.since, period.until)
-        listing = self.shop.pages(orders, (period.until - period.since) / timedelta(days=1))
+        # Without an upper bound, each part would be read to the newest order.
+        is_bounded = bounded(cursor, self.api.count).bounded
+        lists = max(ceil(orders / LISTED_AT_ONCE), 1) if is_bounded else 1
+        days = (period.until - period.since) / timedelta(days=1)
+        listing = lists * self.shop.pages(ceil(orders / lists), days / lists)
         by_count = self._worth_counting(listing)
         recent = orders * (clock.now() - period.until) / (period.until - period.since)
         calls = (PARTS if by_count else listing) + self._calls_beside(int(recent))
@@ -166,16 +170,14 @@ class _Comparing:
             for part in self._parts(period, PARTS, _shift_of_today()):
                 self._count(part)
         else:
-            # Without an upper bound, each part would be read to the newest order.
-            number = ceil(orders / LISTED_AT_ONCE) if bounded(cursor, self.api.count).bounded else 1
-            for part in self._parts(period, number, 0.5):
+            for part in self._parts(period, lists, 0.5):
                 self.suspects.list_orders(part)
         self.suspects.settle()
         self.scope.result.compared(orders)
         self._note(period, by_count=by_count)
 
     def _parts(self, period: Period, number: int, shift: float) -> list[Period]:
-        cuts = self.timeline.parts(period.since, period.until, max(number, 1), shift)
+        cuts = self.timeline.parts(period.since, period.until, number, shift)
         return [Period(since, until) for since, until in cuts]
 
     def _worth_counting(self, listing: int) -> bool:
