@@ -5,7 +5,7 @@ documentation leaves no doubt about.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,50 +89,36 @@ def check_schema(path: Path, url: str, columns: list[Column]) -> None:
             )
 
 
-def check_values(path: Path, url: str, columns: list[Column]) -> None:
-    """Refuse NULL where there must be none, and texts of more bytes than their column takes.
+def csv_of(path: Path, url: str, columns: list[Column]) -> bytes:
+    """Return the rows of a file as CSV in which NULL is nothing and '' is quoted.
 
-    :raises Unloadable: there is one.
+    :raises Unloadable: NULL is where there must be none, or a text has more bytes than its column.
     """
-    conditions = [each for at, column in enumerate(columns) for each in _conditions(at, column)]
-    lines = _first(path, len(columns), [condition for condition, *_ in conditions])
-    for line, (_, column, message, number) in zip(lines, conditions, strict=True):
-        if line:
-            raise Unloadable(f"{message}, File name: {url}", url, column, number, line)
+    with _duckdb() as connection:
+        rows = connection.execute(f"SELECT * FROM {_rows(path, len(columns))}").fetchall()
+    for at, column in enumerate(columns):
+        for is_wrong, message, number in _conditions(column):
+            for line, row in enumerate(rows, start=1):
+                if is_wrong(row[at]):
+                    raise Unloadable(f"{message}, File name: {url}", url, column, number, line)
+    return b"".join(b",".join(map(_quoted, row)) + b"\n" for row in rows)
 
 
-def _conditions(at: int, column: Column) -> Iterator[tuple[str, Column, str, int]]:
-    """What makes a row unloadable for the column at *at*: a condition, the column, what is said."""
+def _conditions(column: Column) -> Iterator[tuple[Callable[[Any], bool], str, int]]:
+    """What makes a row unloadable for *column*: true of the value, what is said, its number."""
     if column.needed:
-        yield f"c{at} IS NULL", column, "NULL value in a NOT NULL column", 1213
+        yield (lambda value: value is None), "NULL value in a NOT NULL column", 1213
     if column.bare in {"character varying", "character"}:
+        most = int(column.size)
         said = (
             f"The length of the data column {column.name} is longer than the length defined in "
             f"the table. Table: {column.size}"
         )
-        yield f"strlen(c{at}) > {column.size}", column, said, 1204
+        yield (lambda value: value is not None and len(value.encode()) > most), said, 1204
 
 
-def write_csv(path: Path, into: Path, count: int) -> Path:
-    """The rows of *path* as CSV in which NULL is nothing and '' is quoted."""
-    with _duckdb() as connection:
-        connection.execute(
-            f"COPY (SELECT * FROM {_rows(path, count)}) TO '{into}' "
-            "(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '', DELIMITER ',', ESCAPE '\"')"
-        )
-    return into
-
-
-def _first(path: Path, count: int, conditions: list[str]) -> list[int]:
-    """For each condition the first row that it is true of, from 1; 0 if there is none."""
-    if not conditions:
-        return []
-    first = ", ".join(f"min(n) FILTER ({condition})" for condition in conditions)
-    with _duckdb() as connection:
-        found = connection.execute(
-            f"SELECT {first} FROM (SELECT *, row_number() OVER () AS n FROM {_rows(path, count)})"
-        ).fetchone()
-    return [int(line or 0) for line in found]
+def _quoted(value: object) -> bytes:
+    return b"" if value is None else b'"' + str(value).encode().replace(b'"', b'""') + b'"'
 
 
 def _rows(path: Path, count: int) -> str:
