@@ -27,6 +27,7 @@ FIRST_DAY = datetime(2026, 7, 1)
 
 some = hypothesis_settings(
     max_examples=2 * FACTOR,
+    derandomize=FACTOR == 1,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

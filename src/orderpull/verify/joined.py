@@ -65,21 +65,26 @@ WHERE l.ordernumber = difference.ordernumber AND s.ordernumber = difference.orde
   AND difference.detail IS NULL"""
 
 _MISSING_REJECTS = """
-SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason
+SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason, l.order_id
 FROM landed.orderpull_reject AS l ANTI JOIN stored_reject AS s USING (reject_key, reason)
-WHERE {reasons} AND NOT EXISTS (
+WHERE {judged} AND NOT EXISTS (
     SELECT 1 FROM stored_header AS h WHERE h.order_id = l.order_id AND unseen(h.page))
 ORDER BY ALL LIMIT {limit}"""
 # A reject whose order is read today is told as a missing order.
 _EXTRA_REJECTS = """
 SELECT coalesce(s.ordernumber, s.order_id, s.page || ':' || s.position), s.reason
 FROM stored_reject AS s ANTI JOIN landed.orderpull_reject AS l USING (reject_key, reason)
-WHERE NOT unseen(s.page) AND {reasons}
+WHERE NOT unseen(s.page) AND {judged}
   AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.order_id = s.order_id)
   AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.ordernumber = s.ordernumber)
 ORDER BY ALL LIMIT {limit}"""
-_ANY_REASON = "true"
-_FIRM_REASONS = "reason <> 'number_reused' AND NOT unknown_order(order_id)"
+# Of an order that waits for its number, it depends on the batch which bad version is a reject.
+_NOT_WAITING = """(reason = 'number_reused' OR order_id IS NULL OR order_id NOT IN (
+    SELECT order_id FROM stored_reject WHERE reason = 'number_reused' AND order_id IS NOT NULL
+    UNION ALL SELECT order_id FROM landed.orderpull_reject
+    WHERE reason = 'number_reused' AND order_id IS NOT NULL))"""
+_FIRM_REJECT = "reason <> 'number_reused' AND NOT unknown_order(order_id)"
+_NO_ORDER = "AND order_id IS NULL"
 
 
 def stored_rows(table: Table, columns: Sequence[Column], source: str, first: int) -> str:
@@ -154,11 +159,14 @@ def detail() -> str:
     return _DETAIL.format(columns=", ".join(columns))
 
 
-def rejects(limit: int, *, whole: bool) -> tuple[str, str]:
+def rejects(limit: int, *, whole: bool, first_wins: bool) -> tuple[str, str]:
     """The queries for names and reasons of rejects: not recorded, and not explained.
 
     :param whole: every loaded page was read. Else the owner of a number may be unknown.
+    :param first_wins: ``on_change = "ignore"``. Then rejects of orders are not judged either.
     """
-    reasons = _ANY_REASON if whole else _FIRM_REASONS
-    missing = _MISSING_REJECTS.format(reasons=reasons, limit=limit)
-    return missing, _EXTRA_REJECTS.format(reasons=reasons, limit=limit)
+    judged = _NOT_WAITING
+    if not whole:
+        judged += f" AND {_FIRM_REJECT} {_NO_ORDER if first_wins else ''}"
+    missing = _MISSING_REJECTS.format(judged=judged, limit=limit)
+    return missing, _EXTRA_REJECTS.format(judged=judged, limit=limit)

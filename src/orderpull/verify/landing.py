@@ -10,7 +10,7 @@ from orderpull.verify.landed import Landed, load_landed, scratch_errors
 from orderpull.verify.repair import repair_tables
 from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
 from orderpull.verify.scope import Comparison, Scope
-from orderpull.verify.workbench import workbench
+from orderpull.verify.workbench import known_orders, workbench
 
 _LIMIT = MAX_LISTED + 1
 _ALL = f"SELECT ordernumber, kind, detail FROM difference ORDER BY ordernumber LIMIT {_LIMIT}"
@@ -28,7 +28,7 @@ class LandingTables(Comparison):
             yield from self._pages(extent)
             with scratch_errors(scope), workbench(scope, extent) as connection:
                 scope.result.compared(count_rows(connection, "landed.order_header"))
-                for order, kind, detail in _orders(extent, connection):
+                for order, kind, detail in _orders(scope, extent, connection):
                     yield Difference(order, kind, self.where, detail)
 
     def repair(self, scope: Scope, differences: Sequence[Difference]) -> None:
@@ -51,12 +51,16 @@ def _page_checks(extent: Landed) -> tuple[tuple[list[int], Kind, str], ...]:
 
 
 def _orders(
-    extent: Landed, connection: duckdb.DuckDBPyConnection
+    scope: Scope, extent: Landed, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, Kind, str]]:
     """Yield number, kind and detail of each order and reject that differs."""
     yield from connection.execute(_ALL).fetchall()
-    missing, extra = joined.rejects(_LIMIT, whole=extent.whole)
-    for number, reason in connection.execute(missing).fetchall():
-        yield number, "missing", f"its reject ({reason}) is not recorded"
+    first_wins = scope.source.settings.on_change == "ignore"
+    missing, extra = joined.rejects(_LIMIT, whole=extent.whole, first_wins=first_wins)
+    rejects = connection.execute(missing).fetchall()
+    known = set[str]() if extent.whole else known_orders(scope, connection, rejects)
+    for number, reason, order_id in rejects:
+        if not known & {number, order_id}:
+            yield number, "missing", f"its reject ({reason}) is not recorded"
     for number, reason in connection.execute(extra).fetchall():
         yield number, "extra", f"no landed page has its reject ({reason})"

@@ -19,6 +19,7 @@ _AT_ONCE = 500
 
 _SOME_ELSEWHERE = """SELECT ordernumber, order_id, changed, page FROM difference
 WHERE elsewhere AND rowid >= ? AND rowid < ?"""
+_REJECTED = "SELECT order_id FROM stored_reject WHERE order_id IS NOT NULL"
 _UNKNOWN = """SELECT order_id FROM landed.unknown_order
 WHERE order_id IN (SELECT unnest(?::VARCHAR[]))"""
 _LOOKED_UP = """SELECT ordernumber, order_id, modified_at, page FROM order_header
@@ -114,3 +115,18 @@ def _kept(scope: Scope, orders: Sequence[tuple[Any, ...]]) -> list[Kept]:
     marks = ", ".join("?" for _ in orders)
     rows = scope.rows(_LOOKED_UP.format(marks=marks), scope.name, *numbers, *ids)
     return [Kept(number, id_, changed or _NO_TIME, page) for number, id_, changed, page in rows]
+
+
+def known_orders(
+    scope: Scope, connection: duckdb.DuckDBPyConnection, rejects: Sequence[tuple[Any, ...]]
+) -> set[str]:
+    """Numbers and ids of landed *rejects* whose order the tables have, or another reject of it.
+
+    The pages that were read do not tell which of an order's versions resolves its reject.
+    """
+    known = {order_id for (order_id,) in connection.execute(_REJECTED).fetchall()}
+    for first in range(0, len(rejects), _AT_ONCE):
+        some = rejects[first : first + _AT_ONCE]
+        for each in _kept(scope, [(number, order_id) for number, _, order_id in some]):
+            known |= {each.number, each.order_id}
+    return known
