@@ -474,7 +474,7 @@ class Pipeline:
             states = loader.states(chosen)
             sources = [self.page_loader(name, loader, states[name]) for name in chosen]
             self._load_together(loader, sources)
-            done = [pages for pages in sources if not self.waiting(pages.source.name)]
+            done = [pages for pages in sources if pages.left == []]
             for pages in done:
                 self._load_one(pages)
             self.finish(loader, *done, finished=finished)
@@ -521,7 +521,7 @@ class Pipeline:
             result.pages = record.pages
             self._possible_loss[name].update(pages.possible_loss)
             result.possible_loss = record.possible_loss = len(self._possible_loss[name])
-            result.waiting = len(self.waiting(name))
+            result.waiting = len(self.waiting(name) if pages.left is None else pages.left)
         if pages.possible_loss and result.error is None:
             self._failed(
                 name,

@@ -77,6 +77,7 @@ class PageLoader:
     :param normalizers: normalizers of the loader's stage, shared with other sources.
     :param accept_rejects: load even batches with more rejects than ``reject_limit``.
     :param known: the source's state in the ledger, if it was read already.
+    :ivar left: numbers of the waiting pages, as last listed; None: not listed yet.
     """
 
     source: Source
@@ -89,6 +90,7 @@ class PageLoader:
     possible_loss: set[int] = field(default_factory=set, init=False)
     missing: dict[str, MissingOrder] = field(default_factory=dict, init=False)
     changed: int = field(default=0, init=False)
+    left: list[int] | None = field(default=None, init=False)
 
     def __post_init__(self, known: SourceState | None) -> None:
         self.landing = self.pending.landing
@@ -148,8 +150,9 @@ class PageLoader:
             yield
 
     def waiting(self) -> list[int]:
-        """Numbers of the landed pages that are not loaded, by the ledger's state."""
-        return [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+        """List the landed pages that are not loaded, by the ledger's state."""
+        self.left = [*self.state.gaps, *self.landing.pages(after=self.state.loaded_through)]
+        return self.left
 
     def whole_portion(self) -> Portion | None:
         """The portion of all waiting pages; None if they do not make one batch."""
@@ -176,6 +179,8 @@ class PageLoader:
     def note_loaded(self, portion: Portion) -> None:
         """Take over the state after *portion*, whose pages waited and are loaded."""
         self._take_over(portion)
+        loaded = {page.meta.page for page in portion.pages}
+        self.left = [number for number in self.left or () if number not in loaded]
         self.possible_loss |= {p.meta.page for p in portion.pages if p.meta.possible_loss}
         self.pending.note(self.state.loaded_through, self.state.gaps)
 

@@ -5,7 +5,7 @@ little more than a batch of one.
 """
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from orderpull.destinations.loader import Loader
 from orderpull.errors import DestinationError, OrderpullError, Overtaken
@@ -17,7 +17,7 @@ log = logging.getLogger("orderpull.load")
 Joint = list[tuple[PageLoader, Portion]]
 
 
-def load_together(loader: Loader, sources: Iterable[PageLoader]) -> Iterator[list[PageLoader]]:
+def load_together(loader: Loader, sources: Sequence[PageLoader]) -> Iterator[list[PageLoader]]:
     """Load *sources* in joint batches as far as possible; yield the sources of each batch.
 
     If a batch cannot be loaded, nothing of it is: its pages stay waiting. Each of its sources then
@@ -25,6 +25,8 @@ def load_together(loader: Loader, sources: Iterable[PageLoader]) -> Iterator[lis
 
     :raises DestinationError: the warehouse cannot be written.
     """
+    if len(sources) == 1:
+        return
     for joint in _batches(loader, sources):
         first, portions = joint[0][0], [portion for _, portion in joint]
         try:
