@@ -80,12 +80,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return two processes more than there are cores: slow tests wait for half of their time.
+    """Return more processes than there are cores, because tests wait: two more for slow ones.
 
-    Quick tests wait little, and each process begins with 4 s of CPU to read all tests.
+    Each further process begins with 4 s of CPU to read all tests.
     """
     quick = config.option.markexpr == "not slow"
-    return (os.cpu_count() or 1) + (0 if quick else 2)
+    return (os.cpu_count() or 1) + (1 if quick else 2)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
