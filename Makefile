@@ -62,9 +62,9 @@ quick-tests: $(STAMP)
 	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 .PHONY: search
-search: $(STAMP) ## the random searches, the drills of verify and dry runs, ten times as many seeds (ORDERPULL_SEARCH=10)
+search: $(STAMP) ## the random searches and histories, the drills of verify and dry runs, ten times as many seeds (ORDERPULL_SEARCH=10)
 	@ORDERPULL_SEARCH=$(or $(ORDERPULL_SEARCH),10) $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sources/random tests/verify \
-		tests/operate/test_dry_run.py tests/forget/test_random.py $(ARGS)
+		tests/operate/test_dry_run.py tests/forget/test_random.py tests/stateful $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) build/dlt_lean/.set-up ## orderpull beside dlt and a small reference: CPU, time and memory

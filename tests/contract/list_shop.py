@@ -2,13 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from orderpull import Settings, pipeline, read_settings
 from orderpull.pipeline import RunResult
 from orderpull.sources.http.messages import Request, Response, ResponseSink
-from tests.warehouses import Warehouse
+
+if TYPE_CHECKING:
+    from tests.warehouses import Warehouse
 
 API = """
 title = "Listed shop"
@@ -108,7 +110,7 @@ class ListShop:
 class Listed:
     """That shop and a warehouse."""
 
-    def __init__(self, place: Warehouse, orders: int, more: str = "") -> None:
+    def __init__(self, place: "Warehouse", orders: int, more: str = "") -> None:
         self.place = place
         self.shop = ListShop(orders)
         (place.folder / "listed.toml").write_text(API, encoding="utf-8")

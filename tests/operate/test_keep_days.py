@@ -237,6 +237,25 @@ def test_what_waits_or_is_young_or_needed_stays(
         assert landing.source("shop").pages() == sorted({*needed, 8, 9})
 
 
+@pytest.mark.slow
+def test_a_page_that_stays_rejects_no_order_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of its good version is deleted; that of the bad one is needed by another reject."""
+    monkeypatch.setattr(helpers, "RECEIVED", clock.iso(long_ago()))
+    with warehouse("duckdb", tmp_path, prepared=True) as origin:
+        home = House(tmp_path, origin)
+        settings = home.settings(KEEP)
+        bad = [{"sku": "X", "n": "some"}]
+        first = [order("a", "A", lines=bad), order("b", "B", lines=bad)]
+        home.land(first, [order("a", "A")], [order("c", "C")])
+        home.call("load")
+        landing = open_landing(settings.landing, settings.folder)
+        assert landing.source("shop").pages() == [1, 3]
+        home.call("replay")
+        assert origin.query("SELECT ordernumber FROM orderpull_reject") == [("B",)]
+
+
 @given(st.lists(st.sets(st.integers(1, 40)), max_size=4))
 def test_ranges_hold_exactly_the_pages(added: list[set[int]]) -> None:
     """Whatever is added in whatever order, each page once, and runs as short as can be."""

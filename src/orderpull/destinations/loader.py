@@ -19,7 +19,12 @@ from orderpull.destinations.merge.changes import (
     repeated_queries,
 )
 from orderpull.destinations.merge.merge import STORED_COLUMNS, plan_merge
-from orderpull.destinations.merge.rejects import REJECT_COLUMNS, plan_rejects
+from orderpull.destinations.merge.rejects import (
+    REJECT_COLUMNS,
+    REJECTED_ID,
+    STORED_VERSION,
+    plan_rejects,
+)
 from orderpull.destinations.merge.rollups import RollupWriter, delta_queries
 from orderpull.destinations.merge.stored import (
     ID_COLUMNS,
@@ -218,6 +223,11 @@ class Loader:
         )
         if not stored and not count_rows(self.stage, "staged_reject"):
             return False
+        columns = ORDER_HEADER.pick("source, order_id, page")
+        if make_table(self.stage, "rejected_id", REJECTED_ID):
+            self.fetch_keyed("stored_version", "rejected_id", STORED_VERSION, columns)
+        else:
+            stage_rows(self.stage, "stored_version", columns, [])
         plan_rejects(self.stage, plan, stored)
         ledger.stage_runs(self.stage, batch)
         return True

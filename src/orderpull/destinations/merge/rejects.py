@@ -3,6 +3,7 @@
 A bad order's reject is resolved, or not inserted, if a later version of the order is loaded.
 """
 
+from orderpull.destinations.merge.stored import keyed
 from orderpull.destinations.protocol import MergePlan
 from orderpull.destinations.stage import make_table
 from orderpull.engine import duckdb
@@ -10,6 +11,14 @@ from orderpull.model import SIZES
 
 REJECT_COLUMNS = "source, order_id, ordernumber, reason, page, position, reject_key"
 """Columns of ``stored_reject``."""
+
+REJECTED_ID = f"""SELECT DISTINCT source, coalesce(order_id, ordernumber) AS order_id
+FROM staged_reject WHERE strlen(coalesce(order_id, ordernumber)) <= {SIZES["order_id"]}"""
+"""Selects keys of the rejects' orders, the table ``rejected_id``. No longer id is ever stored."""
+
+STORED_VERSION = f"""SELECT h.source, h.order_id, h.page FROM order_header AS h
+WHERE {keyed("h", "rejected_id")}"""
+"""Selects the stored versions of these orders."""
 
 # Reject keys are indexed, so their length is limited.
 _SHORT_KEY = f"""
@@ -38,7 +47,15 @@ WHERE reject.source = v.source AND (reject.order_id = v.order_id
   AND reject.reason <> 'number_reused'
   AND (v.page, v.position) > (reject.page, reject.position)"""
 
-_RESOLVED = """
+# Pages that are loaded again may repeat a bad version alone: the later good one is in another
+# batch, or its page is deleted (keep_days).
+_LOADED_LATER = """FROM stored_version AS h WHERE h.source = {0}.source
+    AND h.order_id = coalesce({0}.order_id, {0}.ordernumber)
+    AND {0}.reason <> 'number_reused' AND h.page > {0}.page"""
+_DROP_REPEATED = f"""
+DELETE FROM reject WHERE EXISTS ({_LOADED_LATER.format("reject")})"""
+
+_RESOLVED = f"""
 SELECT source, reject_key FROM stored_reject AS r WHERE
     EXISTS (SELECT 1 FROM current_version AS s WHERE s.source = r.source
               AND s.order_id = r.order_id AND (s.page, s.position) >= (r.page, r.position))
@@ -46,7 +63,8 @@ SELECT source, reject_key FROM stored_reject AS r WHERE
                  AND s.source = r.source AND s.ordernumber = r.ordernumber
                  AND (s.page, s.position) >= (r.page, r.position))
     OR EXISTS (SELECT 1 FROM staged_order AS o WHERE r.reason <> 'number_reused'
-                 AND o.source = r.source AND o.page = r.page AND o.position = r.position)"""
+                 AND o.source = r.source AND o.page = r.page AND o.position = r.position)
+    OR EXISTS ({_LOADED_LATER.format("r")})"""
 _KEEP_LATEST = """
 DELETE FROM reject USING stored_reject AS r
 WHERE reject.source = r.source AND reject.reject_key = r.reject_key
@@ -65,12 +83,15 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int)
     order was loaded. Of a bad order that came several times the latest row is kept; an order that
     waits for its number and a bad version of the same order have different keys.
 
+    The table ``stored_version`` must be there (:data:`STORED_VERSION`).
+
     :param stored: number of rows of ``stored_reject``, the stored rejects of the source.
     """
     stage.execute(_SHORT_KEY)
     stage.execute(_CURRENT_VERSION + (_JUDGED if plan.contested else ""))
     make_table(stage, "reject", _REJECT)
     stage.execute(_DROP_OUTDATED)
+    stage.execute(_DROP_REPEATED)
     make_table(stage, "reject_to_delete", _RESOLVED)
     if stored:
         stage.execute(_KEEP_LATEST)

@@ -1,0 +1,343 @@
+"""Random histories of one installation: after each step everything that is promised holds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from orderpull import clock
+from tests.contract.list_shop import BEGAN
+from tests.failpoints import FAILPOINTS, FORGET_POINTS, REPAIR_POINTS
+from tests.sources.random.seeds import FACTOR
+from tests.stateful.installation import DAMAGES, KEEP_DAYS, Installation
+from tests.stateful.killed import Clock
+from tests.stateful.truth import CANCELLED
+from tests.warehouses import warehouse
+
+pytestmark = pytest.mark.long
+
+LONG = FACTOR > 1
+STEPS = 200 if LONG else 30
+EXAMPLES = {"duckdb": 3, "postgresql": 2}
+"""Histories on each kind of warehouse: 10,000 steps in all with ORDERPULL_SEARCH=10."""
+
+MOST_ORDERS = 12
+RUN_POINTS = (
+    *FAILPOINTS, "missing-noted", "orders-to-fetch-noted", "expiry-noted", "page-expired",
+)  # fmt: skip
+LOAD_POINTS = RUN_POINTS[FAILPOINTS.index("before-normalize") :]
+any_order = st.integers(0, MOST_ORDERS - 1)
+some_lines = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), max_size=3)
+countries = st.sampled_from(["DE", "AT", "FR"])
+names = iter(range(10**6))
+
+
+class Histories(RuleBasedStateMachine):
+    """A shop that sells, an installation that follows, and whatever may come between.
+
+    :ivar number: number of the newest order. :ivar gone: orders that were deleted in the shop.
+    :ivar current: the last run was later than the last change of the shop.
+    :ivar touched: the installation was, since it was last checked.
+    :ivar looked: what was looked at since the last change of anything.
+    """
+
+    def __init__(self, kind: Any, folder: Path, time: Clock) -> None:
+        super().__init__()
+        self.kind, self.folder, self.time = kind, folder, time
+        self.number = 0
+        self.gone: dict[int, dict[str, Any]] = {}
+        self.current = self.touched = False
+        self.looked: set[str] = set()
+
+    @initialize(expires=st.booleans(), orders=st.integers(2, 6))
+    def begin(self, *, expires: bool, orders: int) -> None:
+        base = self.folder / str(next(names))
+        self.at = Installation(self.kind, base, self.time, expires=expires)
+        self.expires = expires
+        for _ in range(orders):
+            self._place(lines=[("A", 1), ("B", 2)])
+        self._run()
+
+    def teardown(self) -> None:
+        """Look at every byte, and clear away."""
+        if not hasattr(self, "at"):
+            return
+        try:
+            if self.at.forgotten and not self.at.begun and not self.touched:
+                self.at.check_bytes(self._erased(), everywhere=True)
+        finally:
+            self.at.close()
+
+    @invariant()
+    def promises_hold(self) -> None:
+        """Whatever was done."""
+        if self.touched:
+            self.at.check()
+            self.touched = False
+
+    # --------------------------------------------------------------------------------- the shop
+
+    @rule(lines=some_lines, country=countries)
+    @precondition(lambda self: len(self.at.shop.orders) < MOST_ORDERS)
+    def sell(self, **content: Any) -> None:
+        self._place(**content)
+
+    @rule(lines=some_lines)
+    @precondition(lambda self: len(self.at.shop.orders) < MOST_ORDERS)
+    def import_an_old_one(self, lines: Any) -> None:
+        """Its stamp is before all that were read."""
+        self._place(lines=lines, changed=BEGAN.replace(year=2025).isoformat())
+
+    @rule(pick=any_order, lines=some_lines)
+    def edit_lines(self, pick: int, lines: Any) -> None:
+        self._change(pick, lines=lines)
+
+    @rule(pick=any_order, country=countries, state=st.sampled_from(["paid", "sent", CANCELLED]))
+    def edit(self, pick: int, country: str, state: str) -> None:
+        self._change(pick, country=country, state=state)
+
+    @rule(pick=any_order)
+    def spoil(self, pick: int) -> None:
+        """It cannot be shaped until its lines are edited."""
+        self._change(pick, lines=[("A", "some")])
+
+    @rule(pick=any_order)
+    @precondition(lambda self: len(self.at.shop.orders) > 1)
+    def delete(self, pick: int) -> None:
+        number = self._picked(pick)
+        self.gone[number] = self.at.shop.orders.pop(number)
+        self.current = False
+
+    @rule(pick=any_order)
+    @precondition(lambda self: self.gone and len(self.at.shop.orders) < MOST_ORDERS)
+    def restore(self, pick: int) -> None:
+        """As it was, with its old stamp; a version that nobody has seen gets a new one."""
+        number = sorted(self.gone)[pick % len(self.gone)]
+        order = self.gone.pop(number)
+        self.at.shop.orders[number] = order
+        if not self.at.truth.has(order):
+            self.at.shop.place(number, **{k: v for k, v in order.items() if k != "changed"})
+        self.current = False
+
+    @rule(days=st.sampled_from([1, KEEP_DAYS + 1]))
+    def days_pass(self, days: int) -> None:
+        self.time.pass_days(days)
+
+    # -------------------------------------------------------------------------- the installation
+
+    @rule()
+    def run(self) -> None:
+        self._run()
+
+    @rule()
+    def pull(self) -> None:
+        self._touch(self.at.pull)
+
+    @rule()
+    def load(self) -> None:
+        self._touch(self.at.load)
+
+    @rule(point=st.sampled_from(RUN_POINTS), count=st.integers(1, 2))
+    def killed_run(self, point: str, count: int) -> None:
+        self._killed(point, count, "run")
+
+    @rule(command=st.sampled_from(["load", "replay"]), point=st.sampled_from(LOAD_POINTS))
+    def killed_load(self, command: str, point: str) -> None:
+        self._killed(point, 1, command)
+
+    @rule()
+    def replay(self) -> None:
+        self._touch(self.at.replay)
+
+    @rule()
+    @precondition(lambda self: not self.at.begun and "foretell" not in self.looked)
+    def foretell(self) -> None:
+        self._touch(self.at.foretell)
+        self.looked.add("foretell")
+
+    @rule()
+    def retry(self) -> None:
+        self._touch(self.at.retry)
+
+    @rule(pick=any_order)
+    def forget_an_order(self, pick: int) -> None:
+        if numbers := sorted(self.at.truth.numbers()):
+            number = numbers[pick % len(numbers)]
+            self._touch(lambda: self.at.forget(orders=(number,)))
+            assert number in self.at.forgotten
+            self.at.check_bytes(self._erased(), everywhere=False)
+
+    @rule(pick=any_order)
+    @precondition(lambda self: not self.at.begun)
+    def forget_a_name(self, pick: int) -> None:
+        """Both orders of a person, as far as they have come."""
+        number = pick % self.number + 1
+        both = {f"N-{n}" for n in range(1, self.number + 1) if person(n) == person(number)}
+        wanted = both & self.at.truth.numbers() - self.at.forgotten
+        if wanted:
+            self._touch(lambda: self.at.forget(name=person(number)))
+            assert wanted <= self.at.forgotten
+
+    @rule(pick=any_order, point=st.sampled_from(FORGET_POINTS))
+    def killed_forget(self, pick: int, point: str) -> None:
+        if numbers := sorted(self.at.truth.numbers()):
+            number = numbers[pick % len(numbers)]
+            killed = self._killed(point, 1, "forget", "--yes", "--order", number)
+            (self.at.begun if killed else self.at.forgotten).add(number)
+
+    @rule()
+    @precondition(lambda self: self.at.begun or self.at.forgotten)
+    def forget_again(self) -> None:
+        begun = {*self.at.begun}
+        self._touch(self.at.forget)
+        assert begun <= self.at.forgotten
+        self.at.check_bytes(self._erased(), everywhere=False)
+
+    @rule()
+    @precondition(lambda self: not self.at.begun and "verify" not in self.looked)
+    def verify(self) -> None:
+        """Nothing differs; the shop is asked if nothing has happened there since the last run."""
+        assert self.at.verify(shop=self.current) == set()
+        self.looked.add("verify")
+
+    @rule(
+        pick=any_order,
+        how=st.sampled_from(sorted(DAMAGES)),
+        point=st.sampled_from(("", *REPAIR_POINTS)),
+    )
+    @precondition(lambda self: not self.at.begun)
+    def damage(self, pick: int, how: str, point: str) -> None:
+        """It is named, and mended; a repair may be killed before."""
+        if numbers := self.at.restorable():
+            number = numbers[pick % len(numbers)]
+            self._touch(lambda: self.at.damage(number, how))
+            if point:
+                self._killed(point, 1, "verify", "--deep", "--offline", "--repair")
+                self.at.load()
+            else:
+                named = self.at.verify(shop=False)
+                assert named
+                assert {n for n in named if not n.startswith(("day ", "year "))} <= {number}
+            assert self.at.verify(shop=False, repair=True) == set()
+
+    @rule()
+    def migrate(self) -> None:
+        self._touch(self.at.migrate)
+
+    @rule()
+    @precondition(lambda self: self._is_at_rest("rebuild") and not self.expires)
+    def rebuild(self) -> None:
+        self.at.rebuild()
+        self.looked.add("rebuild")
+
+    @rule()
+    @precondition(lambda self: self._is_at_rest("doctor"))
+    def doctor(self) -> None:
+        assert self.at.diagnose() == []
+        self.looked.add("doctor")
+
+    # ---------------------------------------------------------------------------------- the parts
+
+    def _run(self) -> None:
+        self._touch(self.at.run)
+        self.current = True
+
+    def _is_at_rest(self, look: str) -> bool:
+        """True if the last run was the last change, and *look* was not taken since."""
+        return self.current and not self.at.begun and look not in self.looked
+
+    def _touch(self, do: Callable[[], object]) -> None:
+        self.touched = True
+        self.looked.clear()
+        do()
+
+    def _killed(self, point: str, count: int, *arguments: str) -> bool:
+        self.touched, self.current = True, False
+        self.looked.clear()
+        return self.at.kill(point, count, *arguments)
+
+    def _picked(self, pick: int) -> int:
+        numbers = sorted(self.at.shop.orders)
+        return numbers[pick % len(numbers)]
+
+    def _place(self, *, lines: Any, country: str = "DE", **more: Any) -> None:
+        self.number += 1
+        number = self.number
+        to = {"country": country, "line": street(number), "name": person(number), "city": "Ulm"}
+        placed = BEGAN.replace(month=number % 12 + 1).isoformat()
+        self.at.shop.place(
+            number, to=to, mail=mail(number), lines=_lines(lines), placed=placed, **more
+        )
+        self.current = False
+
+    def _change(self, pick: int, **changed: Any) -> None:
+        number = self._picked(pick)
+        order = self.at.shop.orders[number]
+        content = {key: value for key, value in order.items() if key != "changed"}
+        if country := changed.pop("country", None):
+            content["to"] = {**content["to"], "country": country}
+        if "lines" in changed:
+            changed["lines"] = _lines(changed["lines"])
+        self.at.shop.place(number, **content | changed)
+        self.current = False
+
+    def _erased(self) -> list[str]:
+        """Texts of the forgotten; a name goes only with all orders of that person."""
+        numbers = {int(number[2:]) for number in self.at.forgotten}
+        texts = [text(number) for number in numbers for text in (street, mail)]
+        return texts + [person(n) for n in numbers if n % 2 == 0 and n + 1 in numbers]
+
+
+def _lines(lines: Any) -> list[dict[str, Any]]:
+    return [{"sku": sku, "n": quantity} for sku, quantity in lines]
+
+
+def person(number: int) -> str:
+    """The name of an order's person, who has one other order."""
+    return f"Zebulon Q{number // 2}uux"
+
+
+def street(number: int) -> str:
+    """The street of an order's person; none is part of another."""
+    return f"Krötenweg {number}z"
+
+
+def mail(number: int) -> str:
+    """The address of an order's person in a field that is not mapped."""
+    return f"z{number}@quux.example"
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_promises_hold_after_each_step(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The truth is told by plain Python that has seen each page when it was landed."""
+    (tmp_path / "tmp").mkdir()
+    with warehouse(kind, tmp_path / "first", prepared=True):  # type: ignore[arg-type]
+        pass  # a server and its templates are not to lie in the temporary folder
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    time = Clock(clock.now())
+    monkeypatch.setattr(clock, "now", time.now)
+    run_state_machine_as_test(
+        lambda: Histories(kind, tmp_path, time),  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=EXAMPLES[kind] * FACTOR,
+            stateful_step_count=STEPS,
+            derandomize=not LONG,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, *([Phase.shrink] if LONG else [])],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,128 @@
+"""What a warehouse must hold of the pages that were landed: plain Python, page by page.
+
+It knows no batches and no SQL, and remembers pages that were deleted or redacted since.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from orderpull.landing.page import split_parts, split_pieces
+from orderpull.landing.protocol import SourceLanding
+
+DELETED, CANCELLED = "deleted at source", "cancelled"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The version of an order that the tables must hold.
+
+    :param page: the landed page that it came with, or in which it was not listed any more.
+    """
+
+    order: dict[str, Any]
+    page: int
+    deleted: bool = False
+
+    @property
+    def header(self) -> tuple[str, str, str, bool]:
+        """Order number, id, status, and whether it is counted."""
+        state = DELETED if self.deleted else self.order["state"]
+        counted = state not in {DELETED, CANCELLED}
+        return self.order["no"], str(self.order["id"]), state, counted
+
+    @property
+    def items(self) -> dict[str, int]:
+        """Quantity by SKU."""
+        found: dict[str, int] = {}
+        for line in self.order["lines"]:
+            found[line["sku"]] = found.get(line["sku"], 0) + line["n"]
+        return found
+
+
+@dataclass
+class Expected:
+    """The contents of the tables. :ivar held: by order number. :ivar rejects: order and page."""
+
+    held: dict[str, Held] = field(default_factory=dict)
+    rejects: dict[str, int] = field(default_factory=dict)
+
+
+def is_good(order: dict[str, Any]) -> bool:
+    """True if the *order* can be shaped."""
+    return all(isinstance(line["n"], int) for line in order["lines"])
+
+
+@dataclass
+class Truth:
+    """Every page that was ever landed.
+
+    :ivar orders: the orders of each page, but for those of lists of all orders.
+    :ivar listings: the ids in each list of all orders.
+    """
+
+    orders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    listings: dict[int, set[int]] = field(default_factory=dict)
+
+    @property
+    def pages(self) -> set[int]:
+        """The numbers of all pages."""
+        return {*self.orders, *self.listings}
+
+    def learn(self, landing: SourceLanding) -> None:
+        """Read the pages that are new in *landing*."""
+        for number in landing.pages(after=max(self.pages, default=0)):
+            meta, body = landing.read(number)
+            if meta.redacted:
+                bodies = [text for text, whole in split_pieces(body) if whole]
+                orders = [msgspec.json.decode(text) for text in bodies]
+            else:
+                bodies = split_parts(meta, body) if meta.parts else [body]
+                orders = [each for one in bodies for each in msgspec.json.decode(one)["orders"]]
+            if meta.kind == "listing":
+                self.listings[number] = {each["id"] for each in orders}
+            else:
+                self.orders[number] = orders
+
+    def numbers(self) -> set[str]:
+        """The numbers of all orders that were ever landed."""
+        return {order["no"] for orders in self.orders.values() for order in orders}
+
+    def has(self, order: dict[str, Any]) -> bool:
+        """True if this version of an order was landed."""
+        return any(
+            (each["id"], each["changed"]) == (order["id"], order["changed"])
+            for orders in self.orders.values()
+            for each in orders
+        )
+
+    def expected(self, loaded: Collection[int]) -> Expected:
+        """What the tables must hold once the pages *loaded* are."""
+        told = Expected()
+        for page in sorted(loaded):
+            if page in self.listings:
+                _vanish(told, page, self.listings[page])
+            else:
+                _take(told, page, self.orders[page])
+        return told
+
+
+def _vanish(told: Expected, page: int, listed: Collection[int]) -> None:
+    for number, held in told.held.items():
+        if held.order["id"] not in listed and not held.deleted:
+            told.held[number] = replace(held, page=page, deleted=True)
+            told.rejects.pop(number, None)
+
+
+def _take(told: Expected, page: int, orders: Iterable[dict[str, Any]]) -> None:
+    for order in orders:
+        number = order["no"]
+        if not is_good(order):
+            told.rejects[number] = page
+            continue
+        told.rejects.pop(number, None)
+        before = told.held.get(number)
+        if before is None or order["changed"] >= before.order["changed"]:
+            told.held[number] = Held(order, page)
