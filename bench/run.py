@@ -64,15 +64,21 @@ class Round:
     """One system's steps over one shop, in a folder of its own.
 
     :param postgresql: a connection to the database to load into, and its URL.
+    :param copies: the shop holds its rendered orders so many times.
     :ivar ways: set to a dictionary, gets the number of orders that went each way.
     """
 
     ways: dict[str, int] | None = None
 
     def __init__(
-        self, launcher: Launcher, system: System, data: Path, postgresql: tuple[Any, str] | None
+        self,
+        launcher: Launcher,
+        system: System,
+        data: Path,
+        postgresql: tuple[Any, str] | None,
+        copies: int = 1,
     ) -> None:
-        self.launcher, self.system, self.data = launcher, system, data
+        self.launcher, self.system, self.data, self.copies = launcher, system, data, copies
         self.connection: Any = postgresql and postgresql[0]
         self.url = postgresql[1] if postgresql else ""
         self.home = Path(tempfile.mkdtemp(prefix="orderpull-bench-"))
@@ -80,14 +86,15 @@ class Round:
 
     def steps(self) -> Iterator[Step]:
         """Each step, checked."""
-        orders = self.truth["pulled"]
-        with served(self.data) as url:
+        orders = self.truth["pulled"] * self.copies
+        with served(self.data, copies=self.copies) as url:
             self.system.prepare(self.home, {"shop": url}, self.url)
             yield self.step("first load", orders, self.run(url))
             self.check("before")
-        if self.system.has_landing and not self.connection:
+        if self.system.has_landing and not self.connection and self.copies == 1:
             yield from self.from_landing(orders)
-        with served(self.data, changed=True, port=int(url.rsplit(":", 1)[1])):
+        port = int(url.rsplit(":", 1)[1])
+        with served(self.data, changed=True, port=port, copies=self.copies):
             yield self.step(f"{CHANGED:,} changed", CHANGED, self.run(url))
             self.check("after")
             yield self.step("nothing new", 0, self.run(url))
@@ -128,13 +135,17 @@ class Round:
     def step(self, what: str, loaded: int, usage: Usage) -> Step:
         """One step of this round."""
         name = f"{self.system.name}, PostgreSQL" if self.connection else self.system.name
-        orders = self.truth["pulled"]
+        orders = self.truth["pulled"] * self.copies
         return Step(orders, what, name, loaded, usage.cpu, usage.wall, usage.rss)
 
     def check(self, when: str, home: Path | None = None) -> None:
         """Compare the tables with the truth."""
         held = self.system.held(home or self.home, self.connection)
         truth = Truth(**self.truth[when])
+        if self.copies > 1:  # each copy has numbers of its own, which the hashes are of
+            earlier = Truth(**self.truth["before"])
+            truth = truth.counts(earlier, self.copies - 1)
+            held = held.counts()
         if held != truth:
             sys.exit(f"{self.system.name} holds {held}, and the truth is {truth}")
 
@@ -159,7 +170,7 @@ def database(*, wanted: bool) -> Iterator[tuple[Any, str] | None]:
 
 
 def measured(
-    launcher: Launcher, system: System, orders: int, runs: int, *, postgresql: bool
+    launcher: Launcher, system: System, orders: int, runs: int, *, postgresql: bool, copies: int
 ) -> Iterator[Step]:
     """The medians of *runs* rounds of *system* over *orders* orders."""
     data = DATA / f"orders-{orders}"
@@ -167,7 +178,7 @@ def measured(
     rounds, ways = [], dict[str, int]()
     for number in range(runs):
         with database(wanted=postgresql) as connection:
-            one = Round(launcher, system, data, connection)
+            one = Round(launcher, system, data, connection, copies)
             one.ways = ways if number == 0 and system is SYSTEMS["orderpull"] else None
             try:
                 rounds.append(list(one.steps()))
@@ -234,6 +245,9 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--postgresql", action="store_true", help="orderpull into PostgreSQL")
     parser.add_argument("--sources", type=int, help="so many small shops instead, in one run")
+    parser.add_argument(
+        "--copies", type=int, default=1, help="the orders of the shop so many times, renumbered"
+    )
     parser.add_argument("--before", type=Path, help="checkout of another orderpull to measure too")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()
@@ -250,7 +264,14 @@ def main() -> None:
                 for step in (
                     many_sources(launcher, system, asked.sources, asked.runs)
                     if asked.sources
-                    else measured(launcher, system, orders, asked.runs, postgresql=asked.postgresql)
+                    else measured(
+                        launcher,
+                        system,
+                        orders,
+                        asked.runs,
+                        postgresql=asked.postgresql,
+                        copies=asked.copies,
+                    )
                 ):
                     print(step.row(), flush=True)
                     kept.append(asdict(step))

@@ -91,6 +91,12 @@ class Truth:
         for sku, quantity in items.items():
             self.item_hash += sign * row_hash(order.number, sku, quantity)
 
+    def counts(self, other: "Truth | None" = None, times: int = 0) -> "Truth":
+        """The counts alone, with those of *other* added so many *times*."""
+        names = ("orders", "items", "quantity", "rejected")
+        added = {name: times * getattr(other, name) if other else 0 for name in names}
+        return Truth(**{name: getattr(self, name) + added[name] for name in names})
+
 
 def row_hash(*values: str | int | None) -> int:
     """The first bits of the md5 of the values, as text, each followed by ``|``; None is empty."""
@@ -147,7 +153,7 @@ class Order:
     def _fields(self) -> dict[str, Any]:
         country, line1, line2, name, postalcode, state = self.address
         draw, index = self._draw, self.index
-        created, total = _iso(self.modified - draw(80_000)), draw(20_000) / 100
+        created, total = iso(self.modified - draw(80_000)), draw(20_000) / 100
         tag, customer = draw(100), draw(400_000)
         lines: Any = [self._line(place) for place in range(len(self.lines))]
         if self.malformed.startswith("lines"):
@@ -157,7 +163,7 @@ class Order:
             "orderNumber": None if self.malformed == "no number" else self.number,
             "orderType": "SALE",
             "orderStatus": ("SHIPPED", "AWAITING_SHIPMENT", "PENDING", "Cancelled")[draw(4)],
-            "orderDate": created, "createdDate": created, "modifiedDate": _iso(self.modified),
+            "orderDate": created, "createdDate": created, "modifiedDate": iso(self.modified),
             "paymentDate": created, "shipByDate": None, "shipDate": None,
             "shipName": name, "shipCompany": None, "shipEmail": f"buyer{customer}@shop.example",
             "shipPhone": f"+1-555-01{tag:02d}", "shipAddress1": line1, "shipAddress2": line2,
@@ -217,7 +223,8 @@ def _money(amount: float) -> dict[str, Any]:
     return {"amount": amount, "currency": "USD"}
 
 
-def _iso(seconds: int) -> str:
+def iso(seconds: int) -> str:
+    """Unix time *seconds* as the API writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -270,8 +277,8 @@ class Rendered:
     """A rendered shop, sorted by time of change. :param changed: as it is after the change."""
 
     def __init__(self, folder: Path, *, changed: bool) -> None:
-        rows, later = _Rows(folder / "orders"), _Rows(folder / "changed")
-        self.at: list[tuple[_Rows, int]]
+        rows, later = Rows(folder / "orders"), Rows(folder / "changed")
+        self.at: list[tuple[Rows, int]]
         gone = set(later.orders) if changed else set()
         self.at = [(rows, n) for n, index in enumerate(rows.orders) if index not in gone]
         self.at += [(later, n) for n in range(len(later.orders))] if changed else []
@@ -282,7 +289,9 @@ class Rendered:
         return b"[%b]" % b",".join(rows.text(n) for rows, n in self.at[first:last])
 
 
-class _Rows:
+class Rows:
+    """Rendered orders as they lie in ``STEM.bin``: numbers, times of change, and texts."""
+
     def __init__(self, stem: Path) -> None:
         index = array("Q", stem.with_suffix(".index").read_bytes())
         self.orders, self.times = index[0::4], index[1::4]
@@ -293,4 +302,5 @@ class _Rows:
                 self.bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def text(self, n: int) -> memoryview:
+        """The order in place *n*, as the API sends it."""
         return self.bytes[self.begin[n] : self.end[n]]

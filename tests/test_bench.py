@@ -44,6 +44,20 @@ def test_a_system_that_holds_the_truth_passes_all_steps(shop: Path, name: str) -
 
 
 @pytest.mark.slow
+def test_a_shop_of_several_copies_holds_as_many_orders(shop: Path) -> None:
+    with Launcher() as launcher:
+        one = Round(launcher, SYSTEMS["orderpull"], shop, None, copies=3)
+        try:
+            assert [step.loaded for step in one.steps()] == [3 * ORDERS, CHANGED, 0]
+            with duckdb.connect(str(one.home / "orders.duckdb")) as connection:
+                connection.execute("DELETE FROM order_address WHERE ordernumber = 'ON-00000007'")
+            with pytest.raises(SystemExit, match="the truth is"):
+                one.check("after")
+        finally:
+            one.close()
+
+
+@pytest.mark.slow
 def test_one_changed_value_is_a_difference(shop: Path, tmp_path: Path) -> None:
     with Launcher() as launcher:
         one = Round(launcher, SYSTEMS["orderpull"], shop, None)
