@@ -152,11 +152,11 @@ class Drill:
         for name in told:
             for group in {*told[name], *counted[name]}:
                 if told[name].get(group, 0) != counted[name].get(group, 0):
-                    kind = "year" if name == "year" else "day"
-                    when: Any = group[1]
+                    when, place = group[1], group[2] or "(no country)"
                     if when in {NO_DAY, NO_DAY.year}:
-                        when = "(no day)"
-                    wrong.add(f"{kind} {when} {group[2] or '(no country)'}")
+                        wrong.add(f"orders without a date, {place}")
+                    else:
+                        wrong.add(f"{'year' if name == 'year' else 'day'} {when} {place}")
         return {(each, "different", "rollups") for each in wrong}
 
 

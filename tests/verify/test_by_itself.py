@@ -47,15 +47,24 @@ def test_a_schedule_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         shown = CliRunner().invoke(main, ["--config", str(settings.file), "status"]).output
         assert "Verified up to" in shown
         with serving(settings) as url:
-            page = get(f"{url}/runs").data.decode()
-        assert gone[0] in page
-        assert "<code>landing-tables</code>" in page
+            runs, orders = (get(url + path).data.decode() for path in ("/runs", "/?period=year"))
+        assert gone[0] in runs
+        assert "<code>landing-tables</code>" in runs
+        assert runs.index('<h2 id="h-verified">') < runs.index('<h2 id="h-rejects">')
+        assert "<strong>Verified:</strong>" not in runs
+        differ = f"{source['verified']['differences']} differences in shop."
+        assert f"<strong>Verified:</strong> {differ}" in orders
+        assert '<a id="to-verified" href="/runs?period=year">' in orders
         told = called(settings, "verify", "--repair", "--json", code=0)["sources"]["shop"]
         assert told["repaired"] == source["verified"]["differences"]
         (body,) = post.bodies()
         assert body.startswith("shop: nothing differs any more (problem since")
         verified = called(settings, "status", "--json", code=0)["sources"]["shop"]["verified"]
         assert verified["clean_at"] == verified["at"]
+        with serving(settings) as url:
+            runs, orders = (get(url + path).data.decode() for path in ("/runs", "/"))
+        assert runs.index('<h2 id="h-verified">') > runs.index('<h2 id="h-runs">')
+        assert "<strong>Verified:</strong>" not in orders
         edit(settings, "UPDATE orderpull_page SET possible_loss = true WHERE page = 1")
         (lost,) = called(settings, "verify", "--json", code=1)["sources"]["shop"]["differences"]
         assert lost == {"order": "page 1", "kind": "missing", "where": "shop-tables"}

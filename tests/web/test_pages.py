@@ -6,12 +6,15 @@ import tomllib
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from orderpull.cli import main
+from orderpull.verify.record import LastVerified
 from orderpull.web.freshness import Freshness
 from orderpull.web.rendering import locale_of
+from orderpull.web.verified import what_differs
 from tests.web.browsing import ROOT
 from tests.web.shop import get, settings_in
 
@@ -97,3 +100,14 @@ def test_the_settings_of_htmx_are_json(site: str) -> None:
     text = get(site).data.decode()
     config = text.partition('name="htmx-config" content=\'')[2].partition("'")[0]
     assert json.loads(config)["includeIndicatorCSS"] is False
+
+
+def test_a_line_tells_of_differences_alone() -> None:
+    """A verification that did not come to its end names no order: no line on each page."""
+    note = LastVerified(datetime(2026, 1, 1), None, shop=True, checked=3, count=0, first=[])
+    stopped = msgspec.structs.replace(note, error="The shop did not answer.")
+    assert what_differs({"shop": note, "outlet": stopped}) is None
+    (one, two) = (msgspec.structs.replace(note, count=count) for count in (1, 1200))
+    assert what_differs({"shop": one, "outlet": note}) == "1 difference in shop."
+    many = dict.fromkeys("abcde", two) | {"f": stopped}
+    assert what_differs(many) == "6,000 differences in a, b, c and 2 more."

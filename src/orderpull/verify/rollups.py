@@ -5,7 +5,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from orderpull.destinations.merge.rollups import all_rows
-from orderpull.model import NO_DAY
+from orderpull.model import NO_COUNTRY, NO_DAY
 from orderpull.verify.result import MAX_LISTED, Difference, Where
 from orderpull.verify.scope import Comparison, Scope
 
@@ -68,8 +68,9 @@ def _lines(lines: str, table: str, when: str, recounted: str) -> str:
 
 
 def _group(when: date | float, country: str) -> str:
-    """The name of a group: ``day 2026-05-01 DE`` or ``year 2026 DE``."""
+    """``day 2026-05-01 DE``, ``year 2026 DE``, or ``orders without a date, DE``."""
+    place = country or NO_COUNTRY
     kind, value = ("day", str(when)) if isinstance(when, date) else ("year", str(int(when)))
     if value in {str(NO_DAY), str(NO_DAY.year)}:
-        value = "(no day)"
-    return f"{kind} {value} {country or '(no country)'}"
+        return f"orders without a date, {place}"
+    return f"{kind} {value} {place}"

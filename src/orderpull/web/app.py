@@ -41,7 +41,7 @@ from orderpull.web.overview import (
 from orderpull.web.question import Question, read_question
 from orderpull.web.rendering import WEB_FOLDER, Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
-from orderpull.web.verified import Verifications
+from orderpull.web.verified import Verifications, what_differs
 
 PAGE_ROWS = 50
 CSV_MEMORY_BYTES = 4 << 20
@@ -108,8 +108,7 @@ class Pages:
         """Show the last runs, the open rejects by reason, and the last verifications."""
         question = _question(request)
         runs = self.queries.get(question, read_runs)
-        verified = self.verifications.all()
-        return self._page(request, question, "runs.html", runs=runs, verified=verified)
+        return self._page(request, question, "runs.html", runs=runs)
 
     def csv(self, request: Request) -> Response:
         """Send a table as a CSV file."""
@@ -173,12 +172,15 @@ class Pages:
         template: str,
         **values: Any,  # noqa: ANN401 - any value of a template
     ) -> Response:
+        verified = self.verifications.of(question.sources)
         return self.renderer.page(
             request,
             template,
             headers={"vary": "Accept-Language, HX-Request"},
             question=question,
             freshness=self.queries.freshness(question),
+            verified=verified,
+            differs=what_differs(verified),
             absent=self.queries.absent_countries(question),
             formats=Formats(
                 locale_of(request.headers.get("accept-language", "")), self.queries.zone
