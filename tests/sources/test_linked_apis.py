@@ -137,7 +137,7 @@ def test_a_record_that_no_longer_exists(tmp_path: Path, bench: Workbench, status
     shop = asked(tmp_path, LINKED.replace("one = true", 'one = true\nmissing = "empty"'), say)
     assert shop.pull().error is None
     assert items_of(bench, shop)["1"] == {"SKU-B": 2, "(no sku)": 4}
-    assert probe(Source("shop", shop.settings, shop.api, send=shop._send)) != []
+    assert probe(Source("shop", shop.settings, shop.api, send=shop._send)).lists != []
 
 
 def test_a_list_where_one_record_is_expected(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_check_follows_one_link_of_each_block(tmp_path: Path) -> None:
     """The first order's lines and the first line's record: three requests."""
     shop = asked(tmp_path)
     source = Source("shop", shop.settings, shop.api, send=shop._send)
-    assert probe(source) == ["line_records", "line_records[].stock"]
+    assert probe(source).lists == ["line_records", "line_records[].stock"]
     assert [request.target for request in shop.requests] == [
         "/orders/?format=json",
         "/orders/1/lines/?all=1&format=json",

@@ -26,6 +26,8 @@ def check(sources: tuple[str, ...], *, as_json: bool, notify: bool) -> None:
         print_json(findings.as_json())
     for finding in findings.findings if not as_json else ():
         click.echo(f"{'✓' if finding.error is None else '✗'} {finding.what}")
+        if finding.detail:
+            click.secho(f"  {finding.detail}", dim=True)
     for finding in findings.findings:
         if finding.error is not None:
             print_error(finding.error)

@@ -8,6 +8,7 @@ from typing import Any
 from orderpull.errors import LandingBusy, OrderpullError, UsageError
 from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
+from orderpull.operate.first_page import FirstPage
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
 from orderpull.sources.probe import probe
@@ -16,10 +17,15 @@ from orderpull.sources.pull import Source
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check and its result. :param error: None if the check passed."""
+    """One check and its result.
+
+    :param error: None if the check passed.
+    :param detail: a second line for a person.
+    """
 
     what: str
     error: OrderpullError | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +77,8 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
     for name, source in pipeline.sources.items():
         where = f"source {name}: {source.where}"
         try:
-            results.findings.append(
-                Finding(f"{where} ({_try_source(source, pipeline.landing_of(name))})")
-            )
+            summary, detail = _try_source(source, pipeline.landing_of(name))
+            results.findings.append(Finding(f"{where} ({summary})", detail=detail))
         except OrderpullError as error:
             results.findings.append(Finding(where, error))
     if settings.notify.urls:
@@ -95,21 +100,21 @@ def _features(settings: Settings, pipeline: Pipeline) -> str:
     return f" ({'; '.join(features)})" if features else ""
 
 
-def _try_source(source: Source, landing: SourceLanding) -> str:
-    """Connect to *source* and describe the result. :raises OrderpullError: it cannot be pulled."""
+def _try_source(source: Source, landing: SourceLanding) -> tuple[str, str]:
+    """The result for *source*, and an order of it. :raises OrderpullError: it cannot be pulled."""
     source.reach()
     if source.api.consume_once:
-        return "reached; no orders asked for"
+        return "reached; no orders asked for", ""
     try:
         # The request may renew a token, which only one process at a time may store.
         with landing.pulling() if source.authenticator.persists_tokens else nullcontext():
-            requested = probe(source)
+            page = FirstPage(source, probe(source))
     except LandingBusy:
-        return "reached; another orderpull is pulling it now"
+        return "reached; another orderpull is pulling it now", ""
     finally:
         source.client.close()
-    answers = "answers" if not requested else f"answers, also for {', '.join(requested)}"
-    return "; ".join((answers, *source.notes))
+    page.refuse_others()
+    return "; ".join((page.summary(), *source.notes)), page.example()
 
 
 def _notifications(settings: Settings) -> Finding:

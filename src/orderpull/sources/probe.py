@@ -1,6 +1,7 @@
 """Probe an API: request one page of orders, one child list of each kind, and a count."""
 
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 from orderpull import clock
@@ -15,10 +16,25 @@ from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.paging.page_parser import PageParser
 
 
-def probe(source: Endpoint) -> list[str]:
-    """Probe *source*; return the path of each child list that was requested.
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The result of a probe.
 
-    A list is requested for the first order that needs one. Not for consume-once APIs.
+    :param body: the page of orders. :param info: facts about it.
+    :param lists: path of each child list that was requested.
+    :param incomplete: positions of the orders that have a child list of their own.
+    """
+
+    body: bytes
+    info: PageInfo
+    lists: list[str]
+    incomplete: set[int]
+
+
+def probe(source: Endpoint) -> Probed:
+    """Probe *source*. Not for consume-once APIs.
+
+    A child list is requested for the first order that needs one.
 
     :raises SourceError: a request failed.
     """
@@ -30,17 +46,19 @@ def probe(source: Endpoint) -> list[str]:
         source.client.close()
 
 
-def _probe(source: Endpoint) -> list[str]:
+def _probe(source: Endpoint) -> Probed:
     api, parser = source.api, PageParser(source.api)
     flow = incremental_flow(api, Pager(api.paging, 1), source.start, clock.now())
     body, info = _fetched(source, source.request(next(flow)), parser)
     parsers = [PageParser(api, block) for block in api.children]
     orders = AssembledOrders(api, parsers, parser, body)
-    requested = []
+    probed = Probed(body, info, [], set())
     for number, block in enumerate(api.children):
-        child = next(iter(orders.requests(number, info)), None)
-        if child is None:
+        children = list(orders.requests(number, info))
+        probed.incomplete.update(child.position for child in children)
+        if not children:
             continue
+        child = children[0]
         with naming(block, child):
             spec = source.child_request(block, child.key)
             pages = Pager(block.paging, 1).pages(PageRequest(), Position(token=child.next))
@@ -52,9 +70,9 @@ def _probe(source: Endpoint) -> list[str]:
                     raise
             else:
                 orders.append(child, [child_body])
-        requested.append(block.into)
+        probed.lists.append(block.into)
     _try_count(source)
-    return requested
+    return probed
 
 
 def _try_count(source: Endpoint) -> None:

@@ -56,5 +56,5 @@ def test_a_shop_without_orders_may_answer_without_content(tmp_path: Path) -> Non
     """To a check, as to a pull."""
     text = API.format(strategy="reseek", paging=BY_PAGE)
     source = FakeApi(tmp_path, text, lambda _: Response(204, {}, b""))
-    assert probe(Source("shop", source.settings, source.api, send=source._send)) == []
+    assert probe(Source("shop", source.settings, source.api, send=source._send)).lists == []
     assert source.pull().error is None
