@@ -25,7 +25,8 @@ SECRET_KEYS = frozenset({
 })  # fmt: skip
 """Settings whose values are redacted."""
 
-SourceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+SOURCE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+SourceName = Annotated[str, Meta(pattern=SOURCE_NAME)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Block = TypeVar("Block", bound=Struct)
@@ -433,17 +434,21 @@ def _convert(table: object, type_: type[Block], where: str, prefix: str = "") ->
         raise SettingsError(f"{where}: {reason}.", "See docs/settings.md.") from None
 
 
-def _check_source(where: str, source: SourceSettings) -> None:
-    if not re.match(r"^https?://[^/\s?#]+[^\s?#]*$", source.base_url):
+def check_base_url(url: str, where: str = "") -> None:
+    """Check a source's base URL. :raises SettingsError: it is wrong; *where* is its place."""
+    where = f"{where} base_url".lstrip()
+    if not re.match(r"^https?://[^/\s?#]+[^\s?#]*$", url):
         raise SettingsError(
-            f"{where} base_url is {without_password(source.base_url)!r}: expected http:// or "
+            f"{where} is {without_password(url)!r}: expected http:// or "
             "https://, a host, and at most a path.",
             "The API file adds path and query.",
         )
-    if "@" in source.base_url.split("://", 1)[1].split("/", 1)[0]:
-        raise SettingsError(
-            f"{where} base_url holds a user or password.", 'Use token = "${NAME}" instead.'
-        )
+    if "@" in url.split("://", 1)[1].split("/", 1)[0]:
+        raise SettingsError(f"{where} holds a user or password.", 'Use token = "${NAME}" instead.')
+
+
+def _check_source(where: str, source: SourceSettings) -> None:
+    check_base_url(source.base_url, where)
     if source.auth_url is not None and not re.match(r"^https?://[^/\s?#@]+$", source.auth_url):
         raise SettingsError(
             f"{where} auth_url is {without_password(source.auth_url)!r}: expected http:// or "

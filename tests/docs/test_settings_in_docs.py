@@ -36,6 +36,7 @@ BLOCKS: dict[str, type[Struct]] = {
 }
 SPECS: tuple[type[Struct], ...] = (
     api.Api,
+    blocks.SetupSpec,
     blocks.RequestSpec,
     blocks.ResponseSpec,
     blocks.AuthSpec,

@@ -72,10 +72,8 @@ class FirstPage:
     def summary(self) -> str:
         """The number of orders in the page."""
         if not self.count:
-            since = self._source.start
-            return (
-                f"answers without orders since {since:%Y-%m-%d}" if since else "answers: no orders"
-            )
+            since = self._probed.since
+            return "answers: no orders" + (f" since {since:%Y-%m-%d}" if since else "")
         return "answers: " + ", ".join(self._counts())
 
     def _counts(self) -> Iterator[str]:

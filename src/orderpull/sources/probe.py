@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orderpull import clock
 from orderpull.errors import SourceError, SourceExpired, SourceMissing
@@ -20,11 +20,13 @@ from orderpull.sources.paging.page_parser import PageParser
 class Probed:
     """The result of a probe.
 
+    :param since: lower limit of the orders' changes.
     :param body: the page of orders. :param info: facts about it.
     :param lists: path of each child list that was requested.
     :param incomplete: positions of the orders that have a child list of their own.
     """
 
+    since: datetime | None
     body: bytes
     info: PageInfo
     lists: list[str]
@@ -48,11 +50,13 @@ def probe(source: Endpoint) -> Probed:
 
 def _probe(source: Endpoint) -> Probed:
     api, parser = source.api, PageParser(source.api)
-    flow = incremental_flow(api, Pager(api.paging, 1), source.start, clock.now())
+    now = clock.now()
+    since = _newest_slice(source, now)
+    flow = incremental_flow(api, Pager(api.paging, 1), since, now)
     body, info = _fetched(source, source.request(next(flow)), parser)
     parsers = [PageParser(api, block) for block in api.children]
     orders = AssembledOrders(api, parsers, parser, body)
-    probed = Probed(body, info, [], set())
+    probed = Probed(since, body, info, [], set())
     for number, block in enumerate(api.children):
         children = list(orders.requests(number, info))
         probed.incomplete.update(child.position for child in children)
@@ -73,6 +77,14 @@ def _probe(source: Endpoint) -> Probed:
         probed.lists.append(block.into)
     _try_count(source)
     return probed
+
+
+def _newest_slice(source: Endpoint, now: datetime) -> datetime | None:
+    """The source's start, or the start of the last request of an API that limits their period."""
+    start, cursor = source.start, source.api.cursor
+    if start is None or cursor is None or cursor.window is None:
+        return start
+    return max(start, now - timedelta(days=cursor.window))
 
 
 def _try_count(source: Endpoint) -> None:

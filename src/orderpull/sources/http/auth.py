@@ -31,7 +31,7 @@ from orderpull.sources.http.oauth import (
     token_request,
 )
 from orderpull.sources.http.token_store import TokenStore
-from orderpull.sources.spec.blocks import AuthSpec, TokenSpec
+from orderpull.sources.spec.blocks import AuthSpec, Grant, TokenSpec
 
 RENEWAL_MARGIN = 60.0
 """A token is renewed 60 s before it expires, or 10 % of its lifetime if that is shorter."""
@@ -46,6 +46,26 @@ _BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
 Call = Callable[[str, Request], Response]
 """Sends a request to the base URL and returns the response."""
+
+
+_GRANTS: dict[Grant, tuple[str, ...]] = {
+    "login": ("user", "password"),
+    "client_credentials": ("client_id", "client_secret"),
+    "refresh_token": ("client_id", "refresh_token"),
+    "authorization_code": ("client_id", "client_secret"),
+}
+
+
+def needed_settings(spec: AuthSpec, *, with_token: bool = False) -> list[str]:
+    """Names of the settings that let a source in.
+
+    :param with_token: the settings have a token, even if the API hands out tokens.
+    """
+    needed = ["token"] if spec.kind != "none" else []
+    if spec.token and not with_token:
+        needed = [*_GRANTS[spec.token.grant]]
+    needed += [key for key in SECRETS if any(f"{{{key}}}" in t for t in spec.headers.values())]
+    return list(dict.fromkeys(needed))
 
 
 class Authenticator:
@@ -165,18 +185,7 @@ class Authenticator:
 
     def _missing(self) -> list[str]:
         """Names of required settings that are absent."""
-        spec = self.spec
-        needed = ["token"] if spec.kind != "none" else []
-        if spec.token:
-            grant = {
-                "login": ["user", "password"],
-                "client_credentials": ["client_id", "client_secret"],
-                "refresh_token": ["client_id", "refresh_token"],
-                "authorization_code": ["client_id", "client_secret"],
-            }
-            needed = grant[spec.token.grant]
-        needed += [key for key in SECRETS if any(f"{{{key}}}" in t for t in spec.headers.values())]
-        return [key for key in dict.fromkeys(needed) if getattr(self.settings, key) is None]
+        return [key for key in needed_settings(self.spec) if getattr(self.settings, key) is None]
 
     def _header(self, token: str) -> str:
         spec = self.spec

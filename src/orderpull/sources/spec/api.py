@@ -22,6 +22,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     request: blocks.RequestSpec
     order: OrderSpec
     consume_once: bool = False
+    setup: blocks.SetupSpec = blocks.SetupSpec()
     response: blocks.ResponseSpec = blocks.ResponseSpec()
     auth: blocks.AuthSpec = blocks.AuthSpec()
     paging: blocks.PagingSpec = blocks.PagingSpec()

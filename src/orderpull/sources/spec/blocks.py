@@ -22,6 +22,22 @@ Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 
 
+class SetupSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[setup]``: the texts that ``orderpull init`` shows.
+
+    :param about: one line on the shops that have this API.
+    :param base_url: an example, with capitals for what differs between shops; without capitals the
+        default.
+    :param credentials: origin of the credentials, in a sentence or two.
+    :param start: limit of the orders' age, in a sentence.
+    """
+
+    about: str | None = None
+    base_url: str | None = None
+    credentials: str | None = None
+    start: str | None = None
+
+
 class RequestSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[request]``: the request that lists orders.
 

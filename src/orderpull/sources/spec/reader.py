@@ -19,7 +19,7 @@ def built_in() -> dict[str, File]:
     """Paths of the built-in API files, by name."""
     folder = resources.files("orderpull.sources") / "apis"
     files = [File(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    return {file.stem: file for file in sorted(files)}
+    return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
 
 
 def read_api(name: str, folder: File, *, billing_country: bool = False) -> Api:
