@@ -19,6 +19,18 @@ def country_as_stored(text: str) -> str:
     return country_codes().get(text.strip().upper(), text)
 
 
+@cache
+def country_names() -> dict[str, str]:
+    """English name by ISO-2 code, as the Unicode CLDR has it."""
+    text = (resources.files("orderpull") / "country_names.csv").read_text(encoding="utf-8")
+    return {row["code"]: row["name"] for row in csv.DictReader(text.splitlines())}
+
+
+def country_name(country: str) -> str:
+    """English name of *country* if it is a country code, else *country* itself."""
+    return country_names().get(country, country)
+
+
 def nearest_country(country: str, others: Collection[str]) -> str | None:
     """The one of *others* whose name reads most like *country*; None if none does.
 

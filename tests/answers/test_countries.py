@@ -7,13 +7,20 @@ from urllib.parse import quote
 
 import duckdb
 import pytest
+from babel import Locale
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderpull import Settings, report
 from orderpull.cli import main
-from orderpull.countries import country_as_stored, country_codes, nearest_country
+from orderpull.countries import (
+    country_as_stored,
+    country_codes,
+    country_name,
+    country_names,
+    nearest_country,
+)
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.macros import MACROS
 from tests.web.raw_client import ask
@@ -107,3 +114,11 @@ def test_the_nearest_is_by_name_not_by_code() -> None:
     """Two codes with a letter in common are no neighbours."""
     assert nearest_country("IS", {"US", "IT"}) is None
     assert nearest_country("IS", {"IE", "US"}) == "IE"
+
+
+def test_each_code_has_the_name_of_the_pages() -> None:
+    """The names without Babel are Babel's: those of the Unicode CLDR."""
+    assert set(country_names()) == set(country_codes().values())
+    names = Locale("en").territories
+    assert country_names() == {code: names[code] for code in country_names()}
+    assert (country_name("DE"), country_name("Narnia")) == ("Germany", "Narnia")

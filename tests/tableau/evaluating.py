@@ -9,6 +9,7 @@ then table calculations, then filters on these.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -17,15 +18,20 @@ from orderpull.tableau.lint.workbook import Sheet, Workbook, references, unbrack
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 _AGGREGATES = {"SUM": "SUM({})", "MIN": "MIN({})", "MAX": "MAX({})", "COUNTD": "COUNT(DISTINCT {})"}
-_WINDOWS = {"RANK": "RANK()", "RANK_UNIQUE": "ROW_NUMBER()"}
+_WINDOWS = {"RANK": "RANK()", "RANK_DENSE": "DENSE_RANK()", "RANK_UNIQUE": "ROW_NUMBER()"}
+Days = tuple[datetime, datetime]
+"""What a person chose of the dates: the first and the last instant."""
 
 
 @dataclass
 class Layers:
-    """A table calculation as queries within each other. :param columns: of each, innermost first."""
+    """A table calculation as queries within each other. :param columns: of each, innermost first.
+
+    :param fields: the field of each dimension.
+    """
 
     dimensions: list[str]
-    along: str
+    fields: list[str]
     columns: list[dict[str, str]] = field(default_factory=lambda: [{}])
 
     def add(self, depth: int, sql: str) -> str:
@@ -48,7 +54,11 @@ class Evaluated:
 
     def __init__(self, text: bytes, query: Query, text_order: str = "") -> None:
         self.workbook = Workbook(ET.fromstring(text), None)
-        (self.source,) = self.workbook.sources.values()
+        self.parameters = {
+            f"{source}].[{name}": column.get("value", "")
+            for (source, name), column in self.workbook.parameters.items()
+        }
+        (self.source,) = (s for s in self.workbook.sources.values() if s.connection is not None)
         self.query = query
         self.text_order = text_order
         extract = self.source.element.find("extract[@enabled='true']/connection")
@@ -69,16 +79,19 @@ class Evaluated:
         (found,) = (sheet for sheet in self.workbook.sheets if sheet.name == name)
         return found
 
-    def value(self, pill: str, countries: Sequence[str] = ()) -> Any:
+    def value(self, pill: str, countries: Sequence[str] = (), days: Days | None = None) -> Any:
         """The value of a measure on a sheet without dimensions."""
         tree = self._tree(pill)
         table = self._table_of(tree)
         ((found,),) = self.query(
-            f"SELECT {self._row(tree)} FROM {self._joined(table)} WHERE {self._where(countries)}"
+            f"SELECT {self._row(tree)} FROM {self._joined(table)} "
+            f"WHERE {self._where(countries, days)}"
         )
         return found
 
-    def rows(self, sheet: Sheet, countries: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def rows(
+        self, sheet: Sheet, countries: Sequence[str] = (), days: Days | None = None
+    ) -> list[dict[str, Any]]:
         """The marks of a sheet with dimensions: each pill's value by its name."""
         shown = [self._instance(sheet, *pair) for pair in references(sheet.shelves["rows"])]
         dimensions = [each for each in shown if each.get("derivation") == "None"]
@@ -86,22 +99,19 @@ class Evaluated:
         pills = [each for each in shown if each not in dimensions]
         pills += [self._instance(sheet, *pair) for pair in dict.fromkeys(measures)]
         pills += [self._instance(sheet, *pair) for pair, _ in self._ranges(sheet)]
-        along = {
-            unbracketed(references(calc.get("ordering-field", ""))[0][1].join("[]"))
-            for pill in pills
-            for calc in pill.findall("table-calc")
-        }
-        (one,) = along
+        pills += [self._instance(sheet, *pair) for pair in self._conditions(sheet)]
         names = [unbracketed(each.get("column", "")) for each in dimensions]
-        layers = Layers([f"d{number}" for number in range(len(names))], f"d{names.index(one)}")
+        layers = Layers([f"d{number}" for number in range(len(names))], names)
         layers.columns[0] |= {
             f"d{number}": self._row(self._field(name)) for number, name in enumerate(names)
         }
         results = {
-            unbracketed(pill.get("name", "")): self._layered(self._pill(pill), layers)[0]
+            unbracketed(pill.get("name", "")): self._layered(
+                self._pill(pill), layers, _within(pill, layers)
+            )[0]
             for pill in pills
         }
-        return self._asked(sheet, dimensions, results, layers, countries)
+        return self._asked(sheet, dimensions, results, layers, self._where(countries, days))
 
     def _asked(
         self,
@@ -109,21 +119,26 @@ class Evaluated:
         dimensions: list[ET.Element],
         results: dict[str, str],
         layers: Layers,
-        countries: Sequence[str],
+        where: str,
     ) -> list[dict[str, Any]]:
         columns = [", ".join(f"{sql} AS {name}" for name, sql in c.items()) for c in layers.columns]
         table = self._table_of(self._field("quantity"))
         sql = (
             f"SELECT {columns[0]} FROM {self._joined(table)} "
-            f"WHERE {self._where(countries)}{self._rows_shown(sheet)} "
+            f"WHERE {where}{self._rows_shown(sheet)} "
             f"GROUP BY {', '.join(layers.columns[0][name] for name in layers.dimensions)}"
         )
         for more in columns[1:]:
             sql = f"SELECT *, {more} FROM ({sql}) AS inside"
         told = ", ".join([*layers.dimensions, *results.values()])
         kept = " AND ".join(
-            f"{results[name]} BETWEEN {low} AND {high}"
-            for (_, name), (low, high) in self._ranges(sheet)
+            [
+                *(
+                    f"{results[name]} BETWEEN {low} AND {high}"
+                    for (_, name), (low, high) in self._ranges(sheet)
+                ),
+                *(results[name] for _, name in self._conditions(sheet)),
+            ]
         )
         found = self.query(f"SELECT {told} FROM ({sql}) AS outside WHERE {kept}")
         names = [*(unbracketed(each.get("name", "")) for each in dimensions), *results]
@@ -137,8 +152,30 @@ class Evaluated:
         return [
             (references(f.get("column", ""))[0], (f.findtext("min", ""), f.findtext("max", "")))
             for f in sheet.filters
-            if f.get("class") == "quantitative" and f not in self._row_ranges(sheet)
+            if f.get("included-values") == "in-range" and f not in self._row_ranges(sheet)
         ]
+
+    def _conditions(self, sheet: Sheet) -> list[tuple[str, str]]:
+        """Filters on computed conditions, which have to be true."""
+        found = []
+        for each in sheet.filters:
+            if (member := each.find("groupfilter[@function='member']")) is not None:
+                assert member.get("member") == "true"
+                found += references(each.get("column", ""))
+        return found
+
+    def _dated(self) -> str:
+        """The field of the dates that a person chooses from, on all sheets the same; all at first."""
+        ((column, group),) = {
+            (each.get("column", ""), each.get("filter-group"))
+            for sheet in self.workbook.sheets
+            for each in sheet.filters
+            if each.get("included-values") == "all"
+        }
+        zones = self.workbook.dashboards[0].zones
+        assert group
+        assert column in {zone.get("param") for zone in zones if zone.get("type-v2") == "filter"}
+        return references(column)[0][1].split(":")[1]
 
     def _row_ranges(self, sheet: Sheet) -> list[ET.Element]:
         """Filters on numbers as they are stored."""
@@ -146,6 +183,7 @@ class Evaluated:
             f
             for f in sheet.filters
             if f.get("class") == "quantitative"
+            and f.get("included-values") == "in-range"
             and self._instance(sheet, *references(f.get("column", ""))[0]).get("derivation")
             == "None"
         ]
@@ -186,8 +224,9 @@ class Evaluated:
                 branches = tuple((self._expanded(a), self._expanded(b)) for a, b in tree.branches)
                 otherwise = None if tree.otherwise is None else self._expanded(tree.otherwise)
                 return formula.Choice(branches, otherwise)
-            case formula.Fixed():
-                return formula.Fixed(tree.dimensions, self._expanded(tree.inner))
+            case formula.LevelOfDetail():
+                inner = self._expanded(tree.inner)
+                return formula.LevelOfDetail(tree.keyword, tree.dimensions, inner)
             case _:
                 return tree
 
@@ -199,7 +238,7 @@ class Evaluated:
                     return f"""'{tree.value.replace("'", "''")}'"""
                 return str(int(tree.value)) if isinstance(tree.value, float) else str(tree.value)
             case formula.Field():
-                return self._column(tree.name)
+                return self.parameters.get(tree.name) or self._column(tree.name)
             case formula.Call():
                 return self._called(tree)
             case formula.Operation():
@@ -210,8 +249,8 @@ class Evaluated:
                 )
                 otherwise = f" ELSE {self._row(tree.otherwise)}" if tree.otherwise else ""
                 return f"CASE{whens}{otherwise} END"
-            case formula.Fixed():
-                assert not tree.dimensions
+            case formula.LevelOfDetail():
+                assert (tree.keyword, tree.dimensions) == ("FIXED", ())
                 table = self._table_of(tree.inner)
                 return (
                     f"(SELECT {self._row(tree.inner)} FROM {self._joined(table)} "
@@ -242,32 +281,50 @@ class Evaluated:
             return self.source.types[tree.name] == "string"
         return any(map(self._is_text, formula.parts(tree)))
 
-    def _layered(self, tree: formula.Expression, layers: Layers) -> tuple[str, int]:
-        """A table calculation: its name or expression, and the query that it is of."""
+    def _layered(
+        self, tree: formula.Expression, layers: Layers, others: list[str]
+    ) -> tuple[str, int]:
+        """A table calculation: its name or expression, and the query that it is of.
+
+        :param others: dimensions for each of whose values it begins anew.
+        """
+        match tree:
+            case formula.Call("MIN", (formula.LevelOfDetail() as wider,)):
+                return layers.add(0, self._without(wider, layers)), 0
         if not _runs(tree):
             return layers.add(0, self._row(tree)), 0
         if isinstance(tree, formula.Operation):
             parts = [
                 (str(int(part.value)), 0)  # type: ignore[arg-type]
                 if isinstance(part, formula.Value)
-                else self._layered(part, layers)
+                else self._layered(part, layers, others)
                 for part in tree.operands
             ]
             depth = max(depth for _, depth in parts)
             return f"({f' {tree.sign} '.join(sql for sql, _ in parts)})", depth
         assert isinstance(tree, formula.Call)
-        others = [name for name in layers.dimensions if name != layers.along]
         within = f"PARTITION BY {', '.join(others)} " if others else ""
         if tree.name == "SIZE":
             return layers.add(1, f"COUNT(*) OVER ({within})"), 1
         if tree.name == "INDEX":
-            over = f"{within}ORDER BY {layers.along}{self.text_order}"
+            (along,) = (name for name in layers.dimensions if name not in others)
+            over = f"{within}ORDER BY {along}{self.text_order}"
             return layers.add(1, f"ROW_NUMBER() OVER ({over})"), 1
         direction = tree.arguments[1]
         assert isinstance(direction, formula.Value)
-        inner, depth = self._layered(tree.arguments[0], layers)
+        inner, depth = self._layered(tree.arguments[0], layers, others)
         over = f"{within}ORDER BY {inner} {str(direction.value).upper()}"
         return layers.add(depth + 1, f"{_WINDOWS[tree.name]} OVER ({over})"), depth + 1
+
+    def _without(self, tree: formula.LevelOfDetail, layers: Layers) -> str:
+        """An aggregate over more than a mark: without some of the sheet's dimensions."""
+        assert tree.keyword == "EXCLUDE"
+        kept = [
+            layers.columns[0][name]
+            for name, field_name in zip(layers.dimensions, layers.fields, strict=True)
+            if field_name not in tree.dimensions
+        ]
+        return f"SUM({self._row(tree.inner)}) OVER (PARTITION BY {', '.join(kept)})"
 
     def _column(self, name: str) -> str:
         table, _, column = self.columns[name].partition("].[")
@@ -307,8 +364,8 @@ class Evaluated:
         schema, _, name = self.tables[table].partition("].[")
         return f'"{schema[1:]}"."{name[:-1]}" AS "{table}"'
 
-    def _where(self, countries: Sequence[str]) -> str:
-        """The data source's filters, then what a person chose of the countries."""
+    def _where(self, countries: Sequence[str], days: Days | None = None) -> str:
+        """The data source's filters, then what a person chose of the countries and dates."""
         wanted = []
         for each in self.source.element.findall("filter"):
             member = each.find("groupfilter[@function='member']")
@@ -320,7 +377,24 @@ class Evaluated:
             country = self._row(self._field("Calculation_Country"))
             chosen = ", ".join(f"""'{each.replace("'", "''")}'""" for each in countries)
             wanted.append(f"{country} IN ({chosen})")
+        if days:
+            first, last = (f"TIMESTAMP '{day:%Y-%m-%d %H:%M:%S}'" for day in days)
+            wanted.append(f"{self._column(self._dated())} BETWEEN {first} AND {last}")
         return " AND ".join(wanted)
+
+
+def _within(pill: ET.Element, layers: Layers) -> list[str]:
+    """The dimensions for each of whose values a table calculation begins anew."""
+    for calculation in pill.findall("table-calc"):
+        if calculation.get("ordering-type") == "Rows":
+            return []
+        ((_, along),) = references(calculation.get("ordering-field", ""))
+        return [
+            name
+            for name, field_name in zip(layers.dimensions, layers.fields, strict=True)
+            if field_name != along
+        ]
+    return []
 
 
 def _runs(tree: formula.Expression) -> bool:

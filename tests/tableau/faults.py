@@ -9,7 +9,8 @@ Change = Callable[[Root], object]
 
 BY_COUNTRY = "worksheets/worksheet[@name='Most popular SKUs by country']/"
 OVERALL = "worksheets/worksheet[@name='Most popular SKUs']/"
-SOURCE = "datasources/datasource/"
+SOURCE = "datasources/datasource[connection]/"
+PARAMETERS = "datasources/datasource[@name='Parameters']/"
 CONNECTION = SOURCE + "connection/named-connections/named-connection/connection"
 BOARD = "dashboards/dashboard/"
 ZONE = BOARD + "zones/zone/zone"
@@ -195,7 +196,7 @@ def secret(root: Root) -> None:
 
 def without_group(root: Root) -> None:
     """Nothing is set by a click."""
-    source = at("datasources/datasource")(root)
+    source = at(SOURCE[:-1])(root)
     source.remove(at("group")(source))
 
 
@@ -293,9 +294,9 @@ FAULTS: dict[str, Fault] = {
     "a table that is not related": Fault(
         "island", drop(SOURCE + "object-graph/relationships", "relationship")
     ),
-    "orders that are no sale": Fault("counted", drop("datasources/datasource", "filter")),
+    "orders that are no sale": Fault("counted", drop(SOURCE[:-1], "filter")),
     # fields and calculations
-    "a field twice": Fault("field-twice", again("datasources/datasource", "column[@name='[sku]']")),
+    "a field twice": Fault("field-twice", again(SOURCE[:-1], "column[@name='[sku]']")),
     "a field that is not stored": Fault(
         "field-nowhere", put(SOURCE + "column[@name='[sku]']", name="[skew]")
     ),
@@ -333,6 +334,14 @@ FAULTS: dict[str, Fault] = {
     ),
     "an aggregate as a dimension": Fault(
         "aggregate-role", put(SOURCE + "column[@name='[Calculation_Orders]']", role="dimension")
+    ),
+    "a parameter outside of its range": Fault("parameter-value", put(PARAMETERS + "column", value="0")),
+    "a formula of a parameter that is not there": Fault(
+        "calculation", put(PARAMETERS + "column", name="[Parameter 2]")
+    ),
+    "a level of detail by what is no dimension": Fault(
+        "calculation",
+        calculated("Largest", 'RANK(MIN({ EXCLUDE [skew] : SUM([quantity]) }), "desc") <= 5'),
     ),
     "a group of a field that is not there": Fault(
         "group-field", put(SOURCE + "group/groupfilter/groupfilter", level="[Calculation_Land]")
@@ -386,6 +395,10 @@ FAULTS: dict[str, Fault] = {
         "sheet-empty", lambda root: at(OVERALL + "table")(root).clear()
     ),
     "an unknown mark": Fault("mark", put(OVERALL + "table/panes/pane/mark", class_="Bars")),
+    "a parameter that is not declared": Fault(
+        "parameter-declared",
+        drop(BY_COUNTRY + "table/view", "datasource-dependencies[@datasource='Parameters']"),
+    ),
     "a label that is not declared": Fault(
         "encoding",
         swap(OVERALL + "table/panes/pane/encodings/text", "column", "sum:quantity", "sum:qty"),
@@ -471,8 +484,16 @@ FAULTS: dict[str, Fault] = {
         "quick-filter", swap(ZONE + "[@type-v2='filter']", "param", "none:", "attr:")
     ),
     "a filter that is not declared": Fault(
-        "quick-filter-field", drop(BOARD + "datasource-dependencies", "column-instance")
+        "quick-filter-field", drop(BOARD + "datasource-dependencies[column-instance]", "column-instance")
     ),
+    "a control of what is no parameter": Fault(
+        "control", put(ZONE + "[@type-v2='paramctrl']", param="[Parameters].[Parameter 2]")
+    ),
+    "a control of a parameter that is not declared": Fault(
+        "control-declared",
+        drop(BOARD[:-1], "datasource-dependencies[@datasource='Parameters']"),
+    ),
+    "a control without a mode": Fault("control-mode", put(ZONE + "[@type-v2='paramctrl']", mode="")),
     "a fixed size that is not": Fault("size", put(BOARD + "size", minwidth="800")),
     "a sheet without a window": Fault("window-missing", drop("windows", "window")),
     "a window of nothing": Fault("window-unknown", put("windows/window", name="Sheet 1")),

@@ -2,6 +2,8 @@
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from orderpull.errors import OrderpullError
 from orderpull.model import NO_COUNTRY
 from orderpull.tableau.build import build
 from orderpull.tableau.connection import EXTRACT, LiveConnection
+from orderpull.tableau.description import COUNTRIES as COUNTRIES_PARAMETER
 from orderpull.tableau.workbook import workbook
-from tests.tableau.evaluating import Evaluated
-from tests.tableau.tricky_orders import COUNTRIES, LOADED, duckdb_shop, insert, orders
+from tests.tableau.evaluating import Days, Evaluated
+from tests.tableau.tricky_orders import COUNTRIES, LOADED, ORDERED, duckdb_shop, insert, orders
 from tests.warehouses import warehouse
 
 pytest.importorskip("tableauhyperapi", reason="Tableau makes its engine for other machines alone")
@@ -28,6 +31,7 @@ from orderpull.tableau.extract import engine, write_extract
 pytestmark = pytest.mark.slow
 
 NAMES = tuple(country or NO_COUNTRY for country in COUNTRIES)
+COUNTRIES_SHOWN = f"Parameters].[{COUNTRIES_PARAMETER.name}"
 CHOICES: tuple[tuple[str, ...], ...] = ((), *((name,) for name in NAMES), NAMES[1::2], ("XX",))
 """All countries, each alone, some together, and one to which nothing was sold."""
 
@@ -64,21 +68,33 @@ def book(
     yield from opened(process, folder / "orders.twbx", folder)
 
 
-def compared(book: Evaluated, settings: Settings, countries: tuple[str, ...]) -> None:
+def compared(
+    book: Evaluated, settings: Settings, countries: tuple[str, ...], days: Days | None = None
+) -> None:
     """The three sheets say what the views say."""
     queries = OrderQueries()
     where = Filter(countries=tuple(None if c == NO_COUNTRY else c for c in countries))
+    if days:
+        where = replace(where, since=days[0], until=days[1] + timedelta(seconds=1))
     with open_destination(settings.destination, settings.folder).reader() as reader:
         (average,) = reader.rows(queries.average_items_per_order(where))
         overall = reader.rows(queries.popular_sku(where, 10))
         by_country = reader.rows(queries.popular_sku_by_country(where, 5))
-    assert (book.value("sum:quantity:qk", countries) or 0) == average["quantity"]
-    assert book.value("usr:Calculation_Orders:qk", countries) == average["orders"]
-    assert book.value("usr:Calculation_Average:qk", countries) == average["average"]
-    shown = _sorted(book.rows(book.sheet("Most popular SKUs"), countries))
+        sold = {
+            row["country"]: row["items"] for row in reader.rows(queries.sales_by_country(where))
+        }
+    assert (book.value("sum:quantity:qk", countries, days) or 0) == average["quantity"]
+    assert book.value("usr:Calculation_Orders:qk", countries, days) == average["orders"]
+    assert book.value("usr:Calculation_Average:qk", countries, days) == average["average"]
+    shown = _sorted(book.rows(book.sheet("Most popular SKUs"), countries, days))
     assert shown == [{"country": None} | row for row in sorted(overall, key=_by_rank)]
-    expected = [row | {"country": row["country"] or NO_COUNTRY} for row in by_country]
-    shown = _sorted(book.rows(book.sheet("Most popular SKUs by country"), countries))
+    largest = sorted(set(sold.values()), reverse=True)[: int(book.parameters[COUNTRIES_SHOWN])]
+    expected = [
+        row | {"country": row["country"] or NO_COUNTRY}
+        for row in by_country
+        if sold[row["country"]] in largest
+    ]
+    shown = _sorted(book.rows(book.sheet("Most popular SKUs by country"), countries, days))
     assert shown == sorted(expected, key=_by_rank)
 
 
@@ -106,6 +122,19 @@ def test_an_extract_answers_as_the_views_do(
     book: Evaluated, shop: Settings, countries: tuple[str, ...]
 ) -> None:
     compared(book, shop, countries)
+
+
+def test_the_viewer_chooses_days_and_how_many_countries(book: Evaluated, shop: Settings) -> None:
+    """A choice of days leaves out orders without a date, and orders the countries anew."""
+    before = book.parameters[COUNTRIES_SHOWN]
+    try:
+        for shown in ("1", "2", before, "300"):
+            book.parameters[COUNTRIES_SHOWN] = shown
+            for days in (None, (ORDERED + timedelta(days=3), ORDERED + timedelta(days=5, hours=7))):
+                for countries in CHOICES[:2]:
+                    compared(book, shop, countries, days)
+    finally:
+        book.parameters[COUNTRIES_SHOWN] = before
 
 
 def test_the_orders_are_hard_to_count(shop: Settings) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from orderpull import Settings, parse_settings
 from orderpull.cli import main
+from orderpull.countries import country_names
 from orderpull.errors import OrderpullError
 from orderpull.tableau.build import build, without_engine
 from orderpull.tableau.connection import PLACEHOLDER
@@ -75,6 +76,26 @@ def test_three_sheets_and_one_dashboard() -> None:
     average, by_country, overall = (places[s.get("name")] for s in root.iter("worksheet"))
     assert int(average.get("y", "")) < int(by_country.get("y", "")) == int(overall.get("y", ""))
     assert int(by_country.get("x", "")) < int(overall.get("x", ""))
+
+
+def test_a_country_has_its_name_and_its_place_on_a_map() -> None:
+    """In the data source and in each sheet's copy: a code as value, a name shown, a role."""
+    copies = ET.fromstring(workbook(PLACEHOLDER)).findall(
+        ".//column[@name='[Calculation_Country]']"
+    )
+    assert len(copies) == 1 + 3 + 1 + 1
+    for column in copies:
+        shown = {each.get("key"): each.get("value") for each in column.iterfind("aliases/alias")}
+        assert shown == {f'"{code}"': name for code, name in country_names().items()}
+        assert column.get("semantic-role") == "[Country].[ISO3166_2]"
+
+
+def test_a_placeholder_is_one_run() -> None:
+    """As Tableau writes it: not cut into its brackets and its name."""
+    texts = [run.text or "" for run in ET.fromstring(workbook(PLACEHOLDER)).iter("run")]
+    placeholders = [text for text in texts if "].[" in text]
+    assert len(placeholders) > 10
+    assert all(text.startswith("<[") and text.endswith("]>") for text in placeholders)
 
 
 @pytest.mark.parametrize(

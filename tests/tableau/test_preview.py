@@ -66,7 +66,9 @@ def _hostile() -> dict[str, list[Row]]:
     for number, sku in enumerate(HOSTILE):
         key = {"source": "shop", "ordernumber": f"!{number}"}
         rows["order_header"].append(
-            key | {"order_id": str(-number), "counted": True, "loaded_at": "2026-01-01"}
+            key
+            | dict.fromkeys(("order_id", "counted", "loaded_at", "ordered_at"))
+            | {"order_id": str(-number), "counted": True, "loaded_at": "2026-01-01"}
         )
         rows["order_address"].append(key | {"country": sku, "name": "Ada Secret", "line1": "x"})
         rows["order_item"].append(key | {"sku": sku, "quantity": 10**15})

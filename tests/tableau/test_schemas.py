@@ -55,7 +55,7 @@ def test_tableaus_own_reader_reads_it(tmp_path: Path, target: str) -> None:
     read = Workbook(str(file))
     assert read.worksheets == [sheet.name for sheet in SHEETS]
     assert read.dashboards == [DASHBOARD.name]
-    (source,) = read.datasources
+    _, source = read.datasources
     (connection,) = source.connections
     assert (connection.dbclass, connection.port, connection.dbname) == ("redshift", "5439", "dev")
     shown = source.fields["[sku]"].worksheets
@@ -70,7 +70,7 @@ def test_a_stranger_reads_it(tmp_path: Path, target: str) -> None:
     file.write_bytes(book("redshift", target))  # type: ignore[arg-type]
     result = analyze(str(file))
     summary = result.summary
-    assert (summary.dashboards, summary.worksheets, summary.datasources) == (1, 3, 1)
+    assert (summary.dashboards, summary.worksheets, summary.datasources) == (1, 3, 2)
     assert summary.calculations == len(CALCULATIONS)
-    assert summary.filters == 2 + 4 + 4
+    assert summary.filters == 3 + 6 + 5
     assert [issue.title for issue in result.issues if issue.severity == "error"] == []

@@ -27,6 +27,8 @@ SKUS = (
     "🚲",
 )
 LOADED = datetime(2026, 3, 1, 12, 30)
+ORDERED = datetime(2026, 1, 1)
+"""When the first was placed; one came each hour after it, and each tenth has no date."""
 
 Row = dict[str, Any]
 
@@ -42,7 +44,13 @@ def orders(count: int = 600, seed: int = 7) -> dict[str, list[Row]]:
         counted = chance.random() > 0.15
         loaded = LOADED + timedelta(minutes=0 if not counted else -index)
         rows["order_header"].append(
-            key | {"order_id": str(index), "counted": counted, "loaded_at": loaded}
+            key
+            | {
+                "order_id": str(index),
+                "counted": counted,
+                "loaded_at": loaded,
+                "ordered_at": ORDERED + timedelta(hours=index) if index % 10 else None,
+            }
         )
         address = {
             "country": chance.choice(COUNTRIES),

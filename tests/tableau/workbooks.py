@@ -59,8 +59,17 @@ def beside(place: str) -> frozenset[str] | None:
 
 
 def root(place: str = "redshift", target: Target = "18.1") -> ET.Element:
-    """Its XML."""
-    return ET.fromstring(book(place, target))
+    """Its XML, with one alias of a country for all."""
+    return ET.fromstring(_short(place, target))
+
+
+@cache
+def _short(place: str, target: Target) -> bytes:
+    tree = ET.fromstring(book(place, target))
+    for aliases in tree.iter("aliases"):
+        for alias in aliases[1:]:
+            aliases.remove(alias)
+    return ET.tostring(tree)
 
 
 @cache

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
 from orderpull.tableau.connection import EXTRACT, LiveConnection
-from orderpull.tableau.description import COUNTRY, Pill
+from orderpull.tableau.description import COUNTRIES, COUNTRY, Pill
 from orderpull.tableau.fields import (
     CALCULATIONS,
     COUNTED,
@@ -22,12 +22,16 @@ from orderpull.tableau.fields import (
     column_instance,
     metadata_record,
     object_id,
+    parameter_column,
 )
 from orderpull.tableau.formula import fields as formula_fields
 from orderpull.tableau.formula import parse
 from orderpull.tableau.xml import element, stable_code
 
 CAPTION = "Orders"
+PARAMETERS = "Parameters"
+"""Tableau's name of the data source of the parameters."""
+
 ACTION_GROUP = "Action (Country)"
 """Tableau's name of the group that a click on a country sets."""
 
@@ -179,6 +183,24 @@ class DataSource:
         return element("object", contexts, caption=table.name, id=object_id(table))
 
 
+def parameters() -> ET.Element:
+    """Return the ``<datasource>`` of the parameters."""
+    return element(
+        "datasource",
+        element("aliases", enabled="yes"),
+        parameter_column(COUNTRIES),
+        hasconnection="false",
+        inline="true",
+        name=PARAMETERS,
+        version="18.1",
+    )
+
+
+def parameter_dependencies() -> ET.Element:
+    """Return the declaration of the parameters in a sheet or dashboard."""
+    return element("datasource-dependencies", parameter_column(COUNTRIES), datasource=PARAMETERS)
+
+
 def _content(relations: Iterable[ET.Element], columns: Iterable[StoredColumn]) -> list[ET.Element]:
     """Return the tables of a connection, the mapping of their columns, and their metadata."""
     stored = list(columns)
@@ -259,16 +281,21 @@ def _action_group() -> ET.Element:
 def _counted_only() -> ET.Element:
     """Return the filter of the data source that leaves out orders that are no sale."""
     level = f"[{COUNTED}]"
-    chosen = element(
+    chosen = chosen_member(level, "true")
+    return element("filter", chosen, class_="categorical", column=level, filter_group="2")
+
+
+def chosen_member(level: str, member: str) -> ET.Element:
+    """Return the ``<groupfilter>`` that selects one member of a field."""
+    return element(
         "groupfilter",
         function="member",
         level=level,
-        member="true",
+        member=member,
         user__ui_domain="database",
         user__ui_enumeration="inclusive",
         user__ui_marker="enumerate",
     )
-    return element("filter", chosen, class_="categorical", column=level, filter_group="2")
 
 
 def _relationship(one: Table, other: Table) -> ET.Element:

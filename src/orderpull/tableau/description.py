@@ -3,6 +3,7 @@
 The builder writes it as Tableau's XML, the preview draws it, and the tests compute its sheets.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -33,7 +34,7 @@ class Pill:
     :param derivation: aggregation; usr for a field with its own aggregation.
     :param kind: nk: nominal; ok: ordinal; qk: quantitative.
     :param along: for a table calculation the field to compute along; it restarts for each value of
-        the other fields.
+        the other fields. ``WHOLE_SHEET``: all rows.
     """
 
     field: str
@@ -47,11 +48,34 @@ class Pill:
         return f"{self.derivation}:{self.field}:{self.kind}"
 
 
+WHOLE_SHEET = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A whole number that the viewer of a workbook chooses.
+
+    :param name: name in formulas, without brackets.
+    :param value: number before anything is chosen.
+    """
+
+    name: str
+    caption: str
+    value: int
+    least: int
+    most: int
+
+    @property
+    def reference(self) -> str:
+        """Reference of formulas, texts and controls."""
+        return f"[Parameters].[{self.name}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A piece of text, or the value of a field, in one style. :param size: font size in points."""
 
-    content: str | Pill
+    content: str | Pill | Parameter
     size: int = 9
     color: str = "#595959"
     bold: bool = False
@@ -70,6 +94,7 @@ class Sheet:
     :param detail: further pills used in texts.
     :param rank: rank to filter by; rows of 0 pieces are filtered out, too.
     :param top: last rank that is shown.
+    :param only: condition of the rows that are shown.
     :param sorted_by: dimension to sort, and the measure to sort it by, largest first.
     :param alphabetic: dimension sorted by its own text.
     :param scrolls: True to scroll rows of fixed height; False to fit them into the zone.
@@ -87,6 +112,7 @@ class Sheet:
     detail: tuple[Pill, ...] = ()
     rank: Pill | None = None
     top: int = 0
+    only: Pill | None = None
     sorted_by: tuple[Pill, Pill] | None = None
     alphabetic: Pill | None = None
     scrolls: bool = False
@@ -94,8 +120,9 @@ class Sheet:
     @property
     def pills(self) -> tuple[Pill, ...]:
         """All pills of the sheet and of its filters, each once."""
-        pills = [*self.rows, *self.columns, *self.label, *self.detail, COUNTRY]
+        pills = [*self.rows, *self.columns, *self.label, *self.detail, COUNTRY, ORDERED]
         pills += [PIECES, self.rank] if self.rank else []
+        pills += [self.only] if self.only else []
         pills += self.sorted_by or ()
         return tuple(dict.fromkeys(pills))
 
@@ -104,10 +131,10 @@ class Sheet:
 class Zone:
     """A rectangle of the dashboard, in pixels from its upper left corner.
 
-    :param shows: name of a sheet, ``country filter``, or a text.
+    :param shows: name of a sheet, pill of a filter that the viewer chooses, parameter, or a text.
     """
 
-    shows: str | Text
+    shows: str | Pill | Parameter | Text
     x: int
     y: int
     width: int
@@ -126,6 +153,7 @@ class Dashboard:
 
 
 COUNTRY = Pill("Calculation_Country", "none", "nk")
+ORDERED = Pill("ordered_at", "none", "qk")
 SKU = Pill("sku", "none", "nk")
 ITEMS = Pill("quantity", "sum", "qk")
 PIECES = Pill("quantity", "none", "qk")
@@ -135,6 +163,10 @@ SCOPE = Pill("Calculation_Scope", "usr", "nk")
 LOADED = Pill("Calculation_Loaded", "min", "qk")
 RANK = Pill("Calculation_Rank", "usr", "ok", along="sku")
 RANK_FILTER = Pill("Calculation_Rank", "usr", "qk", along="sku")
+LARGEST = Pill("Calculation_Largest", "usr", "nk", along=WHOLE_SHEET)
+
+COUNTRIES = Parameter("Parameter 1", "Countries in the list", value=5, least=1, most=300)
+"""Number of countries of the sheet by country."""
 
 INK, GREY = "#1f2937", "#6b7280"
 PAPER, GROUND = "#ffffff", "#eef0f3"
@@ -143,7 +175,7 @@ BLUE, TEAL = "#2563eb", "#0f766e"
 BREAK = Run("\n")
 
 
-def _title(name: str, *subtitle: str | Pill) -> Text:
+def _title(name: str, *subtitle: str | Pill | Parameter) -> Text:
     return (
         Run(name, 13, INK, bold=True),
         BREAK,
@@ -204,38 +236,50 @@ COUNTRY_SHEET = replace(
     name="Most popular SKUs by country",
     title=_title(
         "Most popular SKUs by country",
-        f"Top {TOP_BY_COUNTRY} of each country by items  ·  Country: ",
-        COUNTRY,
-        "  ·  click a country to filter everything",
+        f"Top {TOP_BY_COUNTRY} in each of the ",
+        COUNTRIES,
+        " largest countries by items  ·  click one to filter everything",
     ),
     color=TEAL,
     rows=(COUNTRY, RANK, SKU),
     tooltip=_tooltip((SKU, " in ", COUNTRY)),
     top=TOP_BY_COUNTRY,
+    only=LARGEST,
     sorted_by=(COUNTRY, ITEMS),
     scrolls=True,
 )
 
 SHEETS = (AVERAGE_SHEET, COUNTRY_SHEET, OVERALL_SHEET)
 
-COUNTRY_FILTER = "country filter"
-
+WIDTH, HEIGHT = 1200, 960
+"""Size of the dashboard. The sheet by country shows the first ``COUNTRIES.value`` whole."""
 
 MARGIN, GAP = 16, 12
-_HEAD, _TOP = 56, 150
-_HALF = (1200 - 2 * MARGIN - GAP) // 2
+_HEAD, _TOP = 72, 150
+_HALF = (WIDTH - 2 * MARGIN - GAP) // 2
 _LOWER = MARGIN + _HEAD + _TOP + GAP
+_CONTROLS = ((ORDERED, 340), (COUNTRIES, 150), (COUNTRY, 240))
+"""Choices of the viewer, and the widths of their controls in pixels."""
+
+
+def _head() -> Iterator[Zone]:
+    """Yield the zones above the sheets: the name on the left, the controls on the right."""
+    right = WIDTH - MARGIN
+    for shows, width in reversed(_CONTROLS):
+        yield Zone(shows, right - width, MARGIN, width, _HEAD)
+        right -= width + GAP
+    yield Zone((Run("Orders", 20, INK, bold=True),), MARGIN, MARGIN, right - MARGIN, _HEAD)
+
 
 DASHBOARD = Dashboard(
     "Orders",
-    width=1200,
-    height=860,
+    width=WIDTH,
+    height=HEIGHT,
     clicked=COUNTRY_SHEET,
     zones=(
-        Zone((Run("Orders", 20, INK, bold=True),), MARGIN, MARGIN, 880, _HEAD),
-        Zone(COUNTRY_FILTER, MARGIN + 880, MARGIN, 1200 - 2 * MARGIN - 880, _HEAD),
-        Zone(AVERAGE_SHEET.name, MARGIN, MARGIN + _HEAD, 1200 - 2 * MARGIN, _TOP),
-        Zone(COUNTRY_SHEET.name, MARGIN, _LOWER, _HALF, 860 - _LOWER - MARGIN),
-        Zone(OVERALL_SHEET.name, MARGIN + _HALF + GAP, _LOWER, _HALF, 860 - _LOWER - MARGIN),
+        *_head(),
+        Zone(AVERAGE_SHEET.name, MARGIN, MARGIN + _HEAD, WIDTH - 2 * MARGIN, _TOP),
+        Zone(COUNTRY_SHEET.name, MARGIN, _LOWER, _HALF, HEIGHT - _LOWER - MARGIN),
+        Zone(OVERALL_SHEET.name, MARGIN + _HALF + GAP, _LOWER, _HALF, HEIGHT - _LOWER - MARGIN),
     ),
 )

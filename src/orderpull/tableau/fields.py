@@ -1,9 +1,12 @@
 """Fields of the data source, columns of tables and calculations, and their XML."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree as ET
 
+from orderpull.countries import country_names
 from orderpull.model import (
     MASKS,
     NO_COUNTRY,
@@ -13,7 +16,14 @@ from orderpull.model import (
     Column,
     Table,
 )
-from orderpull.tableau.description import DERIVATIONS, KINDS, Pill
+from orderpull.tableau.description import (
+    COUNTRIES,
+    DERIVATIONS,
+    KINDS,
+    WHOLE_SHEET,
+    Parameter,
+    Pill,
+)
 from orderpull.tableau.formula_types import ValueType
 from orderpull.tableau.xml import element, stable_code, text
 
@@ -69,6 +79,8 @@ class Declared:
     :param caption: name shown to people.
     :param measure: True for a measure, False for a dimension.
     :param number_format: Tableau's number format; '' for Tableau's default.
+    :param role: Tableau's geographic role, with which a map can be drawn; '' for none.
+    :param aliases: text shown in place of a value, by value.
     """
 
     name: str
@@ -78,6 +90,8 @@ class Declared:
     measure: bool = True
     number_format: str = ""
     hidden: bool = False
+    role: str = ""
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,7 @@ CAPTIONS = {
     "quantity": "Items",
     "country": "Country as stored",
     "stateprovince": "State or province",
+    "ordered_at": "Ordered (UTC)",
 }
 """Captions that differ from the name of the column."""
 
@@ -154,6 +169,8 @@ CALCULATIONS = (
         "string",
         f'IFNULL([country], "{NO_COUNTRY}")',
         measure=False,
+        role="[Country].[ISO3166_2]",
+        aliases=country_names(),
     ),
     ORDER_KEY,
     Calculation(
@@ -192,6 +209,15 @@ CALCULATIONS = (
         "// so that no two share a rank.\n"
         'RANK_UNIQUE(RANK(SUM([quantity]), "desc") * (SIZE() + 1) + INDEX(), "asc")',
         number_format=WHOLE,
+        table_calculation=True,
+    ),
+    Calculation(
+        "Calculation_Largest",
+        "Among the countries with the most items",
+        "boolean",
+        "// Countries with equal items share a rank, so that all of them are shown.\n"
+        'RANK_DENSE(MIN({ EXCLUDE [sku] : SUM([quantity]) }), "desc")'
+        f" <= {COUNTRIES.reference}",
         table_calculation=True,
     ),
 )
@@ -235,15 +261,42 @@ def column(field: Declared) -> ET.Element:
     attributes["name"] = f"[{field.name}]"
     attributes["role"] = "measure" if field.measure else "dimension"
     attributes["type"] = "quantitative" if field.measure else "ordinal"
-    if field.data_type == "string":
+    if field.data_type in {"string", "boolean"}:
         attributes["type"] = "nominal"
+    if field.role:
+        attributes["semantic-role"] = field.role
     result = ET.Element("column", attributes)
     if isinstance(field, Calculation):
         formula = element("calculation", class_="tableau", formula=field.formula)
         if field.table_calculation:
             formula.append(element("table-calc", ordering_type="Rows"))
         result.append(formula)
+    if field.aliases:
+        aliases = (
+            element("alias", key=f'"{value}"', value=shown)
+            for value, shown in field.aliases.items()
+        )
+        result.append(element("aliases", aliases))
     return result
+
+
+def parameter_column(parameter: Parameter) -> ET.Element:
+    """Return the declaration of a parameter."""
+    number_range = element(
+        "range", granularity="1", max=str(parameter.most), min=str(parameter.least)
+    )
+    return element(
+        "column",
+        element("calculation", class_="tableau", formula=str(parameter.value)),
+        number_range,
+        caption=parameter.caption,
+        datatype="integer",
+        name=f"[{parameter.name}]",
+        param_domain_type="range",
+        role="measure",
+        type="quantitative",
+        value=str(parameter.value),
+    )
 
 
 def column_instance(pill: Pill, data_source: str) -> ET.Element:
@@ -256,7 +309,9 @@ def column_instance(pill: Pill, data_source: str) -> ET.Element:
         pivot="key",
         type=KINDS[pill.kind],
     )
-    if pill.along:
+    if pill.along == WHOLE_SHEET:
+        result.append(element("table-calc", ordering_type="Rows"))
+    elif pill.along:
         along = f"[{data_source}].[{pill.along}]"
         result.append(element("table-calc", ordering_field=along, ordering_type="Field"))
     return result

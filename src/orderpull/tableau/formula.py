@@ -56,14 +56,18 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """A level of detail: ``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table."""
+class LevelOfDetail:
+    """A level of detail: ``{ FIXED [a], [b] : … }``, or ``{ … }`` over the whole table.
 
+    :param keyword: FIXED, INCLUDE or EXCLUDE; FIXED without one.
+    """
+
+    keyword: str
     dimensions: tuple[str, ...]
     inner: "Expression"
 
 
-Expression = Value | Field | Call | Operation | Choice | Fixed
+Expression = Value | Field | Call | Operation | Choice | LevelOfDetail
 
 MAX_DEPTH = 200
 """Highest nesting of a formula."""
@@ -198,7 +202,7 @@ class _Parser:
             "(": self._parentheses,
             "IF": self._choice,
             "CASE": self._case,
-            "{": self._fixed,
+            "{": self._level_of_detail,
         }
         if kind in literals:
             return literals[kind](text)
@@ -247,9 +251,10 @@ class _Parser:
             self.expect("sign", "END")
         return Choice(tuple(branches), otherwise)
 
-    def _fixed(self) -> Fixed:
+    def _level_of_detail(self) -> LevelOfDetail:
         dimensions: list[str] = []
-        if self._accept("word", "FIXED", "INCLUDE", "EXCLUDE"):
+        keyword = self._accept("word", "FIXED", "INCLUDE", "EXCLUDE")
+        if keyword:
             while (field := self._accept("field")) is not None:
                 dimensions.append(field[1:-1])
                 if self._accept("sign", ",") is None:
@@ -257,14 +262,14 @@ class _Parser:
             self.expect("sign", ":")
         inner = self.expression()
         self.expect("sign", "}")
-        return Fixed(tuple(dimensions), inner)
+        return LevelOfDetail(keyword or "FIXED", tuple(dimensions), inner)
 
 
 def fields(tree: Expression) -> set[str]:
     """Return the names of the fields in a formula."""
     if isinstance(tree, Field):
         return {tree.name}
-    names = set(tree.dimensions) if isinstance(tree, Fixed) else set()
+    names = set(tree.dimensions) if isinstance(tree, LevelOfDetail) else set()
     return names.union(*(fields(part) for part in parts(tree)))
 
 
@@ -278,7 +283,7 @@ def parts(tree: Expression) -> tuple[Expression, ...]:
         case Choice():
             flat = [part for branch in tree.branches for part in branch]
             return (*flat, tree.otherwise) if tree.otherwise is not None else tuple(flat)
-        case Fixed():
+        case LevelOfDetail():
             return (tree.inner,)
         case _:
             return ()

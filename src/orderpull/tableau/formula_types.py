@@ -12,8 +12,8 @@ from orderpull.tableau.formula import (
     Choice,
     Expression,
     Field,
-    Fixed,
     FormulaError,
+    LevelOfDetail,
     Operation,
     Value,
 )
@@ -99,8 +99,8 @@ def type_of(tree: Expression, types: Mapping[str, FormulaType]) -> FormulaType:
             return FormulaType("datetime" if tree.is_date else _value_type(tree.value), "constant")
         case Field():
             return _field(tree.name, types)
-        case Fixed():
-            return _fixed(tree, types)
+        case LevelOfDetail():
+            return _level_of_detail(tree, types)
         case Call():
             return _call(tree, [type_of(part, types) for part in tree.arguments])
         case Operation():
@@ -123,10 +123,10 @@ def _field(name: str, types: Mapping[str, FormulaType]) -> FormulaType:
     return types[name]
 
 
-def _fixed(tree: Fixed, types: Mapping[str, FormulaType]) -> FormulaType:
+def _level_of_detail(tree: LevelOfDetail, types: Mapping[str, FormulaType]) -> FormulaType:
     for name in tree.dimensions:
         if _field(name, types).level != "row":
-            raise FormulaError(f"[{name}] is not a dimension to fix by")
+            raise FormulaError(f"[{name}] is not a dimension of a level of detail")
     inner = type_of(tree.inner, types)
     if inner.level != "group":
         raise FormulaError("the expression in braces is not an aggregate")

@@ -1,7 +1,7 @@
 """Preview of the dashboard as SVG, from the same description, with numbers of the warehouse.
 
-The preview shows the layout and the rows of each sheet. Tableau's own drawing has other fonts, row
-heights and controls.
+The preview shows what a viewer sees first: nothing is chosen, and every row of each sheet is whole.
+Tableau's own drawing has other fonts, row heights and controls.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.tables import HEADER
+from orderpull.countries import country_name
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import UsageError
@@ -24,8 +25,8 @@ from orderpull.settings import Settings
 from orderpull.tableau.description import (
     AVERAGE,
     AVERAGE_SHEET,
+    COUNTRIES,
     COUNTRY,
-    COUNTRY_FILTER,
     COUNTRY_SHEET,
     DASHBOARD,
     GREY,
@@ -33,6 +34,7 @@ from orderpull.tableau.description import (
     INK,
     ITEMS,
     LOADED,
+    ORDERED,
     ORDERS,
     OVERALL_SHEET,
     PAPER,
@@ -40,11 +42,13 @@ from orderpull.tableau.description import (
     SCOPE,
     SHEETS,
     SKU,
+    Parameter,
     Pill,
     Sheet,
     Text,
     Zone,
 )
+from orderpull.tableau.fields import CAPTIONS
 from orderpull.tableau.xml import document, element, text
 
 PADDING, ROW = 12, 24
@@ -52,7 +56,7 @@ POINT = 4 / 3
 """Pixels of a point."""
 
 LINE = "#d9dde3"
-WIDTHS = {COUNTRY: 108, RANK: 44, SKU: 190}
+WIDTHS = {COUNTRY: 146, RANK: 44, SKU: 166}
 """Widths of the label columns in pixels."""
 
 _WIDE, _NARROW = frozenset("WM@%mw"), frozenset("iljtfI.,:;'|!()[] ")
@@ -80,24 +84,35 @@ def read(settings: Settings) -> dict[Sheet, list[Row]]:
 def _average(reader: Reader) -> Row:
     average = reader.rows(QUERIES.average_items_per_order(Filter()))[0]
     countries = reader.rows(QUERIES.sales_by_country(Filter()))
-    loaded = sa.select(sa.func.max(HEADER.c.loaded_at).label("loaded")).where(HEADER.c.counted)
+    times = sa.select(
+        sa.func.max(HEADER.c.loaded_at).label("loaded"),
+        sa.func.min(HEADER.c.ordered_at).label("first"),
+        sa.func.max(HEADER.c.ordered_at).label("last"),
+    ).where(HEADER.c.counted)
+    (time,) = reader.rows(times)
     one = countries[0]["country"] or NO_COUNTRY if len(countries) == 1 else None
     return {
         AVERAGE: average["average"],
         ITEMS: average["quantity"],
         ORDERS: average["orders"],
         SCOPE: one or f"{len(countries)} countries",
-        LOADED: reader.rows(loaded)[0]["loaded"],
+        LOADED: time["loaded"],
+        ORDERED: (time["first"], time["last"]),
     }
 
 
 def _by_country(reader: Reader) -> list[Row]:
-    """Return the rows of the sheet by country, the country with the most items first."""
+    """Return the rows of the largest countries, the one with the most items first."""
     countries = reader.rows(QUERIES.sales_by_country(Filter()))
     sales = {row["country"]: row["items"] for row in countries}
-    rows = reader.rows(QUERIES.popular_sku_by_country(Filter(), COUNTRY_SHEET.top))
+    largest = sorted(set(sales.values()), reverse=True)[: COUNTRIES.value]
+    rows = [
+        row
+        for row in reader.rows(QUERIES.popular_sku_by_country(Filter(), COUNTRY_SHEET.top))
+        if sales[row["country"]] in largest
+    ]
     rows.sort(key=lambda r: (-sales[r["country"]], r["country"] or NO_COUNTRY, r["rank"]))
-    return [{COUNTRY: row["country"] or NO_COUNTRY} | _sku_row(row) for row in rows]
+    return [{COUNTRY: country_name(row["country"] or NO_COUNTRY)} | _sku_row(row) for row in rows]
 
 
 def _sku_row(row: dict[str, Any]) -> Row:
@@ -135,28 +150,51 @@ def draw(rows: dict[Sheet, list[Row]]) -> bytes:
 
 
 def _zone(zone: Zone, sheet_rows: dict[Sheet, list[Row]]) -> Iterator[ET.Element]:
-    if not isinstance(zone.shows, str):
-        yield from _text(zone.shows, {}, zone.x + 4, zone.y + 34)
-    elif zone.shows == COUNTRY_FILTER:
-        yield from _filter(zone)
-    else:
-        yield _box(zone.x, zone.y, zone.width, zone.height, PAPER, rx="4")
-        (sheet,) = (sheet for sheet in SHEETS if sheet.name == zone.shows)
-        rows = sheet_rows[sheet]
-        values = rows[0] | {COUNTRY: "All"} if rows else {COUNTRY: "All"}
-        yield from _text(sheet.title, values, zone.x + PADDING, zone.y + 27)
-        yield from _marks(sheet, zone, rows)
+    match zone.shows:
+        case str() as name:
+            yield _box(zone.x, zone.y, zone.width, zone.height, PAPER, rx="4")
+            (sheet,) = (sheet for sheet in SHEETS if sheet.name == name)
+            rows = sheet_rows[sheet]
+            values = (rows[0] if rows else {}) | {COUNTRY: "All"}
+            yield from _text(sheet.title, values, zone.x + PADDING, zone.y + 27)
+            yield from _marks(sheet, zone, rows)
+        case Pill() as pill if pill == ORDERED:
+            yield from _dates(zone, *sheet_rows[AVERAGE_SHEET][0][ORDERED])
+        case Pill():
+            yield from _dropdown(zone)
+        case Parameter() as parameter:
+            yield from _control(zone, parameter.caption, str(parameter.value))
+        case text_of_zone:
+            yield from _text(text_of_zone, {}, zone.x + 4, zone.y + 42)
 
 
-def _filter(zone: Zone) -> Iterator[ET.Element]:
-    """Draw the country filter as a closed dropdown."""
-    yield _line("Country", zone.x, zone.y + 16, 9, GREY)
+def _control(zone: Zone, caption: str, value: str) -> Iterator[ET.Element]:
+    """Draw a control: its name, and a box with its value."""
+    yield _line(caption, zone.x, zone.y + 16, 9, GREY)
     box = _box(zone.x, zone.y + 22, zone.width, 28, PAPER, rx="3")
     box.set("stroke", LINE)
     yield box
-    yield _line("(All)", zone.x + 10, zone.y + 41, 10, INK)
+    yield _line(value, zone.x + 10, zone.y + 41, 10, INK)
+
+
+def _dropdown(zone: Zone) -> Iterator[ET.Element]:
+    """Draw the country filter as a closed dropdown."""
+    yield from _control(zone, "Country", "(All)")
     x, y = zone.x + zone.width - 22, zone.y + 33
     yield element("path", d=f"M{x} {y} l5 6 l5 -6 z", fill=GREY)
+
+
+def _dates(zone: Zone, first: datetime | None, last: datetime | None) -> Iterator[ET.Element]:
+    """Draw the date filter as a range from the first order to the last."""
+    half = (zone.width - 12) // 2
+    one = Zone("", zone.x, zone.y, half, zone.height)
+    other = Zone("", zone.x + half + 12, zone.y, half, zone.height)
+    yield from _control(one, CAPTIONS[ORDERED.field], _formatted(ORDERED, first))
+    yield from _control(other, "", _formatted(ORDERED, last))
+    y = zone.y + 58
+    yield element("path", d=f"M{zone.x} {y} h{zone.width}", stroke=GREY)
+    for x in (zone.x, zone.x + zone.width - 6):
+        yield _box(x, y - 6, 6, 12, GREY)
 
 
 def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
@@ -168,7 +206,7 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
     names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU"}
     yield from _labels(sheet, names, left, top, GREY, bold=set(names))
     available = zone.height - 74 - PADDING
-    height = ROW if sheet.scrolls else min(available // max(len(rows), 1), 2 * ROW)
+    height = ROW if sheet.scrolls else min(available // max(len(rows), 1), 3 * ROW)
     fitting = available // height
     maximum = max((row[ITEMS] for row in rows), default=0)
     begin = left + sum(WIDTHS[pill] for pill in sheet.rows)
@@ -233,13 +271,19 @@ def _text(content: Text, row: Row, x: int, y: int) -> Iterator[ET.Element]:
         part = (
             run.content
             if isinstance(run.content, str)
-            else _fitted(_formatted(run.content, row.get(run.content)), 360, run.size)
+            else _fitted(_value(run.content, row), 360, run.size)
         )
         lines[-1].append(_styled("tspan", part, run.size, run.color, bold=run.bold))
         heights[-1] = max(heights[-1], run.size * POINT)
     for line, height in zip(lines, heights, strict=True):
         yield element("text", line, x=str(x), y=str(y), style="white-space: pre")
         y = round(y + height * 1.45)
+
+
+def _value(content: Pill | Parameter, row: Row) -> str:
+    if isinstance(content, Parameter):
+        return str(content.value)
+    return _formatted(content, row.get(content))
 
 
 def _formatted(pill: Pill, value: object) -> str:

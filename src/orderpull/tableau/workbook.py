@@ -5,15 +5,22 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from orderpull.tableau.connection import LiveConnection
-from orderpull.tableau.datasource import DataSource
+from orderpull.tableau.datasource import (
+    PARAMETERS,
+    DataSource,
+    parameter_dependencies,
+    parameters,
+)
 from orderpull.tableau.description import (
     COUNTRY,
-    COUNTRY_FILTER,
     DASHBOARD,
     GROUND,
+    ORDERED,
     PAPER,
     SHEETS,
     Dashboard,
+    Parameter,
+    Pill,
     Sheet,
     Zone,
 )
@@ -70,7 +77,7 @@ def workbook(
         "workbook",
         element("document-format-change-manifest", map(element, manifest)),
         element("preferences"),
-        element("datasources", source.xml()),
+        element("datasources", parameters(), source.xml()),
         _actions(DASHBOARD, source),
         element("worksheets", (worksheet(sheet, source) for sheet in SHEETS)),
         element("dashboards", _dashboard(DASHBOARD, source)),
@@ -102,8 +109,9 @@ def _dashboard(board: Dashboard, source: DataSource) -> ET.Element:
             minwidth=width,
             sizing_mode="fixed",
         ),
-        element("datasources", source.link()),
-        source.dependencies((COUNTRY,)),
+        element("datasources", source.link(), element("datasource", name=PARAMETERS)),
+        parameter_dependencies(),
+        source.dependencies((COUNTRY, ORDERED)),
         element(
             "zones",
             element(
@@ -130,19 +138,28 @@ def _zone(zone: Zone, number: int, board: Dashboard, source: DataSource) -> ET.E
         "x": _scaled(zone.x, board.width),
         "y": _scaled(zone.y, board.height),
     }
-    if not isinstance(zone.shows, str):
-        result = element("zone", formatted(zone.shows, source), type_v2="text", **attributes)
-    elif zone.shows == COUNTRY_FILTER:
-        result = element(
-            "zone",
-            mode="checkdropdown",
-            name=SHEETS[0].name,
-            param=source.reference(COUNTRY),
-            type_v2="filter",
-            **attributes,
-        )
-    else:
-        result = element("zone", name=zone.shows, **attributes)
+    match zone.shows:
+        case str():
+            result = element("zone", name=zone.shows, **attributes)
+        case Pill() as pill:
+            attributes |= {"mode": "checkdropdown"} if pill.kind == "nk" else {}
+            result = element(
+                "zone",
+                name=SHEETS[0].name,
+                param=source.reference(pill),
+                type_v2="filter",
+                **attributes,
+            )
+        case Parameter() as parameter:
+            result = element(
+                "zone",
+                mode="type_in",
+                param=parameter.reference,
+                type_v2="paramctrl",
+                **attributes,
+            )
+        case _:
+            result = element("zone", formatted(zone.shows, source), type_v2="text", **attributes)
     result.append(_zone_style(PAPER if zone.shows in _NAMES else GROUND))
     return result
 

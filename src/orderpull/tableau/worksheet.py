@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from orderpull.tableau.datasource import ACTION_GROUP, DataSource
-from orderpull.tableau.description import COUNTRY, PIECES, Pill, Sheet, Text
+from orderpull.tableau.datasource import (
+    ACTION_GROUP,
+    PARAMETERS,
+    DataSource,
+    chosen_member,
+    parameter_dependencies,
+)
+from orderpull.tableau.description import COUNTRY, ORDERED, PIECES, Parameter, Pill, Sheet, Text
 from orderpull.tableau.xml import element, stable_uuid, style_format, text
 
-COUNTRY_GROUP = "3"
-"""Filter group of the country filter, so that all sheets share one selection."""
+COUNTRY_GROUP, ORDERED_GROUP = "3", "4"
+"""Filter groups of the filters by country and date, so that all sheets share one selection."""
 
 LINE_BREAK = "\u00c6\n"
 """Run with a line break, in Tableau's spelling."""
@@ -33,7 +39,7 @@ def worksheet(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def formatted(content: Text, source: DataSource) -> ET.Element:
-    """Return a formatted text, in which fields are placeholders of their values."""
+    """Return a formatted text. The placeholder of a value is one run: ``<[source].[pill]>``."""
     runs: list[ET.Element] = []
     for run in content:
         if run.content == "\n":
@@ -42,21 +48,26 @@ def formatted(content: Text, source: DataSource) -> ET.Element:
         attributes = {"fontcolor": run.color, "fontsize": str(run.size)}
         if run.bold:
             attributes["bold"] = "true"
-        pieces = (
-            [run.content]
-            if isinstance(run.content, str)
-            else ["<", source.reference(run.content), ">"]
-        )
-        runs += (text("run", piece, **attributes) for piece in pieces)
+        runs.append(text("run", _run(run.content, source), **attributes))
     return element("formatted-text", runs)
+
+
+def _run(content: str | Pill | Parameter, source: DataSource) -> str:
+    if isinstance(content, str):
+        return content
+    return f"<{content.reference if isinstance(content, Parameter) else source.reference(content)}>"
 
 
 def _view(sheet: Sheet, source: DataSource) -> ET.Element:
     filters = list(_filters(sheet, source))
+    links, dependencies = [source.link()], [source.dependencies(sheet.pills)]
+    if sheet.only:
+        links.append(element("datasource", name=PARAMETERS))
+        dependencies.insert(0, parameter_dependencies())
     return element(
         "view",
-        element("datasources", source.link()),
-        source.dependencies(sheet.pills),
+        element("datasources", links),
+        dependencies,
         filters,
         _sorts(sheet, source),
         element("slices", (text("column", each.attrib["column"]) for each in filters)),
@@ -65,7 +76,7 @@ def _view(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
-    """Yield the filters of click, country, pieces, and of the rank, which is computed last."""
+    """Yield the filters of click, country and date, pieces, and of the computed ranks."""
     yield element(
         "filter",
         _all_members(f"[{COUNTRY.field}]"),
@@ -79,9 +90,23 @@ def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
         column=source.reference(COUNTRY),
         filter_group=COUNTRY_GROUP,
     )
+    yield element(
+        "filter",
+        class_="quantitative",
+        column=source.reference(ORDERED),
+        filter_group=ORDERED_GROUP,
+        included_values="all",
+    )
     if sheet.rank:
         yield _range(source.reference(PIECES), text("min", "1"))
         yield _range(source.reference(sheet.rank), text("min", "1"), text("max", str(sheet.top)))
+    if sheet.only:
+        yield element(
+            "filter",
+            chosen_member(f"[{sheet.only.name}]", "true"),
+            class_="categorical",
+            column=source.reference(sheet.only),
+        )
 
 
 def _range(column: str, *limits: ET.Element) -> ET.Element:

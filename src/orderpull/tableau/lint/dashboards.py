@@ -81,6 +81,21 @@ def quick_filters(workbook: Workbook, dashboard: Dashboard) -> Faults:
 
 
 @dashboard_rule
+def parameter_controls(workbook: Workbook, dashboard: Dashboard) -> Faults:
+    """Check that each control has a declared parameter, and a mode, without which none opens."""
+    for zone in dashboard.zones:
+        if zone.get("type-v2") != "paramctrl":
+            continue
+        pairs = references(zone.get("param", ""))
+        if not pairs or not set(pairs) <= set(workbook.parameters):
+            yield "control", f"zone {zone.get('id')} controls no parameter"
+        elif not all(dashboard.dependencies.has(pair) for pair in pairs):
+            yield "control-declared", f"{zone.get('param')} is not declared"
+        if not zone.get("mode"):
+            yield "control-mode", f"the control in zone {zone.get('id')} has no mode"
+
+
+@dashboard_rule
 def sizes(_: Workbook, dashboard: Dashboard) -> Faults:
     """Check that the minimum size is not above the maximum, and equal to it if fixed."""
     size = dashboard.element.find("size")

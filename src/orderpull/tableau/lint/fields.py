@@ -1,6 +1,7 @@
 """Rules for fields: each one is stored or calculated, and each formula is valid."""
 
 import re
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from orderpull.tableau.fields import DATA_TYPES
@@ -9,6 +10,8 @@ from orderpull.tableau.formula_types import FormulaType, ValueType, type_of
 from orderpull.tableau.lint.workbook import (
     DataSource,
     Faults,
+    Finding,
+    Rule,
     Workbook,
     levels,
     repeated,
@@ -82,11 +85,9 @@ def calculations(workbook: Workbook, source: DataSource) -> Faults:
 def _known_types(workbook: Workbook, source: DataSource) -> dict[str, FormulaType]:
     """Return the types of stored fields and of parameters, by the name that formulas use."""
     types = {name: FormulaType(_value_type(each), "row") for name, each in source.types.items()}
-    for parameters in workbook.sources.values():
-        if parameters.connection is None:
-            for name, column in parameters.columns.items():
-                value_type = _value_type(column.get("datatype"))
-                types[f"{parameters.name}].[{name}"] = FormulaType(value_type, "constant")
+    for (source_name, name), column in workbook.parameters.items():
+        value_type = _value_type(column.get("datatype"))
+        types[f"{source_name}].[{name}"] = FormulaType(value_type, "constant")
     return types
 
 
@@ -100,6 +101,23 @@ def _declared_type(source: DataSource, name: str, actual: FormulaType) -> Faults
         yield "table-calculation", f"[{name}] has no <table-calc>"
     if actual.level in {"group", "sheet"} and column.get("role") == "dimension":
         yield "aggregate-role", f"[{name}] is an aggregate and a dimension"
+
+
+@Rule
+def parameters(workbook: Workbook) -> Iterator[Finding]:
+    """Check that each parameter begins with a value of its range."""
+    for (_, name), column in workbook.parameters.items():
+        limits = column.find("range")
+        if limits is None:
+            continue
+        texts = (limits.get("min", "-inf"), column.get("value", ""), limits.get("max", "inf"))
+        try:
+            least, value, most = map(float, texts)
+        except ValueError:
+            continue  # A date, or no number at all.
+        if not least <= value <= most:
+            message = f"[{name}] begins with {value:g}, outside of its range"
+            yield Finding("parameter-value", "parameters", message)
 
 
 @source_rule

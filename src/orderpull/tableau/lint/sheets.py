@@ -141,6 +141,17 @@ def parts(_: Workbook, sheet: Sheet) -> Faults:
 
 
 @sheet_rule
+def parameters(workbook: Workbook, sheet: Sheet) -> Faults:
+    """Check that the parameters in formulas of the sheet's fields are declared."""
+    for column in sheet.dependencies.columns.values():
+        calculation = column.find("calculation")
+        formula = calculation.get("formula", "") if calculation is not None else ""
+        for pair in references(formula):
+            if pair in workbook.parameters and not sheet.dependencies.has(pair):
+                yield "parameter-declared", f"[{pair[1]}] is used, but not declared"
+
+
+@sheet_rule
 def table_calculations(workbook: Workbook, sheet: Sheet) -> Faults:
     """Check that each table calculation has its direction, along a shown dimension."""
     for (source, name), pill in sheet.dependencies.instances.items():

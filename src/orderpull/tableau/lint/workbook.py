@@ -226,6 +226,7 @@ class Workbook:
     """A workbook.
 
     :param files: names of the other files of its package; None without a package.
+    :ivar parameters: declarations of its parameters by reference.
     """
 
     def __init__(self, root: ET.Element, files: frozenset[str] | None) -> None:
@@ -233,6 +234,12 @@ class Workbook:
         self.files = files
         sources = map(DataSource, root.iterfind("datasources/datasource"))
         self.sources = {source.name: source for source in sources}
+        self.parameters = {
+            (source.name, name): column
+            for source in self.sources.values()
+            if source.connection is None
+            for name, column in source.columns.items()
+        }
         self.sheets = [Sheet(each) for each in root.iterfind("worksheets/worksheet")]
         self.dashboards = [Dashboard(each) for each in root.iterfind("dashboards/dashboard")]
         self.actions = [Action(each) for each in root.iterfind("actions/action")]
