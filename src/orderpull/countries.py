@@ -1,7 +1,6 @@
 """Country names and codes that denote exactly one country: one table for loading and for asking."""
 
 import csv
-import difflib
 from collections.abc import Collection
 from functools import cache
 from importlib import resources
@@ -36,6 +35,8 @@ def nearest_country(country: str, others: Collection[str]) -> str | None:
 
     All are as stored, so a code stands for its names.
     """
+    import difflib
+
     names = {name: other for other in others for name in _names(other)}
     for name in _names(country):
         if near := difflib.get_close_matches(name, names, n=1):
