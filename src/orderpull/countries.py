@@ -1,6 +1,8 @@
 """Country names and codes that denote exactly one country: one table for loading and for asking."""
 
 import csv
+import os
+import re
 from collections.abc import Collection
 from functools import cache
 from importlib import resources
@@ -30,6 +32,43 @@ def country_name(country: str) -> str:
     return country_names().get(country, country)
 
 
+def country_meant(text: str, stored: Collection[str], language: str = "") -> str:
+    """The country that *text* certainly denotes, as it is stored; else *text* itself.
+
+    :param stored: countries that orders have.
+    :param language: a language, such as ``de``, whose names are known beside English ones and those
+        in each country's own languages. Needs Babel.
+    """
+    plain = country_as_stored(text)
+    if plain in stored:
+        return plain
+    name = text.strip().upper()
+    code = (country_codes("other_country_names.csv") | _names_in(language)).get(name)
+    same = next((each for each in stored if each.upper() == name), None)
+    return code if code and code in stored else same or code or plain
+
+
+def reader_language() -> str:
+    """Language of the environment, such as ``de``; empty if none is set."""
+    names = (os.environ.get(key) for key in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return re.split(r"[_.@]", next(filter(None, names), ""))[0].lower()
+
+
+@cache
+def _names_in(language: str) -> dict[str, str]:
+    """ISO-2 code by name in *language*, in upper case; nothing without Babel or such a language."""
+    try:
+        from babel import Locale, UnknownLocaleError
+    except ImportError:
+        return {}
+    try:
+        territories = Locale.parse(language).territories
+    except (ValueError, UnknownLocaleError):
+        return {}
+    known = set(country_codes().values())
+    return {name.upper(): code for code, name in territories.items() if code in known}
+
+
 def nearest_country(country: str, others: Collection[str]) -> str | None:
     """The one of *others* whose name reads most like *country*; None if none does.
 
@@ -45,7 +84,8 @@ def nearest_country(country: str, others: Collection[str]) -> str | None:
 
 
 def _names(country: str) -> list[str]:
-    """The names of *country* in upper case, also in its own languages, without codes."""
-    known = country_codes() | country_codes("other_country_names.csv")
+    """The names of *country* and its parts, also in its own languages, in upper case."""
+    files = ("countries.csv", "other_country_names.csv", "parts_of_countries.csv")
+    known = {name: code for file in files for name, code in country_codes(file).items()}
     names = [name for name, code in known.items() if code == country]
     return [name for name in names if len(name) > len("DEU")] or [country.strip().upper()]

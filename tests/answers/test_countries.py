@@ -17,6 +17,7 @@ from orderpull.cli import main
 from orderpull.countries import (
     country_as_stored,
     country_codes,
+    country_meant,
     country_name,
     country_names,
     nearest_country,
@@ -83,8 +84,8 @@ def test_a_country_is_found_by_any_of_its_names(sold: Settings, asked: str, orde
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "stored", "nearest"),
-    [("Austria", "AT", "AU"), ("Germny", "Germny", "DE"), ("narnia", "narnia", "Narnia"),
-     ("England", "England", "GB"), ("Deutschland", "Deutschland", "DE"), ("XX", "XX", None)],
+    [("Austria", "AT", "AU"), ("Germny", "Germny", "DE"), ("Narnya", "Narnya", "Narnia"),
+     ("England", "England", "GB"), ("XX", "XX", None)],
 )  # fmt: skip
 def test_a_country_that_no_order_has_is_told(
     sold: Settings, monkeypatch: pytest.MonkeyPatch, asked: str, stored: str, nearest: str | None
@@ -108,6 +109,31 @@ def test_a_country_that_no_order_has_is_told(
             page = ask(url, f"{path}country={asked}").text
             assert "No order has the country" in page
             assert (f"country={nearest}" in page) == (nearest is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "meant"),
+    [
+        ("germany", "", "DE"), ("Deutschland", "", "DE"), (" deutschland ", "", "DE"),
+        ("日本", "", "JP"), ("narnia", "", "Narnia"), ("Frankreich", "de", "FR"),
+        ("Frankreich", "", "Frankreich"), ("Frankreich", "no such", "Frankreich"),
+        ("Österreich", "de", "Österreich"), ("ITALIA", "", "IT"), ("Germny", "de", "Germny"),
+    ],
+)  # fmt: skip
+def test_a_name_of_another_language_is_understood(text: str, language: str, meant: str) -> None:
+    """What is stored comes first: a name that a load has kept is no other country's."""
+    assert country_meant(text, {"DE", "FR", "JP", "Narnia", "AT", "Österreich"}, language) == meant
+
+
+def test_the_report_reads_the_language_of_the_terminal(
+    sold: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The filter is shown as it was understood."""
+    monkeypatch.chdir(sold.folder)
+    monkeypatch.setenv("LC_ALL", "fr_CH.UTF-8")
+    shown = CliRunner().invoke(main, ["report", "--country", "Allemagne"])
+    assert "items per order on average - DE" in shown.stdout
+    assert "No order has the country" not in shown.stdout
 
 
 def test_the_nearest_is_by_name_not_by_code() -> None:

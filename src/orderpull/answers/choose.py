@@ -37,6 +37,13 @@ def load_rollups(reader: Reader, zone: ZoneInfo) -> RollupQueries | None:
     return None
 
 
+def stored_countries(reader: Reader, rollups: RollupQueries | None) -> set[str]:
+    """The countries that counted orders have."""
+    everything = Filter()
+    rows = reader.rows(choose_queries(rollups, everything).sales_by_country(everything))
+    return {row["country"] for row in rows if row["country"] is not None}
+
+
 def countries_without_orders(
     reader: Reader, rollups: RollupQueries | None, chosen: Iterable[str | None]
 ) -> list[dict[str, str | None]]:
@@ -44,9 +51,7 @@ def countries_without_orders(
     countries = [country for country in chosen if country is not None]
     if not countries:
         return []
-    everything = Filter()
-    rows = reader.rows(choose_queries(rollups, everything).sales_by_country(everything))
-    stored = {row["country"] for row in rows if row["country"] is not None}
+    stored = stored_countries(reader, rollups)
     return [
         {"country": country, "nearest": nearest_country(country, stored)}
         for country in countries

@@ -26,6 +26,7 @@ class Report:
     :param last_pulled: for each source the time it was last read to its end (UTC); None: never.
     :param undated: number of orders without a date, which a filter by time leaves out.
     :param absent: country, nearest: countries of the filter that no order has.
+    :param countries: countries of the filter, as they are stored.
     """
 
     average: dict[str, Any]
@@ -34,6 +35,7 @@ class Report:
     last_pulled: dict[str, datetime | None]
     undated: int = 0
     absent: list[dict[str, str | None]] = field(default_factory=list)
+    countries: tuple[str | None, ...] = ()
 
     @property
     def fresh_through(self) -> datetime | None:
@@ -99,6 +101,7 @@ def build_report(reader: "Reader", zone: ZoneInfo, where: "Filter", top: int) ->
         },
         undated=undated[0]["orders"] if undated else 0,
         absent=countries_without_orders(reader, rollups, where.countries),
+        countries=where.countries,
     )
 
 

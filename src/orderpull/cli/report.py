@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from orderpull.cli.shared import json_option, print_json, settings_in_force
-from orderpull.countries import country_as_stored
+from orderpull.model import NO_COUNTRY
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -46,7 +46,7 @@ def report(
         from orderpull.terminal.console import stdout
         from orderpull.terminal.report import show_report
 
-        parts = [", ".join(map(country_as_stored, country)), ", ".join(source)]
+        parts = [", ".join(each or NO_COUNTRY for each in answers.countries), ", ".join(source)]
         parts += [f"since {first}" if first else "", f"until {last}" if last else ""]
         filters = ", ".join(part for part in parts if part)
         filters = f" - {filters}" if filters else ""

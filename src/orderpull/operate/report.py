@@ -1,11 +1,12 @@
 """Report: read the three answers from the warehouse."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from orderpull.countries import country_as_stored
+from orderpull.countries import country_meant, reader_language
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.errors import UsageError
@@ -13,6 +14,7 @@ from orderpull.model import NO_COUNTRY
 from orderpull.settings import Settings
 
 if TYPE_CHECKING:
+    from orderpull.answers.choose import Reader
     from orderpull.answers.report import Report
 
 
@@ -27,8 +29,8 @@ def report(
 ) -> "Report":
     """Read the three answers.
 
-    :param country: only orders to these countries, by code or name; ``(no country)`` selects orders
-        without one.
+    :param country: only orders to these countries, by code or name, also in its own languages;
+        ``(no country)`` selects orders without one.
     :param source: only orders of these sources.
     :param since: only orders placed on this day (in ``report.timezone``) or later.
     :param until: only orders placed before the end of this day.
@@ -43,7 +45,6 @@ def report(
 
     zone = ZoneInfo(settings.report.timezone)
     where = Filter(
-        countries=tuple(None if c == NO_COUNTRY else country_as_stored(c) for c in countries),
         sources=tuple(source),
         since=midnight(since, zone) if since else None,
         until=midnight(until + timedelta(days=1), zone) if until else None,
@@ -52,4 +53,17 @@ def report(
         raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     with destination.reader() as reader:
-        return build_report(reader, zone, where, top)
+        chosen = _understood(countries, reader, zone)
+        return build_report(reader, zone, replace(where, countries=chosen), top)
+
+
+def _understood(
+    countries: Sequence[str], reader: "Reader", zone: ZoneInfo
+) -> tuple[str | None, ...]:
+    """The *countries* as they are stored; None for orders without one."""
+    from orderpull.answers.choose import load_rollups, stored_countries
+
+    if not countries:
+        return ()
+    stored, language = stored_countries(reader, load_rollups(reader, zone)), reader_language()
+    return tuple(None if c == NO_COUNTRY else country_meant(c, stored, language) for c in countries)
