@@ -104,6 +104,11 @@ build/beside/.set-up: bench/dashboards/requirements.txt
 	@$(call quietly,build/beside/bin/python -m pip install --require-hashes -r $<)
 	@touch $@
 
+.PHONY: pictures
+pictures: $(STAMP) servers ## take the pictures of the docs anew: the pages in Chromium, Tableau's dashboard
+	@$(BIN)/python -m tests.docs.pictures
+	@$(BIN)/python -m tests.tableau.picture
+
 .PHONY: lambda-zip
 lambda-zip: $(STAMP) ## the code for AWS Lambda: build/lambda/orderpull.zip (ARCH=arm64)
 	@scripts/lambda-zip 3.13 $(or $(ARCH),x86_64)

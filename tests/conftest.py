@@ -119,13 +119,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """Debian's Chromium, as `scripts/servers` installs it; one for each process that runs tests."""
-    from playwright.sync_api import sync_playwright
+    """One Chromium for each process that runs tests."""
+    from tests.browsers import chromium
 
-    program = os.environ.get("ORDERPULL_CHROMIUM", "/usr/bin/chromium")
-    with sync_playwright() as playwright:
-        # The sandbox cannot be had as root, as which containers run.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
