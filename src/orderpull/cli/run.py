@@ -19,12 +19,14 @@ from orderpull.cli.shared import (
 def run(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> None:
     """Pull all new orders and load them, after checks."""
     from orderpull import notify, pipeline
+    from orderpull.forget.unfinished import finish_erasures
 
     settings = settings_in_force()
     with watched() as (stop, listener):
         result = pipeline.run(
             settings, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
         )
+    finish_erasures(settings, result)
     notify.after_run(settings, result)
     exit_with(result, as_json=as_json)
 
@@ -48,10 +50,12 @@ def pull(sources: tuple[str, ...], *, as_json: bool) -> None:
 def load(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> None:
     """Load the landed pages that wait; send no request to an API."""
     from orderpull import pipeline
+    from orderpull.forget.unfinished import finish_erasures
 
     settings = settings_in_force()
     with watched() as (stop, listener):
         result = pipeline.load(
             settings, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
         )
+    finish_erasures(settings, result)
     exit_with(result, as_json=as_json)

@@ -150,7 +150,7 @@ def redacting(api: Api, ordernumber: str, landing: SourceLanding) -> Iterator[Re
     """
     forgotten = Forgotten.read(landing)
     if forgotten.begun:
-        log.warning("source=%s an erasure that began %s is not finished: run `orderpull forget`",
+        log.warning("source=%s an erasure, begun %s, is not finished: `orderpull run` finishes it",
                     landing.name, clock.minute(forgotten.begun.at))  # fmt: skip
     if not len(forgotten):
         yield None

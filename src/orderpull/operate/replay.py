@@ -26,6 +26,7 @@ from orderpull.errors import (
     SettingsError,
     UsageError,
 )
+from orderpull.forget.unfinished import finish_erasures
 from orderpull.landing.expired import expired_pages
 from orderpull.operate.changes import SourceChanges, changes_in
 from orderpull.operate.compare import Comparison, compare
@@ -82,13 +83,14 @@ def replay(
     accept_rejects: bool = False,
     on_batch: Callable[[str, int], None] = lambda _source, _pages: None,
 ) -> Replayed:
-    """Load the waiting pages, then load all landed pages again.
+    """Load the waiting pages, then load all landed pages again; finish begun erasures.
 
     :param on_batch: called after each batch with the source and its number of pages so far.
     """
     pipeline = Pipeline(settings, sources, command="replay", accept_rejects=accept_rejects)
     replayed = Replayed(pipeline.result)
     pipeline.timed(lambda: _replay_all(pipeline, replayed, on_batch))
+    finish_erasures(settings, replayed.result)
     return replayed
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from orderpull import clock, notify, pipeline
 from orderpull.errors import Interrupted, OrderpullError
+from orderpull.forget.unfinished import finish_erasures
 from orderpull.pipeline import RunResult
 from orderpull.schedule.plan import Plan, plan_of
 from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
@@ -137,6 +138,7 @@ class Schedule:
         """Run once. Every error is reported, and the schedule continues."""
         try:
             result = pipeline.run(self._settings, stop=self._stop)
+            finish_erasures(self._settings, result)
         except OrderpullError as error:
             result = RunResult(error=error)
         except Exception as error:  # noqa: BLE001 - the pages go on, and so does the next run
