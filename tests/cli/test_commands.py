@@ -3,8 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from orderpull.cli import main
 from orderpull.model import COUNTS, LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.paging.doubts import NOTE, Doubt
 from tests.shops import rows, shop_settings
 
@@ -315,6 +316,29 @@ def test_report_before_the_first_run(here: Path) -> None:
     """Told to run first, and no zeros."""
     shop_settings(here, "http://x")
     assert "orderpull run" in call("report", code=2).stderr
+
+
+def test_simulate_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Address, what lets in, the next command, and options without effect; orders of a year."""
+
+    def serve(shop: Generic, *, on_ready: Callable[[str], None], **_: object) -> int:
+        on_ready("http://127.0.0.1:1")
+        placed = [order.placed for order in shop.store.orders.values() if order.placed]
+        assert timedelta(days=300) < max(placed) - min(placed) < timedelta(days=366)
+        return 2
+
+    monkeypatch.setattr("orderpull.simulator.serve_forever", serve)
+    shown = call("simulate", "--profile", "generic", "--orders", "200", "--switch", "auth=bearer",
+                 "--versions", "0.1", code=130)  # fmt: skip
+    assert "token          made-up-token\n" in shown.stdout
+    assert "orderpull init --api FILE.toml --base-url http://127.0.0.1:1\n" in shown.stdout
+    assert shown.stderr == "--versions does nothing for the profile generic.\n"
+    with Simulator(SkubanaAssessment(orders=1)) as simulator:
+        monkeypatch.undo()
+        port = simulator.url.rpartition(":")[2].strip("/")
+        assert f"Port {port} is taken" in call("simulate", "--port", port, code=2).stderr
 
 
 def test_demo(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from orderpull.simulator import (
     Replay,
     Request,
     SkubanaAssessment,
+    credentials,
+    ignored,
     make_profile,
     rate_or_count,
     switch,
@@ -92,6 +95,34 @@ def test_shops_on_platforms_have_switches_of_their_own() -> None:
             make_profile("generic", switches=wrong)
     with pytest.raises(ValueError, match="a switch is NAME=VALUE, not '=3'"):
         switch("=3")
+
+
+@pytest.mark.parametrize("auth", ["bearer", "basic", "oauth2-client", "login-body", "none"])
+def test_the_credentials_that_are_printed_let_in(auth: str) -> None:
+    """By the names of orderpull's settings; a shop that asks for nothing has none."""
+    shop = make_profile("generic", orders=1, switches={"auth": auth})
+    told = dict(credentials(shop))
+    if "client_id" in told or "user" in told:
+        names = {"client_id": "client_id", "client_secret": "client_secret", "user": "username",
+                 "password": "password"}  # fmt: skip
+        body = {names[key]: value for key, value in told.items()}
+        path = "/login" if "user" in told else "/oauth/token"
+        sent = json.dumps({**body, "grant_type": "client_credentials"}).encode()
+        answer = json.loads(shop.respond(Request("POST", path, {}, sent)).body)
+        token = answer.get("access_token") or answer["token"]
+    else:
+        token = told.get("token", "")
+    basic = base64.b64encode(token.encode()).decode()
+    header = f"Basic {basic}" if auth == "basic" else f"Bearer {token}"
+    assert shop.respond(Request("GET", "/orders", {"authorization": header})).status == 200
+    assert shop.respond(Request("GET", "/orders")).status == (200 if auth == "none" else 401)
+
+
+def test_arguments_that_do_nothing_are_named() -> None:
+    given = ["orders", "versions", "days", "token", "port"]
+    assert ignored("generic", given) == ["versions", "token"]
+    assert ignored("skubana-assessment", given) == ["days", "token"]
+    assert ignored("replay", given) == ["orders", "versions", "days"]
 
 
 def test_rate_or_count() -> None:

@@ -1,10 +1,16 @@
 """The command ``orderpull simulate``."""
 
+import errno
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from orderpull.errors import UsageError
+
+if TYPE_CHECKING:
+    from orderpull.simulator.profile import Profile
 
 
 @click.command()
@@ -22,6 +28,13 @@ import click
 @click.option("--orders", default=2000, show_default=True, help="Orders to hand out.")
 @click.option("--per-call", default=100, show_default=True, help="Orders in one response.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same orders.")
+@click.option(
+    "--days",
+    default=365.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="For generic: days until today on which the orders were placed.",
+)
 @click.option(
     "--switch",
     multiple=True,
@@ -62,8 +75,12 @@ import click
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the expected content of a correct warehouse.",
 )
+@click.pass_context
 def simulate(
+    context: click.Context,
+    /,
     *,
+    days: float,
     switch: tuple[str, ...],
     malformed: str,
     fault: tuple[str, ...],
@@ -83,9 +100,10 @@ def simulate(
                 f"{name:<{widest}} {'consumes' if kind.consumed else 'keeps':<9} {kind.sentence}"
             )
         return
+    _tell_ignored(context, shop["name"])
     try:
         made = simulator.make_profile(
-            switches={"live": True, **dict(map(simulator.switch, switch))},
+            switches={"live": True, "days": days, **dict(map(simulator.switch, switch))},
             malformed=simulator.rate_or_count(malformed),
             **shop,
         )
@@ -96,9 +114,38 @@ def simulate(
             latency=latency,
             log=log,
             truth=truth,
-            on_ready=lambda url: click.echo(f"Serving at {url} - Ctrl-C ends it."),
+            on_ready=lambda url: _introduce(made, url),
             on_call=lambda call: click.echo(f"{call.method} {call.path} {call.status or ''}"),
         )
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise click.UsageError(str(error)) from None
+        raise UsageError(f"Port {port} is taken.", "--port 0 takes any free one.") from None
+    except ValueError as error:
         raise click.UsageError(str(error)) from None
     sys.exit(128 + number)
+
+
+def _tell_ignored(context: click.Context, name: str) -> None:
+    """Name the options of the command line that do nothing for the profile *name*."""
+    from orderpull import simulator
+
+    source = click.core.ParameterSource.DEFAULT
+    options = [key for key in context.params if context.get_parameter_source(key) != source]
+    for key in simulator.ignored(name, options):
+        click.echo(f"--{key.replace('_', '-')} does nothing for the profile {name}.", err=True)
+
+
+def _introduce(profile: "Profile", url: str) -> None:
+    """Print the address, what lets a client in, and the `orderpull init` for this shop."""
+    from orderpull import simulator
+
+    click.echo(f"Serving at {url} - Ctrl-C ends it.\n")
+    for key, value in simulator.credentials(profile).items() or [("token", "none is needed")]:
+        click.echo(f"  {key:<14} {value}")
+    if profile.name == simulator.SkubanaAssessment.name:
+        api = profile.name
+    else:
+        api = "FILE.toml"
+        click.echo(f"  {'FILE.toml':<14} an API file for this shop, which you write: docs/apis.md")
+    click.echo(f"\nIn an empty folder:\n\n  orderpull init --api {api} --base-url {url}\n")

@@ -15,7 +15,15 @@ from .faults import FAULTS
 from .malformed import MALFORMED
 from .profile import Request, Response
 from .replay import Replay
-from .serve import PROFILES, make_profile, rate_or_count, serve_forever, switch
+from .serve import (
+    PROFILES,
+    credentials,
+    ignored,
+    make_profile,
+    rate_or_count,
+    serve_forever,
+    switch,
+)
 from .server import Call, Simulator
 from .shop.generic import Generic
 from .skubana import SkubanaAssessment
@@ -32,6 +40,8 @@ __all__ = [
     "Response",
     "Simulator",
     "SkubanaAssessment",
+    "credentials",
+    "ignored",
     "make_profile",
     "rate_or_count",
     "serve_forever",

@@ -53,6 +53,7 @@ class Replay:
         """
         self._recorded = _recordings(Path(folder))
         self._forbidden = Path(folder) / FORBIDDEN
+        self.token = token
         self._accepted = None if token is None else _credentials(token)
 
     def respond(self, request: Request) -> Response:

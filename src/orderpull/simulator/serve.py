@@ -18,6 +18,16 @@ PROFILES = (SkubanaAssessment.name, Generic.name, Replay.name)
 """The names of all profiles."""
 
 
+ARGUMENTS = {
+    SkubanaAssessment.name: frozenset(
+        {"orders", "seed", "endless", "malformed", "versions", "per_call"}
+    ),
+    Generic.name: frozenset({"orders", "seed", "days", "switch"}),
+    Replay.name: frozenset({"folder", "token"}),
+}
+"""The arguments that each profile reads."""
+
+
 class Shop(StreamSwitches, total=False):
     """Arguments of SkubanaAssessment."""
 
@@ -57,6 +67,22 @@ def _generic(shop: Shop, switches: Mapping[str, Any]) -> Generic:
         )
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def ignored(name: str, arguments: Iterable[str]) -> list[str]:
+    """Return the `arguments` that other profiles read and the profile `name` does not."""
+    anybody = frozenset().union(*ARGUMENTS.values())
+    return [each for each in arguments if each in anybody - ARGUMENTS.get(name, anybody)]
+
+
+def credentials(profile: Profile) -> Mapping[str, str]:
+    """Return what lets a client in, by the names of orderpull's settings; empty: anybody may."""
+    match profile:
+        case Generic():
+            return profile.credentials
+        case Replay(token=str(token)):
+            return {"token": token}
+    return {}
 
 
 def switch(text: str) -> tuple[str, object]:

@@ -132,6 +132,23 @@ class GenericAuth:
         self._refresh = REFRESH_TOKEN
         self._refreshed = 0
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Return what lets a client in, by the names of orderpull's settings."""
+        application = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        match self._auth:
+            case "none":
+                return {}
+            case "basic":
+                return {"token": f"{USER}:{PASSWORD}"}
+            case "bearer" | "headers" | "query":
+                return {"token": TOKEN}
+            case "oauth2-client":
+                return application
+            case "oauth2-refresh":
+                return application | {"refresh_token": self._refresh}
+        return {"user": USER, "password": PASSWORD}
+
     def accepts(self, request: Request) -> bool:
         """Return True if the request is authenticated."""
         match self._auth:

@@ -118,6 +118,11 @@ class Generic(Platform):
             expires_after=expires_after,
         )
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Return what lets a client in, by the names of orderpull's settings."""
+        return self._auth.credentials
+
     def kind(self, request: Request) -> Kind:
         """Return the purpose of the request."""
         if request.path in TOKEN_PATHS:
