@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
+ROW_GROUP_SIZE = 49_152
+"""Rows of a row group, a multiple of 2,048. DuckDB (122,880 by default) writes a batch of more rows
+to the file at once, and a smaller one first to its log; our batches end at 50,000 orders."""
+
 READING_MEMORY = "1GB"
 """Memory limit of a reader. With half of it, the three answers over ten million orders have to
 write to the disk (measured)."""
@@ -291,10 +295,10 @@ class DuckdbDestination(Destination):
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, reading: bool = False) -> None:
         """Attach the file as ``warehouse``. :param reading: for reading alone."""
         self._refuse_special()
-        options = "TYPE duckdb, READ_ONLY" if reading else "TYPE duckdb"
+        options = "READ_ONLY" if reading else f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
         if not self.path.exists():
             options += f", STORAGE_VERSION '{STORAGE_VERSION}'"
-        attach = f"ATTACH {literal(str(self.path))} AS warehouse ({options})"
+        attach = f"ATTACH {literal(str(self.path))} AS warehouse (TYPE duckdb, {options})"
         deadline = time.monotonic() + self.lock_wait
         while True:
             try:
