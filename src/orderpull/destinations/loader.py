@@ -228,7 +228,7 @@ class Loader:
             self.fetch_keyed("stored_version", "rejected_id", STORED_VERSION, columns)
         else:
             stage_rows(self.stage, "stored_version", columns, [])
-        plan_rejects(self.stage, plan, stored)
+        plan_rejects(self.stage, plan, stored, first_wins=batch.ignore_changes)
         ledger.stage_runs(self.stage, batch)
         return True
 

@@ -148,7 +148,7 @@ class History:
 
     def load_with(self, *others: "History") -> Counts:
         """Load what waits, together with what waits of *others*; what became of it."""
-        sources = [each._loader("load") for each in (self, *others)]
+        sources = [each.page_loader("load") for each in (self, *others)]
         for joint in load_together(self.loader, sources) if others else ():
             assert len(joint) > 1
             assert not any(pages.waiting() for pages in joint)
@@ -166,16 +166,17 @@ class History:
 
     def replay(self) -> int:
         """Read every page again: how many orders changed."""
-        pages = self._loader("replay")
+        pages = self.page_loader("replay")
         for _ in pages.replay():
             pass
         return pages.changed
 
     def retry(self) -> None:
         """Shape every reject again."""
-        self._loader("retry").retry(self.loader.rejects(self.name))
+        self.page_loader("retry").retry(self.loader.rejects(self.name))
 
-    def _loader(self, command: Any) -> PageLoader:
+    def page_loader(self, command: Any) -> PageLoader:
+        """Loads the pages. :param command: what loads them, for the ledger."""
         source = Source(self.name, self.settings, self.api)
         source.index = self.index
         record = RunRecord(self.name, command, datetime.now(UTC).replace(tzinfo=None))
@@ -324,7 +325,6 @@ def truth_first_stays(pages: Iterable[Page]) -> Truth:
     """With ``on_change = "ignore"``: who comes first with an id and a number of his own."""
     found = Truth()
     bad: dict[str, Placed] = {}
-    latest: dict[str, Placed] = {}
     numbers: set[str] = set()
     for occurrence in heard(placed(pages)):
         page, _, served = occurrence
@@ -335,9 +335,7 @@ def truth_first_stays(pages: Iterable[Page]) -> Truth:
             found.orders[served.id] = (served.number, served.pieces, page)
             found.counted.add(served.id)
             numbers.add(served.number)
-        if served.id in found.orders:
-            latest[served.id] = occurrence
-    _add_bad(found, bad, latest)
+    _add_bad(found, {key: each for key, each in bad.items() if key not in found.orders}, {})
     return found
 
 

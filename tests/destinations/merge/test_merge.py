@@ -485,13 +485,23 @@ def test_ignore_judges_one_by_one(shop: Any) -> None:
 
 
 def test_ignore_lets_rejects_go_too(shop: Any) -> None:
-    """A bad version of an order that is known, and comes again well, is nothing to see to."""
+    """A bad version of an order that is known is nothing to see to, whenever it comes."""
     store = shop(on_change="ignore")
-    store.take([Served("1", "A")], [Served("1", "A", bad=True)])
-    assert set(store.rejects()) == {"1"}
-    assert counts(store, [Served("1", "A", 2)]) == {"unchanged": 1}
+    store.take([Served("1", "A")], [Served("1", "A", bad=True), Served("2", "B", bad=True)])
+    assert set(store.rejects()) == {"2"}
+    store.take([Served("1", "A", bad=True)], [Served("2", "B", 2)])
     assert store.rejects() == {}
-    assert store.orders() == {"1": ("A", 1, 1)}
+    assert store.orders() == {"1": ("A", 1, 1), "2": ("B", 2, 4)}
+
+
+def test_ignore_replays_batch_by_batch(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each batch of a replay, where a kill may end it, nothing is rejected again."""
+    store = shop(on_change="ignore")
+    pages = [[Served("1", "A")], [Served("1", "A", bad=True)], [Served("1", "A", 2, changed=2)]]
+    store.take(*pages)
+    monkeypatch.setattr("orderpull.loading.pages.BATCH_ORDERS", 1)
+    found = [store.rejects() for _ in store.page_loader("replay").replay()]
+    assert found == [{}, {}, {}]
 
 
 def test_a_cleared_landing_stops_nothing(shop: Any) -> None:

@@ -1,6 +1,8 @@
 """The rejects that a batch inserts and deletes, from its staged rejects and the stored ones.
 
-A bad order's reject is resolved, or not inserted, if a later version of the order is loaded.
+A bad order's reject is resolved, or not inserted, if a later version of the order is loaded; with
+``on_change = "ignore"``, if any is: which one came last is stored nowhere, and none after the first
+matters.
 """
 
 from orderpull.destinations.merge.stored import keyed
@@ -45,13 +47,13 @@ DELETE FROM reject USING current_version AS v
 WHERE reject.source = v.source AND (reject.order_id = v.order_id
        OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
   AND reject.reason <> 'number_reused'
-  AND (v.page, v.position) > (reject.page, reject.position)"""
+  AND ({first_wins} OR (v.page, v.position) > (reject.page, reject.position))"""
 
 # Pages that are loaded again may repeat a bad version alone: the later good one is in another
 # batch, or its page is deleted (keep_days).
 _LOADED_LATER = """FROM stored_version AS h WHERE h.source = {0}.source
     AND h.order_id = coalesce({0}.order_id, {0}.ordernumber)
-    AND {0}.reason <> 'number_reused' AND h.page > {0}.page"""
+    AND {0}.reason <> 'number_reused' AND ({{first_wins}} OR h.page > {0}.page)"""
 _DROP_REPEATED = f"""
 DELETE FROM reject WHERE EXISTS ({_LOADED_LATER.format("reject")})"""
 
@@ -76,7 +78,9 @@ SELECT source, reject_key FROM reject SEMI JOIN stored_reject USING (source, rej
 ANTI JOIN reject_to_delete USING (source, reject_key)"""
 
 
-def plan_rejects(stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int) -> None:
+def plan_rejects(
+    stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int, *, first_wins: bool
+) -> None:
     """Make ``reject``, the rejects to insert, and ``reject_to_delete``, keys of those to delete.
 
     A stored reject is resolved if its own text could be shaped now, or if a later version of its
@@ -86,13 +90,15 @@ def plan_rejects(stage: duckdb.DuckDBPyConnection, plan: MergePlan, stored: int)
     The table ``stored_version`` must be there (:data:`STORED_VERSION`).
 
     :param stored: number of rows of ``stored_reject``, the stored rejects of the source.
+    :param first_wins: ``on_change = "ignore"``.
     """
+    flag = "true" if first_wins else "false"
     stage.execute(_SHORT_KEY)
     stage.execute(_CURRENT_VERSION + (_JUDGED if plan.contested else ""))
     make_table(stage, "reject", _REJECT)
-    stage.execute(_DROP_OUTDATED)
-    stage.execute(_DROP_REPEATED)
-    make_table(stage, "reject_to_delete", _RESOLVED)
+    stage.execute(_DROP_OUTDATED.format(first_wins=flag))
+    stage.execute(_DROP_REPEATED.format(first_wins=flag))
+    make_table(stage, "reject_to_delete", _RESOLVED.format(first_wins=flag))
     if stored:
         stage.execute(_KEEP_LATEST)
         stage.execute(_REPLACED)
