@@ -38,7 +38,7 @@ class Held:
         """Quantity by SKU."""
         found: dict[str, int] = {}
         for line in self.order["lines"]:
-            found[line["sku"]] = found.get(line["sku"], 0) + line["n"]
+            found[line["sku"]] = found.get(line["sku"], 0) + line["m"]
         return found
 
 
@@ -50,21 +50,20 @@ class Expected:
     rejects: dict[str, int] = field(default_factory=dict)
 
 
-def is_good(order: dict[str, Any]) -> bool:
-    """True if the *order* can be shaped."""
-    return all(isinstance(line["n"], int) for line in order["lines"])
-
-
 @dataclass
 class Truth:
     """Every page that was ever landed.
 
     :ivar orders: the orders of each page, but for those of lists of all orders.
     :ivar listings: the ids in each list of all orders.
+    :ivar mended: the mapping was, and the pages were loaded again.
+    :ivar unmended: the pages that had been deleted before.
     """
 
     orders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     listings: dict[int, set[int]] = field(default_factory=dict)
+    mended: bool = False
+    unmended: set[int] = field(default_factory=set)
 
     @property
     def pages(self) -> set[int]:
@@ -86,6 +85,20 @@ class Truth:
             else:
                 self.orders[number] = orders
 
+    def mend(self, landed: set[int]) -> None:
+        """The mapping is mended, and the pages *landed* were loaded again."""
+        self.mended, self.unmended = True, self.pages - landed
+
+    def is_good(self, order: dict[str, Any], page: int = 0) -> bool:
+        """True if the *order* could be shaped, as it came with *page*; 0: as it would come now."""
+        key = "m" if self.mended and page not in self.unmended else "n"
+        return all(isinstance(line[key], int) for line in order["lines"])
+
+    def is_mendable(self, number: str, page: int) -> bool:
+        """True if the order *number* on *page* can be shaped once the mapping is mended."""
+        found = [order for order in self.orders[page] if order["no"] == number]
+        return all(isinstance(line["m"], int) for order in found for line in order["lines"])
+
     def numbers(self) -> set[str]:
         """The numbers of all orders that were ever landed."""
         return {order["no"] for orders in self.orders.values() for order in orders}
@@ -105,8 +118,19 @@ class Truth:
             if page in self.listings:
                 _vanish(told, page, self.listings[page])
             else:
-                _take(told, page, self.orders[page])
+                self._take(told, page, self.orders[page])
         return told
+
+    def _take(self, told: Expected, page: int, orders: Iterable[dict[str, Any]]) -> None:
+        for order in orders:
+            number = order["no"]
+            if not self.is_good(order, page):
+                told.rejects[number] = page
+                continue
+            told.rejects.pop(number, None)
+            before = told.held.get(number)
+            if before is None or order["changed"] >= before.order["changed"]:
+                told.held[number] = Held(order, page)
 
 
 def _vanish(told: Expected, page: int, listed: Collection[int]) -> None:
@@ -114,15 +138,3 @@ def _vanish(told: Expected, page: int, listed: Collection[int]) -> None:
         if held.order["id"] not in listed and not held.deleted:
             told.held[number] = replace(held, page=page, deleted=True)
             told.rejects.pop(number, None)
-
-
-def _take(told: Expected, page: int, orders: Iterable[dict[str, Any]]) -> None:
-    for order in orders:
-        number = order["no"]
-        if not is_good(order):
-            told.rejects[number] = page
-            continue
-        told.rejects.pop(number, None)
-        before = told.held.get(number)
-        if before is None or order["changed"] >= before.order["changed"]:
-            told.held[number] = Held(order, page)

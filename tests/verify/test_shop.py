@@ -3,22 +3,24 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from orderpull import pipeline
 from orderpull.cli import main
-from orderpull.clock import now
 from orderpull.settings import parse_settings
-from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.simulator import Simulator
 from orderpull.sources.reconcile import MissingOrder, MissingOrders
+from orderpull.sources.spec.api import Api
+from orderpull.sources.spec.reader import read_api
 from orderpull.verify import shop as shop_module
 from orderpull.verify import verify as verify_module
 from orderpull.verify.shop import ShopAndTables
 from orderpull.verify.verify import Options, verify
 from tests.platforms.recorded import needs_recordings
-from tests.shops import shop_settings
 from tests.verify.platform_shop import CREDENTIALS, DAY, Named, PlatformShop, named, platform_shop
 from tests.verify.recorded_shop import Recorded
 
@@ -160,15 +162,21 @@ def test_a_limit_of_calls_is_told(tmp_path: Path, all_comparisons: None) -> None
         assert "--max-calls" in told.output
 
 
-def test_a_consume_once_shop_is_never_asked(tmp_path: Path) -> None:
-    """A request would take its orders away."""
-    with Simulator(SkubanaAssessment(orders=20, seed=1)) as simulator:
-        settings = shop_settings(tmp_path, simulator.url)
-        assert pipeline.run(settings).ok
-        before = len(simulator.requests)
-        result = verify(settings, (), Options(now(), deep=True)).sources["shop"]
-        assert (named(result), result.calls) == (set(), 0)
-        assert len(simulator.requests) == before
+def test_a_consume_once_shop_is_never_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request would take its orders away: none is sent, whatever else its API file says."""
+    with platform_shop("medusa", tmp_path, orders=20) as home:
+        home.run()
+        home.shop.store.insert(late=5 * DAY)
+
+        def once(*arguments: Any, **options: Any) -> Api:
+            return msgspec.structs.replace(read_api(*arguments, **options), consume_once=True)
+
+        monkeypatch.setattr(verify_module, "read_api", once)
+        before = home.calls
+        result = home.verify(deep=True, repair=True)
+        assert (named(result), result.calls, home.calls) == (set(), 0, before)
 
 
 def test_a_first_version_that_stays_is_not_older(tmp_path: Path) -> None:
