@@ -74,6 +74,10 @@ class DestinationError(OrderpullError):
     exit_code = 2
 
 
+class NothingToRead(DestinationError):
+    """Nothing has been loaded into the warehouse yet: run `orderpull run`."""
+
+
 class DestinationBusy(DestinationError):
     """Another process holds the warehouse's lock for longer than ``lock_wait``: close it.
 

@@ -15,10 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from orderpull import Settings, parse_settings, report, run
+from orderpull.answers.report import Report
 from orderpull.cli import main
 from orderpull.destinations import open_destination
 from orderpull.errors import UsageError
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.terminal.console import stdout
+from orderpull.terminal.report import show_report
 from tests.shops import shop_settings
 
 
@@ -39,6 +42,25 @@ def test_the_answers_are_the_simulators(tmp_path: Path) -> None:
     for row in answer.by_country:
         by_country[row.pop("country") or "(no country)"].append(row)
     assert dict(by_country) == {k: v[:10] for k, v in truth["popular_sku_by_country"].items()}
+
+
+def test_a_line_that_is_piped_is_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A SKU of 240 characters is whole in each table, and nothing is filled up with blanks."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    skus = [letter * 240 for letter in "LMN"]
+    rows = [
+        {"country": country, "sku": sku, "quantity": 3, "orders": 1, "rank": rank}
+        for country in ("DE", "FR")
+        for rank, sku in enumerate(skus, start=1)
+    ]
+    average = {"average": 1.0, "quantity": 9, "orders": 9}
+    show_report(Report(average, rows, rows[:3], {"shop": None}), stdout(), "UTC")
+    lines = capsys.readouterr().out.splitlines()
+    for sku in skus:
+        assert sum(sku in line for line in lines) == 3
+    assert max(map(len, lines)) < 1_000
 
 
 @pytest.fixture(scope="module")

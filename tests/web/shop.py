@@ -75,20 +75,23 @@ def finished_run(number: int = 1, source: str = "shop", **changed: Any) -> dict[
             **counts, **changed}  # fmt: skip
 
 
-def settings_in(folder: Path, sources: Sequence[str] = ("shop",)) -> Settings:
-    """Settings for a DuckDB warehouse in *folder*, in Berlin's days."""
+def settings_in(folder: Path, sources: Sequence[str] = ("shop",), zone: str = ZONE) -> Settings:
+    """Settings for a DuckDB warehouse in *folder*, in the days of *zone*."""
     blocks = "".join(
         f'[sources.{name}]\napi = "skubana-assessment"\nbase_url = "http://127.0.0.1:9"\n'
         for name in sources
     )
-    text = f'[report]\ntimezone = "{ZONE}"\n{blocks}'
+    text = f'[report]\ntimezone = "{zone}"\n{blocks}'
     file = folder / "orderpull.toml"
     file.write_text(text, encoding="utf-8")
     return parse_settings(text, file)
 
 
-def fill(settings: Settings, rows: Rows) -> None:
-    """Write *rows* into the DuckDB warehouse, with its rollups, and publish it."""
+def fill(settings: Settings, rows: Rows, statements: Sequence[str] = ()) -> None:
+    """Write *rows* into the DuckDB warehouse, with its rollups, and publish it.
+
+    :param statements: further SQL that writes rows.
+    """
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     destination.preflight()
     with duckdb.connect(str(settings.folder / "orders.duckdb")) as connection:
@@ -96,6 +99,8 @@ def fill(settings: Settings, rows: Rows) -> None:
         for table, some in rows.items():
             if some:
                 _insert(connection, table, some)
+        for statement in statements:
+            connection.execute(statement)
         connection.execute("DELETE FROM summary_state")
     with destination.loader():  # makes the summaries, since it finds none
         pass

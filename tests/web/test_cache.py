@@ -128,10 +128,10 @@ def test_a_new_load_is_seen_and_nothing_is_read_twice(
     settings = settings_in(tmp_path)
     fill(settings, rows_of([Order("1", items={"PEN": 2})], [finished_run()]))
     with serving(settings) as site:
-        assert b"in 1 order<" in get(f"{site}/orders?sku=PEN").data
+        assert b"in 1 order<" in get(f"{site}/orders?sku=PEN&period=all").data
         fill(settings, rows_of([Order("2", items={"PEN": 3})], [finished_run(2)]))
         deadline = time.monotonic() + 30
-        while b"in 2 orders<" not in get(f"{site}/orders?sku=PEN").data:
+        while b"in 2 orders<" not in get(f"{site}/orders?sku=PEN&period=all").data:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         (tmp_path / "orders.snapshot.duckdb").unlink()

@@ -2,11 +2,15 @@
 
 import csv
 import io
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from orderpull import Settings
+from orderpull.web.csv_export import file_name_of
+from orderpull.web.periods import Days
+from orderpull.web.question import Question
 from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
 
 
@@ -29,6 +33,20 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
     assert orders == (len(list(csv.DictReader(io.StringIO(told)))),)
     for name in ("totals", "trend", "countries", "popular-skus-by-country", "skus", "runs"):
         assert get(f"{site}/csv/{name}").data.count(b"\r\n") >= 2
+
+
+def test_a_file_is_named_by_its_filters_and_days() -> None:
+    days = Days(date(2026, 11, 1), date(2026, 11, 30))
+    german = Question(countries=("DE", None), sources=("shop",), search="Stift/ü")
+    assert file_name_of("trend", german, days) == (
+        "trend-DE-no-country-shop-from-2026-11-01-to-2026-11-30.csv"
+    )
+    assert file_name_of("skus", german, Days()) == "skus-DE-no-country-shop-Stift-all-time.csv"
+    assert file_name_of("orders", Question(countries=tuple("ABCD"), sku="PEN"), Days()) == (
+        "orders-PEN-4-countries-all-time.csv"
+    )
+    assert file_name_of("runs", german, days) == "runs.csv"
+    assert file_name_of("rejects", german, days) == "rejects-shop.csv"
 
 
 def test_a_spreadsheet_computes_no_text_and_every_number(tmp_path: Path) -> None:

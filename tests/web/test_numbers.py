@@ -18,7 +18,8 @@ from orderpull.answers.from_rollups import RollupQueries
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
-from orderpull.web.overview import Overview, QueryContext, read_by_country, read_overview
+from orderpull.web.context import QueryContext
+from orderpull.web.overview import Overview, Totals, read_by_country, read_overview
 from orderpull.web.question import Question
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
@@ -113,7 +114,7 @@ questions = st.builds(
 
 
 def recounted(shop: Shop, question: Question, *, countries: bool = True) -> list[tuple[Any, ...]]:
-    """(source, number, country, local day, sku, quantity) of each item, by SQL of the test's own."""
+    """(source, number, country, local day, sku, quantity, time) of each item, by plain SQL."""
     wanted = ["h.counted"]
     local = f"timezone('{BERLIN.key}', timezone('UTC', h.ordered_at))"
     if question.sources:
@@ -127,7 +128,8 @@ def recounted(shop: Shop, question: Question, *, countries: bool = True) -> list
     if question.until:
         wanted.append(f"CAST({local} AS DATE) <= DATE '{question.until}'")
     return shop.place.query(
-        f"SELECT h.source, h.ordernumber, a.country, CAST({local} AS DATE), i.sku, i.quantity "
+        f"SELECT h.source, h.ordernumber, a.country, CAST({local} AS DATE), i.sku, i.quantity, "
+        "h.ordered_at "
         "FROM order_header h "
         "JOIN order_address a ON a.source = h.source AND a.ordernumber = h.ordernumber "
         "LEFT JOIN order_item i ON i.source = h.source AND i.ordernumber = h.ordernumber "
@@ -168,7 +170,7 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(row["rank"], row["sku"], row["quantity"], row["orders"]) for row in rows]
 
 
-@given(question=questions)
+@given(question=questions, read=st.datetimes(datetime(2026, 3, 1), datetime(2026, 4, 21)))
 @settings(
     max_examples=12,
     deadline=None,
@@ -176,9 +178,10 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
+def test_every_number_equals_plain_sql(shop: Shop, question: Question, read: datetime) -> None:
     with shop.destination.reader() as reader:
         context = QueryContext(reader, question, TODAY, BERLIN)
+        context.read_until = read
         queries, where = context.queries, context.where
         assert isinstance(queries, RollupQueries) == shop.summed
         page = read_overview(context)
@@ -190,7 +193,8 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
     assert skus == len(ranked(lines, replace(question, top=len(SKUS))))
     orders, quantity = sums(lines, 4).get("PEN", (0, 0))
     assert pens == [{"orders": orders, "quantity": quantity}]
-    check_totals(page, lines)
+    check_totals(page.totals, lines)
+    check_before(shop, question, page)
     assert told(page.popular) == ranked(lines, question)
     for country in {line[2] for line in lines}:
         rows = [row for row in whole if row["country"] == country]
@@ -215,22 +219,36 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question) -> None:
     assert by_day == {}
 
 
-def check_totals(page: Overview, lines: list[tuple[Any, ...]]) -> None:
+def check_before(shop: Shop, question: Question, page: Overview) -> None:
+    """The period before: cut at the time of day to which the shop was read; none without data."""
+    if page.before is None:
+        return
+    earlier = page.before.earlier
+    everywhere = recounted(shop, Question(sources=question.sources, period="all"))
+    first = min(line[3] for line in everywhere if line[3])
+    assert (page.before.totals is None) == (earlier.first < first)
+    if page.before.totals:
+        lines = recounted(shop, replace(question, since=earlier.first, until=earlier.last))
+        until = earlier.until or datetime.max
+        check_totals(page.before.totals, [line for line in lines if line[6] < until])
+
+
+def check_totals(totals: Totals, lines: list[tuple[Any, ...]]) -> None:
     orders = {line[:2] for line in lines}
     with_items = {line[:2] for line in lines if line[4] is not None}
     items = sum(line[5] or 0 for line in lines)
-    assert (page.totals.orders, page.totals.orders_with_items) == (len(orders), len(with_items))
-    assert page.totals.items == items
-    assert page.totals.countries == len({line[2] for line in lines} - {None})
+    assert (totals.orders, totals.orders_with_items) == (len(orders), len(with_items))
+    assert totals.items == items
+    assert totals.countries == len({line[2] for line in lines} - {None})
     if with_items:
-        assert page.totals.average_items_per_order == pytest.approx(items / len(with_items))
+        assert totals.average_items_per_order == pytest.approx(items / len(with_items))
     else:
-        assert page.totals.average_items_per_order is None
+        assert totals.average_items_per_order is None
 
 
 def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
     """Pages together are the whole, each row once, newest first."""
-    question = Question(countries=("DE", None))
+    question = Question(countries=("DE", None), period="all")
     lines = recounted(shop, question)
     where = question.filter(question.days(TODAY), BERLIN)
     with shop.destination.reader() as reader:
@@ -247,7 +265,7 @@ def test_the_orders_of_a_sku_and_pages_of_skus(shop: Shop) -> None:
             count = reader.rows(queries.sku_totals(where, sku))[0]
             assert count == {"orders": len(rows), "quantity": sum(r["quantity"] for r in rows)}
         pages = [reader.rows(queries.search_popular_sku(where, "", 3, n)) for n in (0, 3, 6)]
-        everything = Question(countries=("DE", None), top=9)
+        everything = Question(countries=("DE", None), period="all", top=9)
         assert told([row for page in pages for row in page]) == ranked(lines, everything)[:9]
         assert reader.rows(queries.count_skus(where, "PEN")) == [{"skus": 3}]
 

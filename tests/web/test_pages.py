@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from orderpull.cli import main
 from orderpull.verify.record import LastVerified
 from orderpull.web.freshness import Freshness
-from orderpull.web.rendering import locale_of
+from orderpull.web.rendering import Formats, locale_of
 from orderpull.web.verified import what_differs
 from tests.web.browsing import ROOT
 from tests.web.shop import get, settings_in
@@ -61,6 +63,30 @@ def test_numbers_are_in_the_way_of_the_language(site: str) -> None:
     assert str(locale_of("xx, de-CH;q=0.5, fr;q=0.9")) == "fr"
     assert str(locale_of("de-CH")) == "de_CH"
     assert str(locale_of("*, ;;;, 1;q=x")) == "en"
+
+
+@pytest.mark.parametrize(
+    ("language", "share", "change"),
+    [("en", "5.0%", "+564.0%"), ("de", "5,0\xa0%", "+564,0\xa0%"), ("tr", "%5,0", "+%564,0")],
+)
+def test_percentages_are_in_the_way_of_the_language(language: str, share: str, change: str) -> None:
+    """All with one decimal, so that they align."""
+    formats = Formats(locale_of(language), ZoneInfo("UTC"))
+    assert formats.share(0.05) == share
+    assert formats.change(5.64) == change
+    assert {len(formats.share(each / 100)) for each in range(10, 99)} == {len(share) + 1}
+
+
+def test_files_are_kept_for_a_year_by_their_version(site: str) -> None:
+    page = get(site).data.decode()
+    paths = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert len(paths) == 5
+    for path in paths:
+        assert get(site + path).headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = get(f"{site}/static/orderpull.css").headers["cache-control"]
+    assert get(f"{site}/static/orderpull.css?0.1.0").headers["cache-control"] == plain == "no-store"
+    named = get(f"{site}/csv/skus?country=DE&period=30d").headers["content-disposition"]
+    assert re.search(r'filename="skus-DE-from-[0-9-]{10}-to-[0-9-]{10}\.csv"', named)
 
 
 def test_a_source_is_complete_when_all_are() -> None:

@@ -1,6 +1,7 @@
 """Questions in addresses: round trip, bounds, and periods."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from orderpull.web import periods
 from orderpull.web.periods import Days
-from orderpull.web.question import Question, read_question
+from orderpull.web.question import DEFAULT_PERIOD, Question, read_question
 from tests.web.shop import get
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -33,7 +34,7 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 @tried(max_examples=60, deadline=None, derandomize=True, database=None)
 def test_an_address_holds_the_whole_question(question: Question) -> None:
     if "(no country)" not in question.countries:
-        assert read_question(question.params()) == question
+        assert read_question(question.params(), DEFAULT_PERIOD) == question
 
 
 @pytest.mark.slow
@@ -87,3 +88,35 @@ def test_periods(period: str, today: str, days: str, before: str) -> None:
     found = periods.days_of(period, date.fromisoformat(today))
     assert found == Days(*map(date.fromisoformat, days.split()))
     assert periods.days_before(period, found) == Days(*map(date.fromisoformat, before.split()))
+
+
+@pytest.mark.parametrize(
+    ("period", "read", "before"),
+    [
+        ("today", "2026-11-30 03:00", "2026-11-29 2026-11-29 03:00"),
+        ("7d", "2026-11-30 03:00", "2026-11-17 2026-11-23 03:00"),
+        ("7d", "2026-11-28 22:00", "2026-11-17 2026-11-21 22:00"),
+        ("today", "2026-11-29 22:00", None),
+        ("month", "2026-11-30 09:30", "2026-10-01 2026-10-30 09:30"),
+        ("year", "2026-11-30 09:30", "2025-01-01 2025-11-30 09:30"),
+        ("last-month", "2026-11-30 09:30", "2026-09-01 2026-09-30"),
+        ("all", "2026-11-30 09:30", None),
+    ],
+)
+def test_a_period_read_in_part_is_compared_with_as_much(
+    period: str, read: str, before: str | None
+) -> None:
+    """Times are those of the zone: Berlin's winter time is an hour ahead of UTC."""
+    zone = ZoneInfo("Europe/Berlin")
+
+    def utc(text: str) -> datetime:
+        local = datetime.fromisoformat(text).replace(tzinfo=zone)
+        return local.astimezone(UTC).replace(tzinfo=None)
+
+    days = periods.days_of(period, date(2026, 11, 30))
+    expected = None
+    if before:
+        first, last, *time = before.split()
+        until = utc(f"{last} {time[0]}") if time else None
+        expected = periods.Earlier(date.fromisoformat(first), date.fromisoformat(last), until)
+    assert periods.earlier_period(period, days, utc(read), zone) == expected

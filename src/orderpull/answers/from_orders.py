@@ -110,6 +110,30 @@ class OrderQueries:
         """(source, orders, items): counted orders and the items in them."""
         return _sales(where, HEADER.c.source.label("source"))
 
+    def sales_by_group(self, where: Filter) -> sa.Select[Any]:
+        """(source, country, orders, orders_with_items, items): counted orders and their items."""
+        order = (
+            sa.select(
+                HEADER.c.source,
+                HEADER.c.ordernumber,
+                ADDRESS.c.country,
+                sa.func.sum(ITEM.c.quantity).label("items"),
+            )
+            .join_from(HEADER, ADDRESS, same_order(HEADER, ADDRESS))
+            .outerjoin(ITEM, sa.and_(same_order(HEADER, ITEM), ITEM.c.quantity > 0))
+            .where(*where.conditions())
+            .group_by(HEADER.c.source, HEADER.c.ordernumber, ADDRESS.c.country)
+            .subquery("sold_order")
+        )
+        items = sa.cast(sa.func.sum(order.c["items"]), sa.BigInteger)
+        return sa.select(
+            order.c.source,
+            order.c.country,
+            sa.func.count().label("orders"),
+            sa.func.count(order.c["items"]).label("orders_with_items"),
+            sa.func.coalesce(items, 0).label("items"),
+        ).group_by(order.c.source, order.c.country)
+
     def sales_by_day(
         self, where: Filter, zone: ZoneInfo, first: datetime, last: datetime, /
     ) -> sa.Select[Any]:

@@ -57,6 +57,12 @@ def fetched_since(instant: datetime) -> sa.Select[Any]:
     )
 
 
+def inserted(sources: Sequence[str] = ()) -> sa.Select[Any]:
+    """(orders): orders that runs have inserted."""
+    orders = sa.cast(sa.func.coalesce(sa.func.sum(_run.c.inserted), 0), sa.BigInteger)
+    return _of_sources(sa.select(orders.label("orders")), _run.c.source, sources)
+
+
 def possible_losses() -> sa.Select[Any]:
     """(source, possible_loss): responses that may have been lost, summed over all runs."""
     lost = sa.cast(sa.func.sum(_run.c.possible_loss), sa.BigInteger).label("possible_loss")
@@ -71,6 +77,14 @@ def rejects(sources: Sequence[str] = (), *, masked: bool = False) -> sa.Select[A
     hidden = MASKS[LEDGER_REJECT.name].hidden if masked else ()
     columns = [sa.null().label(c.name) if c.name in hidden else c for c in _reject.c]
     query = sa.select(*columns).order_by(_reject.c.source, _reject.c.page, _reject.c.position)
+    return _of_sources(query, _reject.c.source, sources)
+
+
+def newest_rejects(sources: Sequence[str], limit: int, offset: int = 0) -> sa.Select[Any]:
+    """Open rejects without personal data, newest first."""
+    columns = [_reject.c[name] for name in MASKS[LEDGER_REJECT.name].shown]
+    order = (_reject.c.rejected_at.desc(), _reject.c.source, _reject.c.page, _reject.c.position)
+    query = sa.select(*columns).order_by(*order).limit(limit).offset(offset or None)
     return _of_sources(query, _reject.c.source, sources)
 
 

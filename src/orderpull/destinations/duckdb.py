@@ -21,7 +21,12 @@ from orderpull.destinations.snapshot import Snapshot
 from orderpull.destinations.stage import Stage, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.engine import duckdb
-from orderpull.errors import DestinationBusy, DestinationError, DestinationForeign
+from orderpull.errors import (
+    DestinationBusy,
+    DestinationError,
+    DestinationForeign,
+    NothingToRead,
+)
 from orderpull.failpoints import failpoint
 from orderpull.model import Column, Table
 from orderpull.sqltext import literal, quoted
@@ -201,7 +206,8 @@ class DuckdbDestination(Destination):
     @contextmanager
     def _reading(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> Iterator[Reader]:
         if not self.snapshot.path.exists():
-            raise DestinationError(
+            kind = DestinationError if self.path.exists() else NothingToRead
+            raise kind(
                 f"There is nothing to read yet: {self.snapshot.path} does not exist.",
                 "Run `orderpull run` first.",
             )

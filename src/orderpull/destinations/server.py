@@ -19,7 +19,7 @@ from orderpull.destinations.session import ServerSession, ensure_schema, holds_t
 from orderpull.destinations.stage import Stage
 from orderpull.destinations.user_query import run_through_cursor
 from orderpull.engine import duckdb
-from orderpull.errors import DestinationError
+from orderpull.errors import DestinationError, NothingToRead
 from orderpull.model import LEDGER_SCHEMA, MASKS, TABLES, Column, Table
 from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import quoted
@@ -88,7 +88,7 @@ class ServerDestination(Destination):
         """Connect for reading."""
         with self._session() as session:
             if pending(session):
-                raise DestinationError(
+                raise NothingToRead(
                     f"There is nothing to read yet: {session.where} has no orders.",
                     "Run `orderpull run` first.",
                 )

@@ -1,5 +1,6 @@
 """The consoles for stdout and stderr, and the style of tables and times shared by all output."""
 
+import os
 import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -12,10 +13,15 @@ from rich.table import Table
 
 from orderpull import clock
 
+UNLIMITED_WIDTH = 10_000
+"""Columns of a screen that fits any row."""
+
 
 def stdout() -> Console:
-    """Return the console for answers."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return the console for answers: wide enough for every row, unless it is a terminal's."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=True, width=UNLIMITED_WIDTH)
 
 
 def stderr() -> Console:

@@ -32,7 +32,7 @@ def show_report(report: Report, console: Console, timezone: str, filters: str = 
         parts.append(_countries(report.by_country))
     parts += [Text(note, style="yellow") for note in report.notes()]
     parts.append(_freshness(report, timezone))
-    console.print(Group(*(Padding(part, (0, 0, 1, 2)) for part in parts)))
+    console.print(Group(*(Padding(part, (0, 0, 1, 2), expand=False) for part in parts)))
 
 
 def _average(average: dict[str, Any], filters: str) -> Text:

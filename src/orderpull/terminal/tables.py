@@ -14,11 +14,9 @@ from orderpull.destinations.protocol import QueryResult
 from orderpull.operate.export import WrittenFile
 from orderpull.operate.query import as_text, visible
 from orderpull.operate.rejects import name_of
-from orderpull.terminal.console import new_table
+from orderpull.terminal.console import UNLIMITED_WIDTH, new_table
 
 NUMBERS = int | float | Decimal
-UNLIMITED_WIDTH = 10_000
-"""Columns of a screen that fits any row."""
 
 
 def show_files(files: Sequence[WrittenFile], console: Console) -> None:

@@ -14,7 +14,8 @@ from orderpull import clock
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.cache import CachedQueries
-from orderpull.web.overview import Count, Filtered, QueryContext, Totals, Trend, page_count
+from orderpull.web.context import QueryContext
+from orderpull.web.overview import Count, Filtered, Totals, Trend, page_count
 from orderpull.web.question import Question
 
 PAGE_ROWS = 500
@@ -28,6 +29,8 @@ Row = TypeVar("Row", bound=Struct)
 class Compared(Filtered):
     """The totals, and the totals of the period before if there is one.
 
+    ``before_until`` is the time at which it ends, if this period was not read to its end.
+    ``before`` is null if that period begins before ``data_begins``, the day of the first order.
     ``undated`` is the number of orders without a date, which belong to no period.
     """
 
@@ -37,6 +40,8 @@ class Compared(Filtered):
     before: Totals | None
     before_first_day: date | None
     before_last_day: date | None
+    before_until: Instant | None
+    data_begins: date | None
     undated: Count
 
 
@@ -184,15 +189,16 @@ class Problem(Struct):
 
 def compared(context: QueryContext) -> Compared:
     """Answer ``/api/totals``."""
-    days, earlier = context.days, context.before
-    before = earlier[0] if earlier else None
+    compared, earlier = overview.read_comparison(context), context.earlier
     return Compared(
         totals=overview.read_totals(context, context.where)[0],
-        first_day=days.first,
-        last_day=days.last,
-        before=overview.read_totals(context, earlier[1])[0] if earlier else None,
-        before_first_day=before.first if before else None,
-        before_last_day=before.last if before else None,
+        first_day=context.days.first,
+        last_day=context.days.last,
+        before=compared.totals if compared else None,
+        before_first_day=earlier.first if earlier else None,
+        before_last_day=earlier.last if earlier else None,
+        before_until=_utc(earlier.until) if earlier else None,
+        data_begins=compared.data_begins if compared else None,
         undated=overview.read_undated(context),
     )
 

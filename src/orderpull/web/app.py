@@ -18,34 +18,53 @@ from starlette.responses import (
 )
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from orderpull import clock
 from orderpull.destinations.protocol import Reader
-from orderpull.errors import DestinationError, OrderpullError, RightMissing, UsageError
+from orderpull.errors import (
+    DestinationError,
+    NothingToRead,
+    OrderpullError,
+    RightMissing,
+    UsageError,
+)
 from orderpull.settings import Settings
 from orderpull.web import api, chart
 from orderpull.web.auth import Authenticator, Sessions
 from orderpull.web.cache import CachedQueries, NextPull
-from orderpull.web.csv_export import TABLES, write_table
+from orderpull.web.context import QueryContext
+from orderpull.web.csv_export import TABLES, file_name_of, write_table
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import LedgerCollector, Metrics, MetricsMiddleware
 from orderpull.web.overview import (
-    QueryContext,
     page_count,
     read_orders,
     read_overview,
+    read_rejected,
     read_runs,
     read_skus,
 )
-from orderpull.web.question import Question, read_question
-from orderpull.web.rendering import WEB_FOLDER, Formats, Renderer, locale_of
+from orderpull.web.question import Question, parse_question, read_question
+from orderpull.web.rendering import STATIC_FOLDER, Formats, Renderer, locale_of, static_version
 from orderpull.web.security import JSON_PATHS, SecurityMiddleware
 from orderpull.web.verified import Verifications, what_differs
 
 PAGE_ROWS = 50
+MAX_DIGITS = 12
 CSV_MEMORY_BYTES = 4 << 20
 """Larger CSV files are buffered on disk."""
+
+
+class StaticFilesForAYear(StaticFiles):
+    """Static files; an address that ends with their version may be kept for a year."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with the file, and with the time for which it may be kept."""
+        response = await super().get_response(path, scope)
+        if scope["query_string"] == static_version().encode():
+            response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 class Pages:
@@ -66,19 +85,20 @@ class Pages:
 
     def overview(self, request: Request) -> Response:
         """Show the three answers, totals, trend and countries."""
-        question = _question(request)
-        if request.query_params.get("was") and request.headers.get("hx-request") != "true":
+        question, problems = _question(request)
+        changed = request.query_params.get("was")
+        if changed and not problems and request.headers.get("hx-request") != "true":
             return RedirectResponse(question.url(), 303)
         page = self.queries.get(question, read_overview)
         drawing = chart.draw(page.trend, question.measure)
         response = self._page(request, question, "overview.html", page=page, drawing=drawing)
-        if request.query_params.get("was"):
+        if changed:
             response.headers["hx-push-url"] = question.url()
         return response
 
     def skus(self, request: Request) -> Response:
         """Show all SKUs of the selected orders, page by page."""
-        question = _question(request)
+        question, _ = _question(request)
         rows, count = self.queries.get(question, read_skus, PAGE_ROWS)
         return self._page(
             request, question, "skus.html",
@@ -87,7 +107,7 @@ class Pages:
 
     def orders(self, request: Request) -> Response:
         """Show the orders with one SKU, page by page; with addresses if the user may see them."""
-        question = _question(request)
+        question, _ = _question(request)
         if not question.sku:
             raise UsageError("The address names no SKU.", "Choose a SKU on the page of all SKUs.")
         addressed, barred = self.addresses and request.scope["user"].may_see_addresses, False
@@ -106,16 +126,20 @@ class Pages:
 
     def runs(self, request: Request) -> Response:
         """Show the last runs, the open rejects by reason, and the last verifications."""
-        question = _question(request)
-        runs = self.queries.get(question, read_runs)
-        return self._page(request, question, "runs.html", runs=runs)
+        question, _ = _question(request)
+        return self._page(
+            request, question, "runs.html",
+            runs=self.queries.get(question, read_runs),
+            rejected=self.queries.get(question, read_rejected, PAGE_ROWS),
+            last_page=page_count(self.queries.freshness(question).rejected, PAGE_ROWS),
+        )  # fmt: skip
 
     def csv(self, request: Request) -> Response:
         """Send a table as a CSV file."""
         name = request.path_params["name"]
         if name not in TABLES:
             raise HTTPException(404)
-        question = _question(request)
+        question = read_question(request.query_params.multi_items())
         today = self.queries.today()
         # The file is complete before its first byte is sent: an error never cuts it short.
         file = tempfile.SpooledTemporaryFile(CSV_MEMORY_BYTES)  # noqa: SIM115 - closed when sent
@@ -128,7 +152,8 @@ class Pages:
         except BaseException:
             file.close()
             raise
-        headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+        file_name = file_name_of(name, question, question.days(today))
+        headers = {"content-disposition": f'attachment; filename="{file_name}"'}
         return StreamingResponse(_chunks(file), media_type="text/csv", headers=headers)
 
     def alive(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
@@ -160,6 +185,8 @@ class Pages:
         headers = {"retry-after": "5"} if status == 503 else None  # noqa: PLR2004
         if request.url.path.startswith(JSON_PATHS):
             return JSONResponse({"error": message, "hint": hint}, status, headers)
+        if isinstance(error, NothingToRead) and not request.url.path.startswith("/csv/"):
+            return self.renderer.page(request, "empty.html", message=message, question=Question())
         return self.renderer.page(
             request, "problem.html", status, headers,
             message=message, hint=hint, question=Question(),
@@ -173,11 +200,17 @@ class Pages:
         **values: Any,  # noqa: ANN401 - any value of a template
     ) -> Response:
         verified = self.verifications.of(question.sources)
+        _, problems = _question(request)
+        today = self.queries.today()
         return self.renderer.page(
             request,
             template,
-            headers={"vary": "Accept-Language, HX-Request"},
+            status=400 if problems else 200,
+            headers={"vary": "Accept-Language, Cookie, HX-Request"},
             question=question,
+            problems=problems,
+            typed={key: request.query_params.get(key, "") for key in ("since", "until")},
+            dismissed=_dismissed(request),
             freshness=self.queries.freshness(question),
             verified=verified,
             differs=what_differs(verified),
@@ -185,7 +218,8 @@ class Pages:
             formats=Formats(
                 locale_of(request.headers.get("accept-language", "")), self.queries.zone
             ),
-            days=question.days(self.queries.today()),
+            today=today,
+            days=question.days(today),
             now=clock.now(),
             next_pull=self.queries.next_pull(),
             ago=clock.ago,
@@ -194,8 +228,14 @@ class Pages:
         )
 
 
-def _question(request: Request) -> Question:
-    return read_question(request.query_params.multi_items())
+def _question(request: Request) -> tuple[Question, dict[str, UsageError]]:
+    return parse_question(request.query_params.multi_items())
+
+
+def _dismissed(request: Request) -> int:
+    """The number of rejects whose banner the user has dismissed."""
+    text = request.cookies.get("orderpull-rejects", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -234,7 +274,7 @@ def application(
             Route("/readyz", pages.ready),
             Route("/metrics", metrics.page),
             *api.routes(queries),
-            Mount("/static", StaticFiles(directory=WEB_FOLDER / "static")),
+            Mount("/static", StaticFilesForAYear(directory=STATIC_FOLDER)),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=500)],
         exception_handlers={

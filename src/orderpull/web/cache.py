@@ -19,8 +19,9 @@ from orderpull.answers import ledger
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
+from orderpull.web.context import QueryContext
 from orderpull.web.freshness import Freshness, read_freshness
-from orderpull.web.overview import AbsentCountry, QueryContext
+from orderpull.web.overview import AbsentCountry
 from orderpull.web.question import Question
 
 MAX_ANSWERS = 200
@@ -101,6 +102,10 @@ class WarehouseCache:
         version = self._ledger_version()
         return self._cache.get((version, key), lambda: self.read(read))
 
+    def remember(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """Return the answer of *compute*, from the cache if nothing was loaded since."""
+        return self._cache.get((self._version[1], key), compute)
+
     def read(self, read: Callable[[Reader], Answer]) -> Answer:
         """Compute the answer of *read* now, without the cache."""
         if self._destination.version() is None:
@@ -177,7 +182,8 @@ class CachedQueries:
         def read_now(reader: Reader) -> Answer:
             nonlocal was_read
             was_read = True
-            return read(QueryContext(reader, question, today, self.zone), *args, **kwargs)
+            context = QueryContext(reader, question, today, self.zone, self.warehouse.remember)
+            return read(context, *args, **kwargs)
 
         key = (read, args, *kwargs.items(), question, today)
         answer = self.warehouse.get(key, read_now)

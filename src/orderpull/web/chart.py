@@ -10,9 +10,15 @@ from orderpull.web.overview import Trend
 TOP, FLOOR = 9.0, 88.0
 """Positions of the highest value and of zero, in percent from the top."""
 
-MAX_LABELS = 6
+MAX_LABELS = 7
+MAX_STEPS = 5
+"""Most steps of the axis."""
+
 MAX_BAR_WIDTH = 6.0
 """In percent."""
+
+DATED_STEPS = ("day", "week")
+"""Steps of the trend whose labels have no year by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class Column:
     """A bar; lengths are in percent.
 
     :param labelled: its step is named under the axis.
+    :param dated: its label needs the year.
     :param minor: the label is hidden on a phone.
     """
 
@@ -37,6 +44,7 @@ class Column:
     height: float
     middle: float
     labelled: bool
+    dated: bool
     minor: bool
 
 
@@ -51,15 +59,19 @@ class Chart:
 def draw(trend: Trend, measure: str) -> Chart:
     """Draw *trend* as bars of orders or items."""
     values = [getattr(bar, measure) for bar in trend.bars]
-    top = axis_end(max(values, default=0))
+    most = max(values, default=0)
+    step = axis_step(most)
+    steps = max(1, -(-most // step))
     count = len(values)
     slot = 100 / count if count else 100
     gap = min(slot * 0.22, 1.0)
     every = -(-count // MAX_LABELS) if count else 1
     columns = []
-    for index, value in enumerate(values):
-        height = (FLOOR - TOP) * value / top
+    labelled_year = trend.bars[-1].first_day.year if trend.bars else 0
+    for index, bar in enumerate(trend.bars):
+        height = (FLOOR - TOP) * values[index] / (steps * step)
         middle, width = (index + 0.5) * slot, min(slot - gap, MAX_BAR_WIDTH)
+        labelled, year = index % every == every // 2, bar.first_day.year
         columns.append(
             Column(
                 x=round(middle - width / 2, 3),
@@ -67,19 +79,28 @@ def draw(trend: Trend, measure: str) -> Chart:
                 width=round(width, 3),
                 height=round(height, 2),
                 middle=round(middle, 2),
-                labelled=index % every == every // 2,
+                labelled=labelled,
+                dated=labelled and trend.step in DATED_STEPS and year != labelled_year,
                 minor=index // every % 2 == 1,
             )
         )
-    marks = [Mark(top * part // 2, round(FLOOR - (FLOOR - TOP) * part / 2, 2)) for part in range(3)]
+        labelled_year = year if labelled else labelled_year
+    marks = [
+        Mark(step * part, round(FLOOR - (FLOOR - TOP) * part / steps, 2))
+        for part in range(steps + 1)
+    ]
     return Chart(marks, columns)
 
 
-def axis_end(value: int) -> int:
-    """The end of the axis: the smallest of 2, 4, 6, 8, 10 times a power of ten from *value* up."""
+def axis_step(value: int) -> int:
+    """Step of an axis to *value*: the smallest whole 1, 2, 2.5 or 5 times a power of ten.
+
+    The axis has :data:`MAX_STEPS` steps at most.
+    """
     power = 1
     while True:
-        for digit in (2, 4, 6, 8, 10):
-            if digit * power >= value:
-                return digit * power
+        for tenths in (10, 20, 25, 50):
+            step, rest = divmod(tenths * power, 10)
+            if not rest and step * MAX_STEPS >= value:
+                return step
         power *= 10

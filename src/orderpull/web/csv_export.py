@@ -5,6 +5,7 @@ The columns are the fields of the API's shapes.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -17,9 +18,14 @@ from orderpull.answers.report import escape_formula
 from orderpull.model import NO_COUNTRY
 from orderpull.web import overview
 from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku
-from orderpull.web.overview import Bar, QueryContext, Row, Totals
+from orderpull.web.context import QueryContext, Row
+from orderpull.web.overview import Bar, Totals
+from orderpull.web.periods import Days
+from orderpull.web.question import Question
 
 PAGE_ROWS = 50_000
+MOST_NAMED = 3
+"""Most countries or sources that a file's name repeats."""
 
 
 def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
@@ -37,6 +43,30 @@ def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
         writer.writerow([csv_cell(row[name], context.zone) for name in columns])
     text.flush()
     text.detach()
+
+
+def file_name_of(name: str, question: Question, days: Days | None) -> str:
+    """Name of the file with table *name*: its filters and days, in letters, digits and ``-``.
+
+    More than three countries or sources are counted, not named.
+    """
+    if name == "runs":
+        return "runs.csv"
+    if name == "rejects":
+        question, days = Question(sources=question.sources), None
+    parts: list[object] = [name, question.sku if name == "orders" else ""]
+    for plural, values in (("countries", question.countries), ("sources", question.sources)):
+        few = len(values) <= MOST_NAMED
+        parts += [value or NO_COUNTRY for value in values] if few else [f"{len(values)}-{plural}"]
+    parts.append(question.search if "sku" in name else "")
+    if days:
+        parts += [
+            f"from-{days.first}" if days.first else "",
+            f"to-{days.last}" if days.last else "",
+        ]
+        parts.append("" if days.first or days.last else "all-time")
+    texts = (re.sub(r"[^A-Za-z0-9]+", "-", str(part or ""))[:40].strip("-") for part in parts)
+    return "-".join(filter(None, texts)) + ".csv"
 
 
 def csv_cell(value: object, zone: ZoneInfo) -> object:

@@ -6,10 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orderpull.answers import ledger
-from orderpull.web.overview import QueryContext, read_rejects
+from orderpull.web.context import QueryContext
+from orderpull.web.overview import read_rejects
 
 STALE_AFTER = timedelta(hours=26)
 """A source that is pulled once a day is read to its end within this time."""
+
+REJECTS_STAND_OUT = 0.01
+"""Share of rejected orders from which each page says so. Fewer are a number beside "Runs"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,13 @@ class Freshness:
     :param pulled: for each source the time it was last read to its end (UTC); None: never.
     :param last: the last run of each source.
     :param rejects: the number of open rejects, by source and reason.
+    :param inserted: number of orders that runs have inserted.
     """
 
     pulled: dict[str, datetime | None]
     last: list[dict[str, Any]]
     rejects: list[dict[str, Any]]
+    inserted: int = 0
 
     @property
     def last_pulled(self) -> datetime | None:
@@ -40,6 +46,11 @@ class Freshness:
     def rejected(self) -> int:
         """Number of rejected orders."""
         return sum(row["rejects"] for row in self.rejects)
+
+    @property
+    def rejects_stand_out(self) -> bool:
+        """True if the rejected orders are many enough to be told at the head of each page."""
+        return self.rejected >= self.inserted * REJECTS_STAND_OUT
 
     def warnings(self, now: datetime) -> list[str]:
         """Sentences about everything that a person must look into."""
@@ -78,4 +89,5 @@ def read_freshness(context: QueryContext, configured: Sequence[str]) -> Freshnes
         pulled=dict(sorted(pulled.items())),
         last=reader.rows(ledger.last_run(selected)),
         rejects=read_rejects(context),
+        inserted=reader.rows(ledger.inserted(selected))[0]["orders"],
     )

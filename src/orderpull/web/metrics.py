@@ -26,8 +26,8 @@ from orderpull import clock
 from orderpull.answers import ledger
 from orderpull.errors import DestinationError
 from orderpull.web.cache import CachedQueries
+from orderpull.web.context import QueryContext
 from orderpull.web.freshness import Freshness
-from orderpull.web.overview import QueryContext
 from orderpull.web.question import Question
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

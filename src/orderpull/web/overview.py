@@ -1,23 +1,19 @@
 """The numbers of the pages and of the API: totals, trend, countries, and best-selling SKUs."""
 
 from dataclasses import dataclass, replace
-from datetime import date
-from functools import cached_property
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
 from orderpull.answers import ledger
-from orderpull.answers.choose import choose_queries, countries_without_orders, load_rollups
 from orderpull.answers.filter import Filter
-from orderpull.answers.from_orders import OrderQueries
-from orderpull.answers.from_rollups import RollupQueries
-from orderpull.destinations.protocol import Reader
-from orderpull.web.periods import Days, choose_step, days_before, sum_by_step
-from orderpull.web.question import Question
+from orderpull.days import midnight
+from orderpull.web.context import QueryContext, Row
+from orderpull.web.periods import Days, Earlier, choose_step, is_finished, sum_by_step
 
 COUNTRIES_SHOWN = 12
+COUNTRIES_OF_A_PAGE = 24
 RUNS_SHOWN = 50
 
 TO_DO = {
@@ -34,40 +30,6 @@ DEFAULT_TO_DO = (
 """Advice about rejects of every other reason."""
 
 Count = Annotated[int, Meta(ge=0)]
-Row = dict[str, Any]
-
-
-class QueryContext:
-    """A question, and a reader to answer it with; all reads see the warehouse at one instant.
-
-    :param today: the current day in *zone*, which is ``report.timezone``.
-    """
-
-    def __init__(self, reader: Reader, question: Question, today: date, zone: ZoneInfo) -> None:
-        self.reader = reader
-        self.question = question
-        self.days = question.days(today)
-        self.where = question.filter(self.days, zone)
-        before = days_before(question.period, self.days)
-        self.before = (before, question.filter(before, zone)) if before else None
-        self.zone = zone
-
-    @property
-    def queries(self) -> OrderQueries:
-        """The queries for the orders that the question selects."""
-        return self.queries_for(self.where)
-
-    def queries_for(self, where: Filter) -> OrderQueries:
-        """Choose the queries for the orders of *where*: over rollups if possible."""
-        return choose_queries(self._rollups, where)
-
-    def absent_countries(self) -> list[dict[str, str | None]]:
-        """(country, nearest) of the question's countries that no order has."""
-        return countries_without_orders(self.reader, self._rollups, self.question.countries)
-
-    @cached_property
-    def _rollups(self) -> RollupQueries | None:
-        return load_rollups(self.reader, self.zone)
 
 
 class Totals(Struct):
@@ -117,43 +79,66 @@ class Trend(Filtered):
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """The period before.
+
+    :param totals: None if the period begins before the first order.
+    :param data_begins: day of the first order.
+    """
+
+    earlier: Earlier
+    totals: Totals | None
+    data_begins: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The first page.
 
-    :param before: the totals of the period before, if there is one.
+    :param before: the period before, if there is one.
+    :param read_until: time (UTC) to which the newest source was read.
+    :param unfinished: number of bars, the last ones, whose days were not read to their end.
     :param countries: sales of every country, largest first; the filter by country is ignored.
     :param popular: the best-selling SKUs.
     :param by_country: the best-selling SKUs of each country shown.
     :param hidden: number of selected countries that *by_country* leaves out.
+    :param country_pages: number of pages of *by_country*, if all countries are asked for.
     """
 
     totals: Totals
-    before: tuple[Days, Totals] | None
+    before: Comparison | None
+    read_until: datetime
+    unfinished: int
     trend: Trend
     countries: list[Row]
     sources: list[Row]
     popular: list[Row]
     by_country: list[tuple[str | None, list[Row]]]
     hidden: int
+    country_pages: int
     undated: int
 
 
 def read_overview(context: QueryContext) -> Overview:
     """Read all numbers of the first page."""
-    where, earlier, everything = context.where, context.before, Filter()
+    where, everything = context.where, Filter()
     totals, counted = read_totals(context, where)
     countries = read_countries(context, replace(where, countries=()))
     popular = read_popular(context)
-    by_country, hidden = _by_country(context, countries, popular)
+    by_country, hidden, country_pages = _by_country(context, countries, popular)
+    trend = read_trend(context, counted)
     return Overview(
         totals=totals,
-        before=(earlier[0], read_totals(context, earlier[1])[0]) if earlier else None,
-        trend=read_trend(context, counted),
+        before=read_comparison(context),
+        read_until=context.read_until,
+        unfinished=_count_unfinished(context, trend),
+        trend=trend,
         countries=countries,
         sources=context.reader.rows(context.queries_for(everything).sales_by_source(everything)),
         popular=popular,
         by_country=by_country,
         hidden=hidden,
+        country_pages=country_pages,
         undated=read_undated(context),
     )
 
@@ -171,6 +156,50 @@ def read_totals(context: QueryContext, where: Filter) -> tuple[Totals, Row]:
         countries=counted["countries"],
     )
     return totals, counted
+
+
+def read_comparison(context: QueryContext) -> Comparison | None:
+    """Read the totals of the period before, up to the time of day to which this one was read."""
+    earlier = context.earlier
+    if earlier is None:
+        return None
+    begins = context.first_day()
+    covered = begins is not None and begins <= earlier.first
+    return Comparison(earlier, _read_earlier(context, earlier) if covered else None, begins)
+
+
+def _read_earlier(context: QueryContext, earlier: Earlier) -> Totals:
+    where = context.question.filter(Days(earlier.first, earlier.last), context.zone)
+    if earlier.until is None:
+        return read_totals(context, where)[0]
+    last = midnight(earlier.last, context.zone)
+    rows = context.sales_between(last, earlier.until)
+    countries = {row["country"] for row in rows}
+    orders, with_items, items = (
+        sum(row[name] for row in rows) for name in ("orders", "orders_with_items", "items")
+    )
+    if earlier.first < earlier.last:
+        where = replace(where, until=last)
+        queries = context.queries_for(where)
+        average = context.reader.rows(queries.average_items_per_order(where))[0]
+        by_country = context.reader.rows(queries.sales_by_country(where))
+        countries |= {row["country"] for row in by_country}
+        orders += sum(row["orders"] for row in by_country)
+        with_items, items = with_items + average["orders"], items + average["quantity"]
+    return Totals(
+        orders=orders,
+        orders_with_items=with_items,
+        items=items,
+        average_items_per_order=items / with_items if with_items else None,
+        countries=len(countries - {None}),
+    )
+
+
+def _count_unfinished(context: QueryContext, trend: Trend) -> int:
+    read = context.read_until.replace(tzinfo=UTC).astimezone(context.zone).date()
+    is_open = context.days.last is None
+    days = (bar.days for bar in trend.bars)
+    return sum(not is_finished(each, trend.step, read, is_open=is_open) for each in days)
 
 
 def read_undated(context: QueryContext) -> int:
@@ -227,20 +256,23 @@ def read_orders(
 
 def _by_country(
     context: QueryContext, countries: list[Row], popular: list[Row]
-) -> tuple[list[tuple[str | None, list[Row]]], int]:
-    """Best-selling SKUs of each country shown, and the number of countries not shown."""
+) -> tuple[list[tuple[str | None, list[Row]]], int, int]:
+    """Best-selling SKUs of each country shown, number of countries not shown, number of pages."""
     selected = context.where.countries
     ranking = [row["country"] for row in countries]
     if selected:
         ranking = [country for country in ranking if country in selected]
-    shown = ranking if context.question.every else ranking[:COUNTRIES_SHOWN]
+    pages = page_count(len(ranking), COUNTRIES_OF_A_PAGE)
+    start = (min(context.question.page, max(pages, 1)) - 1) * COUNTRIES_OF_A_PAGE
+    every = context.question.every
+    shown = ranking[start : start + COUNTRIES_OF_A_PAGE] if every else ranking[:COUNTRIES_SHOWN]
     if len(shown) == len(selected) == 1:  # The SKUs of the only country were read already.
-        return [(shown[0], popular)], 0
+        return [(shown[0], popular)], 0, 1
     if not shown:
-        return [], 0
+        return [], 0, 0
     rows = read_by_country(context, tuple(shown))
     groups = [(each, [row for row in rows if row["country"] == each]) for each in shown]
-    return groups, len(ranking) - len(shown)
+    return groups, 0 if every else len(ranking) - len(shown), pages
 
 
 def read_by_country(
@@ -270,6 +302,13 @@ def read_rejects(context: QueryContext) -> list[Row]:
     """(source, reason, rejects, newest, to_do) of the open rejects."""
     rows = context.reader.rows(ledger.rejects_by_reason(context.where.sources))
     return [{**row, "to_do": TO_DO.get(row["reason"], DEFAULT_TO_DO)} for row in rows]
+
+
+def read_rejected(context: QueryContext, page_rows: int) -> list[Row]:
+    """One page of the rejected orders, newest first, without their texts."""
+    offset = (context.question.page - 1) * page_rows
+    query = ledger.newest_rejects(context.where.sources, page_rows, offset)
+    return context.reader.rows(query)
 
 
 def read_trend(context: QueryContext, counted: Row) -> Trend:

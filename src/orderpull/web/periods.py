@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from orderpull.days import EARLIEST
 
@@ -69,6 +70,57 @@ def days_before(period: str, days: Days) -> Days | None:
         first = days.first.replace(year=days.first.year - 1)
         return Days(first, _same_day(days.last.replace(year=first.year, day=1), days.last))
     return Days(days.first - timedelta(days=days.count), days.first - timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The period before, as far as it can be compared.
+
+    :param until: time (UTC) on the last day, at which it ends; None: at the end of the last day.
+    """
+
+    first: date
+    last: date
+    until: datetime | None = None
+
+    @property
+    def days(self) -> Days:
+        """Its days."""
+        return Days(self.first, self.last)
+
+
+def earlier_period(period: str, days: Days, read_until: datetime, zone: ZoneInfo) -> Earlier | None:
+    """The period to compare *days* with, cut where *days* have not been read yet.
+
+    Today until 9:30 is compared with yesterday until 9:30. None if *days* are unbounded, or if
+    none of them has been read.
+
+    :param read_until: time (UTC) to which the shop was read.
+    """
+    before = days_before(period, days)
+    if before is None or before.first is None or before.last is None or days.last is None:
+        return None
+    read = read_until.replace(tzinfo=UTC).astimezone(zone)
+    unread = (days.last - read.date()).days
+    if unread < 0:
+        return Earlier(before.first, before.last)
+    last = before.last - timedelta(days=unread)
+    if last < before.first:
+        return None
+    until = datetime.combine(last, read.time(), zone)
+    return Earlier(before.first, last, until.astimezone(UTC).replace(tzinfo=None))
+
+
+def is_finished(days: Days, step: str, read: date, *, is_open: bool) -> bool:
+    """True if *days*, one step of a trend, were read to their end.
+
+    :param read: the day to which the shop was read.
+    :param is_open: the trend has no last day, so its last step may grow.
+    """
+    if days.first is None or days.last is None or days.last >= read:
+        return False
+    after: Step = next(each for each in STEPS if each == step)
+    return not is_open or next_step(start_of(days.first, after), after) <= read
 
 
 def _month_before(month: date) -> date:

@@ -3,9 +3,11 @@
 The address holds the whole question, so it can be shared, bookmarked, and returned to.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -22,10 +24,13 @@ MAX_PAGE = 100_000
 MAX_CHOICES = 300
 MAX_TEXT = 1024
 DEFAULT_TOP = 10
+DEFAULT_PERIOD = "30d"
+"""Period of a page whose address names none. Programs and files get all orders then."""
 MEASURES = ("items", "orders")
 THEMES = ("light", "dark")
 
 Params = list[tuple[str, str]]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Question:
 
     countries: tuple[str | None, ...] = ()
     sources: tuple[str, ...] = ()
-    period: str = "all"
+    period: str = DEFAULT_PERIOD
     since: date | None = None
     until: date | None = None
     top: int = DEFAULT_TOP
@@ -86,8 +91,14 @@ class Question:
         return pairs
 
     def url(self, path: str = "/", **changed: Any) -> str:  # noqa: ANN401 - any of the fields
-        """The address of *path* with this question, changed by *changed*, from its first page."""
-        pairs = replace(self, **{"page": 1, **changed}).params()
+        """The address of *path* with this question, changed by *changed*, from its first page.
+
+        That of a file always names the period.
+        """
+        question = replace(self, **{"page": 1, **changed})
+        pairs = question.params()
+        if path.startswith("/csv/") and question.period == DEFAULT_PERIOD:
+            pairs.append(("period", question.period))
         return path + ("?" + urlencode(pairs, quote_via=quote) if pairs else "")
 
     def toggled(self, country: str | None) -> "tuple[str | None, ...]":
@@ -97,41 +108,86 @@ class Question:
         return (*self.countries, country)
 
 
-def read_question(pairs: Params) -> Question:
+def read_question(pairs: Params, period: str = "all") -> Question:
     """Parse the *pairs* of a query string; unknown keys are ignored.
 
+    :param period: the period if *pairs* name none.
     :raises UsageError: a value is out of bounds; the message names its bounds.
     """
-    for key, value in pairs:
-        if len(value) > MAX_TEXT or any(ord(c) < 32 and c not in "\t\r\n" for c in value):  # noqa: PLR2004
-            raise UsageError(f"The value of {_name_of(key)} is too long or holds odd characters.")
-    countries = _texts(pairs, "country")
-    one = dict(pairs)
+    question, problems = parse_question(pairs, period)
+    for problem in problems.values():
+        raise problem
+    return question
+
+
+def parse_question(
+    pairs: Params, period: str = DEFAULT_PERIOD
+) -> tuple[Question, dict[str, UsageError]]:
+    """Parse the *pairs* of a query string, with defaults in place of values out of bounds.
+
+    Returns the question, and the problems by key; those of days have the key ``days``.
+    """
+    problems: dict[str, UsageError] = {}
+
+    def valid(key: str, read: Callable[[], Value], default: Value) -> Value:
+        try:
+            return read()
+        except UsageError as error:
+            problems.setdefault(key, error)
+            return default
+
+    readable = [pair for pair in pairs if valid(pair[0], partial(_read, pair), None)]
+    one, default = dict(readable), Question()
+
+    def texts(key: str) -> list[str]:
+        return valid(key, lambda: _texts(readable, key), [])
+
+    span = valid("days", lambda: _span(one, period), Span(period))
+    return Question(
+        countries=tuple(dict.fromkeys(map(_country, texts("country")))),
+        sources=tuple(texts("source")),
+        period=span.period,
+        since=span.since,
+        until=span.until,
+        top=valid("top", lambda: _count(one, "top", DEFAULT_TOP, MAX_TOP), DEFAULT_TOP),
+        search=one.get("q", "").strip(),
+        sku=one.get("sku", ""),
+        by=valid("by", lambda: _one_of("by", one.get("by", ""), ("", *STEPS)), ""),
+        measure=valid(
+            "show", lambda: _one_of("show", one.get("show") or "items", MEASURES), default.measure
+        ),
+        every=bool(one.get("every")),
+        page=valid("page", lambda: _count(one, "page", 1, MAX_PAGE), 1),
+        theme=valid("theme", lambda: _one_of("theme", one.get("theme", ""), ("", *THEMES)), ""),
+    ), problems
+
+
+class Span(NamedTuple):
+    """A period, with its days if it is ``custom``."""
+
+    period: str
+    since: date | None = None
+    until: date | None = None
+
+
+def _read(pair: tuple[str, str]) -> tuple[str, str]:
+    key, value = pair
+    if len(value) > MAX_TEXT or any(ord(c) < 32 and c not in "\t\r\n" for c in value):  # noqa: PLR2004
+        raise UsageError(f"The value of {_name_of(key)} is too long or holds odd characters.")
+    return pair
+
+
+def _span(one: dict[str, str], default: str) -> Span:
     since, until = _day(one, "since"), _day(one, "until")
-    period = one.get("period") or (CUSTOM if since or until else "all")
+    period = one.get("period") or (CUSTOM if since or until else default)
     if one.get("was") == period != CUSTOM and (since or until):
         period = CUSTOM  # The user typed days and left the period as it was.
     _one_of("period", period, (*PERIODS, CUSTOM))
     if period != CUSTOM or not (since or until):
-        since = until = None
-        period = "all" if period == CUSTOM else period
+        return Span(default if period == CUSTOM else period)
     if since and until and since > until:
         raise UsageError(f"The period ends on {until}, before it begins on {since}.")
-    return Question(
-        countries=tuple(dict.fromkeys(map(_country, countries))),
-        sources=tuple(_texts(pairs, "source")),
-        period=period,
-        since=since,
-        until=until,
-        top=_count(one, "top", DEFAULT_TOP, MAX_TOP),
-        search=one.get("q", "").strip(),
-        sku=one.get("sku", ""),
-        by=_one_of("by", one.get("by", ""), ("", *STEPS)),
-        measure=_one_of("show", one.get("show") or "items", MEASURES),
-        every=bool(one.get("every")),
-        page=_count(one, "page", 1, MAX_PAGE),
-        theme=_one_of("theme", one.get("theme", ""), ("", *THEMES)),
-    )
+    return Span(period, since, until)
 
 
 def _country(text: str) -> str | None:

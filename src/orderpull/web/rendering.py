@@ -1,5 +1,7 @@
 """Templates, and formats of numbers, dates and texts by the language of the browser."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
@@ -20,8 +22,10 @@ from starlette.responses import HTMLResponse
 from orderpull import __version__
 from orderpull.model import NO_COUNTRY
 from orderpull.web.periods import PERIODS, STEPS, Days
+from orderpull.web.question import Question
 
 WEB_FOLDER = Path(__file__).parent
+STATIC_FOLDER = WEB_FOLDER / "static"
 
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 JOINERS = "\u200c\u200d"
@@ -31,6 +35,13 @@ CACHE_SIZE = 20_000
 
 CODE_LENGTH = 2
 """Length of an ISO 3166-1 alpha-2 code."""
+
+
+@cache
+def static_version() -> str:
+    """Hash of all static files. Their addresses end with it, so browsers may keep them."""
+    files = sorted(path for path in STATIC_FOLDER.iterdir() if path.is_file())
+    return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest()[:12]
 
 
 @cache
@@ -66,6 +77,13 @@ _number, _percent = lru_cache(CACHE_SIZE)(format_decimal), lru_cache(CACHE_SIZE)
 _day, _skeleton = lru_cache(CACHE_SIZE)(format_date), lru_cache(CACHE_SIZE)(format_skeleton)
 
 
+@cache
+def _percent_pattern(locale: Locale) -> str:
+    """The percentages of *locale* with one decimal: it places the sign and the blank."""
+    pattern: str = locale.percent_formats[None].pattern
+    return re.sub(r"[#,0]+0", lambda whole: f"{whole[0]}.0", pattern)
+
+
 @dataclass(frozen=True, slots=True)
 class Formats:
     """Formats numbers and dates for one reader.
@@ -88,17 +106,22 @@ class Formats:
         return _number(round(value, 2), "#,##0.00", self.locale)
 
     def share(self, value: float) -> str:
-        """Format a share as a percentage; below 10 % with one decimal."""
-        pattern = "#,##0.0 %" if 0 < abs(value) < 0.1 else "#,##0 %"  # noqa: PLR2004
-        return _percent(value, pattern, self.locale)
+        """Format a share as a percentage with one decimal, so that a column of them aligns."""
+        return _percent(value, _percent_pattern(self.locale), self.locale)
 
     def change(self, value: float) -> str:
         """Format a change as a percentage with its sign."""
-        return _percent(value, f"+#,##0.0 %;{MINUS}#,##0.0 %", self.locale)
+        pattern = _percent_pattern(self.locale)
+        return _percent(value, f"+{pattern};{MINUS}{pattern}", self.locale)
 
     def day(self, day: date) -> str:
         """Format a day."""
         return _day(day, "medium", self.locale)
+
+    def time(self, instant: datetime) -> str:
+        """Format the time of day of a UTC time, in the report's time zone."""
+        local = instant.replace(tzinfo=UTC).astimezone(self.zone)
+        return format_time(local, "short", tzinfo=self.zone, locale=self.locale)
 
     def days(self, days: Days) -> str:
         """Format a range of days."""
@@ -110,9 +133,10 @@ class Formats:
             return f"since {self.day(days.first)}"
         return f"until {self.day(days.last)}" if days.last else "all time"
 
-    def step(self, first: date, step: str) -> str:
-        """Format the label of a bar that begins on *first*."""
+    def step(self, first: date, step: str, *, dated: bool = False) -> str:
+        """Format the label of a bar that begins on *first*; if *dated*, always with its year."""
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
+        skeleton = "yMMMd" if dated else skeleton
         return _skeleton(skeleton, first, locale=self.locale)
 
     def instant(self, instant: datetime | None) -> str:
@@ -120,8 +144,7 @@ class Formats:
         if instant is None:
             return NOTHING
         local = instant.replace(tzinfo=UTC).astimezone(self.zone)
-        clock = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
-        return f"{self.day(local.date())}, {clock}"
+        return f"{self.day(local.date())}, {self.time(instant)}"
 
 
 @lru_cache(CACHE_SIZE)
@@ -162,7 +185,13 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(version=__version__, periods=PERIODS, steps=STEPS)
+        self._environment.globals.update(
+            version=__version__,
+            files=static_version(),
+            standard=Question(),
+            periods=PERIODS,
+            steps=STEPS,
+        )
         self._environment.filters.update(sku=visible, country=country_name, command=with_commands)
 
     def page(

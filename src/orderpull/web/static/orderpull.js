@@ -54,3 +54,84 @@ document.addEventListener("htmx:after:swap", () => {
     scrollTo(0, 0);
   }
 });
+
+// A request that failed or takes long is said; the form goes back to what the page shows.
+const trouble = document.getElementById("trouble");
+const SLOW = 8000;
+const tell = (sentence, url) => {
+  trouble.querySelector("p").textContent = sentence;
+  trouble.querySelector("a").href = url;
+  trouble.hidden = false;
+};
+const failed = (sentence, request) => {
+  tell(`${sentence} The page shows what was loaded before.`, request.action);
+  for (const form of document.querySelectorAll("#page form")) form.reset();
+};
+document.getElementById("leave").addEventListener("click", () => {
+  trouble.hidden = true;
+});
+const slow = new Map();
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  trouble.hidden = true;
+  document.getElementById("said").textContent = "Loading.";
+  slow.set(ctx, setTimeout(() => tell("The answer takes long.", ctx.request.action), SLOW));
+});
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  clearTimeout(slow.get(ctx));
+  slow.delete(ctx);
+  if (ctx.response && ctx.response.status <= 400) trouble.hidden = true;
+});
+document.addEventListener("htmx:before:history:update", (event) => {
+  if (event.detail.response?.status > 400) event.preventDefault();
+});
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (ctx.response.status === 400) return;
+  const page = new DOMParser().parseFromString(ctx.text, "text/html");
+  const why = page.querySelector(".problem p")?.textContent ?? `The server answered ${ctx.response.status}.`;
+  failed(why, ctx.request);
+});
+document.addEventListener("htmx:error", ({ detail: { ctx, error } }) => {
+  if (!ctx?.request) return;
+  const late = ctx.request.signal?.reason === "timeout";
+  if (error?.name !== "AbortError" || late) {
+    failed(late ? "There was no answer for a minute." : "The server does not answer.", ctx.request);
+  }
+});
+
+// Rejects that were dismissed stay away until there are more; the server reads the cookie.
+document.addEventListener("click", ({ target }) => {
+  if (target.id !== "dismiss") return;
+  const year = 365 * 86400;
+  document.cookie = `orderpull-rejects=${target.dataset.rejected}; path=/; max-age=${year}; samesite=lax`;
+  const banner = target.closest(".warnings");
+  target.closest("li").remove();
+  if (!banner.querySelector("li")) banner.remove();
+});
+
+// Show the numbers of the bar above or below the pointer.
+const tip = document.getElementById("tip");
+const pointAt = (event) => {
+  document.querySelector(".pointed")?.classList.remove("pointed");
+  const chart = event.target.closest?.("#bars");
+  tip.hidden = !chart;
+  if (!chart) return;
+  const bars = chart.querySelectorAll(":scope > rect");
+  const box = chart.getBoundingClientRect();
+  const share = (event.clientX - box.left) / box.width;
+  const bar = bars[Math.min(bars.length - 1, Math.max(0, Math.floor(share * bars.length)))];
+  // The browser's own tooltip would cover ours.
+  for (const title of chart.querySelectorAll("title")) {
+    title.parentElement.dataset.tip = title.textContent;
+    title.remove();
+  }
+  bar.classList.add("pointed");
+  tip.textContent = bar.dataset.tip;
+  const middle = bar.getBoundingClientRect();
+  const left = middle.left + middle.width / 2 - tip.offsetWidth / 2;
+  tip.style.left = `${Math.max(8, Math.min(left, innerWidth - tip.offsetWidth - 8))}px`;
+  tip.style.top = `${Math.max(8, middle.top - tip.offsetHeight - 8)}px`;
+};
+for (const name of ["pointermove", "pointerdown", "scroll"]) {
+  document.addEventListener(name, pointAt, { passive: true });
+}
+document.documentElement.addEventListener("pointerleave", pointAt);

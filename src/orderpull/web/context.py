@@ -1,0 +1,113 @@
+"""A question with a reader to answer it, and the choice of the tables to read."""
+
+from collections.abc import Callable, Hashable
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from orderpull import clock
+from orderpull.answers import ledger
+from orderpull.answers.choose import choose_queries, countries_without_orders, load_rollups
+from orderpull.answers.filter import Filter
+from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.from_rollups import RollupQueries
+from orderpull.destinations.protocol import Reader
+from orderpull.web.periods import Earlier, earlier_period
+from orderpull.web.question import Question
+
+Row = dict[str, Any]
+Answer = TypeVar("Answer")
+
+
+class Remember(Protocol):
+    """A cache of what several questions need, valid until something is loaded."""
+
+    def __call__(self, key: Hashable, compute: Callable[[], Answer], /) -> Answer:
+        """Return the answer for *key*, computing it if it is not cached."""
+        ...
+
+
+def _compute(_: Hashable, compute: Callable[[], Answer]) -> Answer:
+    return compute()
+
+
+class QueryContext:
+    """A question, and a reader to answer it with; all reads see the warehouse at one instant.
+
+    :param today: the current day in *zone*, which is ``report.timezone``.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        question: Question,
+        today: date,
+        zone: ZoneInfo,
+        remember: Remember = _compute,
+    ) -> None:
+        self.reader = reader
+        self.question = question
+        self.today = today
+        self.days = question.days(today)
+        self.where = question.filter(self.days, zone)
+        self.zone = zone
+        self._remember = remember
+
+    @property
+    def queries(self) -> OrderQueries:
+        """The queries for the orders that the question selects."""
+        return self.queries_for(self.where)
+
+    def queries_for(self, where: Filter) -> OrderQueries:
+        """Choose the queries for the orders of *where*: over rollups if possible."""
+        return choose_queries(self._rollups, where)
+
+    def absent_countries(self) -> list[dict[str, str | None]]:
+        """(country, nearest) of the question's countries that no order has."""
+        return countries_without_orders(self.reader, self._rollups, self.question.countries)
+
+    @cached_property
+    def read_until(self) -> datetime:
+        """Time (UTC) to which the newest source of the question was read; else the current time."""
+        rows = self.reader.rows(ledger.last_pulled(self.where.sources))
+        return max((row["pulled_at"] for row in rows if row["pulled_at"]), default=clock.now())
+
+    @cached_property
+    def earlier(self) -> Earlier | None:
+        """The period before, which the question's is compared with."""
+        return earlier_period(self.question.period, self.days, self.read_until, self.zone)
+
+    def first_day(self) -> date | None:
+        """Day of the first order of the question's sources, in any country."""
+        where = Filter(sources=self.where.sources)
+
+        def read() -> date | None:
+            first = self.reader.rows(self.queries_for(where).order_totals(where))[0]["first"]
+            if isinstance(first, datetime):
+                return first.replace(tzinfo=UTC).astimezone(self.zone).date()
+            return first if isinstance(first, date) else None
+
+        return self._remember(("first day", where), read)
+
+    def sales_between(self, since: datetime, until: datetime) -> list[Row]:
+        """(source, country, orders, orders_with_items, items) within a day, of the question.
+
+        Rollups know whole days only. The rows of all sources and countries are read once for all
+        questions, because they cost more than an answer from the rollups.
+        """
+        where = Filter(since=since, until=until)
+        rows = self._remember(
+            ("sales", where), lambda: self.reader.rows(OrderQueries().sales_by_group(where))
+        )
+        countries, sources = self.where.countries, self.where.sources
+        return [
+            row
+            for row in rows
+            if (not countries or row["country"] in countries)
+            and (not sources or row["source"] in sources)
+        ]
+
+    @cached_property
+    def _rollups(self) -> RollupQueries | None:
+        return load_rollups(self.reader, self.zone)
