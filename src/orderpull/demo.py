@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -32,12 +33,14 @@ base_url = "{url}"
 """
 
 
-def show_demo(folder: Path | None, orders: int) -> int:
-    """Run the demo in *folder* (None: a new temporary one), and return the exit code."""
+def show_demo(folder: Path | None, orders: int) -> Settings:
+    """Run the demo in *folder* (None: a new temporary one), and return its settings."""
     console = stdout()
     home = (folder or Path(tempfile.mkdtemp(prefix="orderpull-demo-"))).absolute()
     home.mkdir(parents=True, exist_ok=True)
-    shop = SkubanaAssessment(orders=orders, seed=SEED, per_call=100, malformed=MALFORMED)
+    shop = SkubanaAssessment(
+        orders=orders, seed=SEED, per_call=100, malformed=MALFORMED, plain_first=True
+    )
     console.print(
         f"[bold]1.[/] A simulated shop hands out {orders:,} orders, each only once; "
         f"{MALFORMED} are malformed."
@@ -61,7 +64,7 @@ def show_demo(folder: Path | None, orders: int) -> int:
     )
     show_rejects(open_rejects(settings), console)
     _show_next_steps(home, console)
-    return 0
+    return settings
 
 
 def _settings(home: Path, url: str, orders: int) -> Settings:
@@ -88,7 +91,9 @@ def _show_next_steps(home: Path, console: Console) -> None:
     if shutil.which("orderpull") is None:
         programs = shlex.quote(str(Path(sys.executable).parent))
         console.print(f"  export PATH={programs}:$PATH")
+    pages = "the answers as web pages" if find_spec("uvicorn") else "pip install 'orderpull[web]'"
     for command, purpose in (
+        ("orderpull serve", pages),
         ("orderpull report --country DE", "the answers for one country"),
         ("orderpull sql", "the warehouse in SQL"),
         ("orderpull init", "settings for your own shop, in another folder"),

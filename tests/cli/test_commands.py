@@ -1,8 +1,10 @@
 """Each command as a person types it: what it prints, and its exit code."""
 
 import json
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from orderpull.model import COUNTS, LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.paging.doubts import NOTE, Doubt
+from tests.cli.conversation import conversation
 from tests.shops import rows, shop_settings
 
 COMMANDS = sorted(name for name in main.commands if name != "rejects")
@@ -349,6 +352,22 @@ def test_demo(here: Path) -> None:
     assert "line_invalid" in shown or "address_invalid" in shown
     names = {path.name for path in (here / "left").iterdir()}
     assert {"landing", "orders.duckdb", "orders.snapshot.duckdb", "orderpull.toml"} <= names
+    assert "orderpull serve" in shown
+    call("demo", "--orders", "3", code=2)
+
+
+@pytest.mark.slow
+def test_the_demo_goes_on_to_the_pages(here: Path) -> None:
+    """Their address is printed, and answers; what sells best there looks like no fault."""
+    with conversation(here, "demo", "--folder", "left", "--serve") as talk:
+        talk.waits_for("Serving at ").waits_for(" - Ctrl-C")
+        url = re.findall(r"Serving at (\S+) ", talk.shown)[0]
+        with urllib.request.urlopen(f"{url}api/popular-skus?top=10") as answer:
+            best = [row["sku"] for row in json.load(answer)["rows"]]
+        talk.types("\x03", "")
+        assert talk.ends() == 130
+    assert len(best) == 10
+    assert [sku for sku in best if not re.fullmatch(r"[A-Z]+-[A-Z]{3}-[A-Z]{1,2}", sku)] == []
 
 
 def test_simulate_lists_its_faults() -> None:

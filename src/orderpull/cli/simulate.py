@@ -105,6 +105,7 @@ def simulate(
         made = simulator.make_profile(
             switches={"live": True, "days": days, **dict(map(simulator.switch, switch))},
             malformed=simulator.rate_or_count(malformed),
+            plain_first=True,
             **shop,
         )
         number = simulator.serve_forever(

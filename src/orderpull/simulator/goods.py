@@ -71,12 +71,17 @@ json_text: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @cache
-def sku_catalogue(seed: int) -> Weighted[Written]:
-    """Return SKUs with Zipf-like weights drawn from `seed`, and lines without SKU."""
-    plain = ["-".join(parts) for parts in product(ARTICLES, COLOURS, SIZES)]
+def sku_catalogue(seed: int, *, plain_first: bool = False) -> Weighted[Written]:
+    """Return SKUs with Zipf-like weights drawn from `seed`, and lines without SKU.
+
+    With `plain_first` the odd SKUs are those that sell least.
+    """
+    plain = dict.fromkeys("-".join(parts) for parts in product(ARTICLES, COLOURS, SIZES))
     named = [Written(sku, f'"sku":{json_text(sku)},') for sku in (*plain, *ODD_SKUS)]
     named += [Written(str(sku), f'"sku":{sku},') for sku in NUMBER_SKUS]
     random.Random(f"{seed}/catalogue").shuffle(named)
+    if plain_first:
+        named.sort(key=lambda written: written.sku not in plain)
     ranked = [(written, (rank + 2) ** -ZIPF_EXPONENT) for rank, written in enumerate(named)]
     nameless = [
         Written(None, '"sku":null,'),

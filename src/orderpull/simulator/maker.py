@@ -104,7 +104,7 @@ class Draft:
 class OrderMaker:
     """Makes drafts of orders; the same seed and calls give the same drafts."""
 
-    def __init__(self, seed: int, countries: CountryStyle) -> None:
+    def __init__(self, seed: int, countries: CountryStyle, *, plain_first: bool = False) -> None:
         """Prepare the shop of this seed. ValueError for an unknown way to write countries."""
         if countries not in COUNTRY_FORMS:
             raise ValueError(
@@ -114,7 +114,7 @@ class OrderMaker:
         self._seed = seed
         self._style = countries
         self._countries = Weighted([(country, country.weight) for country in COUNTRIES])
-        self._skus = sku_catalogue(seed)
+        self._skus = sku_catalogue(seed, plain_first=plain_first)
         self._quantities = quantities()
         self._entries: dict[tuple[str, str], Entry] = {}
 

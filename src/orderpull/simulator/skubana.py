@@ -27,6 +27,7 @@ class StreamSwitches(TypedDict, total=False):
     malformed: float
     versions: float
     countries: CountryStyle
+    plain_first: bool
 
 
 class SkubanaAssessment:
@@ -92,6 +93,7 @@ class OrderStream:
         malformed: float = 0,
         versions: float = 0.0,
         countries: CountryStyle = "mixed",
+        plain_first: bool = False,
     ) -> None:
         """Describe the stream.
 
@@ -99,7 +101,8 @@ class OrderStream:
         how many of them are malformed, as a number (int, among the first `orders`) or as a share
         (float from 0 to 1); all kinds take turns. `versions`: the share (0 to below 1) of good
         orders that come again later, most of them changed, in addition to `orders`. `countries`:
-        how countries are written. ValueError for a number out of its range.
+        how countries are written. `plain_first`: odd SKUs sell least. ValueError for a number out
+        of its range.
         """
         _check(orders=orders, malformed=malformed, versions=versions)
         self.seed = seed
@@ -107,7 +110,7 @@ class OrderStream:
         self._endless = endless
         self._versions = versions
         self._malformed = malformed
-        self._maker = OrderMaker(seed, countries)
+        self._maker = OrderMaker(seed, countries, plain_first=plain_first)
         self._again_random = random.Random(f"{seed}/versions").random
         self._malformed_random = random.Random(f"{seed}/malformed")
         self._again: list[tuple[int, int, Draft]] = []
