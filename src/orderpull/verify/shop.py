@@ -167,7 +167,7 @@ class _Comparing:
         less, more = self.suspects.begin(cursor, period)
         self.timeline = times.changed(less=less, more=more)
         if by_count:
-            for part in self._parts(period, PARTS, _shift_of_today()):
+            for part in self._parts(period, PARTS - 1, _shift_of_today()):
                 self._count(part)
         else:
             for part in self._parts(period, lists, 0.5):

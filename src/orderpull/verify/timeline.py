@@ -63,7 +63,9 @@ class Timeline:
     def parts(
         self, since: datetime, until: datetime, number: int, shift: float
     ) -> list[tuple[datetime, datetime]]:
-        """About *number* parts of a period, with about as many times each; the newest first.
+        """The parts of a period that *number* cuts make, about as many times each; newest first.
+
+        The first and the last one are shorter.
 
         :param shift: place of the cuts, from 0 to 1, so that two verifications cut differently.
         """
