@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from orderpull.errors import UsageError
 
@@ -23,6 +24,14 @@ def elapsed() -> float:
     Linux: CLOCK_BOOTTIME (man 2 clock_gettime). macOS: CLOCK_MONOTONIC, which includes sleep.
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def of_http(date: str | None) -> datetime | None:
+    """The time (UTC) in the header Date of a response; None without a valid one."""
+    try:
+        return parsedate_to_datetime(date or "").astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
 
 
 def iso(instant: datetime) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from orderpull import clock
 from orderpull.errors import OrderpullError
 
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5.0, 30.0, 5
@@ -158,8 +158,7 @@ class Bucket:
             response = self.s3.client.list_objects_v2(
                 Bucket=self.name, Prefix=self.prefix, MaxKeys=1
             )
-        date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
-        return parsedate_to_datetime(date).astimezone(UTC).replace(tzinfo=None) if date else None
+        return clock.of_http(response["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
     def get(self, key: str, first: int | None = None) -> Object | None:
         """The object *key*, or its *first* bytes; None if it does not exist."""
@@ -406,9 +405,8 @@ class Bucket:
 
 def _age(response: Mapping[str, Any], modified: datetime) -> float:
     """Seconds since *modified*, by the store's clock if *response* has a Date."""
-    date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
-    now = parsedate_to_datetime(date) if date else datetime.now(modified.tzinfo)
-    return (now - modified).total_seconds()
+    now = clock.of_http(response["ResponseMetadata"]["HTTPHeaders"].get("date")) or clock.now()
+    return (now - modified.astimezone(UTC).replace(tzinfo=None)).total_seconds()
 
 
 def _code(error: Any) -> str:  # noqa: ANN401 - boto has no types

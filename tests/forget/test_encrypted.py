@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -65,7 +64,7 @@ def test_pages_are_rewritten_under_todays_key(
         assert listed.run().error is None
         assert traces(PERSON, bodies(landing)) == []
         if old_key:
-            only_old = LandingSettings(**place_of, **old_key)
+            only_old = LandingSettings(place_of["url"], identity=old_key)
             with pytest.raises(KeyMissing):
                 open_landing(only_old, place.folder).source("shop").read(redacted[0])
         else:
@@ -74,7 +73,7 @@ def test_pages_are_rewritten_under_todays_key(
 
 def keys(
     kind: str, bucket: TestBucket, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[dict[str, str], dict[str, str], dict[str, str], dict[str, Any]]:
+) -> tuple[dict[str, str], dict[str, str], dict[str, str], str]:
     """The place, the settings of a key, those of the next key, and what reads by the first alone."""
     if kind == "age":
         old, new = x25519.Identity.generate(), x25519.Identity.generate()
@@ -82,12 +81,12 @@ def keys(
             {"url": str(folder / "here" / "landing")},
             {"encrypt": f"age:{old.to_public()}", "identity": str(old)},
             {"encrypt": f"age:{new.to_public()}", "identity": f"{new},{old}"},
-            {"identity": str(old)},
+            str(old),
         )
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", bucket.url)
     made = [boto3.client("kms").create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
     url = {"url": f"s3://{bucket.name}/raw", "endpoint": bucket.url}
-    return url, {"encrypt": f"kms:{made[0]}"}, {"encrypt": f"kms:{made[1]}"}, {}
+    return url, {"encrypt": f"kms:{made[0]}"}, {"encrypt": f"kms:{made[1]}"}, ""
 
 
 def stored(bucket: TestBucket) -> Iterator[tuple[str, bytes]]:

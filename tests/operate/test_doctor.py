@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from orderpull import clock, scratch
+from orderpull import clock, pipeline, scratch
 from orderpull.cli import main
 from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.local import LocalSourceLanding
@@ -31,13 +32,15 @@ from orderpull.landing.lock import Holder
 from orderpull.operate.doctor import machine
 from orderpull.operate.doctor.pages import NOTES
 from orderpull.schedule.state import ScheduleState
+from orderpull.sources.http.messages import Response
 from orderpull.verify.record import LastVerified
+from tests.contract.list_shop import Listed
 from tests.docs.markdown import ROOT
 from tests.landing.buckets import TestBucket
 from tests.landing.fixtures import bucket
 from tests.operate.home import House, house, order
 from tests.servers import free_port, self_signed
-from tests.warehouses import KINDS, Warehouse
+from tests.warehouses import KINDS, Warehouse, warehouse
 
 __all__ = ["bucket"]
 
@@ -471,6 +474,36 @@ def test_the_clock_set_back(here: House, monkeypatch: pytest.MonkeyPatch) -> Non
     assert any("page 4 of shop was received" in what for what in told)
     assert any("of shop began" in what for what in told)
     assert all(f["mend"] == machine.SET_CLOCK for f in found(here) if f["check"] == "clocks")
+
+
+def test_the_clock_of_the_api(tmp_path: Path) -> None:
+    """Its header Date is compared as a page comes; what a cache kept says nothing."""
+    day = dt.timedelta(days=1)
+    headers = [{"date": format_datetime(clock.now().replace(tzinfo=dt.UTC) + day, usegmt=True)}]
+    with warehouse("duckdb", tmp_path / "here", prepared=True) as place:
+        listed = Listed(place, 4)
+
+        def send(*call: Any) -> Response:
+            response = listed.shop.send(*call)
+            return replace(response, headers={**response.headers, **headers[-1]})
+
+        assert pipeline.run(listed.settings, send=send).ok
+        (wrong,) = clocks_of(listed)
+        assert "The clock of the API of shop is 86," in wrong["what"]
+        assert "ahead of this machine's" in wrong["what"]
+        assert (wrong["level"], wrong["where"]) == ("warning", "page 1 of shop")
+        assert "overlap = 172" in wrong["mend"]
+        headers.append({**headers[0], "age": "86400"})
+        listed.shop.place(9)
+        assert pipeline.run(listed.settings, send=send).ok
+        assert clocks_of(listed) == []
+
+
+def clocks_of(listed: Listed) -> list[dict[str, Any]]:
+    """The findings about clocks that are not ok."""
+    report = CliRunner().invoke(main, ["--config", str(listed.settings.file), "doctor", "--json"])
+    findings = json.loads(report.stdout)["findings"]
+    return [f for f in findings if f["check"] == "clocks" and f["level"] != "ok"]
 
 
 def test_a_full_disk(here: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ class PageMeta(Struct, frozen=True):
         the API wrote.
     :param parts: the responses in the body, if there are several.
     :param cursor_after: position up to which the API has been read with this page.
+    :param clock_ahead: seconds by which the API's clock was ahead of ours; None: not told.
     :param encrypted: how the body is encrypted; None: it is not.
     :param redacted: an order in it was forgotten; the body is then its pieces (:func:`join_pieces`)
         and no longer the response.
@@ -88,6 +89,7 @@ class PageMeta(Struct, frozen=True):
     kind: Kind = "orders"
     parts: list[Part] = []
     cursor_after: str | None = None
+    clock_ahead: int | None = None
     encrypted: Method | None = None
     redacted: bool = False
 

@@ -8,9 +8,10 @@ while they arrive; only a request that certainly consumed no orders is retried.
 import logging
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from orderpull import telemetry
+from orderpull import clock, telemetry
 from orderpull.errors import (
     Interrupted,
     PossibleLoss,
@@ -59,6 +60,7 @@ class FetchedPage:
     :param draft: the request in flight, to be discarded once the response is landed.
     :param loss: orders may be lost with this response.
     :param error: exception to raise once the response is landed.
+    :param received_at: when it had arrived, UTC.
     """
 
     request: str
@@ -67,6 +69,17 @@ class FetchedPage:
     draft: InFlightRequest | None = None
     loss: bool = False
     error: SourceError | None = None
+    received_at: datetime = field(default_factory=clock.now)
+
+    @property
+    def clock_ahead(self) -> int | None:
+        """Seconds by which the API's clock is ahead of ours; None if the response does not tell.
+
+        What a cache has kept does not tell.
+        """
+        headers = self.response.headers
+        date = None if "age" in headers else clock.of_http(headers.get("date"))
+        return None if date is None else round((date - self.received_at).total_seconds())
 
 
 class LimitReached(Exception):

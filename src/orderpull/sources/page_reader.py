@@ -299,6 +299,7 @@ class PageReader:
             problem=response.problem or info.problem,
             parts=parts,
             cursor_after=cursor if reading is self.first else None,
+            clock_ahead=fetched.clock_ahead,
         )
 
 

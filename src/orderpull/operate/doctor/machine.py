@@ -36,6 +36,7 @@ def clocks(at: Installation) -> Iterator[Finding]:
     if (store := at.store_clock) is not None:
         compared.append(str(at.landing))
         yield from _difference("the store", (store - clock.now()).total_seconds())
+    yield from _apis(at, compared)
     for what, instant in _past_times(at):
         if instant is not None and instant > at.tolerated:
             yield problem(
@@ -49,12 +50,33 @@ def clocks(at: Installation) -> Iterator[Finding]:
     yield ok("no time is in the future" + "".join(f"; as at {where}" for where in compared))
 
 
-def _difference(whose: str, ahead: float) -> Iterator[Finding]:
-    """Report the clock of *whose*, which is *ahead* seconds ahead of this machine's."""
+def _apis(at: Installation, compared: list[str]) -> Iterator[Finding]:
+    """Compare the clock of each API, by the header Date of its newest page."""
+    for source, pages in at.pages.items():
+        with suppress(CorruptPage):
+            ahead = at.part(source).meta(pages[-1]).clock_ahead if pages else None
+            if ahead is not None:
+                compared.append(f"the API of {source}")
+                yield from _difference(
+                    f"the API of {source}",
+                    ahead,
+                    f"{SET_CLOCK}, or if that is right and the API's clock is wrong: "
+                    f"overlap = {2 * abs(ahead)} in [sources.{source}]",
+                    f"page {pages[-1]} of {source}",
+                )
+
+
+def _difference(
+    whose: str, ahead: float, mend: str = SET_CLOCK, seen: str = ""
+) -> Iterator[Finding]:
+    """Report the clock of *whose*, which is *ahead* seconds ahead of this machine's.
+
+    :param seen: what shows it.
+    """
     if abs(ahead) > TOLERANCE.total_seconds():
         side = "ahead of" if ahead > 0 else "behind"
         yield warning(
-            f"The clock of {whose} is {abs(ahead):,.0f} s {side} this machine's.", SET_CLOCK
+            f"The clock of {whose} is {abs(ahead):,.0f} s {side} this machine's.", mend, seen
         )
 
 
