@@ -11,8 +11,9 @@ from playwright.sync_api import Browser
 
 from orderpull import Settings
 from orderpull.cli import main
-from orderpull.tableau.description import DASHBOARD
+from orderpull.tableau.description import COUNTRIES, DASHBOARD, TOP, TOP_BY_COUNTRY
 from orderpull.tableau.preview import draw, read
+from tests.docs import pictured
 from tests.tableau.picture import PICTURE, picture
 from tests.tableau.tricky_orders import Row, duckdb_shop, orders
 
@@ -35,6 +36,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_the_picture_of_the_docs_is_of_today() -> None:
     """``python -m tests.tableau.picture`` draws it anew."""
     assert picture() == PICTURE.read_bytes()
+
+
+def test_the_picture_shows_every_row_of_the_first_look() -> None:
+    """The first SKUs of each of the first countries, by name, and overall: none is cut off."""
+    lines = told(PICTURE.read_bytes())
+    shown = [line for line in lines if line in pictured.skus()]
+    assert len(shown) == COUNTRIES.value * TOP_BY_COUNTRY + TOP
+    assert {"Germany", "Austria", "Switzerland", "Netherlands", "France"} <= set(lines)
 
 
 def test_it_shows_the_answers(shop: Settings, tmp_path: Path) -> None:
