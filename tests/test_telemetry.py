@@ -18,8 +18,14 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from tests import processes
 from tests.docs.markdown import ROOT
 from tests.doubles.collector import Collector, collector, values
+from tests.landing.buckets import CREDENTIALS as CREDENTIALS_OF_AWS
+from tests.landing.buckets import TestBucket
+from tests.landing.fixtures import bucket
 from tests.servers import free_port, silent_server
 from tests.shops import rows, shop_settings
+from tests.verify.platform_shop import platform_shop
+
+__all__ = ["bucket"]
 
 ORDERS, PER_CALL = 60, 20
 PASSWORD = "a-secret-that-appears-nowhere"
@@ -115,6 +121,39 @@ def test_the_attributes_are_those_of_the_docs(collecting: Collector, tmp_path: P
     assert Counter(s.name for s in collecting.spans())["orderpull.run"] == 2
     keys = {key for span in collecting.spans() for key in values(span)}
     assert [key for key in sorted(keys | set(collecting.metrics())) if f"`{key}`" not in page] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vendure", "shopify"])
+def test_tokens_downloads_and_buckets_arrive_without_secrets(
+    name: str, collecting: Collector, bucket: TestBucket, tmp_path: Path
+) -> None:
+    """A login, the file of a bulk export, and each call of the landing's bucket."""
+    with platform_shop(name, tmp_path, bucket.toml(), orders=20, odd=False) as home:
+        home.run()
+        telemetry.stop()
+        spans = {
+            kind: [values(s) for s in collecting.spans() if s.name == f"orderpull.{kind}"]
+            for kind in ("token", "download", "s3")
+        }
+        for span in (*spans["token"], *spans["download"]):
+            assert span["http.response.status_code"] == 200
+            assert span["server.address"] == "127.0.0.1"
+        (call,) = spans["download" if name == "shopify" else "token"]
+        assert call["http.response.body.size"] > 10
+        assert {span["aws.s3.bucket"] for span in spans["s3"]} == {bucket.name}
+        assert {"read", "write", "list"} <= {span["orderpull.action"] for span in spans["s3"]}
+        puts = [span for span in spans["s3"] if span["orderpull.action"] == "write"]
+        assert len(puts) >= len(bucket.landing().pages())
+        assert {s.trace_id for s in collecting.spans()} == {collecting.spans()[0].trace_id}
+        page = (ROOT / "docs" / "schedule.md").read_text(encoding="utf-8")
+        keys = {key for span in collecting.spans() for key in values(span)}
+        assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+        sent = b"".join(body for _, body in collecting.bodies)
+        source = home.settings.sources["shop"]
+        secrets = [source.token, source.user, source.password, *bucket.keys()]
+        assert not [text for text in secrets if text and text.encode() in sent]
+        assert not [text for text in CREDENTIALS_OF_AWS.values() if text.encode() in sent]
 
 
 @pytest.mark.parametrize("dead", ["refuses", "is silent"])

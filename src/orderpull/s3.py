@@ -7,7 +7,7 @@ which the sha256 in the object's metadata identifies.
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from orderpull import clock
+from orderpull import clock, telemetry
 from orderpull.errors import OrderpullError
 
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5.0, 30.0, 5
@@ -148,13 +148,13 @@ class Bucket:
 
     def reach(self) -> None:
         """Make one small call with short timeouts."""
-        with self._translated_errors("list"):
+        with self._call("list"):
             client = self.s3.new_client(FIRST_TRIES, FIRST_SECONDS, FIRST_SECONDS)
             client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
 
     def clock(self) -> datetime | None:
         """The time (UTC, without zone) by the store's clock; None if it does not tell."""
-        with self._translated_errors("list"):
+        with self._call("list"):
             response = self.s3.client.list_objects_v2(
                 Bucket=self.name, Prefix=self.prefix, MaxKeys=1
             )
@@ -163,7 +163,7 @@ class Bucket:
     def get(self, key: str, first: int | None = None) -> Object | None:
         """The object *key*, or its *first* bytes; None if it does not exist."""
         parameters = {"Range": f"bytes=0-{first - 1}"} if first else {}
-        with self._translated_errors("read"):
+        with self._call("read"):
             for tried in range(1, TRIES + 1):
                 try:
                     response = self.s3.client.get_object(
@@ -184,7 +184,7 @@ class Bucket:
 
     def head(self, key: str) -> Mapping[str, Any] | None:
         """Metadata and ETag of the object *key*; None if it does not exist."""
-        with self._translated_errors("read"):
+        with self._call("read"):
             try:
                 head = self.s3.client.head_object(Bucket=self.name, Key=self.prefix + key)
             except boto.ClientError as error:
@@ -215,14 +215,13 @@ class Bucket:
         :return: a sentence for each version that could not be deleted, or for all of them.
         """
         try:
-            with self._translated_errors("list versions"):
-                old = list(self._old_versions(pattern, start))
+            old = list(self._old_versions(pattern, start))
         except OrderpullError as error:
             return [f"{self}: older versions of pages, if the bucket keeps any ({error.message})"]
         left = []
         for key, version in old:
             try:
-                with self._translated_errors("delete versions"):
+                with self._call("delete versions"):
                     self.s3.client.delete_object(
                         Bucket=self.name, Key=self.prefix + key, VersionId=version
                     )
@@ -232,8 +231,7 @@ class Bucket:
 
     def deleted_keys(self, pattern: re.Pattern[str]) -> list[str]:
         """Keys that match *pattern* and are deleted, of which the bucket keeps versions."""
-        with self._translated_errors("list versions"):
-            return sorted({key for key, _ in self._old_versions(pattern, "", deleted=True)})
+        return sorted({key for key, _ in self._old_versions(pattern, "", deleted=True)})
 
     def _old_versions(
         self, pattern: re.Pattern[str], start: str, *, deleted: bool = False
@@ -242,9 +240,10 @@ class Bucket:
 
         :param deleted: only versions of objects that have no current version.
         """
-        pages = self.s3.client.get_paginator("list_object_versions")
+        paginator = self.s3.client.get_paginator("list_object_versions")
+        pages = paginator.paginate(Bucket=self.name, Prefix=self.prefix + start)
         gone: set[str] = set()  # a marker is listed before the versions of its object
-        for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + start):
+        for page in self._each("list versions", pages):
             gone |= {each["Key"] for each in page.get("DeleteMarkers", ()) if each["IsLatest"]}
             for entry in page.get("Versions", ()):
                 key = entry["Key"].removeprefix(self.prefix)
@@ -255,14 +254,14 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         """Delete the object *key*, if it exists."""
-        with self._translated_errors("delete"):
+        with self._call("delete"):
             self.s3.client.delete_object(Bucket=self.name, Key=self.prefix + key)
 
     def delete_all(self, keys: Sequence[str]) -> None:
         """Delete the objects *keys*, in batches of the largest size that S3 accepts."""
         for first in range(0, len(keys), DELETED_AT_ONCE):
             some = [{"Key": self.prefix + key} for key in keys[first : first + DELETED_AT_ONCE]]
-            with self._translated_errors("delete"):
+            with self._call("delete"):
                 response = self.s3.client.delete_objects(
                     Bucket=self.name, Delete={"Objects": some, "Quiet": True}
                 )
@@ -299,14 +298,24 @@ class Bucket:
     def _pages(
         self, folder: str, after: str = "", page_size: int = 1000, delimiter: str = "/"
     ) -> Iterator[dict[str, Any]]:
-        with self._translated_errors("list"):
-            yield from self.s3.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.name,
-                Prefix=self.prefix + folder,
-                Delimiter=delimiter,
-                PaginationConfig={"PageSize": page_size},
-                **({"StartAfter": self.prefix + folder + after} if after else {}),
-            )
+        pages = self.s3.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name,
+            Prefix=self.prefix + folder,
+            Delimiter=delimiter,
+            PaginationConfig={"PageSize": page_size},
+            **({"StartAfter": self.prefix + folder + after} if after else {}),
+        )
+        yield from self._each("list", pages)
+
+    def _each(self, action: str, pages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the *pages* of a list, each of which is a call."""
+        left = iter(pages)
+        while True:
+            with self._call(action):
+                page = next(left, None)
+            if page is None:
+                return
+            yield page
 
     def _put(
         self, key: str, data: bytes, metadata: Mapping[str, str], condition: Mapping[str, str]
@@ -316,7 +325,7 @@ class Bucket:
             "Bucket": self.name, "Key": self.prefix + key, "Body": data,
             "Metadata": dict(metadata) | {"sha256": sha256}, **self.s3.encryption, **condition,
         }  # fmt: skip
-        with self._translated_errors("write"):
+        with self._call("write"):
             for tried in range(1, TRIES + 1):
                 try:
                     return str(self.s3.client.put_object(**parameters)["ETag"])
@@ -338,6 +347,15 @@ class Bucket:
         if head is None or head["Metadata"].get("sha256") != sha256:
             raise PreconditionFailed(key)
         return str(head["ETag"])
+
+    @contextmanager
+    def _call(self, action: str) -> Iterator[None]:
+        """Record a call of *action*, and translate its errors."""
+        with (
+            telemetry.span("s3", action=action, bucket=self.name),
+            self._translated_errors(action),
+        ):
+            yield
 
     @contextmanager
     def _translated_errors(self, action: str) -> Iterator[None]:

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from orderpull import clock
@@ -129,7 +131,9 @@ class PageWriter:
         """Land the held page in another thread while the caller sends a request."""
         if self._held is not None:
             self._thread = self._thread or ThreadPoolExecutor(1, "land")
-            self._running = self._thread.submit(self._store, self._held, waits=True)
+            self._running = self._thread.submit(
+                copy_context().run, partial(self._store, self._held, waits=True)
+            )
         try:
             yield
         finally:

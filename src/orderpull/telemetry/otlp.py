@@ -38,8 +38,12 @@ NAMES = {
     "bytes": "http.response.body.size",
     "retry": "http.request.resend_count",
     "error": "error.type",
+    "bucket": "aws.s3.bucket",
 }
 """Attributes with a name in OpenTelemetry's conventions; the others begin with ``orderpull.``."""
+
+_CALLS = frozenset({"page", "token", "download", "s3"})
+"""Spans that another computer answers."""
 
 log = logging.getLogger("orderpull.telemetry")
 
@@ -119,7 +123,7 @@ class OtlpRecorder:
         with self._tracer.start_as_current_span(
             f"orderpull.{name}",
             context=context,
-            kind=SpanKind.CLIENT if name == "page" else SpanKind.INTERNAL,
+            kind=SpanKind.CLIENT if name in _CALLS else SpanKind.INTERNAL,
             record_exception=False,  # its message may name an order
             set_status_on_exception=False,
         ) as inner:

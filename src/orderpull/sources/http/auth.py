@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
+from orderpull import telemetry
 from orderpull.errors import (
     SettingsError,
     SourceBusy,
@@ -247,7 +248,11 @@ class Authenticator:
         request = token_request(spec, path, grant, self.settings)
         # A lifetime counts from the request, so that a slow response does not prolong it.
         sent, sent_at = time.monotonic(), time.time()
-        response = self._send_refresh(base, request) if refreshing else self._call(base, request)
+        host = urlsplit(base).hostname or ""
+        with telemetry.span("token", source=self.name, grant=spec.grant, host=host) as span:
+            send = self._send_refresh if refreshing else self._call
+            response = send(base, request)
+            span.set(status=response.status, bytes=len(response.body))
         tokens = read_token(spec, response)
         self._fetched_secrets |= {text for text in (tokens.token, tokens.refresh_token) if text}
         if response.problem or response.status in _BUSY:

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from orderpull import __version__
+from orderpull import __version__, telemetry
 from orderpull.errors import SourceUnexpected, SourceUnreachable
 from orderpull.landing.sealed_file import SealedFile
 from orderpull.sources.http.limits import Wait, backoff
@@ -25,7 +25,8 @@ def download_file(url: str, file: SealedFile, timeout: float, pause: Wait) -> No
     if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE:
         raise SourceUnexpected(f"The file at {parts.hostname} is not offered by https.")
     for attempt in range(1, TRIES + 1):
-        problem = _download_once(url, file, timeout, pause)
+        with telemetry.span("download", host=parts.hostname or "", retry=attempt - 1) as span:
+            problem = _download_once(url, file, timeout, pause, span)
         if problem is None:
             return
         if attempt < TRIES:
@@ -33,8 +34,10 @@ def download_file(url: str, file: SealedFile, timeout: float, pause: Wait) -> No
     raise SourceUnreachable(f"The file at {parts.hostname} could not be downloaded: {problem}.")
 
 
-def _download_once(url: str, file: SealedFile, timeout: float, pause: Wait) -> str | None:
-    """Download *url* into *file* once; the failure, or None."""
+def _download_once(
+    url: str, file: SealedFile, timeout: float, pause: Wait, span: telemetry.Span
+) -> str | None:
+    """Download *url* into *file* once, and describe it in *span*; the failure, or None."""
     import urllib3  # few runs download a file
     from urllib3.exceptions import HTTPError
 
@@ -45,12 +48,18 @@ def _download_once(url: str, file: SealedFile, timeout: float, pause: Wait) -> s
             response = pool.request(
                 "GET", url, headers=headers, preload_content=False, redirect=False
             )
+            span.set(status=response.status)
             if response.status != _OK:
+                span.set(error=str(response.status))
                 return f"status {response.status}"
+            size = 0
             with file.writing() as write:
                 while chunk := response.read1(_CHUNK, decode_content=True):
                     write(chunk)
+                    size += len(chunk)
                     pause(0)
+            span.set(bytes=size)
     except (HTTPError, OSError) as error:
+        span.fail(error)
         return type(error).__name__
     return None
