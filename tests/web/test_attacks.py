@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from orderpull import Settings
+from orderpull import Settings, clock
 from orderpull.web import cache
 from orderpull.web.auth import COOKIE, SECURE_COOKIE
 from orderpull.web.login_throttle import FREE_ATTEMPTS
@@ -43,7 +43,8 @@ PAGES = ("/", "/skus", f"/orders?sku={SKU}", "/runs", "/csv/skus", "/csv/orders"
 def held(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A warehouse with one SKU and one secret name."""
     settings = settings_in(tmp_path_factory.mktemp("held"))
-    fill(settings, rows_of([Order(str(n), items={SKU: 1}) for n in range(3)], [finished_run()]))
+    orders = [Order(str(n), items={SKU: 1}, placed=clock.now()) for n in range(3)]
+    fill(settings, rows_of(orders, [finished_run()]))
     return settings
 
 

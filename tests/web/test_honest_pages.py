@@ -149,6 +149,8 @@ def test_wrong_days_and_unknown_countries_leave_the_page(tab: Page) -> None:
     expect(tab.locator("#form [name=country][value=DE]")).to_be_checked()
     expect(tab.locator("#tile-1")).to_be_visible()
     take_screenshot(tab, "wrong-days")
+    tab.goto("/?country=germany")
+    expect(tab.locator("#chip-country-1")).to_contain_text("Germany")
     tab.goto("/?country=Germny")
     expect(tab.locator("#absent-1")).to_contain_text("Germany")
     expect(tab.locator("#form")).to_be_visible()
@@ -219,6 +221,14 @@ def test_each_of_seven_days_is_labelled_and_told_when_pointed_at(tab: Page) -> N
     expect(tip).to_contain_text("1")
     tab.mouse.move(0, 0)
     expect(tip).not_to_be_visible()
+
+
+def test_a_country_is_understood_by_its_name_in_the_language_of_the_reader(shop: str) -> None:
+    german = get(f"{shop}/?country=Frankreich", **{"Accept-Language": "de"}).data.decode()
+    assert 'value="FR" checked' in german
+    assert 'id="absent-1"' not in german
+    english = get(f"{shop}/?country=Frankreich", **{"Accept-Language": "en"}).data.decode()
+    assert 'id="absent-1"' in english
 
 
 def test_many_countries_come_page_by_page(shop: str) -> None:

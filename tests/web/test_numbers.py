@@ -19,8 +19,9 @@ from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.web.context import QueryContext
-from orderpull.web.overview import Overview, Totals, read_by_country, read_overview
+from orderpull.web.overview import Overview, read_by_country, read_overview
 from orderpull.web.question import Question
+from orderpull.web.totals import Totals
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
 

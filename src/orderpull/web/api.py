@@ -146,7 +146,7 @@ def _handler(queries: CachedQueries, endpoint: Endpoint) -> Callable[[Request], 
     def answer(request: Request) -> Response:
         params = request.query_params.multi_items()
         validate(params, endpoint.parameters)
-        question, read = read_question(params), endpoint.read
+        question, read = queries.with_countries_meant(read_question(params)), endpoint.read
         answer = queries.get(question, read) if endpoint.cached else read(queries, question)
         if isinstance(answer, Filtered) and (absent := queries.absent_countries(question)):
             answer = replace(answer, countries_without_orders=absent)

@@ -15,8 +15,9 @@ from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.cache import CachedQueries
 from orderpull.web.context import QueryContext
-from orderpull.web.overview import Count, Filtered, Totals, Trend, page_count
+from orderpull.web.overview import Filtered, Trend, page_count
 from orderpull.web.question import Question
+from orderpull.web.totals import Count, Totals, read_comparison, read_totals, read_undated
 
 PAGE_ROWS = 500
 """Rows of one page of a long table."""
@@ -189,9 +190,9 @@ class Problem(Struct):
 
 def compared(context: QueryContext) -> Compared:
     """Answer ``/api/totals``."""
-    compared, earlier = overview.read_comparison(context), context.earlier
+    compared, earlier = read_comparison(context), context.earlier
     return Compared(
-        totals=overview.read_totals(context, context.where)[0],
+        totals=read_totals(context, context.where)[0],
         first_day=context.days.first,
         last_day=context.days.last,
         before=compared.totals if compared else None,
@@ -199,13 +200,13 @@ def compared(context: QueryContext) -> Compared:
         before_last_day=earlier.last if earlier else None,
         before_until=_utc(earlier.until) if earlier else None,
         data_begins=compared.data_begins if compared else None,
-        undated=overview.read_undated(context),
+        undated=read_undated(context),
     )
 
 
 def trend(context: QueryContext) -> Trend:
     """Answer ``/api/trend``."""
-    return overview.read_trend(context, overview.read_totals(context, context.where)[1])
+    return overview.read_trend(context, read_totals(context, context.where)[1])
 
 
 def countries(context: QueryContext) -> Countries:

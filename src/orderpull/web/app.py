@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from typing import IO, Any
 
+from babel import Locale
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -85,9 +86,9 @@ class Pages:
 
     def overview(self, request: Request) -> Response:
         """Show the three answers, totals, trend and countries."""
-        question, problems = _question(request)
+        question = self._question(request)
         changed = request.query_params.get("was")
-        if changed and not problems and request.headers.get("hx-request") != "true":
+        if changed and not request.state.problems and request.headers.get("hx-request") != "true":
             return RedirectResponse(question.url(), 303)
         page = self.queries.get(question, read_overview)
         drawing = chart.draw(page.trend, question.measure)
@@ -98,7 +99,7 @@ class Pages:
 
     def skus(self, request: Request) -> Response:
         """Show all SKUs of the selected orders, page by page."""
-        question, _ = _question(request)
+        question = self._question(request)
         rows, count = self.queries.get(question, read_skus, PAGE_ROWS)
         return self._page(
             request, question, "skus.html",
@@ -107,7 +108,7 @@ class Pages:
 
     def orders(self, request: Request) -> Response:
         """Show the orders with one SKU, page by page; with addresses if the user may see them."""
-        question, _ = _question(request)
+        question = self._question(request)
         if not question.sku:
             raise UsageError("The address names no SKU.", "Choose a SKU on the page of all SKUs.")
         addressed, barred = self.addresses and request.scope["user"].may_see_addresses, False
@@ -126,7 +127,7 @@ class Pages:
 
     def runs(self, request: Request) -> Response:
         """Show the last runs, the open rejects by reason, and the last verifications."""
-        question, _ = _question(request)
+        question = self._question(request)
         return self._page(
             request, question, "runs.html",
             runs=self.queries.get(question, read_runs),
@@ -140,6 +141,7 @@ class Pages:
         if name not in TABLES:
             raise HTTPException(404)
         question = read_question(request.query_params.multi_items())
+        question = self.queries.with_countries_meant(question, _locale(request).language)
         today = self.queries.today()
         # The file is complete before its first byte is sent: an error never cuts it short.
         file = tempfile.SpooledTemporaryFile(CSV_MEMORY_BYTES)  # noqa: SIM115 - closed when sent
@@ -192,6 +194,11 @@ class Pages:
             message=message, hint=hint, question=Question(),
         )  # fmt: skip
 
+    def _question(self, request: Request) -> Question:
+        """Parse the question, and keep its problems in the state of *request*."""
+        question, request.state.problems = parse_question(request.query_params.multi_items())
+        return self.queries.with_countries_meant(question, _locale(request).language)
+
     def _page(
         self,
         request: Request,
@@ -200,24 +207,21 @@ class Pages:
         **values: Any,  # noqa: ANN401 - any value of a template
     ) -> Response:
         verified = self.verifications.of(question.sources)
-        _, problems = _question(request)
         today = self.queries.today()
         return self.renderer.page(
             request,
             template,
-            status=400 if problems else 200,
+            status=400 if request.state.problems else 200,
             headers={"vary": "Accept-Language, Cookie, HX-Request"},
             question=question,
-            problems=problems,
+            problems=request.state.problems,
             typed={key: request.query_params.get(key, "") for key in ("since", "until")},
             dismissed=_dismissed(request),
             freshness=self.queries.freshness(question),
             verified=verified,
             differs=what_differs(verified),
             absent=self.queries.absent_countries(question),
-            formats=Formats(
-                locale_of(request.headers.get("accept-language", "")), self.queries.zone
-            ),
+            formats=Formats(_locale(request), self.queries.zone),
             today=today,
             days=question.days(today),
             now=clock.now(),
@@ -228,8 +232,8 @@ class Pages:
         )
 
 
-def _question(request: Request) -> tuple[Question, dict[str, UsageError]]:
-    return parse_question(request.query_params.multi_items())
+def _locale(request: Request) -> Locale:
+    return locale_of(request.headers.get("accept-language", ""))
 
 
 def _dismissed(request: Request) -> int:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from orderpull.answers import ledger
+from orderpull.countries import country_meant
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
@@ -189,6 +191,17 @@ class CachedQueries:
         answer = self.warehouse.get(key, read_now)
         self._on_answer(was_read)
         return answer
+
+    def with_countries_meant(self, question: Question, language: str = "") -> Question:
+        """Return *question* with each country as it is stored.
+
+        :param language: language, such as ``de``, in which a country may be named.
+        """
+        if not any(question.countries):
+            return question
+        stored = self.get(Question(), QueryContext.stored_countries)
+        meant = (each and country_meant(each, stored, language) for each in question.countries)
+        return replace(question, countries=tuple(dict.fromkeys(meant)))
 
     def absent_countries(self, question: Question) -> list[AbsentCountry]:
         """The countries of *question* that no order has."""

@@ -67,11 +67,13 @@ def draw(trend: Trend, measure: str) -> Chart:
     gap = min(slot * 0.22, 1.0)
     every = -(-count // MAX_LABELS) if count else 1
     columns = []
-    labelled_year = trend.bars[-1].first_day.year if trend.bars else 0
+    year_told = year_told_on_phones = trend.bars[-1].first_day.year if trend.bars else 0
     for index, bar in enumerate(trend.bars):
         height = (FLOOR - TOP) * values[index] / (steps * step)
         middle, width = (index + 0.5) * slot, min(slot - gap, MAX_BAR_WIDTH)
         labelled, year = index % every == every // 2, bar.first_day.year
+        minor = index // every % 3 != 0
+        is_new = year != year_told or (year != year_told_on_phones and not minor)
         columns.append(
             Column(
                 x=round(middle - width / 2, 3),
@@ -80,11 +82,12 @@ def draw(trend: Trend, measure: str) -> Chart:
                 height=round(height, 2),
                 middle=round(middle, 2),
                 labelled=labelled,
-                dated=labelled and trend.step in DATED_STEPS and year != labelled_year,
-                minor=index // every % 2 == 1,
+                dated=labelled and trend.step in DATED_STEPS and is_new,
+                minor=minor,
             )
         )
-        labelled_year = year if labelled else labelled_year
+        year_told = year if labelled else year_told
+        year_told_on_phones = year if labelled and not minor else year_told_on_phones
     marks = [
         Mark(step * part, round(FLOOR - (FLOOR - TOP) * part / steps, 2))
         for part in range(steps + 1)

@@ -8,7 +8,12 @@ from zoneinfo import ZoneInfo
 
 from orderpull import clock
 from orderpull.answers import ledger
-from orderpull.answers.choose import choose_queries, countries_without_orders, load_rollups
+from orderpull.answers.choose import (
+    choose_queries,
+    countries_without_orders,
+    load_rollups,
+    stored_countries,
+)
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
 from orderpull.answers.from_rollups import RollupQueries
@@ -62,6 +67,10 @@ class QueryContext:
     def queries_for(self, where: Filter) -> OrderQueries:
         """Choose the queries for the orders of *where*: over rollups if possible."""
         return choose_queries(self._rollups, where)
+
+    def stored_countries(self) -> frozenset[str]:
+        """The countries that counted orders have."""
+        return frozenset(stored_countries(self.reader, self._rollups))
 
     def absent_countries(self) -> list[dict[str, str | None]]:
         """(country, nearest) of the question's countries that no order has."""

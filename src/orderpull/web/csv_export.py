@@ -19,9 +19,10 @@ from orderpull.model import NO_COUNTRY
 from orderpull.web import overview
 from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku
 from orderpull.web.context import QueryContext, Row
-from orderpull.web.overview import Bar, Totals
+from orderpull.web.overview import Bar
 from orderpull.web.periods import Days
 from orderpull.web.question import Question
+from orderpull.web.totals import Totals, read_totals
 
 PAGE_ROWS = 50_000
 MOST_NAMED = 3
@@ -77,11 +78,11 @@ def csv_cell(value: object, zone: ZoneInfo) -> object:
 
 
 def _totals(context: QueryContext) -> list[Row]:
-    return [asdict(overview.read_totals(context, context.where)[0])]
+    return [asdict(read_totals(context, context.where)[0])]
 
 
 def _trend(context: QueryContext) -> Iterable[Row]:
-    counted = overview.read_totals(context, context.where)[1]
+    counted = read_totals(context, context.where)[1]
     return map(asdict, overview.read_trend(context, counted).bars)
 
 

@@ -61,7 +61,7 @@ class Verifications:
 
 
 def what_differs(notes: Notes) -> str | None:
-    """A sentence about the differences in *notes*; None if there are none."""
+    """A sentence about the differences in *notes*; None if nothing differs."""
     differ = [name for name, note in notes.items() if note.count]
     if not differ:
         return None
