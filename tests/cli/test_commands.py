@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from orderpull.cli import main
+from orderpull.cli.shared import print_error
+from orderpull.errors import OrderpullError
 from orderpull.model import COUNTS, LEDGER_RUN
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.simulator.shop.generic import Generic
@@ -413,3 +416,20 @@ def test_a_failed_run_is_seen_at_once(here: Path) -> None:
         call("run")
     call("run", code=1)
     assert "Nothing listens" in call("status").stdout
+
+
+def test_errors_are_wrapped_between_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a path nothing is broken; where errors go to a file, nothing is wrapped."""
+    error = OrderpullError("The file /a/very/long/path-to/a/file cannot be read.", "Mend it.")
+    monkeypatch.setenv("COLUMNS", "30")
+    with click.Context(main).scope():
+        print_error(error)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        print_error(error)
+    plain, wrapped = click.unstyle(capsys.readouterr().err).split("  → Mend it.\n", 1)
+    assert plain == f"orderpull: {error.message}\n"
+    assert wrapped == (
+        "orderpull: The file\n  /a/very/long/path-to/a/file\n  cannot be read.\n  → Mend it.\n"
+    )

@@ -126,6 +126,9 @@ def test_damaged_files_are_told_before_anything_is_erased(file: Warehouse, tempo
     told = forget(listed, "--name", NAME, "--yes", code=1)
     assert page.name in told.output
     assert "backup" in told.output
+    elsewhere = str(file.folder / "nowhere" / "certificate.json")
+    told = forget(listed, "--name", NAME, "--yes", "--certificate", elsewhere, code=2)
+    assert "nothing was erased" in told.output
     assert counted(file) == before
     assert persons(file)["N-2"][0] == NAME
     page.write_bytes(whole)

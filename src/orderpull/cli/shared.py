@@ -4,12 +4,14 @@ import gc
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from importlib import import_module
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -97,9 +99,25 @@ def print_error(error: OrderpullError) -> None:
     if click.get_current_context().find_root().params.get("log_format") == "json":
         logging.getLogger("orderpull").error(error.message, extra={"hint": error.hint})
         return
-    click.secho(f"orderpull: {error.message}", fg="red", err=True)
+    click.secho(_wrapped(f"orderpull: {error.message}", "  "), fg="red", err=True)
     if error.hint:
-        click.echo(f"  → {error.hint}", err=True)
+        click.echo(_wrapped(f"  → {error.hint}", "    "), err=True)
+
+
+def _wrapped(text: str, indent: str) -> str:
+    """*text* in lines of the terminal's width, if errors go to one.
+
+    :param indent: of the lines after the first.
+    """
+    if not sys.stderr.isatty():
+        return text
+    wrap = TextWrapper(
+        shutil.get_terminal_size().columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(map(wrap.fill, text.splitlines()))
 
 
 def error_printer() -> Callable[[OrderpullError], None]:

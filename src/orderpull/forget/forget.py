@@ -1,5 +1,6 @@
 """Forget a person in all sources of the settings: search, ask, erase, certify."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orderpull import clock
-from orderpull.errors import LandingBusy
+from orderpull.errors import LandingBusy, UsageError
 from orderpull.failpoints import failpoint
 from orderpull.forget.certificate import Certificate, Line, this_user
 from orderpull.forget.erasure import SourceErasure
@@ -86,6 +87,11 @@ def forget(
     :param confirm: called with the orders that are found; false: erase nothing.
     :raises OrderpullError: a step failed. Run it again: each step may be repeated.
     """
+    if file is not None and not os.access(file.absolute().parent, os.W_OK):
+        raise UsageError(
+            f"The certificate {file} cannot be written there; nothing was erased.",
+            "Name a file in a folder that exists and is yours: --certificate FILE.",
+        )
     pipeline = Pipeline(settings, sources, command="load")
     try:
         pipeline.preflight()

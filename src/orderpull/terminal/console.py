@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from orderpull import clock
 
@@ -27,6 +29,14 @@ def stdout() -> Console:
 def stderr() -> Console:
     """Return the console for progress and messages."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_indented(console: Console, text: str) -> None:
+    """Print *text*, which is not rich's markup, indented in each line of a terminal."""
+    if console.is_terminal:
+        console.print(Padding(Text(text), (0, 0, 0, 2)))
+    else:
+        console.print(Text(f"  {text}"))
 
 
 def new_table(

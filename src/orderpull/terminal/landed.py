@@ -22,7 +22,8 @@ def show_pages(pages: Sequence[LandedPage], limit: int, console: Console) -> Non
         marks += ["redacted"] if meta.redacted else []
         marks += [f"encrypted ({meta.encrypted})"] if meta.encrypted else []
         marks += ["waits"] if page.waits else []
-        holds = "a list of ids" if meta.kind == "listing" else f"{meta.orders:,} orders"
+        orders = "1 order" if meta.orders == 1 else f"{meta.orders:,} orders"
+        holds = "a list of ids" if meta.kind == "listing" else orders
         received = meta.received_at[:19].replace("T", " ")
         table.add_row(escape(page.name), received, holds, f"{meta.size:,}", ", ".join(marks))
     console.print(table)

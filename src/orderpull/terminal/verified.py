@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orderpull import clock
 from orderpull.operate.query import visible
-from orderpull.terminal.console import new_table
+from orderpull.terminal.console import new_table, print_indented
 from orderpull.verify.result import Difference, SourceVerified, Verified
 
 SHOWN = 20
@@ -30,7 +30,7 @@ def show_verified(verified: Verified, console: Console) -> None:
         if source.differences:
             _show_differences(source.differences, console)
         for line in [*source.notes, *_next_steps(source)]:
-            console.print(Text(f"  {line}"))
+            print_indented(console, line)
 
 
 def _headline(source: SourceVerified, verified: Verified) -> str:
