@@ -123,6 +123,16 @@ def test_more_sources_than_threads_of_which_some_are_in_trouble(
     assert memory < MEMORY
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's setting, measured by Linux's /proc")
+def test_landed_pages_leave_no_memory_behind(tmp_path: Path) -> None:
+    """180 pages of a megabyte, from 60 sources at once: 6 MB stay in use, and 70 without the setting."""
+    program = ROOT / "tests" / "sources" / "pulls_of_large_pages.py"
+    run = subprocess.run(
+        [sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) < 30 << 20
+
+
 def test_waiting_sources_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One may ask at a time, and the first two are told to wait: the third is pulled all the same."""
     monkeypatch.setattr(pipeline, "MAX_ACTIVE", 1)
