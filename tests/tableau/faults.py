@@ -214,6 +214,17 @@ FAULTS: dict[str, Fault] = {
     "an object model that it does not name": Fault(
         "feature", drop("document-format-change-manifest", "ObjectModelEncapsulateLegacy")
     ),
+    "kinds of zones that it does not name": Fault(
+        "feature", drop("document-format-change-manifest", "SetMembershipControl")
+    ),
+    "an extract of tables that it does not name": Fault(
+        "feature",
+        drop("document-format-change-manifest", "ObjectModelExtractV2"),
+        "redshift with extract",
+    ),
+    "a layout of the object model that it does not name": Fault(
+        "feature", drop("document-format-change-manifest", "SchemaViewerObjectModel")
+    ),
     "one identity for two": Fault("identity-twice", again("windows/window", "simple-id")),
     "two sheets of one name": Fault("name-twice", again("worksheets", "worksheet")),
     # the connection

@@ -37,11 +37,19 @@ _FEATURES = (
     "ObjectModelEncapsulateLegacy",
     "ObjectModelTableType",
     "SchemaViewerObjectModel",
+    "SetMembershipControl",
     "SheetIdentifierTracking",
     "SortTagCleanup",
     "WindowsPersistSimpleIdentifiers",
 )
-"""Features in the manifest of a workbook of version 18.1, as saved by Tableau."""
+"""Features in the manifest of a workbook of version 18.1, as saved by Tableau. Without its feature
+an element or attribute is unknown to Tableau, and the workbook does not open."""
+
+_EXTRACT_FEATURE = "ObjectModelExtractV2"
+"""Feature of an extract beside a live connection."""
+
+_PREFERENCES = {"ui.encoding.shelf.height": "24", "ui.shelf.height": "26"}
+"""Preferences of every workbook that Tableau saves."""
 
 _BUILD = "2026.1.0 (20261.26.0211.1127)"
 
@@ -65,7 +73,11 @@ def workbook(
     """
     source = DataSource(live, extract=extract, names=names)
     version = "18.1" if target == "18.1" else "26.1"
-    manifest = ("ManifestByVersion",) if target == "2026.1" else _FEATURES
+    features = [*_FEATURES, *([_EXTRACT_FEATURE] if live and extract else [])]
+    manifest = ["ManifestByVersion"] if target == "2026.1" else sorted(features)
+    preferences = (
+        element("preference", name=name, value=value) for name, value in _PREFERENCES.items()
+    )
     # Tableau's schemas require it since 2025.3, and version 18.1 lacks it.
     explain_data = element(
         "explain-data",
@@ -76,7 +88,7 @@ def workbook(
     root = element(
         "workbook",
         element("document-format-change-manifest", map(element, manifest)),
-        element("preferences"),
+        element("preferences", preferences),
         element("datasources", parameters(), source.xml()),
         _actions(DASHBOARD, source),
         element("worksheets", (worksheet(sheet, source) for sheet in SHEETS)),

@@ -37,13 +37,19 @@ MAX_BYTES = 64 * 1024 * 1024
 VERSIONS = frozenset({"10.5", "18.1", "26.1", "26.2"})
 
 REQUIRED_FEATURES = {
-    "object-graph": ("ObjectModelEncapsulateLegacy", "ObjectModelTableType"),
+    "object-graph": (
+        "ObjectModelEncapsulateLegacy",
+        "ObjectModelTableType",
+        "SchemaViewerObjectModel",
+    ),
+    "extract[@object-id]": ("ObjectModelExtractV2",),
+    "zone[@type-v2]": ("SetMembershipControl",),
     "simple-id": ("SheetIdentifierTracking",),
     "computed-sort": ("SortTagCleanup",),
     "alphabetic-sort": ("SortTagCleanup",),
 }
-"""Features that the manifest must name, by the element that needs them. Otherwise Tableau does not
-open the workbook."""
+"""Features that the manifest must name, by the path of the element or attribute that needs them.
+Otherwise Tableau does not open the workbook."""
 
 
 def read(file: Path) -> tuple[bytes, frozenset[str] | None, list[Finding]]:
@@ -129,15 +135,16 @@ def order(workbook: Workbook) -> Iterator[Finding]:
 @Rule
 def features(workbook: Workbook) -> Iterator[Finding]:
     """Check that the manifest names the features that the workbook uses."""
-    manifest = {each.tag for each in workbook.root.iterfind("document-format-change-manifest/*")}
+    named = workbook.root.iterfind("document-format-change-manifest/*")
+    manifest = {each.tag.rpartition("...")[2] for each in named}
     if "ManifestByVersion" in manifest:
         return
-    for tag, names in REQUIRED_FEATURES.items():
-        if workbook.root.find(f".//{tag}") is None:
+    for path, names in REQUIRED_FEATURES.items():
+        if workbook.root.find(f".//{path}") is None:
             continue
         for name in names:
             if name not in manifest:
-                message = f"<{tag}> is used, but the manifest does not name {name}"
+                message = f"{path} is used, but the manifest does not name {name}"
                 yield Finding("feature", "manifest", message)
 
 
