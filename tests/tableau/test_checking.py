@@ -31,6 +31,23 @@ def test_each_fault_is_found(name: str) -> None:
     assert fault.kind in {finding.kind for finding in found}, [str(each) for each in found]
 
 
+def test_a_map_is_well() -> None:
+    """As "Show Me" draws it from the country: on two fields that Tableau makes."""
+    tree = root()
+    source = tree.find("datasources/datasource[connection]")
+    table = tree.find("worksheets/worksheet[@name='Most popular SKUs']/table")
+    assert source is not None
+    assert table is not None
+    for shelf, field in (("rows", "Latitude"), ("cols", "Longitude")):
+        place = table.find(shelf)
+        assert place is not None
+        place.text = f"[{source.get('name')}].[{field} (generated)]"
+    for each in table.iterfind("style/style-rule/format[@field]"):
+        each.set("field", f"[{source.get('name')}].[Latitude (generated)]")
+    found = {finding.kind for finding in check(ET.tostring(tree))}
+    assert found <= {"sort", "rank-field", "text-hidden"}, "what the fields taken away have left"
+
+
 def test_there_are_many_kinds_of_fault() -> None:
     """As many as docs/tableau.md says."""
     kinds = len({fault.kind for fault in FAULTS.values()})

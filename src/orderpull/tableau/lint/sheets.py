@@ -136,7 +136,7 @@ def parts(_: Workbook, sheet: Sheet) -> Faults:
         for part in sheet.element.iterfind(path):
             content = part.get(attribute) if attribute else part.text
             for pair in references(content or ""):
-                if pair not in pills[state]:
+                if pair not in pills[state] and pair[1] not in BUILT_IN:
                     yield kind, f"{verb} [{pair[1]}], which is not {state}"
 
 

@@ -10,8 +10,13 @@ from xml.etree import ElementTree as ET
 REFERENCE = re.compile(r"\[([^\[\]]+)\]\.\[([^\[\]]+)\]")
 """Reference to a field of a data source, in shelves, filters and texts."""
 
-BUILT_IN = frozenset({":Measure Names", "Multiple Values", "Number of Records", ":Measure Values"})
-"""Fields of every data source."""
+BUILT_IN = frozenset(
+    {
+        ":Measure Names", "Multiple Values", "Number of Records", ":Measure Values",
+        "Latitude (generated)", "Longitude (generated)",
+    }
+)  # fmt: skip
+"""Fields that Tableau adds to every data source, the last two for maps."""
 
 Pair = tuple[str, str]
 """Name of a data source and name of a field or pill in it."""
