@@ -37,7 +37,7 @@ def finish_erasures(settings: Settings, result: RunResult) -> None:
 
 
 def _begun(settings: Settings, names: Collection[str], result: RunResult) -> list[str]:
-    """Those of the sources *names* in which an erasure is begun."""
+    """Return the sources of *names* in which an erasure is begun."""
     landing = open_landing(settings.landing, settings.folder)
 
     def has_begun(name: str) -> bool:
@@ -48,8 +48,8 @@ def _begun(settings: Settings, names: Collection[str], result: RunResult) -> lis
             return False
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        found = threads.map(has_begun, names)
-        return [name for name, begun in zip(names, found, strict=True) if begun]
+        states = threads.map(has_begun, names)
+        return [name for name, begun in zip(names, states, strict=True) if begun]
 
 
 def _finish(settings: Settings, names: list[str], result: RunResult) -> None:
