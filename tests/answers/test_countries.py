@@ -42,7 +42,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for macro in MACROS:
+        for macro in MACROS.values():
             connection.execute(macro)
         create_countries(connection)
         yield connection

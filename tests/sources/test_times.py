@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orderpull.normalize.macros import MACROS
+from orderpull.normalize.macros import macros_of
 from orderpull.sources.spec.times import format_bound, parse_time
 
 ZONES = ["America/Los_Angeles", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
@@ -91,7 +91,7 @@ def test_times_are_read_alike_by_both_readers(
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Berlin"])
 def test_local_times_are_read_alike_by_both_readers(zone: str) -> None:
     """Each ten minutes of the days around both changes of a year."""
-    connection = engine()
+    connection = engine("known_local(t, z)")
     for day in (datetime(2026, 3, 7), datetime(2026, 3, 28), datetime(2026, 10, 24),
                 datetime(2026, 10, 31)):  # fmt: skip
         texts = [(day + timedelta(minutes=10 * n)).isoformat(" ") for n in range(3 * 144)]
@@ -103,18 +103,18 @@ def test_local_times_are_read_alike_by_both_readers(zone: str) -> None:
     connection.close()
 
 
-def engine() -> duckdb.DuckDBPyConnection:
-    """An engine with the macros."""
+def engine(statement: str) -> duckdb.DuckDBPyConnection:
+    """An engine with the macros that *statement* uses."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    for macro in MACROS:
+    for macro in macros_of(statement):
         connection.execute(macro)
     return connection
 
 
 def in_engine(macro: str, text: str | None) -> datetime | None:
     """What *macro* makes of *text*."""
-    connection = engine()
+    connection = engine(macro)
     row = connection.execute(f"SELECT {macro.replace('?', '$1::VARCHAR')}", [text]).fetchone()
     connection.close()
     assert row is not None

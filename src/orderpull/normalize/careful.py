@@ -5,6 +5,7 @@ from datetime import datetime
 
 from orderpull.engine import duckdb
 from orderpull.normalize.exact import ExactText
+from orderpull.normalize.macros import macros_of
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import NormalizeSql
 from orderpull.normalize.staging import staging
@@ -36,6 +37,7 @@ class CarefulWay:
         self._sql = sql
         self._page_texts = texts
         self._exact = ExactText(value_tree(api), sql.by_value)
+        self._has_macros = False
         self.clear()
 
     def clear(self) -> None:
@@ -70,6 +72,7 @@ class CarefulWay:
             self.add_fragment(key, self._texts.pop(key), problem)
             del exact[key]
         if exact:
+            self._create_macros()
             docs = [*text_columns(exact), list(self._texts.values())]
             self._create("raw_order", self._sql.raw_order(_DOCS), docs)
             self._create("line", self._sql.line("raw_order"))
@@ -91,6 +94,7 @@ class CarefulWay:
         self, texts: Sequence[bytes], *, whole: bool
     ) -> list[tuple[str | None, datetime | None, bool]]:
         """(ordernumber, modified_at, included) of orders by their JSON *texts*."""
+        self._create_macros()
         docs = {(0, n): self._exact.rewrite(text.decode()) for n, text in enumerate(texts)}
         docs |= dict.fromkeys(self._unreadable(docs), "{}")
         query, columns = (
@@ -106,6 +110,7 @@ class CarefulWay:
             del exact[key]
         if not exact:
             return []
+        self._create_macros()
         query = f"SELECT page, position FROM ({self._sql.raw_order(_DOCS)}) WHERE {condition}"
         return self._connection.execute(query, [*text_columns(exact), [""] * len(exact)]).fetchall()
 
@@ -116,6 +121,14 @@ class CarefulWay:
             "WHERE NOT json_valid(text)",
             text_columns(texts),
         ).fetchall()
+
+    def _create_macros(self) -> None:
+        """Create the macros of the careful way, at its first use."""
+        if not self._has_macros:
+            orders, lines = self._sql.raw_order(_DOCS), self._sql.line("raw_order")
+            for macro in macros_of(orders, lines, *staging(self._sql.lines_path)):
+                self._connection.execute(macro)
+            self._has_macros = True
 
     def _create(self, table: str, query: str, parameters: Sequence[object] = ()) -> None:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", parameters)

@@ -4,6 +4,7 @@ A parameter ``j`` is the JSON text of a value, whose first character determines 
 that the value is missing.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from orderpull.sources.compact import PAGE_BITS
@@ -84,8 +85,21 @@ _BODIES = {
 
 _CREATE = "CREATE OR REPLACE TEMP MACRO {} AS {}"
 
-MACROS = tuple(_CREATE.format(head, body) for head, body in _BODIES.items())
-"""The statements that create the macros."""
+MACROS = {head.partition("(")[0]: _CREATE.format(head, body) for head, body in _BODIES.items()}
+"""The statement that creates each macro. A macro uses earlier ones only."""
+
+
+def macros_of(*statements: str) -> list[str]:
+    """The statements that create the macros that *statements* use.
+
+    To create them all takes 15 ms, a thirtieth of a small run; most APIs use few of them.
+    """
+    text, used = " ".join(statements), list[str]()
+    for name, create in reversed(MACROS.items()):
+        if re.search(rf"\b{name}\(", text):
+            text += create
+            used.append(create)
+    return used[::-1]
 
 
 def source_macros(sources: Mapping[int, str]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from orderpull.errors import CorruptPage
 from orderpull.normalize.careful import KEYS, TEXTS, CarefulWay, Key, key_columns, text_columns
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.fine import FineSql
-from orderpull.normalize.macros import MACROS, source_macros
+from orderpull.normalize.macros import macros_of, source_macros
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.scratch import LineFile
 from orderpull.normalize.sql import NormalizeSql
@@ -54,7 +54,7 @@ class Ways:
 class Normalizers:
     """The normalizers of *connection*; sources with equal API and number template share one.
 
-    Macros and the country table are created once per connection.
+    The table of countries is created once per connection.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,7 +74,7 @@ class Normalizer:
     """Normalizes pages of one API into temporary tables of *connection*.
 
     :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
-    :param first: the connection has no macros yet.
+    :param first: the connection has no table of countries yet.
     :param carefully: all orders go the careful way.
     :ivar ways: number of orders that went each way.
     """
@@ -97,9 +97,9 @@ class Normalizer:
         self.ways = Ways()
         if self.decoder is not None:
             self._fine = FineSql(api, ordernumber, self.decoder.columns).stage()
-        if first:
-            for macro in MACROS:
+            for macro in macros_of(self._fine):
                 connection.execute(macro)
+        if first:
             create_countries(connection)
 
     def normalize(self, pages: Sequence[StagedPage], only: set[Key] | None = None) -> None:
