@@ -36,10 +36,11 @@ base_url = "{url}"
 max_pages = {pages}
 """
 QUESTIONS = {
-    "everything": "",
-    "a large country": "country=C01",
-    "a small country": "country=C30",
-    "three countries": "country=C02&country=C05&country=C09",
+    "the first page": "",
+    "everything": "period=all",
+    "a large country": "period=all&country=C01",
+    "a small country": "period=all&country=C30",
+    "three countries": "period=all&country=C02&country=C05&country=C09",
     "7 days": "period=7d",
     "30 days": "period=30d",
     "30 days, a large country": "period=30d&country=C03",
@@ -47,7 +48,7 @@ QUESTIONS = {
     "this year, a large country": "period=year&country=C04",
     "93 days": "since={since}&until={until}",
     "93 days, a large country": "since={since}&until={until}&country=C01",
-    "a search for SKUs": "q=-0012",
+    "a search for SKUs": "period=all&q=-0012",
 }
 CLIENTS, CHANGES = 50, 4
 PER_CALL = 500

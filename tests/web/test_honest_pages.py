@@ -76,6 +76,7 @@ def tab(browser: "Browser", shop: str) -> Iterator[Page]:
 
 def test_a_request_that_fails_says_so_and_the_form_shows_what_the_page_shows(tab: Page) -> None:
     """A 503, no answer, and a late answer: a banner, the form as before, and a retry that works."""
+    tab.clock.install()
     tab.goto("/")
     shown = tab.locator("#tile-1 .value").inner_text()
     box, banner = tab.locator("#form [name=country][value=DE]"), tab.locator("#trouble")
@@ -96,9 +97,12 @@ def test_a_request_that_fails_says_so_and_the_form_shows_what_the_page_shows(tab
     tab.route("**/?*country=FR*", lambda route: waiting.append(route))  # noqa: PLW0108 - its signature is read
     tab.locator("#form [name=country][value=FR]").check()
     expect(tab.locator("main")).to_have_css("opacity", "0.6")
+    tab.clock.fast_forward(9_000)
+    expect(banner).to_contain_text("takes long")
     waiting[0].continue_()
     expect(tab.locator(".chips")).to_contain_text("France")
     expect(tab.locator("main")).to_have_css("opacity", "1")
+    expect(banner).not_to_be_visible()
     tab.unroute_all()
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orderpull.answers.filter import Filter
@@ -171,6 +171,12 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(row["rank"], row["sku"], row["quantity"], row["orders"]) for row in rows]
 
 
+@example(
+    question=Question(
+        ("DE", "US"), period="custom", since=date(2026, 4, 15), until=date(2026, 4, 16)
+    ),
+    read=datetime(2026, 4, 16, 10, 17),
+)
 @given(question=questions, read=st.datetimes(datetime(2026, 3, 1), datetime(2026, 4, 21)))
 @settings(
     max_examples=12,

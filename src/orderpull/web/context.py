@@ -79,8 +79,13 @@ class QueryContext:
     @cached_property
     def read_until(self) -> datetime:
         """Time (UTC) to which the newest source of the question was read; else the current time."""
-        rows = self.reader.rows(ledger.last_pulled(self.where.sources))
-        return max((row["pulled_at"] for row in rows if row["pulled_at"]), default=clock.now())
+        sources = self.where.sources
+
+        def read() -> datetime:
+            rows = self.reader.rows(ledger.last_pulled(sources))
+            return max((row["pulled_at"] for row in rows if row["pulled_at"]), default=clock.now())
+
+        return self._remember(("read until", sources), read)
 
     @cached_property
     def earlier(self) -> Earlier | None:
