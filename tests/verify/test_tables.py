@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from orderpull.verify.verify import Options, verify
+from tests.contract.list_shop import Listed
 from tests.operate.home import KINDS, house
+from tests.warehouses import warehouse
 
 PLANTED = (
     "DELETE FROM order_address WHERE ordernumber = '#9'",
@@ -53,3 +56,23 @@ def test_what_was_planted_is_named(kind: Any, tmp_path: Path) -> None:
             home.origin.query(statement)
         found = differences(home.call("verify", "--json", code=1).output, "tables")
         assert found == FOUND | {("1", "twice"), ("😀", "twice"), ("a b", "twice")}
+
+
+def test_hashes_beside_kept_addresses(tmp_path: Path) -> None:
+    """With keep_address a hash is of what came; every other value of the order still counts."""
+    with warehouse("duckdb", tmp_path / "here", prepared=True) as place:
+        listed = Listed(place, 5, "keep_address = true\n")
+        assert listed.run().ok
+        listed.shop.place(1, state="sent", to={"country": "DE", "line": None, "name": ""})
+        listed.shop.place(2, to=None)
+        assert listed.run().ok
+
+        def differing() -> set[str]:
+            source = verify(listed.settings, (), Options(offline=True)).sources["shop"]
+            assert source.error is None
+            return {each.order for each in source.differences if each.where == "tables"}
+
+        assert differing() == set()
+        place.query("UPDATE order_header SET total = 1 WHERE ordernumber IN ('N-1', 'N-2', 'N-3')")
+        place.query("UPDATE order_address SET name = 'Eve' WHERE ordernumber IN ('N-2', 'N-4')")
+        assert differing() == {"N-1", "N-2", "N-3", "N-4"}

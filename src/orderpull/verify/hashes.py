@@ -6,6 +6,7 @@ turn. Only as many orders as fit in memory are read at once.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import product
 
 from orderpull import clock
 from orderpull.destinations.merge.stored import DELETED
@@ -22,19 +23,22 @@ AT_ONCE = 500_000
 
 _DAY_ZERO = datetime(2026, 1, 1)  # noqa: DTZ001 - as in the tables
 
+_PERSON, _PLACE = ("name", "line1", "line2"), ("country", "stateprovince", "city", "postalcode")
+
 # The hash of an order that its shop deleted is made of the hash before.
 _ROWS = """SELECT {names} FROM {table} AS t {join}
 WHERE h.source = {source} AND h.content_hash LIKE '{digits}%'
   AND (h.status IS NULL OR h.status <> '{deleted}')"""
 _JOIN = "JOIN order_header AS h ON h.source = t.source AND h.ordernumber = t.ordernumber"
-_WRONG = f"""
+_WRONG = """
 WITH item AS (
     SELECT ordernumber, list_sort(list({{'sku': sku, 'quantity': quantity}})) AS items
     FROM hashed_item GROUP BY ordernumber),
 whole AS (
     SELECT * REPLACE (coalesce(items, []) AS items)
     FROM hashed_header JOIN hashed_address USING (ordernumber) LEFT JOIN item USING (ordernumber))
-SELECT ordernumber FROM whole WHERE content_hash <> md5(json_array({HASHED})::VARCHAR)"""
+SELECT ordernumber FROM whole WHERE content_hash NOT IN ({hashes})"""
+_HASH = "md5(json_array({columns})::VARCHAR)"
 _TABLES = {
     "hashed_header": ORDER_HEADER,
     "hashed_address": ORDER_ADDRESS,
@@ -47,12 +51,26 @@ def wrong_hashes(scope: Scope, orders: int) -> Iterator[str]:
 
     :param orders: number of the source's orders.
     """
+    hashes = [_HASH.format(columns=HASHED)]
     if scope.source.settings.keep_address:
-        return  # an address may be that of an earlier version, and the hash is of the newest
+        hashes += _with_kept_address()
+    wrong = _WRONG.format(hashes=", ".join(hashes))
     for digits in _slices(orders, deep=scope.deep):
         with scope.reader.workbench(_rows(scope, digits)) as connection:
-            for (number,) in connection.execute(_WRONG).fetchall():
+            for (number,) in connection.execute(wrong).fetchall():
                 yield number
+
+
+def _with_kept_address() -> Iterator[str]:
+    """Yield the hash of each version whose blank address ``keep_address`` may have completed.
+
+    Such a version has no name and no street; of what is stored of the place it had any part.
+    """
+    for kept in product((True, False), repeat=len(_PLACE)):
+        place = (name for name, is_kept in zip(_PLACE, kept, strict=True) if not is_kept)
+        absent = {*_PERSON, *place}
+        columns = ("NULL::VARCHAR" if n in absent else n for n in HASHED.split(", "))
+        yield _HASH.format(columns=", ".join(columns))
 
 
 def _slices(orders: int, *, deep: bool) -> list[str]:
