@@ -307,3 +307,8 @@ def test_the_whole_way_without_a_plain_byte(
     everything = b"\n".join(files_below(home / "landing", temporary))
     assert not [name for name in names if name.encode() in everything]
     assert str(IDENTITY) not in call("config")
+    (page,) = home.rglob("000000000002.json.zst")
+    data = page.read_bytes()
+    page.write_bytes(data[:-9] + bytes([data[-9] ^ 4]) + data[-8:])
+    assert "1 page is damaged (2)" in " ".join(call("doctor", code=1).split())
+    assert "page 2" in call("verify", "--repair", code=1)
