@@ -32,7 +32,7 @@ from orderpull.landing import open_landing
 from orderpull.landing.expired import Expired, expired_pages
 from orderpull.landing.last_pull import keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
-from orderpull.loading.pages import PageLoader, PendingPages
+from orderpull.loading.pages import BATCH_ORDERS, PageLoader, PendingPages
 from orderpull.loading.together import load_together
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.normalize.page_redactor import redacting
@@ -62,8 +62,8 @@ log = logging.getLogger("orderpull.run")
 LOAD_WITHIN_SECONDS = 60.0
 """Interval of the loads of all sources during a long pull."""
 
-LOAD_FROM_ORDERS = 25_000
-"""New orders from which a source is loaded at once: fewer than are handed over in memory."""
+LOAD_FROM_ORDERS = BATCH_ORDERS * 9 // 10
+"""New orders from which a source is loaded during its pull: as many as make a large batch."""
 
 
 class RunOptions(TypedDict, total=False):
@@ -190,6 +190,7 @@ class Pipeline:
             self.result.error = error
         finally:
             self.destination.close()
+            self.handover.close()
         self.result.seconds = time.monotonic() - start
         return self.result
 
@@ -392,13 +393,16 @@ class Pipeline:
             return
         with self.destination.held(), self.handover.loading():
             while full and time.monotonic() < until and not self.stop.requested:
-                self._load_all(full)
+                self._load_all(full, whole_batches=True)
                 full = self._sources_to_load()
 
     def _sources_to_load(self) -> list[str]:
         """The sources of which many orders were landed since they were last loaded."""
-        landed = self._landed.items()
-        return [name for name, orders in landed if orders - self._taken[name] >= LOAD_FROM_ORDERS]
+        return [name for name in self.sources if self._fresh(name) >= LOAD_FROM_ORDERS]
+
+    def _fresh(self, name: str) -> int:
+        """The number of orders that were landed since source *name* was last loaded."""
+        return self._landed[name] - self._taken[name]
 
     def _fetch_missing(self) -> None:
         """Fetch the orders that the lists of this run have and the warehouse lacks."""
@@ -466,9 +470,17 @@ class Pipeline:
         self._fetch_missing()
         self._finish_loading()
 
-    def _load_all(self, names: Collection[str] = (), *, finished: bool = False) -> None:
-        """Load the pages that wait. :param names: of these sources; empty for all."""
-        self._taken.update((name, self._landed[name]) for name in names or self.sources)
+    def _load_all(
+        self, names: Collection[str] = (), *, finished: bool = False, whole_batches: bool = False
+    ) -> None:
+        """Load the pages that wait.
+
+        :param names: of these sources; empty for all.
+        :param whole_batches: leave what makes no large batch to the next load.
+        """
+        fresh = {name: self._fresh(name) for name in names or self.sources}
+        for name, orders in fresh.items():
+            self._taken[name] += orders
         with self.destination.loader() as loader:
             chosen = [name for name in names or self.sources if finished or self.waiting(name)]
             states = loader.states(chosen)
@@ -480,7 +492,7 @@ class Pipeline:
             self.finish(loader, *done, finished=finished)
             for pages in sources:
                 if pages not in done:
-                    self._load_one(pages)
+                    self._load_one(pages, fresh[pages.source.name] if whole_batches else 0)
                     self.finish(loader, pages, finished=finished)
             for pages in sources if finished else ():
                 self._expire(pages.source.name, pages)
@@ -495,16 +507,19 @@ class Pipeline:
             if self.stop.requested:
                 return
 
-    def _load_one(self, pages: PageLoader) -> None:
-        """Load what waits of a source; an error of the source is in its result."""
+    def _load_one(self, pages: PageLoader, fresh: int = 0) -> None:
+        """Load what waits of a source; an error of the source is in its result.
+
+        :param fresh: number of the orders to load in large batches alone; 0: load all.
+        """
         try:
-            self._load_waiting(pages.source.name, pages)
+            self._load_waiting(pages.source.name, pages, fresh)
         except DestinationError:
             raise
         except OrderpullError as error:
             self._failed(pages.source.name, error)
 
-    def _load_waiting(self, name: str, pages: PageLoader) -> None:
+    def _load_waiting(self, name: str, pages: PageLoader, fresh: int) -> None:
         result, record = self.result.sources[name], self.records[name]
         # Read before the pages are listed, so that the list includes all pages of that pull.
         result.last_pull = result.last_pull or last_pull(self.landing_of(name))
@@ -513,6 +528,9 @@ class Pipeline:
                 result.counts = record.counts
                 self.listener.on_batch_loaded(name, result)
                 if self.stop.requested:
+                    break
+                if fresh and pages.left and (rest := fresh - pages.orders) < LOAD_FROM_ORDERS:
+                    self._taken[name] -= max(0, rest)
                     break
             else:
                 if result.last_pull and not record.pulled_at:

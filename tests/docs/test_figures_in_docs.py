@@ -10,7 +10,7 @@ from orderpull.destinations.redshift import session as redshift
 from orderpull.loading import batches, pages
 from orderpull.model import KEY_TEXTS, SIZES
 from orderpull.settings import DestinationSettings, SourceSettings
-from orderpull.sources import fetch
+from orderpull.sources import fetch, handover
 from orderpull.sources.http import transport
 from orderpull.sources.spec.blocks import LimitsSpec
 from tests.docs.markdown import ROOT, text_of
@@ -23,6 +23,7 @@ SENTENCES = {
         f"{pages.BATCH_BYTES // MIB} MiB of JSON and by {pages.BATCH_ORDERS:,} orders",
         f"DuckDB by {protocol.STAGE_MEMORY.removesuffix('MB')} MB",
         f"by {protocol.MEMORY_LIMIT.removesuffix('MB')} MB for a batch",
+        f"take at most {handover.LIMIT // MIB} MiB",
         f"{REJECT_LIMIT:.0%} of a batch of".replace("%", " %"),
         f"of a batch of {batches.LIMIT_APPLIES_FROM} orders or more",
         f"the statuses {', '.join(map(str, sorted(fetch.NOT_CONSUMED)[:-1]))} and",

@@ -28,7 +28,7 @@ def test_a_line_holds_the_values_of_the_mapping_and_no_others() -> None:
     page = decoded(FITTING, FITTING).compact(3)
     order = {"id": "a", "display_id": 7, "shipping_address": {"city": "Å"}, "items": []}
     assert lines(page.lines) == [{PAGE: 3, **order}, {PAGE: 3, POSITION: 1, **order}]
-    assert (page.odd, page.orders) == ([], 2)
+    assert (page.odd, page.orders) == ({}, 2)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_line_holds_the_values_of_the_mapping_and_no_others() -> None:
 def test_only_the_odd_order_of_a_page_is_left_out(odd: str) -> None:
     page = decoded(FITTING, odd, FITTING)
     compact = page.compact(1)
-    assert (compact.odd, compact.orders) == ([1], 3)
+    assert (compact.odd, compact.orders) == ({1: odd}, 3)
     assert [line.get(POSITION, 0) for line in lines(compact.lines)] == [0, 2]
 
 
@@ -61,7 +61,7 @@ def test_only_the_odd_order_of_a_page_is_left_out(odd: str) -> None:
 def test_minus_zero_matters_only_beside_a_value_that_may_have_been_it(fine: str) -> None:
     """Not exact to the value, but never wrong: a page without any zero is not searched."""
     odd = decoded(fine).compact(1).odd
-    assert odd == ([] if '"total":5' in fine else [0])
+    assert odd == ({} if '"total":5' in fine else {0: fine})
 
 
 def test_of_equal_keys_the_last_counts() -> None:
@@ -92,7 +92,7 @@ def test_what_holds_no_list_of_orders_is_not_decoded(body: bytes) -> None:
 def test_texts_of_orders_are_read_as_a_page_of_them_is() -> None:
     texts = [FITTING, "null", '{"id":"a"', "[" * 3000]
     page = CompactDecoder(named_api("medusa")).decode_texts([text.encode() for text in texts])
-    assert (page.compact(1).odd, page.compact(1).orders) == ([1, 2, 3], 4)
+    assert (page.compact(1).odd, page.compact(1).orders) == (dict(enumerate(texts[1:], 1)), 4)
 
 
 def test_a_type_is_made_from_each_built_in_file() -> None:

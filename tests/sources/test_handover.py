@@ -72,11 +72,11 @@ def api() -> Api:
 def test_a_page_is_taken_once_and_for_the_same_api_file() -> None:
     """After another reading of the file, with other contents perhaps, nothing old is used."""
     handover, first = Handover(), api()
-    page = CompactPage(b"{}\n", [], 1)
+    page = CompactPage(b"{}\n", {}, 1)
     handover.put("shop", 1, first, page)
     assert handover.take("other", 1, first) is None
     assert handover.take("shop", 2, first) is None
-    assert handover.take("shop", 1, first) is page
+    assert handover.take("shop", 1, first) == page
     assert handover.take("shop", 1, first) is None
     handover.put("shop", 1, first, page)
     assert handover.take("shop", 1, api()) is None
@@ -86,16 +86,28 @@ def test_the_memory_is_bounded() -> None:
     """The oldest pages are kept, which the loader takes first; what is taken makes room."""
     handover, first = Handover(limit=10), api()
     for number in range(1, 5):
-        handover.put("shop", number, first, CompactPage(b"12345", [], 1))
+        handover.put("shop", number, first, CompactPage(b"12345", {}, 1))
     taken = [handover.take("shop", number, first) is not None for number in range(1, 5)]
     assert taken == [True, True, False, False]
-    handover.put("shop", 5, first, CompactPage(b"1234567890", [], 1))
+    handover.put("shop", 5, first, CompactPage(b"1234567890", {}, 1))
     assert handover.take("shop", 5, first) is not None
+
+
+def test_pages_keep_their_lines_whatever_is_taken_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several are in one file, which is closed with the last of them; the next one is a new one."""
+    monkeypatch.setattr("orderpull.sources.handover.SEGMENT", 4)
+    handover, used = Handover(), api()
+    for number in range(1, 8):
+        handover.put("shop", number, used, CompactPage(b"%d\n" % number, {}, 1))
+    for number in (2, 1, 7, 3, 6, 5, 4):
+        assert handover.take("shop", number, used) == CompactPage(b"%d\n" % number, {}, 1)
+    handover.put("shop", 8, used, CompactPage(b"8\n", {3: "odd"}, 2))
+    assert handover.take("shop", 8, used) == CompactPage(b"8\n", {3: "odd"}, 2)
 
 
 def test_a_page_waits_for_room_while_the_loader_is_at_work() -> None:
     """It is not decoded twice then; without a loader at work the pull does not wait for it."""
-    used, full = api(), CompactPage(b"x" * 10, [], 1)
+    used, full = api(), CompactPage(b"x" * 10, {}, 1)
     handover = Handover(limit=15)
     handover.put("shop", 1, used, full)
     handover.put("shop", 2, used, full)
@@ -104,20 +116,22 @@ def test_a_page_waits_for_room_while_the_loader_is_at_work() -> None:
         thread = threading.Thread(target=handover.put, args=("shop", 3, used, full))
         thread.start()
         assert handover.take("shop", 3, used) is None
-        assert handover.take("shop", 1, used) is full
+        assert handover.take("shop", 1, used) == full
         thread.join(20)
-        assert handover.take("shop", 3, used) is full
+        assert handover.take("shop", 3, used) == full
 
 
 def test_a_page_waits_no_longer_than_the_loader_works() -> None:
     """A loader that ends lets the pull go on; a page that can never fit does not wait at all."""
     used, handover = api(), Handover(limit=15)
-    handover.put("shop", 1, used, CompactPage(b"x" * 10, [], 1))
-    second = CompactPage(b"x" * 9, [], 1)
+    handover.put("shop", 1, used, CompactPage(b"x" * 10, {}, 1))
+    second = CompactPage(b"x" * 9, {}, 1)
     thread = threading.Thread(target=handover.put, args=("shop", 2, used, second))
     with handover.loading():
         thread.start()
-        handover.put("shop", 3, used, CompactPage(b"x" * 16, [], 1))
+        handover.put("shop", 3, used, CompactPage(b"x" * 16, {}, 1))
     thread.join(20)
     assert not thread.is_alive()
     assert handover.take("shop", 2, used) is None
+    handover.close()
+    assert handover.take("shop", 1, used) is None

@@ -35,7 +35,7 @@ from orderpull.normalize.staging import (
     declared,
     refuse_long,
 )
-from orderpull.sources.compact import CompactDecoder
+from orderpull.sources.compact import CompactDecoder, CompactPage
 from orderpull.sources.spec.api import Api
 
 __all__ = ["Key", "Normalizer", "Normalizers", "StagedPage"]
@@ -189,20 +189,17 @@ class Normalizer:
         """The orders of *page* as lines of JSON, without those that go the careful way."""
         plain = self.decoder is not None and only is None and self.texts.is_plain(page)
         if plain and (compact := page.compact()) is not None:
-            _check_count(page, compact.orders)
-            self._careful.add(page, self.texts.at(page, compact.odd))
-            return compact.lines
+            return self._compact_lines(page, compact)
         body = page.body()
         if self.decoder is not None and plain and (decoded := self.decoder.decode(body)):
-            compact = decoded.compact(page.number)
-            _check_count(page, compact.orders)
-            if compact.odd:
-                raw = list(decoded.raw())
-                self._careful.add(
-                    page, {place: bytes(raw[place]).decode() for place in compact.odd}
-                )
-            return compact.lines
+            return self._compact_lines(page, decoded.compact(page.number))
         return self._lines_of_pieces(page, body, only)
+
+    def _compact_lines(self, page: StagedPage, compact: CompactPage) -> bytes:
+        """The lines of *compact*; its odd orders go the careful way."""
+        _check_count(page, compact.orders)
+        self._careful.add(page, compact.odd)
+        return compact.lines
 
     def _lines_of_pieces(self, page: StagedPage, body: bytes, only: set[Key] | None) -> bytes:
         """The orders of a page that has to be taken apart, as :meth:`_lines`."""
@@ -220,7 +217,7 @@ class Normalizer:
             return b""
         decoded = self.decoder.decode_texts([text.encode() for text in texts.values()])
         compact = decoded.compact(number, list(texts))
-        self._careful.add(page, {position: texts[position] for position in compact.odd})
+        self._careful.add(page, compact.odd)
         return compact.lines
 
     def _stage_straight(self, lines: LineFile) -> dict[int, list[int]]:

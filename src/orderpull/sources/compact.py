@@ -7,7 +7,7 @@ Of two equal keys the last one counts.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -40,12 +40,12 @@ class CompactPage:
     """The orders of a page as lines of JSON.
 
     :param lines: one line for each order that is not odd.
-    :param odd: positions of the other orders, ascending.
+    :param odd: texts of the other orders by position, as received.
     :param orders: number of all orders.
     """
 
     lines: bytes
-    odd: list[int]
+    odd: dict[int, str]
     orders: int
 
 
@@ -84,7 +84,11 @@ class DecodedPage:
             for index in list(self._different()):
                 self.orders[index] = None
             lines = self._lines()
-        odd = [place for place, order in zip(places, self.orders, strict=True) if order is None]
+        odd: dict[int, str] = {}
+        if None in self.orders:
+            for place, order, text in zip(places, self.orders, self.raw(), strict=True):
+                if order is None:
+                    odd[place] = bytes(text).decode()
         return CompactPage(lines, odd, len(self.orders))
 
     def _lines(self) -> bytes:
@@ -136,19 +140,21 @@ class CompactDecoder:
 
     def decode(self, body: bytes) -> DecodedPage | None:
         """Decode a page; None if it is not JSON with one list of orders."""
-        raw = partial(self._raw_page.decode, body)
         try:
-            if has_duplicate_key(body, self._path):
-                return None
-            orders = self._page.decode(body)
+            return self.page_of(body, self._page.decode(body))
         except msgspec.ValidationError:
-            try:
-                orders = self._one_by_one(raw())
-            except (msgspec.DecodeError, RecursionError):
-                return None
+            return self.decode_each(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return DecodedPage(self, orders, body, raw)
+
+    def decode_each(self, body: bytes) -> DecodedPage | None:
+        """Decode a page order by order, as :meth:`decode`: one has not the expected kinds."""
+        try:
+            texts = self._raw_page.decode(body)
+            page = self.page_of(body, self._one_by_one(texts))
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return page and replace(page, raw=lambda: texts)
 
     def page_of(self, body: bytes, orders: list[Any]) -> DecodedPage | None:
         """The page *body*, whose *orders* are decoded; None if it has two lists of orders."""

@@ -42,12 +42,15 @@ SELECT source, order_id, ordernumber, page, position FROM staged_order"""
 _JUDGED = """ ANTI JOIN contested USING (source, page, position)
 UNION ALL SELECT source, order_id, ordernumber, page, position FROM judged_version"""
 
+# Two joins by equal keys: one with OR would compare each reject with each order.
 _DROP_OUTDATED = """
-DELETE FROM reject USING current_version AS v
-WHERE reject.source = v.source AND (reject.order_id = v.order_id
-       OR (reject.order_id IS NULL AND reject.ordernumber = v.ordernumber))
-  AND reject.reason <> 'number_reused'
-  AND ({first_wins} OR (v.page, v.position) > (reject.page, reject.position))"""
+DELETE FROM reject WHERE reason <> 'number_reused' AND (
+    EXISTS (SELECT 1 FROM current_version AS v WHERE v.source = reject.source
+              AND v.order_id = reject.order_id
+              AND ({first_wins} OR (v.page, v.position) > (reject.page, reject.position)))
+    OR EXISTS (SELECT 1 FROM current_version AS v WHERE reject.order_id IS NULL
+                 AND v.source = reject.source AND v.ordernumber = reject.ordernumber
+                 AND ({first_wins} OR (v.page, v.position) > (reject.page, reject.position))))"""
 
 # Pages that are loaded again may repeat a bad version alone: the later good one is in another
 # batch, or its page is deleted (keep_days).

@@ -210,14 +210,10 @@ class PageParser:
         if (orders := page.records) is None:
             return None
         info = self._page_info(page, headers, len(orders))
-        extractor, cursor = self._order_extractor, self._cursor
-
-        def column(path: str) -> list[Any]:
-            return decoded.values(path) if decoded else extractor.column(path, orders)
-
+        cursor = self._cursor
         info.decoded = decoded
-        columns = [column(path) for path in self._identity]
-        times = column(cursor.path) if cursor else [None] * len(orders)
+        columns = [self._column(path, orders, decoded) for path in self._identity]
+        times = self._column(cursor.path, orders, decoded) if cursor else [None] * len(orders)
         if not columns:
             info.fingerprints.append(hash(body))
         elif None in columns[0] and (None,) * len(columns) in zip(*columns, strict=True):
@@ -229,20 +225,29 @@ class PageParser:
             info.modified_times = [time for time in parsed if time is not None]
         if self._children:
             for position, order in enumerate(orders):
-                info.child_requests += self._child_requests(position, Extracted(extractor, order))
+                info.child_requests += self._child_requests(
+                    position, Extracted(self._order_extractor, order)
+                )
         return info
 
+    def _column(self, path: str, orders: list[Any], decoded: DecodedPage | None) -> list[Any]:
+        """The value at *path* of each of *orders*, which are *decoded* for the loader or not."""
+        if decoded is not None and decoded.orders is orders:
+            return decoded.values(path)
+        return self._order_extractor.column(path, orders)
+
     def _decoded(self, body: bytes) -> tuple[Extracted, DecodedPage | None]:
-        """Decode a page, for the loader if all orders are of the kinds that it expects.
+        """Decode a page, and for the loader: at once if all orders are of the kinds it expects.
 
         :raises msgspec.DecodeError: an order is no object, or there is no list of orders.
         """
-        if self._decoder is not None:
-            with suppress(msgspec.ValidationError):
-                page = self._loader_extractor.decode(body)
-                if page.records is not None:
-                    return page, self._decoder.page_of(body, page.records)
-        return self._whole_extractor.decode(body), None
+        if self._decoder is None:
+            return self._whole_extractor.decode(body), None
+        with suppress(msgspec.ValidationError):
+            page = self._loader_extractor.decode(body)
+            if page.records is not None:
+                return page, self._decoder.page_of(body, page.records)
+        return self._whole_extractor.decode(body), self._decoder.decode_each(body)
 
     def _page_info(self, page: Extracted, headers: Mapping[str, str], orders: int) -> PageInfo:
         """The facts about a whole page beside its *orders*."""
