@@ -6,12 +6,13 @@ import re
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 PATIENCE = 60.0
-"""Seconds without a character after which a conversation has failed."""
+"""Seconds after which a conversation has failed; nothing here takes nearly as long."""
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -27,8 +28,9 @@ class Conversation:
 
     def waits_for(self, text: str) -> "Conversation":
         """Read until *text* is shown, after what was waited for before."""
+        deadline = time.monotonic() + PATIENCE
         while (at := self.shown.find(text, self._looked)) < 0:
-            if not self._read():
+            if time.monotonic() > deadline or not self._read():
                 raise AssertionError(f"{text!r} is not in {self.shown[self._looked :]!r}")
         self._looked = at + len(text)
         return self

@@ -15,6 +15,7 @@ import pytest
 
 from orderpull.schedule.state import StateFile
 from orderpull.simulator import Simulator, SkubanaAssessment
+from tests.cli.conversation import conversation
 from tests.docs.markdown import ROOT, marked
 from tests.shops import rows, shop_settings
 
@@ -68,6 +69,24 @@ def noted(folder: Path) -> dict:
 def ended(process: "subprocess.Popen[str]", number: int) -> int:
     process.send_signal(number)
     return process.wait(LONG)
+
+
+@pytest.mark.slow
+def test_on_a_terminal_each_run_and_the_next_one_are_shown(tmp_path: Path) -> None:
+    """A line for each source: its counts, or that it failed; then when it goes on."""
+    with Simulator(SkubanaAssessment(orders=60, malformed=2, seed=2)) as simulator:
+        settings = shop_settings(tmp_path, simulator.url)
+        assert settings.file is not None
+        bad = '[sources.bad]\napi = "skubana-assessment"\nbase_url = "http://127.0.0.1:9"\n'
+        settings.file.write_text(bad + settings.file.read_text())
+        with conversation(tmp_path, "schedule", "--every", "1s") as talk:
+            talk.waits_for("Running every 1s - Ctrl-C ends it.\n")
+            talk.waits_for("  bad  failed\n")
+            talk.waits_for("  shop  60 orders: 58 inserted, 2 rejected\n")
+            talk.waits_for("Nothing listens").waits_for("next run ")
+            talk.waits_for("  shop  nothing new\n").waits_for("next run ")
+            talk.types("\x03", "")
+            assert talk.ends() == 130
 
 
 @pytest.mark.slow

@@ -29,7 +29,13 @@ def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron
         text = systemd if unit == "systemd" else crontab
         click.echo(text(settings, trigger), nl=False)
         return
-    loop = Schedule(settings, trigger, error_printer())
+    listener = None
+    if sys.stderr.isatty():
+        from orderpull.terminal.console import stderr
+        from orderpull.terminal.schedule import ScheduleLines
+
+        listener = ScheduleLines(stderr(), settings.report.timezone)
+    loop = Schedule(settings, trigger, error_printer(), listener)
     stopped_by: list[int] = []
 
     def stop(number: int) -> None:
@@ -37,7 +43,6 @@ def schedule(every: str | None, cron: str | None, unit: Literal["systemd", "cron
         loop.stop(number)
 
     stop_on_signal(stop)
-    loop.start()
-    click.echo(f"Running {trigger} - Ctrl-C ends it.", err=True)
+    loop.start(lambda: click.echo(f"Running {trigger} - Ctrl-C ends it.", err=True))
     loop.wait()
     sys.exit(128 + stopped_by[0] if stopped_by else 1)

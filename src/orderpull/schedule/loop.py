@@ -21,6 +21,16 @@ from orderpull.sources.http.limits import Stop
 from orderpull.verify import verify
 
 
+class ScheduleListener:
+    """Callbacks of a schedule, from its thread. These ignore them."""
+
+    def on_next(self, instant: datetime) -> None:
+        """Note the start of the next run (UTC)."""
+
+    def on_run(self, result: RunResult) -> None:
+        """Note the *result* of a run."""
+
+
 class Schedule:
     """Run all sources at each time of a *trigger*, one run at a time, in a background thread.
 
@@ -33,22 +43,28 @@ class Schedule:
     """
 
     def __init__(
-        self, settings: Settings, trigger: Trigger, on_error: Callable[[OrderpullError], None]
+        self,
+        settings: Settings,
+        trigger: Trigger,
+        on_error: Callable[[OrderpullError], None],
+        listener: ScheduleListener | None = None,
     ) -> None:
         settings.chosen()
         self._verify_trigger = verify_trigger(settings)
         self._settings = settings
         self._trigger = trigger
         self._on_error = on_error
+        self._listener = listener or ScheduleListener()
         self._stop = Stop()
         self._thread = threading.Thread(target=self._loop, name="schedule")
         self._file = StateFile(settings)
         self._lock = ExitStack()
         self._next: datetime | None = clock.now()
 
-    def start(self) -> None:
+    def start(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Start the thread.
 
+        :param on_ready: called once nothing stands in the way, before the thread begins.
         :raises ScheduleBusy: another schedule of these settings runs.
         :raises ScheduleError: the schedule's folder cannot be written.
         """
@@ -66,6 +82,7 @@ class Schedule:
             self._settings.schedule.jitter,
             last=self._state.verified,
         )
+        on_ready()
         self._thread.start()
 
     def next_pull(self) -> datetime | None:
@@ -97,11 +114,15 @@ class Schedule:
 
     def _wait_until_due(self) -> bool:
         """Wait until a run is due, and verify meanwhile; return False at a requested stop."""
+        is_announced = False
         while not self._stop.requested:
             left = self._plan.left()
             self._next = clock.now() + timedelta(seconds=max(0.0, left))
             if left <= 0:
                 return True
+            if not is_announced:
+                self._listener.on_next(self._next)
+                is_announced = True
             self._state.next = self._next
             self._file.write(self._state)
             if self._verify_plan and (left_to_verify := self._verify_plan.left()) <= 0:
@@ -147,6 +168,7 @@ class Schedule:
                 "It is tried again; `orderpull run -v` shows where.",
             )
             result = RunResult(error=failure)
+        self._listener.on_run(result)
         for each in (result.error, *(source.error for source in result.sources.values())):
             if each is not None and not isinstance(each, Interrupted):
                 self._on_error(each)

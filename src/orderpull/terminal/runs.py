@@ -179,7 +179,7 @@ def show_runs(
         table.add_row(
             str(run["run"]), escape(run["source"]),
             f"{started:%m-%d %H:%M}" if is_narrow else f"{started:%Y-%m-%d %H:%M}",
-            _took(run), *([_in_words(run)] if is_narrow else _cells(run, COUNTS)),
+            _took(run), *([counts_in_words(run)] if is_narrow else _cells(run, COUNTS)),
             _result_text(run),
         )  # fmt: skip
     console.print(table)
@@ -200,7 +200,7 @@ def _took(run: dict[str, Any]) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _in_words(run: dict[str, Any]) -> str:
+def counts_in_words(run: Mapping[str, Any]) -> str:
     """Format the counts that are not zero, the sum of them first."""
     parts = [f"{run[count]:,} {count}" for count in COUNTS[1:] if run[count]]
     return f"{run['fetched']:,}: {', '.join(parts)}" if parts else "[dim]none[/]"
