@@ -69,7 +69,10 @@ def test_the_page_is_counted_and_one_order_shown_without_its_person(tmp_path: Pa
     orders = [order(1, status="cart"), order(2), order(3), order(4, lines=True)]
     done = checked(tmp_path, {"total": 24000, "orders": orders})
     assert done.exit_code == 0, done.output
-    assert "answers: 4 orders of 24,000, 1 left out by where, 1 would be rejected" in done.output
+    assert (
+        "answers: 4 orders in a page, 24,000 in all, 1 left out by where, 1 would be rejected"
+        in done.output
+    )
     assert "(lines_invalid at $.lines)" in done.output
     assert (
         "for example order A-2, placed 2026-11-02 09:30 UTC, to DE, 3 items (MUG, …), "

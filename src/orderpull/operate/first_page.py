@@ -79,7 +79,7 @@ class FirstPage:
     def _counts(self) -> Iterator[str]:
         total, lists = self._probed.info.total, self._probed.lists
         first = "1 order" if self.count == 1 else f"{self.count:,} orders"
-        yield first + (f" of {total:,}" if total and total > self.count else " in a page")
+        yield f"{first} in a page" + (f", {total:,} in all" if total and total > self.count else "")
         if self.excluded:
             yield f"{len(self.excluded):,} left out by where"
         if self.rejects:

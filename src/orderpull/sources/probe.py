@@ -1,4 +1,4 @@
-"""Probe an API: request one page of orders, one child list of each kind, and a count."""
+"""Probe an API: request a page of orders as in a run, a child list of each kind, and a count."""
 
 import time
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def _probe(source: Endpoint) -> Probed:
     api, parser = source.api, PageParser(source.api)
     now = clock.now()
     since = _newest_slice(source, now)
-    flow = incremental_flow(api, Pager(api.paging, 1), since, now)
+    flow = incremental_flow(api, Pager(api.paging, source.size), since, now)
     body, info = _fetched(source, source.request(next(flow)), parser)
     parsers = [PageParser(api, block) for block in api.children]
     orders = AssembledOrders(api, parsers, parser, body)
