@@ -57,6 +57,10 @@ class LandingBusy(LandingError):
     """Another process is pulling this source into this landing: wait."""
 
 
+class InvalidNote(LandingError):
+    """A note beside the pages was changed: restore it from a backup."""
+
+
 class LandingMismatch(LandingError):
     """The destination has loaded pages of another landing for this source.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from orderpull import __version__, clock
 from orderpull.errors import OrderpullError
-from orderpull.landing.files import sync_folder, write_all
+from orderpull.landing.files import replace_file
 
 KEPT = (
     "number, id, status, times, currency, total, channel and lines of each order",
@@ -119,7 +119,7 @@ class Certificate:
         content = json.dumps(self.as_json(), ensure_ascii=False, indent=2) + "\n"
         try:
             for path, text in ((file, content), (file.with_suffix(".txt"), str(self))):
-                _replace(path, text.encode())
+                replace_file(path, text.encode())
         except OSError as error:
             raise OrderpullError(
                 f"The certificate {file} cannot be written: {error.strerror or error}.",
@@ -135,19 +135,3 @@ def this_user() -> str:
     except (KeyError, OSError):  # no name for this user id, as in a container
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            write_all(file, data)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -10,9 +10,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct, field
 
-from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
-from orderpull.landing.page import restore_hint
 from orderpull.landing.protocol import SourceLanding
 
 NOTE = "expired.json"
@@ -63,14 +61,7 @@ class Expired(Struct):
 
 def expired_pages(landing: SourceLanding) -> Expired:
     """The deleted pages of *landing*. :raises LandingError: the note cannot be read."""
-    data = landing.note(NOTE)
-    if data is None:
-        return Expired()
-    try:
-        return msgspec.json.decode(data, type=Expired)
-    except msgspec.DecodeError:
-        where = f"{landing}/{NOTE}"
-        raise LandingError(f"{where} cannot be read.", restore_hint(where)) from None
+    return landing.needed_note(NOTE, Expired) or Expired()
 
 
 def delete_expired(

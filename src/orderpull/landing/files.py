@@ -1,6 +1,8 @@
 """Durable writes to the disk."""
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -9,6 +11,39 @@ def write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def replace_file(
+    path: Path,
+    *parts: bytes,
+    temporary: Path | None = None,
+    mode: int = 0o644,
+    reached: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write *parts* to *path* atomically and durably; after an error *path* is as it was.
+
+    :param temporary: where they are written first, on the same disk; None: beside *path*.
+    :param reached: called with the name of each step that is done.
+    :raises OSError: they cannot be written.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.tmp")
+    try:
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            for part in parts:
+                write_all(file, part)
+                reached("page-half-written")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        reached("page-written")
+        temporary.rename(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    reached("page-renamed")
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

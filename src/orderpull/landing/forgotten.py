@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from orderpull.errors import LandingError
+from orderpull.errors import InvalidNote, LandingError
 from orderpull.landing.page import restore_hint
 from orderpull.landing.protocol import SourceLanding
 
@@ -68,14 +68,13 @@ class Forgotten:
 
         :raises LandingError: the note or its key cannot be read.
         """
-        data = landing.note(NOTE)
-        if data is None:
+        try:
+            note = landing.needed_note(NOTE, _Note)
+        except InvalidNote:
+            raise _unreadable(landing, NOTE) from None
+        if note is None:
             return cls(landing.name, b"")
         key = landing.note(KEY)
-        try:
-            note = msgspec.json.decode(data, type=_Note)
-        except msgspec.DecodeError:
-            raise _unreadable(landing, NOTE) from None
         if key is None:
             raise _unreadable(landing, KEY)
         return cls(landing.name, _checked(landing, key), note.orders, note.begun)

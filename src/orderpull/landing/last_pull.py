@@ -33,13 +33,7 @@ def last_pull(landing: SourceLanding) -> LastPull | None:
 
     :raises LandingError: the note cannot be read.
     """
-    data = landing.note(NAME)
-    if data is None:
-        return None
-    try:
-        return msgspec.json.decode(data, type=LastPull)
-    except msgspec.DecodeError:
-        return None
+    return landing.note_as(NAME, LastPull)
 
 
 def keep_last_pull(

@@ -31,7 +31,7 @@ from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.encryption import PLAIN, Encryption
-from orderpull.landing.files import sync_folder, write_all
+from orderpull.landing.files import replace_file, sync_folder
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, LockState, file_lock, folder_lock, look_at
 from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, file_name, page_numbers
@@ -264,23 +264,7 @@ class LocalSourceLanding(protocol.SourceLanding):
     ) -> None:
         """Write *parts* to *path* atomically and durably, calling *reached* after each step."""
         temporary = self._in_flight / f"{path.name}.tmp"
-        try:
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            try:
-                for part in parts:
-                    write_all(file, part)
-                    reached("page-half-written")
-                os.fsync(file)
-            finally:
-                os.close(file)
-            reached("page-written")
-            temporary.rename(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        reached("page-renamed")
-        sync_folder(path.parent)
+        replace_file(path, *parts, temporary=temporary, reached=reached)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

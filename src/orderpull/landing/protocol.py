@@ -4,11 +4,11 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from orderpull.errors import LandingBusy, LandingError
+from orderpull.errors import InvalidNote, LandingBusy, LandingError
 from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockState
@@ -21,6 +21,9 @@ LOCK, IN_FLIGHT = ".lock", "in-flight"
 """Names of the lock, and of the folder for requests whose response is no page yet."""
 
 RECENT_MONTHS = 2
+
+Content = TypeVar("Content")
+"""The content of a note."""
 
 ONE_PULLER = "Let it finish; one puller at a time keeps orders whole."
 """Hint for a source that another process pulls."""
@@ -134,6 +137,21 @@ class SourceLanding(Protocol):
     def note(self, name: str) -> bytes | None:
         """Content of the note *name* beside the pages; None if the note is missing."""
 
+    def note_as(self, name: str, kind: type[Content]) -> Content | None:
+        """The note *name* as *kind*; None if it is missing or invalid."""
+        try:
+            return self.needed_note(name, kind)
+        except InvalidNote:
+            return None
+
+    def needed_note(self, name: str, kind: type[Content]) -> Content | None:
+        """The note *name* as *kind*; None if it is missing. :raises InvalidNote: it is invalid."""
+        data = self.note(name)
+        try:
+            return None if data is None else msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError:
+            raise self._unreadable(name) from None
+
     def keep_note(self, name: str, data: bytes) -> None:
         """Write the note *name* atomically and durably."""
 
@@ -197,9 +215,9 @@ class SourceLanding(Protocol):
     def _data(self, page: int) -> tuple[bytes, str]:
         """The bytes of page number *page*, and their path or URL for messages."""
 
-    def _unreadable(self, name: str) -> LandingError:
+    def _unreadable(self, name: str) -> InvalidNote:
         where = f"{self}/{name}"
-        return LandingError(f"{where} cannot be read.", restore_hint(where))
+        return InvalidNote(f"{where} cannot be read.", restore_hint(where))
 
     def _missing(self, page: int) -> LandingError:
         return LandingError(

@@ -4,7 +4,6 @@ On a local disk the state is ``notified.json`` in ``schedule.folder``. With an S
 ``<landing>/.orderpull/notified.json``, because the next run may be on another machine.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -14,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from orderpull.landing import open_landing
-from orderpull.landing.files import sync_folder, write_all
+from orderpull.landing.files import replace_file
 from orderpull.landing.lock import folder_lock
 from orderpull.landing.protocol import SourceLanding
 from orderpull.settings import Settings
@@ -73,15 +72,7 @@ class FolderStore:
 
     def save(self, state: AlertState) -> None:
         """Replace the file atomically and durably."""
-        temporary = self.folder / f"{NAME}.tmp"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            write_all(file, msgspec.json.encode(state))
-            os.fsync(file)
-        finally:
-            os.close(file)
-        temporary.replace(self.folder / NAME)
-        sync_folder(self.folder)
+        replace_file(self.folder / NAME, msgspec.json.encode(state), mode=0o600)
 
 
 class LandingStore:

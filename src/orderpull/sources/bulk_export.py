@@ -137,10 +137,7 @@ class BulkExport:
         self.landing.keep_note(EXPORT, msgspec.json.encode(note))
 
     def _stored(self) -> Submitted:
-        try:
-            return msgspec.json.decode(self.landing.note(EXPORT) or b"{}", type=Submitted)
-        except msgspec.DecodeError:
-            return Submitted()
+        return self.landing.note_as(EXPORT, Submitted) or Submitted()
 
     def _submit(self, spec: ExportSpec, since: datetime, until: datetime) -> Submitted:
         cursor = self.endpoint.api.cursor

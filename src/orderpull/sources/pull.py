@@ -197,10 +197,7 @@ class _Pull:
 
     def _noted(self, note: str) -> dict[str, Any]:
         """The content of *note*; empty if it is missing or damaged."""
-        try:
-            return msgspec.json.decode(self.landing.note(note) or b"{}", type=dict[str, Any])
-        except msgspec.DecodeError:
-            return {}
+        return self.landing.note_as(note, dict[str, Any]) or {}
 
     def _due(self, noted: dict[str, Any], every: timedelta) -> bool:
         """True if the interval *every* has passed since the time in *noted*."""

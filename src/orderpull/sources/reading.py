@@ -145,7 +145,7 @@ class FurtherCursors:
         self._blocks = cursor.also if cursor else []
         self._positions: dict[str, Position] = {}
         if self._blocks:
-            self._positions = positions_in(landing.note(FURTHER))
+            self._positions = positions_in(landing)
 
     def begin_from_start(self) -> None:
         """Note that the first cursor now reads all orders changed since ``start``.
@@ -182,12 +182,9 @@ class FurtherCursors:
             self._landing.keep_note(FURTHER, msgspec.json.encode(self._positions))
 
 
-def positions_in(note: bytes | None) -> dict[str, Position]:
-    """The positions in *note*; none if it is missing or damaged: all is then read again."""
-    try:
-        return msgspec.json.decode(note or b"{}", type=dict[str, Position])
-    except msgspec.DecodeError:
-        return {}
+def positions_in(landing: SourceLanding) -> dict[str, Position]:
+    """The positions in the note; none if it is missing or damaged: all is then read again."""
+    return landing.note_as(FURTHER, dict[str, Position]) or {}
 
 
 def further_api(api: Api, also: AlsoSpec, *, rest: bool) -> Api:

@@ -57,10 +57,7 @@ class MissingOrders(Struct):
     @classmethod
     def read(cls, landing: SourceLanding) -> "MissingOrders":
         """The note of *landing*; empty if it is missing or invalid."""
-        try:
-            return msgspec.json.decode(landing.note(NOTE) or b"{}", type=cls)
-        except msgspec.DecodeError:
-            return cls()
+        return landing.note_as(NOTE, cls) or cls()
 
     @classmethod
     def add(cls, landing: SourceLanding, orders: Mapping[str, MissingOrder]) -> None:

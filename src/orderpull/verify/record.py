@@ -66,13 +66,7 @@ def last_verified(landing: SourceLanding) -> LastVerified | None:
 
     :raises LandingError: the note cannot be read.
     """
-    data = landing.note(NAME)
-    if data is None:
-        return None
-    try:
-        return msgspec.json.decode(data, type=LastVerified)
-    except msgspec.DecodeError:
-        return None
+    return landing.note_as(NAME, LastVerified)
 
 
 def keep_verified(landing: SourceLanding, verified: Verified, source: str) -> None:

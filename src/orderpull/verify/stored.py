@@ -186,11 +186,8 @@ class _Excluded(msgspec.Struct):
     @classmethod
     def read(cls, landing: SourceLanding, where: str) -> "_Excluded":
         """The note of *landing*; empty if it is missing, damaged, or of another expression."""
-        try:
-            note = msgspec.json.decode(landing.note(NOTE) or b"", type=cls)
-        except msgspec.DecodeError:
-            return cls(where)
-        return note if note.where == where else cls(where)
+        note = landing.note_as(NOTE, cls)
+        return note if note and note.where == where else cls(where)
 
     def keep(self, landing: SourceLanding, since: datetime) -> None:
         """Write the note without older orders, if it says something new."""

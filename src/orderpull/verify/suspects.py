@@ -9,7 +9,7 @@ from orderpull import clock
 from orderpull.errors import OrderpullError
 from orderpull.sources.listing import Listed, OrderReader
 from orderpull.sources.paging.incremental import MAX_CLOCK_SKEW
-from orderpull.sources.reading import FURTHER, positions_in
+from orderpull.sources.reading import positions_in
 from orderpull.sources.reconcile import MissingOrder
 from orderpull.sources.spec.blocks import AlsoSpec, CursorSpec
 from orderpull.sources.spec.times import earlier, parse_time
@@ -223,7 +223,7 @@ class Suspects:
     def _also_changed(self, also: AlsoSpec) -> dict[str, Listed]:
         """The orders that the next run reads by a further cursor."""
         source = self._scope.source
-        positions = positions_in(self._scope.landing.note(FURTHER))
+        positions = positions_in(self._scope.landing)
         at = parse_time(positions[also.path].at) if also.path in positions else None
         overlap = source.settings.overlap
         default = self._cursor.overlap if self._cursor else 0.0

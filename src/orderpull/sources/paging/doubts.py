@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 
 from orderpull import clock
-from orderpull.errors import LandingError
-from orderpull.landing.page import restore_hint
 from orderpull.landing.protocol import SourceLanding
 from orderpull.sources.paging.passes import Passes
 
@@ -104,8 +102,4 @@ def doubts_of(landing: SourceLanding) -> list[Doubt]:
 
     :raises LandingError: the note cannot be read.
     """
-    try:
-        return msgspec.json.decode(landing.note(NOTE) or b"[]", type=list[Doubt])
-    except msgspec.DecodeError:
-        where = f"{landing}/{NOTE}"
-        raise LandingError(f"{where} cannot be read.", restore_hint(where)) from None
+    return landing.needed_note(NOTE, list[Doubt]) or []
