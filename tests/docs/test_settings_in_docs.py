@@ -86,7 +86,7 @@ def told(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_setting_is_told_with_its_default(block: str) -> None:
-    """Keys and defaults in docs/settings.md are those of settings.py, in its order."""
+    """Keys and defaults in docs/settings.md are those of the blocks, in their order."""
     written = told(section(SETTINGS, f"## `{block}`"))
     assert list(written.items()) == list(defaults(BLOCKS[block]).items())
 
