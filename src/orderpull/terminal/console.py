@@ -31,12 +31,12 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def print_indented(console: Console, text: str) -> None:
+def print_indented(console: Console, text: str, style: str = "") -> None:
     """Print *text*, which is not rich's markup, indented in each line of a terminal."""
     if console.is_terminal:
-        console.print(Padding(Text(text), (0, 0, 0, 2)))
+        console.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
     else:
-        console.print(Text(f"  {text}"))
+        console.print(Text(f"  {text}", style=style))
 
 
 def new_table(

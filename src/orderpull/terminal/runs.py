@@ -22,7 +22,7 @@ from orderpull.operate.status import Status
 from orderpull.pipeline import RunResult
 from orderpull.schedule.state import ScheduleState, ScheduleStatus
 from orderpull.settings import without_password
-from orderpull.terminal.console import new_table, with_age
+from orderpull.terminal.console import new_table, print_indented, with_age
 
 CHECKSUM_DIGITS = 12
 """Digits of a checksum that are shown."""
@@ -135,20 +135,23 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
     for name, source in status.sources.items():
         console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
         if source.rejects:
-            console.print(f"  {source.rejects} rejects are open: `orderpull rejects list`.")
+            open_now = "1 reject is" if source.rejects == 1 else f"{source.rejects:,} rejects are"
+            print_indented(console, f"{open_now} open: `orderpull rejects list`.")
         if source.verified:
             style = "" if source.verified.clean else "red"
             sentence = source.verified.sentence
-            console.print(Text(f"  {sentence[:1].upper()}{sentence[1:]}", style=style))
+            print_indented(console, f"{sentence[:1].upper()}{sentence[1:]}", style)
             if source.verified.count:
-                console.print("  `orderpull verify` names what differs; `--repair` puts it right.")
+                text = "`orderpull verify` names what differs; `--repair` puts it right."
+                print_indented(console, text)
         if source.deleted:
-            console.print(
-                f"  {source.deleted['pages']:,} landed pages received before "
-                f"{source.deleted['before']} are deleted (landing.keep_days)."
+            print_indented(
+                console,
+                f"{source.deleted['pages']:,} landed pages received before "
+                f"{source.deleted['before']} are deleted (landing.keep_days).",
             )
         for doubt in source.in_doubt:
-            console.print(f"  In doubt are {doubt}: passes over them did not agree.")
+            print_indented(console, f"In doubt are {doubt}: passes over them did not agree.")
     if status.schedule:
         console.print(Text(_schedule(status.schedule, timezone)))
     if not status.runs:

@@ -28,7 +28,7 @@ SELECT {when}, country FROM (
         WHERE source = ?
     ) AS both_sides GROUP BY {when}, country, sku HAVING sum(quantity) <> 0 OR sum(orders) <> 0
 ) AS differing GROUP BY {when}, country"""
-_LIMIT = f"LIMIT {MAX_LISTED + 1}"
+_LIMIT = f"ORDER BY 1, 2 LIMIT {MAX_LISTED + 1}"
 
 
 class Rollups(Comparison):
@@ -44,7 +44,7 @@ class Rollups(Comparison):
             return
         lines, orders = all_rows(scope.reader.execute, zone)
         queries = (
-            ("orders or pieces", _DAYS.format(orders=orders)),
+            ("orders, pieces", _DAYS.format(orders=orders)),
             ("SKUs", _lines(lines, "summary_line", "day", "day")),
             ("SKUs", _lines(lines, "summary_year", "year", "extract(year FROM day)")),
         )
@@ -54,7 +54,7 @@ class Rollups(Comparison):
                 group = _group(when, country)
                 if group not in seen:
                     seen.add(group)
-                    yield Difference(group, "different", self.where, f"{what} are not as recounted")
+                    yield Difference(group, "different", self.where, f"not as recounted: {what}")
 
     def repair(self, scope: Scope, differences: Sequence[Difference]) -> None:
         """Build the rollups anew, in one transaction."""

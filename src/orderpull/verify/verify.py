@@ -145,8 +145,8 @@ def since_of(text: str, now: datetime) -> datetime:
         return datetime.combine(date.fromisoformat(text), datetime.min.time())
     except ValueError:
         raise UsageError(
-            f"--since {text} is neither a length of time nor a day.",
-            "Write it like 30d or 2026-01-01.",
+            f"--since {text} is neither a length of time, of at most a year, nor a day.",
+            "Write it like 30d or 2026-01-01; --deep compares everything.",
         ) from None
 
 
