@@ -40,6 +40,19 @@ class Conversation:
         os.write(self._terminal, (line + end).encode())
         return self
 
+    def interrupts_a_question(self, text: str) -> "Conversation":
+        """Press Ctrl-C until *text* is shown.
+
+        Python loses the first one if it comes after the prompt, and before the read that follows.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while self.shown.find(text, self._looked) < 0:
+            assert time.monotonic() < deadline, self.shown
+            self.types("\x03", "")
+            while select.select([self._terminal], [], [], 2.0)[0] and self._read():
+                pass
+        return self.waits_for(text)
+
     def ends(self) -> int:
         """Read to the end, and return the exit code."""
         while self._read():

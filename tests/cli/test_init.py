@@ -103,8 +103,8 @@ def test_wrong_answers_are_asked_for_again_at_once(tmp_path: Path) -> None:
 def test_ctrl_c_writes_nothing(tmp_path: Path) -> None:
     """Exit 130; and what options name is not asked for, but checked before any question."""
     with conversation(tmp_path, "init", "--api", "extensiv", "--source", "x") as talk:
-        talk.waits_for("Address of the shop [https://api.skubana.com]: ").types("\x03", "")
-        talk.waits_for("Nothing was written")
+        talk.waits_for("Address of the shop [https://api.skubana.com]: ")
+        talk.interrupts_a_question("Nothing was written")
         assert talk.ends() == 130
     assert not (tmp_path / "orderpull.toml").exists()
 
@@ -127,6 +127,7 @@ def test_extensiv_is_told_to_sign_in_first(tmp_path: Path) -> None:
         (["--base-url", "shop.example"], ["expected http:// or https://"]),
         (["--source", "a/b"], ["'a/b' is no name of a source"]),
         (["--start", "now"], ["'now' is no day and no time"]),
+        (["--timezone", "Mars/North"], ["is not an IANA time zone"]),
         (["--token-variable", "shpat_1-2"], ["--token-variable is no name of an environment"]),
     ],
 )
@@ -139,6 +140,22 @@ def test_without_a_terminal_the_options_that_are_missing_or_wrong_are_named(
     assert [each for each in said if each not in done.output] == []
     assert "shpat_1-2" not in done.output
     assert not (tmp_path / "orderpull.toml").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_question(tmp_path: Path) -> None:
+    """A folder that is missing; and settings that are there stay, whole, where the disk is full."""
+    done = call(tmp_path / "missing", "init")
+    assert (done.exit_code, "missing does not exist" in done.output) == (2, True)
+    file = tmp_path / "orderpull.toml"
+    file.write_text("# mine\n", encoding="utf-8")
+    (tmp_path / "orderpull.toml.new").mkdir()  # nothing can be written there
+    options = ["--api", "skubana-assessment", "--base-url", "https://x", "--force"]
+    done = call(tmp_path, "init", *options)
+    assert (done.exit_code, "cannot be written" in done.output) == (2, True)
+    assert file.read_text(encoding="utf-8") == "# mine\n"
+    (tmp_path / "orderpull.toml.new").rmdir()
+    assert call(tmp_path, "init", *options).exit_code == 0
+    assert "[sources.shop]" in file.read_text(encoding="utf-8")
 
 
 def test_names_with_dots_and_files_of_ones_own(tmp_path: Path) -> None:

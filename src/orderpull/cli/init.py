@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 def init(*, force: bool, destination: str, timezone: str, **texts: str | None) -> None:
     """Write a commented orderpull.toml, from questions or options."""
     from orderpull.operate import setup
+    from orderpull.settings import parse_settings
 
     path = Path(click.get_current_context().obj or "orderpull.toml")
-    if not force:
-        setup.refuse_existing(path)
+    setup.check_place(path, force=force)
+    shared = f"[destination]\nurl = {setup.quoted(destination)}\n[report]\n"
+    parse_settings(f"{shared}timezone = {setup.quoted(timezone)}\n")
     folder, options = path.absolute().parent, setup.SourceOptions(**texts)
     if sys.stdin.isatty() and sys.stdout.isatty():
         source = _ask(options, folder)

@@ -1,9 +1,11 @@
 """Write ``orderpull.toml``, and list every setting with its origin."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,13 +227,20 @@ def _suggestions(api: Api) -> str:
     return (reconcile if api.reconcile else "") + reread
 
 
-def refuse_existing(path: Path) -> None:
-    """Refuse to write over settings. :raises SettingsError: there is a file at *path*."""
-    if path.exists():
+def check_place(path: Path, *, force: bool) -> None:
+    """Check that settings can be written to *path*, before anybody is asked.
+
+    :raises SettingsError: there is a file, and *force* is false; or the folder cannot be written.
+    """
+    if path.exists() and not force:
         raise SettingsError(
             f"{path.name} exists already.",
             "Use --force to replace it. For one more shop, add a [sources.NAME] block to it.",
         )
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        problem = "cannot be written" if folder.is_dir() else "does not exist"
+        raise SettingsError(f"The folder {folder} {problem}.", "Take another one.")
 
 
 def write_settings(path: Path, text: str, source: NewSource) -> None:
@@ -241,9 +250,13 @@ def write_settings(path: Path, text: str, source: NewSource) -> None:
     """
     made_up = parse_settings(re.sub(r"\$\{\w+\}", "x", text), path)
     Source(source.name, made_up.sources[source.name], source.spec).client.close()
+    new = path.with_name(f"{path.name}.new")
     try:
-        path.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)  # so that old settings are there, whole, until the new ones are
     except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
 
 

@@ -39,7 +39,7 @@ def ask_source(options: SourceOptions, folder: Path) -> NewSource:
     token = {"token": options.token_variable} if options.token_variable else None
     credentials = token or _ask_credentials(name, spec)
     start = options.start
-    if start is None and spec.cursor is not None:
+    if not start and spec.cursor is not None:
         _say(spec.setup.start)
         start = _ask("Orders since which day, such as 2026-01-31", check_start)
     return NewSource(name, api, spec, url, credentials, start or None)
