@@ -4,30 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from orderpull import Settings, read_settings
+from orderpull.simulator import GENERIC_FILE
 from tests import duckdb_file
 
-GENERIC_ORDER = """
-[order]
-id = "id"
-number = "number"
-status = "status"
-where = "not(in(status, 'cart', 'draft', 'test'))"
-counted = "not(in(status, 'cancelled'))"
-ordered_at = "created_at"
-modified_at = "modified_at"
-[order.address]
-country = "ship_to.country"
-line1 = "ship_to.line1"
-line2 = "ship_to.line2"
-name = "ship_to.name"
-postalcode = "ship_to.postalcode"
-stateprovince = "ship_to.stateprovince"
-city = "ship_to.city"
-[order.lines]
-path = "lines"
-sku = "sku"
-quantity = "quantity"
-"""
+GENERIC_ORDER = "\n[order]" + GENERIC_FILE.read_text("utf-8").partition("\n[order]")[2]
 """The part of an API file that says how the simulator's generic platform writes an order."""
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from orderpull.cli import main
 from orderpull.cli.shared import print_error
 from orderpull.errors import OrderpullError
 from orderpull.model import COUNTS, LEDGER_RUN
-from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.simulator import GENERIC_FILE, Simulator, SkubanaAssessment
 from orderpull.simulator.shop.generic import Generic
 from orderpull.sources.paging.doubts import NOTE, Doubt
 from tests.cli.conversation import conversation
@@ -324,25 +324,38 @@ def test_report_before_the_first_run(here: Path) -> None:
     assert "orderpull run" in call("report", code=2).stderr
 
 
-def test_simulate_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Address, what lets in, the next command, and options without effect; orders of a year."""
+def test_simulate_says_how_to_go_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lets a client in, a next command that works, and options without effect."""
+    folder = here / "shop"
+    folder.mkdir()
 
     def serve(shop: Generic, *, on_ready: Callable[[str], None], **_: object) -> int:
-        on_ready("http://127.0.0.1:1")
-        placed = [order.placed for order in shop.store.orders.values() if order.placed]
-        assert timedelta(days=300) < max(placed) - min(placed) < timedelta(days=366)
+        with Simulator(shop) as simulator:
+            on_ready(simulator.url)
+            lines.append(simulator.url)
+            placed = [order.placed for order in shop.store.orders.values() if order.placed]
+            assert timedelta(days=300) < max(placed) - min(placed) < timedelta(days=366)
+            start = (datetime.now(UTC) - timedelta(days=366)).date().isoformat()
+            call("--config", str(folder / "orderpull.toml"), "init", "--api", str(GENERIC_FILE),
+                 "--base-url", simulator.url, "--start", start, "--token-variable", "T")  # fmt: skip
+            lines.append(f"--api {GENERIC_FILE} --base-url {simulator.url} --start {start}\n")
+            told = json.loads(
+                call("--config", str(folder / "orderpull.toml"), "run", "--json").stdout
+            )
+            assert told["sources"]["shop"]["inserted"] == len(simulator.truth()["orders"])
         return 2
 
+    lines: list[str] = []
+    monkeypatch.setenv("T", "made-up-token")
     monkeypatch.setattr("orderpull.simulator.serve_forever", serve)
     shown = call("simulate", "--profile", "generic", "--orders", "200", "--switch", "auth=bearer",
                  "--versions", "0.1", code=130)  # fmt: skip
     assert "token          made-up-token\n" in shown.stdout
-    assert "orderpull init --api FILE.toml --base-url http://127.0.0.1:1\n" in shown.stdout
+    assert [line for line in lines if line not in shown.stdout] == []
     assert shown.stderr == "--versions does nothing for the profile generic.\n"
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
     with Simulator(SkubanaAssessment(orders=1)) as simulator:
-        monkeypatch.undo()
         port = simulator.url.rpartition(":")[2].strip("/")
         assert f"Port {port} is taken" in call("simulate", "--port", port, code=2).stderr
 

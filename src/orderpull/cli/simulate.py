@@ -1,12 +1,15 @@
 """The command ``orderpull simulate``."""
 
 import errno
+import shlex
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orderpull import clock
 from orderpull.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +118,7 @@ def simulate(
             latency=latency,
             log=log,
             truth=truth,
-            on_ready=lambda url: _introduce(made, url),
+            on_ready=lambda url: _introduce(made, url, switch, days),
             on_call=lambda call: click.echo(f"{call.method} {call.path} {call.status or ''}"),
         )
     except OSError as error:
@@ -137,16 +140,20 @@ def _tell_ignored(context: click.Context, name: str) -> None:
         click.echo(f"--{key.replace('_', '-')} does nothing for the profile {name}.", err=True)
 
 
-def _introduce(profile: "Profile", url: str) -> None:
+def _introduce(profile: "Profile", url: str, switches: tuple[str, ...], days: float) -> None:
     """Print the address, what lets a client in, and the `orderpull init` for this shop."""
     from orderpull import simulator
 
     click.echo(f"Serving at {url} - Ctrl-C ends it.\n")
     for key, value in simulator.credentials(profile).items() or [("token", "none is needed")]:
         click.echo(f"  {key:<14} {value}")
+    api, start = "FILE.toml", ""
     if profile.name == simulator.SkubanaAssessment.name:
         api = profile.name
+    elif profile.name == simulator.Generic.name and simulator.fits_its_file(switches):
+        api = shlex.quote(str(simulator.GENERIC_FILE))
+        start = f" --start {(clock.now() - timedelta(days=days + 1)).date()}"
     else:
-        api = "FILE.toml"
         click.echo(f"  {'FILE.toml':<14} an API file for this shop, which you write: docs/apis.md")
-    click.echo(f"\nIn an empty folder:\n\n  orderpull init --api {api} --base-url {url}\n")
+    click.echo("\nIn an empty folder:\n")
+    click.echo(f"  orderpull init --api {api} --base-url {url}{start}\n")

@@ -16,8 +16,10 @@ from .malformed import MALFORMED
 from .profile import Request, Response
 from .replay import Replay
 from .serve import (
+    GENERIC_FILE,
     PROFILES,
     credentials,
+    fits_its_file,
     ignored,
     make_profile,
     rate_or_count,
@@ -31,6 +33,7 @@ from .skubana import SkubanaAssessment
 __all__ = [
     "DAMAGED",
     "FAULTS",
+    "GENERIC_FILE",
     "MALFORMED",
     "PROFILES",
     "Call",
@@ -41,6 +44,7 @@ __all__ = [
     "Simulator",
     "SkubanaAssessment",
     "credentials",
+    "fits_its_file",
     "ignored",
     "make_profile",
     "rate_or_count",

@@ -69,6 +69,17 @@ def _generic(shop: Shop, switches: Mapping[str, Any]) -> Generic:
         raise ValueError(str(error)) from None
 
 
+GENERIC_FILE = Path(__file__).parent / "shop" / "generic.toml"
+"""The API file of the profile `generic` with its usual switches."""
+
+_FITTING = frozenset({"auth=bearer", "auth=none"})
+
+
+def fits_its_file(switches: Iterable[str]) -> bool:
+    """Return True if GENERIC_FILE describes the profile `generic` with these `switches`."""
+    return set(switches) <= _FITTING
+
+
 def ignored(name: str, arguments: Iterable[str]) -> list[str]:
     """Return the `arguments` that other profiles read and the profile `name` does not."""
     anybody = frozenset().union(*ARGUMENTS.values())
