@@ -16,6 +16,7 @@ from orderpull.destinations.protocol import Kind
 from orderpull.forget.forget import Result, forget
 from orderpull.forget.wanted import Wanted
 from orderpull.landing import open_landing
+from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.protocol import SourceLanding
 from orderpull.model import SUMMARY_TABLES
 from orderpull.operate.doctor import diagnose
@@ -165,8 +166,11 @@ class Installation:
     def kill(self, point: str, count: int, *arguments: str) -> bool:
         """Kill ``orderpull ARGUMENTS`` when it reaches *point* for the *count*-th time.
 
+        ``load`` and others finish an erasure that was begun.
+
         :return: false: it came to its end before.
         """
+        begun = Forgotten.read(self.landing).begun
         file = self.base / "shop.json"
         keep(file, self.shop, self.clock.now())
         process = start(
@@ -177,6 +181,9 @@ class Installation:
         _, errors = process.communicate(timeout=120)
         assert process.returncode in {0, -signal.SIGKILL}, errors.decode()
         self.clock.time += timedelta(minutes=10)
+        if begun and not Forgotten.read(self.landing).begun:
+            self.forgotten |= self.begun
+            self.begun.clear()
         return process.returncode != 0
 
     def forget(self, **wanted: Any) -> Result:

@@ -139,11 +139,13 @@ class Histories(RuleBasedStateMachine):
             self.at.shop.place(number, **{k: v for k, v in order.items() if k != "changed"})
         self.current = False
 
-    @rule(days=st.sampled_from([1, KEEP_DAYS + 1]))
-    def days_pass(self, days: int) -> None:
-        """And the first load of a day deletes old pages."""
+    @rule(pick=any_order, mendable=st.booleans(), days=st.sampled_from([KEEP_DAYS + 1, 1]))
+    def a_reject_grows_old(self, pick: int, *, mendable: bool, days: int) -> None:
+        """The first run after some days deletes old pages, but not the one that it came with."""
+        self.spoil(pick, mendable=mendable)
+        self._run(listing=False)
         self.time.pass_days(days)
-        self._touch(self.at.load)
+        self._run(listing=True)
 
     # -------------------------------------------------------------------------- the installation
 

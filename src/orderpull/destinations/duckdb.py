@@ -14,11 +14,18 @@ from zoneinfo import ZoneInfo
 from orderpull.destinations import ledger
 from orderpull.destinations.copies import COPIES, make_copies
 from orderpull.destinations.loader import Loader
-from orderpull.destinations.protocol import Destination, Kind, QueryResult, Reader
+from orderpull.destinations.protocol import (
+    COMPARING_MEMORY,
+    LARGE_MEMORY,
+    Destination,
+    Kind,
+    QueryResult,
+    Reader,
+)
 from orderpull.destinations.rewrite import rewrite
 from orderpull.destinations.session import ensure_schema, holds_tables, read_version
 from orderpull.destinations.snapshot import Snapshot
-from orderpull.destinations.stage import Stage, make_table
+from orderpull.destinations.stage import Stage, execute_largely, make_table
 from orderpull.destinations.user_query import run_user_query, to_result
 from orderpull.engine import duckdb
 from orderpull.errors import (
@@ -40,10 +47,6 @@ STORAGE_VERSION = "v1.4.0"
 ROW_GROUP_SIZE = 49_152
 """Rows of a row group, a multiple of 2,048. DuckDB (122,880 by default) writes a batch of more rows
 to the file at once, and a smaller one first to its log; our batches end at 50,000 orders."""
-
-READING_MEMORY = "1GB"
-"""Memory limit of a reader. With half of it, the three answers over ten million orders have to
-write to the disk (measured)."""
 
 _RETRY_SECONDS = 0.05
 
@@ -200,11 +203,13 @@ class DuckdbDestination(Destination):
         DuckDB would give that one for the same path.
         """
         self.publish(finished=True, always=True)
-        with self._reading(self._attach_snapshot) as it:
+        with self._reading(self._attach_snapshot, COMPARING_MEMORY) as it:
             yield it
 
     @contextmanager
-    def _reading(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> Iterator[Reader]:
+    def _reading(
+        self, connect: Callable[[], duckdb.DuckDBPyConnection], memory: str = LARGE_MEMORY
+    ) -> Iterator[Reader]:
         if not self.snapshot.path.exists():
             kind = DestinationError if self.path.exists() else NothingToRead
             raise kind(
@@ -213,7 +218,7 @@ class DuckdbDestination(Destination):
             )
         connection = self._open_snapshot(connect)
         try:
-            connection.execute(f"SET memory_limit = '{READING_MEMORY}'")
+            connection.execute(f"SET memory_limit = '{memory}'")
             connection.execute("SET TimeZone = 'UTC'")
             # Else DuckDB prints the bar among the rows: Python without a script is interactive.
             connection.execute("SET enable_progress_bar = false")
@@ -379,7 +384,7 @@ class DuckdbReader:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of our own *statement*."""
         try:
-            return self.connection.execute(statement, values).fetchall()
+            return execute_largely(self.connection, statement, values).fetchall()
         except duckdb.Error as error:
             raise _read_failed(self.path, error) from error
 

@@ -30,6 +30,13 @@ STAGE_MEMORY = "96MB"
 MEMORY_LIMIT = "512MB"
 """The same of a batch that does not fit; above it, DuckDB writes to the disk."""
 
+COMPARING_MEMORY = "192MB"
+"""Memory limit of a comparison of all orders, whatever their number; the rest goes to the disk."""
+
+LARGE_MEMORY = "1GB"
+"""Memory limit of a reader. With half of it, the three answers over ten million orders have to
+write to the disk (measured)."""
+
 DUCKDB_TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from orderpull.destinations.copies import COPIES, insert_rows, make_copies
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import (
+    COMPARING_MEMORY,
     DUCKDB_TYPES,
     MEMORY_LIMIT,
     Destination,
@@ -191,7 +192,7 @@ class ServerReader:
         self, tables: Mapping[str, tuple[str, Sequence[Column]]]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A temporary DuckDB file with a copy of each of *tables*."""
-        with _temporary_duckdb() as connection:
+        with _temporary_duckdb(COMPARING_MEMORY) as connection:
             for name, (statement, columns) in tables.items():
                 types = {column.name: DUCKDB_TYPES[column.type] for column in columns}
                 rows = run_through_cursor(
@@ -211,10 +212,10 @@ class ServerReader:
 
 
 @contextmanager
-def _temporary_duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
+def _temporary_duckdb(memory: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
     with ScratchFolder() as folder:
         file = str(folder.path / "rows.duckdb")
-        with duckdb.connect(file, config={"memory_limit": MEMORY_LIMIT}) as connection:
+        with duckdb.connect(file, config={"memory_limit": memory}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 

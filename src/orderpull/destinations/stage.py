@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from orderpull.destinations.protocol import DUCKDB_TYPES, MEMORY_LIMIT, STAGE_MEMORY
+from orderpull.destinations.protocol import DUCKDB_TYPES, LARGE_MEMORY, MEMORY_LIMIT, STAGE_MEMORY
 from orderpull.engine import duckdb
 from orderpull.model import Column
 from orderpull.scratch import ScratchFolder
@@ -60,6 +60,17 @@ def more_memory(stage: duckdb.DuckDBPyConnection) -> Iterator[None]:
     yield
     with suppress(duckdb.Error):  # more is in use than the limit: it stays
         stage.execute(f"SET memory_limit = '{STAGE_MEMORY}'")
+
+
+def execute_largely(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[object] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Execute *statement*; with :data:`LARGE_MEMORY` from then on, if it needs more than it has."""
+    try:
+        return connection.execute(statement, values)
+    except duckdb.OutOfMemoryException:
+        connection.execute(f"SET memory_limit = '{LARGE_MEMORY}'")
+        return connection.execute(statement, values)
 
 
 def make_table(

@@ -10,6 +10,7 @@ from itertools import product
 
 from orderpull import clock
 from orderpull.destinations.merge.stored import DELETED
+from orderpull.destinations.stage import execute_largely
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
 from orderpull.normalize.staging import HASHED
 from orderpull.sqltext import literal
@@ -18,7 +19,7 @@ from orderpull.verify.scope import Scope
 SAMPLE = 10_000
 """Orders of a sample, at most about."""
 
-AT_ONCE = 500_000
+AT_ONCE = 125_000
 """Orders that are read at once, at most about."""
 
 _DAY_ZERO = datetime(2026, 1, 1)  # noqa: DTZ001 - as in the tables
@@ -57,7 +58,7 @@ def wrong_hashes(scope: Scope, orders: int) -> Iterator[str]:
     wrong = _WRONG.format(hashes=", ".join(hashes))
     for digits in _slices(orders, deep=scope.deep):
         with scope.reader.workbench(_rows(scope, digits)) as connection:
-            for (number,) in connection.execute(wrong).fetchall():
+            for (number,) in execute_largely(connection, wrong).fetchall():
                 yield number
 
 

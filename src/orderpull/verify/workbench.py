@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from orderpull.destinations.stage import count_rows
+from orderpull.destinations.stage import count_rows, execute_largely
 from orderpull.engine import duckdb
 from orderpull.sqltext import literal
 from orderpull.verify import joined
@@ -55,10 +55,10 @@ def workbench(
                 first_wins=source.settings.on_change == "ignore",
                 may_lack_address=source.settings.keep_address,
             )
-            connection.execute(statement)
+            execute_largely(connection, statement)
             if not extent.whole:
                 _drop_explained(scope, extent, connection)
-            connection.execute(joined.detail())
+            execute_largely(connection, joined.detail())
             yield connection
         finally:
             connection.execute("DETACH landed")
