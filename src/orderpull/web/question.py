@@ -6,7 +6,6 @@ The address holds the whole question, so it can be shared, bookmarked, and retur
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -126,7 +125,11 @@ def parse_question(
     """Parse the *pairs* of a query string, with defaults in place of values out of bounds.
 
     Returns the question, and the problems by key; those of days have the key ``days``.
+
+    :raises UsageError: a text is too long, or there are too many. No form sends that.
     """
+    for key, value in pairs:
+        _check_text(key, value)
     problems: dict[str, UsageError] = {}
 
     def valid(key: str, read: Callable[[], Value], default: Value) -> Value:
@@ -136,16 +139,11 @@ def parse_question(
             problems.setdefault(key, error)
             return default
 
-    readable = [pair for pair in pairs if valid(pair[0], partial(_read, pair), None)]
-    one, default = dict(readable), Question()
-
-    def texts(key: str) -> list[str]:
-        return valid(key, lambda: _texts(readable, key), [])
-
+    one, default = dict(pairs), Question()
     span = valid("days", lambda: _span(one, period), Span(period))
     return Question(
-        countries=tuple(dict.fromkeys(map(_country, texts("country")))),
-        sources=tuple(texts("source")),
+        countries=tuple(dict.fromkeys(map(_country, _texts(pairs, "country")))),
+        sources=tuple(_texts(pairs, "source")),
         period=span.period,
         since=span.since,
         until=span.until,
@@ -170,11 +168,9 @@ class Span(NamedTuple):
     until: date | None = None
 
 
-def _read(pair: tuple[str, str]) -> tuple[str, str]:
-    key, value = pair
+def _check_text(key: str, value: str) -> None:
     if len(value) > MAX_TEXT or any(ord(c) < 32 and c not in "\t\r\n" for c in value):  # noqa: PLR2004
         raise UsageError(f"The value of {_name_of(key)} is too long or holds odd characters.")
-    return pair
 
 
 def _span(one: dict[str, str], default: str) -> Span:
