@@ -30,8 +30,8 @@ pytestmark = pytest.mark.long
 
 LONG = FACTOR > 1
 STEPS = 100 if LONG else 30
-EXAMPLES = {"duckdb": 8, "postgresql": 3}
-"""Histories on each kind of warehouse: 330 steps, 11,000 with ORDERPULL_SEARCH=10."""
+EXAMPLES = {"duckdb": 8, "postgresql": 5}
+"""Histories on each kind of warehouse: 390 steps, 13,000 with ORDERPULL_SEARCH=10."""
 
 DAMAGES_AT_MOST = STEPS // 30
 """Damages of a history: each takes as long as ten other steps."""
