@@ -166,11 +166,8 @@ class Installation:
     def kill(self, point: str, count: int, *arguments: str) -> bool:
         """Kill ``orderpull ARGUMENTS`` when it reaches *point* for the *count*-th time.
 
-        ``load`` and others finish an erasure that was begun.
-
         :return: false: it came to its end before.
         """
-        begun = Forgotten.read(self.landing).begun
         file = self.base / "shop.json"
         keep(file, self.shop, self.clock.now())
         process = start(
@@ -181,13 +178,23 @@ class Installation:
         _, errors = process.communicate(timeout=120)
         assert process.returncode in {0, -signal.SIGKILL}, errors.decode()
         self.clock.time += timedelta(minutes=10)
-        if begun and not Forgotten.read(self.landing).begun:
+        return process.returncode != 0
+
+    def begin_to_forget(self, number: str, point: str) -> None:
+        """Kill the erasure of the order *number* at *point*."""
+        killed = self.kill(point, 1, "forget", "--yes", "--order", number)
+        if not killed or Forgotten.read(self.landing).begun:
+            (self.begun if killed else self.forgotten).add(number)
+
+    def settle(self) -> None:
+        """Learn whether a run, a load or a replay has finished the erasures that were begun."""
+        if self.begun and not Forgotten.read(self.landing).begun:
             self.forgotten |= self.begun
             self.begun.clear()
-        return process.returncode != 0
 
     def forget(self, **wanted: Any) -> Result:
         """Erase persons; without criteria, finish and repeat earlier erasures."""
+        self.settle()
         result = forget(self.settings, (), Wanted(**wanted) if wanted else None)
         if result.certificate:
             assert result.certificate.left == []

@@ -15,6 +15,7 @@ def check(at: Installation, *, listed: bool) -> None:
     """
     landing = at.landing
     at.truth.learn(landing)
+    at.settle()
     with at.asked() as query:
         loaded = _check_ledger(at, query)
         expected = at.truth.expected(loaded)

@@ -208,8 +208,8 @@ class Histories(RuleBasedStateMachine):
     def killed_forget(self, pick: int, point: str) -> None:
         if numbers := sorted(self.at.truth.numbers()):
             number = numbers[pick % len(numbers)]
-            killed = self._killed(point, 1, "forget", "--yes", "--order", number)
-            (self.at.begun if killed else self.at.forgotten).add(number)
+            self._touch(lambda: self.at.begin_to_forget(number, point))
+            self.current = False
 
     @rule()
     @precondition(lambda self: self.at.begun or self.at.forgotten)
