@@ -195,7 +195,15 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
         "WHERE h.counted AND a.name > '' AND a.line1 > '' AND i.sku NOT LIKE '% %' "
         "AND i.sku LIKE '%-%' ORDER BY 1 LIMIT 1",
     )[0]
-    paths = ["/", "/skus", f"/orders?sku={sku}", "/runs", "/healthz", "/readyz", "/metrics"]
+    paths = [
+        "/",
+        "/skus",
+        f"/orders?sku={sku}&period=all",
+        "/runs",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ]
     paths += [f"/csv/{table}?sku={sku}" for table in CSV_TABLES]
     paths += [
         f"/api/{each.path}" + (f"?sku={sku}" if each.path == "orders" else "") for each in ENDPOINTS
@@ -209,12 +217,12 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
             assert answer.status == 200, f"{path}: {answer.text}"
             assert name not in html.unescape(answer.text)
             assert street not in html.unescape(answer.text)
-        page = ask(site, f"/orders?sku={sku}", session).text
+        page = ask(site, f"/orders?sku={sku}&period=all", session).text
         assert "switched on, but the warehouse's user may not read them" in page
         assert '<th scope="row">' in page
     place.grant("--names")
     with serving(settings) as site:
-        page = ask(site, f"/orders?sku={sku}", signed_in(site)).text
+        page = ask(site, f"/orders?sku={sku}&period=all", signed_in(site)).text
         assert "may not see them" not in page
         assert name in html.unescape(page)
 

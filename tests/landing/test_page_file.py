@@ -169,6 +169,6 @@ def test_metadata_knows_no_secret_field() -> None:
     """What is kept beside a body is this list; whoever adds to it thinks of secrets."""
     assert PageMeta.__struct_fields__ == (
         "source", "page", "state", "status", "request", "received_at", "sha256", "size",
-        "orders", "possible_loss", "problem", "kind", "parts", "cursor_after", "encrypted",
-        "redacted",
+        "orders", "possible_loss", "problem", "kind", "parts", "cursor_after", "clock_ahead",
+        "encrypted", "redacted",
     )  # fmt: skip

@@ -132,8 +132,8 @@ import signal
 from orderpull.cli import main
 from orderpull.schedule.loop import Schedule
 start = Schedule.start
-def started(schedule):
-    start(schedule)
+def started(schedule, *arguments):
+    start(schedule, *arguments)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 Schedule.start = started
 main(["schedule", "--every", "1d"])

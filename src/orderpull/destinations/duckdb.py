@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Files that DuckDB 1.4 and the tools built on it can open too."""
 
-ROW_GROUP_SIZE = 49_152
-"""Rows of a row group, a multiple of 2,048. DuckDB (122,880 by default) writes a batch of more rows
-to the file at once, and a smaller one first to its log; our batches end at 50,000 orders."""
+ROW_GROUP_SIZE = 24_576
+"""Rows of a row group, a multiple of 2,048. DuckDB writes the full groups of a transaction to the
+file at once. A batch fills none of the default size (122,880), and is written twice in part."""
 
 _RETRY_SECONDS = 0.05
 
