@@ -29,6 +29,7 @@ def write_settings(folder: Path, shops: Mapping[str, str], destination: str = ""
     apis = resources.files("orderpull.sources") / "apis"
     text = (apis / "extensiv.toml").read_text("utf-8")
     text = re.sub(r"\[auth\.token\]\n(?:.+\n)+", "", text)
+    text = re.sub(r"\[setup\]\n(?:.+\n)+", "", text)  # older versions do not know this block
     text = re.sub(r"window = .*\nstrategy = .*", 'strategy = "reseek"', text)
     (folder / "sorted.toml").write_text(text, "utf-8")
     blocks = [SOURCE.format(name=name, url=url, token=TOKEN) for name, url in shops.items()]
