@@ -93,6 +93,17 @@ def test_the_memory_is_bounded() -> None:
     assert handover.take("shop", 5, first) is not None
 
 
+def test_the_texts_of_odd_orders_count() -> None:
+    """A shop may have no other orders, and then no line at all."""
+    handover, used = Handover(limit=10), api()
+    for number in range(1, 4):
+        handover.put("shop", number, used, CompactPage(b"", {0: "12345"}, 1))
+    taken = [handover.take("shop", number, used) is not None for number in range(1, 4)]
+    assert taken == [True, True, False]
+    handover.put("shop", 4, used, CompactPage(b"12345", {1: "12345"}, 2))
+    assert handover.take("shop", 4, used) is not None
+
+
 def test_pages_keep_their_lines_whatever_is_taken_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several are in one file, which is closed with the last of them; the next one is a new one."""
     monkeypatch.setattr("orderpull.sources.handover.SEGMENT", 4)

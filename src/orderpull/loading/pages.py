@@ -26,10 +26,7 @@ from orderpull.sources.spec.times import parse_time
 
 BATCH_BYTES = 256 << 20
 BATCH_ORDERS = 100_000
-"""Limits of a batch, which bound the memory of a load: bytes of JSON, and orders.
-
-DuckDB stores up to 122,880 rows in a group. A batch of a few more is written twice (measured).
-"""
+"""Limits of a batch, which bound the memory of a load: bytes of JSON, and orders."""
 
 FEW_VANISHED = 10
 """Number of orders that may vanish at once, whatever the reject limit."""

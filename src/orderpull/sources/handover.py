@@ -16,7 +16,7 @@ from orderpull.sources.compact import CompactDecoder, CompactPage
 from orderpull.sources.spec.api import Api
 
 LIMIT = 72 << 20
-"""Most bytes of lines that wait for the loader: about those of a batch."""
+"""Most bytes that wait for the loader, lines and texts of odd orders: about those of a batch."""
 
 SEGMENT = 4 << 20
 """Bytes of lines after which another file is begun."""
@@ -44,7 +44,7 @@ class Handover:
 
     def put(self, source: str, page: int, api: Api, compact: CompactPage) -> None:
         """Hand over a landed page, decoded by the mapping of *api*."""
-        size = len(compact.lines)
+        size = _size(compact)
         with self._changed:
             if size <= self._limit:
                 self._changed.wait_for(lambda: size <= self._left or not self._loading, PATIENCE)
@@ -54,20 +54,20 @@ class Handover:
                     self._segment = _Segment()
                 at = self._segment.add(compact.lines)
                 rest = replace(compact, lines=b"")
-                self._pages[source, page] = api, rest, self._segment, at, size
+                self._pages[source, page] = api, rest, self._segment, at, len(compact.lines)
 
     def take(self, source: str, page: int, api: Api) -> CompactPage | None:
         """Take a page out; None if it is not here, or was decoded by another *api*."""
         with self._changed:
             if (source, page) not in self._pages:
                 return None
-            decoded_by, compact, segment, at, size = self._pages.pop((source, page))
-            lines = segment.take(at, size)
+            decoded_by, rest, segment, at, length = self._pages.pop((source, page))
+            compact = replace(rest, lines=segment.take(at, length))
             if segment is self._segment and not segment.pages:
                 self._segment = None
-            self._left += size
+            self._left += _size(compact)
             self._changed.notify_all()
-        return replace(compact, lines=lines) if decoded_by is api else None
+        return compact if decoded_by is api else None
 
     def close(self) -> None:
         """Forget all pages."""
@@ -87,6 +87,10 @@ class Handover:
         with self._changed:
             self._loading = loading
             self._changed.notify_all()
+
+
+def _size(compact: CompactPage) -> int:
+    return len(compact.lines) + sum(map(len, compact.odd.values()))
 
 
 def _file() -> BinaryIO:
