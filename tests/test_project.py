@@ -166,6 +166,7 @@ def test_the_demo_needs_the_runtime_lock_alone(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Best-selling SKUs by country" in done.stdout
+    assert "pip install 'orderpull[web]'" in done.stdout
     assert {line.partition(":")[0] for line in done.stderr.splitlines()} == {"orderpull"}
     python = tmp_path / "a copy" / ".venv" / "bin" / "python"
     listed = subprocess.run(

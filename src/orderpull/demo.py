@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from orderpull import pipeline
 from orderpull.operate.rejects import open_rejects
@@ -77,7 +78,7 @@ def _settings(home: Path, url: str, orders: int) -> Settings:
 
 def _show_next_steps(home: Path, console: Console) -> None:
     console.print()
-    console.print(f"[bold]Files[/] in {home}")
+    console.print(f"[bold]Files[/] in {escape(str(home))}")
     for name, content in (
         ("landing/", "every response as received: zstd -dc FILE"),
         ("orders.duckdb", "the warehouse"),
@@ -87,10 +88,10 @@ def _show_next_steps(home: Path, console: Console) -> None:
         console.print(f"  {name:<24} [dim]{content}[/]")
     console.print()
     console.print("[bold]Next[/]")
-    console.print(f"  cd {shlex.quote(str(home))}")
+    console.print(f"  cd {escape(shlex.quote(str(home)))}")
     if shutil.which("orderpull") is None:
         programs = shlex.quote(str(Path(sys.executable).parent))
-        console.print(f"  export PATH={programs}:$PATH")
+        console.print(f"  export PATH={escape(programs)}:$PATH")
     pages = "the answers as web pages" if find_spec("uvicorn") else "pip install 'orderpull[web]'"
     for command, purpose in (
         ("orderpull serve", pages),
@@ -98,4 +99,4 @@ def _show_next_steps(home: Path, console: Console) -> None:
         ("orderpull sql", "the warehouse in SQL"),
         ("orderpull init", "settings for your own shop, in another folder"),
     ):
-        console.print(f"  {command:<30} [dim]{purpose}[/]")
+        console.print(f"  {command:<30} [dim]{escape(purpose)}[/]")

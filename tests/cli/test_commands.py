@@ -362,12 +362,13 @@ def test_simulate_says_how_to_go_on(here: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_demo(here: Path) -> None:
     """Works offline, shows the three answers and the rejects, and leaves a folder to look into."""
-    shown = call("demo", "--folder", str(here / "left"), "--orders", "300").stdout
+    shown = call("demo", "--folder", str(here / "left [web]"), "--orders", "300").stdout
     assert "items per order on average" in shown
     assert "Best-selling SKUs by country" in shown
     assert "line_invalid" in shown or "address_invalid" in shown
-    names = {path.name for path in (here / "left").iterdir()}
+    names = {path.name for path in (here / "left [web]").iterdir()}
     assert {"landing", "orders.duckdb", "orders.snapshot.duckdb", "orderpull.toml"} <= names
+    assert f"cd '{here / 'left [web]'}'" in shown
     assert "orderpull serve" in shown
     call("demo", "--orders", "3", code=2)
 
