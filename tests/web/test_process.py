@@ -119,7 +119,11 @@ def test_the_pages_show_what_the_schedule_pulls(tmp_path: Path) -> None:
             assert totals(served.url)["items"] == sum(
                 sum(each.values()) for each in items_of(simulator).values()
             )
-            assert re.search("Next pull|Pulling now", ask(served.url).text)
+            page = ask(served.url).text
+            assert re.search("Next pull|Pulling now", page)
+            # This API tells no dates, so that thirty days would hold none of its orders.
+            assert "All time" in page
+            assert "No orders here" not in page
             assert json.loads(ask(served.url, "/api/standing").text)["next_pull"].endswith("Z")
             assert served.end(signal.SIGTERM) == 143
         assert items_in(tmp_path) == items_of(simulator)

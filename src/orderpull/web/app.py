@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import IO, Any
 
 from babel import Locale
@@ -195,8 +196,14 @@ class Pages:
         )  # fmt: skip
 
     def _question(self, request: Request) -> Question:
-        """Parse the question, and keep its problems in the state of *request*."""
+        """Parse the question, and keep its problems in the state of *request*.
+
+        Without a period in the address, orders of which none has a date are shown for all time.
+        """
         question, request.state.problems = parse_question(request.query_params.multi_items())
+        named = any(request.query_params.get(key) for key in ("period", "since", "until"))
+        if not named and self.queries.get(question, QueryContext.first_day) is None:
+            question = replace(question, period="all")
         return self.queries.with_countries_meant(question, _locale(request).language)
 
     def _page(
