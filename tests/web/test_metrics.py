@@ -111,9 +111,10 @@ def test_requests_are_counted_by_route_and_status(sold: Settings) -> None:
     assert found[f"{name}_count", (("route", "/skus"),)] == 4
     assert found[f"{name}_bucket", (("le", "+Inf"), ("route", "/skus"))] == 4
     assert found[f"{name}_sum", (("route", "/skus"),)] > 0
-    # The page itself and its standing: read once, kept twice. The last request is another page.
-    assert found["orderpull_answers_total", (("came", "kept"),)] == 5
-    assert found["orderpull_answers_total", (("came", "read"),)] == 3
+    # The page itself, its standing and the first day: read once, kept twice. The last request is
+    # another page, of which only the page is new.
+    assert found["orderpull_answers_total", (("came", "kept"),)] == 8
+    assert found["orderpull_answers_total", (("came", "read"),)] == 4
     assert not any("SKU" in str(key) for key in found)
 
 

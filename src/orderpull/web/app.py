@@ -202,7 +202,8 @@ class Pages:
         """
         question, request.state.problems = parse_question(request.query_params.multi_items())
         named = any(request.query_params.get(key) for key in ("period", "since", "until"))
-        if not named and self.queries.get(question, QueryContext.first_day) is None:
+        of_sources = Question(sources=question.sources)
+        if not named and self.queries.get(of_sources, QueryContext.first_day) is None:
             question = replace(question, period="all")
         return self.queries.with_countries_meant(question, _locale(request).language)
 
