@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the tables, raised by one with each change; see ``destinations/schema.py``."""
 
 NO_SKU = "(no sku)"
@@ -23,6 +23,9 @@ NO_DAY = date(1, 1, 1)
 MAX_QUANTITY = 2**53
 """The largest valid quantity: up to this number every JSON reader is exact."""
 
+MAX_TITLE = 255
+"""Characters of a title; longer ones are cut, because no key and no sum depends on them."""
+
 Type = Literal["text", "integer", "boolean", "time", "day", "money"]
 
 
@@ -30,6 +33,8 @@ SIZES = {
     "ordernumber": 512,
     "order_id": 512,
     "sku": 1024,
+    "title": 1020,
+    "customer": 32,
     "source": 64,
     "country": 256,
     "line1": 1024,
@@ -122,6 +127,9 @@ ORDER_ITEM = _table(
     ("sku", "text", f"stock keeping unit, untouched; {NO_SKU} where there is none"),
     ("quantity", "integer", "pieces, summed over the order's lines with this SKU"),
     ("source", "text", "the source's name in orderpull.toml"),
+    ("title", "text", f"product and variant as sold, up to {MAX_TITLE} characters"),
+    ("amount", "money", "what these pieces came to after discounts, without shipping"),
+    ("returned", "integer", "pieces refunded or returned later; NULL if the API does not tell"),
 )
 
 ORDER_HEADER = _table(
@@ -141,6 +149,11 @@ ORDER_HEADER = _table(
     ("page", "integer", "the landed page that this version came with"),
     ("loaded_at", "time", "when this version was loaded, UTC"),
     ("source", "text", "the source's name in orderpull.toml"),
+    ("discount", "money", "all discounts of the order"),
+    ("shipping", "money", "what the customer paid for shipping"),
+    ("tax", "money", "all taxes of the order"),
+    ("refunded", "money", "what was paid back so far"),
+    ("customer", "text", "keyed hash of the customer: the same for all orders of one customer"),
 )
 
 LEDGER_RUN = _table(

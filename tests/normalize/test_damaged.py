@@ -123,7 +123,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character(damage: str, benc
     shaped = normalizer.normalize((body[: body.rindex("]")] if damage == "cut" else body).encode())
     assert numbers(shaped.orders) == ["100-0", "100-1", "100-3"]
     assert shaped.orders[1]["name"] == "\ufffd \U0001f600 \\ud800"
-    assert shaped.orders[1]["items"] == [{"sku": "\ufffdA\ufffd", "quantity": 1}]
+    assert [item["sku"] for item in shaped.orders[1]["items"]] == ["\ufffdA\ufffd"]
     (reject,) = shaped.rejects
     assert (reject["position"], reject["reason"]) == (2, "quantity_invalid")
 

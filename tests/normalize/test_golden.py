@@ -40,6 +40,11 @@ def only(fields: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     return {key: _plain(row[key]) for key in fields}
 
 
+def told(item: dict[str, Any]) -> dict[str, Any]:
+    """The columns of an item that are not NULL."""
+    return {key: _plain(value) for key, value in item.items() if value is not None}
+
+
 def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int) else str(value)
 
@@ -59,7 +64,7 @@ def test_rows(case: Case, shaped: dict[str, Found]) -> None:
         for row in case.rows(kind):
             assert only(row, orders[0]) == row
     if case.rows("item") or case.rows("no items"):
-        assert orders[0]["items"] == case.rows("item")
+        assert [told(item) for item in orders[0]["items"]] == case.rows("item")
         assert orders[0]["item_quantity"] == sum(row["quantity"] for row in case.rows("item"))
 
 

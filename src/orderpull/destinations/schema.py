@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from orderpull.answers.from_orders import view_selects
 from orderpull.answers.tables import metadata
@@ -18,6 +18,7 @@ from orderpull.destinations.protocol import Kind
 from orderpull.model import (
     DATA_TABLES,
     ORDER_HEADER,
+    ORDER_ITEM,
     SUMMARY_LINE,
     SUMMARY_TABLES,
     SUMMARY_YEAR,
@@ -30,6 +31,10 @@ MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
     3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True),
     4: lambda kind: (*_create_views(kind), "DELETE FROM summary_state"),
+    5: lambda kind: (
+        *_add_columns(kind, ORDER_ITEM, "title, amount, returned"),
+        *_add_columns(kind, ORDER_HEADER, "discount, shipping, tax, refunded, customer"),
+    ),
 }
 """Statements that lead to each schema version from the version before. The next load fills the
 rollups. On Redshift the script of ``grants.py`` may have made a table before."""
@@ -102,6 +107,14 @@ def _create_tables(
             yield str(CreateTable(table, if_not_exists=missing).compile(**compiling)).strip()
             for index in table.indexes:
                 yield str(CreateIndex(index, if_not_exists=missing).compile(**compiling))
+
+
+def _add_columns(kind: Kind, table: Table, names: str) -> Iterator[str]:
+    """The statements that add the columns *names* to *table*: one each, as Redshift demands."""
+    columns = metadata(keys=False, sizes=kind == "redshift").tables[table.name].c
+    for column in table.pick(names):
+        added = CreateColumn(columns[column.name]).compile(dialect=dialect_of(kind))
+        yield f"ALTER TABLE {table.name} ADD COLUMN {added}"
 
 
 def index_statements(kind: Kind) -> dict[str, str]:

@@ -77,7 +77,9 @@ class FineSql:
         return f"""list_transform(list_filter({self._lines}, lambda l: l IS NOT NULL AND {where}),
             lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
                 'quantity': CASE WHEN regexp_full_match({quantity}, '{unit.plain}')
-                                 THEN {unit.of_plain(quantity)} END}})"""
+                                 THEN {unit.of_plain(quantity)} END,
+                'title': NULL::VARCHAR, 'amount': NULL::DECIMAL(19, 4),
+                'returned': NULL::BIGINT}})"""
 
     def _amounts(self) -> str:
         """SQL condition: DuckDB and msgspec read the same numbers of the total."""
@@ -131,11 +133,14 @@ class _Columns:
         return value
 
 
-# Each SKU once, sorted, with the sum of its quantities.
+# Each SKU once, sorted, with the sums of its lines and the first of their titles.
 _SKUS = "list_distinct(list_transform(lines, lambda i: i.sku))"
+_OF_SKU = "list_transform(list_filter(lines, lambda i: i.sku = s), lambda i: i.{0})"
 _ITEMS = f"""CASE WHEN lines IS NULL THEN []
     WHEN len(lines) < 2 THEN lines
     WHEN len({_SKUS}) = len(lines) THEN list_sort(lines)
-    ELSE list_sort(list_transform({_SKUS}, lambda s: {{'sku': s, 'quantity':
-        TRY_CAST(list_sum(list_transform(list_filter(lines, lambda i: i.sku = s),
-                                         lambda i: i.quantity)) AS BIGINT)}})) END"""
+    ELSE list_sort(list_transform({_SKUS}, lambda s: {{'sku': s,
+        'quantity': TRY_CAST(list_sum({_OF_SKU.format("quantity")}) AS BIGINT),
+        'title': list_any_value({_OF_SKU.format("title")}),
+        'amount': TRY_CAST(list_sum({_OF_SKU.format("amount")}) AS DECIMAL(19, 4)),
+        'returned': TRY_CAST(list_sum({_OF_SKU.format("returned")}) AS BIGINT)}})) END"""

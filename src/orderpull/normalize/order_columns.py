@@ -12,6 +12,7 @@ from orderpull.sqltext import literal
 
 ADDRESS = AddressSpec.__struct_fields__
 TIMES = ("ordered_at", "modified_at")
+AMOUNTS = ("discount", "shipping", "tax", "refunded")
 TEXT_FIELDS = ("status", "currency", "channel")
 
 
@@ -118,6 +119,8 @@ class OrderColumns:
             *(f"{self._text(name)} AS {name}" for name in TEXT_FIELDS),
             f"{self.fields.get('counted', 'true')} AS counted",
             *(f"{self.parsed(name)} AS {name}" for name in (*TIMES, "total")),
+            *(f"NULL::DECIMAL(19, 4) AS {name}" for name in AMOUNTS),
+            "NULL::VARCHAR AS customer",
             *(f"{self._text(name)} AS {name}" for name in ADDRESS),
         ]
 

@@ -103,6 +103,7 @@ class NormalizeSql:
             SELECT page, position, number,
                 coalesce({sku}, {literal(NO_SKU)}) AS sku,
                 {pieces} AS quantity,
+                NULL::VARCHAR AS title, NULL::DECIMAL(19, 4) AS amount, NULL::BIGINT AS returned,
                 {case(checks)} AS error
             FROM ({walk.opened(present)})
             WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""

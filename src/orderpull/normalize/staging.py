@@ -5,14 +5,24 @@ from collections.abc import Iterator, Mapping
 from orderpull.model import MAX_QUANTITY
 from orderpull.sqltext import literal
 
+ITEM_COLUMNS = ("sku", "quantity", "title", "amount", "returned")
+ITEM_FIELDS = ", ".join(f"'{name}': {name}" for name in ITEM_COLUMNS)
+"""The fields of an order's item, from columns of these names."""
+
+ITEM = """STRUCT(sku VARCHAR, quantity BIGINT, title VARCHAR, amount DECIMAL(19, 4),
+    returned BIGINT)"""
+"""The type of an order's item."""
+
 STAGED_ORDER = {
     "source": "VARCHAR", "page": "BIGINT", "position": "BIGINT",
     "ordernumber": "VARCHAR", "order_id": "VARCHAR",
     "status": "VARCHAR", "currency": "VARCHAR", "channel": "VARCHAR", "counted": "BOOLEAN",
     "ordered_at": "TIMESTAMP", "modified_at": "TIMESTAMP", "total": "DECIMAL(19, 4)",
+    "discount": "DECIMAL(19, 4)", "shipping": "DECIMAL(19, 4)", "tax": "DECIMAL(19, 4)",
+    "refunded": "DECIMAL(19, 4)", "customer": "VARCHAR",
     "country": "VARCHAR", "line1": "VARCHAR", "line2": "VARCHAR", "name": "VARCHAR",
     "postalcode": "VARCHAR", "stateprovince": "VARCHAR", "city": "VARCHAR",
-    "items": "STRUCT(sku VARCHAR, quantity BIGINT)[]", "item_quantity": "BIGINT",
+    "items": f"{ITEM}[]", "item_quantity": "BIGINT",
     "content_hash": "VARCHAR",
 }  # fmt: skip
 """The columns of ``staged_order``."""
@@ -30,17 +40,23 @@ EXCLUDED = {
 }  # fmt: skip
 
 HASHED = (
-    "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, channel, "
-    "country, line1, line2, name, postalcode, stateprovince, city, items"
+    "ordernumber, order_id, status, counted, ordered_at, modified_at, currency, total, discount, "
+    "shipping, tax, refunded, customer, channel, country, line1, line2, name, postalcode, "
+    "stateprovince, city, items"
 )
 
-# Quantities by SKU of each order, sorted by SKU; within an order each SKU occurs once.
+# The items of each order, sorted by SKU; within an order each SKU occurs once.
 _SHAPED = """
 CREATE OR REPLACE TEMP TABLE shaped AS
-WITH summed AS (SELECT page, position, sku, sum(quantity) AS quantity FROM line GROUP BY ALL),
+WITH summed AS (
+    SELECT page, position, sku, sum(quantity) AS quantity, arg_min(title, number) AS title,
+        sum(amount) AS amount, sum(returned) AS returned
+    FROM line GROUP BY page, position, sku),
 item AS (
     SELECT page, position,
-        list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT)}})) AS items,
+        list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT), 'title': title,
+            'amount': TRY_CAST(amount AS DECIMAL(19, 4)),
+            'returned': TRY_CAST(returned AS BIGINT)}})) AS items,
         TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity, sum(quantity) > {most} AS too_many
     FROM summed GROUP BY ALL),
 line_error AS (

@@ -12,7 +12,7 @@ from orderpull import clock
 from orderpull.destinations.merge.stored import DELETED
 from orderpull.destinations.stage import execute_largely
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
-from orderpull.normalize.staging import HASHED
+from orderpull.normalize.staging import HASHED, ITEM_FIELDS
 from orderpull.sqltext import literal
 from orderpull.verify.scope import Scope
 
@@ -31,14 +31,14 @@ _ROWS = """SELECT {names} FROM {table} AS t {join}
 WHERE h.source = {source} AND h.content_hash LIKE '{digits}%'
   AND (h.status IS NULL OR h.status <> '{deleted}')"""
 _JOIN = "JOIN order_header AS h ON h.source = t.source AND h.ordernumber = t.ordernumber"
-_WRONG = """
+_WRONG = f"""
 WITH item AS (
-    SELECT ordernumber, list_sort(list({{'sku': sku, 'quantity': quantity}})) AS items
+    SELECT ordernumber, list_sort(list({{{{{ITEM_FIELDS}}}}})) AS items
     FROM hashed_item GROUP BY ordernumber),
 whole AS (
     SELECT * REPLACE (coalesce(items, []) AS items)
     FROM hashed_header JOIN hashed_address USING (ordernumber) LEFT JOIN item USING (ordernumber))
-SELECT ordernumber FROM whole WHERE content_hash NOT IN ({hashes})"""
+SELECT ordernumber FROM whole WHERE content_hash NOT IN ({{hashes}})"""
 _HASH = "md5(json_array({columns})::VARCHAR)"
 _TABLES = {
     "hashed_header": ORDER_HEADER,

@@ -46,7 +46,7 @@ DELETES = (
 # New rows of each table, in the order of writing; {at} is a literal.
 _ROWS = {
     ORDER_ADDRESS: "FROM to_write",
-    ORDER_ITEM: """SELECT source, ordernumber, item.sku AS sku, item.quantity AS quantity
+    ORDER_ITEM: """SELECT source, ordernumber, unnest(item)
                    FROM (SELECT source, ordernumber, unnest(items) AS item FROM to_write)""",
     ORDER_HEADER: """SELECT *, {at} AS loaded_at FROM to_write{touched}""",
     LEDGER_PAGE: """SELECT *, {at} AS loaded_at FROM loaded_page""",

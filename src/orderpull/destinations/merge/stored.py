@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from orderpull.destinations.stage import count_rows
 from orderpull.engine import duckdb
 from orderpull.model import ORDER_ADDRESS, ORDER_HEADER, ORDER_ITEM, Column
+from orderpull.normalize.staging import ITEM_FIELDS
 
 DELETED = "deleted at source"
 """The status of an order that the API no longer lists."""
@@ -27,7 +28,7 @@ ADDRESS_COLUMNS = [c for c in ORDER_ADDRESS.columns if c.name not in {"ordernumb
 _ADDRESS_NAMES = ", ".join(f"a.{column.name}" for column in ADDRESS_COLUMNS)
 HEAD_COLUMNS = [c for c in ORDER_HEADER.columns if c.name != "loaded_at"]
 _HEAD_NAMES = ", ".join(f"h.{column.name}" for column in HEAD_COLUMNS)
-ITEM_COLUMNS = ORDER_ITEM.pick("sku, quantity")
+ITEM_COLUMNS = ORDER_ITEM.pick("sku, quantity, title, amount, returned")
 _ADDRESSED = "order_header AS h JOIN order_address AS a USING (source, ordernumber)"
 
 ID_COLUMNS = ORDER_HEADER.pick("source, order_id")
@@ -36,7 +37,8 @@ ID_COLUMNS = ORDER_HEADER.pick("source, order_id")
 _NAMED = keyed("h", "{keys}")
 _ADDRESSES = f"SELECT h.source, h.order_id, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
 ORDERS = f"SELECT {_HEAD_NAMES}, {_ADDRESS_NAMES} FROM {_ADDRESSED} WHERE {_NAMED}"
-ITEMS = f"""SELECT h.source, h.order_id, i.sku, i.quantity
+_ITEM_NAMES = ", ".join(f"i.{column.name}" for column in ITEM_COLUMNS)
+ITEMS = f"""SELECT h.source, h.order_id, {_ITEM_NAMES}
 FROM order_header AS h JOIN order_item AS i USING (source, ordernumber) WHERE {_NAMED}"""
 
 ROW = Column("stored_row", "integer", "")
@@ -91,11 +93,12 @@ _NOT_OUT_OF_SIGHT = """ AND ordered_at >= (
 _STAGE_VANISHED = f"""INSERT INTO staged_order BY NAME
 SELECT source, ? AS page, row_number() OVER (ORDER BY order_id) - 1 AS position,
     ordernumber, order_id, '{DELETED}' AS status, false AS counted, ordered_at, modified_at,
-    currency, total, channel, {", ".join(c.name for c in ADDRESS_COLUMNS)},
+    currency, total, discount, shipping, tax, refunded, customer, channel,
+    {", ".join(c.name for c in ADDRESS_COLUMNS)},
     coalesce(lines.items, []) AS items, item_quantity,
     md5('{DELETED}' || content_hash) AS content_hash
 FROM vanished_order LEFT JOIN (
-    SELECT order_id, list_sort(list({{'sku': sku, 'quantity': quantity}})) AS items
+    SELECT order_id, list_sort(list({{{ITEM_FIELDS}}})) AS items
     FROM vanished_item GROUP BY order_id) AS lines USING (order_id)"""
 
 
