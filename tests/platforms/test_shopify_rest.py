@@ -11,7 +11,7 @@ import pytest
 
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, blank, got, items
+from tests.simulator.direct_requests import ask, blank, got, items, told_of
 
 if TYPE_CHECKING:
     from orderpull.simulator.profile import Response
@@ -65,7 +65,7 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
             "items_ordered": items([(line["sku"], line["quantity"]) for line in lines]),
             "items_current": items([(line["sku"], line["current_quantity"]) for line in lines]),
         }
-    assert counted == shop.truth()["orders"]
+    assert counted == told_of(counted, shop.truth()["orders"])
     assert (len(counted), shop.calls["list"]) == (229, 5)
 
 

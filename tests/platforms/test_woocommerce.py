@@ -11,7 +11,7 @@ import pytest
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, movers
 from tests.platforms.first_pages import WOO_IN_QUERY, WOO_PATH
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items, told_of
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
@@ -50,9 +50,7 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
         }
     truth = shop.truth()["orders"]
     assert len(truth) == 230
-    assert counted == {
-        told: {name: row[name] for name in counted["700"]} for told, row in truth.items()
-    }
+    assert counted == told_of(counted, truth)
 
 
 def test_headers_tell_the_total_and_the_neighbours() -> None:

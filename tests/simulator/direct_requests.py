@@ -55,6 +55,14 @@ def items(lines: list[tuple[str | None, int]]) -> dict[str, int]:
     return found
 
 
+def told_of(
+    counted: Mapping[str, Mapping[str, Any]], truth: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The truth's rows, with those columns alone that were counted."""
+    columns = next(iter(counted.values()))
+    return {key: {name: row[name] for name in columns} for key, row in truth.items()}
+
+
 def blank(text: str | None) -> str | None:
     """A text, or None for a blank one."""
     return text if text and text.strip() else None

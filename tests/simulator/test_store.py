@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orderpull.simulator import goods, truth
 from orderpull.simulator.shop import movers
 from orderpull.simulator.shop.generic import Generic
 from orderpull.simulator.shop.order import LONG, ODDITIES
@@ -62,6 +63,67 @@ def test_every_oddity_is_there_even_in_a_small_shop() -> None:
     assert odd["cancelled"]["items_current"] == dict.fromkeys(odd["cancelled"]["items"], 0)
     assert odd["removed-line"]["items_current"] == {"KEPT-1": 1, "REMOVED-1": 0, "FEWER-1": 2}
     assert [odd[state]["state"] for state in ASIDE] == list(ASIDE)
+
+
+def test_money_adds_up_and_pieces_that_come_back_were_sold() -> None:
+    shop = store()
+    orders = list(shop.orders.values())
+    for which in ("ordered", "current"):
+        for order in orders:
+            amounts = [order.amount_of(line, which) for line in order.lines]
+            tax = 0 if order.tax_included else order.tax(which)
+            assert order.total(which) == sum(amounts) + order.shipping + tax
+            assert min([0, *amounts]) == 0 <= order.refunded < max(order.total(), 1)
+    for order in orders:
+        whole = sum(order.amount_of(line, "ordered") for line in order.lines)
+        assert whole == order.cents - order.discounted
+        assert all(0 <= line.returned <= line.current <= line.quantity for line in order.lines)
+    rows = list(shop.truth()["orders"].values())
+    assert {row["currency"] for row in rows} == {"USD", "EUR", "GBP"}
+    assert {row["channel"] for row in rows} == {"web", "pos", "amazon", "instagram", None}
+    for column in ("discount", "shipping", "tax", "refunded"):
+        assert 15 < sum(row[column] > 0 for row in rows) < 190
+    returned = [row for row in rows if any(row["returned"].values())]
+    assert 10 < len(returned) < 30
+    assert all(set(row["amounts"]) == set(row["titles"]) == set(row["items"]) for row in rows)
+
+
+def test_customers_come_back_as_the_same_ones() -> None:
+    rows = list(store().truth()["orders"].values())
+    known = [row["customer"] for row in rows if row["customer"] is not None]
+    assert 100 < len(set(known)) < len(known) - 50
+    assert 0 < len(rows) - len(known) < 20
+    assert 20 < sum("guest" in customer for customer in known) < 80
+
+
+def test_titles_are_of_the_first_line_that_has_one() -> None:
+    shop = store()
+    odd = {name: shop.truth()["orders"].get(told) for name, told in shop.odd.items()}
+    repeated = odd["repeated-sku"]
+    assert repeated is not None
+    assert repeated["titles"]["TWICE-1"] not in (None, " ", "Another")
+    assert repeated["amounts"]["TWICE-1"] + repeated["amounts"]["ONCE-1"] == 7 * 1999 - 107
+    assert goods.title_of("TEE-BLK-M") == "Heavy T-Shirt - Black / M"
+    cut = truth.title_column(goods.title_of("LONG-" + "x" * 250))
+    assert cut is not None
+    assert len(cut) == 255
+
+
+def test_removals_leave_fewer_pieces_and_returns_as_many() -> None:
+    shop = store()
+    before = shop.truth()["orders"]
+    served(shop, 30)
+    movers.send_back(10)(shop)
+    movers.remove(10)(shop)
+    after = shop.truth()["orders"]
+    for order in list(shop.orders.values())[:30]:
+        row, was = after.get(shop.id(order)), before.get(shop.id(order))
+        if row is None or was is None:
+            continue
+        assert row["items_ordered"] == was["items_ordered"]
+        assert row["refunded"] >= was["refunded"]
+        if row["returned"] != was["returned"]:
+            assert row["items_current"] == was["items_current"]
 
 
 def test_numbers_are_unique_unless_they_are_to_be_reused() -> None:

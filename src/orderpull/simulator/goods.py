@@ -3,6 +3,7 @@
 
 import json
 import random
+import zlib
 from bisect import bisect
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -47,6 +48,51 @@ ODD_SKUS = (
 )  # fmt: skip
 NUMBER_SKUS = (4711, 8800123)
 """SKUs written as JSON numbers; they mean their digits."""
+
+ARTICLE_TITLES = dict(
+    zip(
+        ARTICLES,
+        (
+            "Heavy T-Shirt",
+            "Merino Socks, pair",
+            "Stoneware Mug 350 ml",
+            "Cord Cap",
+            "Zip Hoodie",
+            "Canvas Bag",
+            "Poster “Harbour”",
+            "Brass Pen",
+            "Café Lamp Nº 2",
+            "Notebook A5, dotted",
+        ),
+        strict=True,
+    )
+)
+COLOUR_TITLES = dict(
+    zip(COLOURS, ("Black", "White", "Red", "Blue", "Green", "Yellow"), strict=True)
+)
+OTHER_TITLES = (
+    "Coffee Beans 250 g", "Gift Card", "Étui für Brille", "Teekanne aus Gusseisen", "茶缶 100g",
+    "Brace & Bit <set>", "Mom's \"best\" Apron", "Bücherstütze",
+    "شاي أخضر", "🧦 Surprise Box",
+)  # fmt: skip
+
+
+def title_of(sku: str | None) -> str | None:
+    """Return the title of a product, with its variant after " - " if it has any.
+
+    A line without SKU has one, too; that of `LONG-…` is longer than any column. A SKU without a
+    title: None.
+    """
+    if sku is None:
+        return "Custom item"
+    article, _, variant = sku.partition("-")
+    colour, _, size = variant.partition("-")
+    if article in ARTICLE_TITLES and colour in COLOUR_TITLES and size:
+        return f"{ARTICLE_TITLES[article]} - {COLOUR_TITLES[colour]} / {size}"
+    if article == "LONG" and len(sku) > 200:
+        return "Very long title ◦ " * 20
+    return OTHER_TITLES[zlib.crc32(sku.encode("utf-8", "replace")) % len(OTHER_TITLES)]
+
 
 PER_MILLE_WITHOUT_SKU = 12.0
 ZIPF_EXPONENT = 1.07

@@ -145,6 +145,15 @@ def sku_key(value: str | None) -> str:
     return _text(value) or NO_SKU
 
 
+LONGEST_TITLE = 255
+
+
+def title_column(value: str | None) -> str | None:
+    """Return the title of a line as the warehouse holds it: cut at 255 characters."""
+    kept = _text(value)
+    return kept and kept[:LONGEST_TITLE]
+
+
 NO_COUNTRY = "(no country)"
 TOP_OVERALL = 20
 TOP_BY_COUNTRY = 10

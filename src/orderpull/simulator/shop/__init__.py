@@ -3,7 +3,7 @@
     shop = Generic(orders=300, seed=3, moves={2: modify(5)})
     with Simulator(shop, faults=["500@3"]) as simulator:
         ...  # read the orders from simulator.url
-    shop.truth()["orders"]  # by id: number, counted, the address's columns, items {sku: pieces}
+    shop.truth()["orders"]  # by id: number, address's columns, items {sku: pieces}, money, customer
 
 `moves` maps a list call with orders (counted from 1) to an action of `movers`, or several, that
 follow it. The same actions work at any other time, such as `modify(5)(shop.store)` between two

@@ -48,6 +48,21 @@ def cancel(count: int = 1, *, served: bool = True) -> Action:
     return _each(count, served, lambda store, order: store.cancel(order))
 
 
+def send_back(count: int = 1, *, served: bool = True) -> Action:
+    """Let pieces come back after shipping."""
+    return _each(count, served, lambda store, order: store.send_back(order))
+
+
+def remove(count: int = 1, *, served: bool = True) -> Action:
+    """Take pieces off orders before shipping."""
+    return _each(count, served, lambda store, order: store.remove(order))
+
+
+def refund(count: int = 1, *, served: bool = True) -> Action:
+    """Refund money; nothing comes back."""
+    return _each(count, served, lambda store, order: store.refund(order))
+
+
 def change_sku(count: int = 1, *, served: bool = True, silently: bool = False) -> Action:
     """Give lines another SKU."""
     return _each(count, served, lambda store, order: store.change_sku(order, silently=silently))

@@ -4,10 +4,12 @@ import random
 import zlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from orderpull.simulator.goods import title_of
 from orderpull.simulator.maker import OrderMaker
 
+from .checkout import Checkout
 from .order import (
     ASIDE,
     ODDITIES,
@@ -35,7 +37,9 @@ class Shape(NamedTuple):
     `number` makes an order's number from its position in the shop (from 1), `identify` an id from
     its key. `aside` are the other states in the platform's list, `quantity` is the meaning of its
     quantity field, `precision` the unit of its times. With `silent_edits` an order's stamp moves
-    only when it is cancelled. With `fixed_numbers` the number of an order never changes.
+    only when it is cancelled. With `fixed_numbers` the number of an order never changes. `totals`
+    says which pieces the order's total and tax are of. `taxes` are on top of its prices or included
+    in them, or either: then included outside of the USA.
     """
 
     number: Callable[[int], str]
@@ -46,6 +50,8 @@ class Shape(NamedTuple):
     first_key: int = 1
     silent_edits: bool = False
     fixed_numbers: bool = False
+    totals: Quantity = "ordered"
+    taxes: Literal["on top", "included", "either"] = "either"
 
 
 class Store:
@@ -82,6 +88,7 @@ class Store:
         self.odd: dict[str, str] = {}
         self.random = random.Random(f"{seed}/store")
         self._maker = OrderMaker(seed, "code")
+        self._checkout = Checkout(seed)
         self._made = 0
         self._next_line = 1
         last = clock.now - SETTLED
@@ -90,6 +97,7 @@ class Store:
         self._change_in_the_past(last)
         if odd:
             self._make_odd()
+        self._after_sales()
         self._change_at_once(same_stamp, last)
         self._reuse_numbers(reused_numbers)
 
@@ -107,19 +115,23 @@ class Store:
         """Return the contents of a correct warehouse for the shop as it is now, by order id.
 
         `orders` have number, counted, address columns and items (SKU: pieces): `items` by the
-        platform's own field, then `items_ordered` and `items_current`. Carts, drafts and tests are
-        in `aside` with their state, orders once in the list in `deleted`. `by` returns another key
-        than the id.
+        platform's own field, then `items_ordered` and `items_current`; titles, amounts and returned
+        by SKU; currency, channel, total, discount, shipping, tax and refunded in hundredths, and
+        customer. Carts, drafts and tests are in `aside` with their state, orders once in the list
+        in `deleted`. `by` returns another key than the id.
         """
-        which, name = self.shape.quantity, by or self.id
+        name = by or self.id
         orders, aside = {}, {}
         for order in self.orders.values():
             if order.state in ASIDE:
-                aside[name(order)] = {"state": order.state, **order.rows(which)}
+                aside[name(order)] = {"state": order.state, **self._rows(order)}
             else:
-                orders[name(order)] = order.rows(which)
-        deleted = {name(order): order.rows(which) for order in self.deleted.values()}
+                orders[name(order)] = self._rows(order)
+        deleted = {name(order): self._rows(order) for order in self.deleted.values()}
         return {"orders": orders, "aside": aside, "deleted": deleted}
+
+    def _rows(self, order: StoreOrder) -> dict[str, Any]:
+        return order.rows(self.shape.quantity, self.shape.totals)
 
     # ------------------------------------------------------------------------------------ changing
 
@@ -171,6 +183,21 @@ class Store:
         ODDITIES["cancelled"](order)
         self.touch(order)
 
+    def send_back(self, order: StoreOrder) -> None:
+        """Let pieces of `order` come back after shipping; most are refunded."""
+        self._checkout.send_back(order)
+        self.touch(order)
+
+    def remove(self, order: StoreOrder) -> None:
+        """Take pieces of `order` off before shipping, and refund them."""
+        self._checkout.remove(order)
+        self.touch(order)
+
+    def refund(self, order: StoreOrder) -> None:
+        """Refund money of `order`; nothing comes back."""
+        self._checkout.refund(order)
+        self.touch(order)
+
     def place(self, order: StoreOrder) -> None:
         """Make an order of a cart or draft."""
         order.state = "placed"
@@ -205,6 +232,9 @@ class Store:
             placed=moment,
             currency=self.random.choice(("USD", "EUR", "GBP")),
         )
+        taxes = self.shape.taxes
+        order.tax_included = order.currency != "USD" if taxes == "either" else taxes == "included"
+        self._checkout.complete(order)
         self.orders[order.key] = order
         return order
 
@@ -212,7 +242,7 @@ class Store:
         self._next_line += 1
         cents = 100 + zlib.crc32((sku or "").encode()) % 20_000
         kept = None if sku is None else sku.replace("\0", "")
-        return StoreLine(self._next_line, kept, pieces, pieces, cents)
+        return StoreLine(self._next_line, kept, pieces, pieces, cents, title_of(kept))
 
     def _change_in_the_past(self, last: datetime) -> None:
         """Let half of the orders have been changed some time after they came in."""
@@ -234,6 +264,12 @@ class Store:
             for line in order.lines:
                 self._next_line += 1
                 line.key = self._next_line
+
+    def _after_sales(self) -> None:
+        odd = set(self.odd.values())
+        for order in self.orders.values():
+            if self.id(order) not in odd:
+                self._checkout.after_sales(order)
 
     def _change_at_once(self, count: int, last: datetime) -> None:
         chosen = self.random.sample(list(self.orders.values()), min(count, len(self.orders) // 2))
