@@ -87,6 +87,7 @@ class Extensiv(Platform):
             first_key=FIRST_ID,
             precision=precision,
             aside=("test",),
+            taxes="on top",
         )
         super().__init__(**common)
         self._bounds = (lower_inclusive, upper_inclusive)
@@ -99,6 +100,16 @@ class Extensiv(Platform):
         self._left = quota
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._codes: dict[str, str] = {}
+
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+        """Return the truth without what is not told: returns, refunds, the tax of no lines."""
+        truth = super().truth(by)
+        for part in truth.values():
+            for row in part.values():
+                row["returned"] = dict.fromkeys(row["items"])
+                row["refunded"] = None
+                row["tax"] = row["tax"] if row["items"] else None
+        return truth
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
@@ -221,14 +232,17 @@ class Extensiv(Platform):
             "shipZipCode": address and address.postalcode,
             "shipCountry": address and _country(address.country, order.key),
             "shipPhone": None,
-            "shipEmail": "somebody@mail.test",
-            "orderTotal": _money(order.cents, order.currency),
+            "shipEmail": order.email,
+            "orderTotal": _money(order.total(), order.currency),
             "orderItemTotal": _money(order.cents, order.currency),
-            "discount": _money(0, order.currency),
-            "shippingCost": _money(997, order.currency),
-            "salesChannel": {"salesChannelId": order.key % 3, "name": "Shop", "active": True},
+            "discount": _money(order.discounted, order.currency),
+            "shippingCost": _money(order.shipping, order.currency),
+            "salesChannel": {"salesChannelId": 7, "name": order.channel, "active": True}
+            if order.channel
+            else None,
+            "customer": _customer(order),
             "shipments": [],
-            "orderItems": [_line(line, order.currency) for line in order.lines] or None,
+            "orderItems": _lines(order) or None,
             "relatedOrderIds": [],
             "cancelReason": {"type": "BUYER", "details": None} if cancelled else None,
             "external": False,
@@ -265,18 +279,37 @@ def _money(cents: int, currency: str) -> dict[str, Any]:
     return {"amount": cents / 100, "currency": currency}
 
 
-def _line(line: StoreLine, currency: str) -> dict[str, Any]:
+def _customer(order: StoreOrder) -> dict[str, Any] | None:
+    if order.customer is None:
+        return None
+    known = {"customerId": order.customer, "name": "Ada L", "companyName": None}
+    return {**known, "emailAddresses": [order.email]}
+
+
+def _lines(order: StoreOrder) -> list[dict[str, Any]]:
+    """Return the lines; the first one bears the tax on shipping, too."""
+    whole = sum(order.amount_of(line, "ordered") for line in order.lines)
+    taxes = [
+        order.tax() * order.amount_of(line, "ordered") // whole if whole else 0
+        for line in order.lines
+    ]
+    if taxes:
+        taxes[0] += order.tax() - sum(taxes)
+    return [_line(order, line, tax) for line, tax in zip(order.lines, taxes, strict=True)]
+
+
+def _line(order: StoreOrder, line: StoreLine, tax: int) -> dict[str, Any]:
     """Return a line; every fifth has no product, and names the SKU in its listing alone."""
-    product = {"masterSku": line.sku, "name": "Étui"}
+    off = line.discount + order.share_of(line)
     return {
         "orderItemId": line.key,
-        "listingName": "Étui",
+        "listingName": line.title,
         "listingSku": line.sku,
-        "product": None if line.key % 5 == 0 else product,
+        "product": None if line.key % 5 == 0 else {"masterSku": line.sku, "name": line.title},
         "quantityOrdered": line.quantity,
-        "unitPrice": _money(line.cents, currency),
-        "tax": _money(0, currency),
-        "discount": _money(0, currency),
+        "unitPrice": _money(line.cents, order.currency),
+        "tax": _money(tax, order.currency),
+        "discount": _money(off, order.currency) if off else None,
     }
 
 

@@ -20,7 +20,8 @@ from orderpull.simulator.shop.selecting import between
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read
 from tests.platforms.medusa_fields import pruned
-from tests.platforms.medusa_order import rendered, ulid
+from tests.platforms.medusa_order import customer_of, rendered, ulid
+from tests.platforms.medusa_totals import Item, kind_of, order_totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,12 +72,24 @@ class Medusa(Platform):
             number=str,
             identify=lambda key: ulid("order", key),
             precision="ms",
-            quantity="ordered",
+            quantity="current",
+            totals="current",
+            taxes="included",
             fixed_numbers=True,
         )
         super().__init__(**common)
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._shuffle_ties = shuffle_ties
+
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+        """Return the truth; tax and discounts as Medusa has them, of the pieces kept."""
+        truth = super().truth(by)
+        name = by or self.store.id
+        for part, orders in (("orders", self.store.orders), ("deleted", self.store.deleted)):
+            for order in orders.values():
+                if name(order) in truth[part]:
+                    truth[part][name(order)] = _rows(order)
+        return truth
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
@@ -178,6 +191,15 @@ class Medusa(Platform):
         if self._shuffle_ties:
             self.store.random.shuffle(found)
         return sorted(found, key=of, reverse=by.startswith("-"))
+
+
+def _rows(order: StoreOrder) -> dict[str, Any]:
+    kind = kind_of(order)
+    money = order_totals(order, [Item(order, line) for line in order.lines])
+    unrounded = {
+        name: float(round(money[f"{name}_total"] * 100, 2)) for name in ("tax", "discount")
+    }
+    return {**order.rows(kind, kind), **unrounded, "customer": customer_of(order)}
 
 
 def _within(found: list[StoreOrder], name: str, test: str, value: str) -> list[StoreOrder]:

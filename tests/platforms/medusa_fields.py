@@ -9,7 +9,7 @@ DEFAULT = (
     *("metadata", "locale", "created_at", "updated_at"),
 )
 ALWAYS = ("payment_status", "fulfillment_status")
-RELATIONS = ("items", "shipping_address")
+RELATIONS = ("items", "shipping_address", "sales_channel", "summary")
 
 
 def pruned(order: dict[str, Any], fields: str | None) -> dict[str, Any]:

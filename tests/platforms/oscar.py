@@ -13,6 +13,8 @@ from orderpull.simulator.shop.times import written
 from tests.platforms.names import split_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
 
@@ -38,12 +40,25 @@ class Oscar(Platform):
     ) -> None:
         """Describe the shop; `blocked` by OSCARAPI_BLOCK_ADMIN_API_ACCESS, as it is at first."""
         self.shape = Shape(
-            number=lambda place: str(FIRST_NUMBER + place), precision="us", fixed_numbers=True
+            number=lambda place: str(FIRST_NUMBER + place),
+            precision="us",
+            fixed_numbers=True,
+            taxes="included",
         )
         super().__init__(**common)
         self._page_size = page_size
         self._blocked = blocked
         self._products: dict[str, int] = {}
+
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+        """Return the truth without what is not told: titles, channels, returns and refunds."""
+        truth = super().truth(by)
+        for part in truth.values():
+            for row in part.values():
+                row["returned"] = row["titles"] = dict.fromkeys(row["items"])
+                row["refunded"] = row["channel"] = None
+                row["discount"] = row["discount"] or None
+        return truth
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
@@ -121,22 +136,30 @@ class Oscar(Platform):
             "basket": self._url(request, f"/baskets/{order.key + 5}/"),
             "url": self._url(request, f"/admin/orders/{order.key}/"),
             "lines": self._url(request, f"/admin/orders/{order.key}/lines/"),
-            "owner": self._url(request, f"/users/{order.key % 7}/") if order.key % 7 else None,
+            "owner": self._url(request, f"/users/{order.customer}/") if order.customer else None,
             "billing_address": None,
             "currency": order.currency,
-            "total_incl_tax": money(order.cents),
-            "total_excl_tax": money(order.cents),
-            "shipping_incl_tax": "0.00",
-            "shipping_excl_tax": "0.00",
+            "total_incl_tax": money(order.total()),
+            "total_excl_tax": money(order.total() - order.tax()),
+            "shipping_incl_tax": money(order.shipping),
+            "shipping_excl_tax": money(order.shipping),
             "shipping_address": self._address(request, order),
             "shipping_method": "Free shipping",
             "shipping_code": "free-shipping",
             "status": "Cancelled" if order.state == "cancelled" else "new",
-            "email": "somebody@mail.test",
+            "email": order.email or "",
             "date_placed": written(order.created, "iso", "us"),
             "payment_url": "You need to implement a view named 'api-payment'",
-            "offer_discounts": [],
-            "voucher_discounts": [],
+            "offer_discounts": [
+                {"name": f"Line {line.key}", "amount": money(line.discount)}
+                for line in order.lines
+                if line.discount
+            ],
+            "voucher_discounts": [
+                {"name": "Voucher", "amount": money(order.share_of(line))}
+                for line in order.lines
+                if order.share_of(line)
+            ],
             "surcharges": [],
         }
 
@@ -169,7 +192,7 @@ class Oscar(Platform):
             known = self._products.setdefault(line.sku, len(self._products) + 1)
             product = self._url(request, f"/products/{known}/")
             stock = f"{product}stockrecords/{known + 500}/"
-        price = money(line.cents * line.quantity)
+        before, price = line.cents * line.quantity, order.amount_of(line, "ordered")
         return {
             "attributes": [],
             "url": self._url(request, f"/admin/orderlines/{line.key}/"),
@@ -177,10 +200,10 @@ class Oscar(Platform):
             "stockrecord": stock,
             "quantity": line.quantity,
             "price_currency": order.currency,
-            "price_excl_tax": price,
-            "price_incl_tax": price,
-            "price_incl_tax_excl_discounts": price,
-            "price_excl_tax_excl_discounts": price,
+            "price_excl_tax": money(price),
+            "price_incl_tax": money(price),
+            "price_incl_tax_excl_discounts": money(before),
+            "price_excl_tax_excl_discounts": money(before),
             "order": self._url(request, f"/orders/{order.key}/"),
         }
 

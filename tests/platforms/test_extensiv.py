@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +10,9 @@ import pytest
 
 from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.shop import CLIENT_ID, CLIENT_SECRET, TOKEN, movers
+from orderpull.simulator.truth import sku_key, title_column
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items, told_of
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
@@ -68,16 +70,41 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
                     for ln in lines
                 ]
             ),
+            **money(order),
         }
     truth = shop.truth()
     assert set(truth["aside"]) == {shop.store.odd["test"]}
     assert {"US", "USA", "United States", "us", None} <= forms
     assert without_product > 20
-    columns = next(iter(counted.values()))
-    assert counted == {
-        told: {name: row[name] for name in columns} for told, row in truth["orders"].items()
-    }
+    assert counted == told_of(counted, truth["orders"])
     assert len(counted) == 229
+
+
+def money(order: dict[str, Any]) -> dict[str, Any]:
+    """The columns of money, titles and customers, in hundredths."""
+    titles: dict[str, str | None] = {}
+    amounts: dict[str, int] = defaultdict(int)
+    lines = order["orderItems"] or []
+    for line in lines:
+        sku = sku_key(line["listingSku"])
+        titles[sku] = titles.get(sku) or title_column(line["listingName"])
+        price = cents(line["unitPrice"]) * line["quantityOrdered"]
+        amounts[sku] += price - (cents(line["discount"]) if line["discount"] else 0)
+    customer = order["customer"] and str(order["customer"]["customerId"])
+    return {
+        "titles": titles,
+        "amounts": dict(amounts),
+        "total": cents(order["orderTotal"]),
+        "discount": cents(order["discount"]),
+        "shipping": cents(order["shippingCost"]),
+        "tax": sum(cents(line["tax"]) for line in lines) if lines else None,
+        "channel": order["salesChannel"] and order["salesChannel"]["name"],
+        "customer": customer or order["shipEmail"],
+    }
+
+
+def cents(money: dict[str, Any]) -> int:
+    return round(money["amount"] * 100)
 
 
 def test_no_lines_are_null_and_money_has_cents() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orderpull.simulator.shop import PASSWORD, USER, movers
+from orderpull.simulator.truth import sku_key, title_column
 from tests.platforms.medusa import SECRET_KEY
 from tests.platforms.recorded import kinds, needs_recordings, recording
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items, told_of
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
 
 PATH = "/admin/orders"
 KEY = {"Authorization": f"Basic {SECRET_KEY}"}
-ALL = "id,display_id,version,status,canceled_at,updated_at,total,*items,*shipping_address"
+ALL = (
+    "id,display_id,version,status,canceled_at,updated_at,total,discount_total,shipping_total,"
+    "tax_total,summary,customer_id,email,currency_code,sales_channel.name,*items,*shipping_address"
+)
 
 
 def listed(shop: Platform, **query: object) -> dict[str, Any]:
@@ -53,11 +58,69 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
             "stateprovince": blank(ship.get("province")),
             "city": blank(ship.get("city")),
             "items": items([(item["variant_sku"], item["quantity"]) for item in order["items"]]),
+            **money(order),
         }
     truth = shop.truth()["orders"]
     assert len(truth) == 230
-    columns = next(iter(counted.values()))
-    assert counted == {told: {name: row[name] for name in columns} for told, row in truth.items()}
+    assert counted == told_of(counted, truth)
+    back = [item["detail"] for order in walk(shop) for item in order["items"]]
+    assert {"return_received_quantity", "return_dismissed_quantity"} <= {
+        name for detail in back for name, value in detail.items() if value
+    }
+
+
+def money(order: dict[str, Any]) -> dict[str, Any]:
+    """The columns of money and customers: what came back is put to what is left again."""
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in order["items"]:
+        lines[sku_key(item["variant_sku"])].append(item)
+    titles = {
+        sku: next((title for item in found if (title := titled(item))), None)
+        for sku, found in lines.items()
+    }
+    back = sum(
+        item[f"return_{name}_total"]
+        for item in order["items"]
+        for name in ("received", "dismissed")
+    )
+    return {
+        "titles": titles,
+        "amounts": {
+            sku: hundredths(
+                sum(
+                    item["total"] + item["return_received_total"] + item["return_dismissed_total"]
+                    for item in found
+                )
+            )
+            for sku, found in lines.items()
+        },
+        "returned": {
+            sku: sum(
+                item["detail"]["return_received_quantity"]
+                + item["detail"]["return_dismissed_quantity"]
+                for item in found
+            )
+            for sku, found in lines.items()
+        },
+        "currency": order["currency_code"].upper(),
+        "total": hundredths(order["total"] + back),
+        "discount": hundredths(order["discount_total"]),
+        "shipping": hundredths(order["shipping_total"]),
+        "tax": hundredths(order["tax_total"]),
+        "refunded": hundredths(order["summary"]["refunded_total"]),
+        "customer": order["customer_id"],
+        "channel": order["sales_channel"] and order["sales_channel"]["name"],
+    }
+
+
+def titled(item: dict[str, Any]) -> str | None:
+    """The title of an item with its variant's."""
+    parts = [item["product_title"], item["variant_title"]]
+    return title_column(" - ".join(part for part in parts if part.strip()))
+
+
+def hundredths(value: float) -> float:
+    return round(value * 100, 2)
 
 
 def test_by_default_there_are_no_items_and_no_address() -> None:
@@ -204,6 +267,7 @@ def test_orders_have_the_keys_and_kinds_of_recorded_ones() -> None:
     ours, theirs = kinds(order), kinds(recorded)
     assert set(ours) == set(theirs)
     for told in (ours, theirs):  # nothing, or something
+        told["items"][0].update(tax_lines=[], adjustments=[])
         told["items"][0]["detail"].pop("raw_unit_price")
         told["items"][0]["detail"].pop("unit_price")
     assert ours == theirs

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from orderpull.simulator.shop import PASSWORD, USER
+from orderpull.simulator.truth import sku_key
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, basic, blank, got, items
+from tests.simulator.direct_requests import ask, basic, blank, got, items, told_of
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.base import Platform
 
 ORDERS = "/api/admin/orders/"
 STAFF = basic(USER, PASSWORD)
+DISCOUNTS = ("offer_discounts", "voucher_discounts")
 
 
 def behind(shop: Platform, link: str) -> Any:
@@ -42,11 +45,12 @@ def test_the_truth_agrees_with_a_recount_behind_the_links() -> None:
     shop = platform("oscar", orders=60)
     counted = {}
     for order in walk(shop, ORDERS):
-        lines = [
-            (line["stockrecord"] and behind(shop, line["stockrecord"])["partner_sku"],
-             line["quantity"])
-            for line in walk(shop, order["lines"])
-        ]  # fmt: skip
+        lines, amounts = [], dict[str, int]()
+        for line in walk(shop, order["lines"]):
+            stock = line["stockrecord"]
+            sku = behind(shop, stock)["partner_sku"] if stock else None
+            lines.append((sku, line["quantity"]))
+            amounts[sku_key(sku)] = amounts.get(sku_key(sku), 0) + cents(line["price_incl_tax"])
         address = order["shipping_address"] or {}
         country = address.get("country")
         counted[order["url"].split("/")[-2]] = {
@@ -55,12 +59,20 @@ def test_the_truth_agrees_with_a_recount_behind_the_links() -> None:
             "country": country and country.split("/")[-2],
             "city": blank(address.get("line4") or ""),
             "items": items(lines),
-        }
-    truth = shop.truth()["orders"]
-    assert counted == {
-        key: {name: row[name] for name in ("number", "counted", "country", "city", "items")}
-        for key, row in truth.items()
-    }
+            "amounts": amounts,
+            "total": cents(order["total_incl_tax"]),
+            "tax": cents(order["total_incl_tax"]) - cents(order["total_excl_tax"]),
+            "shipping": cents(order["shipping_incl_tax"]),
+            "discount": sum(
+                cents(each["amount"]) for kind in DISCOUNTS for each in order[kind]
+            ) or None,
+            "customer": order["owner"].split("/")[-2] if order["owner"] else order["email"] or None,
+        }  # fmt: skip
+    assert counted == told_of(counted, shop.truth()["orders"])
+
+
+def cents(text: str) -> int:
+    return round(Decimal(text) * 100)
 
 
 def test_the_newest_come_first_and_pages_name_their_neighbours() -> None:
