@@ -51,6 +51,7 @@ CONTROLS: dict[str, tuple[Callable[[Page], object], str]] = {
     "until": (lambda page: page.locator("#until").fill("2030-01-01"), "period=custom&until=2030-01-01"),
     "top": (lambda page: page.locator("#top").fill("3"), "top=3"),
     "measure": (lambda page: page.locator("#show").select_option("orders"), "show=orders"),
+    "compare": (lambda page: page.locator("#compare").select_option("year"), "compare=year"),
     "step": (lambda page: page.locator("#by").select_option("month"), "by=month"),
 }  # fmt: skip
 
@@ -95,6 +96,30 @@ def test_bars_toggle_countries_and_chips_remove_them(page: Page) -> None:
     page.wait_for_url(re.compile(r"/$"))
     expect(page.locator("#chip-none")).to_have_count(0)
     assert tile(page) == everything
+
+
+def test_a_bar_of_the_trend_narrows_and_its_chip_leads_back(page: Page, scripted: bool) -> None:
+    """By a click on the bar, and by a link in the table of the trend."""
+    page.goto("/?period=30d&compare=none")
+    everything = tile(page)
+    bars = page.locator("#picks a")
+    expect(bars).to_have_count(30)
+    bars.nth(20).click()
+    page.wait_for_url("**/?period=custom&since=*&until=*&back=30d&compare=none")
+    expect(page.locator("#picks a")).to_have_count(1)
+    assert tile(page) != everything
+    page.locator("#form [name=country]").first.check()
+    applied(page, scripted)
+    page.wait_for_url("**/?country=*&period=custom&since=*&until=*&back=30d&compare=none")
+    page.locator("#chip-country-1").click()
+    page.wait_for_url("**/?period=custom&since=*&until=*&back=30d&compare=none")
+    page.locator("#chip-period").click()
+    page.wait_for_url("**/?compare=none")
+    expect(page.locator("#tile-1 .value")).to_have_text(everything)
+    page.locator("#trend-table summary").press("Enter")
+    page.locator("#pick-30").press("Enter")
+    page.wait_for_url("**/?period=custom&since=*&until=*&back=30d&compare=none")
+    expect(page.locator("#chip-period")).to_be_visible()
 
 
 def test_back_and_forward_bring_back_data_and_controls(page: Page, scripted: bool) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from orderpull.web.chart import MAX_STEPS, axis_step, draw
-from orderpull.web.overview import Bar, Trend
+from orderpull.web.trend import Bar, Trend
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,16 @@ def test_an_axis_ends_just_above_its_highest_bar(most: int, marks: list[int]) ->
     drawn = draw(Trend("day", [Bar(day, day, 0, most)], 0), "items")
     assert [mark.value for mark in drawn.marks] == marks
     assert all(axis_step(n) * MAX_STEPS >= n for n in range(3_000))
+
+
+def test_the_period_before_is_a_line_with_gaps() -> None:
+    """A step for each bar; the axis reaches to the higher of both."""
+    day = date(2026, 1, 1)
+    bars = [Bar(day, day, 0, 1, day, day, 0, before) for before in (40, 0)]
+    drawn = draw(Trend("day", [bars[0], Bar(day, day, 0, 1), *bars], 0), "items")
+    assert drawn.marks[-1].value == 40
+    assert drawn.earlier == "M0 9H25M50 9H75V88H100"
+    assert draw(Trend("day", [Bar(day, day, 0, 1)], 0), "items").earlier == ""
 
 
 def labels(days: int, last: date) -> list[tuple[date, bool]]:

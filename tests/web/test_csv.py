@@ -31,7 +31,15 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
     assert [(r["sku"], int(r["quantity"]), int(r["orders"])) for r in rows] == expected
     told = get(f"{site}/csv/orders?sku=PEN").data.decode("utf-8-sig")
     assert orders == (len(list(csv.DictReader(io.StringIO(told)))),)
-    for name in ("totals", "trend", "countries", "popular-skus-by-country", "skus", "runs"):
+    for name in (
+        "totals",
+        "trend",
+        "countries",
+        "popular-skus-by-country",
+        "skus",
+        "runs",
+        "movers?period=7d",
+    ):
         assert get(f"{site}/csv/{name}").data.count(b"\r\n") >= 2
 
 

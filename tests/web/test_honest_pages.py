@@ -116,6 +116,41 @@ def test_a_comparison_ends_at_the_same_time_of_day_and_begins_within_the_data(ta
     tab.goto("/?period=year")
     expect(tab.locator("#compared")).to_contain_text("no data before")
     assert tab.locator(".change").all_inner_texts() == []
+    assert tab.locator("path.earlier, .lazy").count() == 0
+
+
+def test_a_second_series_and_movers_compare_as_much(tab: Page) -> None:
+    """Today to noon: INK is new after noon yesterday, so it does not count; nothing of 1 moves."""
+    tab.goto("/?period=today&show=items")
+    tab.locator("#picks a").hover()
+    expect(tab.locator("#tip")).to_contain_text(re.compile(": 2$"))
+    tab.locator(".lazy").scroll_into_view_if_needed()
+    card = tab.locator("#movers")
+    expect(card).to_contain_text("fewer than 10 items")
+    assert card.locator("tbody").count() == 0
+    assert not tab.locator("#trouble").is_visible()
+    tab.goto("/?since=2026-01-01&compare=year")
+    assert tab.locator("path.earlier").count() == 0
+    tab.goto("/?period=7d")
+    tab.locator("#compare").select_option("year")
+    expect(tab.locator("#compared")).to_contain_text("no data before")
+    tab.locator("#compare").select_option("none")
+    expect(tab.locator("#compared")).to_have_count(0)
+
+
+def test_the_largest_moves_come_first(tab: Page) -> None:
+    """The 76 papers of the day 20 days ago are a fall of the last 14 days, and of most share."""
+    today = datetime.now(ZoneInfo(ZONE)).date()
+    since, until = (today - timedelta(days=days) for days in (14, 1))
+    tab.goto(f"/?since={since}&until={until}")
+    tab.locator(".lazy").scroll_into_view_if_needed()
+    falls = tab.locator("#movers .halves > div").nth(1).locator("tbody tr")
+    expect(falls.first).to_contain_text("PAPER")
+    tab.locator("#sort-share").click()
+    tab.wait_for_url("**/movers?*sort=share")
+    expect(tab.locator("#sort-share")).to_have_attribute("aria-current", "true")
+    tab.goto("/movers?period=all")
+    expect(tab.locator("#movers")).to_contain_text("no period before")
 
 
 def test_thirty_days_with_their_comparison_are_shown_first(tab: Page) -> None:

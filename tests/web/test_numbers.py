@@ -19,8 +19,9 @@ from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.web.context import QueryContext
+from orderpull.web.movers import Movers, read_movers
 from orderpull.web.overview import Overview, read_by_country, read_overview
-from orderpull.web.question import Question
+from orderpull.web.question import SORTS, Question
 from orderpull.web.totals import Totals
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
@@ -111,6 +112,8 @@ questions = st.builds(
     by=st.sampled_from(["", "day", "week", "month", "year"]),
     measure=st.sampled_from(["items", "orders"]),
     every=st.booleans(),
+    compare=st.sampled_from(["before", "before", "year"]),
+    sort=st.sampled_from(SORTS),
 ).filter(lambda q: not (q.since and q.until) or q.since <= q.until)
 
 
@@ -185,7 +188,9 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_every_number_equals_plain_sql(shop: Shop, question: Question, read: datetime) -> None:
+def test_every_number_equals_plain_sql(
+    shop: Shop, question: Question, read: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with shop.destination.reader() as reader:
         context = QueryContext(reader, question, TODAY, BERLIN)
         context.read_until = read
@@ -195,13 +200,15 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question, read: dat
         whole = read_by_country(context)
         skus = reader.rows(queries.count_skus(where, question.search))[0]["skus"]
         pens = reader.rows(queries.sku_totals(where, "PEN"))
+        monkeypatch.setattr("orderpull.answers.movers.FLOOR", 4)
+        moved = read_movers(context, question.top)
     assert page.undated == without_a_date(shop, question)
     lines = recounted(shop, question)
     assert skus == len(ranked(lines, replace(question, top=len(SKUS))))
     orders, quantity = sums(lines, 4).get("PEN", (0, 0))
     assert pens == [{"orders": orders, "quantity": quantity}]
     check_totals(page.totals, lines)
-    check_before(shop, question, page)
+    check_before(shop, question, page, moved)
     assert told(page.popular) == ranked(lines, question)
     for country in {line[2] for line in lines}:
         rows = [row for row in whole if row["country"] == country]
@@ -226,9 +233,10 @@ def test_every_number_equals_plain_sql(shop: Shop, question: Question, read: dat
     assert by_day == {}
 
 
-def check_before(shop: Shop, question: Question, page: Overview) -> None:
+def check_before(shop: Shop, question: Question, page: Overview, moved: Movers) -> None:
     """The period before: cut at the time of day to which the shop was read; none without data."""
     if page.before is None:
+        assert moved.rises == moved.falls == []
         return
     earlier = page.before.earlier
     everywhere = recounted(shop, Question(sources=question.sources, period="all"))
@@ -237,7 +245,43 @@ def check_before(shop: Shop, question: Question, page: Overview) -> None:
     if page.before.totals:
         lines = recounted(shop, replace(question, since=earlier.first, until=earlier.last))
         until = earlier.until or datetime.max
-        check_totals(page.before.totals, [line for line in lines if line[6] < until])
+        lines = [line for line in lines if line[6] < until]
+        check_totals(page.before.totals, lines)
+        check_movers(question, moved, recounted(shop, question), lines)
+        for bar in page.trend.bars:
+            first, last = bar.before_first_day, bar.before_last_day
+            if first is None or last is None:
+                assert bar.before_orders is None
+                continue
+            beside = [line for line in lines if first <= line[3] <= last]
+            assert bar.before_orders == len({line[:2] for line in beside})
+            assert bar.before_items == sum(line[5] or 0 for line in beside)
+    else:
+        assert moved.rises == moved.falls == []
+
+
+def check_movers(
+    question: Question, moved: Movers, now: list[tuple[Any, ...]], before: list[tuple[Any, ...]]
+) -> None:
+    """Rises and falls of SKUs with four in a period at least, the largest first."""
+    place = 0 if question.measure == "orders" else 1
+    later, earlier = (
+        {sku: both[place] for sku, both in sums(lines, 4).items() if sku is not None}
+        for lines in (now, before)
+    )
+    rows = []
+    for sku in {*later, *earlier}:
+        new, old = later.get(sku, 0), earlier.get(sku, 0)
+        if new != old and max(new, old) >= 4:
+            rows.append((sku, new, old, new - old, (new - old) / old if old >= 4 else None))
+    rows.sort(key=lambda row: (-abs(row[3]), row[0].encode()))
+    if question.sort == "share":
+        rows.sort(key=lambda row: (row[4] is None, -abs(row[4] or 0)))
+    for listed, sign in ((moved.rises, 1), (moved.falls, -1)):
+        expected = [row for row in rows if row[3] * sign > 0][: question.top]
+        found = [(m.sku, m.now, m.before, m.change, m.share) for m in listed]
+        assert [row[:4] for row in found] == [row[:4] for row in expected]
+        assert [row[4] for row in found] == [row[4] and pytest.approx(row[4]) for row in expected]
 
 
 def check_totals(totals: Totals, lines: list[tuple[Any, ...]]) -> None:

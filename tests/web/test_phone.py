@@ -36,7 +36,7 @@ def test_countries_are_folded_and_open_one_by_one(phone: Page) -> None:
 
 
 def test_links_lead_down_the_page(phone: Page) -> None:
-    for name in ("Trend", "SKUs", "Countries", "SKUs by country"):
+    for name in ("Trend", "SKUs", "Countries", "Movers", "SKUs by country"):
         phone.locator("#jumps").get_by_role("link", name=name, exact=True).click()
         leads = phone.locator("#jumps").get_by_role("link", name=name, exact=True)
         heading = phone.locator(leads.get_attribute("href") or "")

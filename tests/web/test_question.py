@@ -1,5 +1,6 @@
 """Questions in addresses: round trip, bounds, and periods."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from orderpull.web import periods
 from orderpull.web.periods import Days
-from orderpull.web.question import DEFAULT_PERIOD, Question, read_question
+from orderpull.web.question import DEFAULT_PERIOD, SORTS, Question, read_question
 from tests.web.shop import get
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -27,6 +28,8 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
         sku=words,
         by=st.sampled_from(["", *periods.STEPS]),
         measure=st.sampled_from(["items", "orders"]),
+        compare=st.sampled_from(list(periods.COMPARES)),
+        sort=st.sampled_from(SORTS),
         every=st.booleans(),
         page=st.integers(1, 1000),
     )
@@ -53,6 +56,10 @@ def test_an_address_holds_the_whole_question(question: Question) -> None:
         ("period=ever", "period must be one of"),
         ("by=hour", "by must be one of"),
         ("show=profit", "show must be one of"),
+        ("compare=tomorrow", "compare must be one of"),
+        ("sort=size", "sort must be one of"),
+        ("since=2026-01-01&back=ever", "back must be one of"),
+        ("since=2026-01-01&back=..tomorrow", "until must be a day"),
         ("theme=pink", "theme must be one of"),
         ("country=" + "x" * 1025, "too long"),
         ("country=%00", "odd characters"),
@@ -75,6 +82,8 @@ def test_typed_days_count_where_the_choice_above_was_left() -> None:
 @pytest.mark.parametrize(
     ("period", "today", "days", "before"),
     [
+        ("today vs year", "2028-02-29", "2028-02-29 2028-02-29", "2027-02-28 2027-02-28"),
+        ("30d vs year", "2026-03-01", "2026-01-31 2026-03-01", "2025-01-31 2025-03-01"),
         ("today", "2026-03-01", "2026-03-01 2026-03-01", "2026-02-28 2026-02-28"),
         ("7d", "2026-03-03", "2026-02-25 2026-03-03", "2026-02-18 2026-02-24"),
         ("month", "2026-03-31", "2026-03-01 2026-03-31", "2026-02-01 2026-02-28"),
@@ -85,9 +94,52 @@ def test_typed_days_count_where_the_choice_above_was_left() -> None:
 )
 def test_periods(period: str, today: str, days: str, before: str) -> None:
     """What each means, and what it is compared with."""
+    period, _, compare = period.partition(" vs ")
     found = periods.days_of(period, date.fromisoformat(today))
     assert found == Days(*map(date.fromisoformat, days.split()))
-    assert periods.days_before(period, found) == Days(*map(date.fromisoformat, before.split()))
+    expected = Days(*map(date.fromisoformat, before.split()))
+    assert periods.days_before(period, found, compare or "before") == expected
+
+
+def test_bars_stand_beside_the_same_days_before() -> None:
+    """By number of days, or by date: 29 February has no day beside it, and none stands twice."""
+    april = periods.Earlier(date(2026, 3, 1), date(2026, 3, 31))
+    start = date(2026, 4, 1)
+    assert april.days_for(date(2026, 4, 6), date(2026, 4, 12), start) == (
+        date(2026, 3, 6), date(2026, 3, 12)
+    )  # fmt: skip
+    cut = periods.Earlier(date(2026, 2, 1), date(2026, 2, 28))
+    assert cut.days_for(date(2026, 3, 29), date(2026, 3, 29), date(2026, 3, 1)) is None
+    leap = periods.Earlier(date(2027, 1, 1), date(2027, 12, 31), by_date=True)
+    beside = [
+        leap.days_for(day, day, date(2028, 1, 1))
+        for day in (date(2028, 2, 28), date(2028, 2, 29), date(2028, 3, 1))
+    ]
+    assert beside == [(date(2027, 2, 28),) * 2, None, (date(2027, 3, 1),) * 2]
+    after = periods.Earlier(date(2028, 1, 1), date(2028, 12, 31), by_date=True)
+    both = after.days_for(date(2029, 2, 28), date(2029, 2, 28), date(2029, 1, 1))
+    assert both == (date(2028, 2, 28), date(2028, 2, 29))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question(period="30d"),
+        Question(period="all", countries=("DE",)),
+        Question(period="custom", since=date(2026, 1, 1), until=date(2026, 3, 31)),
+        Question(period="custom", since=date(2026, 1, 1)),
+    ],
+)
+def test_the_chip_of_a_bar_leads_back(question: Question) -> None:
+    """Also after a second choice within the first, and through the address."""
+    month, day = (Days(date(2026, 2, 1), date(2026, 2, last)) for last in (28, 1))
+    chosen = replace(question, **question.narrowed(month))
+    assert chosen.days(date.today()) == month
+    within = replace(chosen, **chosen.narrowed(day))
+    again = read_question(within.params(), DEFAULT_PERIOD)
+    assert again == within
+    assert replace(again, **again.widened()) == question
+    assert replace(again, **again.narrowed(day)) == question
 
 
 @pytest.mark.parametrize(
@@ -118,5 +170,7 @@ def test_a_period_read_in_part_is_compared_with_as_much(
     if before:
         first, last, *time = before.split()
         until = utc(f"{last} {time[0]}") if time else None
-        expected = periods.Earlier(date.fromisoformat(first), date.fromisoformat(last), until)
+        expected = periods.Earlier(
+            date.fromisoformat(first), date.fromisoformat(last), until, period == "year"
+        )
     assert periods.earlier_period(period, days, utc(read), zone) == expected

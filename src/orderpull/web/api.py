@@ -23,8 +23,7 @@ from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import api_answers as answers
 from orderpull.web.cache import CachedQueries
-from orderpull.web.overview import Filtered
-from orderpull.web.periods import PERIODS, STEPS
+from orderpull.web.periods import COMPARES, PERIODS, STEPS
 from orderpull.web.question import (
     CUSTOM,
     DEFAULT_TOP,
@@ -33,9 +32,11 @@ from orderpull.web.question import (
     MAX_TEXT,
     MAX_TOP,
     MEASURES,
+    SORTS,
     Params,
     read_question,
 )
+from orderpull.web.totals import Filtered
 
 Schema = dict[str, Any]
 TEXT: Schema = {
@@ -87,9 +88,11 @@ TOP = parameter("top", "Number of SKUs.", integer(MAX_TOP, DEFAULT_TOP))
 SEARCH = parameter("q", "Only SKUs that contain this text.", TEXT)
 SKU = parameter("sku", "The SKU.", TEXT, required=True)
 STEP = parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
-MEASURE = parameter("show", "Measure that countries are ranked by.", enum(*MEASURES))
+COMPARE = parameter("compare", "Earlier days to compare with.", enum(*COMPARES))
+MEASURE = parameter("show", "Measure that countries and movers are ranked by.", enum(*MEASURES))
+SORT = parameter("sort", "Rank by the change itself, or by its share.", enum(*SORTS))
 PAGE = parameter("page", f"Page of {answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
-PAGE_PARAMETERS = frozenset({"theme", "was", "every"})
+PAGE_PARAMETERS = frozenset({"theme", "was", "back", "every"})
 """Parameters of the web pages. The API accepts and ignores them."""
 
 
@@ -109,8 +112,13 @@ class Endpoint:
 
 
 ENDPOINTS = (
-    Endpoint("totals", "Totals, and the totals of the period before", answers.compared),
-    Endpoint("trend", "Orders and items by time", answers.trend, (*FILTERS, STEP)),
+    Endpoint(
+        "totals",
+        "Totals, and those of the period before",
+        answers.compared,
+        (*FILTERS, COMPARE),
+    ),
+    Endpoint("trend", "Orders and items by time", answers.trend, (*FILTERS, STEP, COMPARE)),
     Endpoint("countries", "Countries, ranked", answers.countries, (*FILTERS, MEASURE)),
     Endpoint("popular-skus", "Best-selling SKUs", answers.popular_skus, (*FILTERS, TOP, SEARCH)),
     Endpoint(
@@ -118,6 +126,12 @@ ENDPOINTS = (
         "Best-selling SKUs of each country",
         answers.popular_skus_by_country,
         (*FILTERS, TOP, SEARCH),
+    ),
+    Endpoint(
+        "movers",
+        "SKUs that rose and fell the most against the period before",
+        answers.movers,
+        (*FILTERS, COMPARE, MEASURE, SORT, TOP),
     ),
     Endpoint("skus", "All SKUs", answers.skus, (*FILTERS, SEARCH, PAGE)),
     Endpoint("orders", "Orders with a SKU", answers.orders, (SKU, *FILTERS, PAGE)),

@@ -8,16 +8,19 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from orderpull import clock
 from orderpull.model import COUNTS
 from orderpull.web import overview
 from orderpull.web.cache import CachedQueries
+from orderpull.web.comparison import read_comparison
 from orderpull.web.context import QueryContext
-from orderpull.web.overview import Filtered, Trend, page_count
+from orderpull.web.movers import Movers, read_movers
+from orderpull.web.overview import page_count
 from orderpull.web.question import Question
-from orderpull.web.totals import Count, Totals, read_comparison, read_totals, read_undated
+from orderpull.web.totals import Count, Filtered, Totals, read_totals, read_undated
+from orderpull.web.trend import Trend, beside_earlier, read_trend
 
 PAGE_ROWS = 500
 """Rows of one page of a long table."""
@@ -206,7 +209,8 @@ def compared(context: QueryContext) -> Compared:
 
 def trend(context: QueryContext) -> Trend:
     """Answer ``/api/trend``."""
-    return overview.read_trend(context, read_totals(context, context.where)[1])
+    counted = read_totals(context, context.where)[1]
+    return beside_earlier(context, read_trend(context, counted), read_comparison(context))
 
 
 def countries(context: QueryContext) -> Countries:
@@ -222,6 +226,12 @@ def popular_skus(context: QueryContext) -> PopularSkus:
 def popular_skus_by_country(context: QueryContext) -> PopularSkusByCountry:
     """Answer ``/api/popular-skus-by-country``."""
     return PopularSkusByCountry(_convert(overview.read_by_country(context), CountrySku))
+
+
+def movers(context: QueryContext) -> Movers:
+    """Answer ``/api/movers``."""
+    answer = read_movers(context, context.question.top)
+    return structs.replace(answer, before_until=_utc(answer.before_until))
 
 
 def skus(context: QueryContext) -> Skus:

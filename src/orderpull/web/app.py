@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orderpull import clock
+from orderpull.answers.movers import FLOOR
 from orderpull.destinations.protocol import Reader
 from orderpull.errors import (
     DestinationError,
@@ -39,6 +40,7 @@ from orderpull.web.context import QueryContext
 from orderpull.web.csv_export import TABLES, file_name_of, write_table
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import LedgerCollector, Metrics, MetricsMiddleware
+from orderpull.web.movers import read_movers
 from orderpull.web.overview import (
     page_count,
     read_orders,
@@ -97,6 +99,12 @@ class Pages:
         if changed:
             response.headers["hx-push-url"] = question.url()
         return response
+
+    def movers(self, request: Request) -> Response:
+        """Show the SKUs that rose and fell the most; the first page loads its card from here."""
+        question = self._question(request)
+        moved = self.queries.get(question, read_movers, question.top)
+        return self._page(request, question, "movers.html", moved=moved, floor=FLOOR)
 
     def skus(self, request: Request) -> Response:
         """Show all SKUs of the selected orders, page by page."""
@@ -276,6 +284,7 @@ def application(
     app = Starlette(
         routes=[
             Route("/", pages.overview),
+            Route("/movers", pages.movers),
             Route("/skus", pages.skus),
             Route("/orders", pages.orders),
             Route("/runs", pages.runs),

@@ -23,8 +23,8 @@ from orderpull.destinations.protocol import Reader
 from orderpull.settings import Settings
 from orderpull.web.context import QueryContext
 from orderpull.web.freshness import Freshness, read_freshness
-from orderpull.web.overview import AbsentCountry
 from orderpull.web.question import Question
+from orderpull.web.totals import AbsentCountry
 
 MAX_ANSWERS = 200
 CHECK_SECONDS = 1.0

@@ -3,9 +3,10 @@
 Lengths in percent let the chart take any width while its texts keep their size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orderpull.web.overview import Trend
+from orderpull.web.trend import Trend
 
 TOP, FLOOR = 9.0, 88.0
 """Positions of the highest value and of zero, in percent from the top."""
@@ -50,16 +51,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The chart of a trend."""
+    """The chart of a trend.
+
+    :param earlier: path of the line of the period before, in a square of 100; '' without one.
+    """
 
     marks: list[Mark]
     columns: list[Column]
+    earlier: str
 
 
 def draw(trend: Trend, measure: str) -> Chart:
-    """Draw *trend* as bars of orders or items."""
+    """Draw *trend* as bars of orders or items, and the period before as a line over them."""
     values = [getattr(bar, measure) for bar in trend.bars]
-    most = max(values, default=0)
+    before = [getattr(bar, f"before_{measure}") for bar in trend.bars]
+    most = max([*values, *(value for value in before if value is not None)], default=0)
     step = axis_step(most)
     steps = max(1, -(-most // step))
     count = len(values)
@@ -92,7 +98,19 @@ def draw(trend: Trend, measure: str) -> Chart:
         Mark(step * part, round(FLOOR - (FLOOR - TOP) * part / steps, 2))
         for part in range(steps + 1)
     ]
-    return Chart(marks, columns)
+    return Chart(marks, columns, _steps(before, steps * step))
+
+
+def _steps(values: Sequence[int | None], top: int) -> str:
+    """Path of a line with a step for each of *values*, and a gap for each None."""
+    path, drawing = [], False
+    for index, value in enumerate(values):
+        if value is not None:
+            height = round(FLOOR - (FLOOR - TOP) * value / top, 2)
+            left, right = (round(100 * edge / len(values), 2) for edge in (index, index + 1))
+            path.append(f"V{height:g}H{right:g}" if drawing else f"M{left:g} {height:g}H{right:g}")
+        drawing = value is not None
+    return "".join(path)
 
 
 def axis_step(value: int) -> int:

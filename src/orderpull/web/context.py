@@ -89,8 +89,14 @@ class QueryContext:
 
     @cached_property
     def earlier(self) -> Earlier | None:
-        """The period before, which the question's is compared with."""
-        return earlier_period(self.question.period, self.days, self.read_until, self.zone)
+        """The earlier period that the question's is compared with."""
+        period, compare = self.question.period, self.question.compare
+        return earlier_period(period, self.days, self.read_until, self.zone, compare)
+
+    def is_covered(self, earlier: Earlier) -> bool:
+        """True if *earlier* does not begin before the first order."""
+        begins = self.first_day()
+        return begins is not None and begins <= earlier.first
 
     def first_day(self) -> date | None:
         """Day of the first order of the question's sources, in any country."""
@@ -103,6 +109,15 @@ class QueryContext:
             return first if isinstance(first, date) else None
 
         return self._remember(("first day", where), read)
+
+    def sources(self) -> list[Row]:
+        """(source, orders, items) of every source, whatever the question selects."""
+        where = Filter()
+
+        def read() -> list[Row]:
+            return self.reader.rows(self.queries_for(where).sales_by_source(where))
+
+        return self._remember(("sources",), read)
 
     def sales_between(self, since: datetime, until: datetime) -> list[Row]:
         """(source, country, orders, orders_with_items, items) within a day, of the question.

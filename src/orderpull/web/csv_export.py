@@ -17,12 +17,13 @@ from msgspec.structs import asdict
 from orderpull.answers.report import escape_formula
 from orderpull.model import NO_COUNTRY
 from orderpull.web import overview
-from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku
+from orderpull.web.api_answers import Country, CountrySku, Order, Run, Sku, trend
 from orderpull.web.context import QueryContext, Row
-from orderpull.web.overview import Bar
+from orderpull.web.movers import Mover, read_movers
 from orderpull.web.periods import Days
 from orderpull.web.question import Question
 from orderpull.web.totals import Totals, read_totals
+from orderpull.web.trend import Bar
 
 PAGE_ROWS = 50_000
 MOST_NAMED = 3
@@ -82,12 +83,16 @@ def _totals(context: QueryContext) -> list[Row]:
 
 
 def _trend(context: QueryContext) -> Iterable[Row]:
-    counted = read_totals(context, context.where)[1]
-    return map(asdict, overview.read_trend(context, counted).bars)
+    return map(asdict, trend(context).bars)
 
 
 def _countries(context: QueryContext) -> list[Row]:
     return overview.read_countries(context, context.where)
+
+
+def _movers(context: QueryContext) -> Iterable[Row]:
+    moved = read_movers(context, None)
+    return map(asdict, (*moved.rises, *moved.falls))
 
 
 def _skus(context: QueryContext) -> Iterator[Row]:
@@ -114,6 +119,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[QueryContext], Iterable[Row]]]]
     "countries": (Country.__struct_fields__, _countries),
     "popular-skus": (Sku.__struct_fields__, overview.read_popular),
     "popular-skus-by-country": (CountrySku.__struct_fields__, overview.read_by_country),
+    "movers": (Mover.__struct_fields__, _movers),
     "skus": (Sku.__struct_fields__, _skus),
     "orders": (Order.__struct_fields__, _orders),
     "runs": (Run.__struct_fields__, overview.read_runs),

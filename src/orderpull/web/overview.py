@@ -1,23 +1,14 @@
 """The numbers of the pages and of the API: totals, trend, countries, and best-selling SKUs."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import Any
-
-from msgspec import Struct
+from datetime import datetime
 
 from orderpull.answers import ledger
 from orderpull.answers.filter import Filter
+from orderpull.web.comparison import Comparison, read_comparison
 from orderpull.web.context import QueryContext, Row
-from orderpull.web.periods import Days, choose_step, is_finished, sum_by_step
-from orderpull.web.totals import (
-    Comparison,
-    Count,
-    Totals,
-    read_comparison,
-    read_totals,
-    read_undated,
-)
+from orderpull.web.totals import Totals, read_totals, read_undated
+from orderpull.web.trend import Trend, beside_earlier, count_unfinished, read_trend
 
 COUNTRIES_SHOWN = 12
 COUNTRIES_OF_A_PAGE = 24
@@ -35,41 +26,6 @@ DEFAULT_TO_DO = (
     "Correct the order in the shop, or the API's .toml file; then run orderpull rejects retry."
 )
 """Advice about rejects of every other reason."""
-
-
-class Bar(Struct):
-    """One step of the trend."""
-
-    first_day: date
-    last_day: date
-    orders: Count
-    items: Count
-
-    @property
-    def days(self) -> Days:
-        """The days of the step."""
-        return Days(self.first_day, self.last_day)
-
-
-class AbsentCountry(Struct):
-    """A country of the filter that no order has, and the nearest that has one, if one is near."""
-
-    country: str
-    nearest: str | None
-
-
-class Filtered(Struct, kw_only=True, omit_defaults=True):
-    """An answer that a country filters."""
-
-    countries_without_orders: list[AbsentCountry] = []
-
-
-class Trend(Filtered):
-    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
-
-    step: str
-    bars: list[Bar]
-    undated: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +58,27 @@ class Overview:
 
 def read_overview(context: QueryContext) -> Overview:
     """Read all numbers of the first page."""
-    where, everything = context.where, Filter()
+    where = context.where
     totals, counted = read_totals(context, where)
     countries = read_countries(context, replace(where, countries=()))
     popular = read_popular(context)
     by_country, hidden, country_pages = _by_country(context, countries, popular)
-    trend = read_trend(context, counted)
+    before = read_comparison(context)
+    trend = beside_earlier(context, read_trend(context, counted), before)
     return Overview(
         totals=totals,
-        before=read_comparison(context),
+        before=before,
         read_until=context.read_until,
-        unfinished=_count_unfinished(context, trend),
+        unfinished=count_unfinished(context, trend),
         trend=trend,
         countries=countries,
-        sources=context.reader.rows(context.queries_for(everything).sales_by_source(everything)),
+        sources=context.sources(),
         popular=popular,
         by_country=by_country,
         hidden=hidden,
         country_pages=country_pages,
         undated=read_undated(context),
     )
-
-
-def _count_unfinished(context: QueryContext, trend: Trend) -> int:
-    read = context.read_until.replace(tzinfo=UTC).astimezone(context.zone).date()
-    is_open = context.days.last is None
-    days = (bar.days for bar in trend.bars)
-    return sum(not is_finished(each, trend.step, read, is_open=is_open) for each in days)
 
 
 def read_countries(context: QueryContext, where: Filter) -> list[Row]:
@@ -230,22 +180,3 @@ def read_rejected(context: QueryContext, page_rows: int) -> list[Row]:
     offset = (context.question.page - 1) * page_rows
     query = ledger.newest_rejects(context.where.sources, page_rows, offset)
     return context.reader.rows(query)
-
-
-def read_trend(context: QueryContext, counted: Row) -> Trend:
-    """Read the trend over the days of the question, or from the first order to the last.
-
-    :param counted: the row of ``order_totals``.
-    """
-    first, last = counted["first"], counted["last"]
-    if first is None:
-        return Trend("day", [], counted["orders"])
-    sales = context.queries.sales_by_day(context.where, context.zone, first, last)
-    rows = context.reader.rows(sales)
-    dated = [(row["day"], row["orders"], row["items"]) for row in rows if row["day"]]
-    undated = sum(row["orders"] for row in rows if row["day"] is None)
-    days = [day for day, _, _ in dated]
-    span = Days(context.days.first or min(days), context.days.last or max(days))
-    requested: Any = context.question.by or None
-    step = choose_step(span, requested)
-    return Trend(step, [Bar(*bar) for bar in sum_by_step(dated, span, step)], undated)

@@ -22,7 +22,11 @@ PERIODS = {
 }
 """The named periods, with their labels."""
 
+COMPARES = {"before": "Period before", "year": "Same days last year", "none": "Nothing"}
+"""The choices of days to compare with, with their labels."""
+
 MAX_BARS = 400
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +58,23 @@ def days_of(period: str, today: date) -> Days:
     return ends.get(period, Days())
 
 
-def days_before(period: str, days: Days) -> Days | None:
+def days_before(period: str, days: Days, compare: str = "before") -> Days | None:
     """The earlier days to compare *days* with; None if *days* are unbounded.
 
     This month or year is compared with the one before, up to the same day. Last month is compared
     with the whole month before, other periods with as many days just before.
+
+    :param compare: one of :data:`COMPARES`; ``year``: the same days of the year before.
     """
-    if days.first is None or days.last is None or days.first <= EARLIEST:
+    if compare == "none" or days.first is None or days.last is None or days.first <= EARLIEST:
         return None
+    if compare == "year" or period == "year":
+        return Days(_year_before(days.first), _year_before(days.last))
     if period == "month":
         return Days(_month_before(days.first), _same_day(_month_before(days.first), days.last))
     if period == "last-month":
-        return Days(_month_before(days.first), days.first - timedelta(days=1))
-    if period == "year":
-        first = days.first.replace(year=days.first.year - 1)
-        return Days(first, _same_day(days.last.replace(year=first.year, day=1), days.last))
-    return Days(days.first - timedelta(days=days.count), days.first - timedelta(days=1))
+        return Days(_month_before(days.first), days.first - DAY)
+    return Days(days.first - timedelta(days=days.count), days.first - DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,38 +82,61 @@ class Earlier:
     """The period before, as far as it can be compared.
 
     :param until: time (UTC) on the last day, at which it ends; None: at the end of the last day.
+    :param by_date: its days are those of the same dates a year later, so 29 February stands alone.
     """
 
     first: date
     last: date
     until: datetime | None = None
+    by_date: bool = False
 
     @property
     def days(self) -> Days:
         """Its days."""
         return Days(self.first, self.last)
 
+    def days_for(self, first: date, last: date, start: date) -> tuple[date, date] | None:
+        """Its first and last day that are compared with those from *first* to *last*.
 
-def earlier_period(period: str, days: Days, read_until: datetime, zone: ZoneInfo) -> Earlier | None:
+        None without such days.
+
+        :param start: first day of the period that this one is compared with.
+        """
+        last = min(self._day_for(last + DAY, start) - DAY, self.last)
+        first = self._day_for(first, start)
+        return (first, last) if first <= last else None
+
+    def _day_for(self, day: date, start: date) -> date:
+        if not self.by_date:
+            return self.first + (day - start)
+        exists = day.day == _year_before(day).day
+        return _year_before(day) if exists else _year_before(day) + DAY
+
+
+def earlier_period(
+    period: str, days: Days, read_until: datetime, zone: ZoneInfo, compare: str = "before"
+) -> Earlier | None:
     """The period to compare *days* with, cut where *days* have not been read yet.
 
     Today until 9:30 is compared with yesterday until 9:30. None if *days* are unbounded, or if
     none of them has been read.
 
     :param read_until: time (UTC) to which the shop was read.
+    :param compare: as in :func:`days_before`.
     """
-    before = days_before(period, days)
+    before = days_before(period, days, compare)
     if before is None or before.first is None or before.last is None or days.last is None:
         return None
+    by_date = compare == "year" or period == "year"
     read = read_until.replace(tzinfo=UTC).astimezone(zone)
     unread = (days.last - read.date()).days
     if unread < 0:
-        return Earlier(before.first, before.last)
-    last = before.last - timedelta(days=unread)
+        return Earlier(before.first, before.last, by_date=by_date)
+    last = _year_before(read.date()) if by_date else before.last - timedelta(days=unread)
     if last < before.first:
         return None
     until = datetime.combine(last, read.time(), zone)
-    return Earlier(before.first, last, until.astimezone(UTC).replace(tzinfo=None))
+    return Earlier(before.first, last, until.astimezone(UTC).replace(tzinfo=None), by_date)
 
 
 def is_finished(days: Days, step: str, read: date, *, is_open: bool) -> bool:
@@ -125,6 +153,11 @@ def is_finished(days: Days, step: str, read: date, *, is_open: bool) -> bool:
 
 def _month_before(month: date) -> date:
     return (month - timedelta(days=1)).replace(day=1)
+
+
+def _year_before(day: date) -> date:
+    """The same date a year earlier; 28 February for 29 February."""
+    return _same_day(day.replace(year=day.year - 1, day=1), day)
 
 
 def _same_day(month: date, day: date) -> date:

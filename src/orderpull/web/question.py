@@ -15,7 +15,7 @@ from orderpull.countries import country_as_stored
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
 from orderpull.model import NO_COUNTRY
-from orderpull.web.periods import PERIODS, STEPS, Days, days_of
+from orderpull.web.periods import COMPARES, PERIODS, STEPS, Days, days_of
 
 CUSTOM = "custom"
 MAX_TOP = 200
@@ -26,7 +26,10 @@ DEFAULT_TOP = 10
 DEFAULT_PERIOD = "30d"
 """Period of a page whose address names none. Programs and files get all orders then."""
 MEASURES = ("items", "orders")
+SORTS = ("change", "share")
 THEMES = ("light", "dark")
+KEYS = {"search": "q", "measure": "show"}
+"""Names in addresses that differ from those of the fields."""
 
 Params = list[tuple[str, str]]
 Value = TypeVar("Value")
@@ -38,11 +41,14 @@ class Question:
 
     :param countries: only these countries; None selects orders without a country.
     :param period: one of ``PERIODS``, or ``custom`` with *since* and *until*.
+    :param back: the period from which one bar was chosen: named, or ``first..last``.
+    :param compare: one of ``COMPARES``.
     :param top: number of SKUs, overall and for each country.
     :param search: only SKUs that contain this text.
     :param sku: the SKU whose orders are shown.
     :param by: step of the trend; '' chooses a step by the length of the period.
     :param measure: measure that bars show.
+    :param sort: order of the movers, one of ``SORTS``.
     :param every: show all countries, not only the largest.
     :param page: page of a long table, from 1.
     """
@@ -52,11 +58,14 @@ class Question:
     period: str = DEFAULT_PERIOD
     since: date | None = None
     until: date | None = None
+    back: str = ""
+    compare: str = "before"
     top: int = DEFAULT_TOP
     search: str = ""
     sku: str = ""
     by: str = ""
     measure: str = "items"
+    sort: str = "change"
     every: bool = False
     page: int = 1
     theme: str = ""
@@ -81,12 +90,11 @@ class Question:
         pairs = [("country", country or NO_COUNTRY) for country in self.countries]
         pairs += [("source", source) for source in self.sources]
         default = Question()
-        for name in ("period", "since", "until", "top", "search", "sku", "by", "measure", "every",
-                     "page", "theme"):  # fmt: skip
+        for name in ("period", "since", "until", "back", "compare", "top", "search", "sku", "by",
+                     "measure", "sort", "every", "page", "theme"):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(default, name):
-                key = {"search": "q", "measure": "show"}.get(name, name)
-                pairs.append((key, "1" if value is True else str(value)))
+                pairs.append((KEYS.get(name, name), "1" if value is True else str(value)))
         return pairs
 
     def url(self, path: str = "/", **changed: Any) -> str:  # noqa: ANN401 - any of the fields
@@ -99,6 +107,22 @@ class Question:
         if path.startswith("/csv/") and question.period == DEFAULT_PERIOD:
             pairs.append(("period", question.period))
         return path + ("?" + urlencode(pairs, quote_via=quote) if pairs else "")
+
+    def narrowed(self, days: Days) -> dict[str, Any]:
+        """The changes that show only *days*, and keep the way back to the period shown."""
+        if (self.since, self.until) == (days.first, days.last):
+            return self.widened()
+        shown = f"{self.since or ''}..{self.until or ''}" if self.period == CUSTOM else self.period
+        back = self.back or shown
+        return {"period": CUSTOM, "since": days.first, "until": days.last, "back": back}
+
+    def widened(self) -> dict[str, Any]:
+        """The changes that show the period before one bar was chosen; else all time."""
+        first, dots, last = self.back.partition("..")
+        if not dots:
+            return {"period": self.back or "all", "since": None, "until": None, "back": ""}
+        since, until = (date.fromisoformat(day) if day else None for day in (first, last))
+        return {"period": CUSTOM, "since": since, "until": until, "back": ""}
 
     def toggled(self, country: str | None) -> "tuple[str | None, ...]":
         """The countries, with *country* added or removed."""
@@ -147,6 +171,12 @@ def parse_question(
         period=span.period,
         since=span.since,
         until=span.until,
+        back=valid("back", lambda: _back(one, span), ""),
+        compare=valid(
+            "compare",
+            lambda: _one_of("compare", one.get("compare") or "before", tuple(COMPARES)),
+            default.compare,
+        ),
         top=valid("top", lambda: _count(one, "top", DEFAULT_TOP, MAX_TOP), DEFAULT_TOP),
         search=one.get("q", "").strip(),
         sku=one.get("sku", ""),
@@ -154,6 +184,7 @@ def parse_question(
         measure=valid(
             "show", lambda: _one_of("show", one.get("show") or "items", MEASURES), default.measure
         ),
+        sort=valid("sort", lambda: _one_of("sort", one.get("sort") or "change", SORTS), "change"),
         every=bool(one.get("every")),
         page=valid("page", lambda: _count(one, "page", 1, MAX_PAGE), 1),
         theme=valid("theme", lambda: _one_of("theme", one.get("theme", ""), ("", *THEMES)), ""),
@@ -184,6 +215,17 @@ def _span(one: dict[str, str], default: str) -> Span:
     if since and until and since > until:
         raise UsageError(f"The period ends on {until}, before it begins on {since}.")
     return Span(period, since, until)
+
+
+def _back(one: dict[str, str], span: Span) -> str:
+    text = one.get("back", "")
+    if not text or span.period != CUSTOM:
+        return ""
+    first, dots, last = text.partition("..")
+    if not dots:
+        return _one_of("back", text, tuple(PERIODS))
+    days = {"since": first, "until": last}
+    return f"{_day(days, 'since') or ''}..{_day(days, 'until') or ''}"
 
 
 def _country(text: str) -> str | None:
@@ -230,5 +272,5 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _name_of(key: str) -> str:
     """*key* if it is one of ours; other keys are not repeated in a message."""
-    names = {field.name for field in fields(Question)} | {"country", "source", "q", "show"}
+    names = {field.name for field in fields(Question)} | {"country", "source", *KEYS.values()}
     return key if key in names else "a parameter"

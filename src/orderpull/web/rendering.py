@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse
 
 from orderpull import __version__
 from orderpull.model import NO_COUNTRY
-from orderpull.web.periods import PERIODS, STEPS, Days
+from orderpull.web.periods import COMPARES, PERIODS, STEPS, Days
 from orderpull.web.question import Question
 
 WEB_FOLDER = Path(__file__).parent
@@ -114,6 +114,10 @@ class Formats:
         pattern = _percent_pattern(self.locale)
         return _percent(value, f"+{pattern};{MINUS}{pattern}", self.locale)
 
+    def difference(self, value: float) -> str:
+        """Format a difference with its sign."""
+        return _number(value, f"+#,##0;{MINUS}#,##0", self.locale)
+
     def day(self, day: date) -> str:
         """Format a day."""
         return _day(day, "medium", self.locale)
@@ -190,6 +194,7 @@ class Renderer:
             files=static_version(),
             standard=Question(),
             periods=PERIODS,
+            compares=COMPARES,
             steps=STEPS,
         )
         self._environment.filters.update(sku=visible, country=country_name, command=with_commands)

@@ -1,15 +1,11 @@
-"""The totals of a question, and those of the period before."""
+"""The totals of a question."""
 
-from dataclasses import dataclass, replace
-from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from orderpull.answers.filter import Filter
-from orderpull.days import midnight
 from orderpull.web.context import QueryContext, Row
-from orderpull.web.periods import Days, Earlier
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -25,17 +21,17 @@ class Totals(Struct):
     countries: Count
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The period before.
+class AbsentCountry(Struct):
+    """A country of the filter that no order has, and the nearest that has one, if one is near."""
 
-    :param totals: None if the period begins before the first order.
-    :param data_begins: day of the first order.
-    """
+    country: str
+    nearest: str | None
 
-    earlier: Earlier
-    totals: Totals | None
-    data_begins: date | None
+
+class Filtered(Struct, kw_only=True, omit_defaults=True):
+    """An answer that a country filters."""
+
+    countries_without_orders: list[AbsentCountry] = []
 
 
 def read_totals(context: QueryContext, where: Filter) -> tuple[Totals, Row]:
@@ -51,43 +47,6 @@ def read_totals(context: QueryContext, where: Filter) -> tuple[Totals, Row]:
         countries=counted["countries"],
     )
     return totals, counted
-
-
-def read_comparison(context: QueryContext) -> Comparison | None:
-    """Read the totals of the period before, up to the time of day to which this one was read."""
-    earlier = context.earlier
-    if earlier is None:
-        return None
-    begins = context.first_day()
-    covered = begins is not None and begins <= earlier.first
-    return Comparison(earlier, _read_earlier(context, earlier) if covered else None, begins)
-
-
-def _read_earlier(context: QueryContext, earlier: Earlier) -> Totals:
-    where = context.question.filter(Days(earlier.first, earlier.last), context.zone)
-    if earlier.until is None:
-        return read_totals(context, where)[0]
-    last = midnight(earlier.last, context.zone)
-    rows = context.sales_between(last, earlier.until)
-    countries = {row["country"] for row in rows}
-    orders, with_items, items = (
-        sum(row[name] for row in rows) for name in ("orders", "orders_with_items", "items")
-    )
-    if earlier.first < earlier.last:
-        where = replace(where, until=last)
-        queries = context.queries_for(where)
-        average = context.reader.rows(queries.average_items_per_order(where))[0]
-        by_country = context.reader.rows(queries.sales_by_country(where))
-        countries |= {row["country"] for row in by_country}
-        orders += sum(row["orders"] for row in by_country)
-        with_items, items = with_items + average["orders"], items + average["quantity"]
-    return Totals(
-        orders=orders,
-        orders_with_items=with_items,
-        items=items,
-        average_items_per_order=items / with_items if with_items else None,
-        countries=len(countries - {None}),
-    )
 
 
 def read_undated(context: QueryContext) -> int:

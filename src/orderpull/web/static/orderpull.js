@@ -41,7 +41,9 @@ for (const name of ["change", "keydown"]) {
 
 // Announce changes to screen readers; on a new page, move the focus to its content.
 let path = location.pathname;
-document.addEventListener("htmx:after:swap", () => {
+const isCard = (ctx) => ctx?.sourceElement?.matches(".lazy"); // one card, not the page
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (isCard(ctx)) return;
   const box = document.querySelector("[data-finds]");
   if (box) find(box);
   const orders = document.querySelector("#tile-1 .value");
@@ -72,6 +74,7 @@ document.getElementById("leave").addEventListener("click", () => {
 });
 const slow = new Map();
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (isCard(ctx)) return;
   trouble.hidden = true;
   document.getElementById("said").textContent = "Loading.";
   slow.set(ctx, setTimeout(() => tell("The answer takes long.", ctx.request.action), SLOW));
@@ -85,13 +88,13 @@ document.addEventListener("htmx:before:history:update", (event) => {
   if (event.detail.response?.status > 400) event.preventDefault();
 });
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
-  if (ctx.response.status === 400) return;
+  if (ctx.response.status === 400 || isCard(ctx)) return;
   const page = new DOMParser().parseFromString(ctx.text, "text/html");
   const why = page.querySelector(".problem p")?.textContent ?? `The server answered ${ctx.response.status}.`;
   failed(why, ctx.request);
 });
 document.addEventListener("htmx:error", ({ detail: { ctx, error } }) => {
-  if (!ctx?.request) return;
+  if (!ctx?.request || isCard(ctx)) return;
   const late = ctx.request.signal?.reason === "timeout";
   if (error?.name !== "AbortError" || late) {
     failed(late ? "There was no answer for a minute." : "The server does not answer.", ctx.request);
@@ -112,20 +115,19 @@ document.addEventListener("click", ({ target }) => {
 const tip = document.getElementById("tip");
 const pointAt = (event) => {
   document.querySelector(".pointed")?.classList.remove("pointed");
-  const chart = event.target.closest?.("#bars");
-  tip.hidden = !chart;
-  if (!chart) return;
-  const bars = chart.querySelectorAll(":scope > rect");
-  const box = chart.getBoundingClientRect();
-  const share = (event.clientX - box.left) / box.width;
-  const bar = bars[Math.min(bars.length - 1, Math.max(0, Math.floor(share * bars.length)))];
+  const pick = event.target.closest?.("#picks a");
+  tip.hidden = !pick;
+  if (!pick) return;
   // The browser's own tooltip would cover ours.
-  for (const title of chart.querySelectorAll("title")) {
-    title.parentElement.dataset.tip = title.textContent;
-    title.remove();
+  for (const each of pick.parentElement.children) {
+    if (!each.title) continue;
+    each.dataset.tip = each.title;
+    each.removeAttribute("title");
   }
+  const bars = document.querySelectorAll("#bars > rect");
+  const bar = bars[[...pick.parentElement.children].indexOf(pick)];
   bar.classList.add("pointed");
-  tip.textContent = bar.dataset.tip;
+  tip.textContent = pick.dataset.tip;
   const middle = bar.getBoundingClientRect();
   const left = middle.left + middle.width / 2 - tip.offsetWidth / 2;
   tip.style.left = `${Math.max(8, Math.min(left, innerWidth - tip.offsetWidth - 8))}px`;
