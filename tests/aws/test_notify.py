@@ -26,18 +26,29 @@ def shop() -> SkubanaAssessment:
 def test_a_run_that_fails_is_told_once_whatever_machine_runs_next(
     account: AwsAccount, post: Post
 ) -> None:
-    """What was told is remembered in the bucket: a function has no disk of its own."""
+    """What was told is remembered in the bucket: a function has no disk of its own.
+
+    So is a digest; one that nobody took fails the invocation, and is sent by the next.
+    """
     with Simulator(shop(), faults=["401@1", "401@2"]) as simulator:
         account.add("shop", simulator.url)
+        digests = []
         for machine in "abc":
             with account.function(machine) as function:
                 done = function.invoke({"do": "run"})
+                post.status = 500 if machine == "a" else 200
+                digests.append(function.invoke({"do": "digest"}))
+                post.status = 200
     assert done.answer["ok"]
-    begun, ended = post.bodies()
+    assert [each.ok for each in digests] == [False, True, True]
+    assert digests[2].answer["recipients"] == [{"kind": "JSON", "outcome": "before"}]
+    begun, digest, ended = post.bodies()
+    assert "Not compared: shop has not been read to the end of this week." in digest
     assert begun.startswith("shop: failure. ")
     assert "401" in begun
     assert ended.startswith("shop: runs succeed again (problem since 2")
-    assert account.keys("raw/.orderpull/") == ["raw/.orderpull/notified.json"]
+    kept = [f"raw/.orderpull/{name}.json" for name in ("digest", "notified")]
+    assert account.keys("raw/.orderpull/") == kept
     assert SECRET not in begun + ended
 
 

@@ -27,6 +27,7 @@ ROOMS = {
     "forget": (2.0, "erase a person"),
     "verify": (4.0, "compare, repair"),
     "schedule": (3.0, "run by itself"),
+    "digest": (2.0, "of a day or a week"),
     "notify": (3.0, "alerts"),
     "pipeline": (3.0, "one run, top to bottom"),
     "loading": (2.0, "pages, batch by batch"),

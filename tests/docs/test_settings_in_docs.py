@@ -9,6 +9,7 @@ from msgspec import NODEFAULT, Struct
 
 from orderpull.settings import (
     DestinationSettings,
+    DigestSettings,
     LandingSettings,
     NotifySettings,
     ReportSettings,
@@ -32,6 +33,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[schedule]": ScheduleSettings,
     "[verify]": VerifySettings,
     "[notify]": NotifySettings,
+    "[digest]": DigestSettings,
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (

@@ -27,7 +27,8 @@ from orderpull.errors import (
     SourceUnreachable,
 )
 from orderpull.landing.lock import folder_lock
-from orderpull.notify import alert_state
+from orderpull.notify import store
+from orderpull.notify.alert_state import NAME, AlertState
 from orderpull.notify.alerts import MIN_ORDERS
 from orderpull.pipeline import RunResult, SourceResult
 from orderpull.schedule.loop import Schedule
@@ -389,7 +390,7 @@ def test_with_a_bucket_it_is_remembered_there(tmp_path: Path, post: Post) -> Non
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         settings = notified(tmp_path / name, post, landing)
-        assert isinstance(alert_state.open_store(settings), alert_state.LandingStore)
+        assert isinstance(store.open_store(settings, NAME, AlertState), store.LandingStore)
         notify.after_run(settings, failed())
         assert not (tmp_path / name / ".orderpull").exists()
     assert len(post.take()) == 1

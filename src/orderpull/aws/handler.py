@@ -4,6 +4,7 @@
 - ``{"do": "dispatch", "tick": "…"}``: send one message for each source to the queue.
 - Messages of that queue: pull these sources into the landing.
 - ``{"do": "load"}``: load the pending pages of all sources in turn.
+- ``{"do": "digest"}``: send the digest of the last period, unless it was sent.
 
 ``"sources": ["shop"]`` selects sources. A failure of the whole invocation is raised, so that Lambda
 counts an error. A source that fails is counted in a metric, and the others continue.
@@ -21,6 +22,7 @@ from orderpull.aws.deadline import load_seconds, request_seconds, stop_after
 from orderpull.aws.fanout import dispatch, pull_queued, split_readable
 from orderpull.aws.metrics import count, log, metrics, record_age, record_load
 from orderpull.aws.settings_source import load_settings
+from orderpull.digest.delivery import deliver
 from orderpull.errors import Interrupted, OrderpullError, UsageError
 from orderpull.landing import open_landing
 from orderpull.landing.last_pull import LastPull, last_pull
@@ -68,11 +70,18 @@ def _do(event: Event, remaining: float) -> Response:
         return pull_queued(settings, event["Records"], remaining)
     if (task := str(event.get("do", "run"))) == "dispatch":
         return dispatch(_chosen(settings, event), event.get("tick"))
+    if task == "digest":
+        delivery = deliver(settings, once=True)
+        if delivery.error is not None:
+            raise delivery.error
+        return delivery.as_json()
     tasks: dict[str, Callable[[Settings, list[str], float], RunResult]] = {
         "run": run, "load": load
     }  # fmt: skip
     if task not in tasks:
-        raise UsageError(f"The event's task {task!r} is unknown.", "Use run, dispatch or load.")
+        raise UsageError(
+            f"The event's task {task!r} is unknown.", "Use run, dispatch, load or digest."
+        )
     try:
         result = tasks[task](settings, _chosen(settings, event), remaining)
     except OrderpullError as error:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from orderpull import clock
 from orderpull.errors import LandingError, OrderpullError
-from orderpull.notify.alert_state import AlertState, OpenAlert, open_store
+from orderpull.notify.alert_state import NAME, AlertState, OpenAlert
 from orderpull.notify.alerts import WHOLE_RUN, Alert
 from orderpull.notify.sending import Message, send_each
+from orderpull.notify.store import open_store
 from orderpull.settings import Settings
 
 _RECOVERIES = {
@@ -53,7 +54,7 @@ def _alert_state(settings: Settings) -> Iterator[AlertState]:
     If the store fails, this process uses its own last state. Another process may then repeat an
     alert, which is better than silence about the failing store.
     """
-    store = open_store(settings)
+    store = open_store(settings, NAME, AlertState)
     with ExitStack() as lock:
         try:
             lock.enter_context(store.lock())
@@ -129,7 +130,8 @@ def message_of(
         since = f"(problem since {clock.minute(entry.since)})"
         lines.append(f"{_prefix(each)}{_RECOVERIES[each.kind]} {since}.")
     subject = ", ".join(dict.fromkeys(each.kind for each in opened)) or "recovered"
-    return Message(f"{settings.notify.name}: {subject}", "\n".join(lines), good=not opened)
+    title = f"{settings.notify.name}: {subject}"
+    return Message(title, "\n".join(lines), "warning" if opened else "success")
 
 
 def _prefix(alert: Alert) -> str:

@@ -81,8 +81,10 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
             results.findings.append(Finding(f"{where} ({summary})", detail=detail))
         except OrderpullError as error:
             results.findings.append(Finding(where, error))
-    if settings.notify.urls:
-        results.findings.extend(_test_messages(settings) if notify else [_notifications(settings)])
+    if notify:
+        results.findings.extend(_test_messages(settings))
+    elif settings.notify.urls or settings.digest.urls:
+        results.findings.append(_notifications(settings))
     return results
 
 
@@ -119,7 +121,7 @@ def _try_source(source: Source, landing: SourceLanding) -> tuple[str, str]:
 
 def _notifications(settings: Settings) -> Finding:
     """Parse the addresses for notifications, without sending a message."""
-    number = len(settings.notify.urls)
+    number = len({*settings.notify.urls, *settings.digest.urls})
     addresses = "1 address" if number == 1 else f"{number} addresses"
     try:
         sending.check(settings)
@@ -131,7 +133,7 @@ def _notifications(settings: Settings) -> Finding:
 def _test_messages(settings: Settings) -> Iterator[Finding]:
     """Send a test message to each address. Findings name its kind only: addresses are secret."""
     text = "This is a test of orderpull's notifications. Nothing is wrong."
-    message = sending.Message(f"{settings.notify.name}: test", text, good=True)
+    message = sending.Message(f"{settings.notify.name}: test", text, "success")
     try:
         sent = sending.send_each(settings, message)
     except OrderpullError as error:

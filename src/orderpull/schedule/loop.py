@@ -5,7 +5,7 @@ warehouse's snapshot while a run loads, so that neither blocks the other.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from orderpull.forget.unfinished import finish_erasures
 from orderpull.pipeline import RunResult
 from orderpull.schedule.plan import Plan, plan_of
 from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
-from orderpull.schedule.trigger import Trigger, verify_trigger
+from orderpull.schedule.trigger import Trigger, digest_trigger, verify_trigger
 from orderpull.settings import Settings
 from orderpull.sources.http.limits import Stop
 from orderpull.verify import verify
@@ -37,7 +37,8 @@ class Schedule:
     If a run lasts beyond the next time, ``schedule.missed`` decides: one run follows at once, or
     the schedule waits for the time after.
 
-    At the times of ``verify.cron`` the sources are verified, between two runs.
+    At the times of ``verify.cron`` the sources are verified, and at those of ``digest.cron`` the
+    digest is sent, between two runs. A digest that could not be sent is tried again after each run.
 
     :param on_error: is called with each error of a run; the next run tries again.
     """
@@ -51,6 +52,7 @@ class Schedule:
     ) -> None:
         settings.chosen()
         self._verify_trigger = verify_trigger(settings)
+        self._digest_trigger = digest_trigger(settings)
         self._settings = settings
         self._trigger = trigger
         self._on_error = on_error
@@ -60,6 +62,7 @@ class Schedule:
         self._file = StateFile(settings)
         self._lock = ExitStack()
         self._next: datetime | None = clock.now()
+        self._digest_owed = False
 
     def start(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Start the thread.
@@ -70,18 +73,8 @@ class Schedule:
         """
         self._lock.enter_context(self._file.lock())
         self._state = initial_state(str(self._trigger), self._file.read())
-        self._plan = plan_of(
-            self._trigger,
-            self._settings.schedule.missed,
-            self._settings.schedule.jitter,
-            last=self._state.began,
-        )
-        self._verify_plan = self._verify_trigger and plan_of(
-            self._verify_trigger,
-            self._settings.schedule.missed,
-            self._settings.schedule.jitter,
-            last=self._state.verified,
-        )
+        self._plan = self._plan_of(self._trigger, self._state.began)
+        self._jobs = list(self._jobs_beside())
         on_ready()
         self._thread.start()
 
@@ -111,9 +104,31 @@ class Schedule:
                 self._plan.end()
                 self._state.ended, self._state.exit_code = clock.now(), result.exit_code
                 notify.after_run(self._settings, result)
+                if self._digest_owed:
+                    self._send_digest()
+
+    def _plan_of(self, trigger: Trigger, last: datetime | None) -> Plan:
+        """Return the plan of *trigger*. :param last: when it last was followed (UTC)."""
+        schedule = self._settings.schedule
+        return plan_of(trigger, schedule.missed, schedule.jitter, last=last)
+
+    def _jobs_beside(self) -> Iterator[tuple[Plan, Callable[[], None]]]:
+        """Yield the jobs beside the runs, each with its plan."""
+        if self._verify_trigger:
+            yield self._plan_of(self._verify_trigger, self._state.verified), self._verify
+        if self._digest_trigger:
+            from orderpull.digest import delivery
+
+            try:
+                last = delivery.last_state(self._settings).tried
+                self._digest_owed = delivery.is_owed(self._settings)
+            except OrderpullError as error:
+                self._on_error(error)
+                last = None
+            yield self._plan_of(self._digest_trigger, last), self._send_digest
 
     def _wait_until_due(self) -> bool:
-        """Wait until a run is due, and verify meanwhile; return False at a requested stop."""
+        """Wait until a run is due, and do the jobs beside; return False at a requested stop."""
         is_announced = False
         while not self._stop.requested:
             left = self._plan.left()
@@ -125,18 +140,19 @@ class Schedule:
                 is_announced = True
             self._state.next = self._next
             self._file.write(self._state)
-            if self._verify_plan and (left_to_verify := self._verify_plan.left()) <= 0:
-                self._verify(self._verify_plan)
+            if due := next(((plan, do) for plan, do in self._jobs if plan.left() <= 0), None):
+                plan, do = due
+                plan.begin()
+                do()
+                plan.end()
                 continue
             # Read the clocks again at each heartbeat: they may be set, and machines sleep.
-            waits = [left, HEARTBEAT_SECONDS, *([left_to_verify] if self._verify_plan else [])]
-            self._stop.wait(min(waits))
+            self._stop.wait(min(left, HEARTBEAT_SECONDS, *(plan.left() for plan, _ in self._jobs)))
         self._file.write(self._state)
         return False
 
-    def _verify(self, plan: Plan) -> None:
+    def _verify(self) -> None:
         """Verify once. Every error is reported, and the schedule continues."""
-        plan.begin()
         self._state.verifying = self._state.verified = clock.now()
         self._file.write(self._state)
         try:
@@ -152,8 +168,24 @@ class Schedule:
                     self._on_error(source.error)
             notify.after_verify(self._settings, verified)
         finally:
-            plan.end()
             self._state.verifying = None
+
+    def _send_digest(self) -> None:
+        """Send the digest once. Every error is reported, and the schedule continues."""
+        from orderpull.digest.delivery import deliver
+
+        self._digest_owed = True
+        try:
+            delivery = deliver(self._settings, once=True)
+        except OrderpullError as error:
+            self._on_error(error)
+        except Exception as error:  # noqa: BLE001 - as for a run
+            name = type(error).__name__
+            self._on_error(OrderpullError(f"A scheduled digest failed: {name}."))
+        else:
+            self._digest_owed = any(outcome == "failed" for _, outcome in delivery.outcomes)
+            if delivery.error is not None:
+                self._on_error(delivery.error)
 
     def _run(self) -> RunResult:
         """Run once. Every error is reported, and the schedule continues."""

@@ -86,6 +86,16 @@ def verify_trigger(settings: Settings) -> Cron | None:
     return Cron(settings.verify.cron, _zone(settings))
 
 
+def digest_trigger(settings: Settings) -> Cron | None:
+    """Return the times of ``digest.cron``; None without.
+
+    :raises UsageError: the expression is wrong.
+    """
+    if settings.digest.cron is None:
+        return None
+    return Cron(settings.digest.cron, _zone(settings))
+
+
 def _zone(settings: Settings) -> ZoneInfo:
     return ZoneInfo(settings.schedule.timezone or settings.report.timezone)
 

@@ -194,6 +194,19 @@ class NotifySettings(Struct, frozen=True, forbid_unknown_fields=True):
     rejects: Annotated[float, Meta(ge=0, le=1)] = 0.05
 
 
+class DigestSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[digest]``: a message with the numbers of a day or a week.
+
+    :param cron: a cron expression of five fields; a schedule sends it then, in its timezone.
+    :param period: ``week``: the last finished one, Monday to Sunday; ``day``: yesterday.
+    :param urls: recipients as apprise URLs, best as ``${NAME}``; empty for those of ``[notify]``.
+    """
+
+    cron: str | None = None
+    period: Literal["day", "week"] = "week"
+    urls: list[str] = []
+
+
 class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[telemetry]``: traces and metrics for a collector of OpenTelemetry.
 
@@ -278,6 +291,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: ScheduleSettings = ScheduleSettings()
     verify: VerifySettings = VerifySettings()
     notify: NotifySettings = NotifySettings()
+    digest: DigestSettings = DigestSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None

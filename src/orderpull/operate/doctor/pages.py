@@ -9,7 +9,7 @@ from orderpull.errors import CorruptPage, KeyMissing
 from orderpull.landing import expired, forgotten, last_pull
 from orderpull.landing.page import MONTH, file_name, page_numbers
 from orderpull.landing.protocol import CURSOR, IDENTITY, IN_FLIGHT, LOADED, LOCK
-from orderpull.notify.alert_state import RESERVED_SOURCE
+from orderpull.notify.store import RESERVED_SOURCE
 from orderpull.operate.compare import ranges
 from orderpull.operate.doctor.finding import Finding, ok, problem, warning
 from orderpull.operate.doctor.installation import Installation

@@ -29,7 +29,7 @@ def settings(at: Installation) -> Iterator[Finding]:
     if telemetry.is_wanted(collector) and not telemetry.is_installed():
         what = "Telemetry is asked for, and OpenTelemetry's SDK is not installed."
         yield warning(what, "pip install 'orderpull[otel]'")
-    if at.settings.notify.urls:
+    if at.settings.notify.urls or at.settings.digest.urls:
         sending.check(at.settings)
     yield from _readable_secrets(at)
     file, count = at.settings.file, len(chosen)

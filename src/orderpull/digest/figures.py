@@ -1,0 +1,112 @@
+"""The figures of a digest, ready to be shown: the same in text and HTML."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from orderpull.answers.movers import FLOOR
+from orderpull.digest.digest import Digest, Row
+
+_TOTALS = {
+    "orders": "Orders",
+    "items": "Items",
+    "average_items_per_order": "Items per order",
+    "countries": "Countries",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with the one of the period before, as texts.
+
+    :param change: in per cent, such as ``+12.3 %``; empty if there is nothing to compare with.
+    :param before: empty if the period before is not compared.
+    """
+
+    label: str
+    value: str
+    change: str = ""
+    before: str = ""
+
+
+def totals(digest: Digest) -> list[Figure]:
+    """The totals of the period."""
+    return [_figure(digest, name, label) for name, label in _TOTALS.items()]
+
+
+def _figure(digest: Digest, name: str, label: str) -> Figure:
+    value = digest.totals[name]
+    if digest.before is None:
+        return Figure(label, number(value))
+    before = digest.before[name]
+    return Figure(label, number(value), percent(value, before), number(before))
+
+
+def number(value: float | None) -> str:
+    """*value* with thousands separators; an average with two decimals."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def percent(value: float | None, before: float | None) -> str:
+    """The change from *before* to *value* in per cent; empty if there was nothing before."""
+    if not before or value is None:
+        return ""
+    return f"{(value - before) / before * 100:+,.1f} %"
+
+
+def change_of_sku(quantity: int, before: int | None) -> str:
+    """The change of a SKU: in per cent, or in pieces if there were few before, or ``new``.
+
+    :param before: None: it is not compared.
+    """
+    if before is None:
+        return ""
+    if before >= FLOOR:
+        return percent(quantity, before)
+    return f"{quantity - before:+,}" if before else "new"
+
+
+def short(value: int) -> str:
+    """*value* in at most about four characters: ``980``, ``1.2k``, ``57k``, ``3.4M``."""
+    for unit, sign in ((1_000_000, "M"), (1_000, "k")):
+        if value >= unit:
+            return f"{value / unit:.1f}{sign}" if value < 10 * unit else f"{value // unit}{sign}"
+    return str(value)
+
+
+def printable(sku: str) -> str:
+    """*sku* with its unprintable characters visible."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in sku)
+
+
+def notes(digest: Digest) -> Iterator[str]:
+    """Sentences on rejects, freshness and the last verification."""
+    if digest.undated:
+        yield f"{digest.undated:,} orders have no date: they are in no period."
+    if digest.rejects:
+        reasons = "; ".join(
+            f"{source}: {', '.join(map(_reason, rows))}"
+            for source, rows in groupby(digest.rejects, key=lambda row: str(row["source"]))
+        )
+        orders = "1 order is" if digest.rejected == 1 else f"{digest.rejected:,} orders are"
+        yield f"{orders} rejected ({reasons}). `orderpull rejects list` says more."
+    else:
+        yield "No order is rejected."
+    zone = ZoneInfo(digest.timezone)
+    for source, at in digest.pulled.items():
+        if at is None:
+            yield f"{source}: never read to its end."
+        else:
+            read = at.replace(tzinfo=UTC).astimezone(zone)
+            yield f"{source}: last read to its end at {read:%Y-%m-%d %H:%M %Z}."
+        if source in digest.verified:
+            note = digest.verified[source]
+            yield f"{source}: {note.sentence if note else 'never verified.'}"
+
+
+def _reason(row: Row) -> str:
+    return f"{row['reason']} {row['rejects']:,}"
