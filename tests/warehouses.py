@@ -27,6 +27,7 @@ from orderpull.destinations.protocol import Destination, Kind
 from orderpull.destinations.redshift.auth import Address
 from orderpull.destinations.redshift.session import RedshiftSession
 from orderpull.destinations.redshift.stage import RedshiftStage
+from orderpull.model import SUMMARY_TABLES, TABLES, VIEWS
 from tests.doubles.redshift import RedshiftDouble, Template, redshift_double
 from tests.duckdb_file import attached
 from tests.servers import (
@@ -38,6 +39,9 @@ from tests.servers import (
     postgres_server,
     s3_server,
 )
+
+SUMMARIES_SINCE = 3
+"""The schema version that added the summaries."""
 
 KINDS: tuple[Kind, ...] = ("duckdb", "postgresql", "redshift")
 LIVE = "ORDERPULL_LIVE_REDSHIFT"
@@ -124,6 +128,30 @@ def warehouse(kind: Kind, folder: Path, *, prepared: bool = False) -> Iterator[W
             "endpoint": s3_server(),
         }
         yield Warehouse(kind, folder, lines, _on_server(server, name), double, bucket)
+
+
+def aged(version: int, schema: str = "") -> list[str]:
+    """The statements that make the tables those of an older schema *version*.
+
+    :param schema: where they are, if not where names are looked for.
+    """
+    within = f"{schema}." if schema else ""
+    statements = [f"DROP VIEW {within}{name}" for name in VIEWS]
+    for table in TABLES:
+        if table in SUMMARY_TABLES and version < SUMMARIES_SINCE:
+            statements.append(f"DROP TABLE {within}{table.name}")
+            continue
+        statements += [
+            f'ALTER TABLE {within}{table.name} DROP COLUMN "{column.name}"'
+            for column in table.columns
+            if column.since > version
+        ]
+    where = f"WHERE version = {version}"
+    return [
+        *statements,
+        f"DELETE FROM {within}orderpull_schema {where}",
+        f"UPDATE {within}orderpull_schema SET version = {version}, made_by = 'older'",
+    ]
 
 
 def _prepare(kind: Kind, folder: Path) -> str:

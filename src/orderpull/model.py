@@ -26,7 +26,7 @@ MAX_QUANTITY = 2**53
 MAX_TITLE = 255
 """Characters of a title; longer ones are cut, because no key and no sum depends on them."""
 
-Type = Literal["text", "integer", "boolean", "time", "day", "money"]
+Type = Literal["text", "integer", "boolean", "time", "day", "money", "money_sum"]
 
 
 SIZES = {
@@ -71,11 +71,15 @@ KEY_TEXTS = ("ordernumber", "order_id", "sku")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: name, type, and meaning (for ``docs/tables.md``)."""
+    """One column: name, type, and meaning (for ``docs/tables.md``).
+
+    :param since: the schema version that added it to a table of an earlier one.
+    """
 
     name: str
     type: Type
     meaning: str
+    since: int = 1
 
     @property
     def size(self) -> int:
@@ -102,7 +106,9 @@ class Table:
         return tuple(by_name[name.strip()] for name in names.split(","))
 
 
-def _table(name: str, key: str, *columns: tuple[str, Type, str]) -> Table:
+def _table(
+    name: str, key: str, *columns: tuple[str, Type, str] | tuple[str, Type, str, int]
+) -> Table:
     return Table(name, tuple(Column(*column) for column in columns), tuple(key.split()))
 
 
@@ -127,9 +133,9 @@ ORDER_ITEM = _table(
     ("sku", "text", f"stock keeping unit, untouched; {NO_SKU} where there is none"),
     ("quantity", "integer", "pieces, summed over the order's lines with this SKU"),
     ("source", "text", "the source's name in orderpull.toml"),
-    ("title", "text", f"product and variant as sold, up to {MAX_TITLE} characters"),
-    ("amount", "money", "what these pieces came to after discounts, without shipping"),
-    ("returned", "integer", "pieces refunded or returned later; NULL if the API does not tell"),
+    ("title", "text", f"product and variant as sold, up to {MAX_TITLE} characters", 5),
+    ("amount", "money", "what these pieces came to after discounts, without shipping", 5),
+    ("returned", "integer", "pieces refunded or returned later; NULL if the API does not tell", 5),
 )
 
 ORDER_HEADER = _table(
@@ -149,11 +155,11 @@ ORDER_HEADER = _table(
     ("page", "integer", "the landed page that this version came with"),
     ("loaded_at", "time", "when this version was loaded, UTC"),
     ("source", "text", "the source's name in orderpull.toml"),
-    ("discount", "money", "all discounts of the order"),
-    ("shipping", "money", "what the customer paid for shipping"),
-    ("tax", "money", "all taxes of the order"),
-    ("refunded", "money", "what was paid back so far"),
-    ("customer", "text", "keyed hash of the customer: the same for all orders of one customer"),
+    ("discount", "money", "all discounts of the order", 5),
+    ("shipping", "money", "what the customer paid for shipping", 5),
+    ("tax", "money", "all taxes of the order", 5),
+    ("refunded", "money", "what was paid back so far", 5),
+    ("customer", "text", "keyed hash of the customer: the same for all orders of one customer", 5),
 )
 
 LEDGER_RUN = _table(
@@ -207,7 +213,9 @@ LEDGER_CURSOR = _table(
     ("gaps", "text", "JSON list of pages below it that still wait"),
     ("cursor", "text", "how far an incremental API has been read"),
     ("updated_at", "time", "UTC"),
-    ("loads", "integer", "transactions so far; a loader that another overtook sees it here"),
+    ("loads", "integer", "transactions so far; a loader that another overtook sees it here", 2),
+    ("refill_from", "integer", "first page to shape again for the columns of schema 5", 5),
+    ("refill_to", "integer", "last such page; both NULL: none is left", 5),
 )
 
 LEDGER_REJECT = _table(
@@ -239,6 +247,9 @@ LEDGER_SCHEMA = _table(
 # correction is a row with negative numbers, so that only sums are meaningful.
 
 _COUNTRY = "as in the address; '' where there is none"
+_CURRENCY = "of the orders; '' where there is none"
+_RETURNED = "of these, returned later"
+_RETURNABLE = "pieces of which it is known how many were returned"
 
 SUMMARY_DAY = _table(
     "summary_day",
@@ -246,9 +257,16 @@ SUMMARY_DAY = _table(
     ("source", "text", "the source"),
     ("day", "day", f"when the orders were placed, in report.timezone; {NO_DAY}: not known"),
     ("country", "text", _COUNTRY),
+    ("currency", "text", _CURRENCY, 5),
+    ("channel", "text", "where they were sold; '' where that is not known", 5),
     ("orders", "integer", "counted orders"),
     ("orders_with_items", "integer", "of these, those with at least one piece"),
     ("quantity", "integer", "pieces in them"),
+    ("returned", "integer", _RETURNED, 5),
+    ("returnable", "integer", _RETURNABLE, 5),
+    ("priced", "integer", "counted orders with a total", 5),
+    ("total", "money_sum", "sum of their totals", 5),
+    ("refunded", "money_sum", "what was paid back of counted orders", 5),
 )
 
 SUMMARY_LINE = _table(
@@ -257,9 +275,14 @@ SUMMARY_LINE = _table(
     ("source", "text", "the source"),
     ("day", "day", f"when the orders were placed, in report.timezone; {NO_DAY}: not known"),
     ("country", "text", _COUNTRY),
+    ("currency", "text", _CURRENCY, 5),
     ("sku_number", "integer", "the SKU, by its number in summary_sku"),
     ("quantity", "integer", "pieces sold"),
     ("orders", "integer", "counted orders that they are in"),
+    ("returned", "integer", _RETURNED, 5),
+    ("returnable", "integer", _RETURNABLE, 5),
+    ("priced", "integer", "orders of which the amount of this SKU is known", 5),
+    ("amount", "money_sum", "sum of these amounts", 5),
 )
 
 SUMMARY_YEAR = _table(
@@ -268,9 +291,14 @@ SUMMARY_YEAR = _table(
     ("source", "text", "the source"),
     ("year", "integer", f"of the day; {NO_DAY.year}: not known"),
     ("country", "text", _COUNTRY),
+    ("currency", "text", _CURRENCY, 5),
     ("sku_number", "integer", "the SKU, by its number in summary_sku"),
     ("quantity", "integer", "pieces sold"),
     ("orders", "integer", "counted orders that they are in"),
+    ("returned", "integer", _RETURNED, 5),
+    ("returnable", "integer", _RETURNABLE, 5),
+    ("priced", "integer", "orders of which the amount of this SKU is known", 5),
+    ("amount", "money_sum", "sum of these amounts", 5),
 )
 
 SUMMARY_SKU = _table(
@@ -278,6 +306,8 @@ SUMMARY_SKU = _table(
     "sku",
     ("sku", "text", "the SKU, as in order_item"),
     ("sku_number", "integer", "its number here; the same for all sources"),
+    ("title", "text", "its title in the newest order that has one, counted or not", 5),
+    ("titled_at", "time", "when that order was placed, UTC; NULL: not known", 5),
 )
 
 SUMMARY_STATE = _table(
@@ -313,6 +343,11 @@ MASKS = {
     ORDER_ADDRESS.name: Mask(
         shown=("ordernumber", "country", "stateprovince", "city", "source"),
         hidden=("line1", "line2", "name", "postalcode"),
+    ),
+    # Whoever has the landing's key, or another order of that person, can tell who it is.
+    ORDER_HEADER.name: Mask(
+        shown=tuple(name for name in ORDER_HEADER.names if name != "customer"),
+        hidden=("customer",),
     ),
     # A message quotes the text of the order in place of an invalid number, time or amount.
     LEDGER_REJECT.name: Mask(

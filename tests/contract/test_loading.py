@@ -11,12 +11,12 @@ from orderpull import load, pull, report, run
 from orderpull.destinations.protocol import Destination
 from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.landing import open_landing
-from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, SUMMARY_TABLES, TABLES, VIEWS
+from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec.reader import read_api
 from tests.contract.stored import stored_orders
 from tests.normalize.helpers import land
-from tests.warehouses import Warehouse
+from tests.warehouses import Warehouse, aged
 
 
 def ledger(place: Warehouse, table: str) -> list[tuple[Any, ...]]:
@@ -246,10 +246,8 @@ def test_an_older_schema_is_migrated(place: Warehouse) -> None:
     with Simulator(SkubanaAssessment(orders=60, per_call=20, seed=2)) as simulator:
         settings = place.settings(simulator.url, "max_pages = 1")
         assert run(settings).ok
-        place.query("ALTER TABLE orderpull_cursor DROP COLUMN loads")
-        for table in SUMMARY_TABLES:
-            place.query(f"DROP TABLE {table.name}")
-        place.query("UPDATE orderpull_schema SET version = 1, made_by = 'older'")
+        for statement in aged(1):
+            place.query(statement)
         assert run(settings).ok
         assert run(settings).ok
         assert stored_orders(place) == simulator.truth()["orders"]

@@ -18,7 +18,6 @@ from orderpull.forget.wanted import Wanted
 from orderpull.landing import open_landing
 from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.protocol import SourceLanding
-from orderpull.model import SUMMARY_TABLES
 from orderpull.operate.doctor import diagnose
 from orderpull.operate.rejects import retry
 from orderpull.operate.replay import dry_run, replay, replay_into
@@ -33,7 +32,7 @@ from tests.rollup_oracle import Query
 from tests.stateful.killed import PROGRAM, Clock, keep
 from tests.stateful.truth import Truth
 from tests.traces import traces
-from tests.warehouses import prepared_file, warehouse
+from tests.warehouses import aged, prepared_file, warehouse
 
 BEGAN = datetime(2026, 6, 1)
 KEEP_DAYS = 60
@@ -64,13 +63,6 @@ DAMAGES = {
     "rollup": ["UPDATE summary_day SET quantity = quantity + 7"],
 }
 """Statements that damage the order ``{0}``, or what is counted."""
-
-OLD_SCHEMA = [
-    "ALTER TABLE orderpull_cursor DROP COLUMN loads",
-    *(f"DROP TABLE {table.name}" for table in SUMMARY_TABLES),
-    "DELETE FROM orderpull_schema WHERE version = 1",
-    "UPDATE orderpull_schema SET version = 1, made_by = 'older'",
-]
 
 
 class Installation:
@@ -220,7 +212,7 @@ class Installation:
 
     def migrate(self) -> None:
         """Make the tables those of an older orderpull; a load migrates them."""
-        for statement in OLD_SCHEMA:
+        for statement in aged(1):
             self.place.query(statement)
         self.load()
 

@@ -21,7 +21,7 @@ def rejects_of(order: str, sources: Sequence[str]) -> sa.Select[Any]:
 
 
 def _of(table: sa.Table, order: str, sources: Sequence[str]) -> sa.Select[Any]:
-    hidden = {"raw"}
+    hidden = {"raw", "customer"}
     columns = [column for column in table.c if column.name not in hidden]
     named = sa.or_(table.c.ordernumber == order, table.c.order_id == order)
     return sa.select(*columns).where(table.c.source.in_(sources), named)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from orderpull.model import TABLES
+from orderpull.model import SCHEMA_VERSION, TABLES
 
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     "text": sa.Text,
@@ -16,14 +16,16 @@ _TYPES: dict[str, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     "time": sa.DateTime,
     "day": sa.Date,
     "money": sa.Numeric(19, 4),
+    "money_sum": sa.Numeric(38, 4),
 }
 
 
-def metadata(*, keys: bool, sizes: bool = False) -> sa.MetaData:
+def metadata(*, keys: bool, sizes: bool = False, version: int = SCHEMA_VERSION) -> sa.MetaData:
     """Convert the tables of ``model.py`` to SQLAlchemy.
 
     :param keys: declare primary keys.
     :param sizes: declare the sizes of texts: ``VARCHAR(512)``.
+    :param version: leave out the columns of later schema versions.
     """
     tables = sa.MetaData()
     for table in TABLES:
@@ -36,6 +38,7 @@ def metadata(*, keys: bool, sizes: bool = False) -> sa.MetaData:
                 nullable=bool(table.key) and column.name not in table.key,
             )
             for column in table.columns
+            if column.since <= version
         ]
         sa.Table(table.name, tables, *columns)
     return tables

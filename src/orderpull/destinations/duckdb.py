@@ -62,6 +62,7 @@ class DuckdbSession:
     enforces_keys = False
     is_stage = True
     row = "rowid"
+    in_bytes = ""
     table_names = (
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'warehouse'"
     )
@@ -357,6 +358,8 @@ class DuckdbDestination(Destination):
 
 class DuckdbReader:
     """A snapshot, open for reading."""
+
+    in_bytes = ""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.connection = connection

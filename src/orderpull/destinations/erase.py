@@ -22,7 +22,7 @@ from orderpull.destinations.stage import make_table, stage_rows
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta
 from orderpull.model import MASKS, ORDER_ADDRESS, ORDER_HEADER
-from orderpull.normalize.staging import HASHED
+from orderpull.normalize.staging import HASHED, ITEM_FIELDS
 
 ROWS_AT_ONCE = 50_000
 """Rows of persons that are fetched from a server at once."""
@@ -45,7 +45,7 @@ FROM (SELECT erased_order.* EXCLUDE ({", ".join(HIDDEN)}), coalesce(i.items, [])
           coalesce({", ".join(HIDDEN)}) IS NOT NULL AS has_person,
           {", ".join(f"NULL::VARCHAR AS {name}" for name in HIDDEN)}
       FROM erased_order LEFT JOIN (
-          SELECT order_id, list_sort(list({{'sku': sku, 'quantity': quantity}})) AS items
+          SELECT order_id, list_sort(list({{{ITEM_FIELDS}}})) AS items
           FROM erased_item GROUP BY order_id) AS i USING (order_id))"""
 _NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
 _ADDRESS = f"UPDATE order_address SET {_NULLED} WHERE source = ? AND ordernumber = ?"

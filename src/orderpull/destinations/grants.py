@@ -22,6 +22,7 @@ from orderpull.model import (
     LEDGER_SCHEMA,
     MASKS,
     SCHEMA_VERSION,
+    SUMMARY_SKU,
     SUMMARY_STATE,
     TABLES,
     VIEWS,
@@ -235,7 +236,8 @@ def _rights(plan: GrantPlan) -> Iterator[str]:
         yield f"REVOKE ALL ON\n{_listed(plan, tables)}\n    FROM {loader};"
         yield f"GRANT SELECT ON\n{_listed(plan, tables)}\n    TO {loader};"
         yield f"GRANT INSERT, DELETE ON\n{_listed(plan, written)}\n    TO {loader};"
-        yield f"GRANT UPDATE ON {qualified(plan.schema, SUMMARY_STATE.name)} TO {loader};"
+        updated = [SUMMARY_SKU.name, SUMMARY_STATE.name]
+        yield f"GRANT UPDATE ON\n{_listed(plan, updated)}\n    TO {loader};"
     masks = {} if plan.names else MASKS
     schema, reader = identifier(plan.schema), identifier(plan.reader)
     what = "names and streets too" if plan.names else "all but names and streets"

@@ -63,14 +63,16 @@ def read_state(execute: Execute, source: str) -> SourceState:
 def read_states(execute: Execute, sources: Sequence[str]) -> dict[str, SourceState]:
     """The stored state of each of *sources*; the default if no load has written it."""
     rows = execute(
-        "SELECT source, landing, loaded_through, gaps, cursor, loads FROM orderpull_cursor "
+        "SELECT source, landing, loaded_through, gaps, cursor, loads, refill_from, refill_to "
+        "FROM orderpull_cursor "
         f"WHERE source IN ({_marks(sources)})",
         sources,
     )
     states = dict.fromkeys(sources, SourceState())
-    for source, landing, loaded_through, gaps, cursor, loads in rows:
+    for source, landing, loaded_through, gaps, cursor, loads, first, last in rows:
         pages = msgspec.json.decode(gaps or "[]", type=tuple[int, ...])
-        states[source] = SourceState(landing, loaded_through, pages, cursor, loads)
+        refill = None if first is None or last is None else (int(first), int(last))
+        states[source] = SourceState(landing, loaded_through, pages, cursor, loads, refill)
     return states
 
 
@@ -79,7 +81,7 @@ def write_states(execute: Execute, states: Mapping[str, SourceState], at: dateti
     execute(f"DELETE FROM orderpull_cursor WHERE source IN ({_marks(states)})", list(states))
     rows = [
         [source, state.landing, state.loaded_through, msgspec.json.encode(state.gaps).decode(),
-         state.cursor, at, state.loads]
+         state.cursor, at, state.loads, *(state.refill or (None, None))]
         for source, state in states.items()
     ]  # fmt: skip
     _insert(execute, "orderpull_cursor", rows)

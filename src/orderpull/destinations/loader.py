@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from orderpull import clock
 from orderpull.destinations import ledger
+from orderpull.destinations.merge import titles
 from orderpull.destinations.merge.changes import (
     DELETES,
     insert_queries,
@@ -25,7 +26,8 @@ from orderpull.destinations.merge.rejects import (
     STORED_VERSION,
     plan_rejects,
 )
-from orderpull.destinations.merge.rollups import RollupWriter, delta_queries
+from orderpull.destinations.merge.rollup_rows import delta_queries
+from orderpull.destinations.merge.rollups import Delta, RollupWriter
 from orderpull.destinations.merge.stored import (
     ID_COLUMNS,
     NOT_DELETED,
@@ -82,7 +84,7 @@ class Loader:
     zone: ZoneInfo
 
     def __post_init__(self) -> None:
-        self.rollups = RollupWriter(self.session.execute, self.zone)
+        self.rollups = RollupWriter(self.session.execute, self.zone, self.session.in_bytes)
 
     def ensure_rollups(self) -> None:
         """Rebuild the rollups if they are missing, or have another zone's days."""
@@ -159,12 +161,13 @@ class Loader:
         with self.session.writing():
             failpoint("load-begun")
             self._refuse_overtaken(batch)
-            self.rollups.apply_delta(*delta)
+            self.rollups.apply_delta(delta)
             failpoint("summarised")
             self._delete(keys)
             failpoint("rows-deleted")
             for table, query in rows.items():
                 execute(f"INSERT INTO {table.name} ({quoted(table.names)}) {query}")
+            self.rollups.look_up_lost(delta)
             failpoint("rows-inserted")
             ledger.write_states(execute, {share.source: share.state for share in batch.shares}, at)
             ledger.write_runs(execute, records)
@@ -258,18 +261,19 @@ class Loader:
             failpoint("copied")
         return uploaded
 
-    def _plan_delta(self, batch: Batch, plan: MergePlan) -> tuple[int, int]:
-        """Upload what the batch adds to the rollups; count the rows by SKU and by day."""
+    def _plan_delta(self, batch: Batch, plan: MergePlan) -> Delta:
+        """Upload what the batch changes in the rollups."""
         if not plan.writes and not plan.deletes:
-            return 0, 0
+            return Delta()
         self._stage_old_rows(batch, plan)
         between = ordered_between(self.stage, plan)
         queries = delta_queries(between, self.zone, deletes=plan.deletes > 0)
-        by_sku, by_day = (
+        queries |= titles.queries(deletes=plan.deletes > 0)
+        uploaded = (
             self.session.upload(self.stage, name, columns, query)
             for name, (columns, query) in queries.items()
         )
-        return by_sku, by_day
+        return Delta(*uploaded)
 
     def _stage_old_rows(self, batch: Batch, plan: MergePlan) -> None:
         """Stage the stored rows of the numbers that are deleted or written.

@@ -44,6 +44,7 @@ DUCKDB_TYPES = {
     "time": "TIMESTAMP",
     "day": "DATE",
     "money": "DECIMAL(19,4)",
+    "money_sum": "DECIMAL(38,4)",
 }
 """DuckDB's names of the model's types."""
 
@@ -60,6 +61,8 @@ class SourceState:
     :param cursor: the cursor up to which an incremental API has been read.
     :param loads: number of committed transactions (optimistic lock): a loader commits only if this
         is still the number it read.
+    :param refill: the first and the last of the loaded pages that are still to be shaped again,
+        because a migration has added columns; None: none is.
     """
 
     landing: str = ""
@@ -67,6 +70,7 @@ class SourceState:
     gaps: tuple[int, ...] = ()
     cursor: str | None = None
     loads: int = 0
+    refill: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -193,7 +197,12 @@ class QueryResult:
 
 
 class Reader(Protocol):
-    """A warehouse, open for reading; all queries see the same instant."""
+    """A warehouse, open for reading; all queries see the same instant.
+
+    :ivar in_bytes: SQL behind a text that makes its comparison one of bytes; '' where each is.
+    """
+
+    in_bytes: str
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows of *query*, each as a dict."""

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from orderpull.answers.from_orders import view_selects
 from orderpull.answers.tables import metadata
@@ -18,7 +18,7 @@ from orderpull.destinations.protocol import Kind
 from orderpull.model import (
     DATA_TABLES,
     ORDER_HEADER,
-    ORDER_ITEM,
+    SCHEMA_VERSION,
     SUMMARY_LINE,
     SUMMARY_TABLES,
     SUMMARY_YEAR,
@@ -27,17 +27,19 @@ from orderpull.model import (
 )
 from orderpull.sqltext import identifier
 
+_REFILL = """UPDATE orderpull_cursor SET refill_from = 1, refill_to = loaded_through
+WHERE loaded_through > 0"""
+_REBUILD = "DELETE FROM summary_state"
+
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
-    3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True),
-    4: lambda kind: (*_create_views(kind), "DELETE FROM summary_state"),
-    5: lambda kind: (
-        *_add_columns(kind, ORDER_ITEM, "title, amount, returned"),
-        *_add_columns(kind, ORDER_HEADER, "discount, shipping, tax, refunded, customer"),
-    ),
+    3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True, version=3),
+    4: lambda _: (_REBUILD,),
+    5: lambda kind: (*_add_columns(kind, 5), *_create_views(kind), _REBUILD, _REFILL),
 }
 """Statements that lead to each schema version from the version before. The next load fills the
-rollups. On Redshift the script of ``grants.py`` may have made a table before."""
+rollups, and loads shape landed pages again for the new columns. On Redshift the script of
+``grants.py`` may have made a table before."""
 
 
 @cache
@@ -88,15 +90,21 @@ def _within(kind: Kind, schema: str | None) -> dict[str, Any]:
 
 
 def _create_tables(
-    kind: Kind, created: Iterable[Table], schema: str | None = None, *, missing: bool = False
+    kind: Kind,
+    created: Iterable[Table],
+    schema: str | None = None,
+    *,
+    missing: bool = False,
+    version: int = SCHEMA_VERSION,
 ) -> Iterator[str]:
     """The statements that create the tables *created* and their indexes.
 
     :param missing: create only the tables that do not exist yet.
+    :param version: leave out the columns of later schema versions.
     """
     compiling = _within(kind, schema)
     missing = missing or schema is not None
-    tables = metadata(keys=kind != "duckdb", sizes=kind == "redshift")
+    tables = metadata(keys=kind != "duckdb", sizes=kind == "redshift", version=version)
     names = {table.name for table in created}
     if kind == "redshift":
         _distribute(tables)
@@ -109,12 +117,24 @@ def _create_tables(
                 yield str(CreateIndex(index, if_not_exists=missing).compile(**compiling))
 
 
-def _add_columns(kind: Kind, table: Table, names: str) -> Iterator[str]:
-    """The statements that add the columns *names* to *table*: one each, as Redshift demands."""
-    columns = metadata(keys=False, sizes=kind == "redshift").tables[table.name].c
-    for column in table.pick(names):
-        added = CreateColumn(columns[column.name]).compile(dialect=dialect_of(kind))
-        yield f"ALTER TABLE {table.name} ADD COLUMN {added}"
+def _add_columns(kind: Kind, version: int) -> Iterator[str]:
+    """The statements that add the columns of *version*: one each, as Redshift demands.
+
+    They may be NULL: DuckDB adds no other columns, Redshift none to a table with rows. The latter
+    cannot leave out what exists; see :func:`added`.
+    """
+    add = "ADD COLUMN" if kind == "redshift" else "ADD COLUMN IF NOT EXISTS"
+    tables = metadata(keys=False, sizes=kind == "redshift").tables
+    for table in TABLES:
+        for column in table.columns:
+            if column.since == version:
+                type_ = tables[table.name].c[column.name].type.compile(dialect_of(kind))
+                yield f"ALTER TABLE {table.name} {add} {identifier(column.name)} {type_}"
+
+
+def added(columns: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The beginnings of statements that would add *columns* (table, name) on Redshift."""
+    return tuple(f"ALTER TABLE {table} ADD COLUMN {identifier(name)} " for table, name in columns)
 
 
 def index_statements(kind: Kind) -> dict[str, str]:

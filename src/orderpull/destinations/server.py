@@ -160,6 +160,7 @@ class ServerReader:
 
     def __init__(self, session: ServerSession) -> None:
         self.session = session
+        self.in_bytes = session.in_bytes
 
     def rows(self, query: "sa.Select[Any]") -> list[dict[str, Any]]:
         """The rows of *query*, each as a dict."""
@@ -248,6 +249,7 @@ def _try_writing(session: ServerSession, stage: duckdb.DuckDBPyConnection) -> No
             f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {table.name} WHERE 1 = 0"
         )
     session.execute("UPDATE summary_state SET day_rows = day_rows WHERE 1 = 0")
+    session.execute("UPDATE summary_sku SET title = title WHERE 1 = 0")
     with session.writing():
         pass
     column = LEDGER_SCHEMA.columns[0]

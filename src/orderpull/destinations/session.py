@@ -37,6 +37,9 @@ class Session(Protocol):
     row: str
     """SQL of a row's own number in its table; 0 where rows are not numbered."""
 
+    in_bytes: str
+    """SQL behind a text that makes its comparison one of bytes; '' where each is."""
+
     table_names: str
     """Query for the names of the tables and views that exist."""
 
@@ -86,6 +89,7 @@ class ServerSession(Session, Protocol):
     ORDER BY c.relname, a.attnum"""
     is_stage: bool = False
     row: str = "0"
+    in_bytes: str = ""
 
     def prepare(self) -> None:
         """Make what :meth:`writing` needs. :raises DestinationError: it cannot be made."""
@@ -122,8 +126,10 @@ def pending(session: Session) -> list[str]:
 
     if version is None:
         return list(schema.create_statements(session.kind))
+    there = schema.added((str(t), str(c)) for t, c in session.execute(session.column_names))
     versions = range(version + 1, SCHEMA_VERSION + 1)
-    return [sql for number in versions for sql in schema.MIGRATIONS[number](session.kind)]
+    statements = (sql for number in versions for sql in schema.MIGRATIONS[number](session.kind))
+    return [sql for sql in statements if not sql.startswith(there)]
 
 
 def holds_tables(session: Session) -> bool:

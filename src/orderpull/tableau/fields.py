@@ -61,7 +61,9 @@ TABLES = (ORDER_HEADER, ORDER_ITEM, ORDER_ADDRESS)
 KEY = ("source", "ordernumber")
 """Columns that relate the tables. An order number is unique within its source."""
 
-PERSONAL = frozenset(MASKS[ORDER_ADDRESS.name].hidden)
+PERSONAL = frozenset(
+    name for table in TABLES if table.name in MASKS for name in MASKS[table.name].hidden
+)
 """Columns about a person: never in an extract; on request hidden in a live workbook."""
 
 HIDDEN = PERSONAL | {"order_id", "content_hash", "page", "item_quantity", "country"}

@@ -23,7 +23,7 @@ class Difference:
     """One order that differs.
 
     :param order: its number; ``page 12`` for a landed page as a whole, ``run 7`` for a run, ``day
-        2026-05-01 DE`` for a group of a rollup.
+        2026-05-01 DE`` for a group of a rollup, ``SKU A`` for a title.
     :param detail: what differs, in words, without a value of the order.
     """
 

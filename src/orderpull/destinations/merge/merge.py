@@ -23,7 +23,7 @@ from orderpull.engine import duckdb
 
 STORED_COLUMNS = (
     "source, order_id, ordernumber, status, ordered_at, modified_at, page, content_hash, "
-    "loaded_at, counted, item_quantity"
+    "loaded_at, counted, item_quantity, currency, channel, total, refunded"
 )
 """Columns of ``stored_order``, besides ``stored_row``."""
 

@@ -46,7 +46,7 @@ ROW = Column("stored_row", "integer", "")
 
 OLD_ROWS = {
     ORDER_ADDRESS: ("old_address", ORDER_ADDRESS.pick("source, ordernumber, country")),
-    ORDER_ITEM: ("old_item", ORDER_ITEM.pick("source, ordernumber, sku, quantity")),
+    ORDER_ITEM: ("old_item", ORDER_ITEM.columns),
 }
 """The stage's table of stored rows of orders that a batch replaces, and its columns."""
 

@@ -46,6 +46,7 @@ _TYPES = {
     "time": "timestamp",
     "day": "date",
     "money": "numeric(19,4)",
+    "money_sum": "numeric(38,4)",
 }
 _CHUNK = 1 << 18
 _DEAD_AFTER = 60
@@ -81,6 +82,7 @@ class PostgresSession(ServerSession):
 
     kind: Kind = "postgresql"
     enforces_keys = True
+    in_bytes = ' COLLATE "C"'
 
     def __init__(self, settings: DestinationSettings, options: dict[str, Any], where: str) -> None:
         self.settings = settings

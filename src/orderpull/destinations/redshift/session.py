@@ -45,6 +45,7 @@ _TYPES = {
     "time": "TIMESTAMP",
     "day": "DATE",
     "money": "NUMERIC(19, 4)",
+    "money_sum": "NUMERIC(38, 4)",
 }
 _MARGIN = 5.0
 """Seconds that the connection waits longer than the server's time limit of a statement."""
