@@ -97,7 +97,7 @@ WRONG = [
     ('sku = "article.code"', "sku = \"'TEA'\"",
      "tea.toml: order.lines.sku: \"'TEA'\" is the same for every order."),
     ('sku = "article.code"', 'sku = "coalesce(article.code, article)"',
-     "tea.toml: order.lines: article is read as an object and as a text."),
+     "tea.toml: order: lines[].article is read as an object and as a text."),
     ('quantity = "n"', 'quantity = "lower(n)"',
      "tea.toml: order.lines.quantity: expected a path, or coalesce() of paths."),
     ('path = "lines"', 'path = "lines[].a[].b"',

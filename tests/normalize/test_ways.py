@@ -101,12 +101,17 @@ class Orders:
     def __init__(self, api: Api) -> None:
         self._tree = value_tree(api)
         mapping, prefix = api.mapping, api.record_path.inner
-        lines: Steps = (*prefix, *mapping.lines.steps, 0, *mapping.lines.inner)
         self._usual: dict[Place, st.SearchStrategy[str]] = {}
-        self._add(lines, mapping.quantity, jsontexts.counts)
+        amounts = st.sampled_from([*jsontexts.ODD_NUMBERS, "1.5", '"20.00"', "null", '""', "3"])
+        for items in mapping.item_lists:
+            record = (*prefix, *items.record)
+            for pieces in items.pieces.values():
+                self._add(record, pieces, jsontexts.counts)
+            self._add(record, items.amount, amounts)
+        for amount in mapping.amounts().values():
+            self._add(prefix, amount, amounts)
         self._add(prefix, mapping.number, TEXTS)
         self._add(prefix, mapping.id, TEXTS)
-        self._add(prefix, mapping.header.get("total"), st.sampled_from(jsontexts.ODD_NUMBERS))
         times = st.sampled_from(["null", *TIMES[api.order.time_format]])
         for name in ("ordered_at", "modified_at"):
             self._add(prefix, mapping.header.get(name), times)
@@ -168,6 +173,43 @@ CONDITIONS = st.one_of(
     st.builds("not(in({}, 'true', 'canceled', '7', '1.1'))".format, VALUES),
     st.builds("any(present({}), in({}, 'DE'))".format, VALUES, VALUES),
 )
+AMOUNTS = st.recursive(
+    st.sampled_from(["a", "b", "o.x", "sum(t[].v)", "sum(a, t[].u[].w)", "sum(t[].u[].w)"]),
+    lambda inner: st.one_of(
+        st.builds("coalesce({}, {})".format, inner, inner),
+        st.builds("less({}, {})".format, inner, inner),
+        st.builds("times({}, {})".format, inner, inner),
+        st.builds("sum({}, {})".format, inner, inner),
+        st.builds("if(in(b, 'DE', '7'), {}, {})".format, inner, inner),
+        inner.map("minor({}, '2')".format),
+    ),
+    max_leaves=3,
+)
+ALSO = st.sampled_from(
+    [
+        "",
+        """
+[[order.also]]
+path = "t[].u[]"
+sku = "s"
+returned = "n"
+""",
+        """
+[[order.also]]
+path = "t[].u[].node"
+sku = "coalesce(s, k)"
+where = "not(in(k, '7', 'DE'))"
+quantity = "n"
+amount = "minor(v, '2')"
+sign = -1
+
+[[order.also]]
+path = "z[]"
+sku = "s"
+quantity = "coalesce(n, v)"
+""",
+    ]
+)
 UNITS = st.sampled_from(['quantity_unit = "0.01"', 'quantity_unit = "1"', "", ""])
 
 
@@ -175,7 +217,7 @@ UNITS = st.sampled_from(['quantity_unit = "0.01"', 'quantity_unit = "1"', "", ""
 def mappings(draw: st.DrawFn) -> Api:
     """APIs with any mapping at all."""
     value, condition = partial(draw, VALUES), partial(draw, CONDITIONS)
-    total = draw(st.one_of(VALUES, VALUES.map("minor({}, '2')".format)))
+    total = draw(st.one_of(VALUES, AMOUNTS))
     times = draw(st.sampled_from(["iso", "iso", "rfc2822", "unix", "unix_ms"]))
     zone = draw(st.sampled_from(["UTC", "Europe/Berlin"]))
     records = draw(st.sampled_from(["$", "data.orders", "edges[].node"]))
@@ -184,7 +226,8 @@ def mappings(draw: st.DrawFn) -> Api:
         f"{field} = {json.dumps(make())}\n"
         for field, make in {
             "id": value, "status": value, "channel": value, "currency": value, "ordered_at": value,
-            "counted": condition, "where": condition,
+            "counted": condition, "where": condition, "customer": value,
+            "refunded": partial(draw, AMOUNTS), "tax": partial(draw, AMOUNTS),
         }.items()
         if draw(st.booleans())
     )  # fmt: skip
@@ -208,8 +251,11 @@ line1 = {json.dumps(value())}
 path = "{lines}"
 sku = {json.dumps(value())}
 quantity = {json.dumps(draw(st.sampled_from(["q", "coalesce(q, o.q)", "b", "l[0]"])))}
+amount = {json.dumps(draw(AMOUNTS))}
 {draw(UNITS)}
 {sold}
+{draw(st.sampled_from(["", "title = 'a'", "returned = 'coalesce(r, n)'"]))}
+{draw(ALSO)}
 """
     try:
         return parse_api(text, "any.toml")

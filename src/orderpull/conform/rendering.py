@@ -153,9 +153,9 @@ class Renderer:
         mapping = self.mapping
         for element in at(document, mapping.lines.steps) or []:
             line = at(element, mapping.lines.inner)
-            if holds(mapping.line_where, line):
-                sku = sku_key(value_of(mapping.sku, line))
-                quantity = Decimal(value_of(mapping.quantity, line) or 0)
+            if holds(mapping.main.where, line):
+                sku = sku_key(value_of(mapping.main.sku, line))
+                quantity = Decimal(value_of(mapping.main.pieces["quantity"], line) or 0)
                 pieces = (quantity / self._unit).to_integral_value(ROUND_HALF_UP)
                 items[sku] = items.get(sku, 0) + int(pieces)
         return items
@@ -196,7 +196,7 @@ class Renderer:
 
     def _lines(self, order: StoreOrder) -> list[Json]:
         sold = [self._line(line, sold=True) for line in order.lines]
-        if self.mapping.line_where is not None:
+        if self.mapping.main.where is not None:
             sold.insert(len(sold) // 2, self._line(NOT_SOLD, sold=False))
         return sold
 
@@ -204,11 +204,11 @@ class Renderer:
         mapping = self.mapping
         unit = mapping.quantity_unit
         quantity = str(line.quantity * self._unit) if unit else line.quantity
-        known = next(places(mapping.quantity, quantity, {}))
-        way = next(truths(mapping.line_where, sold, known, OTHER), None)
+        known = next(places(mapping.main.pieces["quantity"], quantity, {}))
+        way = next(truths(mapping.main.where, sold, known, OTHER), None)
         if way is None:
             raise CannotRenderError(f"no line can be made for which its where is {sold}".lower())
-        way = next(places(mapping.sku, line.sku, way), way)
+        way = next(places(mapping.main.sku, line.sku, way), way)
         return document_of({(*mapping.lines.inner, *steps): way[steps] for steps in way})
 
     def _as_meant(self, order: StoreOrder, document: Json) -> bool:

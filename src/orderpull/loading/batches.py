@@ -19,6 +19,7 @@ from orderpull.destinations.stage import more_memory, ran_out_of_memory
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, RejectLimitExceeded
 from orderpull.failpoints import failpoint
+from orderpull.landing.forgotten import key_of
 from orderpull.landing.page import PageMeta
 from orderpull.landing.protocol import SourceLanding
 from orderpull.normalize.masking import Masking
@@ -236,4 +237,5 @@ def staged_page(source: Source, landing: SourceLanding, meta: PageMeta) -> Stage
         lambda: source.handed_over(number),
         source.name,
         source.index,
+        lambda: key_of(landing),
     )

@@ -8,7 +8,6 @@ from orderpull.normalize.exact import ExactText
 from orderpull.normalize.macros import macros_of
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.sql import NormalizeSql
-from orderpull.normalize.staging import staging
 from orderpull.sources.compact import value_tree
 from orderpull.sources.spec.api import Api
 
@@ -76,7 +75,7 @@ class CarefulWay:
             docs = [*text_columns(exact), list(self._texts.values())]
             self._create("raw_order", self._sql.raw_order(_DOCS), docs)
             self._create("line", self._sql.line("raw_order"))
-            for statement in staging(self._sql.lines_path):
+            for statement in self._sql.staging():
                 self._connection.execute(statement)
         if self._fragments:
             texts = list(zip(*self._fragments.values(), strict=True))
@@ -126,7 +125,7 @@ class CarefulWay:
         """Create the macros of the careful way, at its first use."""
         if not self._has_macros:
             orders, lines = self._sql.raw_order(_DOCS), self._sql.line("raw_order")
-            for macro in macros_of(orders, lines, *staging(self._sql.lines_path)):
+            for macro in macros_of(orders, lines, *self._sql.staging()):
                 self._connection.execute(macro)
             self._has_macros = True
 

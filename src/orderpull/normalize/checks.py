@@ -1,19 +1,28 @@
 """The checks of an order, as SQL: condition, reason, message and path of each error."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.normalize.walk import Steps, Walk, shown_path
-from orderpull.sources.spec.expression import Expression, paths
-from orderpull.sources.spec.order import Mapping
+from orderpull.sources.spec.expression import EACH, Expression, paths
+from orderpull.sources.spec.item_lists import ItemList
+from orderpull.sources.spec.order import AMOUNT_FIELDS, Mapping
 from orderpull.sqltext import literal
 
-_PARSED = (
-    ("ordered_at", "time_invalid", "a time"),
-    ("modified_at", "time_invalid", "a time"),
-    ("total", "total_invalid", "an amount"),
-)
+_PARSED = {
+    "ordered_at": ("time_invalid", "a time"),
+    "modified_at": ("time_invalid", "a time"),
+    **dict.fromkeys(AMOUNT_FIELDS, ("amount_invalid", "an amount")),
+    "total": ("total_invalid", "an amount"),
+}
+
+
+RAW_AMOUNT = "raw_amount"
+"""The column with the text of a line's amount."""
+
+RAW_PIECES = {"quantity": "raw_quantity", "returned": "raw_returned"}
+"""The columns with the JSON text of a line's pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,10 @@ class OrderChecks:
         yield from self._containers()
         for name, expression in self.mapping.address.items():
             yield from self._unlike_text("address_invalid", name, expression)
-        for name, expression in self.mapping.header.items():
+        texts = self.mapping.header | (
+            {"customer": self.mapping.customer} if self.mapping.customer else {}
+        )
+        for name, expression in texts.items():
             yield from self._unlike_text("text_invalid", name, expression)
         yield from self._unparsed()
         yield Check(
@@ -95,8 +107,8 @@ class OrderChecks:
             for steps in self._steps(expression)
             for depth in range(len(self.prefix), len(steps))
         }
-        for wrong, kind, steps in self.walk.wrong_kinds():
-            reason, message = "order_invalid", f"{steps[-1]} is not {kind}"
+        for wrong, kind, steps in (*self.walk.wrong_kinds(), *self.walk.wrong_lists()):
+            reason, message = "order_invalid", not_of_kind(steps, kind)
             if steps in address:
                 reason, message = "address_invalid", f"the address is not {kind}"
             elif len(steps) > len(self.prefix) and steps == self._lines[: len(steps)]:
@@ -105,6 +117,8 @@ class OrderChecks:
 
     def _unlike_text(self, reason: str, name: str, expression: Expression) -> Iterator[Check]:
         for steps in self._steps(expression):
+            if EACH in steps:  # another text is no amount
+                continue
             value = self.walk.value(steps)
             yield Check(
                 f"unlike_text({value})",
@@ -115,9 +129,9 @@ class OrderChecks:
 
     def _unparsed(self) -> Iterator[Check]:
         """Checks for times and amounts that cannot be parsed."""
-        for name, reason, kind in _PARSED:
+        for name, (reason, kind) in _PARSED.items():
             if name in self.fields:
-                call = "as_amount({})" if name == "total" else self.time
+                call = "as_amount({})" if name in AMOUNT_FIELDS else self.time
                 value, steps = self.fields[name], self._steps(self.mapping.header[name])[0]
                 yield Check(
                     f"NOT is_blank({value}) AND {call.format(value)} IS NULL",
@@ -131,36 +145,71 @@ class OrderChecks:
         return [(*self.prefix, *path.steps) for path in paths(expression)]
 
 
-def line_checks(
-    walk: Walk, lines: str, skus: Sequence[Steps], counts: Steps, amount: tuple[str, str, str]
-) -> Iterator[Check]:
-    """The checks of a line, most informative first.
+def not_of_kind(steps: Steps, kind: str) -> str:
+    """The message on a container of the wrong kind at *steps*."""
+    named = [step for step in steps if not isinstance(step, int)]
+    element = "an element of " if steps[-1:] == (EACH,) else ""
+    return f"{element}{named[-1] if named else 'it'} is not {kind}"
 
-    :param lines: JSON path of the lines.
-    :param skus: path, within the line, to each value of the SKU.
-    :param counts: path to the quantity, for messages.
-    :param amount: SQL of its JSON text and of the parsed quantity, and the kind of a valid one.
+
+@dataclass(frozen=True, slots=True)
+class LineChecks:
+    """The checks of a line of a list of items.
+
+    :param walk: the values of the line. :param kind: the kind of a valid number of pieces.
     """
-    line_path = f"{literal(lines + '[')} || number || ']'"
 
-    def path(steps: Steps) -> str:
-        return f"{line_path} || {literal(shown_path(steps, start=''))}"
+    items: ItemList
+    walk: Walk
+    kind: str
+    lines_path: str
 
-    message = "'a line is ' || json_kind(line) || ', not an object'"
-    yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", message, line_path)
-    for wrong, kind, steps in walk.wrong_kinds():
-        yield Check(wrong, "line_invalid", literal(f"{steps[-1]} is not {kind}"), path(steps))
-    for steps in skus:
-        value = walk.value(steps)
-        message = f"'the SKU is ' || json_kind({value}) || ', not a text'"
-        yield Check(f"unlike_text({value})", "sku_invalid", message, path(steps))
-    quantity, pieces, kind = amount
-    blank = f"json_kind({quantity}) = 'a text' AND is_blank({quantity}->>'$')"
-    missing, message = f"{quantity} IS NULL OR ({blank})", "'a line has no quantity'"
-    yield Check(missing, "quantity_missing", message, path(counts))
-    yield Check(
-        f"coalesce({pieces} > {MAX_QUANTITY}, true)",
-        "quantity_invalid",
-        f"'the quantity is ' || shown({quantity}) || ', not {kind}'",
-        path(counts),
-    )
+    def all(self) -> Iterator[Check]:
+        """The checks, most informative first."""
+        message = "'a line is ' || json_kind(line) || ', not an object'"
+        yield Check("left(line::VARCHAR, 1) <> '{'", "line_invalid", message, self._path(()))
+        for wrong, kind, steps in (*self.walk.wrong_kinds(), *self.walk.wrong_lists()):
+            text = literal(not_of_kind(steps, kind))
+            yield Check(wrong, "line_invalid", text, self._path(steps))
+        yield from self._unlike_text("sku_invalid", "the SKU", self.items.sku)
+        if self.items.title is not None:
+            yield from self._unlike_text("text_invalid", "the title", self.items.title)
+        for name, pieces in self.items.pieces.items():
+            yield from self._pieces(name, pieces)
+        if self.items.amount is not None:
+            path = self._path(self._steps(self.items.amount)[0])
+            yield Check(
+                f"NOT is_blank({RAW_AMOUNT}) AND as_amount({RAW_AMOUNT}) IS NULL",
+                "amount_invalid",
+                f"'the amount is ' || shown({RAW_AMOUNT}) || ', not an amount'",
+                path,
+            )
+
+    def _pieces(self, name: str, pieces: Expression) -> Iterator[Check]:
+        """The checks of a number of pieces. The order lines have to have a quantity."""
+        value, steps = RAW_PIECES[name], self._steps(pieces)[0]
+        blank = f"json_kind({value}) = 'a text' AND is_blank({value}->>'$')"
+        missing = f"({value} IS NULL OR ({blank}))"
+        if name == "quantity" and self.items.is_main:
+            message = "'a line has no quantity'"
+            yield Check(missing, "quantity_missing", message, self._path(steps))
+        yield Check(
+            f"NOT {missing} AND coalesce(abs({name}) > {MAX_QUANTITY}, true)",
+            "quantity_invalid",
+            f"{literal(f'the {name} is ' if name == 'quantity' else 'what came back is ')} "
+            f"|| shown({value}) || ', not {self.kind}'",
+            self._path(steps),
+        )
+
+    def _unlike_text(self, reason: str, name: str, expression: Expression) -> Iterator[Check]:
+        for steps in self._steps(expression):
+            value = self.walk.value(steps)
+            message = f"{literal(f'{name} is ')} || json_kind({value}) || ', not a text'"
+            yield Check(f"unlike_text({value})", reason, message, self._path(steps))
+
+    def _steps(self, expression: Expression) -> list[Steps]:
+        return [(*self.items.inner, *path.steps) for path in paths(expression)]
+
+    def _path(self, steps: Steps) -> str:
+        within = literal(shown_path(steps, start=""))
+        return f"{literal(self.lines_path + '[')} || number || ']' || {within}"

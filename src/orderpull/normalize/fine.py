@@ -4,11 +4,14 @@ An order is *fine* if the careful way (``sql.py``) would certainly stage the sam
 merely unusual, such as a quantity with blanks around it, makes an order go the careful way.
 """
 
-from orderpull.model import MAX_QUANTITY, NO_SKU
+from collections.abc import Iterator
+
+from orderpull.model import MAX_QUANTITY, MAX_TITLE, NO_SKU
 from orderpull.normalize.order_columns import (
-    TIMES,
+    PARSED,
     OrderColumns,
     Quantity,
+    filled,
     filled_text,
     text_of,
 )
@@ -16,10 +19,15 @@ from orderpull.normalize.staging import HASHED, STAGED_ORDER
 from orderpull.normalize.walk import Steps
 from orderpull.sources.compact import PAGE, POSITION
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import paths
+from orderpull.sources.spec.expression import EACH, Expression, Path, amount_paths, paths
+from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sqltext import identifier, literal
 
 _PLAIN_AMOUNT = r"-?\d{1,10}(\.\d{1,4})?"
+
+
+_LARGE_AMOUNT = 10**10
+"""An amount of a line from which on its order goes the careful way, as sums might overflow."""
 
 
 class FineSql:
@@ -31,16 +39,16 @@ class FineSql:
     def __init__(self, api: Api, ordernumber: str, columns: dict[str, str]) -> None:
         self._api = api
         self._columns = columns
-        self._order = OrderColumns(api, ordernumber, _Columns())
-        lines = (*api.record_path.inner, *api.mapping.lines.steps)
-        self._lines = _Columns().text(lines)
+        self._order = OrderColumns(api, ordernumber, _Columns(), "place")
+        self._unit = Quantity.of(api.mapping)
+        self._lists = api.mapping.item_lists
 
     def stage(self) -> str:
         """Fill ``staged_order`` with ``fine`` and ``included``; $1: file, $2: longest line."""
         level = ", ".join(self._order.columns(self._order.fields["id"]))
         raw = f"""SELECT {identifier(PAGE)} AS place,
                   coalesce({identifier(POSITION)}, 0) AS position, {self._order.raw_columns},
-                  {self._amounts()} AS plain_amount, {self._sold_lines()} AS lines
+                  {self._plain()} AS plain_amount, {self._all_lines()} AS lines
                   FROM {self._read()}"""
         parsed = f"""SELECT source_of(place) AS source, page_of(place) AS page, position, {level},
                      {self._included()} AS included, lines,
@@ -57,42 +65,107 @@ class FineSql:
         return f"""INSERT INTO staged_order BY NAME
             SELECT {", ".join(name for name in STAGED_ORDER if name != "content_hash")},
                 md5(json_array({HASHED})::VARCHAR) AS content_hash, included, coalesce(valid_fields
-                AND coalesce(unknown, 0) = 0 AND item_sum <= {MAX_QUANTITY}, false) AS fine
+                AND coalesce(unknown, 0) = 0 AND item_sum <= {MAX_QUANTITY}
+                AND {self._not_negative()}, false) AS fine
             FROM ({named})"""
+
+    def _not_negative(self) -> str:
+        """SQL condition: no further list takes off more than there is."""
+        if all(items.sign > 0 for items in self._lists):
+            return "true"
+        return "coalesce(list_min(list_transform(items, lambda i: i.quantity)), 0) >= 0"
 
     def _read(self) -> str:
         columns = ", ".join(f"{literal(name)}: {literal(t)}" for name, t in self._columns.items())
         return f"""read_json($1, format='newline_delimited', compression='none',
                    maximum_object_size=$2, columns={{{columns}}})"""
 
-    def _sold_lines(self) -> str:
-        """SQL of the SKU and quantity of each sold line; an unusual quantity is NULL."""
-        mapping, line = self._api.mapping, _Columns("l")
-        inner: Steps = mapping.lines.inner
-        sku, where, unit = filled_text(mapping.sku, line, inner), "true", Quantity.of(mapping)
-        if mapping.line_where is not None:
-            where = f"coalesce({text_of(mapping.line_where, line, inner)}, false)"
-        texts = [line.text((*inner, *path.steps)) for path in paths(mapping.quantity)]
-        quantity = f"coalesce({', '.join(texts)})"
-        return f"""list_transform(list_filter({self._lines}, lambda l: l IS NOT NULL AND {where}),
-            lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
-                'quantity': CASE WHEN regexp_full_match({quantity}, '{unit.plain}')
-                                 THEN {unit.of_plain(quantity)} END,
-                'title': NULL::VARCHAR, 'amount': NULL::DECIMAL(19, 4),
-                'returned': NULL::BIGINT}})"""
+    def _all_lines(self) -> str:
+        """SQL of the lines of all lists; NULL without any."""
+        lists = [self._lines(items) for items in self._lists]
+        return f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
 
-    def _amounts(self) -> str:
-        """SQL condition: DuckDB and msgspec read the same numbers of the total."""
-        total = self._api.mapping.header.get("total")
+    def _lines(self, items: ItemList) -> str:
+        """SQL of each line of *items* that counts; an unusual quantity is NULL."""
+        line, where = _Columns("l"), "true"
+        sku = filled_text(items.sku, line, items.inner)
+        if items.where is not None:
+            where = f"coalesce({text_of(items.where, line, items.inner)}, false)"
+        title = (
+            filled(f"left({text_of(items.title, line, items.inner)}, {MAX_TITLE})")
+            if items.title
+            else ""
+        )
+        amount = f"as_amount({text_of(items.amount, line, items.inner)})" if items.amount else ""
+        return f"""list_transform(
+            list_filter({self._elements(items)}, lambda l: l IS NOT NULL AND {where}),
+            lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
+                'quantity': {self._quantity(items)},
+                'title': {title or "NULL::VARCHAR"},
+                'amount': {_signed(amount, items.sign) or "NULL::DECIMAL(19, 4)"},
+                'returned': {self._returned(items)}}})"""
+
+    def _elements(self, items: ItemList) -> str:
+        return _Columns().elements((*self._api.record_path.inner, *items.elements))
+
+    def _quantity(self, items: ItemList) -> str:
+        if items.quantity is None:
+            return "0::BIGINT"
+        text = self._pieces(items, items.quantity)
+        parsed = _signed(self._unit.of_plain(text), items.sign)
+        return f"CASE WHEN regexp_full_match({text}, '{self._unit.plain}') THEN {parsed} END"
+
+    def _returned(self, items: ItemList) -> str:
+        """SQL of the pieces that came back: none if a further list tells, and not this one."""
+        if items.returned is not None:
+            return self._unit.of_plain(self._pieces(items, items.returned))
+        told = [
+            f"{_Columns().text(self._outer(each))} IS NOT NULL"
+            for each in self._lists
+            if not each.is_main and each.returned is not None
+        ]
+        if not (items.is_main and told):
+            return "NULL::BIGINT"
+        return f"CASE WHEN {' AND '.join(told)} THEN 0::BIGINT END"
+
+    def _outer(self, items: ItemList) -> Steps:
+        return (*self._api.record_path.inner, *items.outer)
+
+    def _pieces(self, items: ItemList, pieces: Expression) -> str:
+        """SQL of the text of a number of pieces; of a further list without its sign."""
+        texts = [_Columns("l").text((*items.inner, *path.steps)) for path in paths(pieces)]
+        text = f"coalesce({', '.join(texts)})"
+        return text if items.is_main else f"ltrim({text}, '-')"
+
+    def _plain(self) -> str:
+        """SQL condition: DuckDB and msgspec read the same numbers of all amounts."""
         prefix: Steps = self._api.record_path.inner
-        texts = (_Columns().text((*prefix, *p.steps)) for p in paths(total)) if total else ()
-        plain = [f"coalesce(regexp_full_match({t}, '{_PLAIN_AMOUNT}'), true)" for t in texts]
+        amounts = self._api.mapping.amounts().values()
+        plain = [
+            _is_plain(path, _Columns(), prefix) for each in amounts for path in amount_paths(each)
+        ]
+        for items in self._lists:
+            of_line = " AND ".join(self._plain_line(items))
+            if of_line:
+                lines = f"list_transform({self._elements(items)}, lambda l: {of_line})"
+                plain.append(f"coalesce(list_bool_and({lines}), true)")
         return " AND ".join(plain) or "true"
+
+    def _plain_line(self, items: ItemList) -> Iterator[str]:
+        """SQL conditions: amount and returned pieces of a line are plain."""
+        if items.returned is not None:
+            text = self._pieces(items, items.returned)
+            yield f"coalesce(regexp_full_match({text}, '{self._unit.plain}'), true)"
+        if items.amount is not None:
+            line = _Columns("l")
+            yield from (_is_plain(path, line, items.inner) for path in amount_paths(items.amount))
+            text = text_of(items.amount, line, items.inner)
+            yield f"({text} IS NULL OR coalesce(abs(as_amount({text})) < {_LARGE_AMOUNT}, false))"
 
     @property
     def _checked(self) -> list[str]:
         """The columns of the texts that :meth:`_valid_fields` reads."""
-        names = ("number", "id", *TIMES, "total")
+        names = ("number", "id", *PARSED)
         return [self._order.fields[name] for name in names if name in self._order.fields]
 
     def _valid_fields(self) -> str:
@@ -102,7 +175,7 @@ class FineSql:
         """
         fields = self._order.fields
         checks = ["plain_amount", *(f"NOT is_blank({fields[name]})" for name in ("number", "id"))]
-        for name in (*TIMES, "total"):
+        for name in PARSED:
             if name in fields:
                 blank = f"coalesce(is_blank({fields[name]}), true)"
                 checks.append(f"({name} IS NOT NULL OR {blank})")
@@ -131,6 +204,40 @@ class _Columns:
             else:
                 value = f"struct_extract({value}, {literal(step)})" if value else identifier(step)
         return value
+
+    def texts(self, steps: Steps) -> str:
+        """SQL of the list of texts at *steps*, which go through all elements of a list."""
+        return self.elements(steps)
+
+    def elements(self, steps: Steps) -> str:
+        """SQL of the list of values at *steps*, which go through all elements of a list."""
+        parts, rest = [], list(steps)
+        while EACH in rest:
+            at = rest.index(EACH)
+            parts.append(rest[:at])
+            rest = rest[at + 1 :]
+        value = self.text(tuple(parts[0]))
+        for depth, part in enumerate([*parts[1:], rest]):
+            if part:
+                name = f"e{depth}"
+                inner = _Columns(name).text(tuple(part))
+                value = f"list_transform({value}, lambda {name}: {inner})"
+            if depth < len(parts) - 1:
+                value = f"flatten({value})"
+        return value
+
+
+def _is_plain(path: Path, values: _Columns, prefix: Steps) -> str:
+    """SQL condition: the text at *path*, or each of its texts, is a plain amount or missing."""
+    steps = (*prefix, *path.steps)
+    if not path.is_many:
+        return f"coalesce(regexp_full_match({values.text(steps)}, '{_PLAIN_AMOUNT}'), true)"
+    each = f"lambda v: v IS NULL OR regexp_full_match(v, '{_PLAIN_AMOUNT}')"
+    return f"coalesce(list_bool_and(list_transform({values.texts(steps)}, {each})), true)"
+
+
+def _signed(number: str, sign: int) -> str:
+    return f"-({number})" if number and sign < 0 else number
 
 
 # Each SKU once, sorted, with the sums of its lines and the first of their titles.

@@ -69,12 +69,29 @@ _BODIES = {
         BETWEEN -62135596800 AND 253402300799 THEN make_timestamp(
             CAST(round(TRY_CAST(t AS DECIMAL(38, 6)) * (1000000 // per_second)) AS BIGINT)) END""",
     # An amount in minor units, with its point moved to the left.
-    "moved_point(t, places)": f"""CASE WHEN regexp_full_match(t, '{_AMOUNT}')
-        THEN CAST(TRY_CAST(regexp_extract(t, '{_AMOUNT}', 1) AS DECIMAL(38, 4))
-                  / power(10, places)::DECIMAL(9, 0) AS DECIMAL(38, 8))::VARCHAR ELSE t END""",
+    "moved_point(t, places)": f"""coalesce((TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
+        AS DECIMAL(27, 4)) * [1, 0.1, 0.01, 0.001, 0.0001][places + 1]::DECIMAL(5, 4))::VARCHAR,
+        t)""",
     # The wider cast first: the narrow one accepts too large a number with an exponent.
     "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
+    # Of amounts as texts; if one of them is none, its text, which is then found to be none.
+    "exact_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
+        AS DECIMAL(38, 8)) AS DECIMAL(23, 8))""",
+    "wrong_amount(amounts)": """list_any_value(list_transform(amounts,
+        lambda v: CASE WHEN NOT is_blank(v) AND exact_amount(v) IS NULL THEN v END))""",
+    "sum_of(amounts)": "list_sum(list_transform(amounts, lambda v: exact_amount(v)))",
+    "amount_sum(amounts)": "coalesce(wrong_amount(amounts), sum_of(amounts)::VARCHAR)",
+    "amount_less(amounts)": """coalesce(wrong_amount(amounts),
+        (exact_amount(amounts[1]) - coalesce(sum_of(amounts[2:]), 0))::VARCHAR)""",
+    "amount_times(amounts)": """coalesce(wrong_amount(amounts),
+        CASE WHEN exact_amount(amounts[1]) IS NOT NULL AND exact_amount(amounts[2]) IS NOT NULL
+        THEN coalesce(TRY(exact_amount(amounts[1]) * exact_amount(amounts[2]))::VARCHAR,
+                      'too large') END)""",
+    # HMAC-SHA256 (RFC 2104), cut to 128 bits; the pads of each source's key are in two variables.
+    "customer_hash(n, t)": f"""CASE WHEN NOT is_blank(t) THEN left(sha256(
+        getvariable('customer_outer')[(n >> {PAGE_BITS}) + 1] || unhex(sha256(
+        getvariable('customer_inner')[(n >> {PAGE_BITS}) + 1] || encode(t)))), 32) END""",
     "whole_quantity(t)": f"""TRY_CAST(nullif(regexp_extract(t, '{_QUANTITY}', 1), '')
         AS BIGINT)""",
     # The nearest number of units; a half is rounded up.

@@ -143,6 +143,14 @@ def unquoted(reason: str, message: str) -> str:
     return f"{subject}{verb}not valid" if reason in _QUOTING and verb else message
 
 
+def customer_pads(key: bytes, source: str) -> list[bytes | None]:
+    """The pads of *key* for the customers of *source*; none without a key."""
+    if not key:
+        return [None, None]
+    inner, outer = pads(key)
+    return [inner + f"{source}\0".encode(), outer]
+
+
 def pads(key: bytes) -> list[bytes]:
     """The inner and the outer pad of HMAC's *key*, of at most 64 bytes."""
     padded = key.ljust(_BLOCK, b"\0")

@@ -24,6 +24,7 @@ from orderpull.normalize.careful import KEYS, TEXTS, CarefulWay, Key, key_column
 from orderpull.normalize.countries import create_countries
 from orderpull.normalize.fine import FineSql
 from orderpull.normalize.macros import macros_of, source_macros
+from orderpull.normalize.masking import customer_pads
 from orderpull.normalize.pages import PageTexts, StagedPage
 from orderpull.normalize.scratch import LineFile
 from orderpull.normalize.sql import NormalizeSql
@@ -111,6 +112,7 @@ class Normalizer:
         self._careful.clear()  # of a batch that broke off
         for macro in source_macros({page.index: page.source for page in pages} or {0: ""}):
             self.connection.execute(macro)
+        self._set_keys(pages)
         for table, columns in _TABLES.items():
             self.connection.execute(declared(table, columns))
         with LineFile() as lines:
@@ -127,6 +129,17 @@ class Normalizer:
         self._finish()
         self._create_staged_pages([] if only is not None else pages)
         log.debug("%d orders straight and %d carefully so far", *astuple(self.ways))
+
+    def _set_keys(self, pages: Sequence[StagedPage]) -> None:
+        """Set the keys under which customers are hashed, if the API tells them."""
+        if self.api.mapping.customer is None:
+            return
+        keys = {page.index: (page.key(), page.source) for page in pages}
+        padded = [
+            customer_pads(*keys.get(index, (b"", ""))) for index in range(max(keys, default=0) + 1)
+        ]
+        for name, pads in zip(("inner", "outer"), zip(*padded, strict=True), strict=True):
+            self.connection.execute(f"SET VARIABLE customer_{name} = $1", [list(pads)])
 
     def outline(
         self, texts: Sequence[bytes], *, whole: bool = False

@@ -7,12 +7,14 @@ from typing import Protocol
 from orderpull.normalize.walk import Steps
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Call, Expression, Path, Text
-from orderpull.sources.spec.order import AddressSpec, Mapping
+from orderpull.sources.spec.order import AMOUNT_FIELDS, AddressSpec, Mapping
 from orderpull.sqltext import literal
 
 ADDRESS = AddressSpec.__struct_fields__
 TIMES = ("ordered_at", "modified_at")
-AMOUNTS = ("discount", "shipping", "tax", "refunded")
+PARSED = (*TIMES, *AMOUNT_FIELDS)
+"""Fields that are not stored as texts."""
+
 TEXT_FIELDS = ("status", "currency", "channel")
 
 
@@ -22,6 +24,9 @@ class Values(Protocol):
     def text(self, steps: Steps) -> str:
         """SQL of the text at *steps*."""
 
+    def texts(self, steps: Steps) -> str:
+        """SQL of the list of texts at *steps*, which go through all elements of a list."""
+
 
 def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
     """SQL of the text of *expression*, or of its truth value for a condition."""
@@ -29,8 +34,21 @@ def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
         return literal(expression.value)
     if isinstance(expression, Path):
         return values.text((*prefix, *expression.steps))
+    if expression.function == "sum":
+        return _sum(expression, values, prefix)
     parts = [text_of(argument, values, prefix) for argument in expression.arguments]
     return _FUNCTIONS[expression.function](parts)
+
+
+def _sum(call: Call, values: Values, prefix: Steps) -> str:
+    lists = []
+    for each in call.arguments:
+        if isinstance(each, Path) and each.is_many:
+            lists.append(values.texts((*prefix, *each.steps)))
+        else:
+            lists.append(f"[{text_of(each, values, prefix)}]")
+    amounts = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
+    return f"amount_sum({amounts})"
 
 
 def filled(part: str) -> str:
@@ -81,6 +99,8 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
     "all": lambda parts: f"({' AND '.join(parts)})",
     "if": lambda parts: f"CASE WHEN {parts[0]} THEN {parts[1]} ELSE {parts[2]} END",
     "minor": lambda parts: f"moved_point({parts[0]}, {parts[1]}::INTEGER)",
+    "less": lambda parts: f"amount_less([{', '.join(parts)}])",
+    "times": lambda parts: f"amount_times([{', '.join(parts)}])",
 }
 
 
@@ -89,22 +109,25 @@ class OrderColumns:
 
     :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
     :param values: the values of the order.
+    :param page: column with the number of its page in the run.
     :ivar raw: SQL of the text of each field; :ivar fields: its column in the level above.
     :ivar time: call of the macro that parses times, with ``{}`` for the text.
     """
 
-    def __init__(self, api: Api, ordernumber: str, values: Values) -> None:
+    def __init__(self, api: Api, ordernumber: str, values: Values, page: str = "page") -> None:
         mapping, prefix = api.mapping, api.record_path.inner
         expressions = {"number": mapping.number, "id": mapping.id or mapping.number}
         expressions |= mapping.header | mapping.address
         expressions |= {"counted": mapping.counted} if mapping.counted else {}
         expressions |= {"where": mapping.where} if mapping.where else {}
+        expressions |= {"customer": mapping.customer} if mapping.customer else {}
         self.raw = {name: text_of(each, values, prefix) for name, each in expressions.items()}
         if "currency" in self.raw:
             self.raw["currency"] = f"upper({self.raw['currency']})"
         self.fields = {name: f"raw_{name}" for name in expressions}
         self.time = _time(api)
         self._ordernumber = ordernumber
+        self._page = page
 
     @property
     def raw_columns(self) -> str:
@@ -118,9 +141,8 @@ class OrderColumns:
             f"{order_id} AS order_id",
             *(f"{self._text(name)} AS {name}" for name in TEXT_FIELDS),
             f"{self.fields.get('counted', 'true')} AS counted",
-            *(f"{self.parsed(name)} AS {name}" for name in (*TIMES, "total")),
-            *(f"NULL::DECIMAL(19, 4) AS {name}" for name in AMOUNTS),
-            "NULL::VARCHAR AS customer",
+            *(f"{self.parsed(name)} AS {name}" for name in PARSED),
+            f"{self._customer()} AS customer",
             *(f"{self._text(name)} AS {name}" for name in ADDRESS),
         ]
 
@@ -140,11 +162,17 @@ class OrderColumns:
         return filled(self.fields[name]) if name in self.fields else "NULL::VARCHAR"
 
     def parsed(self, name: str) -> str:
-        """SQL of a time or the total; NULL if it cannot be parsed."""
+        """SQL of a time or an amount; NULL if it cannot be parsed."""
         call, kind = self.time, "TIMESTAMP"
-        if name == "total":
+        if name in AMOUNT_FIELDS:
             call, kind = "as_amount({})", "DECIMAL(19, 4)"
         return call.format(self.fields[name]) if name in self.fields else f"NULL::{kind}"
+
+    def _customer(self) -> str:
+        """SQL of the keyed hash of the customer."""
+        if "customer" not in self.fields:
+            return "NULL::VARCHAR"
+        return f"customer_hash({self._page}, {self.fields['customer']})"
 
 
 def _time(api: Api) -> str:
@@ -194,7 +222,8 @@ class Quantity:
         """SQL of the quantity whose SQL *text* is of the form :attr:`plain`."""
         return f"TRY_CAST({text} AS BIGINT)" if self.call == _WHOLE else self.of_text(text)
 
-    def of_json(self, value: str) -> str:
-        """SQL of the quantity whose JSON text is the SQL *value*."""
-        text = self.of_text(f"({value})->>'$'")
+    def of_json(self, value: str, *, signed: bool = False) -> str:
+        """SQL of the quantity whose JSON text is the SQL *value*. :param signed: drop its minus."""
+        text = f"({value})->>'$'"
+        text = self.of_text(f"ltrim({text}, '-')" if signed else text)
         return f"CASE WHEN NOT unlike_text({value}) THEN {text} END"

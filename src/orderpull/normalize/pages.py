@@ -26,6 +26,7 @@ class StagedPage:
     :param body: returns its body, after checking the hash.
     :param compact: returns its orders, once, if the pull has handed them over.
     :param source: name of its source. :param index: index of that source in the run.
+    :param key: returns the key under which its customers are hashed; without a key they are not.
     """
 
     meta: PageMeta
@@ -33,6 +34,7 @@ class StagedPage:
     compact: Callable[[], CompactPage | None] = lambda: None
     source: str = ""
     index: int = 0
+    key: Callable[[], bytes] = lambda: b""
 
     @property
     def number(self) -> int:

@@ -12,13 +12,10 @@ from msgspec import Raw
 
 from orderpull.model import MASKS, ORDER_ADDRESS
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Step, paths
+from orderpull.sources.spec.expression import EACH, Step, paths
 
 HIDDEN = MASKS[ORDER_ADDRESS.name].hidden
 """The columns of an order that tell who a person is and where the person lives."""
-
-_EACH: Step = -1
-"""Stands for each element of a list."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
@@ -51,15 +48,14 @@ class OrderRedactor:
         counted = [each for name, each in mapping.address.items() if name not in HIDDEN]
         counted += [mapping.number, *mapping.header.values()]
         counted += [each for each in (mapping.id, mapping.counted, mapping.where) if each]
-        lines = [each for each in (mapping.sku, mapping.quantity, mapping.line_where) if each]
-        each_line = (*prefix, *mapping.lines.steps, _EACH, *mapping.lines.inner)
         self._kept = _Kept()
         for expression in counted:
             for path in paths(expression):
                 self._kept.add((*prefix, *path.steps))
-        for expression in lines:
-            for path in paths(expression):
-                self._kept.add((*each_line, *path.steps))
+        for items in mapping.item_lists:
+            for expression in items.expressions():
+                for path in paths(expression):
+                    self._kept.add((*prefix, *items.record, *path.steps))
 
     def redact(self, text: str) -> str | None:
         """The order *text*, redacted; None if it is not JSON, or nested too deep."""
@@ -88,7 +84,7 @@ def _redacted(value: Raw, kept: _Kept | None) -> bytes:
             return (
                 b"["
                 + b",".join(
-                    _redacted(element, below.get(_EACH, below.get(index)))
+                    _redacted(element, below.get(EACH, below.get(index)))
                     for index, element in enumerate(elements)
                 )
                 + b"]"

@@ -6,13 +6,23 @@ first error, and its lines as JSON. The second statement reads the lines into ``
 
 from collections.abc import Iterator
 
-from orderpull.model import NO_SKU
-from orderpull.normalize.checks import OrderChecks, case, line_checks
-from orderpull.normalize.order_columns import OrderColumns, Quantity, filled_text, text_of
+from orderpull.model import MAX_TITLE, NO_SKU
+from orderpull.normalize.checks import (
+    RAW_AMOUNT,
+    RAW_PIECES,
+    Check,
+    LineChecks,
+    OrderChecks,
+    case,
+    not_of_kind,
+)
+from orderpull.normalize.order_columns import OrderColumns, Quantity, filled, filled_text, text_of
 from orderpull.normalize.salvage import PageLayout
-from orderpull.normalize.walk import Steps, Walk, shown_path
+from orderpull.normalize.staging import staging
+from orderpull.normalize.walk import Steps, Walk, elements, shown_path, wrong_elements
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Expression, paths
+from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sqltext import literal
 
 
@@ -29,7 +39,8 @@ class NormalizeSql:
         self.records = api.record_path
         lines = (*self.prefix, *self.mapping.lines.steps)
         texts = [(*self.prefix, *p.steps) for e in self.mapping.of_order() for p in paths(e)]
-        self.walk = Walk("doc", "n", texts, [lines])
+        also = [(*self.prefix, *items.outer) for items in self.mapping.also]
+        self.walk = Walk("doc", "n", texts, [lines, *also])
         self.columns = OrderColumns(api, ordernumber, self.walk)
         self.lines = self.walk.value(lines)
         self.lines_path = shown_path(lines)
@@ -48,8 +59,12 @@ class NormalizeSql:
     def by_value(self) -> set[str]:
         """Keys whose numbers count by value, so that their text does not matter."""
         by_text = {path.steps[-1] for e in self.mapping.of_order() for path in paths(e)}
-        by_text |= {path.steps[-1] for path in paths(self.mapping.sku)}
-        return {str(path.steps[-1]) for path in paths(self.mapping.quantity)} - by_text
+        by_value = set()
+        for items in self.mapping.item_lists:
+            texts = [*items.texts, *([items.amount] if items.amount is not None else [])]
+            by_text |= {path.steps[-1] for each in texts for path in paths(each)}
+            by_value |= {p.steps[-1] for each in items.pieces.values() for p in paths(each)}
+        return {str(step) for step in by_value - by_text}
 
     def raw_order(self, docs: str) -> str:
         """SQL of ``raw_order``: one row per order of the relation *docs*."""
@@ -58,7 +73,8 @@ class NormalizeSql:
         columns = [
             *order.columns(self._known_id()),
             f"{self.lines} AS lines",
-            f"{case(checks.all(self.lines))} AS error",
+            *(f"{self._outer(items)} AS {items.column}" for items in self.mapping.also),
+            f"{case([*checks.all(self.lines), *self._also_checks()])} AS error",
             f"{self._included()} AS included",
             "received",
         ]
@@ -82,31 +98,100 @@ class NormalizeSql:
 
     def line(self, orders: str) -> str:
         """SQL of ``line``: one row per line of the orders without an error in table *orders*."""
-        inner: Steps = self.mapping.lines.inner
-        skus = [(*inner, *path.steps) for path in paths(self.mapping.sku)]
-        counts = [(*inner, *path.steps) for path in paths(self.mapping.quantity)]
-        where = self.mapping.line_where
-        filters = [(*inner, *path.steps) for path in paths(where)] if where else []
-        walk = Walk("line", "l", [*skus, *filters], counts)
-        sku = filled_text(self.mapping.sku, walk, inner)
-        quantity = f"coalesce({', '.join(walk.value(steps) for steps in counts)})"
+        return " UNION ALL ".join(self._lines(items, orders) for items in self.mapping.item_lists)
+
+    def staging(self) -> Iterator[str]:
+        """The statements that stage ``raw_order`` and ``line``, in execution order."""
+        return staging(self.lines_path, [items.column for items in self.mapping.item_lists])
+
+    def _lines(self, items: ItemList, orders: str) -> str:
+        inner: Steps = items.inner
+        texts = [*items.texts, *(each for each in (items.amount, items.where) if each is not None)]
+        pieces = {
+            name: [(*inner, *path.steps) for path in paths(each)]
+            for name, each in items.pieces.items()
+        }
+        walk = Walk(
+            "line",
+            "l",
+            [(*inner, *p.steps) for each in texts for p in paths(each)],
+            [steps for each in pieces.values() for steps in each],
+        )
         unit = Quantity.of(self.mapping)
-        pieces = unit.of_json(quantity)
-        checks = line_checks(walk, self.lines_path, skus, counts[0], (quantity, pieces, unit.kind))
-        unnested = f"""
-            SELECT page, position, unnest(range(len(texts))) AS number, unnest(texts) AS line
-            FROM (SELECT page, position, from_json(lines, '["JSON"]') AS texts FROM {orders}
-                  WHERE error IS NULL AND left(lines::VARCHAR, 1) = '[')"""
-        present = f"SELECT * FROM ({unnested}) WHERE line IS NOT NULL AND line::VARCHAR <> 'null'"
-        sold = text_of(where, walk, inner) if where else "true"
+        raw = [
+            f"coalesce({', '.join(map(walk.value, each))}) AS {RAW_PIECES[name]}"
+            for name, each in pieces.items()
+        ]
+        amount = text_of(items.amount, walk, inner) if items.amount is not None else "NULL::VARCHAR"
+        title = "NULL::VARCHAR"
+        if items.title is not None:
+            title = filled(f"left({text_of(items.title, walk, inner)}, {MAX_TITLE})")
+        sold = text_of(items.where, walk, inner) if items.where is not None else "true"
+        columns = [
+            "page",
+            "position",
+            "number",
+            "line",
+            "told",
+            f"coalesce({filled_text(items.sku, walk, inner)}, {literal(NO_SKU)}) AS sku",
+            f"{title} AS title",
+            f"{amount} AS {RAW_AMOUNT}",
+            f"coalesce({sold}, false) AS sold",
+            *raw,
+        ]
+        parsed = [
+            f"{unit.of_json(RAW_PIECES[name], signed=not items.is_main)} AS {name}"
+            if name in pieces
+            else f"{self._no_pieces(items, name)} AS {name}"
+            for name in RAW_PIECES
+        ]
+        checks = LineChecks(
+            items, walk, unit.kind, shown_path((*self.prefix, *items.elements[:-1]))
+        )
         return f"""
-            SELECT page, position, number,
-                coalesce({sku}, {literal(NO_SKU)}) AS sku,
-                {pieces} AS quantity,
-                NULL::VARCHAR AS title, NULL::DECIMAL(19, 4) AS amount, NULL::BIGINT AS returned,
-                {case(checks)} AS error
-            FROM ({walk.opened(present)})
-            WHERE coalesce({sold}, false) OR left(line::VARCHAR, 1) <> '{{'"""
+            SELECT page, position, number, sku,
+                {_signed("quantity", items.sign)} AS quantity, title,
+                {_signed(f"as_amount({RAW_AMOUNT})", items.sign)} AS amount, returned, error
+            FROM (SELECT *, {case(checks.all())} AS error FROM (
+                SELECT *, {", ".join(parsed)} FROM (
+                    SELECT {", ".join(columns)}, * EXCLUDE (page, position, number, line, told)
+                    FROM ({walk.opened(self._unnested(items, orders))}))))
+            WHERE sold OR left(line::VARCHAR, 1) <> '{{'"""
+
+    def _unnested(self, items: ItemList, orders: str) -> str:
+        """SQL of the lines of *items* that are not null, each as JSON; ``told``: see below."""
+        listed = elements(items.column, items.between)
+        return f"""SELECT * FROM (
+            SELECT page, position, told, unnest(range(len(texts))) AS number, unnest(texts) AS line
+            FROM (SELECT page, position, {self._told()} AS told, {listed} AS texts FROM {orders}
+                  WHERE error IS NULL AND left({items.column}::VARCHAR, 1) = '['))
+            WHERE line IS NOT NULL AND line::VARCHAR <> 'null'"""
+
+    def _told(self) -> str:
+        """SQL condition: the further lists that tell what came back are there."""
+        told = [
+            f"{each.column} IS NOT NULL" for each in self.mapping.also if each.returned is not None
+        ]
+        return " AND ".join(told) or "false"
+
+    def _no_pieces(self, items: ItemList, name: str) -> str:
+        """SQL of pieces that the list *items* does not tell."""
+        if name == "quantity":
+            return "0::BIGINT"
+        return "CASE WHEN told THEN 0::BIGINT END" if items.is_main else "NULL::BIGINT"
+
+    def _outer(self, items: ItemList) -> str:
+        """SQL of the JSON text of the first list on the path of *items*."""
+        return self.walk.value((*self.prefix, *items.outer))
+
+    def _also_checks(self) -> Iterator[Check]:
+        """The checks of the kinds of lists and elements on the way to further lists."""
+        for items in self.mapping.also:
+            outer: Steps = (*self.prefix, *items.outer)
+            for wrong, kind, within in wrong_elements(self._outer(items), items.between):
+                steps = (*outer, *within)
+                message = literal(not_of_kind(steps, kind))
+                yield Check(wrong, "lines_invalid", message, literal(shown_path(steps)))
 
     def _included(self) -> str:
         """SQL condition: the order passes ``where``, or is not an object and will be rejected."""
@@ -125,3 +210,7 @@ class NormalizeSql:
         """SQL of each JSON text that *expression* reads."""
         for path in paths(expression) if expression is not None else ():
             yield self.walk.value((*self.prefix, *path.steps))
+
+
+def _signed(number: str, sign: int) -> str:
+    return f"-{number}" if sign < 0 else number

@@ -1,6 +1,6 @@
 """The staged tables, and the statements that fill them from ``raw_order`` and ``line``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.sqltext import literal
@@ -57,16 +57,18 @@ item AS (
         list_sort(list({{'sku': sku, 'quantity': TRY_CAST(quantity AS BIGINT), 'title': title,
             'amount': TRY_CAST(amount AS DECIMAL(19, 4)),
             'returned': TRY_CAST(returned AS BIGINT)}})) AS items,
-        TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity, sum(quantity) > {most} AS too_many
+        TRY_CAST(sum(quantity) AS BIGINT) AS item_quantity,
+        CASE WHEN sum(quantity) > {most} THEN {too_many} WHEN min(quantity) < 0 THEN {too_few}
+             WHEN max(abs(amount)) >= {much} THEN {too_much} END AS error
     FROM summed GROUP BY ALL),
 line_error AS (
     SELECT page, position, arg_min(error, number) AS error
     FROM line WHERE error IS NOT NULL GROUP BY ALL)
-SELECT raw_order.* EXCLUDE (error, lines, counted, country),
+SELECT raw_order.* EXCLUDE (error, {lists}, counted, country),
     counted AND included AS counted,
     coalesce(c.code, raw_order.country) AS country,
     coalesce(items, []) AS items, coalesce(item_quantity, 0) AS item_quantity,
-    coalesce(raw_order.error, line_error.error, CASE WHEN too_many THEN {too_many} END) AS error
+    coalesce(raw_order.error, line_error.error, item.error) AS error
 FROM raw_order LEFT JOIN item USING (page, position)
 LEFT JOIN line_error USING (page, position)
 LEFT JOIN country_code AS c ON c.name = upper(stripped(raw_order.country))"""
@@ -126,13 +128,27 @@ WHERE staged_order.source = long.source AND staged_order.page = long.page
     yield "DROP TABLE long"
 
 
-def staging(lines_path: str) -> Iterator[str]:
-    """The statements in execution order; *lines_path*: JSON path of an order's lines."""
-    too_many = (
-        "{'reason': 'quantity_invalid', 'message': 'the quantities add up to more than 2^53', "
-        f"'path': {literal(lines_path)}}}"
+def staging(lines_path: str, lists: Sequence[str]) -> Iterator[str]:
+    """The statements in execution order.
+
+    :param lines_path: JSON path of an order's lines.
+    :param lists: columns of ``raw_order`` with lists of items.
+    """
+
+    def error(reason: str, message: str) -> str:
+        return (
+            f"{{'reason': {literal(reason)}, 'message': {literal(message)}, "
+            f"'path': {literal(lines_path)}}}"
+        )
+
+    yield _SHAPED.format(
+        lists=", ".join(lists),
+        most=MAX_QUANTITY,
+        much=10**15,
+        too_many=error("quantity_invalid", "the quantities add up to more than 2^53"),
+        too_few=error("quantity_invalid", "the quantities of a SKU add up to less than 0"),
+        too_much=error("amount_invalid", "the amounts of a SKU add up to more than 10^15"),
     )
-    yield _SHAPED.format(too_many=too_many, most=MAX_QUANTITY)
     yield _STAGED_ORDER
     yield _STAGED_REJECT
     yield _EXCLUDED

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from orderpull.sources.spec.expression import Step
+from orderpull.sources.spec.expression import EACH, Step
 from orderpull.sqltext import literal
 
 Steps = tuple[Step, ...]
@@ -15,7 +15,43 @@ Steps = tuple[Step, ...]
 
 def shown_path(steps: Steps, start: str = "$") -> str:
     """*steps* as a JSON path."""
-    return start + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return start + "".join(_shown(step) for step in steps)
+
+
+def _shown(step: Step) -> str:
+    if isinstance(step, int):
+        return "[*]" if step == EACH else f"[{step}]"
+    return f".{step}"
+
+
+def elements(value: str, steps: Steps) -> str:
+    """SQL of the JSON values at *steps* from each element of the JSON list *value*.
+
+    Where something on the way is missing, or of the wrong kind, there is no value.
+    """
+    return f"json_extract({value}, {literal('$[*]' + _pattern(steps))})"
+
+
+def element_texts(value: str, steps: Steps) -> str:
+    """SQL of the texts of :func:`elements`."""
+    return f"json_extract_string({value}, {literal('$[*]' + _pattern(steps))})"
+
+
+def wrong_elements(value: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]:
+    """Each container from the JSON list *value* to *steps* of its elements.
+
+    :return: SQL condition that one is of the wrong kind, the right kind, and its path.
+    """
+    yield f"{value} IS NOT NULL AND left(({value})::VARCHAR, 1) <> '['", "a list", ()
+    for depth, step in enumerate(steps):
+        mark, kind = ("[", "a list") if step == EACH else ("{", "an object")
+        other = f"left(e::VARCHAR, 1) NOT IN ('{mark}', 'n')"
+        found = elements(value, steps[:depth])
+        yield f"len(list_filter({found}, lambda e: {other})) > 0", kind, (EACH, *steps[:depth])
+
+
+def _pattern(steps: Steps) -> str:
+    return "".join("[*]" if step == EACH else f'."{step}"' for step in steps)
 
 
 @dataclass
@@ -79,7 +115,8 @@ class Walk:
 
     :param root: SQL of the JSON text at which the paths start.
     :param prefix: prefix of column names.
-    :param texts: paths of values read as text.
+    :param texts: paths of values read as text. Of a path through all elements of a list, the list
+        is read as JSON.
     :param values: paths of values read only as JSON.
     """
 
@@ -91,8 +128,11 @@ class Walk:
         self._prefix = prefix
         self._count = 0
         self._parents: dict[Steps, _Container] = {}
-        self._texts = dict.fromkeys(texts)
-        for steps in dict.fromkeys([*self._texts, *values]):
+        given = dict.fromkeys(texts)
+        self._many = [steps for steps in given if EACH in steps]
+        self._texts = dict.fromkeys(steps for steps in given if EACH not in steps)
+        lists = [_split(steps)[0] for steps in self._many]
+        for steps in dict.fromkeys([*self._texts, *values, *lists]):
             self._add(steps)
 
     def _add(self, steps: Steps) -> None:
@@ -119,6 +159,18 @@ class Walk:
         """Column of the text at *steps*."""
         return f"{self._prefix}t{list(self._texts).index(steps)}"
 
+    def texts(self, steps: Steps) -> str:
+        """The texts at *steps*, which go through all elements of a list."""
+        outer, inner = _split(steps)
+        return element_texts(self.value(outer), inner)
+
+    def wrong_lists(self) -> Iterator[tuple[str, str, Steps]]:
+        """As :meth:`wrong_kinds`, of the paths through all elements of a list."""
+        for steps in self._many:
+            outer, inner = _split(steps)
+            for wrong, kind, within in wrong_elements(self.value(outer), inner):
+                yield wrong, kind, (*outer, *within)
+
     def opened(self, source: str) -> str:
         """SQL of *source* with further columns for each container, value and text."""
         levels = [[f"{each.opened} AS {each.name}" for each in level] for level in self.levels]
@@ -144,3 +196,9 @@ class Walk:
                 yield from below(child, (*steps, step))
 
         yield from below(self.root, ())
+
+
+def _split(steps: Steps) -> tuple[Steps, Steps]:
+    """The path of the first list that *steps* go through, and the path in its elements."""
+    at = steps.index(EACH)
+    return steps[:at], steps[at + 1 :]

@@ -16,8 +16,9 @@ from msgspec import Raw
 
 from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Call, Expression, Step, is_first_of, parse_path, paths
-from orderpull.sources.spec.order import Mapping
+from orderpull.sources.spec.expression import Expression, Step, amount_paths, parse_path, paths
+from orderpull.sources.spec.item_lists import ItemList
+from orderpull.sources.spec.order import AMOUNT_FIELDS, Mapping
 from orderpull.sources.value_tree import Kind, ValueTree
 
 PAGE, POSITION = "page#", "position#"
@@ -25,6 +26,8 @@ PAGE, POSITION = "page#", "position#"
 
 PAGE_BITS = 32
 """Bits of a page's number; the bits above them are the index of its source in the run."""
+
+Steps = tuple[Step, ...]
 
 _TEXT: Kind = frozenset()
 _CONDITION: Kind = frozenset({bool})
@@ -188,15 +191,12 @@ def page_in_run(source: int, page: int) -> int:
 
 def value_tree(api: Api) -> ValueTree:
     """The values that the mapping reads of an element of the list of orders."""
-    prefix, lines = api.record_path.inner, api.mapping.lines
-    tree, line = ValueTree(), ValueTree()
-    for expression, kind in _order_values(api.mapping):
-        for path in paths(expression):
-            tree.add((*prefix, *path.steps), kind)
-    for expression, kind in _line_values(api.mapping):
-        for path in paths(expression):
-            line.add((*lines.inner, *path.steps), kind)
-    tree.add_list((*prefix, *lines.steps), line)
+    prefix, tree = api.record_path.inner, ValueTree()
+    for steps, kind in _order_values(api.mapping):
+        tree.add((*prefix, *steps), kind)
+    for each in api.mapping.item_lists:
+        for steps, kind in _record_values(each):
+            tree.add((*prefix, *each.record, *steps), kind)
     return tree
 
 
@@ -218,28 +218,31 @@ class _ListDecoder:
         return value  # type: ignore[no-any-return]
 
 
-def _order_values(mapping: Mapping) -> Iterator[tuple[Expression, Kind]]:
-    """The expressions relative to the order, and the kinds of their values beside texts."""
-    for expression in (mapping.number, mapping.id, *mapping.address.values()):
-        if expression is not None:
-            yield expression, _TEXT
-    for name, expression in mapping.header.items():
-        yield expression, _NUMBER if name == "total" and _is_number(expression) else _TEXT
-    for condition in (mapping.counted, mapping.where):
-        if condition is not None:
-            yield condition, _CONDITION
+def _order_values(mapping: Mapping) -> Iterator[tuple[Steps, Kind]]:
+    """Steps from the order to the values that are read, and their kinds beside texts."""
+    texts = [mapping.number, mapping.id, mapping.customer, *mapping.address.values()]
+    texts += (each for name, each in mapping.header.items() if name not in AMOUNT_FIELDS)
+    for kind, expressions in ((_TEXT, texts), (_CONDITION, [mapping.counted, mapping.where])):
+        for expression in expressions:
+            if expression is not None:
+                yield from ((path.steps, kind) for path in paths(expression))
+    for amount in mapping.amounts().values():
+        yield from _amount_values(amount)
 
 
-def _line_values(mapping: Mapping) -> Iterator[tuple[Expression, Kind]]:
-    """The expressions relative to the line, as :func:`_order_values`."""
-    yield mapping.sku, _TEXT
-    yield mapping.quantity, _NUMBER
-    if mapping.line_where is not None:
-        yield mapping.line_where, _CONDITION
+def _record_values(items: ItemList) -> Iterator[tuple[Steps, Kind]]:
+    """As :func:`_order_values`, from a record of a list of items."""
+    for text in items.texts:
+        yield from ((path.steps, _TEXT) for path in paths(text))
+    for pieces in items.pieces.values():
+        yield from ((path.steps, _NUMBER) for path in paths(pieces))
+    if items.amount is not None:
+        yield from _amount_values(items.amount)
+    if items.where is not None:
+        yield from ((path.steps, _CONDITION) for path in paths(items.where))
 
 
-def _is_number(total: Expression) -> bool:
-    """True if only the value of a number counts in *total*, not its text."""
-    if isinstance(total, Call) and total.function == "minor":
-        total = total.arguments[0]
-    return is_first_of(total)
+def _amount_values(amount: Expression) -> Iterator[tuple[Steps, Kind]]:
+    by_value = {path.steps for path in amount_paths(amount)}
+    for path in paths(amount):
+        yield path.steps, _NUMBER if path.steps in by_value else _TEXT

@@ -47,16 +47,6 @@ class ValueTree:
             raise NoCommonType(f"{key!r} is both a value and a container")
         parent.children[key] = known & kind
 
-    def add_list(self, steps: tuple[Step, ...], element: "ValueTree") -> None:
-        """Add the list of objects at *steps*. :raises NoCommonType: it cannot be added."""
-        parent, key = self._parent(steps), _key(steps[-1])
-        if key in parent.children:
-            raise NoCommonType(f"{key!r} is read in two ways")
-        listed = ValueTree()
-        listed.children[_ELEMENT] = element
-        parent.children[key] = listed
-        self.lists_scalars |= element.lists_scalars
-
     def _parent(self, steps: tuple[Step, ...]) -> "ValueTree":
         tree = self
         for step in steps[:-1]:

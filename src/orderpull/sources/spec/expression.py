@@ -8,8 +8,9 @@ An expression is a path, a quoted text, or a function of expressions::
     join(' ', shipping_address.first_name, shipping_address.last_name)
     coalesce(product.masterSku, listingSku)
     not(any(in(status, 'canceled', 'draft'), present(canceled_at)))
+    less(price, sum(discount_allocations[].amount))
 
-The language has no loops and no arithmetic, so a mapping always gives the same result.
+The language has no loops, and its arithmetic is exact, so a mapping always gives the same result.
 """
 
 import re
@@ -26,6 +27,9 @@ FUNCTIONS = {
     "last": "last(value): the last segment of a path, percent-decoded: last('/orders/12/') is '12'",
     "if": "if(condition, value, value): the first where the condition is true, else the second",
     "minor": "minor(value, '2'): an amount in minor units, its point moved two places to the left",
+    "sum": "sum(value, …): the sum of the amounts that are there; ``taxes[].net``: all of a list",
+    "less": "less(value, …): the first amount without the others; nothing if the first is missing",
+    "times": "times(value, value): the product of two amounts; nothing if one is missing",
     "in": "in(value, 'a', 'b'): true if the value is one of the texts, in any case",
     "present": "true if the value is there and not blank",
     "not": "true if the condition is false",
@@ -33,17 +37,29 @@ FUNCTIONS = {
     "all": "true if all of the conditions are",
 }
 CONDITIONS = frozenset({"in", "present", "not", "any", "all"})
+_ON_AMOUNTS = frozenset({"coalesce", "minor", "sum", "less", "times"})
 _ONE_ARGUMENT = frozenset({"lower", "upper", "trim", "path", "last", "present", "not"})
 
 Step = str | int
-"""A step of a path: a key, or the index in a list."""
+"""A step of a path: a key, the index in a list, or :data:`EACH`."""
+
+EACH = -1
+"""The step to each element of a list, ``[]`` in a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Path of a value, relative to the order (or the order line)."""
+    """Path of a value, relative to the order (or the order line).
+
+    A path with :data:`EACH` leads to many values; it stands in ``sum()`` alone.
+    """
 
     steps: tuple[Step, ...]
+
+    @property
+    def is_many(self) -> bool:
+        """True if the path goes through all elements of a list."""
+        return EACH in self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +82,11 @@ Expression = Path | Text | Call
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[^\s'(),]+)|(?P<mark>[(),]))", re.ASCII
 )
-_INDEX = r"\[(?:0|[1-9][0-9]{0,3})\]"
-_STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
+_INDEX = r"\[(?:0|[1-9][0-9]{0,3})?\]"
+_STEP = re.compile(r"([^.\[\]]+)|\[([0-9]*)\]")
 _PATH = re.compile(rf"[^.\[\]]+(?:{_INDEX})*(?:\.[^.\[\]]+(?:{_INDEX})*)*")
 _PLACES = frozenset("01234")
+_MANY = "{text!r}: [] leads to many values, which only sum() takes"
 _DEEPEST = 20
 """Most levels of nested function calls."""
 
@@ -82,6 +99,8 @@ def parse(text: str) -> Expression:
     expression, rest = _expression(tokens, 0, text, _DEEPEST)
     if rest != len(tokens):
         raise ValueError(f"{text!r} goes on after it should end, at {tokens[rest]!r}")
+    if isinstance(expression, Path) and expression.is_many:
+        raise ValueError(_MANY.format(text=text))
     return expression
 
 
@@ -92,6 +111,27 @@ def paths(expression: Expression) -> Iterator[Path]:
     elif isinstance(expression, Call):
         for argument in expression.arguments:
             yield from paths(argument)
+
+
+def shown(steps: tuple[Step, ...]) -> str:
+    """*steps* as they are written in an API file."""
+    text = "".join(
+        (f"[{'' if step == EACH else step}]" if isinstance(step, int) else f".{step}")
+        for step in steps
+    )
+    return text.removeprefix(".")
+
+
+def amount_paths(expression: Expression) -> Iterator[Path]:
+    """The paths in an amount of which only the number counts, not how it is written."""
+    if isinstance(expression, Path):
+        yield expression
+    elif isinstance(expression, Call) and expression.function in _ON_AMOUNTS:
+        for argument in expression.arguments:
+            yield from amount_paths(argument)
+    elif isinstance(expression, Call) and expression.function == "if":
+        for argument in expression.arguments[1:]:
+            yield from amount_paths(argument)
 
 
 def is_condition(expression: Expression) -> bool:
@@ -125,7 +165,7 @@ def _expression(tokens: list[str], at: int, text: str, depth: int) -> tuple[Expr
         return Text(word[1:-1].replace("''", "'")), at + 1
     if at + 1 < len(tokens) and tokens[at + 1] == "(":
         return _call(word, tokens, at + 2, text, depth - 1)
-    return parse_path(word), at + 1
+    return _path(word), at + 1
 
 
 def _call(
@@ -147,31 +187,61 @@ def _call(
 
 
 def parse_path(text: str) -> Path:
-    """Parse *text* as a path. :raises ValueError: *text* is not a path."""
-    if not _PATH.fullmatch(text):
+    """Parse *text* as the path of one value. :raises ValueError: *text* is not such a path."""
+    path = _path(text)
+    if path.is_many:
+        raise ValueError(_MANY.format(text=text))
+    return path
+
+
+def parse_elements(text: str) -> Path:
+    """Parse *text* as the path of all elements of a list: ``refunds[].edges[].node``.
+
+    :raises ValueError: *text* is not such a path.
+    """
+    path = _path(text)
+    if not path.is_many:
+        raise ValueError(
+            f"{text!r} is not the path of a list's elements, such as refunds[].lines[]"
+        )
+    return path
+
+
+def _path(text: str) -> Path:
+    if not _PATH.fullmatch(text) or ("[]" in text and '"' in text):
         raise ValueError(f"{text!r} is not a path")
-    return Path(tuple(int(index) if index else key for key, index in _STEP.findall(text)))
+    return Path(tuple(key or (int(index) if index else EACH) for key, index in _STEP.findall(text)))
 
 
 def _checked(call: Call, text: str) -> Call:
     """Return *call*. :raises ValueError: number or kind of its arguments is wrong."""
-    wants_conditions = call.function in {"not", "any", "all"}
+    _check_kinds(call, text)
+    arguments, number = call.arguments, len(call.arguments)
+    last = arguments[-1]
+    right = {
+        "if": number == 3,  # noqa: PLR2004
+        "times": number == 2,  # noqa: PLR2004
+        "minor": number == 2 and isinstance(last, Text) and last.value in _PLACES,  # noqa: PLR2004
+        "join": number > 1 and isinstance(arguments[0], Text),
+        "in": number > 1 and all(isinstance(each, Text) for each in arguments[1:]),
+    }
+    if not right.get(call.function, True):
+        raise ValueError(f"{text!r}: {FUNCTIONS[call.function]}")
+    if call.function in _ONE_ARGUMENT and number != 1:
+        raise ValueError(f"{text!r}: {call.function}() takes one argument")
+    return call
+
+
+def _check_kinds(call: Call, text: str) -> None:
+    """Check the kinds of the arguments. :raises ValueError: one is wrong."""
+    if call.function != "sum" and any(isinstance(a, Path) and a.is_many for a in call.arguments):
+        raise ValueError(_MANY.format(text=text))
     checked = call.arguments
     if call.function == "if":
-        if len(checked) != 3 or not is_condition(checked[0]):  # noqa: PLR2004
+        if not is_condition(checked[0]):
             raise ValueError(f"{text!r}: {FUNCTIONS['if']}")
         checked = checked[1:]
+    wants_conditions = call.function in {"not", "any", "all"}
     if any(is_condition(argument) != wants_conditions for argument in checked):
         kind = "conditions" if wants_conditions else "values"
         raise ValueError(f"{text!r}: {call.function}() takes {kind}")
-    if call.function == "minor":
-        places = call.arguments[-1]
-        if len(checked) != 2 or not (isinstance(places, Text) and places.value in _PLACES):  # noqa: PLR2004
-            raise ValueError(f"{text!r}: {FUNCTIONS['minor']}")
-    if call.function in {"join", "in"}:
-        texts = call.arguments[:1] if call.function == "join" else call.arguments[1:]
-        if len(call.arguments) < 2 or not all(isinstance(t, Text) for t in texts):  # noqa: PLR2004
-            raise ValueError(f"{text!r}: {FUNCTIONS[call.function]}")
-    if call.function in _ONE_ARGUMENT and len(call.arguments) != 1:
-        raise ValueError(f"{text!r}: {call.function}() takes one argument")
-    return call

@@ -3,25 +3,33 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from msgspec import Struct
 
 from orderpull.sources.spec.expression import (
+    EACH,
     Expression,
     Path,
     Step,
     is_condition,
     is_first_of,
     parse,
+    parse_elements,
     parse_path,
     paths,
+    shown,
 )
+from orderpull.sources.spec.item_lists import AlsoSpec, ItemList, LinesSpec
 from orderpull.sources.spec.times import zone_of
 
-HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", "total", "channel")
+AMOUNT_FIELDS = ("total", "discount", "shipping", "tax", "refunded")
+HEADER_FIELDS = ("status", "ordered_at", "modified_at", "currency", *AMOUNT_FIELDS, "channel")
 
-_VARYING = frozenset({"number", "id", "ordered_at", "modified_at", "total", "lines.sku"})
+_VARYING = frozenset(
+    {"number", "id", "ordered_at", "modified_at", "total", "customer", "lines.sku", "lines.amount"}
+)
 """Keys whose expression must contain a path, because a constant would be the same in all orders."""
 
 
@@ -37,27 +45,13 @@ class AddressSpec(Struct, frozen=True, forbid_unknown_fields=True):
     city: str | None = None
 
 
-class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[order.lines]``: the list of order lines and the fields of a line.
-
-    :param path: list path like ``[records]`` ``path``, relative to the order.
-    :param sku: expression, relative to the line.
-    :param quantity: path, relative to the line, or ``coalesce()`` of paths.
-    :param quantity_unit: unit of decimal quantities; each is stored as the nearest number of
-        units, a half rounded up. Without it only whole numbers are valid.
-    :param where: condition, relative to the line: true for lines with a sold item.
-    """
-
-    path: str
-    sku: str
-    quantity: str
-    quantity_unit: Literal["1", "0.1", "0.01", "0.001", "0.0001"] | None = None
-    where: str | None = None
-
-
 class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[order]``: expressions for the columns of ``order_header``, relative to the order.
 
+    :param discount, shipping, tax, refunded: amounts of the order; ``refunded``: so far.
+    :param customer: what tells a customer of the shop from others: an id or e-mail address. Only a
+        keyed hash of it is stored.
+    :param also: further lists that are added to the items, such as refunds.
     :param where: condition: true for orders, false for carts, drafts and tests.
     :param billing_country: country of the invoice, for the setting ``billing_country``.
     :param time_format: format of times, as in ``[cursor]`` ``format``; ``iso`` also reads ``naive``
@@ -75,7 +69,13 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     modified_at: str | None = None
     currency: str | None = None
     total: str | None = None
+    discount: str | None = None
+    shipping: str | None = None
+    tax: str | None = None
+    refunded: str | None = None
     channel: str | None = None
+    customer: str | None = None
+    also: tuple[AlsoSpec, ...] = ()
     where: str | None = None
     billing_country: str | None = None
     time_format: Literal["iso", "rfc2822", "unix", "unix_ms"] = "iso"
@@ -164,7 +164,11 @@ def parse_values_path(text: str) -> tuple[str, tuple[str, ...] | None]:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The parsed expressions of ``[order]``, from which the normalizing SQL is generated."""
+    """The parsed expressions of ``[order]``, from which the normalizing SQL is generated.
+
+    :param lines: path of the order lines. :param main: their fields.
+    :param also: the further lists that are added to them.
+    """
 
     number: Expression
     id: Expression | None
@@ -172,15 +176,24 @@ class Mapping:
     counted: Expression | None
     address: dict[str, Expression]
     lines: ListPath
-    sku: Expression
-    quantity: Expression
+    main: ItemList
+    also: tuple[ItemList, ...] = ()
     quantity_unit: str | None = None
     where: Expression | None = None
-    line_where: Expression | None = None
+    customer: Expression | None = None
+
+    @property
+    def item_lists(self) -> tuple[ItemList, ...]:
+        """The order lines and the further lists."""
+        return (self.main, *self.also)
+
+    def amounts(self) -> dict[str, Expression]:
+        """The amounts of the order, by column."""
+        return {name: each for name, each in self.header.items() if name in AMOUNT_FIELDS}
 
     def of_order(self) -> Iterator[Expression]:
         """All expressions that are relative to the order."""
-        optional = (self.number, self.id, self.counted, self.where)
+        optional = (self.number, self.id, self.counted, self.where, self.customer)
         yield from (expression for expression in optional if expression is not None)
         yield from self.header.values()
         yield from self.address.values()
@@ -193,9 +206,6 @@ def mapping_of(order: OrderSpec) -> Mapping:
         zone_of(order.timezone)
     except ValueError as error:
         raise InvalidExpression("order.timezone", str(error)) from None
-    quantity = _value("lines.quantity", lines.quantity)
-    if not is_first_of(quantity):
-        raise InvalidExpression("order.lines.quantity", "expected a path, or coalesce() of paths")
     try:
         line_path = ListPath.parse(lines.path)
     except ValueError as error:
@@ -209,16 +219,64 @@ def mapping_of(order: OrderSpec) -> Mapping:
         counted=_condition("counted", order.counted) if order.counted is not None else None,
         address=_values(AddressSpec.__struct_fields__, order.address, "address."),
         lines=line_path,
-        sku=_value("lines.sku", lines.sku),
-        quantity=quantity,
+        main=_item_list("lines", "lines", lines, (*line_path.steps, EACH, *line_path.inner)),
+        also=tuple(_further_list(n, block) for n, block in enumerate(order.also)),
         quantity_unit=lines.quantity_unit,
         where=_condition("where", order.where) if order.where is not None else None,
-        line_where=_condition("lines.where", lines.where) if lines.where is not None else None,
+        customer=_value("customer", order.customer) if order.customer is not None else None,
     )
+    if lines.amount is None and any(block.amount for block in order.also):
+        raise InvalidExpression("order.lines.amount", "[[order.also]] adds amounts to it")
     if order.billing_country is not None:
         _value("billing_country", order.billing_country)
     _refuse_contradictions(mapping)
     return mapping
+
+
+def _further_list(number: int, block: AlsoSpec) -> ItemList:
+    key = f"also[{number}]"
+    try:
+        elements = parse_elements(block.path)
+    except ValueError as error:
+        raise InvalidExpression(f"order.{key}.path", str(error)) from None
+    if block.quantity is None and block.amount is None and block.returned is None:
+        raise InvalidExpression(f"order.{key}", "it needs quantity, amount or returned")
+    return _item_list(f"also_{number}", key, block, elements.steps)
+
+
+def _item_list(
+    column: str, key: str, block: LinesSpec | AlsoSpec, record: tuple[Step, ...]
+) -> ItemList:
+    """The list of *block*. :raises InvalidExpression: one of its expressions is invalid.
+
+    :param key: key of the block in the API file.
+    :param record: path from the order to the records.
+    """
+    last = len(record) - 1 - record[::-1].index(EACH)
+
+    def value(name: str) -> Expression | None:
+        text = getattr(block, name, None)
+        return _value(f"{key}.{name}", text) if text is not None else None
+
+    for name in ("quantity", "returned"):
+        pieces = value(name)
+        if pieces is not None and not is_first_of(pieces):
+            raise InvalidExpression(
+                f"order.{key}.{name}", "expected a path, or coalesce() of paths"
+            )
+    return ItemList(
+        column=column,
+        elements=record[: last + 1],
+        inner=record[last + 1 :],
+        sku=_value(f"{key}.sku", block.sku),
+        where=_condition(f"{key}.where", block.where) if block.where is not None else None,
+        quantity=value("quantity"),
+        title=value("title"),
+        amount=value("amount"),
+        returned=value("returned"),
+        sign=block.sign if isinstance(block, AlsoSpec) else 1,
+        is_main=isinstance(block, LinesSpec),
+    )
 
 
 def _parsed(key: str, text: str) -> Expression:
@@ -254,21 +312,16 @@ def _refuse_contradictions(mapping: Mapping) -> None:
 
     :raises InvalidExpression: the first contradiction.
     """
-    lines = mapping.lines
-    order_paths = [path for each in mapping.of_order() for path in paths(each)]
-    line_paths = [*paths(mapping.sku), *paths(mapping.quantity)]
-    if mapping.line_where:
-        line_paths += paths(mapping.line_where)
-    order_leaves = [*((path.steps, "a text") for path in order_paths), (lines.steps, "a list")]
-    line_leaves = [((*lines.inner, *path.steps), "a text") for path in line_paths]
-    for key, leaves in (("", order_leaves), (".lines", line_leaves)):
-        kinds: dict[tuple[Step, ...], str] = {}
-        for steps, leaf in leaves:
-            for depth in range(1, len(steps) + 1):
-                kind = leaf
-                if depth < len(steps):
-                    kind = "a list" if isinstance(steps[depth], int) else "an object"
-                if kinds.setdefault(steps[:depth], kind) != kind:
-                    path = ".".join(str(step) for step in steps[:depth])
-                    both = f"{kinds[steps[:depth]]} and as {kind}"
-                    raise InvalidExpression(f"order{key}", f"{path} is read as {both}")
+    leaves = [path.steps for each in mapping.of_order() for path in paths(each)]
+    for each in mapping.item_lists:
+        leaves += [(*each.record, *p.steps) for p in chain(*map(paths, each.expressions()))]
+    kinds: dict[tuple[Step, ...], str] = {}
+    for steps in leaves:
+        for depth in range(1, len(steps) + 1):
+            kind = "a text"
+            if depth < len(steps):
+                kind = "a list" if isinstance(steps[depth], int) else "an object"
+            if kinds.setdefault(steps[:depth], kind) != kind:
+                path = shown(steps[:depth])
+                both = f"{kinds[steps[:depth]]} and as {kind}"
+                raise InvalidExpression("order", f"{path} is read as {both}")
