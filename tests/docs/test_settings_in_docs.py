@@ -58,6 +58,7 @@ SPECS: tuple[type[Struct], ...] = (
     order.OrderSpec,
     order.AddressSpec,
     order.LinesSpec,
+    order.FurtherLinesSpec,
 )
 
 

@@ -33,7 +33,7 @@ class LinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
     returned: str | None = None
 
 
-class AlsoSpec(Struct, frozen=True, forbid_unknown_fields=True):
+class FurtherLinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """``[[order.also]]``: a further list of the order, such as refunds, added to its items by SKU.
 
     :param path: path of the elements, with ``[]`` for each list: ``refunds[].lines[]``.

@@ -21,7 +21,7 @@ from orderpull.sources.spec.expression import (
     paths,
     shown,
 )
-from orderpull.sources.spec.item_lists import AlsoSpec, ItemList, LinesSpec
+from orderpull.sources.spec.item_lists import FurtherLinesSpec, ItemList, LinesSpec
 from orderpull.sources.spec.times import zone_of
 
 AMOUNT_FIELDS = ("total", "discount", "shipping", "tax", "refunded")
@@ -75,7 +75,7 @@ class OrderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     refunded: str | None = None
     channel: str | None = None
     customer: str | None = None
-    also: tuple[AlsoSpec, ...] = ()
+    also: tuple[FurtherLinesSpec, ...] = ()
     where: str | None = None
     billing_country: str | None = None
     time_format: Literal["iso", "rfc2822", "unix", "unix_ms"] = "iso"
@@ -233,7 +233,7 @@ def mapping_of(order: OrderSpec) -> Mapping:
     return mapping
 
 
-def _further_list(number: int, block: AlsoSpec) -> ItemList:
+def _further_list(number: int, block: FurtherLinesSpec) -> ItemList:
     key = f"also[{number}]"
     try:
         elements = parse_elements(block.path)
@@ -245,7 +245,7 @@ def _further_list(number: int, block: AlsoSpec) -> ItemList:
 
 
 def _item_list(
-    column: str, key: str, block: LinesSpec | AlsoSpec, record: tuple[Step, ...]
+    column: str, key: str, block: LinesSpec | FurtherLinesSpec, record: tuple[Step, ...]
 ) -> ItemList:
     """The list of *block*. :raises InvalidExpression: one of its expressions is invalid.
 
@@ -274,7 +274,7 @@ def _item_list(
         title=value("title"),
         amount=value("amount"),
         returned=value("returned"),
-        sign=block.sign if isinstance(block, AlsoSpec) else 1,
+        sign=block.sign if isinstance(block, FurtherLinesSpec) else 1,
         is_main=isinstance(block, LinesSpec),
     )
 
