@@ -19,7 +19,7 @@ from orderpull.settings import (
     VerifySettings,
     WebSettings,
 )
-from orderpull.sources.spec import api, blocks, order
+from orderpull.sources.spec import api, blocks, item_lists, order
 from tests.docs.markdown import ROOT, rows, section, text_of
 
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -57,8 +57,8 @@ SPECS: tuple[type[Struct], ...] = (
     blocks.ExportSpec,
     order.OrderSpec,
     order.AddressSpec,
-    order.LinesSpec,
-    order.FurtherLinesSpec,
+    item_lists.LinesSpec,
+    item_lists.FurtherLinesSpec,
 )
 
 

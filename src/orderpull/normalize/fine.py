@@ -119,14 +119,14 @@ class FineSql:
         """SQL of the pieces that came back: none if a further list tells, and not this one."""
         if items.returned is not None:
             return self._unit.of_plain(self._pieces(items, items.returned))
-        told = [
+        conditions = [
             f"{_Columns().text(self._outer(each))} IS NOT NULL"
             for each in self._lists
             if not each.is_main and each.returned is not None
         ]
-        if not (items.is_main and told):
+        if not (items.is_main and conditions):
             return "NULL::BIGINT"
-        return f"CASE WHEN {' AND '.join(told)} THEN 0::BIGINT END"
+        return f"CASE WHEN {' AND '.join(conditions)} THEN 0::BIGINT END"
 
     def _outer(self, items: ItemList) -> Steps:
         return (*self._api.record_path.inner, *items.outer)

@@ -132,7 +132,7 @@ class NormalizeSql:
             "position",
             "number",
             "line",
-            "told",
+            "complete",
             f"coalesce({filled_text(items.sku, walk, inner)}, {literal(NO_SKU)}) AS sku",
             f"{title} AS title",
             f"{amount} AS {RAW_AMOUNT}",
@@ -154,31 +154,31 @@ class NormalizeSql:
                 {_signed(f"as_amount({RAW_AMOUNT})", items.sign)} AS amount, returned, error
             FROM (SELECT *, {case(checks.all())} AS error FROM (
                 SELECT *, {", ".join(parsed)} FROM (
-                    SELECT {", ".join(columns)}, * EXCLUDE (page, position, number, line, told)
+                    SELECT {", ".join(columns)}, * EXCLUDE (page, position, number, line, complete)
                     FROM ({walk.opened(self._unnested(items, orders))}))))
             WHERE sold OR left(line::VARCHAR, 1) <> '{{'"""
 
     def _unnested(self, items: ItemList, orders: str) -> str:
-        """SQL of the lines of *items* that are not null, each as JSON; ``told``: see below."""
+        """SQL of the lines of *items* that are not null, each as JSON; ``complete``: returns are told."""
         listed = elements(items.column, items.between)
         return f"""SELECT * FROM (
-            SELECT page, position, told, unnest(range(len(texts))) AS number, unnest(texts) AS line
-            FROM (SELECT page, position, {self._told()} AS told, {listed} AS texts FROM {orders}
+            SELECT page, position, complete, unnest(range(len(texts))) AS number, unnest(texts) AS line
+            FROM (SELECT page, position, {self._is_complete()} AS complete, {listed} AS texts FROM {orders}
                   WHERE error IS NULL AND left({items.column}::VARCHAR, 1) = '['))
             WHERE line IS NOT NULL AND line::VARCHAR <> 'null'"""
 
-    def _told(self) -> str:
+    def _is_complete(self) -> str:
         """SQL condition: the further lists that tell what came back are there."""
-        told = [
+        conditions = [
             f"{each.column} IS NOT NULL" for each in self.mapping.also if each.returned is not None
         ]
-        return " AND ".join(told) or "false"
+        return " AND ".join(conditions) or "false"
 
     def _no_pieces(self, items: ItemList, name: str) -> str:
         """SQL of pieces that the list *items* does not tell."""
         if name == "quantity":
             return "0::BIGINT"
-        return "CASE WHEN told THEN 0::BIGINT END" if items.is_main else "NULL::BIGINT"
+        return "CASE WHEN complete THEN 0::BIGINT END" if items.is_main else "NULL::BIGINT"
 
     def _outer(self, items: ItemList) -> str:
         """SQL of the JSON text of the first list on the path of *items*."""

@@ -46,8 +46,8 @@ def wrong_elements(value: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]
     for depth, step in enumerate(steps):
         mark, kind = ("[", "a list") if step == EACH else ("{", "an object")
         other = f"left(e::VARCHAR, 1) NOT IN ('{mark}', 'n')"
-        found = elements(value, steps[:depth])
-        yield f"len(list_filter({found}, lambda e: {other})) > 0", kind, (EACH, *steps[:depth])
+        values = elements(value, steps[:depth])
+        yield f"len(list_filter({values}, lambda e: {other})) > 0", kind, (EACH, *steps[:depth])
 
 
 def _pattern(steps: Steps) -> str:
@@ -128,9 +128,9 @@ class Walk:
         self._prefix = prefix
         self._count = 0
         self._parents: dict[Steps, _Container] = {}
-        given = dict.fromkeys(texts)
-        self._many = [steps for steps in given if EACH in steps]
-        self._texts = dict.fromkeys(steps for steps in given if EACH not in steps)
+        distinct = dict.fromkeys(texts)
+        self._many = [steps for steps in distinct if EACH in steps]
+        self._texts = dict.fromkeys(steps for steps in distinct if EACH not in steps)
         lists = [_split(steps)[0] for steps in self._many]
         for steps in dict.fromkeys([*self._texts, *values, *lists]):
             self._add(steps)
