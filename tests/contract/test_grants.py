@@ -187,9 +187,9 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
     """Pages, files, answers for programs, monitoring; addresses switched on are told of."""
     place.grant()
     place.call(place.loader, "run")
-    sku, name, street = place.ask(
+    sku, name, street, number = place.ask(
         place.loader,
-        "SELECT i.sku, a.name, a.line1 FROM order_item AS i "
+        "SELECT i.sku, a.name, a.line1, i.ordernumber FROM order_item AS i "
         "JOIN order_address AS a ON a.source = i.source AND a.ordernumber = i.ordernumber "
         "JOIN order_header AS h ON h.source = i.source AND h.ordernumber = i.ordernumber "
         "WHERE h.counted AND a.name > '' AND a.line1 > '' AND i.sku NOT LIKE '% %' "
@@ -199,6 +199,9 @@ def test_every_page_works_for_the_reader(place: Granted) -> None:
         "/",
         "/skus",
         f"/orders?sku={sku}&period=all",
+        "/movers",
+        f"/order?order={number}",
+        "/order?order=nothing",
         "/runs",
         "/healthz",
         "/readyz",

@@ -34,6 +34,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     orders += [Order(f"hostile {i}", HOSTILE[i], {"PEN": 1}, now) for i in range(2)]
     orders += [Order("hostile source", "DE", {"PEN": 1}, now, source=HOSTILE[0])]
     orders += [Order("empty", "DE", {}, now), Order("dateless", "DE", {"PEN": 2}, None)]
+    orders += [Order("twice", source=source, placed=now) for source in ("shop", "outlet")]
     failed = finished_run(
         2, "outlet", error="outlet did not answer: <b>refused</b>.", pulled_at=None
     )

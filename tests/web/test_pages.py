@@ -1,6 +1,7 @@
 """The pages over HTTP: refusals, headers, texts, languages, and vendored files."""
 
 import hashlib
+import html
 import json
 import re
 import tomllib
@@ -39,11 +40,28 @@ def test_only_reading_only_here_and_only_ours(site: str) -> None:
 
 
 def test_no_name_and_no_raw_text_is_shown(site: str) -> None:
-    paths = ("/", "/skus", "/orders?sku=PEN", "/runs", "/csv/orders?sku=PEN", "/csv/rejects")
+    paths = (
+        "/",
+        "/skus",
+        "/orders?sku=PEN",
+        "/order?order=%230",
+        "/runs",
+        "/csv/orders?sku=PEN",
+        "/csv/rejects",
+    )
     for path in paths:
         answer = get(site + path)
         assert answer.status == 200
         assert b"Secret" not in answer.data
+
+
+def test_orders_of_one_number_are_listed_to_choose_from(site: str) -> None:
+    said = get(f"{site}/order?order=twice&period=7d").data.decode()
+    assert "Several orders have this number" in said
+    for source in ("shop", "outlet"):
+        address = f"/order?period=7d&amp;order=twice&amp;shop={source}"
+        assert address in said
+        assert "PEN" in get(site + html.unescape(address)).data.decode()
 
 
 def test_runs_that_failed_and_rejects_are_told_in_words(site: str) -> None:

@@ -28,6 +28,14 @@ DEFAULT_PERIOD = "30d"
 MEASURES = ("items", "orders")
 SORTS = ("change", "share")
 THEMES = ("light", "dark")
+SUBJECTS = {
+    "/sku": ("sku",),
+    "/orders": ("sku",),
+    "/csv/orders": ("sku",),
+    "/csv/sku": ("sku",),
+    "/order": ("sku", "order", "shop"),
+}
+"""The fields of a question that only some paths have."""
 KEYS = {"search": "q", "measure": "show"}
 """Names in addresses that differ from those of the fields."""
 
@@ -46,6 +54,7 @@ class Question:
     :param top: number of SKUs, overall and for each country.
     :param search: only SKUs that contain this text.
     :param sku: the SKU whose orders are shown.
+    :param order: number or id of the order that is shown. :param shop: its source.
     :param by: step of the trend; '' chooses a step by the length of the period.
     :param measure: measure that bars show.
     :param sort: order of the movers, one of ``SORTS``.
@@ -63,6 +72,8 @@ class Question:
     top: int = DEFAULT_TOP
     search: str = ""
     sku: str = ""
+    order: str = ""
+    shop: str = ""
     by: str = ""
     measure: str = "items"
     sort: str = "change"
@@ -90,8 +101,8 @@ class Question:
         pairs = [("country", country or NO_COUNTRY) for country in self.countries]
         pairs += [("source", source) for source in self.sources]
         default = Question()
-        for name in ("period", "since", "until", "back", "compare", "top", "search", "sku", "by",
-                     "measure", "sort", "every", "page", "theme"):  # fmt: skip
+        for name in ("period", "since", "until", "back", "compare", "top", "search", "sku", "order",
+                     "shop", "by", "measure", "sort", "every", "page", "theme"):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(default, name):
                 pairs.append((KEYS.get(name, name), "1" if value is True else str(value)))
@@ -100,9 +111,13 @@ class Question:
     def url(self, path: str = "/", **changed: Any) -> str:  # noqa: ANN401 - any of the fields
         """The address of *path* with this question, changed by *changed*, from its first page.
 
-        That of a file always names the period.
+        That of a file always names the period. The SKU and the order are in the addresses of pages
+        that show them.
         """
-        question = replace(self, **{"page": 1, **changed})
+        other = {
+            name: "" for name in ("sku", "order", "shop") if name not in SUBJECTS.get(path, ())
+        }
+        question = replace(self, **{"page": 1, **changed, **other})
         pairs = question.params()
         if path.startswith("/csv/") and question.period == DEFAULT_PERIOD:
             pairs.append(("period", question.period))
@@ -180,6 +195,8 @@ def parse_question(
         top=valid("top", lambda: _count(one, "top", DEFAULT_TOP, MAX_TOP), DEFAULT_TOP),
         search=one.get("q", "").strip(),
         sku=one.get("sku", ""),
+        order=one.get("order", "").strip(),
+        shop=one.get("shop", ""),
         by=valid("by", lambda: _one_of("by", one.get("by", ""), ("", *STEPS)), ""),
         measure=valid(
             "show", lambda: _one_of("show", one.get("show") or "items", MEASURES), default.measure

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from babel import Locale, UnknownLocaleError
 from babel.core import get_locale_identifier, parse_locale
 from babel.dates import format_date, format_skeleton, format_time
 from babel.localedata import exists
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
@@ -74,6 +75,7 @@ def locale_of(accept_language: str) -> Locale:
 
 
 _number, _percent = lru_cache(CACHE_SIZE)(format_decimal), lru_cache(CACHE_SIZE)(format_percent)
+_money = lru_cache(CACHE_SIZE)(format_currency)
 _day, _skeleton = lru_cache(CACHE_SIZE)(format_date), lru_cache(CACHE_SIZE)(format_skeleton)
 
 
@@ -114,6 +116,14 @@ class Formats:
         pattern = _percent_pattern(self.locale)
         return _percent(value, f"+{pattern};{MINUS}{pattern}", self.locale)
 
+    def money(self, amount: Decimal | None, currency: str | None) -> str:
+        """Format an amount; without its currency, if that is not known."""
+        if amount is None:
+            return NOTHING
+        if not currency:
+            return self.average(float(amount))
+        return _money(amount, currency, locale=self.locale)
+
     def difference(self, value: float) -> str:
         """Format a difference with its sign."""
         return _number(value, f"+#,##0;{MINUS}#,##0", self.locale)
@@ -142,6 +152,16 @@ class Formats:
         skeleton = {"day": "MMMd", "week": "MMMd", "month": "yMMM", "year": "y"}[step]
         skeleton = "yMMMd" if dated else skeleton
         return _skeleton(skeleton, first, locale=self.locale)
+
+    def received(self, text: str) -> str:
+        """Format the time of a landed page, as its note has it."""
+        return self.instant(datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None))
+
+    def value(self, value: object) -> str:
+        """Format a value of a table."""
+        if isinstance(value, datetime):
+            return self.instant(value)
+        return NOTHING if value is None else visible(str(value))
 
     def instant(self, instant: datetime | None) -> str:
         """Format a UTC time in the report's time zone."""
