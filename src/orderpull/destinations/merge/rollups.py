@@ -39,8 +39,9 @@ COMPACT_FROM = 50_000
 _NUMBERED = """INSERT INTO summary_sku (sku, sku_number{more})
     SELECT sku, (SELECT coalesce(max(sku_number), 0) FROM summary_sku)
                 + row_number() OVER (ORDER BY sku){more}
-    FROM (SELECT DISTINCT b.sku{more} FROM {rows} AS b LEFT JOIN summary_sku AS s ON s.sku = b.sku
-          WHERE s.sku IS NULL) AS unseen"""
+    FROM (SELECT DISTINCT sku{more}
+          FROM {rows} LEFT JOIN (SELECT sku AS known FROM summary_sku) AS s ON s.known = sku
+          WHERE s.known IS NULL) AS unseen"""
 _SUMS = ", ".join(column.name for column in LINE_NUMBERS)
 _SUMMED = ", ".join(f"b.{column.name}" for column in LINE_NUMBERS)
 _ADD_LINES = (
