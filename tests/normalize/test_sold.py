@@ -1,6 +1,7 @@
 """What was sold and not undone: one rule for the pieces and the orders that count."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,51 @@ def test_a_wholly_refunded_order_is_not_counted(
     for word, counted in (("refunded", False), ("PARTIALLY_REFUNDED", True)):
         order = {"id": 1, "number": "1", "name": "#1", status: word}
         assert staged(tmp_path / word, named_api(name), order, wrap)["counted"] is counted
+
+
+def vendure(folder: Path, state: str, *, asked: bool = True) -> dict[str, tuple[Any, ...]]:
+    """The items of an order of 3 and 2 pieces: 1 of the first was returned, the other removed.
+
+    :param asked: its page was landed with the fields of money.
+    """
+    shipped, removed = (
+        {
+            "quantity": left,
+            "productVariant": {"sku": sku, "name": sku},
+            "proratedLinePriceWithTax": 80,
+        }
+        for sku, left in (("BACK", 2), ("GONE", 0))
+    )
+    variant = {"productVariant": {"sku": "BACK"}}
+    shipped["fulfillmentLines"] = [{"quantity": 2, "orderLine": variant}, {"quantity": 1, "orderLine": variant}]  # fmt: skip
+    removed["fulfillmentLines"] = []
+    refunds = [
+        {"quantity": 1, "refund": {"state": word},
+         "orderLine": {**variant, "fulfillmentLines": [{"quantity": 2}]}}
+        for word in ("Failed", "Settled")
+    ]  # fmt: skip
+    refunds.append({"quantity": 2, "refund": {"state": "Settled"},
+                    "orderLine": {"productVariant": {"sku": "GONE"}, "fulfillmentLines": []}})  # fmt: skip
+    order = {"id": "1", "code": "A", "state": state, "orderPlacedAt": "2026-01-01T00:00:00Z",
+             "shippingWithTax": 490, "payments": [{"refunds": [{"total": 40, "lines": refunds}]}],
+             "lines": [shipped, removed]}  # fmt: skip
+    if not asked:
+        for name in ("shippingWithTax", "payments"):
+            del order[name]
+        for line in (shipped, removed):
+            del line["fulfillmentLines"], line["proratedLinePriceWithTax"]
+    row = staged(
+        folder, named_api("vendure"), order, lambda o: {"data": {"orders": {"items": [o]}}}
+    )
+    return {
+        item["sku"]: (item["quantity"], item["returned"], item["amount"]) for item in row["items"]
+    }
+
+
+def test_a_list_counts_where_its_when_is_true(tmp_path: Path) -> None:
+    """Vendure takes cancelled pieces off: a shipped order has those of its parcels instead."""
+    price = Decimal("0.8000")
+    assert vendure(tmp_path / "1", "Delivered") == {"BACK": (3, 1, price), "GONE": (0, 0, price)}
+    assert vendure(tmp_path / "2", "PaymentSettled") == {"BACK": (2, 1, price), "GONE": (0, 0, price)}  # fmt: skip
+    old = vendure(tmp_path / "3", "Delivered", asked=False)
+    assert old == {"BACK": (2, None, None), "GONE": (0, None, None)}

@@ -57,7 +57,6 @@ class Oscar(Platform):
             for row in part.values():
                 row["returned"] = row["titles"] = dict.fromkeys(row["items"])
                 row["refunded"] = row["channel"] = None
-                row["discount"] = row["discount"] or None
         return truth
 
     def kind(self, request: Request) -> Kind:

@@ -65,7 +65,7 @@ def test_the_truth_agrees_with_a_recount_behind_the_links() -> None:
             "shipping": cents(order["shipping_incl_tax"]),
             "discount": sum(
                 cents(each["amount"]) for kind in DISCOUNTS for each in order[kind]
-            ) or None,
+            ),
             "customer": order["owner"].split("/")[-2] if order["owner"] else order["email"] or None,
         }  # fmt: skip
     assert counted == told_of(counted, shop.truth()["orders"])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from orderpull.simulator.shop import PASSWORD, USER, movers
 from orderpull.simulator.shop.times import iso
+from orderpull.simulator.truth import sku_key, title_column
 from tests.platforms.recorded import kinds, needs_recordings, recording
 from tests.platforms.registry import platform
-from tests.simulator.direct_requests import ask, blank, got, items
+from tests.simulator.direct_requests import ask, blank, got, told_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orderpull.simulator.profile import Response
     from orderpull.simulator.shop.base import Platform
 
@@ -20,6 +24,15 @@ LIST = (
     "orderPlacedAt createdAt updatedAt currencyCode totalWithTax shippingAddress { fullName "
     "streetLine1 streetLine2 city province postalCode countryCode country } lines { id quantity "
     "orderPlacedQuantity productVariant { sku } } } } }"
+)
+MONEY = (
+    "query ($o: OrderListOptions!) { orders(options: $o) { totalItems items { id code state "
+    "currencyCode totalWithTax shippingWithTax taxSummary { taxTotal } discounts { amountWithTax } "
+    "customer { id emailAddress } payments { refunds { total state lines { "
+    "quantity orderLine { id fulfillmentLines { quantity } } } } } "
+    "shippingAddress { countryCode } lines { id quantity proratedLinePriceWithTax "
+    "productVariant { sku name } fulfillmentLines { quantity orderLine { productVariant { sku } } }"
+    " } } } }"
 )
 LOGIN = (
     "mutation ($u: String!, $p: String!) { login(username: $u, password: $p) { __typename "
@@ -44,13 +57,13 @@ class Reader:
         self.shop = platform("vendure", **switches)
         self.token = sign_in(self.shop).headers["vendure-auth-token"]
 
-    def orders(self, **options: object) -> dict[str, Any]:
-        return got(post(self.shop, LIST, self.token, o=options))["data"]["orders"]
+    def orders(self, asked: str = LIST, **options: object) -> dict[str, Any]:
+        return got(post(self.shop, asked, self.token, o=options))["data"]["orders"]
 
-    def walk(self, **options: object) -> list[dict[str, Any]]:
+    def walk(self, asked: str = LIST, **options: object) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
-            told = self.orders(take=100, skip=len(found), **options)
+            told = self.orders(asked, take=100, skip=len(found), **options)
             found += told["items"]
             if not told["items"]:
                 assert told["totalItems"] == len(found)
@@ -76,15 +89,52 @@ def test_the_truth_agrees_with_a_recount_of_the_json() -> None:
             "postalcode": blank(ship["postalCode"]),
             "stateprovince": blank(ship["province"]),
             "city": blank(ship["city"]),
-            "items": items(
-                [(ln["productVariant"]["sku"], ln["quantity"]) for ln in order["lines"]]
-            ),
         }
     truth = reader.shop.truth()
     assert set(truth["aside"]) == {reader.shop.store.odd[state] for state in ("cart", "draft")}
     assert len(counted) == 228
-    assert counted == {
-        told: {name: row[name] for name in counted["1"]} for told, row in truth["orders"].items()
+    assert counted == told_of(counted, truth["orders"])
+    placed = reader.walk(MONEY, filter={"orderPlacedAt": {"isNull": False}})
+    recount = {order["id"]: money(order) for order in placed}
+    assert recount == told_of(recount, truth["orders"])
+    assert sum(any(each["returned"].values()) for each in recount.values()) > 5
+
+
+def money(order: dict[str, Any]) -> dict[str, Any]:
+    """Pieces, titles and money, in hundredths: of a shipped order the pieces in its parcels."""
+    shipped = order["state"] == "Delivered"
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    refunds = [each for payment in order["payments"] for each in payment["refunds"]]
+    back = {
+        each["orderLine"]["id"]: each["quantity"]
+        for refund in refunds
+        for each in refund["lines"]
+        if each["orderLine"]["fulfillmentLines"]
+    }
+    for line in order["lines"]:
+        line["sent"] = sum(parcel["quantity"] for parcel in line["fulfillmentLines"])
+        lines[sku_key(line["productVariant"]["sku"])].append(line)
+    customer, name = order["customer"], "sent" if shipped else "quantity"
+
+    def by_sku(value: Callable[[list[dict[str, Any]]], Any]) -> dict[str, Any]:
+        return {sku: value(found) for sku, found in lines.items()}
+
+    return {
+        "items": by_sku(lambda found: sum(line[name] for line in found)),
+        "amounts": by_sku(lambda found: sum(line["proratedLinePriceWithTax"] for line in found)),
+        "titles": by_sku(
+            lambda found: next(
+                (t for line in found if (t := title_column(line["productVariant"]["name"]))), None
+            )
+        ),
+        "returned": by_sku(lambda found: sum(back.get(line["id"], 0) for line in found)),
+        "total": order["totalWithTax"],
+        "shipping": order["shippingWithTax"],
+        "tax": sum(each["taxTotal"] for each in order["taxSummary"]),
+        "discount": -sum(each["amountWithTax"] for each in order["discounts"]),
+        "refunded": sum(refund["total"] for refund in refunds),
+        "customer": customer and customer["id"],
+        "currency": order["currencyCode"],
     }
 
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from graphql import GraphQLError
 
-from orderpull.simulator.places import COUNTRIES
 from orderpull.simulator.profile import json_response
 from orderpull.simulator.shop.auth import PASSWORD, USER, TokenIssuer, bearer
 from orderpull.simulator.shop.base import Common, Kind, Platform
 from orderpull.simulator.shop.store import Shape
-from orderpull.simulator.shop.times import iso, read
-from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation, read_schema
+from orderpull.simulator.shop.times import read
+from tests.platforms.graphql_request import Call, InvalidDocumentError, Operation
 from tests.platforms.suborders import with_suborders
-from tests.platforms.vendure_options import listed, order_type, state
+from tests.platforms.vendure_options import listed
+from tests.platforms.vendure_order import SCHEMA, rendered, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from graphql import ExecutionResult, GraphQLObjectType, GraphQLScalarType
+    from graphql import ExecutionResult, GraphQLScalarType
 
     from orderpull.simulator.profile import Request, Response
-    from orderpull.simulator.shop.order import StoreLine, StoreOrder
+    from orderpull.simulator.shop.order import StoreOrder
 
 PATH = "/admin-api"
 MOST = 1000
@@ -37,10 +37,7 @@ INVALID_CREDENTIALS = {
     "message": "The provided credentials are invalid",
     "authenticationError": "",
 }
-COUNTRY_NAMES = {country.code: country.name for country in COUNTRIES}
 
-SCHEMA = read_schema("vendure")
-ADDRESS = tuple(cast("GraphQLObjectType", SCHEMA.type_map["OrderAddress"]).fields)
 DATE_TIME = cast("GraphQLScalarType", SCHEMA.type_map["DateTime"])
 DATE_TIME.coerce_input_value = read
 
@@ -72,10 +69,22 @@ class Vendure(Platform):
             number=lambda n: "".join(random.Random(f"{seed}/{n}/code").choices(LETTERS, k=16)),
             aside=("cart", "draft"),
             quantity="current",
+            totals="current",
+            taxes="included",
             silent_edits=True,
         )
         super().__init__(**common)
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
+
+    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+        """Return the truth with the money of the pieces left."""
+        truth = super().truth(by)
+        name = by or self.store.id
+        for part, orders in (("orders", self.store.orders), ("deleted", self.store.deleted)):
+            for order in orders.values():
+                if name(order) in truth[part]:
+                    truth[part][name(order)] = rows(order)
+        return truth
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for, by the first field that it asks for."""
@@ -154,64 +163,6 @@ class Vendure(Platform):
         if lists and not result.errors:
             return self.listing(given, {"data": result.data})
         return _answer(result)
-
-
-def rendered(order: StoreOrder) -> dict[str, Any]:
-    """Return an order with all the fields that can be chosen."""
-    cents = 0 if order.state == "cancelled" else order.cents
-    pieces = sum(line.current for line in order.lines)
-    placed = order.placed and iso(order.placed, "ms").replace(".000Z", f".{order.key % 1000:03}Z")
-    return {
-        "__typename": "Order",
-        "id": str(order.key),
-        "code": order.number,
-        "state": state(order),
-        "type": order_type(order),
-        "active": order.state == "cart",
-        "orderPlacedAt": placed,
-        "createdAt": iso(order.created, "ms"),
-        "updatedAt": iso(order.modified, "ms"),
-        "currencyCode": order.currency,
-        "total": cents,
-        "totalWithTax": cents,
-        "subTotal": cents,
-        "subTotalWithTax": cents,
-        "totalQuantity": pieces,
-        "customer": None,
-        "shippingAddress": _address(order),
-        "billingAddress": dict.fromkeys(ADDRESS),
-        "lines": [_line(line, placed=order.placed is not None) for line in order.lines],
-    }
-
-
-def _address(order: StoreOrder) -> dict[str, str | None]:
-    address = order.address
-    if address is None:
-        return dict.fromkeys(ADDRESS)
-    return {
-        "fullName": address.name,
-        "company": "",
-        "streetLine1": address.line1,
-        "streetLine2": address.line2 or "",
-        "city": order.city,
-        "province": address.stateprovince,
-        "postalCode": address.postalcode,
-        "country": COUNTRY_NAMES.get(address.country or "", ""),
-        "countryCode": address.country,
-        "phoneNumber": "",
-    }
-
-
-def _line(line: StoreLine, *, placed: bool) -> dict[str, Any]:
-    return {
-        "__typename": "OrderLine",
-        "id": str(line.key),
-        "quantity": line.current,
-        "orderPlacedQuantity": line.quantity if placed else 0,
-        "unitPriceWithTax": line.cents,
-        "linePriceWithTax": line.cents * line.current,
-        "productVariant": {"id": str(line.key % 500), "sku": line.sku or "", "name": "Étui"},
-    }
 
 
 def _answer(result: ExecutionResult, headers: Mapping[str, str] | None = None) -> Response:

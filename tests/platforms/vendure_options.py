@@ -6,33 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from tests.platforms.suborders import purchase_of
+from tests.platforms.vendure_order import money_of, order_type, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from orderpull.simulator.shop.order import StoreOrder
-
-
-def state(order: StoreOrder) -> str:
-    """Return the state as Vendure names it."""
-    match order.state:
-        case "cart":
-            return "AddingItems"
-        case "draft":
-            return "Draft"
-        case "cancelled":
-            return "Cancelled"
-        case _:
-            paid = "PaymentSettled" if order.key % 7 == 0 else "PaymentAuthorized"
-            return "Delivered" if order.closed else paid
-
-
-def order_type(order: StoreOrder) -> str:
-    """Return the type as Vendure names it."""
-    if purchase_of(order):
-        return "Seller"
-    return "Aggregate" if "split" in order.marks else "Regular"
 
 
 FIELDS: dict[str, Callable[[StoreOrder], Any]] = {
@@ -41,7 +20,7 @@ FIELDS: dict[str, Callable[[StoreOrder], Any]] = {
     "createdAt": lambda order: order.created,
     "updatedAt": lambda order: order.modified,
     "orderPlacedAt": lambda order: order.placed,
-    "totalWithTax": lambda order: order.cents,
+    "totalWithTax": lambda order: money_of(order).total,
 }
 FILTERED: dict[str, Callable[[StoreOrder], Any]] = {
     **FIELDS,

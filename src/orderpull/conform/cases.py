@@ -122,6 +122,7 @@ CASES: tuple[Case, ...] = (
     ),
     _pulled("60 lines", "an order of 60 lines", orders.many_lines, odd=True),
     _own("number reused", "two orders of one number", orders.number_reused),
+    _own("bad amount", "an order whose amounts are no numbers", orders.bad_amount),
     _pulled(
         "placed late",
         "what becomes an order long after its last change",

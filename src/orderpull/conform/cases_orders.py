@@ -20,6 +20,7 @@ from orderpull.conform.outcome import (
     passed,
     refuse_once,
 )
+from orderpull.conform.rendering import BAD_AMOUNT
 from orderpull.conform.target import Target
 from orderpull.conform.trial import Trial, trial
 from orderpull.errors import OrderpullError
@@ -112,6 +113,32 @@ def number_reused(target: Target) -> Outcome:
         assert_ok(t.run(ordernumber="{number}~{id}"))
         if len(t.warehouse().orders) != ORDERS or t.warehouse().rejects:
             raise FailedError("with {number}~{id} one of them is still rejected")
+        return passed("")
+
+
+def bad_amount(target: Target) -> Outcome:
+    """Reject an order whose amounts are no numbers; load it when they are mended."""
+    mapping = target.api.mapping
+    if target.name != "mirror":
+        raise NotTriedError("tried on the mirror")
+    if not mapping.amounts() and mapping.main.amount is None:
+        raise NotTriedError("no amounts are mapped")
+    with trial(target, orders=ORDERS, odd=False) as t:
+        order = next(each for each in t.shop.store.orders.values() if each.counted and each.lines)
+        order.marks.add(BAD_AMOUNT)
+        assert_ok(t.run())
+        total = isinstance(t.shop, Mirror) and t.shop.renderer.has_total_alone
+        expected = {"total_invalid" if total else "amount_invalid": 1}
+        warehouse = t.warehouse()
+        if warehouse.rejects != expected or len(warehouse.orders) != ORDERS - 1:
+            raise FailedError(
+                f"rejected were {warehouse.rejects}, held {len(warehouse.orders)} orders"
+            )
+        order.marks.discard(BAD_AMOUNT)
+        t.shop.store.touch(order)
+        t.shop.clock.advance(1)
+        assert_ok(t.run())
+        assert_equal(t)
         return passed("")
 
 

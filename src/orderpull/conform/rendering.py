@@ -6,14 +6,16 @@ written JSON, so a file that maps two columns to one field gets what it says.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from orderpull.conform.items import amount_of, hundredths, line_values, read_items, write_lists
 from orderpull.conform.values import (
     ABSENT,
+    NO_AMOUNT,
     OTHER,
     Json,
     Places,
@@ -30,11 +32,10 @@ from orderpull.conform.values import (
 )
 from orderpull.simulator.shop.order import ASIDE, State, StoreLine, StoreOrder
 from orderpull.simulator.shop.times import Form, written
-from orderpull.simulator.truth import sku_key
 from orderpull.sources.paging.child_requests import elements
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import LINK
-from orderpull.sources.spec.expression import Expression, Path, parse_path
+from orderpull.sources.spec.expression import Expression, Path, parse_path, paths
 from orderpull.sources.spec.order import ElementPath
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ FORMS: dict[str, Form] = {
     "unix": "unix",
     "unix_ms": "unix",
 }
+BAD_AMOUNT = "bad-amount"
+"""Mark of an order whose amounts are no numbers."""
+
 NOT_SOLD = StoreLine(0, "NOT-SOLD", 99, 99, 100)
 """A line that the file's condition excludes, if it has one."""
 
@@ -62,6 +66,7 @@ class Renderer:
 
     :ivar carts: the file separates carts and drafts from orders.
     :ivar cancels: the file separates cancelled orders from others.
+    :ivar has_total_alone: the file maps no other amount than the order's total.
     """
 
     def __init__(self, api: Api) -> None:
@@ -70,6 +75,8 @@ class Renderer:
         self._unit = Decimal(self.mapping.quantity_unit or 1)
         self._zone = ZoneInfo(api.order.timezone)
         self._form, self._precision = _form(api)
+        others = [name for name in self.mapping.amounts() if name != "total"]
+        self.has_total_alone = not others and self.mapping.main.amount is None
         self._rendered: dict[int, tuple[bytes, bytes]] = {}  # by key: order, document
         self.carts = self.mapping.where is not None and self._can_tell("draft")
         self.cancels = self.mapping.counted is not None and self._can_tell("cancelled")
@@ -95,6 +102,7 @@ class Renderer:
             document = self._written(order, known)
             if self._as_meant(order, document):
                 put(document, self.mapping.lines.steps, self._lines(order))
+                write_lists(self.mapping, order.lines, document)
                 self._link(order, document)
                 return document
         raise CannotRenderError(f"no order can be made that is {order.state} by its conditions")
@@ -137,7 +145,7 @@ class Renderer:
             "number": value_of(mapping.number, document),
             "counted": holds(mapping.counted, document),
             **address,
-            "items": self._items(document),
+            **self._money(document),
         }
 
     def identity(self, document: Json) -> str:
@@ -148,17 +156,22 @@ class Renderer:
         expression = self.mapping.address.get(name)
         return None if expression is None else filled(value_of(expression, document))
 
-    def _items(self, document: Json) -> dict[str, int]:
-        items: dict[str, int] = {}
+    def _money(self, document: Json) -> dict[str, Json]:
+        """Return the items, the amounts in hundredths, and the customer."""
         mapping = self.mapping
-        for element in at(document, mapping.lines.steps) or []:
-            line = at(element, mapping.lines.inner)
-            if holds(mapping.main.where, line):
-                sku = sku_key(value_of(mapping.main.sku, line))
-                quantity = Decimal(value_of(mapping.main.pieces["quantity"], line) or 0)
-                pieces = (quantity / self._unit).to_integral_value(ROUND_HALF_UP)
-                items[sku] = items.get(sku, 0) + int(pieces)
-        return items
+        items = read_items(mapping, document)
+        customer = value_of(mapping.customer, document) if mapping.customer is not None else None
+        return {
+            "items": items.quantity,
+            "titles": items.titles,
+            "amounts": {sku: hundredths(amount) for sku, amount in items.amounts.items()},
+            "returned": items.returned,
+            **{
+                name: hundredths(amount_of(each, document))
+                for name, each in mapping.amounts().items()
+            },
+            "customer": filled(customer),
+        }
 
     def _identity(self, order: StoreOrder) -> Places:
         cursor = self.api.cursor
@@ -187,20 +200,30 @@ class Renderer:
         yield header.get("ordered_at"), self.stamp(order.created)
         yield header.get("status"), OTHER
         yield header.get("currency"), order.currency
-        yield header.get("total"), f"{order.cents // 100}.{order.cents % 100:02d}"
+        amounts = self.mapping.amounts().items()
+        # Simple ones first: their values then stand where conditions of the others ask for any.
+        for name, expression in sorted(amounts, key=lambda each: len([*paths(each[1])])):
+            is_bad = BAD_AMOUNT in order.marks and (name != "total" or self.has_total_alone)
+            yield expression, NO_AMOUNT if is_bad else _told_amount(order, name)
         yield header.get("channel"), OTHER
+        yield self.mapping.customer, order.email
         if order.address is not None:
             columns = {**order.address._asdict(), "city": order.city}
             for name in ADDRESS:
                 yield self.mapping.address.get(name), columns[name]
 
     def _lines(self, order: StoreOrder) -> list[Json]:
-        sold = [self._line(line, sold=True) for line in order.lines]
+        sold = [self._line(line, self._price(order, line), sold=True) for line in order.lines]
         if self.mapping.main.where is not None:
-            sold.insert(len(sold) // 2, self._line(NOT_SOLD, sold=False))
+            sold.insert(len(sold) // 2, self._line(NOT_SOLD, "1.00", sold=False))
         return sold
 
-    def _line(self, line: StoreLine, *, sold: bool) -> Json:
+    def _price(self, order: StoreOrder, line: StoreLine) -> str:
+        if BAD_AMOUNT in order.marks:
+            return NO_AMOUNT
+        return _major(order.amount_of(line, "ordered"))
+
+    def _line(self, line: StoreLine, price: str, *, sold: bool) -> Json:
         mapping = self.mapping
         unit = mapping.quantity_unit
         quantity = str(line.quantity * self._unit) if unit else line.quantity
@@ -209,6 +232,7 @@ class Renderer:
         if way is None:
             raise CannotRenderError(f"no line can be made for which its where is {sold}".lower())
         way = next(places(mapping.main.sku, line.sku, way), way)
+        way = line_values(mapping, line, price, way)
         return document_of({(*mapping.lines.inner, *steps): way[steps] for steps in way})
 
     def _as_meant(self, order: StoreOrder, document: Json) -> bool:
@@ -218,6 +242,22 @@ class Renderer:
         return holds(mapping.where, document) == (order.state not in ASIDE) and (
             counted or holds(mapping.counted, document) == (order.state != "cancelled")
         )
+
+
+def _told_amount(order: StoreOrder, name: str) -> str:
+    """Return an amount of *order* in major units."""
+    cents = {
+        "total": order.total(),
+        "discount": order.discounted,
+        "shipping": order.shipping,
+        "tax": order.tax(),
+        "refunded": order.refunded,
+    }[name]
+    return _major(cents)
+
+
+def _major(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def plain(expression: Expression) -> bool:

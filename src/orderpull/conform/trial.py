@@ -1,5 +1,6 @@
 """One trial: a shop, a folder, real runs of the pipeline, and the warehouse afterwards."""
 
+import hmac
 import subprocess
 import sys
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ import duckdb
 import msgspec
 
 from orderpull.conform.target import Target, VirtualWait, page_size
+from orderpull.landing.forgotten import KEY
 from orderpull.pipeline import Pipeline, RunResult, SourceResult
 from orderpull.settings import read_settings
 from orderpull.simulator import Simulator
 from orderpull.simulator.shop.base import Platform
+from orderpull.sources.spec.order import AMOUNT_FIELDS
 from orderpull.sqltext import literal
 
 SOURCE = "shop"
-COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city")
+ITEM_COLUMNS = ("items", "titles", "amounts", "returned")
+COLUMNS = ("country", "line1", "line2", "name", "postalcode", "stateprovince", "city", "customer")
 SINCE = timedelta(days=45)
 """Start of the first run: so long ago, before the shop's first order."""
 
@@ -96,20 +101,23 @@ class Trial:
     def warehouse(self) -> Warehouse:
         """Read the warehouse."""
         with _attached(self.folder / "orders.duckdb") as connection:
+            amounts = ", ".join(f"{name} * 100 AS {name}" for name in AMOUNT_FIELDS)
             orders = {
                 row[0]: {"number": row[1], "counted": row[2],
-                         **dict(zip(COLUMNS, row[3:], strict=True)), "items": {}}
+                         **dict(zip((*COLUMNS, *AMOUNT_FIELDS), map(_plain, row[3:]), strict=True)),
+                         **{name: {} for name in ITEM_COLUMNS}}
                 for row in connection.execute(
-                    f"SELECT order_id, ordernumber, counted, {', '.join(COLUMNS)} "  # noqa: S608
+                    f"SELECT order_id, ordernumber, counted, {', '.join(COLUMNS)}, {amounts} "  # noqa: S608
                     "FROM order_header JOIN order_address USING (source, ordernumber)"
                 ).fetchall()
             }  # fmt: skip
             items = connection.execute(
-                "SELECT order_id, sku, quantity "
+                "SELECT order_id, sku, quantity, title, amount * 100, returned "
                 "FROM order_item JOIN order_header USING (source, ordernumber)"
             ).fetchall()
-            for order, sku, quantity in items:
-                orders[order]["items"][sku] = quantity
+            for order, sku, *values in items:
+                for name, value in zip(ITEM_COLUMNS, values, strict=True):
+                    orders[order][name][sku] = _plain(value)
             rejects = connection.execute(
                 "SELECT reason, count(*) FROM orderpull_reject GROUP BY reason"
             ).fetchall()
@@ -117,7 +125,32 @@ class Trial:
 
     def differences(self) -> list[str]:
         """Return the differences between warehouse and truth, as sentences."""
-        return list(differing(self.warehouse(), self.target.truth(self.shop)))
+        truth = self.target.truth(self.shop)
+        for part in truth.values():
+            for order_id, row in part.items():
+                part[order_id] = self._as_mapped(row)
+        return list(differing(self.warehouse(), truth))
+
+    def _as_mapped(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of the truth without the columns that the file does not map."""
+        mapping, hidden = self.target.api.mapping, set(AMOUNT_FIELDS)
+        hidden -= mapping.amounts().keys()
+        main = mapping.main
+        hidden |= {"titles"} if main.title is None else set()
+        hidden |= {"amounts"} if main.amount is None else set()
+        if all(items.returned is None for items in mapping.item_lists):
+            hidden.add("returned")
+        kept = {name: value for name, value in row.items() if name not in hidden}
+        if mapping.customer is None:
+            kept.pop("customer", None)
+        elif kept.get("customer") is not None:
+            kept["customer"] = self._hash_of(kept["customer"])
+        return kept
+
+    def _hash_of(self, customer: str) -> str:
+        """Return the keyed hash of a customer, under the key beside the pages."""
+        key = (self.folder / "landing" / SOURCE / KEY).read_bytes()
+        return hmac.digest(key, f"{SOURCE}\0{customer}".encode(), "sha256").hex()[:32]
 
 
 @contextmanager
@@ -136,6 +169,11 @@ def _attached(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - of any column
+    """Return a value of a table; a decimal number as a float."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def exit_code(*arguments: str) -> int:

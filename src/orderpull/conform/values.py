@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from orderpull.sources.spec.expression import Call, Expression, Path, Step, Text, paths
+from orderpull.sources.spec.expression import EACH, Call, Expression, Path, Step, Text, paths
 
 Json = Any
 Steps = tuple[Step, ...]
@@ -24,6 +24,18 @@ def at(document: Json, steps: Steps) -> Json:
         else:
             document = document.get(step) if isinstance(document, dict) else None
     return document
+
+
+def all_at(document: Json, steps: Steps) -> Iterator[Json]:
+    """Yield the values at *steps*, which may go through lists; missing ones are left out."""
+    if EACH not in steps:
+        found = at(document, steps)
+        yield from () if found is None else (found,)
+        return
+    place = steps.index(EACH)
+    listed = at(document, steps[:place])
+    for element in listed if isinstance(listed, list) else ():
+        yield from all_at(element, steps[place + 1 :])
 
 
 def text(value: Json) -> str | None:
@@ -66,7 +78,15 @@ def holds(condition: Expression | None, document: Json) -> bool:
     return first is not None and first.lower() in {str(other).lower() for other in others}
 
 
+def number_of(expression: Expression | None, document: Json) -> Decimal | None:
+    """Return the number that *expression* gives; None without one."""
+    told = filled(value_of(expression, document)) if expression is not None else None
+    return None if told is None else Decimal(told)
+
+
 def _applied(call: Call, document: Json) -> str | None:
+    if call.function in {"sum", "less", "times"}:
+        return _calculated(call, document)
     if call.function == "if":
         condition, one, other = call.arguments
         return value_of(one if holds(condition, document) else other, document)
@@ -79,6 +99,25 @@ def _applied(call: Call, document: Json) -> str | None:
             return pieces[0]
         return str(first).join(piece.strip() for piece in pieces) or None
     return first if not first else _changed(call.function, first, others)
+
+
+def _calculated(call: Call, document: Json) -> str | None:
+    """Return a sum, difference or product; None where a missing amount makes it none."""
+    amounts = [_amounts(argument, document) for argument in call.arguments]
+    first, rest = amounts[0], [each for part in amounts[1:] for each in part]
+    if call.function == "sum":
+        return str(sum((*first, *rest), Decimal())) if first or rest else None
+    if call.function == "less":
+        return str(first[0] - sum(rest, Decimal())) if first else None
+    return str(first[0] * rest[0]) if first and rest else None
+
+
+def _amounts(argument: Expression, document: Json) -> list[Decimal]:
+    if isinstance(argument, Path) and argument.is_many:
+        texts = [text(value) for value in all_at(document, argument.steps)]
+    else:
+        texts = [value_of(argument, document)]
+    return [Decimal(each) for each in texts if filled(each) and each is not None]
 
 
 def _changed(function: str, first: str, others: list[str | None]) -> str:
@@ -104,6 +143,9 @@ def _reaches(document: Json, index: int) -> bool:
 
 OTHER = "conform"
 """A word that no file knows."""
+
+NO_AMOUNT = "12,50 and more"
+"""A text that is no amount."""
 
 
 class _Absent:
@@ -132,7 +174,8 @@ def put(document: Json, steps: Steps, value: Json) -> None:
 def places(expression: Expression, value: Json, known: Places) -> Iterator[Places]:
     """Yield *known* extended by each placement of *value* for which *expression* returns it."""
     if isinstance(expression, Path):
-        yield from _at(expression.steps, value, known)
+        steps = tuple(0 if step == EACH else step for step in expression.steps)
+        yield from _at(steps, value, known)
     elif isinstance(expression, Call):
         yield from _called(expression, value, known)
 
@@ -229,8 +272,8 @@ def _called(call: Call, value: Json, known: Places) -> Iterator[Places]:
 
 
 def _before(call: Call, value: str) -> Json:
-    """Return an input for which *call* returns *value*."""
-    if call.function == "minor":
+    """Return an input for which *call* returns *value*; the value itself if it is no amount."""
+    if call.function == "minor" and value != NO_AMOUNT:
         moved = Decimal(value) * 10 ** int(getattr(call.arguments[1], "value", "0"))
         return int(moved)
     if call.function in {"lower", "upper"}:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orderpull.model import MAX_QUANTITY
 from orderpull.normalize.walk import Steps, Walk, shown_path
-from orderpull.sources.spec.expression import EACH, Expression, paths
+from orderpull.sources.spec.expression import EACH, Expression, amount_paths, paths
 from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sources.spec.order import AMOUNT_FIELDS, Mapping
 from orderpull.sqltext import literal
@@ -132,7 +132,8 @@ class OrderChecks:
         for name, (reason, kind) in _PARSED.items():
             if name in self.fields:
                 call = "as_amount({})" if name in AMOUNT_FIELDS else self.time
-                value, steps = self.fields[name], self._steps(self.mapping.header[name])[0]
+                value = self.fields[name]
+                steps = (*self.prefix, *_named_in(self.mapping.header[name]))
                 yield Check(
                     f"NOT is_blank({value}) AND {call.format(value)} IS NULL",
                     reason,
@@ -143,6 +144,11 @@ class OrderChecks:
     def _steps(self, expression: Expression) -> list[Steps]:
         """The path to each value that *expression* reads."""
         return [(*self.prefix, *path.steps) for path in paths(expression)]
+
+
+def _named_in(expression: Expression) -> Steps:
+    """The path that a message names: that of the first amount, or else the first one."""
+    return [*amount_paths(expression), *paths(expression)][0].steps
 
 
 def not_of_kind(steps: Steps, kind: str) -> str:
@@ -177,7 +183,7 @@ class LineChecks:
         for name, pieces in self.items.pieces.items():
             yield from self._pieces(name, pieces)
         if self.items.amount is not None:
-            path = self._path(self._steps(self.items.amount)[0])
+            path = self._path((*self.items.inner, *_named_in(self.items.amount)))
             yield Check(
                 f"NOT is_blank({RAW_AMOUNT}) AND as_amount({RAW_AMOUNT}) IS NULL",
                 "amount_invalid",

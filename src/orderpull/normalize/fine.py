@@ -106,7 +106,14 @@ class FineSql:
                 'returned': {self._returned(items)}}})"""
 
     def _elements(self, items: ItemList) -> str:
-        return _Columns().elements((*self._api.record_path.inner, *items.elements))
+        found = _Columns().elements((*self._api.record_path.inner, *items.elements))
+        return found if items.when is None else f"CASE WHEN {self._when(items)} THEN {found} END"
+
+    def _when(self, items: ItemList) -> str:
+        """SQL condition: the list counts in the order."""
+        if items.when is None:
+            return "true"
+        return text_of(items.when, _Columns(), self._api.record_path.inner)
 
     def _quantity(self, items: ItemList) -> str:
         if items.quantity is None:
@@ -120,7 +127,7 @@ class FineSql:
         if items.returned is not None:
             return self._unit.of_plain(self._pieces(items, items.returned))
         conditions = [
-            f"{_Columns().text(self._outer(each))} IS NOT NULL"
+            f"{self._when(each)} AND {_Columns().text(self._outer(each))} IS NOT NULL"
             for each in self._lists
             if not each.is_main and each.returned is not None
         ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from orderpull.normalize.checks import Check, OrderChecks, case
 from orderpull.normalize.lines import LinesSql
-from orderpull.normalize.order_columns import OrderColumns, Quantity
+from orderpull.normalize.order_columns import OrderColumns, Quantity, text_of
 from orderpull.normalize.salvage import PageLayout
 from orderpull.normalize.staging import staging
 from orderpull.normalize.walk import Steps, Walk, shown_path
@@ -73,7 +73,7 @@ class NormalizeSql:
         columns = [
             *order.columns(self._known_id()),
             f"{self.lines} AS lines",
-            *(f"{self._first(lines)} AS {items.column}" for items, lines in self._also()),
+            *(f"{self._counting(items, lines)} AS {items.column}" for items, lines in self._also()),
             f"{case([*checks.all(self.lines), *self._wrong_lists()])} AS error",
             f"{self._included()} AS included",
             "received",
@@ -111,6 +111,13 @@ class NormalizeSql:
     def _first(self, lines: LinesSql) -> str:
         """SQL of the JSON text of the first list on the way to *lines*."""
         return self.walk.value(lines.outer)
+
+    def _counting(self, items: ItemList, lines: LinesSql) -> str:
+        """SQL of the JSON text of the first list; NULL in orders of which *items* do not count."""
+        if items.when is None:
+            return self._first(lines)
+        condition = text_of(items.when, self.walk, self.prefix)
+        return f"CASE WHEN {condition} THEN {self._first(lines)} END"
 
     def _wrong_lists(self) -> Iterator[Check]:
         for _, lines in self._also():

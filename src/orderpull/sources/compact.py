@@ -222,7 +222,8 @@ def _order_values(mapping: Mapping) -> Iterator[tuple[Steps, Kind]]:
     """Steps from the order to the values that are read, and their kinds beside texts."""
     texts = [mapping.number, mapping.id, mapping.customer, *mapping.address.values()]
     texts += (each for name, each in mapping.header.items() if name not in AMOUNT_FIELDS)
-    for kind, expressions in ((_TEXT, texts), (_CONDITION, [mapping.counted, mapping.where])):
+    conditions = [mapping.counted, mapping.where, *(each.when for each in mapping.also)]
+    for kind, expressions in ((_TEXT, texts), (_CONDITION, conditions)):
         for expression in expressions:
             if expression is not None:
                 yield from ((path.steps, kind) for path in paths(expression))

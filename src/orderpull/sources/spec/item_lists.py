@@ -38,6 +38,7 @@ class FurtherLinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     :param path: path of the elements, with ``[]`` for each list: ``refunds[].lines[]``.
     :param sku: expression, relative to the element.
+    :param when: condition, relative to the order: true for orders of which the list counts.
     :param where: condition, relative to the element: true for elements that count.
     :param quantity: pieces to add to what was sold: path or ``coalesce()`` of paths.
     :param amount: amount to add.
@@ -47,6 +48,7 @@ class FurtherLinesSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: str
     sku: str
+    when: str | None = None
     where: str | None = None
     quantity: str | None = None
     amount: str | None = None
@@ -61,6 +63,7 @@ class ItemList:
     :param column: name of the column with the list, in statements.
     :param elements: path from the order to all elements of the list, which ends with ``EACH``.
     :param inner: path of the record within an element.
+    :param when: condition from the order: true where the list counts.
     :param is_main: the order lines, which have a quantity.
     """
 
@@ -69,6 +72,7 @@ class ItemList:
     inner: tuple[Step, ...]
     sku: Expression
     quantity: Expression | None = None
+    when: Expression | None = None
     where: Expression | None = None
     title: Expression | None = None
     amount: Expression | None = None

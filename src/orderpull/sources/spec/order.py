@@ -193,7 +193,8 @@ class Mapping:
 
     def of_order(self) -> Iterator[Expression]:
         """All expressions that are relative to the order."""
-        optional = (self.number, self.id, self.counted, self.where, self.customer)
+        whens = (items.when for items in self.also)
+        optional = (self.number, self.id, self.counted, self.where, self.customer, *whens)
         yield from (expression for expression in optional if expression is not None)
         yield from self.header.values()
         yield from self.address.values()
@@ -271,6 +272,7 @@ def _item_list(
         sku=_value(f"{key}.sku", block.sku),
         where=_condition(f"{key}.where", block.where) if block.where is not None else None,
         quantity=value("quantity"),
+        when=_condition(f"{key}.when", text) if (text := getattr(block, "when", None)) else None,
         title=value("title"),
         amount=value("amount"),
         returned=value("returned"),
