@@ -13,6 +13,7 @@ import pytest
 from orderpull.model import DATA_TABLES, VIEWS
 from orderpull.operate import export as operate
 from tests.operate.home import KINDS, NUMBERS, House, house
+from tests.workbook_file import plain, sheets
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_parquet_has_the_right_types(home: House, tmp_path: Path) -> None:
     assert len(types) == len(DATA_TABLES[2].columns) + 3
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
 def test_the_same_orders_give_the_same_bytes(home: House, kind: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
         home.call("export", str(tmp_path / name), "--format", kind, "--answers")
@@ -78,6 +79,17 @@ def test_the_same_orders_give_the_same_bytes(home: House, kind: str, tmp_path: P
             for side in ("one", "two")
         }
         assert len(digests) == 1
+
+
+def test_a_workbook_holds_the_rows_in_order(home: House, tmp_path: Path) -> None:
+    """Texts as they are, formulas too; numbers, times and truths by their kinds."""
+    home.call("export", str(tmp_path), "--format", "xlsx")
+    for table in DATA_TABLES:
+        (sheet,) = sheets(tmp_path / f"{table.name}.xlsx")
+        assert sheet.name == table.name
+        assert sheet.cells[0] == list(table.names)
+        expected = [[plain(value) for value in row] for row in stored(home, table.name)]
+        assert sheet.cells[1:] == expected
 
 
 def test_csv_tells_null_from_empty(home: House, tmp_path: Path) -> None:

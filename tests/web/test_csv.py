@@ -2,16 +2,20 @@
 
 import csv
 import io
+import re
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from orderpull import Settings
-from orderpull.web.csv_export import file_name_of
+from orderpull.web import xlsx_export
+from orderpull.web.csv_export import TABLES, file_name_of
 from orderpull.web.periods import Days
 from orderpull.web.question import Question
 from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
+from tests.workbook_file import sheets
 
 
 def test_csv_equals_sql(sold: Settings, site: str) -> None:
@@ -41,6 +45,39 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
         "movers?period=7d",
     ):
         assert get(f"{site}/csv/{name}").data.count(b"\r\n") >= 2
+
+
+def test_xlsx_has_the_rows_of_csv(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table, with the same filter; too many rows are refused with a sentence."""
+    for name in TABLES:
+        where = "?sku=PEN" if name == "orders" else "?country=DE&top=5&period=7d"
+        told = get(f"{site}/csv/{name}{where}").data.decode("utf-8-sig")
+        answer = get(f"{site}/xlsx/{name}{where}")
+        file_name = answer.headers["content-disposition"].rpartition('"')[0]
+        assert file_name.endswith(".xlsx")
+        (sheet,) = sheets(answer.data)
+        head, *rows = csv.reader(io.StringIO(told, newline=""))
+        assert sheet.cells[0] == head
+        found = [
+            [_number("" if cell is None else str(cell)) for cell in row] for row in sheet.cells
+        ]
+        assert found[1:] == [
+            [_number(_WITH_OFFSET.sub(r"\1 \2", cell)) for cell in row] for row in rows
+        ]
+    monkeypatch.setattr(xlsx_export, "MOST_ROWS", 2)
+    refused = get(f"{site}/xlsx/skus")
+    assert refused.status == 400
+    assert "more than 2 rows" in refused.data.decode()
+
+
+_WITH_OFFSET = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)[+-]\d\d:\d\d$")
+
+
+def _number(text: str) -> object:
+    try:
+        return round(float(text), 9)
+    except ValueError:
+        return text
 
 
 def test_a_file_is_named_by_its_filters_and_days() -> None:

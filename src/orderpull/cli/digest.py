@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orderpull.cli.shared import json_option, print_error, print_json, settings_in_force
+from orderpull.cli.shared import json_option, print_error, print_json, settings_in_force, write_file
 
 
 @click.command()
@@ -44,11 +44,7 @@ def digest(html: Path | None, *, send: bool, once: bool, as_json: bool) -> None:
 
     numbers = read_digest(settings)
     if html is not None:
-        try:
-            with click.open_file(str(html), "w", encoding="utf-8") as file:
-                file.write(as_html(numbers))
-        except OSError as error:
-            raise UsageError(f"{html} could not be written: {error.strerror}.") from None
+        write_file(html, as_html(numbers).encode())
     elif as_json:
         print_json(numbers.as_json())
     else:

@@ -13,7 +13,7 @@ from orderpull.cli.shared import json_option, print_json, settings_in_force, sou
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["parquet", "csv"]),
+    type=click.Choice(["parquet", "csv", "xlsx"]),
     default="parquet",
     show_default=True,
     help="Format of the files.",
@@ -33,7 +33,7 @@ def export(
     as_json: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Write the tables to Parquet or CSV files, from one snapshot of the warehouse."""
+    """Write the tables to Parquet, CSV or XLSX files, from one snapshot of the warehouse."""
     from orderpull.operate.export import export as write_files
 
     names = tuple(name.strip() for each in tables for name in each.split(","))

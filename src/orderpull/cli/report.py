@@ -1,10 +1,11 @@
 """The command ``orderpull report``."""
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
-from orderpull.cli.shared import json_option, print_json, settings_in_force
+from orderpull.cli.shared import json_option, print_json, settings_in_force, write_file
 from orderpull.model import NO_COUNTRY
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -18,6 +19,12 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="How many SKUs.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print one CSV table.")
+@click.option(
+    "--xlsx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write an XLSX workbook with a sheet for each answer.",
+)
 def report(
     country: tuple[str, ...],
     source: tuple[str, ...],
@@ -27,6 +34,7 @@ def report(
     *,
     as_json: bool,
     as_csv: bool,
+    xlsx: Path | None,
 ) -> None:
     """Show average items per order and best-selling SKUs, by country and overall."""
     from orderpull.operate.report import report as read_report
@@ -36,7 +44,13 @@ def report(
     answers = read_report(
         settings, country=country, source=source, since=first, until=last, top=top
     )
-    if as_json:
+    if xlsx is not None:
+        from orderpull.answers.report_xlsx import as_xlsx
+
+        write_file(xlsx, as_xlsx(answers))
+        for note in answers.notes():
+            click.echo(note, err=True)
+    elif as_json:
         print_json(answers.as_json())
     elif as_csv:
         click.echo(answers.as_csv(), nl=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -159,6 +160,15 @@ def extra_needed(extra: str) -> Iterator[None]:
             f"This needs the Python package {error.name}, which is not installed.",
             f"Run: pip install 'orderpull[{extra}]'.",
         ) from None
+
+
+def write_file(file: Path, data: bytes) -> None:
+    """Write *data* to *file*; ``-`` is stdout. :raises UsageError: it cannot be written."""
+    try:
+        with click.open_file(str(file), "wb") as out:
+            out.write(data)
+    except OSError as error:
+        raise UsageError(f"{file} could not be written: {error.strerror}.") from None
 
 
 def stop_on_signal(stop: Callable[[int], None]) -> dict[int, Any]:

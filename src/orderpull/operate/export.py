@@ -1,4 +1,4 @@
-"""Export tables as Parquet or CSV files, all from one snapshot of the warehouse.
+"""Export tables as Parquet, CSV or XLSX files, all from one snapshot of the warehouse.
 
 Rows are sorted by key, so the same orders give the same bytes. The files are written under
 temporary names, synced to disk, and renamed together at the end.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
+from orderpull.answers.xlsx import workbook
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
     from orderpull.destinations.protocol import Reader
 
-Kind = Literal["parquet", "csv"]
+Kind = Literal["parquet", "csv", "xlsx"]
+
+ROWS_AT_ONCE = 10_000
+"""Rows of a workbook that are in memory."""
 
 _OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
@@ -133,6 +137,8 @@ def _write(
 ) -> int:
     """Write the rows of *query* to *file*, sync it to disk, and return their number."""
     with reader.in_duckdb(query, types) as (connection, text):
+        if kind == "xlsx":
+            return _write_workbook(connection.execute(text), file)
         # With statistics, DuckDB would mark columns without NULLs as required in the file.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         row = connection.execute(
@@ -141,6 +147,22 @@ def _write(
     with file.open("rb") as written:
         os.fsync(written.fileno())
     return int(row[0]) if row else 0
+
+
+def _write_workbook(rows: duckdb.DuckDBPyConnection, file: Path) -> int:
+    """Write *rows* to the workbook *file*, sync it to disk, and return their number."""
+    columns = [column[0] for column in rows.description or ()]
+
+    def read() -> Iterator[dict[str, Any]]:
+        while some := rows.fetchmany(ROWS_AT_ONCE):
+            yield from (dict(zip(columns, row, strict=True)) for row in some)
+
+    with file.open("wb") as out:
+        with workbook(out) as book:
+            count = book.write(file.name.split(".")[1], columns, read())
+        out.flush()
+        os.fsync(out.fileno())
+    return count
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from orderpull.settings import Settings
 from orderpull.web import api
 from orderpull.web.auth import Authenticator, Sessions
 from orderpull.web.cache import CachedQueries, NextPull
+from orderpull.web.downloads import Downloads
 from orderpull.web.login import LoginRoutes
 from orderpull.web.metrics import LedgerCollector, Metrics, MetricsMiddleware
 from orderpull.web.order import Versions
@@ -61,7 +62,7 @@ def application(
             Route("/orders", pages.orders),
             Route("/order", pages.order),
             Route("/runs", pages.runs),
-            Route("/csv/{name}", pages.csv),
+            *Downloads(queries).routes(),
             Route("/sign-in", login.sign_in, methods=forms),
             Route("/sign-out", login.sign_out, methods=forms),
             Route("/healthz", pages.alive),

@@ -35,25 +35,32 @@ def write_table(name: str, context: QueryContext, out: IO[bytes]) -> None:
 
     Times are in ``report.timezone``, with their UTC offset.
     """
-    columns, read = TABLES[name]
+    columns, _ = TABLES[name]
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
-    for row in read(context):
-        if row.get("country", "") is None:
-            row["country"] = NO_COUNTRY
+    for row in rows_of(name, context):
         writer.writerow([csv_cell(row[name], context.zone) for name in columns])
     text.flush()
     text.detach()
 
 
-def file_name_of(name: str, question: Question, days: Days | None) -> str:
+def rows_of(name: str, context: QueryContext) -> Iterator[Row]:
+    """Read the rows of the table *name*; no country has a name, too."""
+    _, read = TABLES[name]
+    for row in read(context):
+        if row.get("country", "") is None:
+            row["country"] = NO_COUNTRY
+        yield row
+
+
+def file_name_of(name: str, question: Question, days: Days | None, kind: str = "csv") -> str:
     """Name of the file with table *name*: its filters and days, in letters, digits and ``-``.
 
     More than three countries or sources are counted, not named.
     """
     if name == "runs":
-        return "runs.csv"
+        return f"runs.{kind}"
     if name == "rejects":
         question, days = Question(sources=question.sources), None
     parts: list[object] = [name, question.sku if name == "orders" else ""]
@@ -68,7 +75,7 @@ def file_name_of(name: str, question: Question, days: Days | None) -> str:
         ]
         parts.append("" if days.first or days.last else "all-time")
     texts = (re.sub(r"[^A-Za-z0-9]+", "-", str(part or ""))[:40].strip("-") for part in parts)
-    return "-".join(filter(None, texts)) + ".csv"
+    return "-".join(filter(None, texts)) + f".{kind}"
 
 
 def csv_cell(value: object, zone: ZoneInfo) -> object:

@@ -1,9 +1,8 @@
 """The pages: what each route answers."""
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from babel import Locale
 from starlette.exceptions import HTTPException
@@ -13,12 +12,10 @@ from starlette.responses import (
     PlainTextResponse,
     RedirectResponse,
     Response,
-    StreamingResponse,
 )
 
 from orderpull import clock
 from orderpull.answers.movers import FLOOR
-from orderpull.destinations.protocol import Reader
 from orderpull.errors import (
     DestinationError,
     NothingToRead,
@@ -29,7 +26,6 @@ from orderpull.errors import (
 from orderpull.web import chart
 from orderpull.web.cache import CachedQueries
 from orderpull.web.context import QueryContext
-from orderpull.web.csv_export import TABLES, file_name_of, write_table
 from orderpull.web.movers import read_movers
 from orderpull.web.order import Versions, read_order, seen_versions
 from orderpull.web.overview import (
@@ -40,7 +36,7 @@ from orderpull.web.overview import (
     read_runs,
     read_skus,
 )
-from orderpull.web.question import Question, parse_question, read_question
+from orderpull.web.question import FILE_PATHS, Question, parse_question
 from orderpull.web.rendering import Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS
 from orderpull.web.verified import Verifications, what_differs
@@ -48,8 +44,6 @@ from orderpull.web.verified import Verifications, what_differs
 Answer = TypeVar("Answer")
 PAGE_ROWS = 50
 MAX_DIGITS = 12
-CSV_MEMORY_BYTES = 4 << 20
-"""Larger CSV files are buffered on disk."""
 
 
 class Pages:
@@ -158,29 +152,6 @@ class Pages:
             last_page=page_count(self.queries.freshness(question).rejected, PAGE_ROWS),
         )  # fmt: skip
 
-    def csv(self, request: Request) -> Response:
-        """Send a table as a CSV file."""
-        name = request.path_params["name"]
-        if name not in TABLES:
-            raise HTTPException(404)
-        question = read_question(request.query_params.multi_items())
-        question = self.queries.with_countries_meant(question, _locale(request).language)
-        today = self.queries.today()
-        # The file is complete before its first byte is sent: an error never cuts it short.
-        file = tempfile.SpooledTemporaryFile(CSV_MEMORY_BYTES)  # noqa: SIM115 - closed when sent
-
-        def read(reader: Reader) -> None:
-            write_table(name, QueryContext(reader, question, today, self.queries.zone), file)
-
-        try:
-            self.queries.warehouse.read(read)
-        except BaseException:
-            file.close()
-            raise
-        file_name = file_name_of(name, question, question.days(today))
-        headers = {"content-disposition": f'attachment; filename="{file_name}"'}
-        return StreamingResponse(_chunks(file), media_type="text/csv", headers=headers)
-
     def alive(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
         """Answer that this process runs, without reading data."""
         return PlainTextResponse("ok\n")
@@ -210,7 +181,7 @@ class Pages:
         headers = {"retry-after": "5"} if status == 503 else None  # noqa: PLR2004
         if request.url.path.startswith(JSON_PATHS):
             return JSONResponse({"error": message, "hint": hint}, status, headers)
-        if isinstance(error, NothingToRead) and not request.url.path.startswith("/csv/"):
+        if isinstance(error, NothingToRead) and not request.url.path.startswith(FILE_PATHS):
             return self.renderer.page(request, "empty.html", message=message, question=Question())
         return self.renderer.page(
             request, "problem.html", status, headers,
@@ -270,10 +241,3 @@ def _dismissed(request: Request) -> int:
     """The number of rejects whose banner the user has dismissed."""
     text = request.cookies.get("orderpull-rejects", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while chunk := file.read(1 << 16):
-            yield chunk

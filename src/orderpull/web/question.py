@@ -26,6 +26,9 @@ DEFAULT_TOP = 10
 DEFAULT_PERIOD = "30d"
 """Period of a page whose address names none. Programs and files get all orders then."""
 MEASURES = ("items", "orders")
+FILE_PATHS = ("/csv/", "/xlsx/")
+"""Beginnings of the addresses of files."""
+
 SORTS = ("change", "share")
 THEMES = ("light", "dark")
 SUBJECTS = {
@@ -119,7 +122,7 @@ class Question:
         }
         question = replace(self, **{"page": 1, **changed, **other})
         pairs = question.params()
-        if path.startswith("/csv/") and question.period == DEFAULT_PERIOD:
+        if path.startswith(FILE_PATHS) and question.period == DEFAULT_PERIOD:
             pairs.append(("period", question.period))
         return path + ("?" + urlencode(pairs, quote_via=quote) if pairs else "")
 
