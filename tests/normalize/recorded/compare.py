@@ -1,13 +1,16 @@
 """Pull, load and compare a recorded shop: ``python tests/normalize/recorded/compare.py FOLDER``.
 
 FOLDER, called like the API, holds what a real shop server answered (``page-N.json``) and what its
-own database held (``truth.json``). Prints each difference, and how many there are.
+own database held (``truth.json``). Prints each difference, and how many there are. Totals, amounts
+and titles are not in the truth: they are read here from the pages themselves.
 """
 
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,14 @@ from orderpull.model import NO_SKU
 from orderpull.simulator import Replay, Simulator
 
 ADDRESS = ("country", "line1", "line2", "name", "postalcode", "stateprovince")
-HEADER = ("order_id", "status", "counted", "ordered_at", "modified_at")
+UNTOLD = ("discount", "shipping", "tax", "refunded", "customer", "channel")
+"""Columns whose fields were not asked for when the pages were recorded."""
+
+HEADER = (
+    *("order_id", "status", "counted", "ordered_at", "modified_at", "total", "currency"),
+    *UNTOLD,
+)
+ITEM = ("items", "titles", "amounts", "returned")
 PAGE_SIZES = {"medusa": 50, "vendure": 100}
 """As they were recorded, by API."""
 
@@ -38,7 +48,8 @@ def compare(recording: Path, folder: Path) -> tuple[int, list[str]]:
     if not result.ok:
         raise SystemExit(json.dumps(result.as_json(), indent=1))
     truth = json.loads((recording / "truth.json").read_text(encoding="utf-8"))
-    expected = {number: _expected(order) for number, order in truth.items()}
+    told = dict(_told(recording))
+    expected = {number: _expected(order) | told[number] for number, order in truth.items()}
     held = _held(folder / "orders.snapshot.duckdb")
     differences = [f"{number}: not in the warehouse" for number in expected.keys() - held.keys()]
     differences += [f"{number}: not in the truth" for number in held.keys() - expected.keys()]
@@ -68,6 +79,43 @@ def _expected(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _told(recording: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The money of each order, as the pages have it; what was not asked for is NULL."""
+    for file in recording.glob("page-*[0-9].json"):
+        page = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+        for order in page.get("orders", ()):
+            yield str(order["display_id"]), _of_medusa(order)
+        for order in page["data"]["orders"]["items"] if "data" in page else ():
+            skus = dict.fromkeys(line["productVariant"]["sku"] for line in order["lines"])
+            yield order["code"], {
+                **dict.fromkeys(UNTOLD), **dict.fromkeys(("titles", "amounts", "returned"), skus),
+                "total": Decimal(order["totalWithTax"]) / 100,
+                "currency": order["currencyCode"],
+            }  # fmt: skip
+
+
+def _of_medusa(order: dict[str, Any]) -> dict[str, Any]:
+    titles: dict[str, str] = {}
+    amounts: dict[str, Decimal] = {}
+    returned: dict[str, int] = {}
+    for item in order["items"]:
+        sku, detail = item["variant_sku"] or NO_SKU, item["detail"]
+        title, variant = item["product_title"], item["variant_title"]
+        titles.setdefault(sku, title if variant == "Default variant" else f"{title} - {variant}")
+        back = item["return_received_total"] + item["return_dismissed_total"]
+        amounts[sku] = amounts.get(sku, Decimal()) + item["total"] + back
+        pieces = detail["return_received_quantity"] + detail["return_dismissed_quantity"]
+        returned[sku] = returned.get(sku, 0) + pieces
+    return {
+        **dict.fromkeys(UNTOLD),
+        "titles": titles,
+        "amounts": amounts,
+        "returned": returned,
+        "total": Decimal(order["total"]),
+        "currency": order["currency_code"].upper(),
+    }
+
+
 def _time(text: str) -> datetime:
     """A time of the truth, as the warehouse has times: UTC, without saying so."""
     time = datetime.fromisoformat(text)
@@ -80,12 +128,16 @@ def _held(file: Path) -> dict[str, dict[str, Any]]:
             f"""SELECT ordernumber, {", ".join(HEADER + ADDRESS)}
                 FROM order_header JOIN order_address USING (source, ordernumber)"""
         ).fetchall()
-        items = connection.execute("SELECT ordernumber, sku, quantity FROM order_item").fetchall()
+        items = connection.execute(
+            "SELECT ordernumber, sku, quantity, title, amount, returned FROM order_item"
+        ).fetchall()
     held: dict[str, dict[str, Any]] = {}
     for number, *values in rows:
-        held[number] = {"items": {}, **dict(zip(HEADER + ADDRESS, values, strict=True))}
-    for number, sku, quantity in items:
-        held[number]["items"][sku] = quantity
+        held[number] = dict(zip(HEADER + ADDRESS, values, strict=True))
+        held[number] |= {name: {} for name in ITEM}
+    for number, sku, *values in items:
+        for name, value in zip(ITEM, values, strict=True):
+            held[number][name][sku] = value
     return held
 
 
