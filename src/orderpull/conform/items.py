@@ -68,7 +68,7 @@ class Items:
 
 def read_items(mapping: Mapping, document: Json) -> Items:
     """Return the items of *document*."""
-    found = Items(mapping)
+    sums = Items(mapping)
     tells = [each for each in mapping.also if each.returned is not None]
     is_told = bool(tells) and all(
         holds(each.when, document) and at(document, each.outer) is not None for each in tells
@@ -79,8 +79,8 @@ def read_items(mapping: Mapping, document: Json) -> Items:
         for element in all_at(document, items.elements):
             record = at(element, items.inner)
             if holds(items.where, record):
-                found.add(items, record, 0 if items.is_main and is_told else None)
-    return found
+                sums.add(items, record, 0 if items.is_main and is_told else None)
+    return sums
 
 
 def hundredths(amount: Decimal | None) -> float | None:

@@ -29,8 +29,8 @@ def at(document: Json, steps: Steps) -> Json:
 def all_at(document: Json, steps: Steps) -> Iterator[Json]:
     """Yield the values at *steps*, which may go through lists; missing ones are left out."""
     if EACH not in steps:
-        found = at(document, steps)
-        yield from () if found is None else (found,)
+        value = at(document, steps)
+        yield from () if value is None else (value,)
         return
     place = steps.index(EACH)
     listed = at(document, steps[:place])
@@ -80,8 +80,8 @@ def holds(condition: Expression | None, document: Json) -> bool:
 
 def number_of(expression: Expression | None, document: Json) -> Decimal | None:
     """Return the number that *expression* gives; None without one."""
-    told = filled(value_of(expression, document)) if expression is not None else None
-    return None if told is None else Decimal(told)
+    number = filled(value_of(expression, document)) if expression is not None else None
+    return None if number is None else Decimal(number)
 
 
 def _applied(call: Call, document: Json) -> str | None:

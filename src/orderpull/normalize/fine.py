@@ -106,8 +106,8 @@ class FineSql:
                 'returned': {self._returned(items)}}})"""
 
     def _elements(self, items: ItemList) -> str:
-        found = _Columns().elements((*self._api.record_path.inner, *items.elements))
-        return found if items.when is None else f"CASE WHEN {self._when(items)} THEN {found} END"
+        listed = _Columns().elements((*self._api.record_path.inner, *items.elements))
+        return listed if items.when is None else f"CASE WHEN {self._when(items)} THEN {listed} END"
 
     def _when(self, items: ItemList) -> str:
         """SQL condition: the list counts in the order."""
