@@ -57,9 +57,30 @@ quantity = "pieces"
 """
 
 
-def changed(*changes: tuple[str, str]) -> str:
-    """:data:`PLAIN` with each first text replaced by the second."""
-    text = PLAIN
+MONEY = """\
+total = "minor(sum, '2')"
+discount = "less('0', sum(offers[].amount))"
+refunded = "sum(refunds[].paid)"
+customer = "coalesce(buyer.id, buyer.email)"
+"""
+LINES = """\
+title = "join(' - ', what, variant)"
+amount = "less(times(price, pieces), off)"
+
+[[order.also]]
+path = "refunds[].lines[]"
+when = "not(in(state, 'cancelled'))"
+sku = "code"
+where = "not(in(kind, 'gift'))"
+quantity = "pieces"
+returned = "pieces"
+"""
+RICH = PLAIN.replace('total = "sum"\n', MONEY) + LINES
+"""The same with money, titles, returns and customers."""
+
+
+def changed(*changes: tuple[str, str], text: str = PLAIN) -> str:
+    """A file, with each first text replaced by the second."""
     for old, new in changes:
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the file"
         text = text.replace(old, new)

@@ -13,7 +13,7 @@ from orderpull.sources.paging import incremental
 from orderpull.sources.paging.flows import PageFlow, Pager, PageRequest
 from orderpull.sources.paging.window import Window
 from orderpull.sources.pull import Source
-from tests.conform.files import PLAIN, changed, target
+from tests.conform.files import PLAIN, RICH, changed, target
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +55,26 @@ def test_a_file_that_is_not_as_the_server(
 ) -> None:
     found = outcome(case, tmp_path, changed(*changes))
     assert found.state == "failed"
+    assert detail in found.detail
+
+
+@pytest.mark.parametrize(
+    ("detail", "old", "new"),
+    [
+        ("", RICH, RICH),
+        ("discount is", "less('0', sum(offers[].amount))", "sum(offers[].amount)"),
+        ("customer is", "coalesce(buyer.id, buyer.email)", "buyer.email"),
+        ("titles is", "join(' - ', what, variant)", "variant"),
+        ("amounts is", "less(times(price, pieces), off)", "price"),
+        ("returned is", 'returned = "pieces"', ""),
+        ("items is", "where = \"not(in(kind, 'gift'))\"", "where = \"in(kind, 'gift')\""),
+    ],
+)
+def test_money_that_is_not_as_the_server_tells(
+    detail: str, old: str, new: str, tmp_path: Path
+) -> None:
+    found = outcome("full pull", tmp_path, changed((old, new), text=RICH), RICH)
+    assert found.state == ("failed" if detail else "passed")
     assert detail in found.detail
 
 

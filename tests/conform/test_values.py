@@ -61,6 +61,29 @@ def test_minor_units_and_case_come_out_again() -> None:
     assert value_of(code, made) == "EUR"
 
 
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("sum(net, taxes[].amount)", "12.50"),
+        ("sum(refunds[].transactions[].amount)", "12.50"),
+        ("less(price, discounts[0].amount)", "12.50"),
+        ("minor(sum(a, b), '2')", "12.5"),
+        ("if(present(old), sum(total, back), total)", "12.50"),
+        ("less('0', off)", "-12.50"),
+    ],
+)
+def test_an_amount_comes_out_again(text: str, comes: str) -> None:
+    expression = parse(text)
+    assert value_of(expression, document(next(places(expression, "12.50", {})))) == comes
+
+
+def test_amounts_are_calculated_as_the_tables_have_them() -> None:
+    made = {"price": "2.5", "pieces": 3, "off": None, "taxes": [{"net": 1}, {}, {"net": "0.25"}]}
+    assert value_of(parse("less(times(price, pieces), off, sum(taxes[].net))"), made) == "6.25"
+    for nothing in ("sum(off, taxes[].gross)", "less(off, price)", "times(price, off)"):
+        assert value_of(parse(nothing), made) is None
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 @pytest.mark.parametrize("text", CONDITIONS)
 def test_a_condition_comes_out_as_wanted(text: str, wanted: bool) -> None:
