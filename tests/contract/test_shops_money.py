@@ -73,7 +73,7 @@ def test_a_shop_that_changes_is_held_to_the_cent(tmp_path: Path, name: str, kind
         assert len(currencies) == 3
         assert differing(place.query, "UTC") == []
         if name not in ("extensiv", "oscar"):
-            assert sum(sum(row["returned"].values()) for row in told.values()) > 10
+            assert sum(sum(filter(None, row["returned"].values())) for row in told.values()) > 10
             assert sum(bool(row["refunded"]) for row in told.values()) > 5
 
 

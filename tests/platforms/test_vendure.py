@@ -127,7 +127,9 @@ def money(order: dict[str, Any]) -> dict[str, Any]:
                 (t for line in found if (t := title_column(line["productVariant"]["name"]))), None
             )
         ),
-        "returned": by_sku(lambda found: sum(back.get(line["id"], 0) for line in found)),
+        "returned": by_sku(
+            lambda found: sum(back.get(line["id"], 0) for line in found) if shipped else None
+        ),
         "total": order["totalWithTax"],
         "shipping": order["shippingWithTax"],
         "tax": sum(each["taxTotal"] for each in order["taxSummary"]),

@@ -144,9 +144,11 @@ def rows(order: StoreOrder) -> dict[str, Any]:
     for line in order.lines:
         sku = sku_key(line.sku)
         amounts[sku] = amounts.get(sku, 0) + amount(order, line)
+    told = order.rows("current", "current")
     return {
-        **order.rows("current", "current"),
+        **told,
         "amounts": amounts,
+        "returned": told["returned"] if is_shipped(order) else dict.fromkeys(told["items"]),
         "total": money.total,
         "discount": money.discount,
         "shipping": money.shipping,
