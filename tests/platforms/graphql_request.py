@@ -17,9 +17,11 @@ from graphql import (
     execute_sync,
     get_argument_values,
     get_named_type,
+    get_nullable_type,
     get_operation_ast,
     get_variable_values,
     is_leaf_type,
+    is_list_type,
     parse,
     validate,
 )
@@ -60,6 +62,7 @@ class Field(NamedTuple):
     type: str
     arguments: dict[str, Any]
     fields: list[Field]
+    is_list: bool = False
 
 
 class Call(NamedTuple):
@@ -162,6 +165,7 @@ class Operation:
             "" if is_leaf_type(kind) else kind.name,
             get_argument_values(definition, node, values),
             list(self._fields(selection, kind, values)) if selection else [],
+            is_list_type(get_nullable_type(definition.type)),
         )
 
     def _fragment(self, spread: FragmentSpreadNode) -> FragmentDefinitionNode:

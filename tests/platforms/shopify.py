@@ -21,7 +21,7 @@ from tests.platforms.shopify_connection import (
     page_size,
 )
 from tests.platforms.shopify_cost import Bucket, actual_cost, requested_cost
-from tests.platforms.shopify_order import FIRST_ID, gid, rendered
+from tests.platforms.shopify_order import FIRST_ID, gid, refund_of, rendered
 from tests.platforms.shopify_search import search
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Shopify(Platform):
         bulk_fails: bool = False,
         bulk_at_once: int = 5,
         approved: bool = True,
+        read_customers: bool = True,
+        linear_cost: bool = False,
         **common: Unpack[Common],
     ) -> None:
         """Describe the shop.
@@ -83,7 +85,9 @@ class Shopify(Platform):
         calls. `bucket` points are `restored` at so many a second; a query may need `most_points`.
         No list can be paged beyond `deepest` orders. A bulk operation runs for `bulk_polls`
         questions and then ends, or `bulk_fails`; `bulk_at_once` run together. An app that is not
-        `approved` for protected customer data gets no address, and an error for each.
+        `approved` for protected customer data gets no address and no e-mail address, one without
+        the scope `read_customers` no customer, and an error for each. With `linear_cost` queries
+        cost what the manual says.
         """
         self.shape = Shape(
             number=lambda n: f"#{1000 + n}",
@@ -103,6 +107,8 @@ class Shopify(Platform):
         self._bucket = Bucket(self.clock, bucket, restored)
         self._most_points = most_points
         self._approved = approved
+        self._read_customers = read_customers
+        self._linear_cost = linear_cost
         self._deepest = deepest
         self._bulk = BulkOperations(
             SCHEMA,
@@ -131,6 +137,7 @@ class Shopify(Platform):
         kinds: dict[str, Kind] = {
             "orders": "list",
             "order": "child",
+            "refund": "child",
             "node": "child",
             "nodes": "child",
         }
@@ -166,7 +173,9 @@ class Shopify(Platform):
     def _paid(self, operation: Operation, host: str) -> Response:
         """Answer an operation if there are points enough, and take them."""
         fields = operation.fields()
-        requested = requested_cost(fields, is_mutation=operation.is_mutation)
+        requested = requested_cost(
+            fields, is_mutation=operation.is_mutation, linear=self._linear_cost
+        )
         if requested > self._most_points:
             message = (
                 f"Query cost is {requested}, which exceeds the single query max cost limit "
@@ -224,6 +233,7 @@ class Shopify(Platform):
             "orders": orders,
             "ordersCount": orders_count,
             "order": node,
+            "refund": lambda _, id: refund_of(self._access.visible(self.store), id),  # noqa: A006
             "node": node,
             "nodes": lambda info, ids: [node(info, key) for key in ids],
             "shop": SHOP,
@@ -270,10 +280,20 @@ class Shopify(Platform):
 
     def _denied(self) -> dict[str, Any]:
         """Return the fields of an order that this app may not see."""
-        if self._approved:
-            return {}
-        message = "This app is not approved to access the MailingAddress object."
-        return {"shippingAddress": GraphQLError(message, extensions={"code": "ACCESS_DENIED"})}
+        denied = {}
+        if not self._approved:
+            denied["shippingAddress"] = (
+                "This app is not approved to access the MailingAddress object."
+            )
+            denied["email"] = "This app is not approved to use the email field."
+        if not self._read_customers:
+            denied["customer"] = (
+                "Access denied for customer field. Required access: `read_customers` access scope."
+            )
+        return {
+            name: GraphQLError(message, extensions={"code": "ACCESS_DENIED"})
+            for name, message in denied.items()
+        }
 
     def _to_run(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the orders that a bulk operation finds."""

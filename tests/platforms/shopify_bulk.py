@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
     from orderpull.simulator.shop.times import Clock
+    from tests.platforms.graphql_request import Field
 
 MOST_CONNECTIONS = 5
 NEEDS_ID = (
     "The parent 'node' field for a nested connection must select the 'id' field without an alias "
     "and must be of 'ID' return type."
+)
+WITHIN_LIST = (
+    "Queries that contain a connection field within a list field are not currently supported."
 )
 FIRST_KEY = 720_918
 ENDED = ("COMPLETED", "FAILED", "CANCELED")
@@ -193,9 +197,17 @@ def bulk_query(text: str, schema: GraphQLSchema) -> Operation:
     nested = [field for field in fields if field.name == "lineItems"]
     if nested and not any(field.name == field.key == "id" for field in fields):
         raise GraphQLError(NEEDS_ID)
+    if any(field.is_list and _selects_connection(field) for field in fields):
+        raise GraphQLError(WITHIN_LIST)
     if 1 + len(nested) > MOST_CONNECTIONS:
         raise GraphQLError(f"Bulk queries cannot contain more than {MOST_CONNECTIONS} connections.")
     return operation
+
+
+def _selects_connection(field: Field) -> bool:
+    return any(
+        below.type.endswith("Connection") or _selects_connection(below) for below in field.fields
+    )
 
 
 def bulk_lines(orders: list[dict[str, Any]], *, grouped: bool) -> list[bytes]:

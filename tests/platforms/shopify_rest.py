@@ -19,10 +19,11 @@ from orderpull.simulator.shop.base import (
 from orderpull.simulator.shop.selecting import SORTS, after, between, packed, unpacked
 from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
-from tests.platforms.names import split_name
 from tests.platforms.shopify_access import TOKEN_PATH, Access, versioned
 from tests.platforms.shopify_cost import Bucket
-from tests.platforms.shopify_order import FIRST_ID, country_name, province_name
+from tests.platforms.shopify_order import FIRST_ID
+from tests.platforms.shopify_refunds import refunds_of
+from tests.platforms.shopify_rest_order import address, customer, line_item, price_set, refund
 from tests.platforms.shopify_search import STATUSES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orderpull.simulator.profile import Request, Response
-    from orderpull.simulator.shop.order import StoreLine, StoreOrder
+    from orderpull.simulator.shop.order import StoreOrder
 
 PATH = re.compile(r"/admin/api/(?:\d{4}-\d{2}|unstable)/orders(?P<one>/[^/]+)?\.json")
 MOST = 250
@@ -227,7 +228,7 @@ class ShopifyRest(Platform):
     def rendered(self, order: StoreOrder) -> dict[str, Any]:
         """Return an order as JSON has it."""
         cancelled = order.state == "cancelled"
-        address = _address(order)
+        shipping = address(order)
         return {
             "id": order.key,
             "admin_graphql_api_id": f"gid://shopify/Order/{order.key}",
@@ -241,16 +242,24 @@ class ShopifyRest(Platform):
             "cancel_reason": "customer" if cancelled else None,
             "closed_at": self._stamp(order.modified) if order.closed else None,
             "currency": order.currency,
-            "total_price": money(order.cents),
+            "taxes_included": order.tax_included,
+            "total_price": money(order.total()),
+            "current_total_price": money(order.total("current")),
+            "subtotal_price": money(order.cents - order.discounted),
+            "total_line_items_price": money(order.cents),
+            "total_discounts": money(order.discounted),
+            "total_shipping_price_set": price_set(order.shipping, order.currency),
+            "total_tax": money(order.tax()),
             "financial_status": "partially_refunded" if order.refunded else "paid",
             "fulfillment_status": "fulfilled" if order.closed else None,
             "test": order.state == "test",
-            "source_name": "web",
+            "source_name": order.channel,
             "tags": "",
-            "email": "somebody@mail.test",
-            "refunds": [{"id": order.key + 1}] if order.refunded else [],
-            "line_items": [_line(line) for line in order.lines],
-            **({} if address is None else {"shipping_address": address}),
+            "email": order.email or "",
+            **customer(order),
+            "refunds": [refund(order, each) for each in refunds_of(order)],
+            "line_items": [line_item(order, line) for line in order.lines],
+            **({} if shipping is None else {"shipping_address": shipping}),
         }
 
 
@@ -265,43 +274,6 @@ def _order(told_of: str | None) -> tuple[str, bool]:
     field, _, direction = (told_of or "created_at desc").partition(" ")
     known = {"updated_at": "modified", "created_at": "created", "processed_at": "created"}
     return known.get(field, "id"), direction.lower() != "asc"
-
-
-def _line(line: StoreLine) -> dict[str, Any]:
-    return {
-        "id": line.key,
-        "sku": line.sku,
-        "quantity": line.quantity,
-        "current_quantity": line.current,
-        "price": money(line.cents),
-        "title": "Étui",
-        "name": "Étui - black",
-        "variant_id": line.key % 500 + 1 if line.sku is not None else None,
-        "requires_shipping": True,
-        "gift_card": False,
-    }
-
-
-def _address(order: StoreOrder) -> dict[str, Any] | None:
-    address = order.address
-    if address is None:
-        return None
-    first, last = split_name(address.name)
-    return {
-        "first_name": first,
-        "last_name": last,
-        "name": address.name,
-        "company": None,
-        "address1": address.line1,
-        "address2": address.line2,
-        "city": order.city,
-        "province": province_name(address.stateprovince),
-        "province_code": address.stateprovince,
-        "zip": address.postalcode,
-        "country": country_name(address.country),
-        "country_code": address.country,
-        "phone": None,
-    }
 
 
 def _refused(name: str, why: str) -> RefusedError:

@@ -22,13 +22,14 @@ from orderpull.simulator.shop.store import Shape
 from orderpull.simulator.shop.times import read, written, zone
 from tests.platforms.names import split_name
 from tests.platforms.suborders import purchase_of, with_suborders
+from tests.platforms.woocommerce_order import line_item, refund_record, refunds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from orderpull.simulator.profile import Request
-    from orderpull.simulator.shop.order import StoreLine, StoreOrder
+    from orderpull.simulator.shop.order import StoreOrder
     from orderpull.simulator.shop.selecting import Key
 
 PATH = "/wp-json/wc/v3/orders"
@@ -97,6 +98,7 @@ class WooCommerce(Platform):
             number=lambda n: f"WC-2026-{n:04d}" if plugin_numbers else str(FIRST_ID + n - 1),
             first_key=FIRST_ID,
             aside=("draft",) if drafts else (),
+            taxes="on top",
         )
         super().__init__(**common)
         self._zone = zone(timezone)
@@ -214,19 +216,9 @@ class WooCommerce(Platform):
             return json_response(200, self.rendered(order))
         if rest != ["refunds"]:
             raise _error(404, "rest_no_route", "No route was found matching the URL.")
-        refunds = [
-            {
-                "id": order.key + 90_000,
-                "date_created": self._local(order.modified),
-                "amount": money(order.refunded),
-                "reason": "",
-                "line_items": [
-                    {"id": 1, "sku": line.sku, "quantity": -1, "total": f"-{money(line.cents)}"}
-                    for line in order.lines[:1]
-                ],
-            }
-        ]
-        return json_response(200, refunds if order.refunded else [])
+        return json_response(
+            200, [refund_record(order, each, self._zone) for each in refunds_of(order)]
+        )
 
     def _local(self, moment: datetime) -> object:
         return written(moment, "iso-naive", "s", self._zone)
@@ -246,7 +238,6 @@ class WooCommerce(Platform):
             "postcode": (address and address.postalcode) or "",
             "country": (address and address.country) or "",
         }
-        refund = {"id": order.key + 90_000, "reason": "", "total": f"-{money(order.refunded)}"}
         return {
             "id": order.key,
             "parent_id": purchase_of(order),
@@ -256,41 +247,33 @@ class WooCommerce(Platform):
             "prices_include_tax": False,
             "date_created": self._local(order.created),
             "date_modified": self._local(order.modified),
-            "discount_total": "0.00",
-            "shipping_total": "5.00",
-            "total": money(order.cents + 500),
-            "customer_id": order.key % 50,
+            "created_via": order.channel or "",
+            "discount_total": money(order.discounted),
+            "discount_tax": "0.00",
+            "shipping_total": money(order.shipping),
+            "shipping_tax": "0.00",
+            "cart_tax": money(order.tax()),
+            "total": money(order.total()),
+            "total_tax": money(order.tax()),
+            "customer_id": order.customer or 0,
             "number": order.number,
-            "billing": {**shipping, "email": "somebody@mail.test", "phone": ""},
+            "billing": {**shipping, "email": order.email or "", "phone": ""},
             "shipping": {**shipping, "phone": ""},
             "payment_method": "bacs",
             "date_created_gmt": written(order.created, "iso-naive", "s"),
             "date_modified_gmt": written(order.modified, "iso-naive", "s"),
-            "line_items": [_line(line) for line in order.lines],
+            "line_items": [line_item(order, line) for line in order.lines],
             "tax_lines": [],
-            "shipping_lines": [{"id": order.key + 1, "method_title": "Flat rate", "total": "5.00"}],
+            "shipping_lines": [
+                {"id": order.key + 1, "method_title": "Flat rate", "total": money(order.shipping)}
+            ],
             "fee_lines": [],
             "coupon_lines": [],
-            "refunds": [refund] if order.refunded else [],
+            "refunds": [
+                {"id": refund.key, "reason": "", "total": f"-{money(refund.cents)}"}
+                for refund in refunds_of(order)
+            ],
         }
-
-
-def _line(line: StoreLine) -> dict[str, Any]:
-    total = money(line.cents * line.quantity)
-    return {
-        "id": line.key,
-        "name": "Ship Your Idea &ndash; Color: Black",
-        "product_id": 22 if line.sku is not None else 0,
-        "variation_id": 23,
-        "quantity": line.quantity,
-        "tax_class": "",
-        "subtotal": total,
-        "total": total,
-        "taxes": [],
-        "meta_data": [],
-        "sku": line.sku,
-        "price": line.cents // 100 if line.cents % 100 == 0 else line.cents / 100,
-    }
 
 
 def _modified(order: StoreOrder) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -53,6 +54,28 @@ def items(lines: list[tuple[str | None, int]]) -> dict[str, int]:
         key = sku if sku and sku.strip() else "(no sku)"
         found[key] = found.get(key, 0) + pieces
     return found
+
+
+def cents(text: str | float | None) -> int:
+    """An amount in hundredths; 0 for none."""
+    return int((Decimal(str(text or 0)) * 100).to_integral_exact())
+
+
+def titles(lines: list[tuple[str | None, str | None]]) -> dict[str, str | None]:
+    """The title of each SKU's first line that has one, as the tables have it."""
+    found: dict[str, str | None] = {}
+    for sku, title in lines:
+        key = sku if sku and sku.strip() else "(no sku)"
+        found[key] = found.get(key) or ((blank(title) or "")[:255] or None)
+    return found
+
+
+def grouped(rows: Mapping[str, Mapping[str, Any]]) -> dict[Any, set[str]]:
+    """The orders of each customer, whatever the customer is called."""
+    groups: dict[Any, set[str]] = {}
+    for key, row in rows.items():
+        groups.setdefault(row["customer"], set()).add(key)
+    return groups
 
 
 def told_of(

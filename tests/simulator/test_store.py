@@ -18,13 +18,19 @@ from tests.simulator.direct_requests import versions
 
 if TYPE_CHECKING:
     from orderpull.simulator.shop.movers import Action
-    from orderpull.simulator.shop.order import State, StoreOrder
+    from orderpull.simulator.shop.order import Quantity, State, StoreOrder
 
 ASIDE: tuple[State, ...] = ("cart", "draft", "test")
 
 
-def store(orders: int = 200, seed: int = 3, precision: str = "s", **switches: Any) -> Store:
-    shape = Shape(number=lambda n: f"N{n}", precision=precision, aside=ASIDE)
+def store(
+    orders: int = 200,
+    seed: int = 3,
+    precision: str = "s",
+    quantity: Quantity = "ordered",
+    **switches: Any,
+) -> Store:
+    shape = Shape(lambda n: f"N{n}", precision=precision, aside=ASIDE, quantity=quantity)
     return Store(shape, Clock(), orders=orders, seed=seed, **switches)
 
 
@@ -110,7 +116,7 @@ def test_titles_are_of_the_first_line_that_has_one() -> None:
 
 
 def test_removals_leave_fewer_pieces_and_returns_as_many() -> None:
-    shop = store()
+    shop = store(quantity="current")
     before = shop.truth()["orders"]
     served(shop, 30)
     movers.send_back(10)(shop)

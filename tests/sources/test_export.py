@@ -1,6 +1,7 @@
 """A first run through a file that the API writes: Shopify's bulk operation."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from orderpull.simulator.shop import TOKEN
 from orderpull.sources import bulk_export
 from orderpull.sources.bulk_export import EXPORT
 from orderpull.sources.page_reader import PageReader
+from orderpull.sources.reconcile import MissingOrders
 from tests.platforms import shopify_bulk
+from tests.platforms.loaded import differing
 from tests.platforms.registry import platform
 from tests.platforms.shopify_bulk import BulkOperation, BulkOperations
 from tests.shops import rows
@@ -77,7 +80,7 @@ def test_a_first_run_reads_the_file_and_then_what_changed(tmp_path: Path) -> Non
     assert result.error is None
     shopify.assert_exact()
     assert shopify.kinds()[0] == "export"
-    assert shopify.shop.calls["list"] == 1
+    assert shopify.shop.calls["list"] == 2  # and the orders with refunds, by id
     assert shopify.shop.calls["child"] == 0
     assert shopify.part.note(EXPORT) == b"{}"
     newest = max(order.modified for order in shopify.shop.store.orders.values())
@@ -90,6 +93,36 @@ def test_a_first_run_reads_the_file_and_then_what_changed(tmp_path: Path) -> Non
 def result_of_one_export(shopify: Shopify) -> int:
     """How many calls one export takes: it is told, asked three times, and fetched."""
     return 5 if shopify.shop.calls["bulk"] else 0
+
+
+def test_orders_with_refunds_are_read_again_after_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file lacks the lines of refunds: a kill before they are read again loses none of them."""
+
+    class KilledError(BaseException):
+        """As if the process had ended."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KilledError
+
+    shopify = Shopify(tmp_path)
+    truth = shopify.shop.truth(by=lambda order: str(order.key))["orders"]
+    refunded = {
+        str(order.key)
+        for order in shopify.shop.store.orders.values()
+        if order.refunded
+        or any(line.quantity > line.current - line.returned for line in order.lines)
+    }
+    assert len(refunded) > 8
+    with monkeypatch.context() as patch:
+        patch.setattr(PageReader, "fetch_orders", killed)
+        with pytest.raises(KilledError):
+            shopify.run()
+    assert set(MissingOrders.read(shopify.part).orders) == refunded
+    assert shopify.run().error is None
+    assert MissingOrders.read(shopify.part).orders == {}
+    assert differing(partial(rows, tmp_path), truth) == []
 
 
 def test_large_files_are_landed_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -332,7 +332,7 @@ class Mirror(Platform):
             for _, element in elements(document, into.lists):
                 keep = NESTED if block.more else 0
                 rest = cut_out(element, into.leaf, keep)
-                if block.more:
+                if block.more and block.more != block.into:
                     put(element, ElementPath.parse(block.more).leaf, bool(rest))
                 if block.next and rest:
                     put(element, ElementPath.parse(block.next).leaf, packed({"first": str(keep)}))
@@ -397,12 +397,21 @@ class Mirror(Platform):
                 continue
             pattern = re.escape(block.request.path).replace(r"\{key\}", "(?P<key>[^/]+)")
             match = re.fullmatch(pattern, request.path)
-            if match is None:
+            if match is None or not self._has_texts_of(block, request):
                 continue
             key = match.groupdict().get("key") or self._key(block, request)
             if key is not None:
                 return number, unquote(key)
         return None
+
+    def _has_texts_of(self, block: ChildrenSpec, request: Request) -> bool:
+        """True if *request* has the texts of the block's body, such as its query."""
+        try:
+            body = json.loads(request.body or b"{}")
+        except ValueError:
+            return False
+        texts = {name: text for name, text in block.request.body.items() if isinstance(text, str)}
+        return isinstance(body, dict) and all(body.get(n) == text for n, text in texts.items())
 
     def _key(self, block: ChildrenSpec, request: Request) -> str | None:
         place = block.key_param or ""
@@ -420,6 +429,8 @@ class Mirror(Platform):
             raise RefusedError(404, {"error": "there is no such order"})
         state = self.reader.state(request, block.request, block.paging)
         listed = at(element, self._into[number].leaf) or []
+        if block.more == block.into:  # the list in the order begins it, and says that it goes on
+            listed = listed[NESTED:]
         if block.one:
             return json_response(200, listed[0] if listed else {})
         size = self._size(state, block.paging)

@@ -98,6 +98,11 @@ class Trial:
         """Run in a process that is killed at *point*; return True if the point was reached."""
         return exit_code("-m", "orderpull.conform.killed", point, str(self.settings(**more))) < 0
 
+    def kinds(self) -> list[str]:
+        """Return the kind of each landed page."""
+        landing = Pipeline(read_settings(self.settings())).landing_of(SOURCE)
+        return [landing.meta(page).kind for page in landing.pages()]
+
     def warehouse(self) -> Warehouse:
         """Read the warehouse."""
         with _attached(self.folder / "orders.duckdb") as connection:

@@ -25,6 +25,8 @@ from orderpull.sources.paging.json_extract import JsonExtractor, without_lone_su
 from orderpull.sources.paging.page_info import PageInfo
 from orderpull.sources.paging.page_parser import PageParser
 from orderpull.sources.paging.window import format_cursor
+from orderpull.sources.reconcile import MissingOrder
+from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.blocks import ExportSpec, RequestSpec
 from orderpull.sources.spec.times import parse_time
 
@@ -49,11 +51,13 @@ class Chunk:
 
     :param orders: number of orders in *lines*.
     :param newest: newest modification time of the file up to here.
+    :param incomplete: those of the orders, by id, of which the file leaves something out.
     """
 
     lines: bytes
     orders: int
     newest: datetime | None
+    incomplete: Mapping[str, MissingOrder]
 
 
 class Submitted(msgspec.Struct):
@@ -205,31 +209,66 @@ class BulkExport:
 
     def _chunks(self, spec: ExportSpec, file: SealedFile) -> Iterator[Chunk]:
         """The chunks of *file*. :raises SourceUnexpected: a line does not follow its order."""
-        order, cursor = self.endpoint.api.order, self.endpoint.api.cursor
-        modified_path = cursor.path if cursor else "id"
-        extractor = JsonExtractor(None, list(dict.fromkeys([spec.parent, "id", modified_path])))
+        reader = _LineReader(self.endpoint.api, spec)
         lines: list[bytes] = []
         size, orders, newest, order_id = 0, 0, None, None
+        incomplete: dict[str, MissingOrder] = {}
         for line in filter(bytes.strip, file.lines()):
-            try:
-                extracted = extractor.decode(without_lone_surrogates(line))
-            except (msgspec.DecodeError, RecursionError):
-                problem = "A line of the export is not JSON."
-                raise SourceUnexpected(problem, "Run again.") from None
-            if (parent := extracted.get(spec.parent)) is None:
+            parsed = reader.read(line)
+            if parsed.parent is None:
                 if orders >= CHUNK_ORDERS or size >= CHUNK_BYTES:
-                    yield Chunk(b"".join(lines), orders, newest)
-                    lines, size, orders = [], 0, 0
-                order_id, orders = extracted.get("id"), orders + 1
-                text = extracted.get(modified_path)
-                modified = parse_time(text, order.time_format, order.timezone)
-                newest = max(newest or modified, modified) if modified else newest
-            elif parent != order_id:
+                    yield Chunk(b"".join(lines), orders, newest, incomplete)
+                    lines, size, orders, incomplete = [], 0, 0, {}
+                order_id, orders = parsed.id, orders + 1
+                newest = (
+                    max(newest or parsed.modified, parsed.modified) if parsed.modified else newest
+                )
+                incomplete |= parsed.incomplete
+            elif parsed.parent != order_id:
                 raise SourceUnexpected("A line of the export does not follow its order.")
             lines.append(line.rstrip(b"\r\n") + b"\n")
             size += len(line)
         if lines:
-            yield Chunk(b"".join(lines), orders, newest)
+            yield Chunk(b"".join(lines), orders, newest, incomplete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the file: *parent* is the id of its order, None for an order."""
+
+    id: object
+    parent: object
+    modified: datetime | None
+    incomplete: Mapping[str, MissingOrder]
+
+
+class _LineReader:
+    """Reads what a chunk needs to know of the lines of a file."""
+
+    def __init__(self, api: Api, spec: ExportSpec) -> None:
+        self._order, self._parent, self._incomplete = api.order, spec.parent, spec.incomplete
+        self._modified = api.cursor.path if api.cursor else "id"
+        self._id = api.order.id or api.order.number
+        paths = [spec.parent, "id", self._modified]
+        if spec.incomplete:
+            paths += [spec.incomplete, self._id, api.order.number]
+        self._extractor = JsonExtractor(None, list(dict.fromkeys(paths)))
+
+    def read(self, line: bytes) -> _Line:
+        """Read *line*. :raises SourceUnexpected: it is not JSON."""
+        try:
+            values = self._extractor.decode(without_lone_surrogates(line))
+        except (msgspec.DecodeError, RecursionError):
+            raise SourceUnexpected("A line of the export is not JSON.", "Run again.") from None
+        if (parent := values.get(self._parent)) is not None:
+            return _Line(None, parent, None, {})
+        text = values.get(self._modified)
+        modified = parse_time(text, self._order.time_format, self._order.timezone)
+        missing: dict[str, MissingOrder] = {}
+        if self._incomplete and values.get(self._incomplete) is not None:
+            number = str(values.get(self._order.number))
+            missing[str(values.get(self._id))] = MissingOrder(number, modified)
+        return _Line(values.get("id"), None, modified, missing)
 
 
 class _AnyJsonParser(PageParser):

@@ -25,6 +25,7 @@ from orderpull.sources.page_writer import PageWriter, PullResult, Redact
 from orderpull.sources.reading import FurtherCursors, Reading
 from orderpull.sources.reconcile import (
     IdExtractor,
+    MissingOrder,
     MissingOrders,
     fetching,
     list_all_orders,
@@ -218,9 +219,11 @@ class _Pull:
             return False
         since, newest = self.first.within_horizon(cursor, start), start
         until = earlier(self.started_at, timedelta(seconds=cursor.lag))
+        incomplete: dict[str, MissingOrder] = {}
         try:
             for chunk in export.run(spec, since, until):
                 newest = max(newest, chunk.newest or newest)
+                incomplete |= chunk.incomplete
                 self._land_made("export", chunk.lines, orders=chunk.orders)
                 self.fetcher.sleep(0)
         except SourceError as error:
@@ -228,6 +231,8 @@ class _Pull:
             log.warning("source=%s the export failed, pages are read instead: %s",
                         self.source.name, error.message)  # fmt: skip
             return False
+        if incomplete:
+            MissingOrders.add(self.landing, incomplete)
         self.reader.save_cursor(newest)
         self.first.initial = self.result.cursor
         export.clear_state()

@@ -82,15 +82,24 @@ class Checkout:
         if self._random.random() < 0.8:
             self._pay_back(order, line, pieces)
 
-    def remove(self, order: StoreOrder) -> None:
-        """Take pieces of a line off before shipping, and refund them."""
+    def remove(self, order: StoreOrder, *, edits: bool) -> None:
+        """Take pieces of a line off before shipping, and refund them.
+
+        With `edits` the line says afterwards that fewer pieces were ordered; without pieces it is
+        gone.
+        """
         left = [line for line in order.lines if line.current > line.returned]
         if not left:
             return
         line = self._random.choice(left)
         pieces = self._random.randint(1, line.current - line.returned)
         line.current -= pieces
-        self._pay_back(order, line, pieces)
+        if not edits:
+            self._pay_back(order, line, pieces)
+            return
+        line.discount = line.discount * (line.quantity - pieces) // line.quantity
+        line.quantity -= pieces
+        order.lines = [line for line in order.lines if line.quantity]
 
     def refund(self, order: StoreOrder) -> None:
         """Refund money for nothing that came back, as after a complaint."""

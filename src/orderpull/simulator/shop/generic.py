@@ -281,8 +281,14 @@ class Generic(Platform):
             "status": order.state,
             "created_at": self._written(order.created),
             "modified_at": self._written(order.modified),
+            "channel": order.channel,
+            "customer": {"id": order.customer, "email": order.email},
             "currency": order.currency,
-            "total": money(order.cents),
+            "total": money(order.total()),
+            "discount": money(order.discounted),
+            "shipping": money(order.shipping),
+            "tax": money(order.tax()),
+            "refunds": [{"amount": money(order.refunded)}] if order.refunded else [],
             "ship_to": address and {**address._asdict(), "city": order.city},
         }
         return rendered if self._children else {**rendered, "lines": _lines(order)}
@@ -314,6 +320,16 @@ def _parameters(request: Request) -> dict[str, str]:
 
 def _lines(order: StoreOrder) -> list[dict[str, Any]]:
     return [
-        {"id": line.key, "sku": line.sku, "quantity": line.quantity, "price": money(line.cents)}
+        {
+            "id": line.key,
+            "sku": line.sku,
+            "title": line.title,
+            "quantity": line.quantity,
+            "price": money(line.cents),
+            "discounts": [
+                {"amount": money(cents)} for cents in (line.discount, order.share_of(line)) if cents
+            ],
+            "returned": line.returned,
+        }
         for line in order.lines
     ]

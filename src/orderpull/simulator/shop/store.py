@@ -189,8 +189,11 @@ class Store:
         self.touch(order)
 
     def remove(self, order: StoreOrder) -> None:
-        """Take pieces of `order` off before shipping, and refund them."""
-        self._checkout.remove(order)
+        """Take pieces of `order` off before shipping.
+
+        Where the platform tells what was ordered, and nothing else, that is an edit of the line.
+        """
+        self._checkout.remove(order, edits=self.shape.quantity == "ordered")
         self.touch(order)
 
     def refund(self, order: StoreOrder) -> None:

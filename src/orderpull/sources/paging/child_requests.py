@@ -47,10 +47,15 @@ def child_request(
     key = get(block.key)
     if isinstance(key, bool) or not isinstance(key, str | int) or key == "":
         return None
-    if block.more and get(block.more) is not True:
+    if block.more and not _has_more(get(block.more)):
         return None
     cursor = get(block.next) if block.next else None
     return ChildRequest(position, number, str(key), None if cursor is None else str(cursor), place)
+
+
+def _has_more(value: object) -> bool:
+    """True if *value* is true, or a list that is not empty."""
+    return value is True or (isinstance(value, list) and bool(value))
 
 
 def flat_children(api: Api) -> list[tuple[int, ChildrenSpec]]:

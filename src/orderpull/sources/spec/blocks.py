@@ -311,8 +311,8 @@ class ChildrenSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param one: the response is a single record, not a list; the list has this one record.
     :param shared: the record is the same for all orders; a run requests each key once.
     :param missing: status 404 is an ``error``, or the record no longer exists: ``empty``.
-    :param more: path, in the order, of a flag that is true if the child list must be fetched;
-        without ``more``, the list is fetched for each order.
+    :param more: path, in the order, of a flag that is true, or of a list that is not empty, if the
+        child list must be fetched; without ``more``, it is fetched for each order.
     :param next: path, in the order, of the cursor of the child list's first page.
     :param request, paging, records: as for orders.
     """
@@ -414,6 +414,8 @@ class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
     :param count: path of the number of orders in the response to ``poll``.
     :param parent: key, in a line, of the id of its order.
     :param into: list path, in the order, that receives the lines.
+    :param incomplete: path, in an order of the file, of a value that only orders have of which the
+        file leaves something out. They are fetched by ``[reconcile]`` ``ids`` afterwards.
     :param every: longest interval between two polls, in seconds.
     :param wait: longest time from the submission to the file, in seconds.
     """
@@ -427,6 +429,7 @@ class ExportSpec(Struct, frozen=True, forbid_unknown_fields=True):
     state: str
     url: str
     into: str
+    incomplete: str | None = None
     count: str | None = None
     refused: str | None = None
     done: tuple[str, ...] = ("COMPLETED",)

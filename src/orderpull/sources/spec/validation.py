@@ -263,9 +263,11 @@ def _export(api: Api, export: blocks.ExportSpec) -> Iterator[SpecError]:
         yield "export", "an export is sent like [request], which must be a POST"
     if api.cursor is None:
         yield "export", "an export needs a [cursor]"
+    if export.incomplete and not (api.reconcile and api.reconcile.ids):
+        yield "export.incomplete", "it needs ids in [reconcile]"
     yield from _paths(
         "export", parse_path, id=export.id, state=export.state, url=export.url,
-        count=export.count, refused=export.refused,
+        count=export.count, refused=export.refused, incomplete=export.incomplete,
     )  # fmt: skip
     for name in ("filter", "id_param"):
         yield from _request_field(f"export.{name}", getattr(export, name), api.request)
