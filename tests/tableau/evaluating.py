@@ -55,11 +55,12 @@ class Evaluated:
     def __init__(self, text: bytes, query: Query, text_order: str = "") -> None:
         self.workbook = Workbook(ET.fromstring(text), None)
         self.parameters = {
-            f"{source}].[{name}": column.get("value", "")
+            f"{source}].[{name}": column.get("value", "").replace('"', "'")
             for (source, name), column in self.workbook.parameters.items()
         }
         (self.source,) = (s for s in self.workbook.sources.values() if s.connection is not None)
         self.query = query
+        self.shown = ""
         self.text_order = text_order
         extract = self.source.element.find("extract[@enabled='true']/connection")
         inner = extract if extract is not None else self.source.connection
@@ -85,7 +86,7 @@ class Evaluated:
         table = self._table_of(tree)
         ((found,),) = self.query(
             f"SELECT {self._row(tree)} FROM {self._joined(table)} "
-            f"WHERE {self._where(countries, days)}"
+            f"WHERE {self._where(countries, days)}{self._true_rows(self.workbook.sheets[0])}"
         )
         return found
 
@@ -105,13 +106,14 @@ class Evaluated:
         layers.columns[0] |= {
             f"d{number}": self._row(self._field(name)) for number, name in enumerate(names)
         }
+        self.shown = self._where(countries, days) + self._rows_shown(sheet) + self._true_rows(sheet)
         results = {
             unbracketed(pill.get("name", "")): self._layered(
                 self._pill(pill), layers, _within(pill, layers)
             )[0]
             for pill in pills
         }
-        return self._asked(sheet, dimensions, results, layers, self._where(countries, days))
+        return self._asked(sheet, dimensions, results, layers)
 
     def _asked(
         self,
@@ -119,13 +121,12 @@ class Evaluated:
         dimensions: list[ET.Element],
         results: dict[str, str],
         layers: Layers,
-        where: str,
     ) -> list[dict[str, Any]]:
         columns = [", ".join(f"{sql} AS {name}" for name, sql in c.items()) for c in layers.columns]
         table = self._table_of(self._field("quantity"))
         sql = (
             f"SELECT {columns[0]} FROM {self._joined(table)} "
-            f"WHERE {where}{self._rows_shown(sheet)} "
+            f"WHERE {self.shown} "
             f"GROUP BY {', '.join(layers.columns[0][name] for name in layers.dimensions)}"
         )
         for more in columns[1:]:
@@ -156,7 +157,17 @@ class Evaluated:
         ]
 
     def _conditions(self, sheet: Sheet) -> list[tuple[str, str]]:
-        """Filters on computed conditions, which have to be true."""
+        """Filters on conditions that a table calculation computes, which have to be true."""
+        found = self._members(sheet)
+        return [pair for pair in found if self._instance(sheet, *pair).get("derivation") != "None"]
+
+    def _true_rows(self, sheet: Sheet) -> str:
+        """Filters on conditions of single rows."""
+        found = self._members(sheet)
+        rows = [each for each in found if self._instance(sheet, *each).get("derivation") == "None"]
+        return "".join(f" AND {self._row(self._field(name.split(':')[1]))}" for _, name in rows)
+
+    def _members(self, sheet: Sheet) -> list[tuple[str, str]]:
         found = []
         for each in sheet.filters:
             if (member := each.find("groupfilter[@function='member']")) is not None:
@@ -290,7 +301,7 @@ class Evaluated:
         """
         match tree:
             case formula.Call("MIN", (formula.LevelOfDetail() as wider,)):
-                return layers.add(0, self._without(wider, layers)), 0
+                return layers.add(1, self._without(wider, layers)), 1
         if not _runs(tree):
             return layers.add(0, self._row(tree)), 0
         if isinstance(tree, formula.Operation):
@@ -313,18 +324,22 @@ class Evaluated:
         direction = tree.arguments[1]
         assert isinstance(direction, formula.Value)
         inner, depth = self._layered(tree.arguments[0], layers, others)
-        over = f"{within}ORDER BY {inner} {str(direction.value).upper()}"
-        return layers.add(depth + 1, f"{_WINDOWS[tree.name]} OVER ({over})"), depth + 1
+        over = f"{within}ORDER BY {inner} {str(direction.value).upper()} NULLS LAST"
+        ranked = f"CASE WHEN {inner} IS NOT NULL THEN {_WINDOWS[tree.name]} OVER ({over}) END"
+        return layers.add(depth + 1, ranked), depth + 1
 
     def _without(self, tree: formula.LevelOfDetail, layers: Layers) -> str:
         """An aggregate over more than a mark: without some of the sheet's dimensions."""
         assert tree.keyword == "EXCLUDE"
         kept = [
-            layers.columns[0][name]
+            f" AND {layers.columns[0][name]} = inside.{name}"
             for name, field_name in zip(layers.dimensions, layers.fields, strict=True)
             if field_name not in tree.dimensions
         ]
-        return f"SUM({self._row(tree.inner)}) OVER (PARTITION BY {', '.join(kept)})"
+        return (
+            f"(SELECT {self._row(tree.inner)} FROM {self._joined(self._table_of(tree.inner))} "
+            f"WHERE {self.shown}{''.join(kept)})"
+        )
 
     def _column(self, name: str) -> str:
         table, _, column = self.columns[name].partition("].[")
@@ -332,7 +347,8 @@ class Evaluated:
 
     def _table_of(self, tree: formula.Expression) -> str:
         """The one table that an expression is of."""
-        (table,) = {self.columns[n].partition("].[")[0][1:] for n in formula.fields(tree)}
+        names = formula.fields(tree) - set(self.parameters)
+        (table,) = {self.columns[n].partition("].[")[0][1:] for n in names}
         return table
 
     def _joined(self, table: str) -> str:

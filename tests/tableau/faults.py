@@ -173,7 +173,7 @@ def clicked_elsewhere(root: Root) -> None:
 
 def unnamed_instance(root: Root) -> None:
     """A sheet declares no pill for its SKUs."""
-    declared = at(OVERALL + "table/view/datasource-dependencies")(root)
+    declared = at(OVERALL + "table/view/datasource-dependencies[2]")(root)
     declared.remove(at("column-instance[@name='[none:sku:nk]']")(declared))
 
 
@@ -348,7 +348,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a parameter outside of its range": Fault("parameter-value", put(PARAMETERS + "column", value="0")),
     "a formula of a parameter that is not there": Fault(
-        "calculation", put(PARAMETERS + "column", name="[Parameter 2]")
+        "calculation", put(PARAMETERS + "column", name="[Parameter 9]")
     ),
     "a level of detail by what is no dimension": Fault(
         "calculation",
@@ -363,7 +363,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a pill of an undeclared field": Fault(
         "pill-field",
-        drop(OVERALL + "table/view/datasource-dependencies", "column[@name='[sku]']"),
+        drop(OVERALL + "table/view/datasource-dependencies[2]", "column[@name='[sku]']"),
     ),
     "a pill of another name": Fault(
         "pill-name",
@@ -412,7 +412,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a label that is not declared": Fault(
         "encoding",
-        swap(OVERALL + "table/panes/pane/encodings/text", "column", "sum:quantity", "sum:qty"),
+        swap(OVERALL + "table/panes/pane/encodings/text", "column", "usr:Calculation_Measure", "usr:Calculation_Size"),
     ),
     "rows in the place of sums": Fault(
         "aggregation", put(OVERALL + "table/view/aggregation", value="false")
@@ -424,14 +424,14 @@ FAULTS: dict[str, Fault] = {
     "a tooltip that tells what is not shown": Fault("text-hidden", hidden_in_tooltip),
     "a style of a pill that is not there": Fault(
         "style-field",
-        swap(OVERALL + "table/style/style-rule/format", "field", "sum:quantity", "sum:qty"),
+        swap(OVERALL + "table/style/style-rule/format", "field", "usr:Calculation_Measure", "usr:Calculation_Size"),
     ),
     "a sort of what is not shown": Fault(
         "sort", swap(OVERALL + "table/view/alphabetic-sort", "column", "none:sku", "none:source")
     ),
     "a sort by what is not declared": Fault(
         "sort-by",
-        swap(BY_COUNTRY + "table/view/computed-sort", "using", "sum:quantity", "sum:total"),
+        swap(BY_COUNTRY + "table/view/computed-sort", "using", "usr:Calculation_Measure", "usr:Calculation_Size"),
     ),
     "a rank along nothing": Fault(
         "rank-along",
@@ -498,7 +498,7 @@ FAULTS: dict[str, Fault] = {
         "quick-filter-field", drop(BOARD + "datasource-dependencies[column-instance]", "column-instance")
     ),
     "a control of what is no parameter": Fault(
-        "control", put(ZONE + "[@type-v2='paramctrl']", param="[Parameters].[Parameter 2]")
+        "control", put(ZONE + "[@type-v2='paramctrl']", param="[Parameters].[Parameter 9]")
     ),
     "a control of a parameter that is not declared": Fault(
         "control-declared",

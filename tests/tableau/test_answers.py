@@ -18,6 +18,7 @@ from orderpull.model import NO_COUNTRY
 from orderpull.tableau.build import build
 from orderpull.tableau.connection import EXTRACT, LiveConnection
 from orderpull.tableau.description import COUNTRIES as COUNTRIES_PARAMETER
+from orderpull.tableau.description import CURRENCY, MEASURED
 from orderpull.tableau.workbook import workbook
 from tests.tableau.evaluating import Days, Evaluated
 from tests.tableau.tricky_orders import COUNTRIES, LOADED, ORDERED, duckdb_shop, insert, orders
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.slow
 
 NAMES = tuple(country or NO_COUNTRY for country in COUNTRIES)
 COUNTRIES_SHOWN = f"Parameters].[{COUNTRIES_PARAMETER.name}"
+MEASURE_SHOWN, CURRENCY_SHOWN = (f"Parameters].[{each.name}" for each in (MEASURED, CURRENCY))
 CHOICES: tuple[tuple[str, ...], ...] = ((), *((name,) for name in NAMES), NAMES[1::2], ("XX",))
 """All countries, each alone, some together, and one to which nothing was sold."""
 
@@ -135,6 +137,64 @@ def test_the_viewer_chooses_days_and_how_many_countries(book: Evaluated, shop: S
                     compared(book, shop, countries, days)
     finally:
         book.parameters[COUNTRIES_SHOWN] = before
+
+
+def ranked(shop: Settings, measure: str, currency: str, of_each: str) -> set[tuple[Any, ...]]:
+    """(country, sku, rank, value, title) of the first SKUs, by plain SQL over the tables."""
+    value = {"orders": "count(*)", "revenue": "sum(amount)"}[measure]
+    where = f"AND currency = '{currency}'" if measure == "revenue" else ""
+    top, countries = (5, 5) if of_each else (10, 1)
+    with open_destination(shop.destination, shop.folder).reader() as reader:
+        query = reader.query(f"""
+            WITH sold AS (
+                SELECT coalesce(country, '{NO_COUNTRY}') AS country, i.* FROM order_item i
+                JOIN order_header h USING (source, ordernumber)
+                JOIN order_address a USING (source, ordernumber)
+                WHERE counted AND quantity > 0 {where}),
+            each AS (SELECT {of_each or "NULL"} AS country, sku, {value} AS value,
+                     max(title) AS title FROM sold GROUP BY {of_each or "NULL"}, sku),
+            size AS (SELECT {of_each or "NULL"} AS country,
+                     {"count(DISTINCT source || '/' || ordernumber)" if measure == "orders" else value} AS size
+                     FROM sold GROUP BY {of_each or "NULL"}),
+            numbered AS (SELECT each.*, row_number() OVER (
+                     PARTITION BY country ORDER BY value DESC, sku) AS rank
+                     FROM each WHERE value IS NOT NULL)
+            SELECT country, sku, rank, value, title FROM numbered
+            WHERE rank <= {top} AND (NOT {bool(of_each)} OR country IN (
+                SELECT country FROM size QUALIFY dense_rank() OVER (ORDER BY size DESC) <= {countries}))
+        """)
+        return {(c, sku, rank, float(value), title) for c, sku, rank, value, title in query.rows}
+
+
+@pytest.mark.parametrize(
+    ("measure", "currency"), [("orders", "EUR"), ("revenue", "EUR"), ("revenue", "USD")]
+)
+def test_the_viewer_chooses_the_measure(
+    book: Evaluated, shop: Settings, measure: str, currency: str
+) -> None:
+    """Bars, ranks and countries go by it; revenue is that of the orders in one currency."""
+    before = dict(book.parameters)
+    book.parameters |= {MEASURE_SHOWN: f"'{measure}'", CURRENCY_SHOWN: f"'{currency}'"}
+    try:
+        for name, of_each in (
+            ("Most popular SKUs", ""),
+            ("Most popular SKUs by country", "country"),
+        ):
+            rows = book.rows(book.sheet(name))
+            assert {
+                (
+                    row.get("none:Calculation_Country:nk"),
+                    row["none:sku:nk"],
+                    row["usr:Calculation_Rank:ok"],
+                    float(row["usr:Calculation_Measure:qk"]),
+                    row["usr:Calculation_Title:nk"],
+                )
+                for row in rows
+            } == ranked(shop, measure, currency, of_each)
+            amounts = {row["usr:Calculation_Revenue:qk"] for row in rows}
+            assert (amounts == {None}) == (measure != "revenue")
+    finally:
+        book.parameters.update(before)
 
 
 def test_the_orders_are_hard_to_count(shop: Settings) -> None:

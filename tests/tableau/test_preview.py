@@ -42,7 +42,7 @@ def test_the_picture_shows_every_row_of_the_first_look() -> None:
     """The first SKUs of each of the first countries, by name, and overall: none is cut off."""
     lines = told(PICTURE.read_bytes())
     shown = [line for line in lines if line in pictured.skus()]
-    assert len(shown) == COUNTRIES.value * TOP_BY_COUNTRY + TOP
+    assert len(shown) == int(COUNTRIES.value) * TOP_BY_COUNTRY + TOP
     assert {"Germany", "Austria", "Switzerland", "Netherlands", "France"} <= set(lines)
 
 

@@ -72,5 +72,5 @@ def test_a_stranger_reads_it(tmp_path: Path, target: str) -> None:
     summary = result.summary
     assert (summary.dashboards, summary.worksheets, summary.datasources) == (1, 3, 2)
     assert summary.calculations == len(CALCULATIONS)
-    assert summary.filters == 3 + 6 + 5
+    assert summary.filters == 4 + 7 + 6
     assert [issue.title for issue in result.issues if issue.severity == "error"] == []

@@ -49,6 +49,7 @@ def orders(count: int = 600, seed: int = 7) -> dict[str, list[Row]]:
                 "order_id": str(index),
                 "counted": counted,
                 "loaded_at": loaded,
+                "currency": chance.choice(("EUR", "EUR", "USD", None)),
                 "ordered_at": ORDERED + timedelta(hours=index) if index % 10 else None,
             }
         )
@@ -59,7 +60,9 @@ def orders(count: int = 600, seed: int = 7) -> dict[str, list[Row]]:
         }
         rows["order_address"].append(key | address)
         for sku in chance.sample(SKUS, chance.choice((0, 1, 1, 2, 3))):
-            rows["order_item"].append(key | {"sku": sku, "quantity": chance.randint(0, 3)})
+            amount = f"{chance.randint(0, 8) * 2.5:.2f}" if chance.random() > 0.1 else None
+            item = {"sku": sku, "quantity": chance.randint(0, 3), "amount": amount}
+            rows["order_item"].append(key | item | {"title": f"{sku.strip()}, {index % 3}"})
     return rows
 
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 
 from orderpull.model import ORDER_HEADER, Table
 from orderpull.tableau.connection import EXTRACT, LiveConnection
-from orderpull.tableau.description import COUNTRIES, COUNTRY, Pill
+from orderpull.tableau.description import COUNTRY, Pill
+from orderpull.tableau.description import PARAMETERS as CHOICES
 from orderpull.tableau.fields import (
     CALCULATIONS,
     COUNTED,
@@ -188,7 +189,7 @@ def parameters() -> ET.Element:
     return element(
         "datasource",
         element("aliases", enabled="yes"),
-        parameter_column(COUNTRIES),
+        map(parameter_column, CHOICES),
         hasconnection="false",
         inline="true",
         name=PARAMETERS,
@@ -198,7 +199,8 @@ def parameters() -> ET.Element:
 
 def parameter_dependencies() -> ET.Element:
     """Return the declaration of the parameters in a sheet or dashboard."""
-    return element("datasource-dependencies", parameter_column(COUNTRIES), datasource=PARAMETERS)
+    columns = map(parameter_column, CHOICES)
+    return element("datasource-dependencies", columns, datasource=PARAMETERS)
 
 
 def _content(relations: Iterable[ET.Element], columns: Iterable[StoredColumn]) -> list[ET.Element]:

@@ -53,17 +53,20 @@ WHOLE_SHEET = "*"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A whole number that the viewer of a workbook chooses.
+    """A whole number or a text that the viewer of a workbook chooses.
 
     :param name: name in formulas, without brackets.
-    :param value: number before anything is chosen.
+    :param value: value before anything is chosen.
+    :param least, most: range of a number.
+    :param members: texts to choose from; empty: any text.
     """
 
     name: str
     caption: str
-    value: int
-    least: int
-    most: int
+    value: int | str
+    least: int = 0
+    most: int = 0
+    members: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -120,7 +123,8 @@ class Sheet:
     @property
     def pills(self) -> tuple[Pill, ...]:
         """All pills of the sheet and of its filters, each once."""
-        pills = [*self.rows, *self.columns, *self.label, *self.detail, COUNTRY, ORDERED]
+        pills = [*self.rows, *self.columns, *self.label, *self.detail]
+        pills += [COUNTRY, ORDERED, OF_CURRENCY]
         pills += [PIECES, self.rank] if self.rank else []
         pills += [self.only] if self.only else []
         pills += self.sorted_by or ()
@@ -158,6 +162,10 @@ SKU = Pill("sku", "none", "nk")
 ITEMS = Pill("quantity", "sum", "qk")
 PIECES = Pill("quantity", "none", "qk")
 ORDERS = Pill("Calculation_Orders", "usr", "qk")
+MEASURE = Pill("Calculation_Measure", "usr", "qk")
+REVENUE = Pill("Calculation_Revenue", "usr", "qk")
+TITLE = Pill("Calculation_Title", "usr", "nk")
+OF_CURRENCY = Pill("Calculation_OfCurrency", "none", "nk")
 AVERAGE = Pill("Calculation_Average", "usr", "qk")
 SCOPE = Pill("Calculation_Scope", "usr", "nk")
 LOADED = Pill("Calculation_Loaded", "min", "qk")
@@ -167,6 +175,16 @@ LARGEST = Pill("Calculation_Largest", "usr", "nk", along=WHOLE_SHEET)
 
 COUNTRIES = Parameter("Parameter 1", "Countries in the list", value=5, least=1, most=300)
 """Number of countries of the sheet by country."""
+
+MEASURED = Parameter(
+    "Parameter 2", "Measure", value="items", members=("items", "orders", "revenue")
+)
+"""Measure of the bars, of the ranks, and of the size of countries."""
+
+CURRENCY = Parameter("Parameter 3", "Currency of revenue", value="EUR")
+"""Currency that revenue is restricted to: amounts of several are never summed."""
+
+PARAMETERS = (COUNTRIES, MEASURED, CURRENCY)
 
 INK, GREY = "#1f2937", "#6b7280"
 PAPER, GROUND = "#ffffff", "#eef0f3"
@@ -184,8 +202,14 @@ def _title(name: str, *subtitle: str | Pill | Parameter) -> Text:
 
 
 def _tooltip(first: tuple[str | Pill, ...]) -> Text:
-    """Return a tooltip: the mark's name, then its rank, items and orders."""
-    lines: tuple[tuple[str, Pill], ...] = (("Rank", RANK), ("Items", ITEMS), ("Orders", ORDERS))
+    """Return a tooltip: the mark's name, then its title, rank and measures."""
+    lines: tuple[tuple[str, Pill], ...] = (
+        ("Title", TITLE),
+        ("Rank", RANK),
+        ("Items", ITEMS),
+        ("Orders", ORDERS),
+        ("Revenue, if it is the measure", REVENUE),
+    )
     runs = [Run(part, 10, INK, bold=True) for part in first]
     for name, pill in lines:
         runs += [BREAK, Run(f"{name}: ", 9, GREY), Run(pill, 9, INK, bold=True)]
@@ -217,14 +241,14 @@ AVERAGE_SHEET = Sheet(
 
 OVERALL_SHEET = Sheet(
     "Most popular SKUs",
-    title=_title("Most popular SKUs", f"Top {TOP} by items  ·  Country: ", COUNTRY),
+    title=_title("Most popular SKUs", f"Top {TOP} by ", MEASURED, "  ·  Country: ", COUNTRY),
     mark="Bar",
     color=BLUE,
-    rows=(RANK, SKU),
-    columns=(ITEMS,),
-    label=(ITEMS,),
-    label_text=(Run(ITEMS, 9, INK),),
-    detail=(ORDERS,),
+    rows=(RANK, SKU, TITLE),
+    columns=(MEASURE,),
+    label=(MEASURE,),
+    label_text=(Run(MEASURE, 9, INK),),
+    detail=(ITEMS, ORDERS, REVENUE),
     tooltip=_tooltip((SKU,)),
     rank=RANK_FILTER,
     top=TOP,
@@ -238,14 +262,16 @@ COUNTRY_SHEET = replace(
         "Most popular SKUs by country",
         f"Top {TOP_BY_COUNTRY} in each of the ",
         COUNTRIES,
-        " largest countries by items  ·  click one to filter everything",
+        " largest countries by ",
+        MEASURED,
+        "  ·  click one to filter everything",
     ),
     color=TEAL,
-    rows=(COUNTRY, RANK, SKU),
+    rows=(COUNTRY, RANK, SKU, TITLE),
     tooltip=_tooltip((SKU, " in ", COUNTRY)),
     top=TOP_BY_COUNTRY,
     only=LARGEST,
-    sorted_by=(COUNTRY, ITEMS),
+    sorted_by=(COUNTRY, MEASURE),
     scrolls=True,
 )
 
@@ -258,7 +284,7 @@ MARGIN, GAP = 16, 12
 _HEAD, _TOP = 72, 150
 _HALF = (WIDTH - 2 * MARGIN - GAP) // 2
 _LOWER = MARGIN + _HEAD + _TOP + GAP
-_CONTROLS = ((ORDERED, 340), (COUNTRIES, 150), (COUNTRY, 240))
+_CONTROLS = ((MEASURED, 90), (CURRENCY, 144), (ORDERED, 320), (COUNTRIES, 144), (COUNTRY, 170))
 """Choices of the viewer, and the widths of their controls in pixels."""
 
 

@@ -18,8 +18,10 @@ from orderpull.model import (
 )
 from orderpull.tableau.description import (
     COUNTRIES,
+    CURRENCY,
     DERIVATIONS,
     KINDS,
+    MEASURED,
     WHOLE_SHEET,
     Parameter,
     Pill,
@@ -128,14 +130,17 @@ def _fields() -> tuple[Field, ...]:
                 column.name + suffix,
                 caption + suffix,
                 _BY_MODEL[column.type],
-                measure=column.name in {"quantity", "total", "item_quantity"},
-                number_format={"quantity": WHOLE, "total": CENTS}.get(column.name, ""),
+                measure=column.type == "money" or column.name in COUNTS,
+                number_format=CENTS if column.type == "money" else COUNTS.get(column.name, ""),
                 hidden=column.name in HIDDEN,
                 table=table,
                 column=column,
             )
     return tuple(fields.values())
 
+
+COUNTS = {"quantity": WHOLE, "item_quantity": "", "returned": WHOLE}
+"""Columns of counts, with their formats."""
 
 CAPTIONS = {
     "ordernumber": "Order number",
@@ -183,6 +188,36 @@ CALCULATIONS = (
         number_format=WHOLE,
     ),
     Calculation(
+        "Calculation_Revenue",
+        "Revenue",
+        "real",
+        "// Only where all orders have one currency, the chosen one.\n"
+        f'IF {MEASURED.reference} = "revenue" THEN SUM([amount]) END',
+        number_format=CENTS,
+    ),
+    Calculation(
+        "Calculation_Measure",
+        "Measure",
+        "real",
+        f'CASE {MEASURED.reference} WHEN "orders" THEN [Calculation_Orders]\n'
+        'WHEN "revenue" THEN [Calculation_Revenue] ELSE SUM([quantity]) END',
+        number_format=WHOLE,
+    ),
+    Calculation(
+        "Calculation_OfCurrency",
+        "Of the currency of revenue",
+        "boolean",
+        "// Revenue is that of the orders in one currency; everything else that of all orders.\n"
+        f'{MEASURED.reference} <> "revenue" OR [currency] = {CURRENCY.reference}',
+        measure=False,
+    ),
+    Calculation(
+        "Calculation_Title",
+        "Product",
+        "string",
+        "MAX([title])",
+    ),
+    Calculation(
         "Calculation_Average",
         "Average items per order",
         "real",
@@ -207,18 +242,18 @@ CALCULATIONS = (
         "Calculation_Rank",
         "Rank",
         "integer",
-        "// By items, most first. Equal ones stand in the order of their SKUs,\n"
-        "// so that no two share a rank.\n"
-        'RANK_UNIQUE(RANK(SUM([quantity]), "desc") * (SIZE() + 1) + INDEX(), "asc")',
+        "// By the measure, most first. Equal ones stand in the order of their SKUs,\n"
+        "// so that no two share a rank. A SKU without amounts has no rank by revenue.\n"
+        'RANK_UNIQUE(RANK([Calculation_Measure], "desc") * (SIZE() + 1) + INDEX(), "asc")',
         number_format=WHOLE,
         table_calculation=True,
     ),
     Calculation(
         "Calculation_Largest",
-        "Among the countries with the most items",
+        "Among the largest countries",
         "boolean",
-        "// Countries with equal items share a rank, so that all of them are shown.\n"
-        'RANK_DENSE(MIN({ EXCLUDE [sku] : SUM([quantity]) }), "desc")'
+        "// Equal countries share a rank, so that all of them are shown.\n"
+        'RANK_DENSE(MIN({ EXCLUDE [sku] : [Calculation_Measure] }), "desc")'
         f" <= {COUNTRIES.reference}",
         table_calculation=True,
     ),
@@ -284,20 +319,27 @@ def column(field: Declared) -> ET.Element:
 
 def parameter_column(parameter: Parameter) -> ET.Element:
     """Return the declaration of a parameter."""
-    number_range = element(
-        "range", granularity="1", max=str(parameter.most), min=str(parameter.least)
-    )
+    is_text = isinstance(parameter.value, str)
+    value = f'"{parameter.value}"' if is_text else str(parameter.value)
+    domain: list[ET.Element] = []
+    if parameter.members:
+        members = (element("member", value=f'"{each}"') for each in parameter.members)
+        domain = [element("members", members)]
+    elif not is_text:
+        limits = {"max": str(parameter.most), "min": str(parameter.least)}
+        domain = [element("range", granularity="1", **limits)]
+    kinds = {True: "list", False: "any" if is_text else "range"}
     return element(
         "column",
-        element("calculation", class_="tableau", formula=str(parameter.value)),
-        number_range,
+        element("calculation", class_="tableau", formula=value),
+        domain,
         caption=parameter.caption,
-        datatype="integer",
+        datatype="string" if is_text else "integer",
         name=f"[{parameter.name}]",
-        param_domain_type="range",
+        param_domain_type=kinds[bool(parameter.members)],
         role="measure",
-        type="quantitative",
-        value=str(parameter.value),
+        type="nominal" if is_text else "quantitative",
+        value=value,
     )
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
-from orderpull.answers.tables import HEADER
+from orderpull.answers.tables import HEADER, ITEM
 from orderpull.countries import country_name
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
@@ -42,6 +42,7 @@ from orderpull.tableau.description import (
     SCOPE,
     SHEETS,
     SKU,
+    TITLE,
     Parameter,
     Pill,
     Sheet,
@@ -56,7 +57,7 @@ POINT = 4 / 3
 """Pixels of a point."""
 
 LINE = "#d9dde3"
-WIDTHS = {COUNTRY: 146, RANK: 44, SKU: 166}
+WIDTHS = {COUNTRY: 112, RANK: 44, SKU: 124, TITLE: 146}
 """Widths of the label columns in pixels."""
 
 _WIDE, _NARROW = frozenset("WM@%mw"), frozenset("iljtfI.,:;'|!()[] ")
@@ -74,11 +75,23 @@ def read(settings: Settings) -> dict[Sheet, list[Row]]:
     destination = open_destination(settings.destination, settings.folder)
     with destination.reader() as reader:
         overall = reader.rows(QUERIES.popular_sku(Filter(), OVERALL_SHEET.top))
-        return {
+        sheets = {
             AVERAGE_SHEET: [_average(reader)],
             COUNTRY_SHEET: _by_country(reader),
             OVERALL_SHEET: [_sku_row(row) for row in sorted(overall, key=itemgetter("rank"))],
         }
+        of_skus = [*sheets[COUNTRY_SHEET], *sheets[OVERALL_SHEET]]
+        titles = _titles(reader, {row[SKU] for row in of_skus})
+    for row in of_skus:
+        row[TITLE] = titles.get(row[SKU])
+    return sheets
+
+
+def _titles(reader: Reader, skus: set[str]) -> dict[str, str]:
+    """The title of each of *skus* that has one: of several, the last in the alphabet."""
+    query = sa.select(ITEM.c.sku, sa.func.max(ITEM.c.title).label("title")).group_by(ITEM.c.sku)
+    rows = reader.rows(query.where(ITEM.c.sku.in_(skus), ITEM.c.title.is_not(None)))
+    return {row["sku"]: row["title"] for row in rows}
 
 
 def _average(reader: Reader) -> Row:
@@ -105,7 +118,7 @@ def _by_country(reader: Reader) -> list[Row]:
     """Return the rows of the largest countries, the one with the most items first."""
     countries = reader.rows(QUERIES.sales_by_country(Filter()))
     sales = {row["country"]: row["items"] for row in countries}
-    largest = sorted(set(sales.values()), reverse=True)[: COUNTRIES.value]
+    largest = sorted(set(sales.values()), reverse=True)[: int(COUNTRIES.value)]
     rows = [
         row
         for row in reader.rows(QUERIES.popular_sku_by_country(Filter(), COUNTRY_SHEET.top))
@@ -161,9 +174,10 @@ def _zone(zone: Zone, sheet_rows: dict[Sheet, list[Row]]) -> Iterator[ET.Element
         case Pill() as pill if pill == ORDERED:
             yield from _dates(zone, *sheet_rows[AVERAGE_SHEET][0][ORDERED])
         case Pill():
-            yield from _dropdown(zone)
+            yield from _dropdown(zone, "Country", "(All)")
         case Parameter() as parameter:
-            yield from _control(zone, parameter.caption, str(parameter.value))
+            draws = _dropdown if parameter.members else _control
+            yield from draws(zone, parameter.caption, str(parameter.value))
         case text_of_zone:
             yield from _text(text_of_zone, {}, zone.x + 4, zone.y + 42)
 
@@ -177,9 +191,9 @@ def _control(zone: Zone, caption: str, value: str) -> Iterator[ET.Element]:
     yield _line(value, zone.x + 10, zone.y + 41, 10, INK)
 
 
-def _dropdown(zone: Zone) -> Iterator[ET.Element]:
-    """Draw the country filter as a closed dropdown."""
-    yield from _control(zone, "Country", "(All)")
+def _dropdown(zone: Zone, caption: str, value: str) -> Iterator[ET.Element]:
+    """Draw a closed dropdown."""
+    yield from _control(zone, caption, value)
     x, y = zone.x + zone.width - 22, zone.y + 33
     yield element("path", d=f"M{x} {y} l5 6 l5 -6 z", fill=GREY)
 
@@ -203,15 +217,16 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
             yield from _text(sheet.label_text, row, zone.x + PADDING, zone.y + 112)
         return
     top, left = zone.y + 74, zone.x + PADDING
-    names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU"}
+    names = {COUNTRY: "Country", RANK: "Rank", SKU: "SKU", TITLE: "Product"}
     yield from _labels(sheet, names, left, top, GREY, bold=set(names))
     available = zone.height - 74 - PADDING
     height = ROW if sheet.scrolls else min(available // max(len(rows), 1), 3 * ROW)
     fitting = available // height
     maximum = max((row[ITEMS] for row in rows), default=0)
     begin = left + sum(WIDTHS[pill] for pill in sheet.rows)
-    longest = max((_width(_formatted(ITEMS, row[ITEMS]), 9) for row in rows), default=0)
-    widest = zone.x + zone.width - begin - PADDING - 6 - longest
+    room = zone.x + zone.width - begin - PADDING - 8
+    values = [_fitted(_formatted(ITEMS, row[ITEMS]), room, 9) for row in rows]
+    widest = room - max((_width(value, 9) for value in values), default=0)
     last = None
     for number, row in enumerate(rows[:fitting]):
         y = top + 8 + number * height
@@ -225,7 +240,7 @@ def _marks(sheet: Sheet, zone: Zone, rows: list[Row]) -> Iterator[ET.Element]:
         yield from _labels(sheet, labels, left, base, INK, bold={COUNTRY})
         width = max(int(widest * row[ITEMS] / maximum) if maximum else 0, 1)
         yield _box(begin, y + height // 6, width, height - 2 * (height // 6), sheet.color)
-        yield _line(_formatted(ITEMS, row[ITEMS]), begin + width + 6, base, 9, INK)
+        yield _line(values[number], begin + width + 6, base, 9, INK)
         last = country
 
 
@@ -289,7 +304,7 @@ def _value(content: Pill | Parameter, row: Row) -> str:
 def _formatted(pill: Pill, value: object) -> str:
     """Return a value in the format of its field."""
     if value is None:
-        return "-"
+        return "" if pill == TITLE else "-"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if pill == AVERAGE and isinstance(value, float):

@@ -165,7 +165,7 @@ def _zone(zone: Zone, number: int, board: Dashboard, source: DataSource) -> ET.E
         case Parameter() as parameter:
             result = element(
                 "zone",
-                mode="type_in",
+                mode="compact" if parameter.members else "type_in",
                 param=parameter.reference,
                 type_v2="paramctrl",
                 **attributes,

@@ -10,7 +10,16 @@ from orderpull.tableau.datasource import (
     chosen_member,
     parameter_dependencies,
 )
-from orderpull.tableau.description import COUNTRY, ORDERED, PIECES, Parameter, Pill, Sheet, Text
+from orderpull.tableau.description import (
+    COUNTRY,
+    OF_CURRENCY,
+    ORDERED,
+    PIECES,
+    Parameter,
+    Pill,
+    Sheet,
+    Text,
+)
 from orderpull.tableau.xml import element, stable_uuid, style_format, text
 
 COUNTRY_GROUP, ORDERED_GROUP = "3", "4"
@@ -60,14 +69,11 @@ def _run(content: str | Pill | Parameter, source: DataSource) -> str:
 
 def _view(sheet: Sheet, source: DataSource) -> ET.Element:
     filters = list(_filters(sheet, source))
-    links, dependencies = [source.link()], [source.dependencies(sheet.pills)]
-    if sheet.only:
-        links.append(element("datasource", name=PARAMETERS))
-        dependencies.insert(0, parameter_dependencies())
     return element(
         "view",
-        element("datasources", links),
-        dependencies,
+        element("datasources", source.link(), element("datasource", name=PARAMETERS)),
+        parameter_dependencies(),
+        source.dependencies(sheet.pills),
         filters,
         _sorts(sheet, source),
         element("slices", (text("column", each.attrib["column"]) for each in filters)),
@@ -76,7 +82,7 @@ def _view(sheet: Sheet, source: DataSource) -> ET.Element:
 
 
 def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
-    """Yield the filters of click, country and date, pieces, and of the computed ranks."""
+    """Yield the filters of click, country, date, pieces, currency, and of the computed ranks."""
     yield element(
         "filter",
         _all_members(f"[{COUNTRY.field}]"),
@@ -100,13 +106,14 @@ def _filters(sheet: Sheet, source: DataSource) -> Iterator[ET.Element]:
     if sheet.rank:
         yield _range(source.reference(PIECES), text("min", "1"))
         yield _range(source.reference(sheet.rank), text("min", "1"), text("max", str(sheet.top)))
-    if sheet.only:
-        yield element(
-            "filter",
-            chosen_member(f"[{sheet.only.name}]", "true"),
-            class_="categorical",
-            column=source.reference(sheet.only),
-        )
+    for condition in (OF_CURRENCY, sheet.only):
+        if condition:
+            yield element(
+                "filter",
+                chosen_member(f"[{condition.name}]", "true"),
+                class_="categorical",
+                column=source.reference(condition),
+            )
 
 
 def _range(column: str, *limits: ET.Element) -> ET.Element:
