@@ -76,11 +76,12 @@ def _hostile() -> dict[str, list[Row]]:
         key = {"source": "shop", "ordernumber": f"!{number}"}
         rows["order_header"].append(
             key
-            | dict.fromkeys(("order_id", "counted", "loaded_at", "ordered_at"))
+            | dict.fromkeys(("order_id", "counted", "loaded_at", "ordered_at", "currency"))
             | {"order_id": str(-number), "counted": True, "loaded_at": "2026-01-01"}
         )
         rows["order_address"].append(key | {"country": sku, "name": "Ada Secret", "line1": "x"})
-        rows["order_item"].append(key | {"sku": sku, "quantity": 10**15})
+        item = {"sku": sku, "quantity": 10**15, "amount": None, "title": sku[:255]}
+        rows["order_item"].append(key | item)
     return rows
 
 
