@@ -60,6 +60,60 @@ def test_a_wholly_refunded_order_is_not_counted(
         assert staged(tmp_path / word, named_api(name), order, wrap)["counted"] is counted
 
 
+def shopify(folder: Path, *, asked: bool) -> dict[str, tuple[Any, ...]]:
+    """The items of an order of 3 and 2 pieces: 1 of the first was returned, the other removed.
+
+    :param asked: its page was landed with the fields of money and refunds.
+    """
+
+    def money(amount: str) -> dict[str, Any]:
+        return {"shopMoney": {"amount": amount}}
+
+    def refunded(sku: str, pieces: int, kind: str, amount: str) -> dict[str, Any]:
+        line = {"lineItem": {"sku": sku}, "quantity": pieces, "restockType": kind}
+        return {"node": {**line, "subtotalSet": money(amount)}}
+
+    lines: list[dict[str, Any]] = [
+        {"sku": "BACK", "quantity": 3, "currentQuantity": 2},
+        {"sku": "GONE", "quantity": 2, "currentQuantity": 0},
+    ]
+    refunds: dict[str, Any] = {}
+    if asked:
+        for line, total in zip(lines, ("30.00", "9.99"), strict=True):
+            line |= {"name": line["sku"], "originalTotalSet": money(total)}
+            line["discountAllocations"] = [{"allocatedAmountSet": money("0.99")}]
+        of_lines = [refunded("BACK", 1, "RETURN", "9.67"), refunded("GONE", 2, "CANCEL", "9.00")]
+        refunds["refunds"] = [{"refundLineItems": {"edges": [each]}} for each in of_lines]
+    order = {
+        "legacyResourceId": "1",
+        "name": "#1",
+        "lineItems": {"edges": [{"node": line} for line in lines]},
+        **refunds,
+    }
+    row = staged(
+        folder,
+        named_api("shopify"),
+        order,
+        lambda o: {"data": {"orders": {"edges": [{"node": o}]}}},
+    )
+    return {
+        item["sku"]: (item["quantity"], item["title"], item["amount"], item["returned"])
+        for item in row["items"]
+    }
+
+
+def test_returned_pieces_were_sold_and_removed_ones_were_not(tmp_path: Path) -> None:
+    """The amount is that of the pieces sold; older pages have neither money nor refunds."""
+    assert shopify(tmp_path / "new", asked=True) == {
+        "BACK": (3, "BACK", Decimal("29.01"), 1),
+        "GONE": (0, "GONE", Decimal("0.00"), 0),
+    }
+    assert shopify(tmp_path / "old", asked=False) == {
+        "BACK": (2, None, None, None),
+        "GONE": (0, None, None, None),
+    }
+
+
 def vendure(folder: Path, state: str, *, asked: bool = True) -> dict[str, tuple[Any, ...]]:
     """The items of an order of 3 and 2 pieces: 1 of the first was returned, the other removed.
 

@@ -240,3 +240,20 @@ def test_an_app_without_approval_reads_orders_without_addresses(
         [], [(None, None, None)],
     )  # fmt: skip
     assert caplog.text.count("Protected customer data access") == 1
+
+
+def test_a_shop_that_counts_points_as_its_manual_says_is_read_in_smaller_pages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exact, and without the scope for customers these are told apart by e-mail address."""
+    shopify = Shopify(
+        tmp_path, bulk_fails=True, linear_cost=True, bucket=100_000, read_customers=False
+    )
+    assert shopify.run().error is None
+    truth = shopify.shop.truth(by=lambda order: str(order.key))["orders"]
+    for order in shopify.shop.store.orders.values():
+        if str(order.key) in truth:
+            truth[str(order.key)]["customer"] = order.email
+    assert differing(partial(rows, tmp_path), truth) == []
+    assert caplog.text.count("give it the scope read_customers") == 1
+    assert shopify.shop.calls["list"] > ORDERS / 10
