@@ -42,6 +42,11 @@ class Expected:
     currency: str | None = None
     total: Decimal | None = None
     channel: str | None = None
+    discount: Decimal | None = None
+    shipping: Decimal | None = None
+    tax: Decimal | None = None
+    refunded: Decimal | None = None
+    customer: str | None = None
     country: str | None = None
     line1: str | None = None
     line2: str | None = None
@@ -256,7 +261,7 @@ def medusa(order: Any) -> Expected:
     gone = order.get("canceled_at")
     gone = gone is not None and (type(gone) is not str or filled(gone.replace("\0", "")))
     currency = filled(head["currency_code"])
-    found = {column: filled(value) for column, value in given.items()}
+    found: dict[str, Any] = {column: filled(value) for column, value in given.items()}
     found["country"] = country(found["country"])
     return Expected(
         number,

@@ -108,6 +108,10 @@ class OrderChecks:
             for depth in range(len(self.prefix), len(steps))
         }
         for wrong, kind, steps in (*self.walk.wrong_kinds(), *self.walk.wrong_lists()):
+            if steps[:-1] == self._lines and isinstance(
+                steps[-1], int
+            ):  # a line has its own checks
+                continue
             reason, message = "order_invalid", not_of_kind(steps, kind)
             if steps in address:
                 reason, message = "address_invalid", f"the address is not {kind}"
