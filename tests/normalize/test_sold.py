@@ -114,6 +114,26 @@ def test_returned_pieces_were_sold_and_removed_ones_were_not(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("refunds", "known", "returned"),
+    [(0, True, 0), (1, True, 1), (3, True, 3), (6, True, 6), (1, False, None), (3, False, None)],
+)
+def test_refunds_whose_lines_were_not_requested_are_not_known(
+    tmp_path: Path, refunds: int, known: bool, returned: int | None
+) -> None:
+    """WooCommerce lists refunds without lines; with them they follow, if they were requested."""
+    listed = [{"id": n, "reason": "", "total": "-1.00"} for n in range(refunds)]
+    with_lines = [
+        {"id": n, "amount": "1.00", "line_items": [{"sku": "TEA", "quantity": -1, "total": "-1"}]}
+        for n in range(refunds * known)
+    ]
+    line = {"sku": "TEA", "name": "Tea", "quantity": 9, "total": "8.10"}
+    order = {"id": 1, "number": "1", "refunds": [*listed, *with_lines], "line_items": [line]}
+    row = staged(tmp_path, named_api("woocommerce"), order, lambda o: [o])
+    assert row["refunded"] == refunds
+    assert [(item["quantity"], item["returned"]) for item in row["items"]] == [(9, returned)]
+
+
 def vendure(folder: Path, state: str, *, asked: bool = True) -> dict[str, tuple[Any, ...]]:
     """The items of an order of 3 and 2 pieces: 1 of the first was returned, the other removed.
 
