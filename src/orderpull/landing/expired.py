@@ -4,8 +4,10 @@ A note beside the pages names them, so that they are not taken for lost. It is w
 is deleted: after a kill some of its pages may still be there, and the next run deletes them.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct, field
@@ -30,7 +32,8 @@ class Expired(Struct):
     finished: bool = True
 
     def __contains__(self, page: int) -> bool:
-        return any(first <= page <= last for first, last in self.ranges)
+        at = bisect_left(self.ranges, page, key=itemgetter(1))
+        return at < len(self.ranges) and self.ranges[at][0] <= page
 
     @property
     def pages(self) -> int:
@@ -41,6 +44,11 @@ class Expired(Struct):
     def through(self) -> int:
         """The highest number of a deleted page; 0 without one."""
         return self.ranges[-1][1] if self.ranges else 0
+
+    @property
+    def leading(self) -> int:
+        """The highest page up to which each one is deleted; 0: the first one is not."""
+        return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 1 else 0
 
     def __str__(self) -> str:
         """The deleted pages, for messages."""

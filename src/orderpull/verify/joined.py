@@ -55,7 +55,7 @@ WHERE {judged} AND CASE
     WHEN l.ordernumber IS NULL THEN {extra}
     WHEN s.ordernumber IS NULL OR s.headless OR s.homeless THEN true
     WHEN s.fixed = l.fixed AND (s.place = l.place OR {may_lack_address}) THEN false
-    ELSE NOT (unseen(s.page) AND (s.changed, s.page) > (l.changed, l.page)) END"""
+    ELSE NOT (unseen(s.page) AND {stays}) END"""
 
 # {columns}: the names of columns of which the two sides differ.
 _DETAIL = """
@@ -65,11 +65,12 @@ WHERE l.ordernumber = difference.ordernumber AND s.ordernumber = difference.orde
   AND difference.detail IS NULL"""
 
 _MISSING_REJECTS = """
-SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason, l.order_id
+SELECT coalesce(l.ordernumber, l.order_id, l.page || ':' || l.position), l.reason, l.order_id,
+    l.reject_key
 FROM landed.orderpull_reject AS l ANTI JOIN stored_reject AS s USING (reject_key, reason)
 WHERE {judged} AND NOT EXISTS (
     SELECT 1 FROM stored_header AS h WHERE h.order_id = l.order_id AND unseen(h.page))
-ORDER BY ALL LIMIT {limit}"""
+ORDER BY ALL"""
 # A reject whose order is read today is told as a missing order.
 _EXTRA_REJECTS = """
 SELECT coalesce(s.ordernumber, s.order_id, s.page || ':' || s.position), s.reason
@@ -77,7 +78,7 @@ FROM stored_reject AS s ANTI JOIN landed.orderpull_reject AS l USING (reject_key
 WHERE NOT unseen(s.page) AND {judged}
   AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.order_id = s.order_id)
   AND NOT EXISTS (SELECT 1 FROM landed.order_header AS h WHERE h.ordernumber = s.ordernumber)
-ORDER BY ALL LIMIT {limit}"""
+ORDER BY ALL"""
 # Of an order that waits for its number, it depends on the batch which bad version is a reject.
 _NOT_WAITING = """(reason = 'number_reused' OR order_id IS NULL OR order_id NOT IN (
     SELECT order_id FROM stored_reject WHERE reason = 'number_reused' AND order_id IS NOT NULL
@@ -113,17 +114,17 @@ def views() -> Iterable[str]:
         )  # fmt: skip
 
 
-def macros(first: int, pages: Iterable[int]) -> Iterable[str]:
+def macros(first: int) -> Iterable[str]:
     """The statements that make macros.
 
-    - ``unseen(page)``: the page is not in the landing's tables
+    - ``unseen(page)``: the page is not in the landing's tables; the table ``unseen_page`` has those
+      from page *first* on
     - ``landed_order(order_id)``: the order is
     - ``unknown_order(order_id)``: an excluded version of the order was dropped
 
-    :param first: the first page that was read. :param pages: later pages that were not.
+    :param first: the first page that was read.
     """
-    numbers = ", ".join(map(str, pages)) or "-1"
-    condition = f"coalesce(page < {first} OR page IN ({numbers}), false)"
+    condition = f"coalesce(page < {first} OR page IN (SELECT u.page FROM unseen_page AS u), false)"
     yield f"CREATE OR REPLACE TEMP MACRO unseen(page) AS {condition}"
     for name, table in (("landed_order", "order_header"), ("unknown_order", "unknown_order")):
         condition = f"coalesce(id IN (SELECT order_id FROM landed.{table}), false)"
@@ -139,6 +140,7 @@ def joined(*, whole: bool, first_wins: bool, may_lack_address: bool) -> str:
     :param may_lack_address: an order's address may come from a page that was not read.
     """
     extra, blank, judged = "NOT unseen(s.page)", "false", "true"
+    stays = "true" if first_wins else "(s.changed, s.page) > (l.changed, l.page)"
     if not whole:
         extra += " AND NOT s.headless AND NOT landed_order(s.order_id)"
         judged = "NOT unknown_order(l.order_id) AND NOT unknown_order(s.order_id)"
@@ -146,7 +148,7 @@ def joined(*, whole: bool, first_wins: bool, may_lack_address: bool) -> str:
             judged += " AND coalesce(l.order_id = s.order_id, true)"
         if may_lack_address:
             blank = "(l.name IS NULL AND l.line1 IS NULL AND l.line2 IS NULL)"
-    return _JOINED.format(extra=extra, may_lack_address=blank, judged=judged)
+    return _JOINED.format(extra=extra, may_lack_address=blank, judged=judged, stays=stays)
 
 
 def detail() -> str:
@@ -159,14 +161,22 @@ def detail() -> str:
     return _DETAIL.format(columns=", ".join(columns))
 
 
-def rejects(limit: int, *, whole: bool, first_wins: bool) -> tuple[str, str]:
-    """The queries for names and reasons of rejects: not recorded, and not explained.
+def judged_rejects(*, whole: bool, first_wins: bool) -> str:
+    """The condition under which a reject is judged.
 
     :param whole: every loaded page was read. Else the owner of a number may be unknown.
     :param first_wins: ``on_change = "ignore"``. Then rejects of orders are not judged either.
     """
-    judged = _NOT_WAITING
-    if not whole:
-        judged += f" AND {_FIRM_REJECT} {_NO_ORDER if first_wins else ''}"
-    missing = _MISSING_REJECTS.format(judged=judged, limit=limit)
-    return missing, _EXTRA_REJECTS.format(judged=judged, limit=limit)
+    if whole:
+        return _NOT_WAITING
+    return f"{_NOT_WAITING} AND {_FIRM_REJECT} {_NO_ORDER if first_wins else ''}"
+
+
+def missing_rejects(judged: str) -> str:
+    """The query for name, reason, order id and key of landed rejects that are not recorded."""
+    return _MISSING_REJECTS.format(judged=judged)
+
+
+def extra_rejects(judged: str) -> str:
+    """The query for name and reason of recorded rejects that no landed page explains."""
+    return _EXTRA_REJECTS.format(judged=judged)

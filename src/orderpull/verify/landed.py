@@ -42,7 +42,8 @@ class Landed:
     :param first: the first page that is compared; 1: all are.
     :param pages: pages that are loaded and landed.
     :param unloaded: landed pages that are neither loaded nor waiting.
-    :param gone: loaded pages that the landing has no longer.
+    :param expired: loaded pages that ``keep_days`` has deleted.
+    :param gone: other loaded pages that the landing has no longer.
     :param changed: pages that have changed since they were landed or loaded.
     :param listings: lists of ids among *pages*.
     :param file: the DuckDB file with the orders and rejects of *pages*, and ``unknown_order``: ids
@@ -53,6 +54,7 @@ class Landed:
     first: int = 1
     pages: list[int] = field(default_factory=list)
     unloaded: list[int] = field(default_factory=list)
+    expired: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
     listings: list[int] = field(default_factory=list)
@@ -64,18 +66,22 @@ class Landed:
         return self.first > 1
 
     @property
-    def unseen(self) -> list[int]:
+    def unread_listings(self) -> list[int]:
+        """Lists of ids that are left out: what one marks depends on every page before it."""
+        if self.partial:
+            return self.listings
+        missing = [*self.expired, *self.gone, *self.changed]
+        return [page for page in self.listings if missing and page > min(missing)]
+
+    @property
+    def unseen(self) -> set[int]:
         """Loaded pages from :attr:`first` on of which nothing is in :attr:`file`."""
-        return self.gone + self.changed + (self.listings if self.partial else [])
+        return {*self.expired, *self.gone, *self.changed, *self.unread_listings}
 
     @property
     def whole(self) -> bool:
         """True if every loaded page is in :attr:`file`."""
         return not (self.partial or self.unseen)
-
-    def is_unseen(self, page: int) -> bool:
-        """True if nothing of *page* is in :attr:`file`."""
-        return page < self.first or page in self.unseen
 
 
 def load_landed(scope: Scope, folder: Path) -> Landed:
@@ -115,10 +121,10 @@ def sort_pages(scope: Scope) -> Landed:
     if scope.since is not None:
         first = scope.rows(_FIRST, scope.name, scope.since)[0][0]
         extent.first = extent.state.loaded_through + 1 if first is None else int(first)
-    since, expired = extent.first, expired_pages(scope.landing)
-    extent.first = max(since, expired.through + 1)  # older pages are deleted, but for some
+    expired = expired_pages(scope.landing)
+    extent.first = max(extent.first, expired.leading + 1)
     recorded: dict[int, str] = dict(scope.rows(_PAGES, scope.name))
-    present = scope.landing.pages(after=extent.first - 1)
+    present = [p for p in scope.landing.pages(after=extent.first - 1) if p not in expired]
     if recorded and extent.first <= min(recorded):
         extent.first = 1
     through, gaps = extent.state.loaded_through, {*extent.state.gaps}
@@ -135,12 +141,9 @@ def sort_pages(scope: Scope) -> Landed:
         extent.pages.append(page)
         if meta.kind == "listing":
             extent.listings.append(page)
-    there = {*present}
-    if expired.pages:
-        there.update(scope.landing.pages(after=since - 1))
-    extent.gone = [
-        page for page in recorded if page >= since and page not in there and page not in expired
-    ]
+    absent = {page for page in recorded if page >= extent.first}.difference(present)
+    extent.expired = [page for page in absent if page in expired]
+    extent.gone = sorted(absent.difference(extent.expired))
     extent.pages = sorted([*extent.pages, *extent.unloaded])
     return extent
 
@@ -167,17 +170,17 @@ def _load(scope: Scope, extent: Landed) -> None:
     """Load ``extent.pages``; pages that turn out to be damaged are moved to ``extent.changed``."""
     zone = ZoneInfo(scope.settings.report.timezone)
     destination = DuckdbDestination(extent.file, 0, zone, scope.destination.limits)
-    pages = {*extent.pages}
-    if extent.partial:  # what a listing marks as deleted depends on all orders that are stored
-        pages -= {*extent.listings}
     try:
-        while not _load_once(scope, destination, pages):
+        while not _load_once(scope, destination, pages := _readable(extent)):
             bad = _first_damaged(scope, pages)
             extent.changed.append(bad)
             extent.pages.remove(bad)
-            pages.remove(bad)
     finally:
         destination.close()
+
+
+def _readable(extent: Landed) -> set[int]:
+    return {*extent.pages}.difference(extent.unread_listings)
 
 
 def _load_once(scope: Scope, destination: DuckdbDestination, pages: set[int]) -> bool:

@@ -10,7 +10,7 @@ from orderpull.verify.landed import Landed, load_landed, scratch_errors
 from orderpull.verify.repair import repair_tables
 from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
 from orderpull.verify.scope import Comparison, Scope
-from orderpull.verify.workbench import known_orders, workbench
+from orderpull.verify.workbench import judged_rejects, missing_rejects, workbench
 
 _LIMIT = MAX_LISTED + 1
 _ALL = f"SELECT ordernumber, kind, detail FROM difference ORDER BY ordernumber LIMIT {_LIMIT}"
@@ -55,12 +55,8 @@ def _orders(
 ) -> Iterator[tuple[str, Kind, str]]:
     """Yield number, kind and detail of each order and reject that differs."""
     yield from connection.execute(_ALL).fetchall()
-    first_wins = scope.source.settings.on_change == "ignore"
-    missing, extra = joined.rejects(_LIMIT, whole=extent.whole, first_wins=first_wins)
-    rejects = connection.execute(missing).fetchall()
-    known = set[str]() if extent.whole else known_orders(scope, connection, rejects)
-    for number, reason, order_id in rejects:
-        if not known & {number, order_id}:
-            yield number, "missing", f"its reject ({reason}) is not recorded"
-    for number, reason in connection.execute(extra).fetchall():
-        yield number, "extra", f"no landed page has its reject ({reason})"
+    for name, reason, _ in missing_rejects(scope, extent, connection):
+        yield name, "missing", f"its reject ({reason}) is not recorded"
+    extra = joined.extra_rejects(judged_rejects(scope, extent))
+    for name, reason in connection.execute(f"{extra} LIMIT {_LIMIT}").fetchall():
+        yield name, "extra", f"no landed page has its reject ({reason})"

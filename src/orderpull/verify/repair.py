@@ -17,16 +17,17 @@ from orderpull.engine import duckdb
 from orderpull.errors import Overtaken, PossibleLoss
 from orderpull.scratch import ScratchFolder
 from orderpull.sqltext import literal
-from orderpull.verify.landed import load_landed, sort_pages
+from orderpull.verify.landed import Landed, load_landed, sort_pages
 from orderpull.verify.result import Difference
 from orderpull.verify.scope import Scope
-from orderpull.verify.workbench import workbench
+from orderpull.verify.workbench import judged_rejects, missing_rejects, workbench
 
 TRIES = 3
 """Plans that other loaders may overtake before a repair gives up."""
 
-# Orders that are compared and differ, and those that another comparison has named; first of all, in
-# one transaction, those that have taken the place of one another.
+# Orders that are compared and differ, and those that another comparison has named, if the landed
+# version is the stored one; first of all, in one transaction, those that have taken the place of
+# one another.
 _REWRITE = """
 CREATE TABLE plan.rewrite AS
 SELECT ordernumber, order_id, (row_number() OVER (ORDER BY order_id IN (
@@ -34,8 +35,9 @@ SELECT ordernumber, order_id, (row_number() OVER (ORDER BY order_id IN (
     WHERE w.order_id <> s.order_id) DESC) - 1) // {chunk} AS chunk
 FROM landed.order_header AS l
 WHERE ordernumber IN (SELECT ordernumber FROM difference WHERE kind <> 'extra')
-   OR (ordernumber IN (SELECT unnest(?::VARCHAR[])) AND NOT EXISTS (
-        SELECT 1 FROM stored_header AS s WHERE s.ordernumber = l.ordernumber AND unseen(s.page)))"""
+   OR (ordernumber IN (SELECT unnest(?::VARCHAR[])) AND ({whole} OR EXISTS (
+        SELECT 1 FROM stored_header AS s WHERE s.ordernumber = l.ordernumber
+            AND s.order_id = l.order_id AND s.page = l.page)))"""
 # An order that is written goes from the number under which it stands, too.
 _CHANGE = """
 CREATE TABLE plan.change AS
@@ -43,13 +45,17 @@ SELECT ordernumber, chunk FROM plan.rewrite
 UNION SELECT s.ordernumber, r.chunk FROM stored_header AS s JOIN plan.rewrite AS r USING (order_id)
       WHERE s.ordernumber NOT IN (SELECT ordernumber FROM plan.rewrite)
 UNION SELECT ordernumber, 0 FROM difference WHERE kind = 'extra' AND {delete_extra}"""
-# Rejects that are not recorded, and those of orders that are read today.
+# Rejects that are not recorded, and those of orders that are read today; not of an order whose
+# version came with a page that cannot be read.
 _REJECT_CHANGE = """
 CREATE TABLE plan.reject_change AS
-SELECT reject_key FROM landed.orderpull_reject ANTI JOIN stored_reject USING (reject_key, reason)
+SELECT unnest(?::VARCHAR[]) AS reject_key
 UNION SELECT reject_key FROM stored_reject AS s
 ANTI JOIN landed.orderpull_reject USING (reject_key, reason)
-WHERE NOT unseen(s.page) AND ({delete_extra}
+WHERE NOT unseen(s.page) AND {judged}
+  AND NOT EXISTS (SELECT 1 FROM stored_header AS h
+                  WHERE h.order_id = coalesce(s.order_id, s.ordernumber) AND unseen(h.page))
+  AND ({delete_extra}
     OR s.order_id IN (SELECT order_id FROM landed.order_header)
     OR s.ordernumber IN (SELECT ordernumber FROM landed.order_header))"""
 
@@ -108,15 +114,18 @@ def _plan(scope: Scope, folder: Path, named: Sequence[str]) -> Plan:
         with workbench(whole, extent, every=True) as connection:
             file = folder / "plan.duckdb"
             connection.execute(f"ATTACH {literal(str(file))} AS plan (READ_WRITE)")
-            _fill(connection, named, delete_extra=scope.delete_extra)
+            _fill(whole, extent, connection, named)
             connection.execute("DETACH plan")
     return Plan(file, extent.file, extent.state)
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, named: Sequence[str], *, delete_extra: bool
+    scope: Scope, extent: Landed, connection: duckdb.DuckDBPyConnection, named: Sequence[str]
 ) -> None:
-    flag = "true" if delete_extra else "false"
-    connection.execute(_REWRITE.format(chunk=CHUNK), [list(named)])
+    flag = "true" if scope.delete_extra else "false"
+    rewrite = _REWRITE.format(chunk=CHUNK, whole="true" if extent.whole else "false")
+    connection.execute(rewrite, [list(named)])
     connection.execute(_CHANGE.format(delete_extra=flag))
-    connection.execute(_REJECT_CHANGE.format(delete_extra=flag))
+    missing = [key for _, _, key in missing_rejects(scope, extent, connection)]
+    change = _REJECT_CHANGE.format(judged=judged_rejects(scope, extent), delete_extra=flag)
+    connection.execute(change, [missing])

@@ -46,6 +46,7 @@ class SourceVerified:
     :param differences: those left, if something was repaired.
     :param repaired: orders, rejects and pages that a repair put right; None: no repair.
     :param notes: what a person should know of how far the comparisons reach.
+    :param outdated: the rollups are to be built anew; until then readers count the orders.
     :param to_fetch: orders that a repair fetches from the shop, by id.
     :param error: what kept the source from being verified to its end.
     """
@@ -55,8 +56,14 @@ class SourceVerified:
     differences: list[Difference] = field(default_factory=list)
     repaired: int | None = None
     notes: list[str] = field(default_factory=list)
+    outdated: bool = False
     to_fetch: dict[str, MissingOrder] = field(default_factory=dict)
     error: OrderpullError | None = None
+
+    @property
+    def needs_repair(self) -> bool:
+        """True if a repair has something to do."""
+        return bool(self.differences) or self.outdated
 
     def compared(self, orders: int) -> None:
         """Record that a comparison has compared *orders*."""

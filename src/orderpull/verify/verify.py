@@ -69,7 +69,7 @@ def verify(
     """
     options = options or Options()
     verified = _verify(settings, names, options)
-    if options.repair and any(source.differences for source in verified.sources.values()):
+    if options.repair and any(source.needs_repair for source in verified.sources.values()):
         verified = _repaired(settings, names, options, verified)
     _keep(settings, verified)
     return verified
@@ -119,7 +119,7 @@ def _repaired(
         for scope in scopes:
             before = scope.result = first.sources[scope.name]
             try:
-                for comparison in _comparisons(options) if before.differences else ():
+                for comparison in _comparisons(options) if before.needs_repair else ():
                     comparison.repair(scope, before.differences)
             except OrderpullError as error:
                 errors[scope.name] = error

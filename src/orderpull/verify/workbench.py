@@ -48,7 +48,12 @@ def workbench(
     with scope.reader.workbench(tables) as connection:
         connection.execute(f"ATTACH {literal(str(extent.file))} AS landed (READ_ONLY)")
         try:
-            for statement in (*joined.macros(extent.first, extent.unseen), *joined.views()):
+            unseen = sorted(extent.unseen)
+            connection.execute(
+                "CREATE OR REPLACE TEMP TABLE unseen_page AS SELECT unnest(?::BIGINT[]) AS page",
+                [unseen],
+            )
+            for statement in (*joined.macros(extent.first), *joined.views()):
                 connection.execute(statement)
             statement = joined.joined(
                 whole=extent.whole,
@@ -73,12 +78,13 @@ def _drop_explained(scope: Scope, extent: Landed, connection: duckdb.DuckDBPyCon
     """
     waiting = {order_id for (order_id,) in connection.execute(_WAITING).fetchall()}
     first_wins = scope.source.settings.on_change == "ignore"
+    unseen = extent.unseen
     explained, older = list[str](), list[str]()
     for first in range(0, count_rows(connection, "difference"), _AT_ONCE):
         some = connection.execute(_SOME_ELSEWHERE, [first, first + _AT_ONCE]).fetchall()
         kept = _kept(scope, some)
         if not first_wins:  # else it is enough that the tables have the order, or its number
-            kept = [each for each in kept if extent.is_unseen(each.page)]
+            kept = [each for each in kept if each.page < extent.first or each.page in unseen]
         ids = [each.order_id for each in kept]
         unknown = {row[0] for row in connection.execute(_UNKNOWN, [ids]).fetchall()}
         by_id = {each.order_id: each for each in kept}
@@ -117,16 +123,37 @@ def _kept(scope: Scope, orders: Sequence[tuple[Any, ...]]) -> list[Kept]:
     return [Kept(number, id_, changed or _NO_TIME, page) for number, id_, changed, page in rows]
 
 
-def known_orders(
+def judged_rejects(scope: Scope, extent: Landed) -> str:
+    """The condition under which a reject of *extent* is judged."""
+    first_wins = scope.source.settings.on_change == "ignore"
+    return joined.judged_rejects(whole=extent.whole, first_wins=first_wins)
+
+
+def missing_rejects(
+    scope: Scope, extent: Landed, connection: duckdb.DuckDBPyConnection
+) -> list[tuple[str, str, str]]:
+    """Name, reason and key of the landed rejects that are not recorded, by name.
+
+    Of an order that the tables have, or another reject of it, the pages that were read do not tell
+    which version resolves a reject: such ones are left out, unless every page was read.
+    """
+    query = joined.missing_rejects(judged_rejects(scope, extent))
+    rejects = connection.execute(query).fetchall()
+    known = set[str]() if extent.whole else _known_orders(scope, connection, rejects)
+    return [
+        (name, reason, key)
+        for name, reason, order_id, key in rejects
+        if not known & {name, order_id}
+    ]
+
+
+def _known_orders(
     scope: Scope, connection: duckdb.DuckDBPyConnection, rejects: Sequence[tuple[Any, ...]]
 ) -> set[str]:
-    """Numbers and ids of landed *rejects* whose order the tables have, or another reject of it.
-
-    The pages that were read do not tell which of an order's versions resolves its reject.
-    """
+    """Numbers and ids of landed *rejects* whose order the tables have, or another reject of it."""
     known = {order_id for (order_id,) in connection.execute(_REJECTED).fetchall()}
     for first in range(0, len(rejects), _AT_ONCE):
         some = rejects[first : first + _AT_ONCE]
-        for each in _kept(scope, [(number, order_id) for number, _, order_id in some]):
+        for each in _kept(scope, [(number, order_id) for number, _, order_id, _ in some]):
             known |= {each.number, each.order_id}
     return known
