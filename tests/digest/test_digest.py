@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from orderpull import Settings
 from orderpull.cli import main
+from orderpull.digest import figures
 from orderpull.digest.digest import Digest, read_digest
 from orderpull.digest.html import as_html
 from orderpull.digest.period import Period, last_finished
@@ -154,6 +155,16 @@ def test_html_that_mail_shows(digest: Digest) -> None:
     assert max(heights) == 96
     assert len(heights) == 14
     assert len(html.encode()) < 30_000, "apprise splits messages of 32 KiB"
+
+
+def test_what_has_not_changed_is_neither_good_nor_bad(digest: Digest) -> None:
+    """CAP sold 7 pieces in both weeks; 0.04 % are no change."""
+    assert figures.change_of_sku(7, 7) == figures.change_of_sku(7, 7).strip("+-") == "0"
+    assert figures.percent(10_004, 10_000) == "0.0 %"
+    assert figures.percent(9_996, 10_000) == "0.0 %"
+    assert figures.percent(0.5, 1) == "-50.0 %"
+    assert "1 order has no date, and so no period." in as_text(digest)
+    assert '<span class="quiet"' in as_html(digest).partition("3. CAP")[2].partition(">0<")[0]
 
 
 def test_nobody_is_named(

@@ -55,7 +55,8 @@ def percent(value: float | None, before: float | None) -> str:
     """The change from *before* to *value* in per cent; empty if there was nothing before."""
     if not before or value is None:
         return ""
-    return f"{(value - before) / before * 100:+,.1f} %"
+    change = round((float(value) / float(before) - 1) * 100, 1)
+    return f"{change:+,.1f} %" if change else "0.0 %"
 
 
 def change_of_sku(quantity: int, before: int | None) -> str:
@@ -67,7 +68,9 @@ def change_of_sku(quantity: int, before: int | None) -> str:
         return ""
     if before >= FLOOR:
         return percent(quantity, before)
-    return f"{quantity - before:+,}" if before else "new"
+    if not before:
+        return "new"
+    return f"{quantity - before:+,}" if quantity != before else "0"
 
 
 def short(value: int) -> str:
@@ -86,7 +89,8 @@ def printable(sku: str) -> str:
 def notes(digest: Digest) -> Iterator[str]:
     """Sentences on rejects, freshness and the last verification."""
     if digest.undated:
-        yield f"{digest.undated:,} orders have no date: they are in no period."
+        have = "1 order has" if digest.undated == 1 else f"{digest.undated:,} orders have"
+        yield f"{have} no date, and so no period."
     if digest.rejects:
         reasons = "; ".join(
             f"{source}: {', '.join(map(_reason, rows))}"

@@ -89,7 +89,7 @@ def _tile(figure: Figure) -> ET.Element:
 
 
 def _change(change: str) -> ET.Element:
-    kind = "bad" if change.startswith("-") else "good"
+    kind = {"-": "bad", "0": "quiet"}.get(change[:1], "good")
     return _text("span", change, kind=kind, size=14, style="white-space:nowrap;padding-left:6px")
 
 
