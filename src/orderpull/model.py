@@ -17,6 +17,9 @@ NO_SKU = "(no sku)"
 NO_COUNTRY = "(no country)"
 """Label of a missing country in answers; the tables have NULL."""
 
+NO_CHANNEL = "(no channel)"
+"""Label of a missing channel in answers; the tables have NULL."""
+
 NO_DAY = date(1, 1, 1)
 """The day of orders without a valid time in the summaries."""
 
@@ -360,7 +363,16 @@ MASKS = {
 }  # fmt: skip
 """Masks by table name. Other tables have no personal data."""
 
-VIEWS = ("average_items_per_order", "popular_sku_by_country", "popular_sku")
+VIEWS = (
+    "average_items_per_order",
+    "popular_sku_by_country",
+    "popular_sku",
+    "revenue",
+    "revenue_by_country",
+    "revenue_by_channel",
+    "sales_by_channel",
+    "sku_revenue",
+)
 """The answers' views; their SQL is in ``answers/from_orders.py``."""
 
 COUNTS = ("fetched", "inserted", "updated", "unchanged", "stale", "rejected")

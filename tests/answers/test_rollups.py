@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderpull.answers.filter import Filter
-from orderpull.answers.from_rollups import Days, RollupQueries, Term, terms_of
+from orderpull.answers.from_rollups import RollupQueries
+from orderpull.answers.spans import Days, Term, terms_of
 from orderpull.days import midnight
 
 FIRST, LAST = date(2022, 11, 3), date(2026, 2, 9)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 API = TEA.replace('name = "to"', 'country = "to"')
 AVERAGE = {"average": 2.0, "quantity": 2, "orders": 1}
-BEST = [{"sku": "B", "quantity": 2, "orders": 1, "rank": 1}]
+BEST = [{"sku": "B", "quantity": 2, "orders": 1, "rank": 1, "title": None, "returned": None}]
 
 
 def order(number: int, day: int, /, **pieces: int) -> dict[str, Any]:
@@ -66,9 +66,8 @@ def check(place: Warehouse) -> None:
             assert reader.rows(queries.average_items_per_order(everything)) == [AVERAGE]
             assert reader.rows(queries.popular_sku(everything)) == BEST
             assert reader.rows(queries.count_skus(everything)) == [{"skus": 1}]
-            assert reader.rows(queries.sku_totals(everything, "A")) == [
-                {"orders": 0, "quantity": 0}
-            ]
+            none = {"orders": 0, "quantity": 0, "returned": 0, "returnable": 0}
+            assert reader.rows(queries.sku_totals(everything, "A")) == [none]
             totals = reader.rows(queries.order_totals(everything))[0]
             assert (totals["orders"], totals["countries"]) == (3, 1)
         assert reader.rows(OrderQueries().orders_with_sku(everything, "A")) == []

@@ -186,7 +186,9 @@ def test_what_nothing_is_left_of_is_not_answered(made: Warehouse, tmp_path: Path
         assert queries is not None
         countries = reader.rows(queries.sales_by_country(where))
         assert countries == [{"country": "FR", "orders": 1, "items": 1}]
-        skus = [{"sku": "PEN", "quantity": 1, "orders": 1, "rank": 1}]
+        skus = [
+            {"sku": "PEN", "quantity": 1, "orders": 1, "rank": 1, "title": None, "returned": None}
+        ]
         assert reader.rows(queries.popular_sku(where)) == skus
         assert reader.rows(queries.popular_sku(where, 3)) == skus
         by_country = reader.rows(queries.popular_sku_by_country(where, 3))

@@ -174,6 +174,6 @@ def test_every_warehouse_gives_the_same_answers(tmp_path: Path) -> None:
                 "export", str(tmp_path / f"{kind}-out"), "--tables", "order_item,order_address"
             )
         files = sorted((tmp_path / f"{kind}-out").iterdir())
-        assert len(files) == 5
+        assert len(files) == len(VIEWS) + 2
         digests.add(hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest())
     assert len(digests) == 1

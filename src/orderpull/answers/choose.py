@@ -59,6 +59,22 @@ def countries_without_orders(
     ]
 
 
+def stored_channels(reader: Reader, rollups: RollupQueries | None) -> set[str]:
+    """The channels that counted orders have."""
+    everything = Filter()
+    rows = reader.rows(choose_queries(rollups, everything).sales_by_channel(everything))
+    return {row["channel"] for row in rows if row["channel"] is not None}
+
+
+def channels_without_orders(
+    reader: Reader, rollups: RollupQueries | None, chosen: Iterable[str | None]
+) -> list[str]:
+    """The *chosen* channels that no order has."""
+    channels = [channel for channel in chosen if channel is not None]
+    stored = stored_channels(reader, rollups) if channels else ()
+    return [channel for channel in channels if channel not in stored]
+
+
 def choose_queries(rollups: RollupQueries | None, where: Filter) -> OrderQueries:
     """Choose *rollups* if they can answer *where*, else the slower queries over the orders."""
     return rollups if rollups is not None and rollups.covers(where) else OrderQueries()

@@ -1,5 +1,6 @@
-"""The filter of every question: countries, sources, and the time of the order."""
+"""The filter of every question: countries, channels, sources, and the time of the order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,12 +17,14 @@ class Filter:
     :param sources: only these sources.
     :param since: only orders placed at or after this time (UTC).
     :param until: only orders placed before this time (UTC).
+    :param channels: only these channels; the member None selects orders without a channel.
     """
 
     countries: tuple[str | None, ...] = ()
     sources: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    channels: tuple[str | None, ...] = ()
 
     @property
     def excludes_undated(self) -> bool:
@@ -37,8 +40,19 @@ class Filter:
             conditions.append(HEADER.c.ordered_at >= self.since)
         if self.until is not None:
             conditions.append(HEADER.c.ordered_at < self.until)
-        names = [country for country in self.countries if country is not None]
-        countries = [ADDRESS.c.country.in_(names)] if names else []
-        if None in self.countries:
-            countries.append(ADDRESS.c.country.is_(None))
-        return [*conditions, sa.or_(*countries)] if countries else conditions
+        if self.channels:
+            conditions.append(_is_one_of(HEADER.c.channel, self.channels))
+        if self.countries:
+            conditions.append(_is_one_of(ADDRESS.c.country, self.countries))
+        return conditions
+
+
+def _is_one_of(
+    column: sa.ColumnElement[str], values: Sequence[str | None]
+) -> sa.ColumnElement[bool]:
+    """Condition that *column* is one of *values*, of which None stands for NULL."""
+    texts = [value for value in values if value is not None]
+    chosen = [column.in_(texts)] if texts else []
+    if None in values:
+        chosen.append(column.is_(None))
+    return sa.or_(*chosen)

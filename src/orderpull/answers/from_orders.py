@@ -3,23 +3,69 @@
 A filter is applied before ranking: the first SKU of a country is the first of the selected orders.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from orderpull.answers.conversion import LocalDays
 from orderpull.answers.filter import Filter
+from orderpull.answers.skus import SkuQueries
 from orderpull.answers.tables import ADDRESS, HEADER, ITEM, SOLD, in_bytes, same_order
-from orderpull.days import offsets
 from orderpull.model import VIEWS
 
 
-class OrderQueries:
+class OrderQueries(SkuQueries):
     """Queries over the order tables. They answer every filter.
 
     The docstring of each query begins with its columns.
     """
+
+    def counted_orders(self, where: Filter, days: LocalDays | None = None) -> sa.Subquery:
+        """(source, country, channel, currency, orders, priced, amount): a row for each order."""
+        return (
+            sa.select(
+                HEADER.c.source,
+                ADDRESS.c.country,
+                HEADER.c.channel,
+                HEADER.c.currency,
+                *_day(days),
+                sa.literal_column("1").label("orders"),
+                _one_if(HEADER.c.total).label("priced"),
+                HEADER.c.total.label("amount"),
+            )
+            .join_from(HEADER, ADDRESS, same_order(HEADER, ADDRESS))
+            .where(*where.conditions())
+            .subquery("counted_order")
+        )
+
+    def sold_lines(
+        self, where: Filter, skus: Sequence[str] = (), days: LocalDays | None = None
+    ) -> sa.Subquery:
+        """(source, ordernumber, country, channel, currency, sku, amount, *PIECES*)."""
+        query = (
+            sa.select(
+                ITEM.c.source,
+                ITEM.c.ordernumber,
+                ADDRESS.c.country,
+                HEADER.c.channel,
+                HEADER.c.currency,
+                *_day(days),
+                ITEM.c.sku,
+                ITEM.c.quantity,
+                sa.literal_column("1").label("orders"),
+                ITEM.c.returned,
+                sa.case((ITEM.c.returned.is_not(None), ITEM.c.quantity)).label("returnable"),
+                _one_if(ITEM.c.amount).label("priced"),
+                ITEM.c.amount,
+            )
+            .join_from(ITEM, HEADER, same_order(ITEM, HEADER))
+            .join(ADDRESS, same_order(ITEM, ADDRESS))
+            .where(SOLD, *where.conditions())
+        )
+        return (query.where(ITEM.c.sku.in_(skus)) if skus else query).subquery("sold_line")
 
     def order_totals(self, where: Filter) -> sa.Select[Any, Any, Any, Any]:
         """(orders, countries, first, last): counted orders, and when first and last were placed."""
@@ -37,7 +83,7 @@ class OrderQueries:
 
     def average_items_per_order(self, where: Filter) -> sa.Select[Any, Any, Any]:
         """(average, quantity, orders): over counted orders that have at least one item."""
-        sold = _items(where)
+        sold = self.sold_lines(where)
         orders = (
             sa.select(sa.func.sum(sold.c.quantity).label("quantity"))
             .group_by(sold.c.source, sold.c.ordernumber)
@@ -52,56 +98,6 @@ class OrderQueries:
             count.label("orders"),
         ).select_from(orders)
 
-    def popular_sku(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
-        """(sku, quantity, orders, rank): by quantity, ties by SKU in byte order."""
-        sold = _items(where)
-        return _ranked(sold, [], [sold.c.sku], top)
-
-    def popular_sku_by_country(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
-        """(country, sku, quantity, orders, rank): rank within the country."""
-        sold = _items(where)
-        return _ranked(sold, [sold.c.country], [sold.c.country, sold.c.sku], top)
-
-    def search_popular_sku(
-        self, where: Filter, text: str = "", limit: int | None = None, offset: int = 0
-    ) -> sa.Select[Any]:
-        """(sku, quantity, orders, rank) of the SKUs that contain *text*, best-selling first.
-
-        The rank is the rank among all SKUs. :func:`contains` says how texts are compared.
-        """
-        ranked = self.popular_sku(where).subquery("ranked_sku")
-        query = sa.select(ranked).order_by(ranked.c.rank).limit(limit).offset(offset or None)
-        return query.where(contains(ranked.c.sku, text)) if text else query
-
-    def search_popular_sku_by_country(self, where: Filter, text: str, top: int) -> sa.Select[Any]:
-        """(country, sku, quantity, orders, rank) of each country's *top* SKUs that contain *text*.
-
-        The rank is the rank among all SKUs of the country.
-        """
-        if not text:
-            return self.popular_sku_by_country(where, top)
-        ranked = self.popular_sku_by_country(where).subquery("ranked_sku")
-        nth = sa.func.row_number().over(partition_by=ranked.c.country, order_by=ranked.c.rank)
-        matches = sa.select(ranked, nth.label("nth")).where(contains(ranked.c.sku, text))
-        numbered = matches.subquery("numbered_match")
-        columns = [numbered.c[column.name] for column in ranked.c]
-        return sa.select(*columns).where(numbered.c.nth <= top)
-
-    def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
-        """(skus): number of different SKUs sold that contain *text*."""
-        sold = _items(where)
-        query = sa.select(sa.func.count(sold.c.sku.distinct()).label("skus"))
-        return query.where(contains(sold.c.sku, text)) if text else query
-
-    def sku_totals(self, where: Filter, sku: str) -> sa.Select[Any, Any]:
-        """(orders, quantity): counted orders with *sku*, and its quantity in them."""
-        sold = _items(where)
-        quantity = sa.func.coalesce(sa.func.sum(sold.c.quantity), 0)
-        return sa.select(
-            sa.func.count().label("orders"),
-            sa.cast(quantity, sa.BigInteger).label("quantity"),
-        ).where(sold.c.sku == sku)
-
     def sales_by_country(self, where: Filter) -> sa.Select[Any]:
         """(country, orders, items): counted orders and the items in them."""
         return _sales(where, ADDRESS.c.country.label("country"))
@@ -109,6 +105,10 @@ class OrderQueries:
     def sales_by_source(self, where: Filter) -> sa.Select[Any]:
         """(source, orders, items): counted orders and the items in them."""
         return _sales(where, HEADER.c.source.label("source"))
+
+    def sales_by_channel(self, where: Filter) -> sa.Select[Any]:
+        """(channel, orders, items): counted orders and the items in them."""
+        return _sales(where, HEADER.c.channel.label("channel"))
 
     def sales_by_group(self, where: Filter) -> sa.Select[Any]:
         """(source, country, orders, orders_with_items, items): counted orders and their items."""
@@ -135,7 +135,7 @@ class OrderQueries:
         ).group_by(order.c.source, order.c.country)
 
     def sales_by_day(
-        self, where: Filter, zone: ZoneInfo, first: datetime, last: datetime, /
+        self, where: Filter, zone: ZoneInfo, first: date, last: date, /
     ) -> sa.Select[Any]:
         """(day, orders, items): by the day of the order; NULL for orders without a date.
 
@@ -143,12 +143,58 @@ class OrderQueries:
         :param first: time of the first order (UTC).
         :param last: time of the last order (UTC).
         """
-        placed = HEADER.c.ordered_at
-        turns = offsets(first, last, zone)
-        later = [(placed >= since, placed + _seconds(east)) for since, east in reversed(turns[1:])]
-        oldest = placed + _seconds(turns[0][1])
-        local = sa.case(*later, else_=oldest) if later else oldest
-        return _sales(where, sa.cast(local, sa.Date).label("day"))
+        return _sales(where, *_day(LocalDays(zone, first, last)))
+
+    def customers(self, where: Filter) -> sa.Select[Any]:
+        """New and returning customers, and their orders; one row.
+
+        (customers, new_customers, new_orders, returning_customers, returning_orders,
+        unknown_orders). An order is of a returning customer if that customer of the same source
+        has an earlier counted order. The earlier order may be one that the filter leaves out. A
+        customer with both kinds of orders is counted as both. Unknown are orders without a customer
+        or a date.
+        """
+        earliest = (
+            sa.select(
+                HEADER.c.source, HEADER.c.customer, sa.func.min(HEADER.c.ordered_at).label("first")
+            )
+            .where(HEADER.c.counted, HEADER.c.customer.is_not(None))
+            .group_by(HEADER.c.source, HEADER.c.customer)
+        )
+        if where.sources:
+            earliest = earliest.where(HEADER.c.source.in_(where.sources))
+        first = earliest.subquery("first_order")
+        same = sa.and_(HEADER.c.source == first.c.source, HEADER.c.customer == first.c.customer)
+        is_later = HEADER.c.ordered_at > first.c.first
+        mine = (
+            sa.select(
+                HEADER.c.source,
+                first.c.customer,
+                _count_if(HEADER.c.ordered_at == first.c.first).label("new"),
+                _count_if(is_later).label("later"),
+                sa.func.count().label("all"),
+            )
+            .join_from(HEADER, ADDRESS, same_order(HEADER, ADDRESS))
+            .join(first, same, isouter=True)
+            .where(*where.conditions())
+            .group_by(HEADER.c.source, first.c.customer)
+            .subquery("customer")
+        )
+        known = mine.c.customer.is_not(None)
+        new, later = (sa.func.coalesce(sa.func.sum(mine.c[n]), 0) for n in ("new", "later"))
+        every = sa.func.coalesce(sa.func.sum(mine.c["all"]), 0)
+        numbers = {
+            "customers": _count_if(sa.and_(known, mine.c.new + mine.c.later > 0)),
+            "new_customers": _count_if(mine.c.new > 0),
+            "new_orders": new,
+            "returning_customers": _count_if(mine.c.later > 0),
+            "returning_orders": later,
+            "unknown_orders": every - new - later,
+        }
+        columns: list[sa.Label[Any]] = [
+            sa.cast(number, sa.BigInteger).label(name) for name, number in numbers.items()
+        ]
+        return sa.select(*columns)
 
     def count_undated(self, where: Filter) -> sa.Select[Any]:
         """(orders): counted orders without a date, which a filter by time leaves out.
@@ -168,7 +214,10 @@ class OrderQueries:
         *,
         addresses: bool = False,
     ) -> sa.Select[Any]:
-        """(source, ordernumber, ordered_at, country, quantity): newest first, undated orders last.
+        """The orders with *sku*, newest first, undated orders last.
+
+        (source, ordernumber, ordered_at, country, quantity, amount, currency, returned, channel);
+        *amount* is what the SKU's pieces came to.
 
         :param addresses: add the columns of the recipient: name, line1, line2, postalcode, city,
             stateprovince.
@@ -177,7 +226,9 @@ class OrderQueries:
         return (
             sa.select(
                 HEADER.c.source, HEADER.c.ordernumber, HEADER.c.ordered_at, ADDRESS.c.country,
-                ITEM.c.quantity, *(ADDRESS.c[part] for part in parts if addresses),
+                ITEM.c.quantity, ITEM.c.amount, HEADER.c.currency, ITEM.c.returned,
+                HEADER.c.channel,
+                *(ADDRESS.c[part] for part in parts if addresses),
             )
             .join_from(ITEM, HEADER, same_order(ITEM, HEADER))
             .join(ADDRESS, same_order(ITEM, ADDRESS))
@@ -193,56 +244,22 @@ class OrderQueries:
 
 
 def view_selects() -> dict[str, sa.Select[Any]]:
-    """The query of each view, by the view's name."""
-    queries, everything = OrderQueries(), Filter()
-    selects = (
-        queries.average_items_per_order(everything),
-        queries.popular_sku_by_country(everything),
-        queries.popular_sku(everything),
-    )
-    return dict(zip(VIEWS, selects, strict=True))
+    """The query of each view, by the view's name: a method of :class:`OrderQueries`."""
+    return {name: getattr(OrderQueries(), name)(Filter()) for name in VIEWS}
 
 
-def contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-    """Condition that *column* contains *text*, ignoring the case of A to Z.
-
-    The case of other letters is ignored where the warehouse's locale has them.
-    """
-    return sa.func.strpos(sa.func.lower(column), sa.func.lower(sa.cast(text, sa.Text))) > 0
+def _day(days: LocalDays | None) -> list[sa.Label[date]]:
+    return [days.day_of(HEADER.c.ordered_at).label("day")] if days else []
 
 
-def _items(where: Filter) -> sa.Subquery:
-    """(country, sku, quantity, source, ordernumber) of the items of counted orders."""
-    return (
-        sa.select(ADDRESS.c.country, ITEM.c.sku, ITEM.c.quantity, ITEM.c.source, ITEM.c.ordernumber)
-        .join_from(ITEM, HEADER, same_order(ITEM, HEADER))
-        .join(ADDRESS, same_order(ITEM, ADDRESS))
-        .where(SOLD, *where.conditions())
-        .subquery("items")
-    )
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    """The number of rows in which *condition* is true."""
+    return sa.func.count(sa.case((condition, sa.literal_column("1"))))
 
 
-def _ranked(
-    sold: sa.Subquery,
-    within: list[sa.ColumnElement[Any]],
-    by: list[sa.ColumnElement[Any]],
-    top: int | None,
-) -> sa.Select[Any]:
-    """(*by*, quantity, orders, rank): the rank restarts with each value of *within*."""
-    quantity = sa.cast(sa.func.sum(sold.c.quantity), sa.BigInteger)
-    order = (quantity.desc(), in_bytes(sold.c.sku))
-    ranked = (
-        sa.select(
-            *by,
-            quantity.label("quantity"),
-            sa.func.count().label("orders"),
-            sa.func.row_number().over(partition_by=within or None, order_by=order).label("rank"),
-        )
-        .group_by(*by)
-        .subquery("ranked")
-    )
-    answer = sa.select(ranked)
-    return answer.where(ranked.c.rank <= top) if top is not None else answer
+def _one_if(column: sa.ColumnElement[Any]) -> sa.Case[int]:
+    """1 where *column* has a value, else 0."""
+    return sa.case((column.is_not(None), sa.literal_column("1")), else_=sa.literal_column("0"))
 
 
 def _sales(where: Filter, key: sa.Label[Any]) -> sa.Select[Any]:
@@ -274,7 +291,3 @@ def _summed(rows: sa.Select[Any] | sa.CompoundSelect[Any], key: str) -> sa.Selec
     names = ("orders", "items")
     sums = [sa.cast(sa.func.sum(part.c[name]), sa.BigInteger).label(name) for name in names]
     return sa.select(part.c[key], *sums).group_by(part.c[key])
-
-
-def _seconds(count: int) -> sa.ColumnElement[Any]:
-    return sa.literal_column(f"INTERVAL '{count:d} seconds'")

@@ -4,15 +4,19 @@ Rollups answer filters by whole days, in the time zone whose days they hold. Loa
 a query must sum them; a group whose orders sum to zero is left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from orderpull.answers.conversion import LocalDays, sums_of, total_of
 from orderpull.answers.filter import Filter
-from orderpull.answers.from_orders import OrderQueries, contains
+from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.skus import COLUMN_OF, PIECES, Measure, matches
+from orderpull.answers.spans import LINE, Days, Term, day_conditions, terms_of
 from orderpull.answers.tables import TABLE, in_bytes
 from orderpull.days import day_starting_at
 from orderpull.model import NO_DAY, SCHEMA_VERSION
@@ -20,8 +24,7 @@ from orderpull.model import NO_DAY, SCHEMA_VERSION
 MAX_BRANCHES = 40
 """Up to this many countries are ranked by one query each; more are ranked together."""
 
-_day, _line, _year = (TABLE[f"summary_{name}"] for name in ("day", "line", "year"))
-_sku, _state = TABLE["summary_sku"], TABLE["summary_state"]
+_day, _sku, _state = (TABLE[f"summary_{name}"] for name in ("day", "sku", "state"))
 _schema = TABLE["orderpull_schema"]
 
 
@@ -34,13 +37,6 @@ def rollup_state() -> sa.Select[Any]:
     version = sa.select(sa.func.max(_schema.c.version)).scalar_subquery()
     query = sa.select(_state.c.timezone, last.label("last_day"))
     return query.where(version == SCHEMA_VERSION)
-
-
-class Days(NamedTuple):
-    """Days from *since* until before *until*; None means unbounded."""
-
-    since: date | None
-    until: date | None
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,9 @@ class RollupQueries(OrderQueries):
     def order_totals(self, where: Filter) -> sa.Select[Any, Any, Any, Any]:
         """(orders, countries, first, last): *first* and *last* are days."""
         group = self._sum_days(where, _day.c.day, _day.c.country)
-        day = sa.func.nullif(group.c.day, NO_DAY)
+        day = _dated(group.c.day).element
         return sa.select(
-            _total(group.c.orders, "orders"),
+            total_of(group.c.orders),
             sa.func.count(sa.func.nullif(group.c.country, "").distinct()).label("countries"),
             sa.func.min(day).label("first"),
             sa.func.max(day).label("last"),
@@ -75,205 +71,216 @@ class RollupQueries(OrderQueries):
     def average_items_per_order(self, where: Filter) -> sa.Select[Any, Any, Any]:
         """(average, quantity, orders)."""
         group = self._sum_days(where, _day.c.day)
-        orders, quantity = _sum(group.c.orders_with_items), _sum(group.c.quantity)
-        average = sa.cast(quantity, sa.Double) / sa.func.nullif(orders, 0)
-        return sa.select(
-            average.label("average"),
-            sa.func.coalesce(quantity, 0).label("quantity"),
-            sa.func.coalesce(orders, 0).label("orders"),
+        orders, quantity = total_of(group.c.orders_with_items), total_of(group.c.quantity)
+        average = sa.cast(quantity.element, sa.Double) / sa.func.nullif(orders.element, 0)
+        return sa.select(average.label("average"), quantity, orders.element.label("orders"))
+
+    def counted_orders(self, where: Filter, days: LocalDays | None = None) -> sa.Subquery:
+        """(source, country, channel, currency, orders, priced, amount): sums by day."""
+        return (
+            sa.select(
+                _day.c.source,
+                _named(_day.c.country),
+                _named(_day.c.channel),
+                _named(_day.c.currency),
+                *([_dated(_day.c.day)] if days else []),
+                _day.c.orders,
+                _day.c.priced,
+                _day.c.total.label("amount"),
+            )
+            .where(*self._conditions(where))
+            .subquery("counted_order")
         )
 
-    def popular_sku(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
-        """(sku, quantity, orders, rank)."""
-        return sa.select(_ranked(self._by_number(where), top))
+    def sold_lines(
+        self, where: Filter, skus: Sequence[str] = (), days: LocalDays | None = None
+    ) -> sa.Subquery:
+        """(country, currency, sku, amount, *PIECES*), by day or by year; channels by order."""
+        if where.channels:
+            return super().sold_lines(where, skus, days)
+        some = _sku.c.sku.in_(skus)
+        numbers = sa.select(_sku.c.sku_number).where(some) if skus else None
+        rows = self._rows(where, numbers, by_day=days is not None, money=True)
+        columns = [_named(column) if column.name == "country" else column for column in rows.c]
+        return (
+            sa.select(*columns, _sku.c.sku)
+            .join_from(rows, _sku, _sku.c.sku_number == rows.c.sku_number)
+            .subquery("sold_line")
+        )
 
-    def popular_sku_by_country(self, where: Filter, top: int | None = None) -> sa.Select[Any]:
-        """(country, sku, quantity, orders, rank)."""
+    def returned(self, where: Filter) -> sa.Select[Any, Any]:
+        """(returned, returnable)."""
+        query = sa.select(total_of(_day.c.returned), total_of(_day.c.returnable))
+        return query.where(*self._conditions(where))
+
+    def popular_sku(
+        self, where: Filter, top: int | None = None, by: Measure = "items"
+    ) -> sa.Select[Any]:
+        """(sku, quantity, orders, rank, title, returned)."""
+        if where.channels or by == "revenue":
+            return super().popular_sku(where, top, by)
+        return sa.select(_ranked(self._by_number(where), by, top))
+
+    def popular_sku_by_country(
+        self, where: Filter, top: int | None = None, by: Measure = "items"
+    ) -> sa.Select[Any]:
+        """(country, sku, quantity, orders, rank, title, returned)."""
+        if where.channels or by == "revenue":
+            return super().popular_sku_by_country(where, top, by)
         if top is None or not 0 < len(where.countries) <= MAX_BRANCHES:
-            ranked = self._ranked_by_country(where, top)
+            ranked = self._ranked_by_country(where, by, top)
             query = sa.select(ranked)
             return query.where(ranked.c.rank <= top) if top is not None else query
-        branches = sa.union_all(*(self._of_country(where, each, top) for each in where.countries))
-        return sa.select(branches.subquery("branches"))
+        branches = (self._of_country(where, each, by, top) for each in where.countries)
+        return sa.select(sa.union_all(*branches).subquery("branches"))
 
     def search_popular_sku(
-        self, where: Filter, text: str = "", limit: int | None = None, offset: int = 0
+        self,
+        where: Filter,
+        text: str = "",
+        limit: int | None = None,
+        offset: int = 0,
+        by: Measure = "items",
     ) -> sa.Select[Any]:
-        """(sku, quantity, orders, rank)."""
-        if text or limit is None:
-            return super().search_popular_sku(where, text, limit, offset)
-        ranked = _ranked(self._by_number(where), limit + offset)
+        """(sku, quantity, orders, rank, title, returned)."""
+        if text or limit is None or where.channels or by == "revenue":
+            return super().search_popular_sku(where, text, limit, offset, by)
+        ranked = _ranked(self._by_number(where), by, limit + offset)
         return sa.select(ranked).where(ranked.c.rank > offset).order_by(ranked.c.rank)
 
     def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
         """(skus)."""
+        if where.channels:
+            return super().count_skus(where, text)
         group: sa.FromClause = self._by_number(where)
         if text:
             group = group.join(_sku, _sku.c.sku_number == group.c.sku_number)
         query = sa.select(sa.func.count().label("skus")).select_from(group)
-        return query.where(contains(_sku.c.sku, text)) if text else query
+        return query.where(matches(_sku, text)) if text else query
 
-    def sku_totals(self, where: Filter, sku: str) -> sa.Select[Any, Any]:
-        """(orders, quantity)."""
-        number = sa.select(_sku.c.sku_number).where(_sku.c.sku == sku).scalar_subquery()
-        rows = self._rows(where, number)
-        return sa.select(_total(rows.c.orders, "orders"), _total(rows.c.quantity, "quantity"))
+    def sku_by_channel(self, where: Filter, sku: str) -> sa.Select[Any]:
+        """(channel, currency, amount, *PIECES*): rollups of SKUs have no channel."""
+        return OrderQueries(conversion=self.conversion).sku_by_channel(where, sku)
 
     def sales_by_country(self, where: Filter) -> sa.Select[Any]:
         """(country, orders, items)."""
         group = self._sum_days(where, _day.c.country)
-        country = sa.func.nullif(group.c.country, "").label("country")
-        return sa.select(country, group.c.orders, group.c.quantity.label("items"))
+        return sa.select(_named(group.c.country), group.c.orders, group.c.quantity.label("items"))
 
     def sales_by_source(self, where: Filter) -> sa.Select[Any]:
         """(source, orders, items)."""
         group = self._sum_days(where, _day.c.source)
         return sa.select(group.c.source, group.c.orders, group.c.quantity.label("items"))
 
+    def sales_by_channel(self, where: Filter) -> sa.Select[Any]:
+        """(channel, orders, items)."""
+        group = self._sum_days(where, _day.c.channel)
+        return sa.select(_named(group.c.channel), group.c.orders, group.c.quantity.label("items"))
+
     def sales_by_day(self, where: Filter, *_: object) -> sa.Select[Any]:
         """(day, orders, items). The further arguments are not needed."""
         group = self._sum_days(where, _day.c.day)
-        day = sa.func.nullif(group.c.day, NO_DAY).label("day")
-        return sa.select(day, group.c.orders, group.c.quantity.label("items"))
+        return sa.select(_dated(group.c.day), group.c.orders, group.c.quantity.label("items"))
 
     def count_undated(self, where: Filter) -> sa.Select[Any]:
         """(orders)."""
-        query = sa.select(_total(_day.c.orders, "orders")).where(_day.c.day == NO_DAY)
+        query = sa.select(total_of(_day.c.orders)).where(_day.c.day == NO_DAY)
         return query.where(_day.c.source.in_(where.sources)) if where.sources else query
 
-    def _of_country(self, where: Filter, country: str | None, top: int) -> sa.Select[Any]:
-        ranked = _ranked(self._by_number(replace(where, countries=(country,))), top)
+    def _of_country(
+        self, where: Filter, country: str | None, by: Measure, top: int
+    ) -> sa.Select[Any]:
+        ranked = _ranked(self._by_number(replace(where, countries=(country,))), by, top)
         name = sa.cast(sa.literal(country), sa.Text).label("country")
         return sa.select(name, ranked)
 
-    def _ranked_by_country(self, where: Filter, top: int | None = None) -> sa.Subquery:
+    def _ranked_by_country(self, where: Filter, by: Measure, top: int | None = None) -> sa.Subquery:
         """As :func:`_ranked`, within each country."""
         rows = self._rows(where)
         group: sa.CTE | sa.Subquery = _summed(rows, rows.c.country, rows.c.sku_number)
+        measure = group.c[COLUMN_OF[by]]
         if top is not None:
-            best = sa.func.rank().over(
-                partition_by=group.c.country, order_by=group.c.quantity.desc()
-            )
+            best = sa.func.rank().over(partition_by=group.c.country, order_by=measure.desc())
             all_skus = sa.select(group, best.label("best")).subquery()
             group = sa.select(all_skus).where(all_skus.c.best <= top).subquery()
-        order = (group.c.quantity.desc(), in_bytes(_sku.c.sku))
+        order = (group.c[COLUMN_OF[by]].desc(), in_bytes(_sku.c.sku))
         rank = sa.func.row_number().over(partition_by=group.c.country, order_by=order)
-        country = sa.func.nullif(group.c.country, "").label("country")
         return (
-            sa.select(country, _sku.c.sku, group.c.quantity, group.c.orders, rank.label("rank"))
+            sa.select(
+                _named(group.c.country),
+                _sku.c.sku,
+                group.c.quantity,
+                group.c.orders,
+                rank.label("rank"),
+                _sku.c.title,
+                group.c.returned,
+            )
             .join_from(group, _sku, _sku.c.sku_number == group.c.sku_number)
             .subquery("ranked")
         )
 
     def _by_number(self, where: Filter) -> sa.CTE:
-        """(sku_number, quantity, orders) of each SKU sold."""
+        """(sku_number, quantity, orders, returned) of each SKU sold."""
         rows = self._rows(where)
         return _summed(rows, rows.c.sku_number)
 
-    def _rows(self, where: Filter, number: Any = None) -> sa.Subquery:  # noqa: ANN401 - SQL
-        """(country, sku_number, quantity, orders): whole years by year, other days by day.
+    def _rows(
+        self,
+        where: Filter,
+        numbers: sa.Select[Any] | None = None,
+        *,
+        by_day: bool = False,
+        money: bool = False,
+    ) -> sa.Subquery:
+        """(country, sku_number, quantity, orders, returned, returnable): by year where possible.
 
-        :param number: only this SKU.
+        :param numbers: only the SKUs with these numbers.
+        :param by_day: add the column ``day``: no row is of a year.
+        :param money: add the columns ``currency``, ``priced`` and ``amount``.
         """
-        selects = []
-        for term in terms_of(self._days(where), self.last_day):
+        names = PIECES if money else PIECES[:-1]
+        days, selects = self._days(where), []
+        for term in [Term(LINE, days)] if by_day else terms_of(days, self.last_day):
             row = term.table.c
             conditions = [*_filter_conditions(term.table, where), *term.conditions()]
-            if number is not None:
-                conditions.append(row.sku_number == number)
+            if numbers is not None:
+                conditions.append(row.sku_number.in_(numbers))
+            signed = [row[name] for name in (*names, *(["amount"] if money else []))]
             query = sa.select(
                 row.country,
                 row.sku_number,
-                (row.quantity * term.sign).label("quantity"),
-                (row.orders * term.sign).label("orders"),
+                *([_named(row.currency)] if money else []),
+                *([_dated(row.day)] if by_day else []),
+                *((each if term.sign > 0 else -each).label(each.name) for each in signed),
             )
             selects.append(query.where(*conditions))
         return sa.union_all(*selects).subquery() if len(selects) > 1 else selects[0].subquery()
 
     def _sum_days(self, where: Filter, *by: sa.Column[Any]) -> sa.Subquery:
         """(by, orders, orders_with_items, quantity) of groups that have orders."""
-        conditions = _filter_conditions(_day, where)
-        if where.excludes_undated:
-            conditions += _day_conditions(_day, self._days(where))
         numbers = (_day.c.orders, _day.c.orders_with_items, _day.c.quantity)
         return (
-            sa.select(*by, *(_total(number, number.name) for number in numbers))
-            .where(*conditions)
+            sa.select(*by, *map(total_of, numbers))
+            .where(*self._conditions(where))
             .group_by(*by)
             .having(sa.func.sum(_day.c.orders) != 0)
             .subquery("days")
         )
+
+    def _conditions(self, where: Filter) -> list[sa.ColumnElement[bool]]:
+        """Conditions that select the rows of ``summary_day``."""
+        conditions = _filter_conditions(_day, where)
+        if where.channels:
+            conditions.append(_day.c.channel.in_([channel or "" for channel in where.channels]))
+        if where.excludes_undated:
+            conditions += day_conditions(_day, self._days(where))
+        return conditions
 
     def _days(self, where: Filter) -> Days:
         return Days(self._day_of(where.since), self._day_of(where.until))
 
     def _day_of(self, instant: datetime | None) -> date | None:
         return day_starting_at(instant, self.zone) if instant is not None else None
-
-
-class Term(NamedTuple):
-    """A term of a sum over days: rows of one table that are added or subtracted.
-
-    :param days: only these days.
-    :param years: only from the first year until before the second, if there is a second.
-    :param sign: 1 or -1.
-    """
-
-    table: sa.Table
-    days: Days | None = None
-    years: tuple[int, int | None] = (NO_DAY.year, None)
-    sign: int = 1
-
-    def conditions(self) -> list[sa.ColumnElement[bool]]:
-        """Conditions that select the rows of the term."""
-        if self.days is not None:
-            return _day_conditions(self.table, self.days)
-        first, after = self.years
-        conditions = [self.table.c.year >= first] if first > NO_DAY.year else []
-        return [*conditions, self.table.c.year < after] if after is not None else conditions
-
-
-def terms_of(days: Days, last_day: date) -> list[Term]:
-    """Split *days* into terms: whole years from the table of years, other days from the lines.
-
-    If most of a year lies in *days*, the year is added whole and its other days are subtracted.
-
-    :param last_day: day of the last order.
-    """
-    if days == (None, None):
-        return [Term(_year)]
-    since = days.since or date(NO_DAY.year + 1, 1, 1)
-    if days.until is not None and days.until <= since:
-        return [Term(_line, days)]
-    until = days.until if days.until is not None and days.until <= last_day else None
-    whole: dict[int, bool] = {}
-    edges: list[Term] = []
-    for year in sorted({since.year, (until or since).year}):
-        begin, end = _new_year(year), _new_year(year + 1)
-        inside = Days(max(since, begin), min(until or end, end))
-        behind = Days(inside.until, end if last_day >= end else last_day + timedelta(days=1))
-        outside = [Days(begin, inside.since), behind]
-        whole[year] = sum(map(_length, outside)) < _length(inside)
-        parts, sign = (outside, -1) if whole[year] else ([inside], 1)
-        edges += [Term(_line, part, sign=sign) for part in parts if _length(part)]
-    first = since.year + (not whole[since.year])
-    after = until.year + whole[until.year] if until else None
-    years = [Term(_year, years=(first, after))] if after is None or first < after else []
-    return [*years, *edges] or [Term(_line, days)]
-
-
-def _length(days: Days) -> int:
-    return max(0, (days.until - days.since).days) if days.since and days.until else 0
-
-
-def _new_year(year: int) -> date:
-    return date(year, 1, 1)
-
-
-def _day_conditions(table: sa.Table, days: Days) -> list[sa.ColumnElement[bool]]:
-    """Conditions that select the rows of *days*, which have at least one bound."""
-    conditions = [table.c.day >= days.since if days.since else table.c.day > NO_DAY]
-    return [*conditions, table.c.day < days.until] if days.until else conditions
 
 
 def _filter_conditions(table: sa.Table, where: Filter) -> list[sa.ColumnElement[bool]]:
@@ -287,40 +294,40 @@ def _filter_conditions(table: sa.Table, where: Filter) -> list[sa.ColumnElement[
 
 
 def _summed(rows: sa.Subquery, *by: sa.ColumnElement[Any]) -> sa.CTE:
-    """(by, quantity, orders) of groups that have orders."""
-    return (
-        sa.select(*by, _total(rows.c.quantity, "quantity"), _total(rows.c.orders, "orders"))
-        .group_by(*by)
-        .having(sa.func.sum(rows.c.orders) != 0)
-        .cte()
-    )
+    """(by, quantity, orders, returned) of groups that have orders."""
+    sums = sums_of(rows, ("quantity", "orders", "returned"))
+    return sa.select(*by, *sums).group_by(*by).having(sa.func.sum(rows.c.orders) != 0).cte()
 
 
-def _ranked(group: sa.CTE, top: int | None = None) -> sa.Subquery:
-    """(sku, quantity, orders, rank) of (sku_number, quantity, orders).
+def _ranked(group: sa.CTE, by: Measure, top: int | None = None) -> sa.Subquery:
+    """(sku, quantity, orders, rank, title, returned) of (sku_number, quantity, orders, returned).
 
     :param top: only so many. SKUs that sell less than the last of them are dropped before the
         join with their names.
     """
-    named = sa.select(_sku.c.sku, group.c.quantity, group.c.orders).join_from(
-        group, _sku, _sku.c.sku_number == group.c.sku_number
-    )
+    measure = group.c[COLUMN_OF[by]]
+    named = sa.select(
+        _sku.c.sku, group.c.quantity, group.c.orders, _sku.c.title, group.c.returned
+    ).join_from(group, _sku, _sku.c.sku_number == group.c.sku_number)
     if top is not None:
-        best = sa.select(group.c.quantity).order_by(group.c.quantity.desc()).limit(top).subquery()
-        least = sa.select(sa.func.min(best.c.quantity)).scalar_subquery()
-        named = named.where(group.c.quantity >= least)
+        best = sa.select(measure).order_by(measure.desc()).limit(top).subquery()
+        least = sa.select(sa.func.min(best.c[measure.name])).scalar_subquery()
+        named = named.where(measure >= least)
     sold = named.subquery()
-    order = (sold.c.quantity.desc(), in_bytes(sold.c.sku))
+    order = (sold.c[measure.name].desc(), in_bytes(sold.c.sku))
     rank = sa.func.row_number().over(order_by=order).label("rank")
-    ranked = sa.select(sold.c.sku, sold.c.quantity, sold.c.orders, rank)
+    columns = (sold.c.sku, sold.c.quantity, sold.c.orders, rank, sold.c.title, sold.c.returned)
+    ranked = sa.select(*columns)
     if top is not None:
         ranked = ranked.order_by(rank).limit(top)
     return ranked.subquery("ranked")
 
 
-def _sum(column: sa.ColumnElement[Any]) -> sa.Cast[int]:
-    return sa.cast(sa.func.sum(column), sa.BigInteger)
+def _named(column: sa.ColumnElement[str]) -> sa.Label[str]:
+    """*column*, with NULL where the rollups have an empty text."""
+    return sa.func.nullif(column, "").label(column.name)
 
 
-def _total(column: sa.ColumnElement[Any], name: str) -> sa.Label[int]:
-    return sa.func.coalesce(_sum(column), 0).label(name)
+def _dated(column: sa.ColumnElement[date]) -> sa.Label[date]:
+    """*column*, with NULL where the day is not known."""
+    return sa.func.nullif(column, NO_DAY).label(column.name)

@@ -1,5 +1,6 @@
 """The warehouse's tables as SQLAlchemy tables, made from ``model.py``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,6 +67,7 @@ TABLE = metadata(keys=False).tables
 """Each table by its name, for queries."""
 
 HEADER, ADDRESS, ITEM = (TABLE[f"order_{part}"] for part in ("header", "address", "item"))
+SKU = TABLE["summary_sku"]
 
 SOLD = ITEM.c.quantity > 0
 """Condition that a row of ``order_item`` counts as an item; an edit may leave a row of 0 pieces."""
@@ -74,3 +76,16 @@ SOLD = ITEM.c.quantity > 0
 def same_order(one: sa.Table, other: sa.Table) -> sa.ColumnElement[bool]:
     """Join condition: rows of both tables belong to the same order."""
     return sa.and_(one.c.source == other.c.source, one.c.ordernumber == other.c.ordernumber)
+
+
+def with_titles(ranked: sa.Subquery, names: Sequence[str]) -> sa.Select[Any]:
+    """The columns *names* of *ranked*, with each SKU's ``title`` before ``returned``.
+
+    A SKU's title is that of its newest order that has one, whatever the filter.
+    """
+    columns = {name: ranked.c[name] for name in names}
+    before = list(columns.values())[: names.index("returned")]
+    after = list(columns.values())[names.index("returned") :]
+    return sa.select(*before, SKU.c.title, *after).join_from(
+        ranked, SKU, SKU.c.sku == ranked.c.sku, isouter=True
+    )

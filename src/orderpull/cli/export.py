@@ -21,7 +21,7 @@ from orderpull.cli.shared import json_option, print_json, settings_in_force, sou
 @click.option(
     "--tables", multiple=True, metavar="NAME,...", help="Only these tables; by default all data."
 )
-@click.option("--answers", is_flag=True, help="Also write the three answers.")
+@click.option("--answers", is_flag=True, help="Also write the answers.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @json_option
 @sources_argument

@@ -73,6 +73,8 @@ def _create_views(kind: Kind, schema: str | None = None) -> Iterator[str]:
     compiling = {"compile_kwargs": {"literal_binds": True}, **_within(kind, schema)}
     for name, query in view_selects().items():
         view = qualified(schema, name) if schema else name
+        if kind == "redshift" and schema is None:
+            yield f"DROP VIEW IF EXISTS {view}"  # It replaces no view by one of more columns.
         yield f"CREATE OR REPLACE VIEW {view} AS {query.compile(**compiling)}"
 
 

@@ -68,7 +68,7 @@ def export(
 
     :param sources: export only orders of these sources; empty for all.
     :param tables: export only these tables and answers; empty for all tables of orders.
-    :param answers: also write the three answers.
+    :param answers: also write the answers.
     :param force: replace existing files.
     :raises UsageError: a name is unknown, a file exists, or the folder is not writable.
     """
@@ -125,10 +125,10 @@ def _of_answer(name: str, sources: Sequence[str]) -> "tuple[sa.Select[Any], dict
     where = Filter(sources=tuple(sources))
     answer = getattr(OrderQueries(), name)(where).subquery("answer")
     query = sa.select(answer)
-    if "country" in answer.c:
-        query = query.order_by(in_bytes(answer.c.country).nulls_last())
-    if "rank" in answer.c:
-        query = query.order_by(answer.c.rank)
+    for key in ("country", "channel", "rank", "sku", "currency"):
+        if key in answer.c:
+            column = answer.c[key]
+            query = query.order_by(column if key == "rank" else in_bytes(column).nulls_last())
     return query, {column.name: _TYPES[VIEW_COLUMNS[column.name][0]] for column in answer.c}
 
 

@@ -30,6 +30,13 @@ VIEW_COLUMNS = {
     "quantity": ("integer", "pieces"),
     "orders": ("integer", "in how many orders"),
     "rank": ("integer", "1 is what sells best; by country: within it"),
+    "title": ("text", "title of the SKU in its newest order that has one"),
+    "returned": ("integer", "of the pieces, returned later; NULL where no order tells"),
+    "currency": ("text", "ISO 4217 code; NULL is a currency of its own"),
+    "amount": ("money_sum", "sum in this currency"),
+    "average_order_value": ("number", "amount / orders"),
+    "channel": ("text", "where it was sold, as the API names it; NULL is a channel of its own"),
+    "items": ("integer", "pieces"),
 }
 """Type and meaning of each column of the answers."""
 

@@ -1,4 +1,4 @@
-"""Report: read the three answers from the warehouse."""
+"""Report: read the answers from the warehouse."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from orderpull.countries import country_meant, reader_language
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
-from orderpull.errors import UsageError
-from orderpull.model import NO_COUNTRY
+from orderpull.errors import RightMissing, UsageError
+from orderpull.model import NO_CHANNEL, NO_COUNTRY
 from orderpull.settings import Settings
 
 if TYPE_CHECKING:
     from orderpull.answers.choose import Reader
+    from orderpull.answers.rates import Rates
     from orderpull.answers.report import Report
+    from orderpull.answers.skus import Measure
 
 
 def report(
@@ -26,8 +28,10 @@ def report(
     since: date | None = None,
     until: date | None = None,
     top: int = 10,
+    by: "Measure" = "items",
+    channel: Sequence[str] = (),
 ) -> "Report":
-    """Read the three answers.
+    """Read the answers.
 
     :param country: only orders to these countries, by code or name, also in its own languages;
         ``(no country)`` selects orders without one.
@@ -35,6 +39,8 @@ def report(
     :param since: only orders placed on this day (in ``report.timezone``) or later.
     :param until: only orders placed before the end of this day.
     :param top: number of SKUs, overall and for each country.
+    :param by: what SKUs are ranked by.
+    :param channel: only orders of these channels; ``(no channel)`` selects orders without one.
     :raises DestinationError: the warehouse cannot be read, or no run has loaded it yet.
     """
     countries = (country,) if isinstance(country, str) else tuple(country)
@@ -48,13 +54,30 @@ def report(
         sources=tuple(source),
         since=midnight(since, zone) if since else None,
         until=midnight(until + timedelta(days=1), zone) if until else None,
+        channels=tuple(None if each == NO_CHANNEL else each for each in channel),
     )
     if since and until and since > until:
         raise UsageError(f"--since {since} is after --until {until}.", "Swap them.")
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
-    with destination.reader() as reader:
-        chosen = _understood(countries, reader, zone)
-        return build_report(reader, zone, replace(where, countries=chosen), top)
+    rates = rates_of(settings)
+
+    def read(*, customers: bool) -> "Report":
+        with destination.reader() as reader:
+            chosen = replace(where, countries=_understood(countries, reader, zone))
+            return build_report(reader, zone, chosen, top, by=by, rates=rates, customers=customers)
+
+    try:
+        return read(customers=True)
+    except RightMissing:
+        return read(customers=False)
+
+
+def rates_of(settings: Settings) -> "Rates | None":
+    """The rates that amounts are converted by; None if they are not converted."""
+    from orderpull.answers.rates import Rates
+
+    currency, file = settings.report.currency, settings.report.rates
+    return Rates(currency, settings.folder / file) if currency and file else None
 
 
 def _understood(

@@ -77,9 +77,13 @@ class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[report]``: the presentation of answers.
 
     :param timezone: IANA name; days of ``--since`` and ``--until`` begin at its midnight.
+    :param currency: convert amounts to this currency, an ISO 4217 code; needs ``rates``.
+    :param rates: file of exchange rates, relative to the settings file; needs ``currency``.
     """
 
     timezone: str = "UTC"
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None = None
+    rates: str | None = None
 
 
 class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):

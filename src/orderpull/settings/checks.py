@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orderpull import clock
 from orderpull.errors import SettingsError, UsageError
-from orderpull.settings.blocks import Settings, SourceSettings, WebSettings
+from orderpull.settings.blocks import ReportSettings, Settings, SourceSettings, WebSettings
 from orderpull.settings.display import without_password
 
 PASSWORD_HASH = re.compile(
@@ -91,6 +91,16 @@ def check_timezone(name: str, where: str, block: str) -> None:
             f"{where}: {block}.timezone {name!r} is not an IANA time zone.",
             "For example Europe/Berlin.",
         ) from None
+
+
+def check_conversion(report: ReportSettings, where: str) -> None:
+    """Check ``[report]``. :raises SettingsError: of currency and rates only one is set."""
+    if (report.currency is None) != (report.rates is None):
+        one, other = ("currency", "rates") if report.rates is None else ("rates", "currency")
+        raise SettingsError(
+            f"{where}: report.{one} needs report.{other}.",
+            'For example currency = "EUR" and rates = "eurofxref-hist.csv".',
+        )
 
 
 def check_web(web: WebSettings, where: str) -> None:

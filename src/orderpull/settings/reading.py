@@ -17,6 +17,7 @@ from orderpull.errors import SettingsError
 from orderpull.settings.blocks import DEFAULT_FILE, Settings, SourceSettings
 from orderpull.settings.checks import (
     check_collector,
+    check_conversion,
     check_length,
     check_names,
     check_source,
@@ -53,6 +54,7 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     for name, source in settings.sources.items():
         check_source(f"{where}: [sources.{name}]", source)
     check_timezone(settings.report.timezone, where, "report")
+    check_conversion(settings.report, where)
     check_timezone(settings.schedule.timezone or "UTC", where, "schedule")
     check_length(settings.notify.stale, f"{where}: notify.stale")
     check_collector(settings.telemetry.endpoint, where)
