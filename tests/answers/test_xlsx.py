@@ -84,17 +84,28 @@ def test_a_failure_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_report_has_a_sheet_for_each_answer() -> None:
     """An amount has a column for each currency: they are never summed."""
     row = {"sku": "=A", "quantity": 3, "orders": 2, "rank": 1}
-    amounts = [{"currency": "EUR", "amount": 12.5}, {"currency": None, "amount": 1.0}]
+    amounts: list[dict[str, Any]] = [
+        {"currency": "EUR", "amount": Decimal("12.50")},
+        {"currency": None, "amount": Decimal(1)},
+    ]
     report = Report(
         average={"average": 1.5, "quantity": 3, "orders": 2},
         by_country=[{"country": None, **row}],
         overall=[row | {"revenue": amounts}, row | {"sku": "B", "rank": 2, "revenue": []}],
         last_pulled={},
+        revenue=[{**amounts[0], "orders": 2, "average_order_value": Decimal("6.25")}],
+        channels=[{"channel": None, "orders": 2, "items": 3, "revenue": amounts[:1]}],
     )
-    average, by_country, overall = sheets(as_xlsx(report))
+    average, by_country, overall, revenue, channels = sheets(as_xlsx(report))
     assert average.records() == [{"average": 1.5, "quantity": 3, "orders": 2}]
     assert by_country.records() == [{"country": "(no country)", **row}]
     assert overall.records() == [
-        row | {"revenue EUR": 12.5, "revenue": 1.0},
-        row | {"sku": "B", "rank": 2, "revenue EUR": None, "revenue": None},
+        row | {"revenue_EUR": 12.5, "revenue_unknown": 1.0},
+        row | {"sku": "B", "rank": 2, "revenue_EUR": None, "revenue_unknown": None},
+    ]
+    assert revenue.records() == [
+        {"currency": "EUR", "amount": 12.5, "orders": 2, "average_order_value": 6.25}
+    ]
+    assert channels.records() == [
+        {"channel": "(no channel)", "orders": 2, "items": 3, "revenue_EUR": 12.5}
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ NOW = datetime(2026, 11, 30, 7)
 """Monday, 8 o'clock in Berlin."""
 
 LONG = "SKU-" + "x" * 240
+CURRENCIES = {"DE": "EUR", "IT": "EUR", "FR": "USD"}
+TITLES = {"PEN": "Ball pen", "MUG": "Mug with <b>handle</b>"}
+TOTAL = Decimal("12.50")
+"""The total of each order."""
+
 MARKUP = "<script>alert('x')</script>"
 
 
@@ -48,7 +54,13 @@ def shop(
     assert settings.file is not None
     settings.file.write_text(settings.file.read_text("utf-8") + more, encoding="utf-8")
     runs = [finished_run(pulled_at=pulled)]
-    fill(settings, rows_of(orders() if orders_ is None else orders_, runs))
+    rows = rows_of(orders() if orders_ is None else orders_, runs)
+    for header, address in zip(rows["order_header"], rows["order_address"], strict=True):
+        header |= {"currency": CURRENCIES.get(address["country"]), "total": TOTAL}
+    for item in rows["order_item"]:
+        item |= {"amount": 2 * item["quantity"], "title": TITLES.get(item["sku"])}
+        item["returned"] = int(item["ordernumber"] == "A20") if item["sku"] == "PEN" else None
+    fill(settings, rows)
     return read_settings(settings.file)
 
 

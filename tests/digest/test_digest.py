@@ -1,6 +1,7 @@
 """The numbers of a digest, counted a second time, and how it is shown."""
 
 import json
+import re
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,10 +14,11 @@ from orderpull import Settings
 from orderpull.cli import main
 from orderpull.digest import figures
 from orderpull.digest.digest import Digest, read_digest
+from orderpull.digest.figures import Figure, totals
 from orderpull.digest.html import as_html
 from orderpull.digest.period import Period, last_finished
 from orderpull.digest.text import as_text
-from tests.digest.shop import LONG, MARKUP, NOW, at, orders, shop
+from tests.digest.shop import LONG, MARKUP, NOW, TITLES, TOTAL, at, orders, shop
 from tests.web.shop import settings_in
 
 
@@ -39,15 +41,15 @@ def test_the_numbers_are_those_of_the_orders(digest: Digest) -> None:
             local = order.placed.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone).date()
             by_day.setdefault(local, []).append(order.items)
 
-    def totals(first: date) -> tuple[int, int]:
+    def counted(first: date) -> tuple[int, int]:
         days = [first + timedelta(days=n) for n in range(7)]
         sold = [items for day in days for items in by_day.get(day, [])]
         return len(sold), sum(sum(items.values()) for items in sold)
 
     assert digest.period == Period("week", date(2026, 11, 23))
     assert digest.before is not None
-    assert (digest.totals["orders"], digest.totals["items"]) == totals(date(2026, 11, 23))
-    assert (digest.before["orders"], digest.before["items"]) == totals(date(2026, 11, 16))
+    assert (digest.totals["orders"], digest.totals["items"]) == counted(date(2026, 11, 23))
+    assert (digest.before["orders"], digest.before["items"]) == counted(date(2026, 11, 16))
     assert (digest.totals["orders"], digest.totals["items"]) == (16, 61)
     assert digest.totals["average_items_per_order"] == 61 / 16
     assert digest.totals["countries"] == 3
@@ -62,6 +64,21 @@ def test_the_numbers_are_those_of_the_orders(digest: Digest) -> None:
     assert moved == [("PEN", 35, 21), ("MUG", 7, 21)], "9 pieces are no headline"
     assert (len(digest.rises), len(digest.falls)) == (1, 1)
     assert digest.undated == 1
+    assert [row["title"] for row in digest.rises + digest.falls] == list(TITLES.values())
+    assert digest.top[0]["title"] == "Ball pen"
+    assert digest.top[0]["revenue"] == [{"currency": "EUR", "amount": 70}]
+
+
+def test_amounts_of_several_currencies_are_never_summed(digest: Digest) -> None:
+    """Seven German orders and one Italian, seven French, and one without a country or currency."""
+    found = {row["currency"]: (row["amount"], row["orders"]) for row in digest.totals["revenue"]}
+    assert found == {"EUR": (8 * TOTAL, 8), "USD": (7 * TOTAL, 7), None: (TOTAL, 1)}
+    assert (digest.totals["returned"], digest.totals["returnable"]) == (1, 35)
+    shown = {figure.label: figure for figure in totals(digest)}
+    assert shown["Revenue EUR"] == Figure("Revenue EUR", "100.00", "+14.3 %", "87.50")
+    assert shown["Average order USD"] == Figure("Average order USD", "12.50", "0.0 %", "12.50")
+    assert shown["Revenue (no currency)"] == Figure("Revenue (no currency)", "12.50")
+    assert shown["Items returned"] == Figure("Items returned", "2.9 %", "", "0.0 %")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +124,7 @@ def test_nothing_is_compared_where_that_would_mislead(tmp_path: Path) -> None:
         assert each.not_compared is not None
         assert not each.rises + each.falls
         text, html = as_text(each), as_html(each)
-        assert "%" not in text
+        assert not re.search(r"[+-][\d,.]+ %", text + html)
         assert " new" not in text.replace(" new has", "").replace("\nnew:", "")
         assert ">new<" not in html
         assert each.not_compared in text
@@ -150,6 +167,8 @@ def test_html_that_mail_shows(digest: Digest) -> None:
     assert f"2. {MARKUP}" in page.texts
     assert "5. tab\\x09here" in page.texts
     assert "Shop & Co: 23 Nov to 29 Nov 2026" in page.texts
+    assert "1. PEN  Ball pen" in page.texts
+    assert "MUG  Mug with <b>handle</b>" in page.texts
     assert "prefers-color-scheme: dark" in html
     heights = [int(value or 0) for name, value in page.attributes if name == "height"]
     assert max(heights) == 96
@@ -185,7 +204,7 @@ def test_the_command(
     shown = called(settings, "digest")
     assert shown == f"Shop & Co: 23 Nov to 29 Nov 2026\n\n{as_text(digest)}\n"
     assert all(len(line) <= 80 for line in shown.splitlines())
-    assert "Orders                    16" in shown
+    assert "Orders                              16" in shown
     assert "tab\\x09here" in shown
     assert f"{LONG[:39]}…" in shown
     assert called(settings, "digest", "--html", "-") == as_html(digest)

@@ -1,41 +1,38 @@
 """The report as an XLSX workbook, with a sheet for each answer."""
 
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
+from orderpull.answers.money import in_columns
 from orderpull.answers.report import Report
 from orderpull.answers.xlsx import workbook
-from orderpull.model import NO_COUNTRY
+from orderpull.model import NO_CHANNEL, NO_COUNTRY
+
+_NAMES_OF_NONE = {"country": NO_COUNTRY, "channel": NO_CHANNEL}
 
 
 def as_xlsx(report: Report) -> bytes:
-    """Convert *report* to the bytes of a workbook."""
+    """Convert *report* to the bytes of a workbook; each currency has a column of its own."""
+    sheets = {
+        "average items per order": [report.average],
+        "popular SKUs by country": report.by_country,
+        "popular SKUs": report.overall,
+        "revenue": report.revenue,
+        "returned": [report.returned] if report.returned["returnable"] else [],
+        "channels": report.channels,
+    }
     out = BytesIO()
     with workbook(out) as book:
-        for name, rows in (
-            ("average items per order", [report.average]),
-            ("popular SKUs by country", report.by_country),
-            ("popular SKUs", report.overall),
-        ):
-            flat = [_flat(row) for row in rows]
-            book.write(name, _columns(flat), flat)
+        for name, rows in sheets.items():
+            if rows:
+                flat, currencies = in_columns([_named(row) for row in rows])
+                own = dict.fromkeys(column for row in flat for column in row)
+                columns = [column for column in own if column not in currencies]
+                book.write(name, [*columns, *currencies], flat)
     return out.getvalue()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """*row* with a name for no country, and a column for each currency of a list of amounts."""
-    flat: dict[str, Any] = {}
-    if row.get("country", "") is None:
-        row = row | {"country": NO_COUNTRY}
-    for name, value in row.items():
-        if isinstance(value, list):
-            flat |= {f"{name} {each['currency'] or ''}".strip(): each["amount"] for each in value}
-        else:
-            flat[name] = value
-    return flat
-
-
-def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The columns that any of *rows* has, in their order."""
-    return list(dict.fromkeys(name for row in rows for name in row))
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """*row* with a name for no country, and for no channel."""
+    unnamed = {key: name for key, name in _NAMES_OF_NONE.items() if row.get(key, "") is None}
+    return row | unnamed

@@ -16,7 +16,9 @@ from orderpull.answers import ledger
 from orderpull.answers.choose import Reader, choose_queries, load_rollups
 from orderpull.answers.filter import Filter
 from orderpull.answers.from_orders import OrderQueries
+from orderpull.answers.money import plain, revenue_of, with_revenue
 from orderpull.answers.movers import movers
+from orderpull.answers.tables import SKU
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.digest.period import Period, day_text, last_finished
@@ -35,12 +37,13 @@ TOP_SKUS, TOP_MOVERS = 10, 3
 class Digest:
     """The numbers of a period.
 
-    :param totals: orders, orders_with_items, items, average_items_per_order, countries.
+    :param totals: orders, orders_with_items, items, average_items_per_order, countries, revenue (a
+        list with a row for each currency), returned, returnable.
     :param before: the totals of the period before; None: they cannot be compared.
     :param not_compared: sentence that says why; None if they are compared.
     :param days: (day, orders, items) of the days up to the last of the period.
-    :param top: (sku, quantity, orders, rank, before) of the best-selling SKUs.
-    :param rises, falls: (sku, now, before) of the SKUs with the largest changes.
+    :param top: (sku, title, quantity, orders, rank, returned, revenue, before) of the best-sellers.
+    :param rises, falls: (sku, title, now, before) of the SKUs with the largest changes.
     :param rejects: (source, reason, rejects, newest) of the rejected orders.
     :param pulled: for each source the time it was last read to its end (UTC); None: never.
     :param verified: for each source its last verification; None: never.
@@ -80,7 +83,7 @@ class Digest:
     def as_json(self) -> Row:
         """Return the object that ``digest --json`` prints."""
         periods = {"period": self.period, "before": self.period.before if self.before else None}
-        return {
+        answer = {
             name: each and {"kind": each.kind, "first": each.first, "last": each.last}
             for name, each in periods.items()
         } | {
@@ -103,6 +106,8 @@ class Digest:
             },
             "undated": self.undated,
         }
+        result: Row = plain(answer)
+        return result
 
 
 def read_digest(settings: Settings, now: datetime | None = None) -> Digest:
@@ -181,6 +186,8 @@ class _Reading:
             "items": average["quantity"],
             "average_items_per_order": average["average"],
             "countries": counted["countries"],
+            "revenue": revenue_of(self._rows(queries.revenue(where))),
+            **self._rows(queries.returned(where))[0],
         }
 
     def _days(self) -> list[tuple[date, int, int]]:
@@ -196,19 +203,24 @@ class _Reading:
     def _top(self, *, comparable: bool) -> list[Row]:
         """The best-selling SKUs, each with its pieces in the period before."""
         best = self._rows(self._popular(self._period, TOP_SKUS))
-        best.sort(key=lambda row: row["rank"])
+        skus, where = [row["sku"] for row in best], self._where(self._period)
+        amounts = self._rows(self._queries(where).sku_revenue(where, skus)) if skus else []
+        best = with_revenue(sorted(best, key=lambda row: row["rank"]), amounts, "sku")
         if not comparable:
             return [row | {"before": None} for row in best]
         sold = self._popular(self._period.before).subquery("sold")
-        of_best = sold.c.sku.in_([row["sku"] for row in best])
-        rows = self._rows(sa.select(sold.c.sku, sold.c.quantity).where(of_best))
+        query = sa.select(sold.c.sku, sold.c.quantity).where(sold.c.sku.in_(skus))
+        rows = self._rows(query)
         before = {row["sku"]: row["quantity"] for row in rows}
         return [row | {"before": before.get(row["sku"], 0)} for row in best]
 
     def _moved(self) -> list[Row]:
-        """(sku, now, before, change, share, rank): rises, then falls."""
+        """(sku, now, before, change, share, rank, title): rises, then falls."""
         now, before = self._popular(self._period), self._popular(self._period.before)
-        return self._rows(movers(now, [before], "quantity", top=TOP_MOVERS))
+        moved = self._rows(movers(now, [before], "quantity", top=TOP_MOVERS))
+        named = sa.select(SKU.c.sku, SKU.c.title).where(SKU.c.sku.in_([r["sku"] for r in moved]))
+        titles = {row["sku"]: row["title"] for row in self._rows(named)}
+        return [row | {"title": titles.get(row["sku"])} for row in moved]
 
     def _popular(self, period: Period, top: int | None = None) -> sa.Select[Any]:
         where = self._where(period)

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from orderpull.answers.movers import FLOOR
 from orderpull.digest.digest import Digest, Row
+
+Number = int | float | Decimal | None
+
+MOST_CURRENCIES = 3
+"""Currencies that a digest shows; ``--json`` has all."""
 
 _TOTALS = {
     "orders": "Orders",
@@ -32,26 +38,50 @@ class Figure:
 
 
 def totals(digest: Digest) -> list[Figure]:
-    """The totals of the period."""
-    return [_figure(digest, name, label) for name, label in _TOTALS.items()]
+    """The totals of the period; amounts for each currency, the largest first."""
+    return list(_figures(digest.totals, digest.before))
 
 
-def _figure(digest: Digest, name: str, label: str) -> Figure:
-    value = digest.totals[name]
-    if digest.before is None:
+def _figures(now: Row, before: Row | None) -> Iterator[Figure]:
+    for name, label in _TOTALS.items():
+        earlier_value = before[name] if before else None
+        yield _figure(label, now[name], earlier_value, compared=before is not None)
+    earlier = {row["currency"]: row for row in before["revenue"]} if before else {}
+    for row in now["revenue"][:MOST_CURRENCIES]:
+        currency, same = row["currency"] or "(no currency)", earlier.get(row["currency"], {})
+        for name, label in (("amount", "Revenue"), ("average_order_value", "Average order")):
+            known = before is not None and bool(same)
+            yield _figure(f"{label} {currency}", row[name], same.get(name), compared=known)
+    if share := _returned(now):
+        yield Figure("Items returned", share, "", _returned(before) if before else "")
+
+
+def _figure(label: str, value: Number, before: Number, *, compared: bool) -> Figure:
+    if not compared:
         return Figure(label, number(value))
-    before = digest.before[name]
     return Figure(label, number(value), percent(value, before), number(before))
 
 
-def number(value: float | None) -> str:
+def _returned(totals: Row) -> str:
+    """The share of the pieces that came back; empty if this is known of none."""
+    returnable = totals["returnable"]
+    return f"{totals['returned'] / returnable * 100:.1f} %" if returnable else ""
+
+
+def name_of(row: Row) -> str:
+    """SKU and title of *row*."""
+    title = row.get("title")
+    return printable(f"{row['sku']}  {title}" if title else row["sku"])
+
+
+def number(value: Number) -> str:
     """*value* with thousands separators; an average with two decimals."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def percent(value: float | None, before: float | None) -> str:
+def percent(value: Number, before: Number) -> str:
     """The change from *before* to *value* in per cent; empty if there was nothing before."""
     if not before or value is None:
         return ""

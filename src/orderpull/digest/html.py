@@ -132,9 +132,7 @@ def _top(digest: Digest) -> list[ET.Element]:
     rows = []
     for row in digest.top:
         change = figures.change_of_sku(row["quantity"], row["before"])
-        rows.append(
-            _row(f"{row['rank']}. {figures.printable(row['sku'])}", f"{row['quantity']:,}", change)
-        )
+        rows.append(_row(f"{row['rank']}. {figures.name_of(row)}", f"{row['quantity']:,}", change))
     return [_subtitle("Best-selling SKUs, in items"), _table(*rows)] if rows else []
 
 
@@ -149,7 +147,7 @@ def _movers(digest: Digest) -> list[ET.Element]:
 def _mover(row: Row) -> ET.Element:
     sold = f"{row['before']:,} \N{RIGHTWARDS ARROW} {row['now']:,}"
     change = figures.change_of_sku(row["now"], row["before"])
-    return _row(figures.printable(row["sku"]), sold, change)
+    return _row(figures.name_of(row), sold, change)
 
 
 def _notes(digest: Digest) -> ET.Element:

@@ -18,9 +18,9 @@ def as_text(digest: Digest) -> str:
 
 def _totals(digest: Digest) -> Iterator[str]:
     for figure in figures.totals(digest):
-        line = f"{figure.label:<16}{figure.value:>12}"
+        line = f"{figure.label:<26}{figure.value:>12}"
         if figure.before:
-            line += f"{figure.change:>12}   (before: {figure.before})"
+            line += f"{figure.change:>11}   (before: {figure.before})"
         yield line
     if digest.before is not None:
         yield f"Compared with {digest.period.before}."
@@ -43,7 +43,7 @@ def _top(digest: Digest) -> Iterator[str]:
     yield "Best-selling SKUs, in items"
     for row in digest.top:
         change = figures.change_of_sku(row["quantity"], row["before"])
-        yield f"{row['rank']:>3}. {_column(row['sku'])}{row['quantity']:>9,}{change:>12}".rstrip()
+        yield f"{row['rank']:>3}. {_column(row)}{row['quantity']:>9,}{change:>12}".rstrip()
 
 
 def _movers(digest: Digest) -> Iterator[str]:
@@ -56,14 +56,14 @@ def _movers(digest: Digest) -> Iterator[str]:
 def _mover(row: Row) -> str:
     sold = f"{row['before']:,} -> {row['now']:,}"
     change = figures.change_of_sku(row["now"], row["before"])
-    return f"     {_column(row['sku'])}{sold:>17}{change:>12}"
+    return f"     {_column(row)}{sold:>17}{change:>12}"
 
 
 def _notes(digest: Digest) -> Iterator[str]:
     yield from figures.notes(digest)
 
 
-def _column(sku: str) -> str:
-    """*sku* in a column; a long one is cut, with ``…``."""
-    text = figures.printable(sku)
+def _column(row: Row) -> str:
+    """SKU and title of *row* in a column; long ones are cut, with ``…``."""
+    text = figures.name_of(row)
     return f"{text[: SKU_WIDTH - 1]}…" if len(text) > SKU_WIDTH else f"{text:<{SKU_WIDTH}}"
