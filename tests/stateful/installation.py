@@ -56,8 +56,8 @@ DAMAGES = {
     "city": ["UPDATE order_address SET city = 'by hand' WHERE ordernumber = '{0}'"],
     "items": [
         "DELETE FROM order_item WHERE ordernumber = '{0}'",
-        """INSERT INTO order_item SELECT ordernumber, 'by hand', 3, source FROM order_header
-           WHERE ordernumber = '{0}'""",
+        """INSERT INTO order_item (ordernumber, sku, quantity, source)
+           SELECT ordernumber, 'by hand', 3, source FROM order_header WHERE ordernumber = '{0}'""",
     ],
     "status": ["UPDATE order_header SET status = 'by hand' WHERE ordernumber = '{0}'"],
     "rollup": ["UPDATE summary_day SET quantity = quantity + 7"],

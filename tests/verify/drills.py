@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orderpull.model import NO_DAY
+from orderpull.model import DATA_TABLES, NO_DAY
 from tests.operate.home import House, history, house, order
 from tests.rollup_oracle import recount, summaries
 
@@ -119,16 +119,14 @@ class Drill:
             0
         ][0]
         page = self.run("SELECT min(page) FROM orderpull_page")[0][0]
-        self.run(
-            f"""INSERT INTO order_header SELECT 'foreign', 'foreign', status, counted, ordered_at,
-                modified_at, currency, total, channel, item_quantity, 'abc', {page}, loaded_at, source
-                FROM order_header WHERE ordernumber = '{like}'"""
-        )
-        self.run(f"""INSERT INTO order_address SELECT 'foreign', country, line1, line2, name,
-                     postalcode, stateprovince, city, source FROM order_address
-                     WHERE ordernumber = '{like}'""")
-        self.run(f"""INSERT INTO order_item SELECT 'foreign', sku, quantity, source FROM order_item
-                     WHERE ordernumber = '{like}'""")
+        foreign = {"ordernumber": "'foreign'", "order_id": "'foreign'", "content_hash": "'abc'"}
+        for table in DATA_TABLES:
+            own = foreign | ({"page": page} if "page" in table.names else {})
+            values = ", ".join(str(own.get(name, name)) for name in table.names)
+            self.run(
+                f"""INSERT INTO {table.name} ({", ".join(table.names)})
+                    SELECT {values} FROM {table.name} WHERE ordernumber = '{like}'"""
+            )
         self.expected |= {
             ("foreign", "extra", "landing-tables"), ("foreign", "different", "tables"),
         }  # fmt: skip

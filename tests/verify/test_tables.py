@@ -15,7 +15,7 @@ PLANTED = (
     "DELETE FROM order_address WHERE ordernumber = '#9'",
     "DELETE FROM order_header WHERE ordernumber = '~1'",
     "UPDATE order_item SET quantity = quantity + 1 WHERE ordernumber = 'Ä1' AND sku = 'S3'",
-    "INSERT INTO order_item VALUES ('stray', 'TEA', 1, 'shop')",
+    "INSERT INTO order_item (ordernumber, sku, quantity, source) VALUES ('stray', 'TEA', 1, 'shop')",
     "UPDATE orderpull_page SET fetched = fetched + 1 WHERE page = 2",
     "UPDATE order_header SET page = 77 WHERE ordernumber = 'Z'",
 )
