@@ -203,7 +203,7 @@ def _fork_and_wait(reply: int, output: int, errors: int) -> None:
 def _become(request: dict[str, Any]) -> None:
     """Run the program of *request*, as Python itself would."""
     from orderpull import failpoints
-    from orderpull.loading import pages
+    from orderpull.loading import pages, refill
 
     os.fsync = os.fstat  # type: ignore[assignment] # SIGKILL loses nothing that the system has
     os.chdir(request["cwd"])
@@ -214,7 +214,7 @@ def _become(request: dict[str, Any]) -> None:
         point, _, count = request["kill_at"].partition(":")
         failpoints.kill_at(point, int(count))
     if request["batch"]:
-        pages.BATCH_ORDERS = request["batch"]
+        pages.BATCH_ORDERS = refill.REFILL_ORDERS = request["batch"]
     try:
         _run(*request["arguments"])
     except SystemExit as end:

@@ -33,6 +33,7 @@ from orderpull.landing.expired import Expired, expired_pages
 from orderpull.landing.last_pull import keep_last_pull, last_pull
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading.pages import BATCH_ORDERS, PageLoader, PendingPages
+from orderpull.loading.refill import refill
 from orderpull.loading.together import load_together
 from orderpull.normalize.normalizer import Normalizers
 from orderpull.normalize.page_redactor import redacting
@@ -173,6 +174,7 @@ class Pipeline:
         self._normalizers: Normalizers | None = None
         self._possible_loss: dict[str, set[int]] = {name: set() for name in chosen}
         self._missing: set[str] = set()
+        self._refilled: set[str] = set()
         self._lacking: dict[str, list[str]] = {}
         self._landed = dict.fromkeys(chosen, 0)
         self._taken = dict.fromkeys(chosen, 0)
@@ -489,10 +491,12 @@ class Pipeline:
             done = [pages for pages in sources if pages.left == []]
             for pages in done:
                 self._load_one(pages)
+                self._refill(pages, finished=finished)
             self.finish(loader, *done, finished=finished)
             for pages in sources:
                 if pages not in done:
                     self._load_one(pages, fresh[pages.source.name] if whole_batches else 0)
+                    self._refill(pages, finished=finished)
                     self.finish(loader, pages, finished=finished)
             for pages in sources if finished else ():
                 self._expire(pages.source.name, pages)
@@ -565,6 +569,35 @@ class Pipeline:
                     "Add ids to [reconcile] of its api file, so that they can be fetched.",
                 ),
             )
+
+    def _refill(self, pages: PageLoader, *, finished: bool) -> None:
+        """Shape some loaded pages again after a migration, once a run; a replay shapes all."""
+        name = pages.source.name
+        if not finished or self.detached or self.command == "replay" or self.stop.requested:
+            return
+        if name in self._refilled or self.result.sources[name].error:
+            return
+        self._refilled.add(name)
+        try:
+            given_up = refill(pages)
+        except DestinationError:
+            raise
+        except OrderpullError as error:
+            self._failed(name, error)
+        else:
+            if given_up:
+                self._note_given_up(name, given_up)
+
+    def _note_given_up(self, name: str, numbers: Sequence[int]) -> None:
+        """Tell which pages of source *name* could not be shaped again."""
+        listed = "page" if len(numbers) == 1 else "pages"
+        listed += f" {', '.join(map(str, numbers[:3]))}{' and more' if numbers[3:] else ''}"
+        note = (
+            f"Orders of {listed} have no new columns: damaged, or too many rejects. `orderpull "
+            "replay` names the reason."
+        )
+        self._lacking.setdefault(name, []).append(note)
+        self.result.sources[name].notes.append(note)
 
     def _expire(self, name: str, pages: PageLoader) -> None:
         """Delete the landed pages of source *name* that ``keep_days`` lets go."""

@@ -37,12 +37,19 @@ status = "status"
 counted = "not(in(status, 'cancelled'))"
 ordered_at = "placed"
 modified_at = "changed"
+currency = "money"
+total = "total"
+refunded = "back"
+channel = "via"
 [order.address]
 country = "country"
 [order.lines]
 path = "lines"
 sku = "sku"
 quantity = "n"
+title = "title"
+amount = "came_to"
+returned = "back"
 """
 TURNS = datetime(2025, 10, 26, tzinfo=UTC)
 """The day on which clocks in Berlin go back."""
@@ -75,10 +82,22 @@ def order(chance: random.Random, number: int) -> dict[str, Any]:
         "status": chance.choice(("paid", "paid", "paid", "cancelled")),
         "placed": placed.isoformat() if chance.random() < 0.9 else None,
         "country": chance.choice(COUNTRIES),
-        "lines": [
-            {"sku": chance.choice(SKUS), "n": chance.choice((0, 1, 1, 2, 7))}
-            for _ in range(chance.choice((0, 1, 1, 2, 3)))
-        ],
+        "money": chance.choice(("EUR", "USD", None)),
+        "total": chance.choice((None, "0", "19.99", f"{number}.0001")),
+        "back": chance.choice((None, None, "0.5")),
+        "via": chance.choice(("web", "market", None)),
+        "lines": [_line(chance, number) for _ in range(chance.choice((0, 1, 1, 2, 3)))],
+    }
+
+
+def _line(chance: random.Random, number: int) -> dict[str, Any]:
+    """A line, whose title changes with the orders."""
+    return {
+        "sku": chance.choice(SKUS),
+        "n": chance.choice((0, 1, 1, 2, 7)),
+        "title": chance.choice((None, f"Pen {number % 7}", "Größe Ж", "z")),
+        "came_to": chance.choice((None, "3.5", "0.0001")),
+        "back": chance.choice((None, 0, 1)),
     }
 
 

@@ -43,6 +43,13 @@ def runs(limit: int, sources: Sequence[str] = ()) -> sa.Select[Any]:
     return _of_sources(query, _run.c.source, sources)
 
 
+def refills(sources: Sequence[str] = ()) -> sa.Select[Any]:
+    """(source, refill_from, refill_to): pages that are still to be shaped again."""
+    columns = (_cursor.c.source, _cursor.c.refill_from, _cursor.c.refill_to)
+    query = sa.select(*columns).where(_cursor.c.refill_from.is_not(None))
+    return _of_sources(query, _cursor.c.source, sources)
+
+
 def fetched_since(instant: datetime) -> sa.Select[Any]:
     """(source, fetched, rejected): orders of the runs that began since *instant*."""
     return (

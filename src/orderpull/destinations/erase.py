@@ -28,6 +28,8 @@ ROWS_AT_ONCE = 50_000
 """Rows of persons that are fetched from a server at once."""
 
 HIDDEN = MASKS[ORDER_ADDRESS.name].hidden
+NULLED = (*HIDDEN, *MASKS[ORDER_HEADER.name].hidden)
+"""The columns of an order that become NULL."""
 
 _PERSON = [
     *ORDER_HEADER.pick("ordernumber, order_id"),
@@ -41,15 +43,16 @@ ORDER BY h.ordernumber LIMIT {ROWS_AT_ONCE}"""
 _REHASHED = f"""
 SELECT order_id, ordernumber, status, content_hash, has_person,
     md5(json_array({HASHED})::VARCHAR) AS new_hash
-FROM (SELECT erased_order.* EXCLUDE ({", ".join(HIDDEN)}), coalesce(i.items, []) AS items,
-          coalesce({", ".join(HIDDEN)}) IS NOT NULL AS has_person,
-          {", ".join(f"NULL::VARCHAR AS {name}" for name in HIDDEN)}
+FROM (SELECT erased_order.* EXCLUDE ({", ".join(NULLED)}), coalesce(i.items, []) AS items,
+          coalesce({", ".join(NULLED)}) IS NOT NULL AS has_person,
+          {", ".join(f"NULL::VARCHAR AS {name}" for name in NULLED)}
       FROM erased_order LEFT JOIN (
           SELECT order_id, list_sort(list({{{ITEM_FIELDS}}})) AS items
           FROM erased_item GROUP BY order_id) AS i USING (order_id))"""
 _NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
 _ADDRESS = f"UPDATE order_address SET {_NULLED} WHERE source = ? AND ordernumber = ?"
-_HASH = "UPDATE order_header SET content_hash = ? WHERE source = ? AND order_id = ?"
+_HASH = """UPDATE order_header SET content_hash = ?, customer = NULL
+WHERE source = ? AND order_id = ?"""
 _REJECT = """UPDATE orderpull_reject SET raw = ?, message = ?, reject_key = ?
 WHERE source = ? AND reject_key = ?"""
 
@@ -69,7 +72,7 @@ class Erased:
     """Rows that were changed.
 
     :param orders: numbers of the stored orders, also of those that had no person any more.
-    :param persons: rows of ``order_address`` that had one.
+    :param persons: orders that had one: in the address, or a customer.
     :param rejects: rows of ``orderpull_reject``.
     """
 
@@ -120,7 +123,7 @@ def erase(
             new = known.get(old, other)
             if has_person:
                 execute(_ADDRESS, [source, number])
-            if new != old:
+            if new != old or has_person:
                 execute(_HASH, [new, source, order_id])
             erased.orders.append(number)
             erased.persons += has_person

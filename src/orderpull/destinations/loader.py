@@ -101,9 +101,9 @@ class Loader:
         """The ledger's state of each of *sources*."""
         return ledger.read_states(self.session.execute, sources)
 
-    def pages(self, source: str) -> set[int]:
-        """The pages of *source* that the ledger has."""
-        return ledger.read_pages(self.session.execute, source)
+    def pages(self, source: str, first: int = 0) -> set[int]:
+        """The pages of *source* that the ledger has, from number *first* on."""
+        return ledger.read_pages(self.session.execute, source, first)
 
     def pages_before(self, source: str, before: datetime, first: int) -> list[int]:
         """Loaded pages that no reject needs. Parameters as :func:`ledger.read_old_pages`."""

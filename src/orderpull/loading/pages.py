@@ -201,14 +201,15 @@ class PageLoader:
         loaded = [n for n in self.landing.pages() if n <= through and n not in gaps]
         for counted in (True, False):
             for pages in self.batches([n for n in loaded if (n not in known) == counted]):
-                self._load_again(pages, counted=counted)
+                self.load_again(pages, counted=counted)
                 yield len(pages)
+        self.state = replace(self.state, refill=None)
 
     def retry(self, rejects: Sequence[Reject]) -> None:
         """Normalize *rejects* again, under today's mapping and settings."""
         keys = {(self.source.page_in_run(each.page), each.position) for each in rejects}
         for pages in self.batches(sorted({reject.page for reject in rejects})):
-            self._load_again(pages, counted=False, only=keys)
+            self.load_again(pages, counted=False, only=keys)
 
     def judge(self, page: int, position: int) -> str:
         """Load one order of a landed page, and say what became of it.
@@ -217,7 +218,7 @@ class PageLoader:
         """
         before, meta = asdict(self.run.counts), self.landing.meta(page)
         key = self.source.page_in_run(page), position
-        self._load_again([self.staged(meta)], counted=True, only={key})
+        self.load_again([self.staged(meta)], counted=True, only={key})
         after = asdict(self.run.counts)
         return next((name for name in COUNTS[1:] if after[name] > before[name]), "")
 
@@ -290,11 +291,19 @@ class PageLoader:
             batches.staged = partial(self._stage_vanished, first, counted=counted)
         batches.load([portion], counted=counted, only=only)
 
-    def _load_again(
-        self, pages: Sequence[StagedPage], *, counted: bool, only: set[Key] | None = None
+    def load_again(
+        self,
+        pages: Sequence[StagedPage],
+        *,
+        counted: bool,
+        only: set[Key] | None = None,
+        after: SourceState | None = None,
     ) -> None:
-        """Load *pages* that do not wait; the ledger's state of the source stays."""
-        portion = self._portion(pages, self.state)
+        """Load *pages* that do not wait.
+
+        :param after: the ledger's state of the source afterwards; None: as it is.
+        """
+        portion = self._portion(pages, after or self.state)
         self._load(portion, counted=counted, only=only)
         self._take_over(portion)
 

@@ -17,11 +17,11 @@ KeepNames = bool | Literal["hash"]
 """``keep_names``: true: as given; false: NULL; ``hash``: a keyed hash."""
 
 _MARK = re.compile(r"\(erased [0-9a-f]{16}\)")
-_QUOTING = frozenset({"time_invalid", "total_invalid", "quantity_invalid"})
+_QUOTING = frozenset({"time_invalid", "total_invalid", "amount_invalid", "quantity_invalid"})
 _BLOCK = 64
 _INNER, _OUTER = 0x36, 0x5C
-_NULLED = ", ".join(f"{name} = NULL" for name in HIDDEN)
-_ANY_HIDDEN = f"coalesce({', '.join(HIDDEN)}) IS NOT NULL"
+_NULLED = ", ".join(f"{name} = NULL" for name in (*HIDDEN, "customer"))
+_ANY_HIDDEN = f"coalesce({', '.join(HIDDEN)}, customer) IS NOT NULL"
 # HMAC-SHA256 (RFC 2104), whose two pads of the key come as $1 and $2.
 # A stored hash that ``keep_address`` has put back stays.
 _HASHED = ", ".join(

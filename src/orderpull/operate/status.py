@@ -27,6 +27,8 @@ class SourceStatus:
     :param next: the next run, as a sentence.
     :param in_doubt: periods of which orders may be missing.
     :param verified: the last verification; None: never.
+    :param refill: first and last number of the pages whose orders still lack columns that a
+        migration has added; None: none do.
     :param deleted: number of pages that ``keep_days`` has deleted, and the day before which they
         were received; None: none was.
     """
@@ -38,6 +40,7 @@ class SourceStatus:
     in_doubt: list[Doubt]
     verified: LastVerified | None = None
     deleted: dict[str, Any] | None = None
+    refill: dict[str, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object for this source in ``status --json``."""
@@ -58,6 +61,7 @@ class SourceStatus:
             "in_doubt": [doubt.as_json() for doubt in self.in_doubt],
             "verified": verified,
             "deleted": self.deleted,
+            "refill": self.refill,
         }
 
 
@@ -79,7 +83,7 @@ class Status:
 def status(settings: Settings) -> Status:
     """Read the status from the landing, the warehouse and the schedule's state file."""
     landing = open_landing(settings.landing, settings.folder)
-    runs, rejects = _ledger(settings)
+    runs, rejects, refills = _ledger(settings)
     sources = {}
     for name, source in settings.chosen().items():
         part = landing.source(name)
@@ -106,19 +110,25 @@ def status(settings: Settings) -> Status:
         deleted = {"pages": expired.pages, "before": expired.before} if expired.pages else None
         next_ = ", then ".join(steps)
         sources[name] = SourceStatus(
-            waiting, drafts, open_, next_, doubts, last_verified(part), deleted
+            waiting, drafts, open_, next_, doubts, last_verified(part), deleted, refills.get(name)
         )
     return Status(runs, sources, StateFile(settings).status())
 
 
-def _ledger(settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Read the last runs, and the open rejects by source and reason."""
+def _ledger(
+    settings: Settings,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, int]]]:
+    """Read the last runs, the open rejects by source and reason, and the refill of each source."""
     from orderpull.answers import ledger
 
     destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
             rejects = reader.rows(ledger.rejects_by_reason())
-            return reader.rows(ledger.runs(RUNS_SHOWN)), rejects
+            refills = {
+                row["source"]: {"from": row["refill_from"], "to": row["refill_to"]}
+                for row in reader.rows(ledger.refills())
+            }
+            return reader.rows(ledger.runs(RUNS_SHOWN)), rejects, refills
     except DestinationError:
-        return [], []
+        return [], [], {}

@@ -150,6 +150,13 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
                 f"{source.deleted['pages']:,} landed pages received before "
                 f"{source.deleted['before']} are deleted (landing.keep_days).",
             )
+        if source.refill:
+            first, last = source.refill["from"], source.refill["to"]
+            print_indented(
+                console,
+                f"Orders of pages {first:,} to {last:,} still lack the columns of the last update: "
+                "each run fills some, `orderpull replay` all.",
+            )
         for doubt in source.in_doubt:
             print_indented(console, f"In doubt are {doubt}: passes over them did not agree.")
     if status.schedule:

@@ -24,6 +24,8 @@ AT_ONCE = 125_000
 
 _DAY_ZERO = datetime(2026, 1, 1)  # noqa: DTZ001 - as in the tables
 
+_ADDED = [column.name for column in ORDER_HEADER.columns if column.since > 1]
+_ADDED_TO_ITEMS = [column.name for column in ORDER_ITEM.columns if column.since > 1]
 _PERSON, _PLACE = ("name", "line1", "line2"), ("country", "stateprovince", "city", "postalcode")
 
 # The hash of an order that its shop deleted is made of the hash before.
@@ -39,7 +41,6 @@ whole AS (
     SELECT * REPLACE (coalesce(items, []) AS items)
     FROM hashed_header JOIN hashed_address USING (ordernumber) LEFT JOIN item USING (ordernumber))
 SELECT ordernumber FROM whole WHERE content_hash NOT IN ({{hashes}})"""
-_HASH = "md5(json_array({columns})::VARCHAR)"
 _TABLES = {
     "hashed_header": ORDER_HEADER,
     "hashed_address": ORDER_ADDRESS,
@@ -52,9 +53,10 @@ def wrong_hashes(scope: Scope, orders: int) -> Iterator[str]:
 
     :param orders: number of the source's orders.
     """
-    hashes = [_HASH.format(columns=HASHED)]
+    versions = [HASHED]
     if scope.source.settings.keep_address:
-        hashes += _with_kept_address()
+        versions += _with_kept_address()
+    hashes = [form(columns) for columns in versions for form in (_hash, _hash_before)]
     wrong = _WRONG.format(hashes=", ".join(hashes))
     for digits in _slices(orders, deep=scope.deep):
         with scope.reader.workbench(_rows(scope, digits)) as connection:
@@ -63,7 +65,7 @@ def wrong_hashes(scope: Scope, orders: int) -> Iterator[str]:
 
 
 def _with_kept_address() -> Iterator[str]:
-    """Yield the hash of each version whose blank address ``keep_address`` may have completed.
+    """Yield the columns of each version whose blank address ``keep_address`` may have completed.
 
     Such a version has no name and no street; of what is stored of the place it had any part.
     """
@@ -71,7 +73,27 @@ def _with_kept_address() -> Iterator[str]:
         place = (name for name, is_kept in zip(_PLACE, kept, strict=True) if not is_kept)
         absent = {*_PERSON, *place}
         columns = ("NULL::VARCHAR" if n in absent else n for n in HASHED.split(", "))
-        yield _HASH.format(columns=", ".join(columns))
+        yield ", ".join(columns)
+
+
+def _hash(columns: str) -> str:
+    """SQL of the hash of the values *columns*."""
+    return f"md5(json_array({columns})::VARCHAR)"
+
+
+def _hash_before(columns: str) -> str:
+    """The same as an orderpull of schema 4 made it; '' for a row with columns of later versions.
+
+    Such rows stay until their page is shaped again; for good, if it is deleted (``keep_days``).
+    """
+    kept = [each for each in columns.split(", ") if each not in {*_ADDED, "items"}]
+    some = " OR ".join(f"{name} IS NOT NULL" for name in _ADDED)
+    item = " OR ".join(f"i.{name} IS NOT NULL" for name in _ADDED_TO_ITEMS)
+    items = "list_transform(items, lambda i: {'sku': i.sku, 'quantity': i.quantity})"
+    return (
+        f"CASE WHEN {some} OR len(list_filter(items, lambda i: {item})) > 0 THEN '' "
+        f"ELSE {_hash(', '.join([*kept, items]))} END"
+    )
 
 
 def _slices(orders: int, *, deep: bool) -> list[str]:

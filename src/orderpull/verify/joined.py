@@ -54,6 +54,7 @@ FROM landed_order AS l FULL JOIN stored_order AS s ON s.ordernumber = l.ordernum
 WHERE {judged} AND CASE
     WHEN l.ordernumber IS NULL THEN {extra}
     WHEN s.ordernumber IS NULL OR s.headless OR s.homeless THEN true
+    WHEN to_refill(s.page) THEN false
     WHEN s.fixed = l.fixed AND (s.place = l.place OR {may_lack_address}) THEN false
     ELSE NOT (unseen(s.page) AND {stays}) END"""
 
@@ -114,16 +115,21 @@ def views() -> Iterable[str]:
         )  # fmt: skip
 
 
-def macros(first: int) -> Iterable[str]:
+def macros(first: int, refill: tuple[int, int] | None = None) -> Iterable[str]:
     """The statements that make macros.
 
     - ``unseen(page)``: the page is not in the landing's tables; the table ``unseen_page`` has those
       from page *first* on
+    - ``to_refill(page)``: orders of the page still lack columns that a migration has added
     - ``landed_order(order_id)``: the order is
     - ``unknown_order(order_id)``: an excluded version of the order was dropped
 
     :param first: the first page that was read.
+    :param refill: first and last of the pages to refill.
     """
+    begin, end = refill or (0, -1)
+    condition = f"coalesce(page BETWEEN {begin} AND {end}, false)"
+    yield f"CREATE OR REPLACE TEMP MACRO to_refill(page) AS {condition}"
     condition = f"coalesce(page < {first} OR page IN (SELECT u.page FROM unseen_page AS u), false)"
     yield f"CREATE OR REPLACE TEMP MACRO unseen(page) AS {condition}"
     for name, table in (("landed_order", "order_header"), ("unknown_order", "unknown_order")):

@@ -12,6 +12,10 @@ from orderpull.verify.result import MAX_LISTED, Difference, Kind, Where
 from orderpull.verify.scope import Comparison, Scope
 from orderpull.verify.workbench import judged_rejects, missing_rejects, workbench
 
+REFILL = (
+    "Orders of pages {} to {} still lack the columns of the last update; their values were not "
+    "compared with the landing."
+)
 _LIMIT = MAX_LISTED + 1
 _ALL = f"SELECT ordernumber, kind, detail FROM difference ORDER BY ordernumber LIMIT {_LIMIT}"
 
@@ -25,6 +29,8 @@ class LandingTables(Comparison):
         """Yield pages that are not what was loaded, then orders, then rejects."""
         with ScratchFolder() as folder:
             extent = load_landed(scope, folder.path)
+            if extent.state.refill:
+                scope.result.notes.append(REFILL.format(*extent.state.refill))
             yield from self._pages(extent)
             with scratch_errors(scope), workbench(scope, extent) as connection:
                 scope.result.compared(count_rows(connection, "landed.order_header"))

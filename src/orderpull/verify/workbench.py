@@ -53,7 +53,8 @@ def workbench(
                 "CREATE OR REPLACE TEMP TABLE unseen_page AS SELECT unnest(?::BIGINT[]) AS page",
                 [unseen],
             )
-            for statement in (*joined.macros(extent.first), *joined.views()):
+            macros = joined.macros(extent.first, extent.state.refill)
+            for statement in (*macros, *joined.views()):
                 connection.execute(statement)
             statement = joined.joined(
                 whole=extent.whole,

@@ -81,6 +81,19 @@ SELECT source, order_id, ordernumber, ordered_at, page, position, stored,
     version = newest AND NOT stored AND stored_hash = content_hash AS is_touched
 FROM compared"""
 
+# A deleted order that is read again stays deleted, with what today's mapping makes of the version
+# that it had then. That version gets the page of the list, where the order was missing.
+_STILL_DELETED = f"""
+UPDATE staged_order SET page = d.deleted, position = d.place, status = '{DELETED}', counted = false,
+    content_hash = md5('{DELETED}' || content_hash)
+FROM (SELECT s.source, s.page, s.position, k.page AS deleted,
+             row_number() OVER (ORDER BY s.page, s.position) - 1 AS place
+      FROM staged_order AS s JOIN stored_order AS k USING (source, order_id)
+      WHERE k.status = '{DELETED}' AND s.page < k.page
+        AND s.modified_at IS NOT DISTINCT FROM k.modified_at) AS d
+WHERE staged_order.source = d.source AND staged_order.page = d.page
+  AND staged_order.position = d.position"""
+
 # on_change = "ignore" decides as if the orders came one by one. Each round accepts the candidates
 # that are the first of their id and of their number, and drops those that share either with them.
 _CANDIDATE = """
@@ -96,15 +109,25 @@ _DROP_ACCEPTED = """
 DELETE FROM candidate
 WHERE (source, order_id) IN (SELECT (source, order_id) FROM accepted)
    OR (source, ordernumber) IN (SELECT (source, ordernumber) FROM accepted)"""
+# The stored order itself, where its page is read again: it is replaced by what is read today.
+_SAME_AGAIN = """
+SELECT s.source, s.page, s.position, s.order_id, k.content_hash
+FROM contested AS s JOIN stored_order AS k USING (source, order_id, ordernumber, page)
+WHERE {read_again}
+  AND (s.source, s.page, s.position) NOT IN (SELECT (source, page, position) FROM excluded)
+QUALIFY row_number() OVER (PARTITION BY s.source, s.order_id ORDER BY s.position) = 1"""
 _FIRST_WINS = """
 SELECT s.source, s.order_id, s.ordernumber, s.ordered_at, s.page, s.position, false AS stored,
-    a.page IS NOT NULL AS is_newest, NULL::VARCHAR AS stored_hash,
+    a.page IS NOT NULL OR g.page IS NOT NULL AS is_newest, g.content_hash AS stored_hash,
     CASE WHEN a.page IS NOT NULL THEN 'inserted' ELSE 'unchanged' END AS outcome,
-    a.page IS NOT NULL AS is_written, false AS is_touched
+    a.page IS NOT NULL OR coalesce(g.content_hash <> s.content_hash, false) AS is_written,
+    false AS is_touched
 FROM contested AS s LEFT JOIN accepted AS a USING (source, page, position)
+LEFT JOIN same_again AS g USING (source, page, position)
 UNION ALL
-SELECT source, order_id, ordernumber, ordered_at, page, -1, true, true, content_hash, NULL, false,
-    false
+SELECT source, order_id, ordernumber, ordered_at, page, -1, true,
+    (source, order_id) NOT IN (SELECT (source, order_id) FROM same_again), content_hash, NULL,
+    false, false
 FROM stored_order"""
 _LATEST_POSITION = """
 UPDATE judged_version SET page = latest.at.page, position = latest.at.position
@@ -183,6 +206,8 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
     :param fetch: fetches more of stored orders, by key.
     """
     drop_unknown(stage, fetch)
+    if not batch.counted:
+        stage.execute(_STILL_DELETED)
     also = _EXCLUDED if batch.ignore_changes else ""
     plan = MergePlan(contested=make_table(stage, "contested", _CONTESTED.format(also=also)))
     if plan.contested:
@@ -199,7 +224,7 @@ def plan_merge(stage: duckdb.DuckDBPyConnection, batch: Batch, fetch: FetchStore
 def _judge(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> None:
     """Decide about the contested orders."""
     if batch.ignore_changes:
-        _decide_first_wins(stage)
+        _decide_first_wins(stage, read_again=not batch.counted)
     else:
         statement = _NEWEST_WINS.format(
             staged_version=_VERSION.format(position="position"),
@@ -222,8 +247,9 @@ def _judge(stage: duckdb.DuckDBPyConnection, batch: Batch, plan: MergePlan) -> N
         stage.execute(_COUNT_BY_EFFECT)
 
 
-def _decide_first_wins(stage: duckdb.DuckDBPyConnection) -> None:
+def _decide_first_wins(stage: duckdb.DuckDBPyConnection, *, read_again: bool) -> None:
     """Make ``decision`` by the rule of ``on_change = "ignore"``."""
+    make_table(stage, "same_again", _SAME_AGAIN.format(read_again=read_again))
     make_table(stage, "candidate", _CANDIDATE)
     make_table(stage, "accepted", "FROM candidate LIMIT 0")
     while (added := stage.execute(_ACCEPT_FIRST).fetchone()) and added[0]:
