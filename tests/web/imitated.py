@@ -1,6 +1,7 @@
 """Large shops to look at: ``python -m tests.web.imitated FOLDER``, then ``orderpull serve`` there.
 
-``year`` has 24,000 orders in 430 days and 40 countries. ``odd`` has 20,000 orders in 312 countries,
+``year`` has 24,000 orders in 430 days and 40 countries, in three currencies and four channels, with
+titles, returns and customers. ``odd`` has 20,000 orders in 312 countries,
 and SKUs in right-to-left script, with emoji, and of 240 characters.
 """
 
@@ -18,6 +19,22 @@ CODES = re.findall(
 SEED = 17
 REJECTS = 20
 """One in a thousand of the orders, as in shops of some years."""
+
+
+MONEY = (
+    """UPDATE order_item SET title = replace(replace(sku, '-', ' no. '), 'PEN', 'Fountain pen'),
+        returned = CASE WHEN hash(ordernumber || sku) % 19 = 0 THEN 1 ELSE 0 END,
+        amount = quantity * (4.9 + length(sku) * 3 + hash(sku) % 40)""",
+    """UPDATE order_header h SET
+        currency = CASE a.country WHEN 'US' THEN 'USD' WHEN 'GB' THEN 'GBP' ELSE 'EUR' END,
+        channel = [NULL, 'amazon', 'web', 'web', 'ebay'][1 + (hash(h.ordernumber) % 5)::INT],
+        customer = md5((hash(h.ordernumber) % 15000)::TEXT),
+        shipping = 4.9, tax = round(i.amount * 0.19 / 1.19, 2), discount = 0, refunded = 0,
+        total = i.amount + 4.9
+        FROM order_address a, (SELECT ordernumber, sum(amount) AS amount FROM order_item GROUP BY 1) i
+        WHERE a.ordernumber = h.ordernumber AND i.ordernumber = h.ordernumber""",
+)
+"""SQL that gives the orders amounts, titles, returns, channels and customers."""
 
 
 def statements(orders: int, days: int, countries: list[str], skus: list[str]) -> list[str]:
@@ -53,7 +70,7 @@ def statements(orders: int, days: int, countries: list[str], skus: list[str]) ->
 def year(folder: Path) -> None:
     """Make the shop of 40 countries in *folder*."""
     skus = [f"{kind}-{n:03}" for n in range(60) for kind in ("PEN", "INK", "PAPER", "CASE")]
-    _make(folder, 24_000, statements(24_000, 430, CODES, skus))
+    _make(folder, 24_000, [*statements(24_000, 430, CODES, skus), *MONEY])
 
 
 def odd(folder: Path) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ from orderpull.destinations import open_destination
 from orderpull.web.serve import listen, server_of
 
 ZONE = "Europe/Berlin"
+OFFSET = 12 - datetime.now(UTC).hour
+NOON_ZONE = f"Etc/GMT{-OFFSET:+d}" if OFFSET else "UTC"
+"""A zone in which it is about noon, so that no test meets a midnight."""
+
 ROWS_AT_ONCE = 500
 
 HOSTILE = (
@@ -38,6 +42,13 @@ class Order:
     placed: datetime | None = None
     source: str = "shop"
     counted: bool = True
+    currency: str | None = None
+    total: float | None = None
+    channel: str | None = None
+    customer: str | None = None
+    title: str | None = None
+    amounts: dict[str, float] = field(default_factory=dict)
+    returned: dict[str, int] = field(default_factory=dict)
 
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -48,7 +59,16 @@ def rows_of(orders: Sequence[Order], runs: Sequence[dict[str, Any]] = ()) -> Row
     key = [{"ordernumber": o.number, "source": o.source} for o in orders]
     return {
         "order_header": [
-            {**k, "order_id": o.number, "counted": o.counted, "ordered_at": o.placed}
+            {
+                **k,
+                "order_id": o.number,
+                "counted": o.counted,
+                "ordered_at": o.placed,
+                "currency": o.currency,
+                "total": o.total,
+                "channel": o.channel,
+                "customer": o.customer,
+            }
             for k, o in zip(key, orders, strict=True)
         ],
         "order_address": [
@@ -56,7 +76,14 @@ def rows_of(orders: Sequence[Order], runs: Sequence[dict[str, Any]] = ()) -> Row
             for k, o in zip(key, orders, strict=True)
         ],
         "order_item": [
-            {**k, "sku": sku, "quantity": quantity}
+            {
+                **k,
+                "sku": sku,
+                "quantity": quantity,
+                "title": o.title and f"{o.title} {sku}",
+                "amount": o.amounts.get(sku),
+                "returned": o.returned.get(sku),
+            }
             for k, o in zip(key, orders, strict=True)
             for sku, quantity in o.items.items()
         ],

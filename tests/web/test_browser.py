@@ -152,8 +152,11 @@ def test_from_a_country_to_its_skus_to_their_orders(page: Page) -> None:
     page.wait_for_url("**/skus?country=DE&period=all")
     expect(page.locator("h1")).to_contain_text("SKUs")
     page.get_by_role("link", name="PEN", exact=True).click()
-    page.wait_for_url("**/orders?country=DE&period=all&sku=PEN")
+    page.wait_for_url("**/sku?country=DE&period=all&sku=PEN")
     expect(page.locator("h1")).to_have_text("PEN")
+    expect(page.locator("#picks a").first).to_be_visible()
+    page.locator("#all-orders").click()
+    page.wait_for_url("**/orders?country=DE&period=all&sku=PEN")
     first = page.locator("tbody tr").first.inner_text()
     assert page.locator("tbody tr").count() == 50
     page.locator("#page-next").click()
@@ -245,7 +248,9 @@ def test_a_sku_with_signs_of_an_address_leads_to_its_orders(page: Page) -> None:
     page.goto("/skus?q=a%26b")
     page.get_by_role("link", name="a&b=c#d").click()
     expect(page.locator("h1")).to_have_text("a&b=c#d")
-    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("#h-orders").locator("xpath=../..").locator("tbody tr")).to_have_count(1)
+    page.goto("/sku?sku=nowhere")
+    expect(page.locator("#unknown")).to_have_text("No counted order has this SKU.")
 
 
 @pytest.mark.slow
@@ -263,6 +268,8 @@ def test_everybody_can_use_it(
         "first": "/?period=30d&country=DE&country=FR",
         "skus": "/skus",
         "orders": "/orders?sku=PEN",
+        "sku": "/sku?sku=PEN&period=7d",
+        "order": "/order?order=%230&versions=1",
         "runs": "/runs",
         "problem": "/orders",
     }.items():

@@ -13,7 +13,7 @@ from orderpull import Settings
 from orderpull.web import xlsx_export
 from orderpull.web.csv_export import TABLES, file_name_of
 from orderpull.web.periods import Days
-from orderpull.web.question import Question
+from orderpull.web.question import SKU_TABLES, Question
 from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
 from tests.workbook_file import sheets
 
@@ -43,6 +43,8 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
         "skus",
         "runs",
         "movers?period=7d",
+        "sku-trend?sku=PEN",
+        "sku-countries?sku=PEN",
     ):
         assert get(f"{site}/csv/{name}").data.count(b"\r\n") >= 2
 
@@ -50,7 +52,7 @@ def test_csv_equals_sql(sold: Settings, site: str) -> None:
 def test_xlsx_has_the_rows_of_csv(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table, with the same filter; too many rows are refused with a sentence."""
     for name in TABLES:
-        where = "?sku=PEN" if name == "orders" else "?country=DE&top=5&period=7d"
+        where = "?sku=PEN" if name in SKU_TABLES else "?country=DE&top=5&period=7d"
         told = get(f"{site}/csv/{name}{where}").data.decode("utf-8-sig")
         answer = get(f"{site}/xlsx/{name}{where}")
         file_name = answer.headers["content-disposition"].rpartition('"')[0]

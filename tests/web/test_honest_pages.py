@@ -11,16 +11,13 @@ from playwright.sync_api import Page, Route, expect
 
 from orderpull import clock
 from tests.web.browsing import take_screenshot
+from tests.web.shop import NOON_ZONE as ZONE
 from tests.web.shop import Order, fill, finished_run, get, rows_of, serving, settings_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-
-OFFSET = 12 - datetime.now(UTC).hour
-ZONE = f"Etc/GMT{-OFFSET:+d}" if OFFSET else "UTC"
-"""A zone in which it is about noon, so that no test meets a midnight."""
 
 COUNTRIES = 312
 AGE = timedelta(days=364)

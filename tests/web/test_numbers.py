@@ -20,8 +20,9 @@ from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Destination, Kind
 from orderpull.web.context import QueryContext
 from orderpull.web.movers import Movers, read_movers
-from orderpull.web.overview import Overview, read_by_country, read_overview
+from orderpull.web.overview import Overview, read_overview
 from orderpull.web.question import SORTS, Question
+from orderpull.web.skus import read_by_country
 from orderpull.web.totals import Totals
 from tests.warehouses import Warehouse, warehouse
 from tests.web.shop import Order, Rows, rows_of
@@ -165,7 +166,8 @@ def sums(lines: list[tuple[Any, ...]], place: int) -> dict[Any, tuple[int, int]]
 def ranked(lines: list[tuple[Any, ...]], question: Question) -> list[tuple[Any, ...]]:
     """(rank, sku, quantity, orders), the searched ones of all."""
     by_sku = sums([line for line in lines if line[4] is not None], 4)
-    order = sorted(by_sku, key=lambda sku: (-by_sku[sku][1], sku.encode()))
+    place = 0 if question.measure == "orders" else 1
+    order = sorted(by_sku, key=lambda sku: (-by_sku[sku][place], sku.encode()))
     rows = [(rank, sku, by_sku[sku][1], by_sku[sku][0]) for rank, sku in enumerate(order, 1)]
     return [row for row in rows if question.search.lower() in row[1].lower()][: question.top]
 

@@ -111,28 +111,34 @@ class OrderQueries(SkuQueries):
         return _sales(where, HEADER.c.channel.label("channel"))
 
     def sales_by_group(self, where: Filter) -> sa.Select[Any]:
-        """(source, country, orders, orders_with_items, items): counted orders and their items."""
+        """Counted orders and their items, by source, country, channel and currency.
+
+        (source, country, channel, currency, orders, orders_with_items, items, priced, amount).
+        """
+        keys = (HEADER.c.source, ADDRESS.c.country, HEADER.c.channel, HEADER.c.currency)
         order = (
             sa.select(
-                HEADER.c.source,
+                *keys,
                 HEADER.c.ordernumber,
-                ADDRESS.c.country,
+                HEADER.c.total,
                 sa.func.sum(ITEM.c.quantity).label("items"),
             )
             .join_from(HEADER, ADDRESS, same_order(HEADER, ADDRESS))
             .outerjoin(ITEM, sa.and_(same_order(HEADER, ITEM), ITEM.c.quantity > 0))
             .where(*where.conditions())
-            .group_by(HEADER.c.source, HEADER.c.ordernumber, ADDRESS.c.country)
+            .group_by(*keys, HEADER.c.ordernumber, HEADER.c.total)
             .subquery("sold_order")
         )
         items = sa.cast(sa.func.sum(order.c["items"]), sa.BigInteger)
+        groups = [order.c[key.name] for key in keys]
         return sa.select(
-            order.c.source,
-            order.c.country,
+            *groups,
             sa.func.count().label("orders"),
             sa.func.count(order.c["items"]).label("orders_with_items"),
             sa.func.coalesce(items, 0).label("items"),
-        ).group_by(order.c.source, order.c.country)
+            sa.func.count(order.c.total).label("priced"),
+            sa.func.sum(order.c.total).label("amount"),
+        ).group_by(*groups)
 
     def sales_by_day(
         self, where: Filter, zone: ZoneInfo, first: date, last: date, /

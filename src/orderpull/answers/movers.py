@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from orderpull.answers.tables import in_bytes
+from orderpull.answers.tables import SKU, in_bytes
 
 FLOOR = 10
 """A SKU that sold less than this in both periods does not move, and a share is of this at least."""
@@ -21,7 +21,7 @@ def movers(
     by_share: bool = False,
     top: int | None = None,
 ) -> sa.Select[Any]:
-    """(sku, now, before, change, share, rank): SKUs that rose, then SKUs that fell.
+    """(sku, now, before, change, share, rank, title): SKUs that rose, then SKUs that fell.
 
     :param now: the query ``popular_sku`` of the later period.
     :param before: the same of the parts of the earlier period.
@@ -45,7 +45,10 @@ def movers(
         .where(change != 0, sa.or_(sold.c.now >= FLOOR, sold.c.before >= FLOOR))
         .subquery("movers")
     )
-    query = sa.select(moved).order_by(sa.case((moved.c.change > 0, 0), else_=1), moved.c.rank)
+    query = sa.select(moved, SKU.c.title).join_from(
+        moved, SKU, SKU.c.sku == moved.c.sku, isouter=True
+    )
+    query = query.order_by(sa.case((moved.c.change > 0, 0), else_=1), moved.c.rank)
     return query.where(moved.c.rank <= top) if top is not None else query
 
 

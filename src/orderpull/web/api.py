@@ -22,6 +22,7 @@ from orderpull import __version__
 from orderpull.days import EARLIEST, LATEST
 from orderpull.errors import UsageError
 from orderpull.web import api_answers as answers
+from orderpull.web.api_shapes import Problem
 from orderpull.web.cache import CachedQueries
 from orderpull.web.periods import COMPARES, PERIODS, STEPS
 from orderpull.web.question import (
@@ -77,6 +78,9 @@ FILTERS = (
         TEXTS,
     ),
     parameter("source", "Only this source; repeatable.", TEXTS),
+    parameter(
+        "channel", "Only this channel; repeatable. `(no channel)`: orders without a channel.", TEXTS
+    ),
     parameter("period", "Only this period.", enum(*PERIODS, CUSTOM)),
     parameter(
         "since", f"First day, instead of a period; from {EARLIEST}, in `report.timezone`.", DAY
@@ -85,12 +89,17 @@ FILTERS = (
 )
 SOURCE = (FILTERS[1],)
 TOP = parameter("top", "Number of SKUs.", integer(MAX_TOP, DEFAULT_TOP))
-SEARCH = parameter("q", "Only SKUs that contain this text.", TEXT)
+SEARCH = parameter("q", "Only SKUs that contain this text, they or their title.", TEXT)
 SKU = parameter("sku", "The SKU.", TEXT, required=True)
 STEP = parameter("by", "Step of the trend; default: chosen by the period's length.", enum(*STEPS))
 COMPARE = parameter("compare", "Earlier days to compare with.", enum(*COMPARES))
-MEASURE = parameter("show", "Measure that countries and movers are ranked by.", enum(*MEASURES))
+MEASURE = parameter("show", "Measure that rows are ranked by, or a trend shows.", enum(*MEASURES))
 SORT = parameter("sort", "Rank by the change itself, or by its share.", enum(*SORTS))
+CURRENCY = parameter(
+    "currency", "Currency of revenue; default: the one with the largest amount.", TEXT
+)
+RANKING = (*FILTERS, MEASURE, CURRENCY, TOP, SEARCH)
+TREND = (*FILTERS, STEP, COMPARE, MEASURE, CURRENCY)
 PAGE = parameter("page", f"Page of {answers.PAGE_ROWS} rows, from 1.", integer(MAX_PAGE, 1))
 PAGE_PARAMETERS = frozenset({"theme", "was", "back", "every"})
 """Parameters of the web pages. The API accepts and ignores them."""
@@ -118,22 +127,24 @@ ENDPOINTS = (
         answers.compared,
         (*FILTERS, COMPARE),
     ),
-    Endpoint("trend", "Orders and items by time", answers.trend, (*FILTERS, STEP, COMPARE)),
+    Endpoint("trend", "Orders and items by time", answers.trend, TREND),
     Endpoint("countries", "Countries, ranked", answers.countries, (*FILTERS, MEASURE)),
-    Endpoint("popular-skus", "Best-selling SKUs", answers.popular_skus, (*FILTERS, TOP, SEARCH)),
+    Endpoint("popular-skus", "Best-selling SKUs", answers.popular_skus, RANKING),
     Endpoint(
         "popular-skus-by-country",
         "Best-selling SKUs of each country",
         answers.popular_skus_by_country,
-        (*FILTERS, TOP, SEARCH),
+        RANKING,
     ),
+    Endpoint("channels", "Channels, ranked", answers.channels, (*FILTERS, MEASURE)),
+    Endpoint("customers", "New and returning customers", answers.customers),
     Endpoint(
         "movers",
         "SKUs that rose and fell the most against the period before",
         answers.movers,
         (*FILTERS, COMPARE, MEASURE, SORT, TOP),
     ),
-    Endpoint("skus", "All SKUs", answers.skus, (*FILTERS, SEARCH, PAGE)),
+    Endpoint("skus", "All SKUs", answers.skus, (*FILTERS, MEASURE, CURRENCY, SEARCH, PAGE)),
     Endpoint("orders", "Orders with a SKU", answers.orders, (SKU, *FILTERS, PAGE)),
     Endpoint("runs", "Last runs", answers.runs, ()),
     Endpoint("rejects", "Open rejects", answers.rejects, SOURCE),
@@ -212,7 +223,7 @@ def is_malformed(value: str, schema: Schema) -> bool:
 
 def openapi() -> Schema:
     """Describe the API in OpenAPI 3.1."""
-    shapes = [*(get_type_hints(each.read)["return"] for each in ENDPOINTS), answers.Problem]
+    shapes = [*(get_type_hints(each.read)["return"] for each in ENDPOINTS), Problem]
     (*shown, problem), schemas = msgspec.json.schema_components(
         shapes, ref_template="#/components/schemas/{name}"
     )

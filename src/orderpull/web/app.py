@@ -57,7 +57,9 @@ def application(
     app = Starlette(
         routes=[
             Route("/", pages.overview),
+            Route("/customers", pages.customers),
             Route("/movers", pages.movers),
+            Route("/sku", pages.sku),
             Route("/skus", pages.skus),
             Route("/orders", pages.orders),
             Route("/order", pages.order),

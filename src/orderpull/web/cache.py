@@ -20,6 +20,7 @@ from orderpull.answers import ledger
 from orderpull.countries import country_meant
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Reader
+from orderpull.operate.report import rates_of
 from orderpull.settings import Settings
 from orderpull.web.context import QueryContext
 from orderpull.web.freshness import Freshness, read_freshness
@@ -159,6 +160,7 @@ class CachedQueries:
         self.next_pull = next_pull
         self.zone = ZoneInfo(settings.report.timezone)
         self.sources = tuple(settings.sources)
+        self.rates = rates_of(settings)
         self.warehouse = WarehouseCache(settings)
         self._on_answer = on_answer
 
@@ -184,13 +186,17 @@ class CachedQueries:
         def read_now(reader: Reader) -> Answer:
             nonlocal was_read
             was_read = True
-            context = QueryContext(reader, question, today, self.zone, self.warehouse.remember)
-            return read(context, *args, **kwargs)
+            return read(self.context(reader, question, today), *args, **kwargs)
 
         key = (read, args, *kwargs.items(), question, today)
         answer = self.warehouse.get(key, read_now)
         self._on_answer(was_read)
         return answer
+
+    def context(self, reader: Reader, question: Question, today: date) -> QueryContext:
+        """The context in which *question* is answered by *reader*."""
+        remember = self.warehouse.remember
+        return QueryContext(reader, question, today, self.zone, remember, rates=self.rates)
 
     def with_countries_meant(self, question: Question, language: str = "") -> Question:
         """Return *question* with each country as it is stored.

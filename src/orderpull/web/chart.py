@@ -5,6 +5,7 @@ Lengths in percent let the chart take any width while its texts keep their size.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from orderpull.web.trend import Trend
 
@@ -63,9 +64,9 @@ class Chart:
 
 def draw(trend: Trend, measure: str) -> Chart:
     """Draw *trend* as bars of orders or items, and the period before as a line over them."""
-    values = [getattr(bar, measure) for bar in trend.bars]
+    values = [max(getattr(bar, measure), 0) for bar in trend.bars]
     before = [getattr(bar, f"before_{measure}") for bar in trend.bars]
-    most = max([*values, *(value for value in before if value is not None)], default=0)
+    most = ceil(max([*values, *(value for value in before if value is not None)], default=0))
     step = axis_step(most)
     steps = max(1, -(-most // step))
     count = len(values)
@@ -101,12 +102,12 @@ def draw(trend: Trend, measure: str) -> Chart:
     return Chart(marks, columns, _steps(before, steps * step))
 
 
-def _steps(values: Sequence[int | None], top: int) -> str:
+def _steps(values: Sequence[float | None], top: int) -> str:
     """Path of a line with a step for each of *values*, and a gap for each None."""
     path, drawing = [], False
     for index, value in enumerate(values):
         if value is not None:
-            height = round(FLOOR - (FLOOR - TOP) * value / top, 2)
+            height = round(FLOOR - (FLOOR - TOP) * max(value, 0) / top, 2)
             left, right = (round(100 * edge / len(values), 2) for edge in (index, index + 1))
             path.append(f"V{height:g}H{right:g}" if drawing else f"M{left:g} {height:g}H{right:g}")
         drawing = value is not None

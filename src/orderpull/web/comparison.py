@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
+
+from msgspec import convert
 
 from orderpull.answers.filter import Filter
+from orderpull.answers.money import revenue_of
 from orderpull.days import midnight
-from orderpull.web.context import QueryContext
+from orderpull.web.context import QueryContext, Row
 from orderpull.web.periods import DAY, Earlier
-from orderpull.web.totals import Totals, read_totals
+from orderpull.web.totals import Revenue, Totals, read_totals, revenue_in
 
-SalesByDay = Sequence[tuple[date, int, int]]
-"""(day, orders, items) of days that have orders."""
+SalesByDay = Sequence[tuple[date, int, int, float]]
+"""(day, orders, items, revenue) of days that have orders; revenue in one currency, if asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ def read_comparison(context: QueryContext) -> Comparison | None:
         return Comparison(earlier, None, begins)
     if earlier.until is None:
         where = context.question.filter(earlier.days, context.zone)
-        totals, by_day = read_totals(context, where)[0], _sales_by_day(context, where, earlier)
+        totals = read_totals(context, where, returns=False)[0]
+        by_day = _sales_by_day(context, where, earlier)
     else:
         totals, by_day = _read_cut(context, earlier, earlier.until)
     return Comparison(earlier, totals, begins, by_day)
@@ -48,7 +53,22 @@ def read_comparison(context: QueryContext) -> Comparison | None:
 def _sales_by_day(context: QueryContext, where: Filter, earlier: Earlier) -> SalesByDay:
     begin, end = (midnight(day, context.zone) for day in (earlier.first, earlier.last + DAY))
     query = context.queries_for(where).sales_by_day(where, context.zone, begin, end)
-    return [(row["day"], row["orders"], row["items"]) for row in context.reader.rows(query)]
+    amounts = amounts_by_day(context, where, begin, end)
+    return [
+        (row["day"], row["orders"], row["items"], float(amounts.get(row["day"], 0)))
+        for row in context.reader.rows(query)
+    ]
+
+
+def amounts_by_day(
+    context: QueryContext, where: Filter, first: date, last: date
+) -> dict[date, Decimal]:
+    """Revenue by day in the currency of the context, if the measure is revenue."""
+    if context.measure != "revenue":
+        return {}
+    queries = context.money_queries_for(where)
+    rows = context.reader.rows(queries.revenue_by_day(where, context.zone, first, last))
+    return {row["day"]: row["amount"] for row in rows if row["currency"] == context.currency}
 
 
 def _read_cut(
@@ -61,7 +81,10 @@ def _read_cut(
     orders, with_items, items = (
         sum(row[name] for row in rows) for name in ("orders", "orders_with_items", "items")
     )
-    by_day = [(earlier.last, orders, items)]
+    cut = replace(context.question.filter(earlier.days, context.zone), since=last, until=until)
+    revenue = _revenue_of_cut(context, cut, rows)
+    shown = sum(row["amount"] for row in revenue if row["currency"] == context.currency)
+    by_day: SalesByDay = [(earlier.last, orders, items, float(shown))]
     if earlier.first < earlier.last:
         where = replace(context.question.filter(earlier.days, context.zone), until=last)
         queries = context.queries_for(where)
@@ -71,11 +94,34 @@ def _read_cut(
         orders += sum(row["orders"] for row in by_country)
         with_items, items = with_items + average["orders"], items + average["quantity"]
         by_day = [*_sales_by_day(context, where, earlier), *by_day]
+        revenue = [*revenue, *revenue_in(context, where)]
     totals = Totals(
         orders=orders,
         orders_with_items=with_items,
         items=items,
         average_items_per_order=items / with_items if with_items else None,
         countries=len(countries - {None}),
+        revenue=convert(revenue_of(_summed(revenue)), list[Revenue], strict=False),
     )
     return totals, by_day
+
+
+def _revenue_of_cut(context: QueryContext, cut: Filter, rows: list[Row]) -> list[Row]:
+    """(currency, amount, orders) of the orders of *cut*, whose sales are *rows*."""
+    queries = context.money_queries_for(cut)
+    if queries.conversion is not None:
+        return context.reader.rows(queries.revenue(cut))
+    priced = [{**row, "orders": row["priced"]} for row in rows if row["priced"]]
+    return _summed(priced)
+
+
+def _summed(rows: list[Row]) -> list[Row]:
+    """(currency, amount, orders): the sums of *rows* by currency."""
+    sums: dict[str | None, tuple[Decimal, int]] = {}
+    for row in rows:
+        amount, orders = sums.get(row["currency"], (Decimal(), 0))
+        sums[row["currency"]] = amount + row["amount"], orders + row["orders"]
+    return [
+        {"currency": currency, "amount": amount, "orders": orders}
+        for currency, (amount, orders) in sums.items()
+    ]

@@ -56,7 +56,7 @@ class Downloads:
         file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed when sent
 
         def read(reader: Reader) -> None:
-            write(name, QueryContext(reader, question, today, self.queries.zone), file)
+            write(name, self.queries.context(reader, question, today), file)
 
         try:
             self.queries.warehouse.read(read)

@@ -12,7 +12,7 @@ from orderpull.web.context import QueryContext
 from orderpull.web.periods import Days, Earlier
 from orderpull.web.totals import Count, Filtered
 
-_MEASURES: dict[str, Measure] = {"items": "quantity", "orders": "orders"}
+_MEASURES: dict[str, Measure] = {"orders": "orders"}
 
 
 class Mover(Struct):
@@ -26,6 +26,7 @@ class Mover(Struct):
     before: Count
     change: int
     share: float | None
+    title: str | None = None
 
 
 class Movers(Filtered):
@@ -55,8 +56,8 @@ def read_movers(context: QueryContext, top: int | None) -> Movers:
     if earlier is not None and context.is_covered(earlier):
         query = movers(
             context.queries.popular_sku(context.where),
-            [context.queries_for(part).popular_sku(part) for part in _parts(context, earlier)],
-            _MEASURES[question.measure],
+            [context.queries_for(part).popular_sku(part) for part in filters_of(context, earlier)],
+            _MEASURES.get(question.measure, "quantity"),
             by_share=question.sort == "share",
             top=top,
         )
@@ -71,7 +72,7 @@ def read_movers(context: QueryContext, top: int | None) -> Movers:
     )
 
 
-def _parts(context: QueryContext, earlier: Earlier) -> list[Filter]:
+def filters_of(context: QueryContext, earlier: Earlier) -> list[Filter]:
     """The filters of *earlier*: whole days and, apart, the last day up to its time."""
     where = context.question.filter(earlier.days, context.zone)
     if earlier.until is None:

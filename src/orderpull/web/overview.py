@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from orderpull.answers import ledger
 from orderpull.answers.filter import Filter
 from orderpull.web.comparison import Comparison, read_comparison
 from orderpull.web.context import QueryContext, Row
+from orderpull.web.skus import read_by_country, read_popular
 from orderpull.web.totals import Totals, read_totals, read_undated
 from orderpull.web.trend import Trend, beside_earlier, count_unfinished, read_trend
 
@@ -36,6 +38,12 @@ class Overview:
     :param read_until: time (UTC) to which the newest source was read.
     :param unfinished: number of bars, the last ones, whose days were not read to their end.
     :param countries: sales of every country, largest first; the filter by country is ignored.
+    :param channels: sales of every channel, largest first; the filter by channel is ignored.
+    :param measure: what bars and rankings show: not revenue where no order tells an amount.
+    :param currency: currency of bars that show revenue.
+    :param currencies: all that orders of the question have.
+    :param conversion_notes: sentences on the conversion of amounts.
+    :param tells_customers: some order tells its customer.
     :param popular: the best-selling SKUs.
     :param by_country: the best-selling SKUs of each country shown.
     :param hidden: number of selected countries that *by_country* leaves out.
@@ -49,6 +57,12 @@ class Overview:
     trend: Trend
     countries: list[Row]
     sources: list[Row]
+    channels: list[Row]
+    measure: str
+    currency: str | None
+    currencies: list[str | None]
+    conversion_notes: list[str]
+    tells_customers: bool
     popular: list[Row]
     by_country: list[tuple[str | None, list[Row]]]
     hidden: int
@@ -60,7 +74,10 @@ def read_overview(context: QueryContext) -> Overview:
     """Read all numbers of the first page."""
     where = context.where
     totals, counted = read_totals(context, where)
-    countries = read_countries(context, replace(where, countries=()))
+    anywhere = replace(where, countries=())
+    countries = context.remember_for(
+        anywhere, "countries", lambda: read_countries(context, anywhere)
+    )
     popular = read_popular(context)
     by_country, hidden, country_pages = _by_country(context, countries, popular)
     before = read_comparison(context)
@@ -73,6 +90,14 @@ def read_overview(context: QueryContext) -> Overview:
         trend=trend,
         countries=countries,
         sources=context.sources(),
+        channels=context.remember_for(
+            replace(where, channels=()), "channels", lambda: read_channels(context)
+        ),
+        measure=context.measure,
+        currency=context.currency if context.measure == "revenue" else None,
+        currencies=[row["currency"] for row in context.revenue],
+        conversion_notes=context.conversion_notes,
+        tells_customers=context.tells_customers(),
         popular=popular,
         by_country=by_country,
         hidden=hidden,
@@ -82,19 +107,38 @@ def read_overview(context: QueryContext) -> Overview:
 
 
 def read_countries(context: QueryContext, where: Filter) -> list[Row]:
-    """(country, orders, items, rank) of each country, ranked by the question's measure."""
-    measure = context.question.measure
+    """(country, orders, items, revenue, rank) of each country, ranked by the measure."""
     rows = context.reader.rows(context.queries_for(where).sales_by_country(where))
-    rows.sort(key=lambda row: (-row[measure], row["country"] is None, row["country"] or ""))
+    amounts: list[Row] = []
+    if context.measure == "revenue":
+        queries = context.money_queries_for(where)
+        amounts = context.reader.rows(queries.revenue_by_country(where))
+    return _ranked(context, rows, amounts, "country")
+
+
+def read_channels(context: QueryContext) -> list[Row]:
+    """(channel, orders, items, revenue, rank) of each channel, ranked by the measure.
+
+    Empty if no order of any question has a channel.
+    """
+    if not context.has_channels():
+        return []
+    where = replace(context.where, channels=())
+    rows = context.reader.rows(context.queries_for(where).sales_by_channel(where))
+    amounts: list[Row] = []
+    if context.measure == "revenue":
+        queries = context.money_queries_for(where)
+        amounts = context.reader.rows(queries.revenue_by_channel(where))
+    return _ranked(context, rows, amounts, "channel")
+
+
+def _ranked(context: QueryContext, rows: list[Row], amounts: list[Row], key: str) -> list[Row]:
+    """*rows* with revenue in the context's currency, and ranked by the measure."""
+    priced = {row[key]: row["amount"] for row in amounts if row["currency"] == context.currency}
+    measure = context.measure
+    rows = [{**row, "revenue": priced.get(row[key], Decimal())} for row in rows]
+    rows.sort(key=lambda row: (-row[measure], row[key] is None, row[key] or ""))
     return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
-
-
-def read_popular(context: QueryContext) -> list[Row]:
-    """(sku, quantity, orders, rank) of the best-selling SKUs that match the search."""
-    question = context.question
-    return context.reader.rows(
-        context.queries.search_popular_sku(context.where, question.search, question.top)
-    )
 
 
 def page_count(rows: int, page_rows: int) -> int:
@@ -102,27 +146,9 @@ def page_count(rows: int, page_rows: int) -> int:
     return -(-rows // page_rows)
 
 
-def read_skus(context: QueryContext, page_rows: int) -> tuple[list[Row], int]:
-    """(sku, quantity, orders, rank): one page of the SKUs that match, and the number of all."""
-    question, where, queries = context.question, context.where, context.queries
-    offset = (question.page - 1) * page_rows
-    page = queries.search_popular_sku(where, question.search, page_rows, offset)
-    count = context.reader.rows(queries.count_skus(where, question.search))
-    return context.reader.rows(page), count[0]["skus"]
-
-
-def read_orders(
-    context: QueryContext, page_rows: int, *, addresses: bool = False
-) -> tuple[list[Row], Row]:
-    """One page of the orders with the question's SKU, and the totals of all of them.
-
-    :param addresses: read names and addresses, too.
-    """
-    sku, where = context.question.sku, context.where
-    offset = (context.question.page - 1) * page_rows
-    page = context.queries.orders_with_sku(where, sku, page_rows, offset, addresses=addresses)
-    totals = context.reader.rows(context.queries.sku_totals(where, sku))[0]
-    return context.reader.rows(page), totals
+def read_customers(context: QueryContext) -> Row:
+    """New and returning customers: the row of ``OrderQueries.customers``."""
+    return context.reader.rows(context.queries.customers(context.where))[0]
 
 
 def _by_country(
@@ -144,24 +170,6 @@ def _by_country(
     rows = read_by_country(context, tuple(shown))
     groups = [(each, [row for row in rows if row["country"] == each]) for each in shown]
     return groups, 0 if every else len(ranking) - len(shown), pages
-
-
-def read_by_country(
-    context: QueryContext, countries: tuple[str | None, ...] | None = None
-) -> list[Row]:
-    """(country, sku, quantity, orders, rank) of the best-selling SKUs of each country.
-
-    :param countries: only these countries; None: the countries of the question.
-    """
-    question, where = context.question, context.where
-    if countries is not None:
-        where = replace(where, countries=countries)
-    rows = context.reader.rows(
-        context.queries_for(where).search_popular_sku_by_country(
-            where, question.search, question.top
-        )
-    )
-    return sorted(rows, key=lambda row: (row["country"] or "", row["rank"]))
 
 
 def read_runs(context: QueryContext) -> list[Row]:

@@ -30,15 +30,16 @@ from orderpull.web.movers import read_movers
 from orderpull.web.order import Versions, read_order, seen_versions
 from orderpull.web.overview import (
     page_count,
-    read_orders,
+    read_customers,
     read_overview,
     read_rejected,
     read_runs,
-    read_skus,
 )
 from orderpull.web.question import FILE_PATHS, Question, parse_question
 from orderpull.web.rendering import Formats, Renderer, locale_of
 from orderpull.web.security import JSON_PATHS
+from orderpull.web.sku import read_sku
+from orderpull.web.skus import read_orders, read_skus
 from orderpull.web.verified import Verifications, what_differs
 
 Answer = TypeVar("Answer")
@@ -71,7 +72,7 @@ class Pages:
         if changed and not request.state.problems and request.headers.get("hx-request") != "true":
             return RedirectResponse(question.url(), 303)
         page = self.queries.get(question, read_overview)
-        drawing = chart.draw(page.trend, question.measure)
+        drawing = chart.draw(page.trend, page.measure)
         response = self._page(request, question, "overview.html", page=page, drawing=drawing)
         if changed:
             response.headers["hx-push-url"] = question.url()
@@ -86,11 +87,27 @@ class Pages:
     def skus(self, request: Request) -> Response:
         """Show all SKUs of the selected orders, page by page."""
         question = self._question(request)
-        rows, count = self.queries.get(question, read_skus, PAGE_ROWS)
-        return self._page(
-            request, question, "skus.html",
-            rows=rows, count=count, last_page=page_count(count, PAGE_ROWS),
-        )  # fmt: skip
+        page = self.queries.get(question, read_skus, PAGE_ROWS)
+        last_page = page_count(page.count, PAGE_ROWS)
+        return self._page(request, question, "skus.html", page=page, last_page=last_page)
+
+    def customers(self, request: Request) -> Response:
+        """Show new and returning customers; the first page loads its card from here."""
+        question = self._question(request)
+        try:
+            counts = self.queries.get(question, read_customers)
+        except RightMissing:
+            counts = None
+        return self._page(request, question, "customers.html", counts=counts)
+
+    def sku(self, request: Request) -> Response:
+        """Show one SKU: trend, countries, channels, and its newest orders."""
+        question = self._question(request)
+        if not question.sku:
+            raise UsageError("The address names no SKU.", "Choose a SKU on the page of all SKUs.")
+        page = self.queries.get(question, read_sku)
+        drawing = chart.draw(page.trend, page.measure)
+        return self._page(request, question, "sku.html", page=page, drawing=drawing)
 
     def orders(self, request: Request) -> Response:
         """Show the orders with one SKU, page by page; with addresses if the user may see them."""

@@ -199,21 +199,20 @@ def next_step(first: date, step: Step) -> date:
 
 
 def sum_by_step(
-    rows: Sequence[tuple[date, int, int]], days: Days, step: Step
-) -> Iterator[tuple[date, date, int, int]]:
-    """(first day, last day, orders, items): sum rows by day; steps without rows get zeros.
+    rows: Sequence[tuple[date, int, int, float]], days: Days, step: Step
+) -> Iterator[tuple[date, date, int, int, float]]:
+    """(first day, last day, orders, items, amount): sum rows by day; steps without rows get zeros.
 
     The first and the last step may be shorter.
     """
-    sums: dict[date, list[int]] = {}
-    for day, orders, pieces in rows:
-        total = sums.setdefault(start_of(day, step), [0, 0])
-        total[0] += orders
-        total[1] += pieces
+    sums: dict[date, tuple[int, int, float]] = {}
+    for day, orders, pieces, amount in rows:
+        start = start_of(day, step)
+        before = sums.get(start, (0, 0, 0.0))
+        sums[start] = before[0] + orders, before[1] + pieces, before[2] + amount
     first, last = days.first, days.last
     while first is not None and last is not None and first <= last:
         start = start_of(first, step)
         after = next_step(start, step)
-        orders, pieces = sums.get(start, (0, 0))
-        yield first, min(after - timedelta(days=1), last), orders, pieces
+        yield first, min(after - timedelta(days=1), last), *sums.get(start, (0, 0, 0.0))
         first = after

@@ -14,7 +14,7 @@ from orderpull.answers.filter import Filter
 from orderpull.countries import country_as_stored
 from orderpull.days import EARLIEST, LATEST, midnight
 from orderpull.errors import UsageError
-from orderpull.model import NO_COUNTRY
+from orderpull.model import NO_CHANNEL, NO_COUNTRY
 from orderpull.web.periods import COMPARES, PERIODS, STEPS, Days, days_of
 
 CUSTOM = "custom"
@@ -25,20 +25,26 @@ MAX_TEXT = 1024
 DEFAULT_TOP = 10
 DEFAULT_PERIOD = "30d"
 """Period of a page whose address names none. Programs and files get all orders then."""
-MEASURES = ("items", "orders")
+MEASURES = ("items", "orders", "revenue")
 FILE_PATHS = ("/csv/", "/xlsx/")
 """Beginnings of the addresses of files."""
+SKU_TABLES = ("orders", "sku-trend", "sku-countries", "sku-channels")
+"""Files about the question's SKU."""
 
 SORTS = ("change", "share")
 THEMES = ("light", "dark")
 SUBJECTS = {
     "/sku": ("sku",),
     "/orders": ("sku",),
-    "/csv/orders": ("sku",),
-    "/csv/sku": ("sku",),
     "/order": ("sku", "order", "shop"),
+    **{kind + table: ("sku",) for kind in FILE_PATHS for table in SKU_TABLES},
 }
 """The fields of a question that only some paths have."""
+IN_ADDRESS = (
+    "period", "since", "until", "back", "compare", "top", "search", "sku", "order", "shop", "by",
+    "measure", "currency", "sort", "every", "page", "theme",
+)  # fmt: skip
+"""The fields in an address, after the lists, in their order."""
 KEYS = {"search": "q", "measure": "show"}
 """Names in addresses that differ from those of the fields."""
 
@@ -51,6 +57,7 @@ class Question:
     """The filter and the display options of a page.
 
     :param countries: only these countries; None selects orders without a country.
+    :param channels: only these channels; None selects orders without a channel.
     :param period: one of ``PERIODS``, or ``custom`` with *since* and *until*.
     :param back: the period from which one bar was chosen: named, or ``first..last``.
     :param compare: one of ``COMPARES``.
@@ -60,6 +67,7 @@ class Question:
     :param order: number or id of the order that is shown. :param shop: its source.
     :param by: step of the trend; '' chooses a step by the length of the period.
     :param measure: measure that bars show.
+    :param currency: currency of bars that show revenue; '' chooses the one with most.
     :param sort: order of the movers, one of ``SORTS``.
     :param every: show all countries, not only the largest.
     :param page: page of a long table, from 1.
@@ -67,6 +75,7 @@ class Question:
 
     countries: tuple[str | None, ...] = ()
     sources: tuple[str, ...] = ()
+    channels: tuple[str | None, ...] = ()
     period: str = DEFAULT_PERIOD
     since: date | None = None
     until: date | None = None
@@ -79,6 +88,7 @@ class Question:
     shop: str = ""
     by: str = ""
     measure: str = "items"
+    currency: str = ""
     sort: str = "change"
     every: bool = False
     page: int = 1
@@ -95,6 +105,7 @@ class Question:
         return Filter(
             countries=self.countries,
             sources=self.sources,
+            channels=self.channels,
             since=midnight(days.first, zone) if days.first else None,
             until=midnight(days.last + timedelta(days=1), zone) if days.last else None,
         )
@@ -103,9 +114,9 @@ class Question:
         """The pairs of the query string, without defaults."""
         pairs = [("country", country or NO_COUNTRY) for country in self.countries]
         pairs += [("source", source) for source in self.sources]
+        pairs += [("channel", channel or NO_CHANNEL) for channel in self.channels]
         default = Question()
-        for name in ("period", "since", "until", "back", "compare", "top", "search", "sku", "order",
-                     "shop", "by", "measure", "sort", "every", "page", "theme"):  # fmt: skip
+        for name in IN_ADDRESS:
             value = getattr(self, name)
             if value != getattr(default, name):
                 pairs.append((KEYS.get(name, name), "1" if value is True else str(value)))
@@ -144,9 +155,15 @@ class Question:
 
     def toggled(self, country: str | None) -> "tuple[str | None, ...]":
         """The countries, with *country* added or removed."""
-        if country in self.countries:
-            return tuple(each for each in self.countries if each != country)
-        return (*self.countries, country)
+        return _toggled(self.countries, country)
+
+    def toggled_channel(self, channel: str | None) -> "tuple[str | None, ...]":
+        """The channels, with *channel* added or removed."""
+        return _toggled(self.channels, channel)
+
+
+def _toggled(chosen: "tuple[str | None, ...]", one: str | None) -> "tuple[str | None, ...]":
+    return tuple(each for each in chosen if each != one) if one in chosen else (*chosen, one)
 
 
 def read_question(pairs: Params, period: str = "all") -> Question:
@@ -186,6 +203,7 @@ def parse_question(
     return Question(
         countries=tuple(dict.fromkeys(map(_country, _texts(pairs, "country")))),
         sources=tuple(_texts(pairs, "source")),
+        channels=tuple(None if c == NO_CHANNEL else c for c in _texts(pairs, "channel")),
         period=span.period,
         since=span.since,
         until=span.until,
@@ -204,6 +222,7 @@ def parse_question(
         measure=valid(
             "show", lambda: _one_of("show", one.get("show") or "items", MEASURES), default.measure
         ),
+        currency=one.get("currency", ""),
         sort=valid("sort", lambda: _one_of("sort", one.get("sort") or "change", SORTS), "change"),
         every=bool(one.get("every")),
         page=valid("page", lambda: _count(one, "page", 1, MAX_PAGE), 1),
@@ -292,5 +311,6 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _name_of(key: str) -> str:
     """*key* if it is one of ours; other keys are not repeated in a message."""
-    names = {field.name for field in fields(Question)} | {"country", "source", *KEYS.values()}
+    names = {field.name for field in fields(Question)} | {"country", "source", "channel"}
+    names |= set(KEYS.values())
     return key if key in names else "a parameter"

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from orderpull import __version__
-from orderpull.model import NO_COUNTRY
+from orderpull.model import NO_CHANNEL, NO_COUNTRY
 from orderpull.web.periods import COMPARES, PERIODS, STEPS, Days
 from orderpull.web.question import Question
 
@@ -116,7 +116,7 @@ class Formats:
         pattern = _percent_pattern(self.locale)
         return _percent(value, f"+{pattern};{MINUS}{pattern}", self.locale)
 
-    def money(self, amount: Decimal | None, currency: str | None) -> str:
+    def money(self, amount: Decimal | float | None, currency: str | None) -> str:
         """Format an amount; without its currency, if that is not known."""
         if amount is None:
             return NOTHING
@@ -180,6 +180,11 @@ def country_name(country: str | None) -> str:
     return str(name or visible(country))
 
 
+def channel_name(channel: str | None) -> str:
+    """Name of *channel*; a phrase for orders without one."""
+    return NO_CHANNEL if channel is None else visible(channel)
+
+
 def with_commands(sentence: str) -> Markup:
     """Mark text between backticks in *sentence* as code."""
     parts = [escape(part) for part in sentence.split("`")]
@@ -217,7 +222,9 @@ class Renderer:
             compares=COMPARES,
             steps=STEPS,
         )
-        self._environment.filters.update(sku=visible, country=country_name, command=with_commands)
+        self._environment.filters.update(
+            channel=channel_name, country=country_name, command=with_commands, sku=visible
+        )
 
     def page(
         self,

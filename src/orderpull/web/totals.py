@@ -2,12 +2,27 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
 from orderpull.answers.filter import Filter
+from orderpull.answers.money import revenue_of
 from orderpull.web.context import QueryContext, Row
 
 Count = Annotated[int, Meta(ge=0)]
+
+
+class Amount(Struct):
+    """An amount; the currency is null where it is not known."""
+
+    currency: str | None
+    amount: float
+
+
+class Revenue(Amount):
+    """Sum of the totals of the orders that have one, in one currency."""
+
+    orders: Count
+    average_order_value: float
 
 
 class Totals(Struct):
@@ -19,6 +34,17 @@ class Totals(Struct):
     average_items_per_order: float | None
     """Average over the orders with items."""
     countries: Count
+    revenue: list[Revenue] = []
+    """For each currency, the largest amount first; empty where no order tells its total."""
+    returned: Count = 0
+    """Items that came back, of the ``returnable``."""
+    returnable: Count = 0
+    """Items of which the shop tells whether they came back."""
+
+    @property
+    def returned_share(self) -> float | None:
+        """Share of the items that came back; None if no shop tells it."""
+        return self.returned / self.returnable if self.returnable else None
 
 
 class AbsentCountry(Struct):
@@ -34,19 +60,35 @@ class Filtered(Struct, kw_only=True, omit_defaults=True):
     countries_without_orders: list[AbsentCountry] = []
 
 
-def read_totals(context: QueryContext, where: Filter) -> tuple[Totals, Row]:
-    """Read the totals of the orders of *where*, and the row of ``order_totals``."""
+def read_totals(
+    context: QueryContext, where: Filter, *, returns: bool = True
+) -> tuple[Totals, Row]:
+    """Read the totals of the orders of *where*, and the row of ``order_totals``.
+
+    :param returns: with what came back.
+    """
     queries = context.queries_for(where)
     counted = context.reader.rows(queries.order_totals(where))[0]
     average = context.reader.rows(queries.average_items_per_order(where))[0]
+    back = context.reader.rows(queries.returned(where))[0] if returns else {}
     totals = Totals(
         orders=counted["orders"],
         orders_with_items=average["orders"],
         items=average["quantity"],
         average_items_per_order=average["average"],
         countries=counted["countries"],
+        revenue=convert(revenue_in(context, where), list[Revenue], strict=False),
+        returned=back.get("returned", 0),
+        returnable=back.get("returnable", 0),
     )
     return totals, counted
+
+
+def revenue_in(context: QueryContext, where: Filter) -> list[Row]:
+    """(currency, amount, orders, average_order_value) of the orders of *where*."""
+    if where == context.where:
+        return context.revenue
+    return revenue_of(context.reader.rows(context.money_queries_for(where).revenue(where)))
 
 
 def read_undated(context: QueryContext) -> int:

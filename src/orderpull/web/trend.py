@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from orderpull.web.comparison import Comparison, SalesByDay
+from orderpull.web.comparison import Comparison, SalesByDay, amounts_by_day
 from orderpull.web.context import QueryContext, Row
 from orderpull.web.periods import Days, choose_step, is_finished, sum_by_step
 from orderpull.web.totals import Count, Filtered
@@ -23,6 +23,8 @@ class Bar(Struct):
     before_last_day: date | None = None
     before_orders: Count | None = None
     before_items: Count | None = None
+    revenue: float | None = None
+    before_revenue: float | None = None
 
     @property
     def days(self) -> Days:
@@ -36,11 +38,15 @@ class Bar(Struct):
 
 
 class Trend(Filtered):
-    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar."""
+    """Orders and items by step; ``undated`` is the number of orders without a date, in no bar.
+
+    Revenue is shown on demand, in one ``currency``.
+    """
 
     step: str
     bars: list[Bar]
     undated: Count
+    currency: str | None = None
 
 
 def read_trend(context: QueryContext, counted: Row) -> Trend:
@@ -53,13 +59,36 @@ def read_trend(context: QueryContext, counted: Row) -> Trend:
         return Trend("day", [], counted["orders"])
     sales = context.queries.sales_by_day(context.where, context.zone, first, last)
     rows = context.reader.rows(sales)
-    dated = [(row["day"], row["orders"], row["items"]) for row in rows if row["day"]]
+    amounts = amounts_by_day(context, context.where, first, last)
+    dated = [
+        (row["day"], row["orders"], row["items"], float(amounts.get(row["day"], 0)))
+        for row in rows
+        if row["day"]
+    ]
     undated = sum(row["orders"] for row in rows if row["day"] is None)
-    days = [day for day, _, _ in dated]
+    priced = context.measure == "revenue"
+    currency = context.currency if priced else None
+    return trend_of(context, dated, undated, priced=priced, currency=currency)
+
+
+def trend_of(
+    context: QueryContext, dated: SalesByDay, undated: int, *, priced: bool, currency: str | None
+) -> Trend:
+    """Sum *dated* sales by the step of the question, over its days.
+
+    :param priced: the amounts are shown: they are in *currency*.
+    """
+    days = [row[0] for row in dated]
+    if not days:
+        return Trend("day", [], undated)
     span = Days(context.days.first or min(days), context.days.last or max(days))
     requested: Any = context.question.by or None
     step = choose_step(span, requested)
-    return Trend(step, [Bar(*bar) for bar in sum_by_step(dated, span, step)], undated)
+    bars = [
+        Bar(since, until, orders, items, revenue=round(amount, 4) if priced else None)
+        for since, until, orders, items, amount in sum_by_step(dated, span, step)
+    ]
+    return Trend(step, bars, undated, currency if priced else None)
 
 
 def beside_earlier(context: QueryContext, trend: Trend, compared: Comparison | None) -> Trend:
@@ -75,13 +104,16 @@ def beside_earlier(context: QueryContext, trend: Trend, compared: Comparison | N
 
 
 def _beside(bar: Bar, first: date, last: date, by_day: SalesByDay) -> Bar:
-    sales = [(orders, items) for day, orders, items in by_day if first <= day <= last]
+    sales = [row[1:] for row in by_day if first <= row[0] <= last]
     return replace(
         bar,
         before_first_day=first,
         before_last_day=last,
-        before_orders=sum(orders for orders, _ in sales),
-        before_items=sum(items for _, items in sales),
+        before_orders=sum(orders for orders, _, _ in sales),
+        before_items=sum(items for _, items, _ in sales),
+        before_revenue=round(sum(amount for *_, amount in sales), 4)
+        if bar.revenue is not None
+        else None,
     )
 
 
