@@ -89,6 +89,24 @@ def test_nothing_of_the_person_stays(place: Warehouse, temporary: Path) -> None:
     assert traces(PERSON, everything(place, temporary)) == []
 
 
+@pytest.mark.slow
+def test_statistics_of_rejects_that_are_gone(tmp_path: Path) -> None:
+    """PostgreSQL keeps the frequent values of a table that has become empty."""
+    with warehouse("postgresql", tmp_path, prepared=True) as server:
+        server.query(
+            f"""INSERT INTO orderpull_reject (source, reject_key, raw)
+                SELECT 'shop', n::text, '{PERSON[1]}' FROM generate_series(1, 20) AS n"""
+        )
+        for statement in ("ANALYZE orderpull_reject", "DELETE FROM orderpull_reject"):
+            server.query(statement)
+        assert traces(PERSON, everything(server)) == [("pg_stats", PERSON[1])]
+        destination = server.open()
+        assert destination.scrub() == []
+        destination.close()
+        assert traces(PERSON, everything(server)) == []
+        assert server.query("SELECT 1 FROM orderpull_reject") == []
+
+
 def test_a_load_that_goes_on_meanwhile_brings_nobody_back(
     place: Warehouse, temporary: Path
 ) -> None:

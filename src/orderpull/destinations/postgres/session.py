@@ -28,7 +28,7 @@ from orderpull.destinations.user_query import StatementRejected
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, SettingsError
 from orderpull.failpoints import failpoint
-from orderpull.model import KEY_TEXTS, SIZES, Column
+from orderpull.model import KEY_TEXTS, SIZES, TABLES, Column
 from orderpull.scratch import ScratchFolder
 from orderpull.settings import DestinationSettings
 from orderpull.sqltext import quoted
@@ -165,9 +165,24 @@ class PostgresSession(ServerSession):
         except DestinationError as error:
             why = error.message
         if self.execute(query, [table]) != before:
+            self._renew_statistics(table)
             return []
         left = f"{self.where}, table {table}: old rows stay in its files until later ones overwrite"
         return [f"{left} them ({why}). Its owner can run: VACUUM (FULL, ANALYZE) {table}"]
+
+    def _renew_statistics(self, table: str) -> None:
+        """Replace the statistics of *table* if it is empty, by those of a row that nobody sees.
+
+        ANALYZE leaves an empty table the statistics of the rows that it had.
+        """
+        with self._translated_errors(), self.connection.transaction():
+            if self.execute(f"SELECT 1 FROM {table} LIMIT 1"):
+                return
+            (key,) = (each.key for each in TABLES if each.name == table)
+            blanks = ", ".join(["''"] * len(key))
+            self.execute(f"INSERT INTO {table} ({quoted(key)}) VALUES ({blanks})")
+            self.execute(f"ANALYZE {table}")
+            self.execute(f"DELETE FROM {table} WHERE source = ''")
 
     def close(self) -> None:
         """Close the connection."""
