@@ -128,7 +128,12 @@ def test_the_reader_answers_everything_and_sees_nobody(place: Granted) -> None:
         ("sql", "SELECT * FROM popular_sku"),
     ):
         told = place.call(place.reader, *command).stdout
-        assert told == place.call(place.loader, *command).stdout
+        known = place.call(place.loader, *command).stdout
+        if command[0] == "report":  # who bought again is told by a column that the reader lacks
+            assert json.loads(told)["customers"] is None
+            known = json.dumps(json.loads(known) | {"customers": None})
+            told = json.dumps(json.loads(told))
+        assert told == known
     (run,) = json.loads(place.call(place.reader, "runs", "--json").stdout)["runs"]
     assert json.loads(place.call(place.reader, "status", "--json").stdout)["runs"] == [run]
     for table in TABLES:
