@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as tried
 from schemathesis import GenerationMode
 from schemathesis.openapi.loaders import from_url
@@ -207,6 +207,9 @@ def described(shut: str) -> BaseSchema:
     return from_url(f"{shut}/api/openapi.json", headers={"Authorization": f"Bearer {TOKEN}"})
 
 
+LISTS = ("country", "source", "channel")
+
+
 def put_days_in_order(query: dict[str, Any]) -> None:
     """What JSON Schema cannot say: days lie between two others, and the last is not before the first."""
     days = [name for name in ("since", "until") if name in query]
@@ -231,6 +234,8 @@ def test_it_does_what_its_description_says(
     def ask_it(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE:
             put_days_in_order(case.query)
+        else:  # a text in place of a list of one is the same in an address
+            assume(not any(isinstance(case.query.get(name), str | int) for name in LISTS))
         response = case.call(headers={"Authorization": f"Bearer {TOKEN}"})
         if response.status_code == 414:
             assert len(str(response.request.url)) > MAX_QUERY_BYTES
