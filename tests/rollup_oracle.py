@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orderpull.model import NO_DAY
+from orderpull.model import NO_DAY, NO_SKU
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Group = tuple[object, ...]
@@ -72,7 +72,7 @@ def recount(query: Query, zone: ZoneInfo) -> dict[str, dict[Group, Any]]:
     ):
         lines = items.get((source, number), [])
         for sku, _, title, _, _ in lines:
-            if title is not None:
+            if title is not None and sku != NO_SKU:
                 held = (placed or datetime.min, title.encode())
                 titles[sku,] = max(titles.get((sku,), held), held)
         if not counted:

@@ -21,6 +21,7 @@ from orderpull.answers.skus import Measure
 from orderpull.days import midnight
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import Kind, Reader
+from orderpull.model import NO_SKU
 from tests.warehouses import KINDS, Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
@@ -233,7 +234,7 @@ def newest_titles() -> dict[str, str]:
     """The title of each SKU: of its newest order that has one, then the last in byte order."""
     newest: dict[str, tuple[datetime, bytes]] = {}
     for line in some_lines():
-        if line.sku and line.title:
+        if line.title and line.sku and line.sku != NO_SKU:
             title = (line.placed or datetime(1, 1, 1), line.title.encode())
             newest[line.sku] = max(newest.get(line.sku, title), title)
     return {sku: title.decode() for sku, (_, title) in newest.items()}

@@ -1,19 +1,22 @@
 """The title of each SKU in ``summary_sku``: that of the newest order which has one.
 
 A batch replaces the title of an older order. Where it deletes the very row that a title is from,
-or changes that row's title, the title is looked up among all rows.
+or changes that row's title, the title is looked up among all rows. Lines without a SKU are of many
+products, so they have no title together.
 """
 
 from collections.abc import Sequence
 
-from orderpull.model import ORDER_HEADER, ORDER_ITEM, SUMMARY_SKU, Column
+from orderpull.model import NO_SKU, ORDER_HEADER, ORDER_ITEM, SUMMARY_SKU, Column
+from orderpull.sqltext import literal
 
 _TITLES = SUMMARY_SKU.pick("sku, title, titled_at")
 _TITLES_LOST = (*ORDER_ITEM.pick("sku, title"), *ORDER_HEADER.pick("ordered_at"))
 
 NO_TIME = "TIMESTAMP '0001-01-01 00:00:00'"
-_NEW = """SELECT i.sku AS sku, i.title AS title, ordered_at
-    FROM (SELECT ordered_at, unnest(items) AS i FROM to_write{0}) WHERE i.title IS NOT NULL"""
+_NEW = f"""SELECT i.sku AS sku, i.title AS title, ordered_at
+    FROM (SELECT ordered_at, unnest(items) AS i FROM to_write{{0}})
+    WHERE i.title IS NOT NULL AND i.sku <> {literal(NO_SKU)}"""
 
 _DELTA = f"""
 SELECT sku, newest.title AS title, nullif(newest.at, {NO_TIME}) AS titled_at FROM (
@@ -21,7 +24,8 @@ SELECT sku, newest.title AS title, nullif(newest.at, {NO_TIME}) AS titled_at FRO
     FROM ({_NEW.format("")}) GROUP BY sku)"""
 _LOST = f"""
 SELECT sku, title, ordered_at FROM old_item JOIN stored_order USING (source, ordernumber)
-SEMI JOIN to_delete USING (source, ordernumber) WHERE title IS NOT NULL
+SEMI JOIN to_delete USING (source, ordernumber)
+WHERE title IS NOT NULL AND sku <> {literal(NO_SKU)}
 EXCEPT {_NEW.format(" SEMI JOIN to_delete USING (source, ordernumber)")}"""
 
 # {rows}: a table of TITLES; {in_bytes}: makes a comparison of texts one of their bytes.
@@ -59,7 +63,8 @@ def recounted(among: str, in_bytes: str) -> str:
     :param among: a query for SKUs, or '' for all.
     :param in_bytes: makes a comparison of texts one of their bytes.
     """
-    where = f"i.title IS NOT NULL{f' AND i.sku IN ({among})' if among else ''}"
+    where = f"i.title IS NOT NULL AND i.sku <> {literal(NO_SKU)}"
+    where += f" AND i.sku IN ({among})" if among else ""
     return f"""
 SELECT i.sku, max(i.title{in_bytes}) AS title, nullif(n.at, {NO_TIME}) AS titled_at
 FROM {_TITLED} JOIN (
