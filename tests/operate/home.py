@@ -30,6 +30,8 @@ status = "status"
 ordered_at = "placed"
 modified_at = "changed"
 total = "total"
+refunded = "back"
+customer = "mail"
 [order.address]
 name = "to"
 line1 = "street"
@@ -38,6 +40,9 @@ country = "country"
 path = "lines"
 sku = "sku"
 quantity = "n"
+title = "title"
+amount = "came_to"
+returned = "returned"
 """
 NAMES = (
     "\\.",

@@ -26,7 +26,9 @@ def told(home: House, order_name: str, *more: str) -> dict[str, Any]:
 def test_versions_of_an_order(tmp_path: Path) -> None:
     """By number or id: pages, what changed, what became of it, and which version the tables hold."""
     with house("duckdb", tmp_path) as home:
-        home.land([order("i1", "Z", changed="2026-03-01T00:00:00Z", to="Grete", status="late")])
+        line = {"sku": "S1", "n": 2, "title": "Tea", "came_to": "3.50", "returned": 1}
+        later = {"status": "late", "mail": "grete@x.example", "back": "1.75", "lines": [line]}
+        home.land([order("i1", "Z", changed="2026-03-01T00:00:00Z", to="Grete", **later)])
         by_id = told(home, "i1")
     versions = by_id["versions"]
     assert [(v["page"], v["position"], v["outcome"], v["held"]) for v in versions] == [
@@ -39,9 +41,16 @@ def test_versions_of_an_order(tmp_path: Path) -> None:
         change["field"]: (change["before"], change["after"]) for change in versions[1]["changes"]
     }
     assert second["item S1"] == (1, None)
+    last = {change["field"]: change["after"] for change in versions[3]["changes"]}
+    expected = {
+        "item S1": 2, "title of S1": "Tea", "amount of S1": "3.5000", "returned of S1": 1,
+        "refunded": "1.7500", "customer": "•••",
+    }  # fmt: skip
+    assert {name: last.get(name) for name in expected} == expected
     assert second["modified_at"] == (None, "2026-02-01T00:00:00.000000Z")
     assert second["name"] == ("•••", "•••")
     assert "Grete" not in json.dumps(by_id)
+    assert "grete" not in json.dumps(by_id)
     assert by_id["stored"][0]["page"] == 2
     assert by_id["searched"]["pages"] == 4
     documented = json.loads(marked(ROOT / "docs" / "commands.md", "json: history").text)

@@ -16,18 +16,27 @@ from orderpull.errors import DestinationError, UsageError
 from orderpull.landing.expired import expired_pages
 from orderpull.landing.page import PageMeta
 from orderpull.loading.pages import PageLoader, PendingPages
-from orderpull.model import LEDGER_REJECT, MASKS, ORDER_ADDRESS
+from orderpull.model import LEDGER_REJECT, MASKS, ORDER_ADDRESS, ORDER_HEADER
 from orderpull.operate.order_search import Mentioning, Searched, can_filter
 from orderpull.pipeline import Pipeline
 from orderpull.settings import Settings
 
 FIELDS = (
     "ordernumber", "order_id", "status", "counted", "ordered_at", "modified_at", "currency",
-    "total", "channel", "country", "stateprovince", "city", "postalcode", "line1", "line2", "name",
+    "total", "discount", "shipping", "tax", "refunded", "channel", "customer",
+    "country", "stateprovince", "city", "postalcode", "line1", "line2", "name",
 )  # fmt: skip
 """The fields of a version, in the order in which they are shown."""
 
-_HIDDEN = {*MASKS[ORDER_ADDRESS.name].hidden, *MASKS[LEDGER_REJECT.name].hidden}
+_HIDDEN = {
+    column
+    for table in (ORDER_ADDRESS, ORDER_HEADER, LEDGER_REJECT)
+    for column in MASKS[table.name].hidden
+}
+_ITEM_FIELDS = {
+    "item": "quantity", "title of": "title", "amount of": "amount", "returned of": "returned",
+}  # fmt: skip
+"""The prefix before a SKU that name a column of its item."""
 _MASK = "•••"
 
 Fields = dict[str, Any]
@@ -41,7 +50,7 @@ class Version:
     :param outcome: ``inserted``, ``updated``, ``unchanged``, ``stale``, ``rejected``; ``excluded``:
         no order, by the API file's ``where``; ``waits``: its page is not loaded yet.
     :param fields: its columns; of a reject, number and id if they could be read.
-    :param items: quantity by SKU.
+    :param items: the columns of ``order_item`` by SKU.
     :param reason: of a reject. :param message: the same as a sentence.
     :param held: the tables hold this version.
     """
@@ -50,7 +59,7 @@ class Version:
     position: int
     outcome: str = "excluded"
     fields: Fields = field(default_factory=dict)
-    items: dict[str, int] = field(default_factory=dict)
+    items: dict[str, Fields] = field(default_factory=dict)
     content_hash: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -62,9 +71,14 @@ class Version:
         return f"{self.meta.source}:{self.meta.page}:{self.position}"
 
     def shown(self, name: str, *, names: bool) -> Any:  # noqa: ANN401 - a value of a table
-        """The value of a field or, for ``item SKU``, a quantity; masked unless *names*."""
-        if name.startswith("item "):
-            return self.items.get(name.removeprefix("item "))
+        """The value of a field; masked unless *names*.
+
+        ``item SKU`` is a quantity; ``title of SKU``, ``amount of SKU`` and ``returned of SKU`` are
+        the other columns of an item.
+        """
+        for prefix, column in _ITEM_FIELDS.items():
+            if name.startswith(f"{prefix} "):
+                return self.items.get(name.removeprefix(f"{prefix} "), {}).get(column)
         value = self.fields.get(name)
         return _MASK if value is not None and name in _HIDDEN and not names else value
 
@@ -72,8 +86,14 @@ class Version:
         """Names of the fields and items that differ; of the first version, those that are there."""
         before = earlier or Version(self.meta, -1)
         names = [f for f in FIELDS if self.fields.get(f) != before.fields.get(f)]
-        skus = sorted(before.items.keys() | self.items.keys())
-        return names + [f"item {s}" for s in skus if before.items.get(s) != self.items.get(s)]
+        named = [
+            f"{prefix} {sku}"
+            for sku in sorted(before.items.keys() | self.items.keys())
+            for prefix in _ITEM_FIELDS
+        ]
+        return names + [
+            n for n in named if before.shown(n, names=True) != self.shown(n, names=True)
+        ]
 
 
 @dataclass
@@ -130,13 +150,21 @@ class OrderHistory:
         return {
             "order": self.order,
             "versions": versions,
-            "stored": self.stored,
+            "stored": [self._masked(row, names=names) for row in self.stored],
             "searched": {
                 "pages": self.searched.pages,
                 "bytes": self.searched.body_bytes,
                 "deleted": self.searched.deleted,
                 "seconds": round(self.seconds, 3),
             },
+        }
+
+    @staticmethod
+    def _masked(row: Fields, *, names: bool) -> Fields:
+        """A row of ``order_header`` without what tells persons apart, unless *names*."""
+        return {
+            name: _MASK if name in _HIDDEN and value is not None and not names else value
+            for name, value in row.items()
         }
 
 
@@ -282,7 +310,7 @@ class _Search:
 def _shaped(version: Version, values: Fields) -> Version:
     """Give *version* the *values* of its row in ``staged_order``."""
     version.fields = {name: values[name] for name in FIELDS}
-    version.items = {item["sku"]: item["quantity"] for item in values["items"]}
+    version.items = {item["sku"]: item for item in values["items"]}
     version.content_hash = values["content_hash"]
     return version
 
