@@ -47,10 +47,20 @@ def temporary(place: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return folder
 
 
+def customers(place: Warehouse) -> dict[str, str | None]:
+    """The hash of each order's customer."""
+    return dict(place.query("SELECT ordernumber, customer FROM order_header"))
+
+
 def test_nothing_of_the_person_stays(place: Warehouse, temporary: Path) -> None:
     """Neither a replay, nor a new version, nor a rebuilt warehouse brings anything back."""
     listed = person_shop(place)
+    file = place.folder / "listed.toml"
+    mapped = 'customer = "customer.email"\n[order.address]'
+    file.write_text(file.read_text(encoding="utf-8").replace("[order.address]", mapped), "utf-8")
     assert listed.run().error is None
+    (known,) = {customers(place)[number] for number in ("N-2", "N-6")}
+    assert known
     del listed.shop.orders[6]
     assert listed.run().error is None
     assert listed.states()["N-6"] == ("deleted at source", False)
@@ -68,6 +78,7 @@ def test_nothing_of_the_person_stays(place: Warehouse, temporary: Path) -> None:
     assert counted(place) == before
     assert differing(place.query, "UTC") == []
     assert persons(place)["N-2"] == persons(place)["N-6"] == (None, None, None)
+    assert known not in customers(place).values()
     assert persons(place)["N-4"] == (OTHER, "Elsewhere 1", "1")
 
     assert replay(listed.settings).changed == {"shop": 0}
@@ -80,6 +91,7 @@ def test_nothing_of_the_person_stays(place: Warehouse, temporary: Path) -> None:
     assert differing(place.query, "UTC") == []
     forget(listed, "--yes")
     assert replay(listed.settings).changed == {"shop": 0}
+    assert known not in customers(place).values()
     with warehouse("duckdb", place.folder / "anew") as anew:
         url = f"duckdb:///{anew.folder}/orders.duckdb"
         target = CliRunner().invoke(
