@@ -17,6 +17,13 @@ COUNTRIES: tuple[str | None, ...] = (
 GOODS = ("TEE", "HOOD", "CAP", "MUG", "SOCKS", "BAG", "BOOK")
 COLOURS = ("BLK", "WHT", "NVY", "GRN")
 SIZES = {"TEE": ("S", "M", "L", "XL"), "HOOD": ("S", "M", "L"), "SOCKS": ("39", "43")}
+PRICES = {"TEE": 24, "HOOD": 59, "CAP": 19, "MUG": 12, "SOCKS": 9, "BAG": 29, "BOOK": 15}
+TITLES = {
+    "TEE": "T-Shirt", "HOOD": "Zip Hoodie", "CAP": "Cord Cap", "MUG": "Stoneware Mug",
+    "SOCKS": "Merino Socks", "BAG": "Canvas Bag", "BOOK": "Notebook, dotted",
+    "BLK": "Black", "WHT": "White", "NVY": "Navy", "GRN": "Green",
+}  # fmt: skip
+SHIPPING = 5
 WEEK = (1.0, 0.9, 0.9, 1.0, 1.1, 1.3, 1.4)
 """How much is sold on each day of the week, Monday first."""
 
@@ -60,7 +67,25 @@ def rows(until: datetime, count: int) -> Rows:
     tables = rows_of(orders, [finished_run(n, name) for n, name in enumerate(SOURCES, 1)])
     for header in tables["order_header"]:
         header["loaded_at"] = until
+    _price(tables)
     return tables
+
+
+def _price(tables: Rows) -> None:
+    """Give the orders titles, amounts in one currency, returns, channels and customers."""
+    chance, totals = random.Random(5), dict[str, int]()
+    for item in tables["order_item"]:
+        kind, *variant = item["sku"].split("-")
+        words = [TITLES[kind], " / ".join(TITLES.get(each, each) for each in variant)]
+        item["title"] = " - ".join(filter(None, words))
+        item["amount"] = PRICES[kind] * item["quantity"]
+        item["returned"] = int(chance.random() < 0.04)
+        number = item["ordernumber"]
+        totals[number] = totals.get(number, SHIPPING) + item["amount"]
+    for header in tables["order_header"]:
+        header["currency"], header["total"] = "EUR", totals[header["ordernumber"]]
+        header["channel"] = chance.choices(("web", "pos", "instagram"), (6, 2, 1))[0]
+        header["customer"] = f"{int(chance.expovariate(1 / 400)):032x}"
 
 
 def _chosen(some: Sequence[T], decay: float, chance: random.Random) -> T:
