@@ -209,7 +209,7 @@ class Order:
         return {
             "orderItemId": self.index * 10 + place, "listingSku": _sku(sku, known=False),
             "listingName": "Listing of product", "quantityOrdered": quantity,
-            "unitPrice": _money(1 + sku / 100), "discount": None, "tax": None,
+            "unitPrice": _money(round(1 + sku / 100, 2)), "discount": None, "tax": None,
             "product": product if known else None, "notes": None, "pickingStocks": [],
         }  # fmt: skip
 

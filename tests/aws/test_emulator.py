@@ -34,7 +34,7 @@ def test_cold_warm_and_an_error(emulated: AwsAccount) -> None:
     assert cold["sources"]["shop"]["inserted"] == 60
     assert (warm["ok"], warm["sources"]["shop"]["fetched"]) == (True, 0)
     assert wrong["errorType"] == "UsageError"
-    assert "Use run, dispatch or load." in wrong["errorMessage"]
+    assert "Use run, dispatch, load or digest." in wrong["errorMessage"]
     assert again["ok"], "an error does not end the function"
     assert log.count('"ColdStart"') >= 1
     assert SECRET not in log

@@ -191,7 +191,10 @@ def test_an_event_that_is_not_known(account: AwsAccount) -> None:
     """Told with what is known."""
     account.add("shop", "http://127.0.0.1:9")
     with account.function() as function:
-        assert "Use run, dispatch or load." in function.invoke({"do": "fly"}).answer["errorMessage"]
+        assert (
+            "Use run, dispatch, load or digest."
+            in function.invoke({"do": "fly"}).answer["errorMessage"]
+        )
         assert "has no tick" in function.invoke({"do": "dispatch"}).answer["errorMessage"]
 
 

@@ -115,11 +115,14 @@ def test_a_failing_load_leaves_nothing(tmp_path: Path) -> None:
         settings = shop_settings(tmp_path, simulator.url)
         open_destination(settings.destination, tmp_path).preflight()
         pull(settings)
+        columns = "ordernumber, sku, quantity, source"
         with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
             for number, order in simulator.truth()["orders"].items():
                 for sku in order["items"]:
                     orphan = [number, sku, 1, "shop"]
-                    connection.execute("INSERT INTO order_item VALUES (?, ?, ?, ?)", orphan)
+                    connection.execute(
+                        f"INSERT INTO order_item ({columns}) VALUES (?, ?, ?, ?)", orphan
+                    )
         before = _held(tmp_path)
         result = load(settings)
         assert result.exit_code == 2

@@ -295,7 +295,9 @@ def test_the_shell(home: House, state: Path) -> None:
     assert ("total", "money", "the order's total in major units of the currency") in typed.answers[
         4
     ][1]
-    assert [row[0] for row in typed.answers[5][1]] == ["sku", "quantity", "orders", "rank"]
+    assert [row[0] for row in typed.answers[5][1]] == [
+        "sku", "quantity", "orders", "rank", "title", "returned",
+    ]  # fmt: skip
     assert len(typed.errors) == 4
     assert all(isinstance(error, UsageError) for error in typed.errors)
     assert [prompt.strip() for prompt in typed.prompts[:3]] == ["orderpull>", "...>", "orderpull>"]

@@ -19,11 +19,13 @@ from orderpull.normalize.staging import HASHED, STAGED_ORDER
 from orderpull.normalize.walk import Steps
 from orderpull.sources.compact import PAGE, POSITION
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import EACH, Expression, Path, amount_paths, paths
+from orderpull.sources.spec.expression import EACH, Call, Expression, Path, amount_paths, paths
 from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sqltext import identifier, literal
 
-_PLAIN_AMOUNT = r"-?\d{1,10}(\.\d{1,4})?"
+_PLAIN_AMOUNT = r"-?\d{{1,{}}}(\.\d{{1,4}})?"
+_DIGITS, _FACTOR_DIGITS = 9, 7
+"""Digits before the point of a plain amount, and of one that is multiplied: no result overflows."""
 
 
 _LARGE_AMOUNT = 10**10
@@ -39,7 +41,7 @@ class FineSql:
     def __init__(self, api: Api, ordernumber: str, columns: dict[str, str]) -> None:
         self._api = api
         self._columns = columns
-        self._order = OrderColumns(api, ordernumber, _Columns(), "place")
+        self._order = OrderColumns(api, ordernumber, _Columns(), "place", plain=True)
         self._unit = Quantity.of(api.mapping)
         self._lists = api.mapping.item_lists
 
@@ -96,13 +98,12 @@ class FineSql:
             if items.title
             else ""
         )
-        amount = f"as_amount({text_of(items.amount, line, items.inner)})" if items.amount else ""
         return f"""list_transform(
             list_filter({self._elements(items)}, lambda l: l IS NOT NULL AND {where}),
             lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
                 'quantity': {self._quantity(items)},
                 'title': {title or "NULL::VARCHAR"},
-                'amount': {_signed(amount, items.sign) or "NULL::DECIMAL(19, 4)"},
+                'amount': {_signed(self._amount(items), items.sign)},
                 'returned': {self._returned(items)}}})"""
 
     def _elements(self, items: ItemList) -> str:
@@ -148,15 +149,19 @@ class FineSql:
         """SQL condition: DuckDB and msgspec read the same numbers of all amounts."""
         prefix: Steps = self._api.record_path.inner
         amounts = self._api.mapping.amounts().values()
-        plain = [
-            _is_plain(path, _Columns(), prefix) for each in amounts for path in amount_paths(each)
-        ]
+        plain = [each for a in amounts for each in _plain_paths(a, _Columns(), prefix)]
         for items in self._lists:
             of_line = " AND ".join(self._plain_line(items))
             if of_line:
                 lines = f"list_transform({self._elements(items)}, lambda l: {of_line})"
                 plain.append(f"coalesce(list_bool_and({lines}), true)")
         return " AND ".join(plain) or "true"
+
+    def _amount(self, items: ItemList) -> str:
+        """SQL of the amount of a line whose numbers are plain."""
+        if items.amount is None:
+            return "NULL::DECIMAL(19, 4)"
+        return f"plain_amount({text_of(items.amount, _Columns('l'), items.inner, plain=True)})"
 
     def _plain_line(self, items: ItemList) -> Iterator[str]:
         """SQL conditions: amount and returned pieces of a line are plain."""
@@ -165,9 +170,9 @@ class FineSql:
             yield f"coalesce(regexp_full_match({text}, '{self._unit.plain}'), true)"
         if items.amount is not None:
             line = _Columns("l")
-            yield from (_is_plain(path, line, items.inner) for path in amount_paths(items.amount))
-            text = text_of(items.amount, line, items.inner)
-            yield f"({text} IS NULL OR coalesce(abs(as_amount({text})) < {_LARGE_AMOUNT}, false))"
+            yield from _plain_paths(items.amount, line, items.inner)
+            if not isinstance(items.amount, Path):
+                yield f"coalesce(abs({self._amount(items)}) < {_LARGE_AMOUNT}, true)"
 
     @property
     def _checked(self) -> list[str]:
@@ -234,17 +239,27 @@ class _Columns:
         return value
 
 
-def _is_plain(path: Path, values: _Columns, prefix: Steps) -> str:
-    """SQL condition: the text at *path*, or each of its texts, is a plain amount or missing."""
-    steps = (*prefix, *path.steps)
-    if not path.is_many:
-        return f"coalesce(regexp_full_match({values.text(steps)}, '{_PLAIN_AMOUNT}'), true)"
-    each = f"lambda v: v IS NULL OR regexp_full_match(v, '{_PLAIN_AMOUNT}')"
-    return f"coalesce(list_bool_and(list_transform({values.texts(steps)}, {each})), true)"
+def _plain_paths(amount: Expression, values: _Columns, prefix: Steps) -> Iterator[str]:
+    """SQL conditions: each text that *amount* reads is a plain amount or missing."""
+    pattern = _PLAIN_AMOUNT.format(_FACTOR_DIGITS if _multiplies(amount) else _DIGITS)
+    for path in amount_paths(amount):
+        steps = (*prefix, *path.steps)
+        if path.is_many:
+            each = f"lambda v: v IS NULL OR regexp_full_match(v, '{pattern}')"
+            plain = f"list_bool_and(list_transform({values.texts(steps)}, {each}))"
+        else:
+            plain = f"regexp_full_match({values.text(steps)}, '{pattern}')"
+        yield f"coalesce({plain}, true)"
+
+
+def _multiplies(amount: Expression) -> bool:
+    if not isinstance(amount, Call):
+        return False
+    return amount.function == "times" or any(map(_multiplies, amount.arguments))
 
 
 def _signed(number: str, sign: int) -> str:
-    return f"-({number})" if number and sign < 0 else number
+    return f"-({number})" if sign < 0 else number
 
 
 # Each SKU once, sorted, with the sums of its lines and the first of their titles.

@@ -75,19 +75,28 @@ _BODIES = {
     # The wider cast first: the narrow one accepts too large a number with an exponent.
     "as_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 4)) AS DECIMAL(19, 4))""",
-    # Of amounts as texts; if one of them is none, its text, which is then found to be none.
+    # Of amounts as texts; if one of them is none, its text, which is then found to be none. Each
+    # list is bound by a lambda, because a macro would compute its parameter at each use.
     "exact_amount(t)": f"""TRY_CAST(TRY_CAST(nullif(regexp_extract(t, '{_AMOUNT}', 1), '')
         AS DECIMAL(38, 8)) AS DECIMAL(23, 8))""",
+    "read_amounts(texts)": """list_transform(texts,
+        lambda t: {'text': t, 'exact': exact_amount(t)})""",
     "wrong_amount(amounts)": """list_any_value(list_transform(amounts,
-        lambda v: CASE WHEN NOT is_blank(v) AND exact_amount(v) IS NULL THEN v END))""",
-    "sum_of(amounts)": "list_sum(list_transform(amounts, lambda v: exact_amount(v)))",
-    "amount_sum(amounts)": "coalesce(wrong_amount(amounts), sum_of(amounts)::VARCHAR)",
-    "amount_less(amounts)": """coalesce(wrong_amount(amounts),
-        (exact_amount(amounts[1]) - coalesce(sum_of(amounts[2:]), 0))::VARCHAR)""",
-    "amount_times(amounts)": """coalesce(wrong_amount(amounts),
-        CASE WHEN exact_amount(amounts[1]) IS NOT NULL AND exact_amount(amounts[2]) IS NOT NULL
-        THEN coalesce(TRY(exact_amount(amounts[1]) * exact_amount(amounts[2]))::VARCHAR,
-                      'too large') END)""",
+        lambda a: CASE WHEN a.exact IS NULL AND NOT is_blank(a.text) THEN a.text END))""",
+    "sum_of(amounts)": "list_sum(list_transform(amounts, lambda a: a.exact))",
+    "plain_sum(texts)": """list_sum(list_transform(texts,
+        lambda t: TRY_CAST(t AS DECIMAL(23, 8))))::VARCHAR""",
+    "plain_amount(t)": "TRY_CAST(TRY_CAST(t AS DECIMAL(38, 4)) AS DECIMAL(19, 4))",
+    "amount_sum(texts)": """list_transform([read_amounts(texts)], lambda amounts:
+        coalesce(wrong_amount(amounts), sum_of(amounts)::VARCHAR))[1]""",
+    "amount_less(texts)": """list_transform([read_amounts(texts)], lambda amounts:
+        coalesce(wrong_amount(amounts),
+                 (amounts[1].exact - coalesce(sum_of(amounts[2:]), 0))::VARCHAR))[1]""",
+    "amount_times(texts)": """list_transform([read_amounts(texts)], lambda amounts:
+        coalesce(wrong_amount(amounts),
+                 CASE WHEN amounts[1].exact IS NOT NULL AND amounts[2].exact IS NOT NULL
+                 THEN coalesce(TRY(amounts[1].exact * amounts[2].exact)::VARCHAR, 'too large')
+                 END))[1]""",
     # HMAC-SHA256 (RFC 2104), cut to 128 bits; the pads of each source's key are in two variables.
     "customer_hash(n, t)": f"""CASE WHEN NOT is_blank(t) THEN left(sha256(
         getvariable('customer_outer')[(n >> {PAGE_BITS}) + 1] || unhex(sha256(

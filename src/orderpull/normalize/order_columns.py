@@ -28,27 +28,41 @@ class Values(Protocol):
         """SQL of the list of texts at *steps*, which go through all elements of a list."""
 
 
-def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
-    """SQL of the text of *expression*, or of its truth value for a condition."""
+def text_of(expression: Expression, values: Values, prefix: Steps, *, plain: bool = False) -> str:
+    """SQL of the text of *expression*, or of its truth value for a condition.
+
+    :param plain: all amounts in it are plain (``fine.py``), so that they need no check.
+    """
     if isinstance(expression, Text):
         return literal(expression.value)
     if isinstance(expression, Path):
         return values.text((*prefix, *expression.steps))
+    is_plain = plain and not _may_overflow(expression)
     if expression.function == "sum":
-        return _sum(expression, values, prefix)
-    parts = [text_of(argument, values, prefix) for argument in expression.arguments]
+        amounts = _amounts(expression, values, prefix, plain=plain)
+        return f"{'plain_sum' if is_plain else 'amount_sum'}({amounts})"
+    parts = [text_of(argument, values, prefix, plain=plain) for argument in expression.arguments]
+    if is_plain and expression.function in _PLAIN:
+        return _PLAIN[expression.function](parts)
     return _FUNCTIONS[expression.function](parts)
 
 
-def _sum(call: Call, values: Values, prefix: Steps) -> str:
+def _may_overflow(call: Call) -> bool:
+    """True if *call* multiplies a product."""
+    return call.function == "times" and any(
+        isinstance(each, Call) and each.function != "minor" for each in call.arguments
+    )
+
+
+def _amounts(call: Call, values: Values, prefix: Steps, *, plain: bool) -> str:
+    """SQL of the list of amounts that ``sum()`` adds."""
     lists = []
     for each in call.arguments:
         if isinstance(each, Path) and each.is_many:
             lists.append(values.texts((*prefix, *each.steps)))
         else:
-            lists.append(f"[{text_of(each, values, prefix)}]")
-    amounts = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
-    return f"amount_sum({amounts})"
+            lists.append(f"[{text_of(each, values, prefix, plain=plain)}]")
+    return f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
 
 
 def filled(part: str) -> str:
@@ -103,6 +117,20 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
     "times": lambda parts: f"amount_times([{', '.join(parts)}])",
 }
 
+_PLAIN: dict[str, Callable[[list[str]], str]] = {
+    "less": lambda parts: "({})::VARCHAR".format(
+        " - ".join([_number(parts[0]), *(f"coalesce({_number(part)}, 0)" for part in parts[1:])])
+    ),
+    # No product of two such factors overflows, whatever else the order says.
+    "times": lambda parts: "({})::VARCHAR".format(
+        " * ".join(f"TRY_CAST({part} AS DECIMAL(19, 8))" for part in parts)
+    ),
+}
+
+
+def _number(text: str) -> str:
+    return f"TRY_CAST({text} AS DECIMAL(23, 8))"
+
 
 class OrderColumns:
     """The columns of an order, except its lines.
@@ -110,18 +138,29 @@ class OrderColumns:
     :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
     :param values: the values of the order.
     :param page: column with the number of its page in the run.
+    :param plain: as in :func:`text_of`.
     :ivar raw: SQL of the text of each field; :ivar fields: its column in the level above.
     :ivar time: call of the macro that parses times, with ``{}`` for the text.
     """
 
-    def __init__(self, api: Api, ordernumber: str, values: Values, page: str = "page") -> None:
+    def __init__(
+        self,
+        api: Api,
+        ordernumber: str,
+        values: Values,
+        page: str = "page",
+        *,
+        plain: bool = False,
+    ) -> None:
         mapping, prefix = api.mapping, api.record_path.inner
         expressions = {"number": mapping.number, "id": mapping.id or mapping.number}
         expressions |= mapping.header | mapping.address
         expressions |= {"counted": mapping.counted} if mapping.counted else {}
         expressions |= {"where": mapping.where} if mapping.where else {}
         expressions |= {"customer": mapping.customer} if mapping.customer else {}
-        self.raw = {name: text_of(each, values, prefix) for name, each in expressions.items()}
+        self.raw = {
+            name: text_of(each, values, prefix, plain=plain) for name, each in expressions.items()
+        }
         if "currency" in self.raw:
             self.raw["currency"] = f"upper({self.raw['currency']})"
         self.fields = {name: f"raw_{name}" for name in expressions}

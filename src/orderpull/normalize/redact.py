@@ -47,7 +47,8 @@ class OrderRedactor:
         prefix, mapping = api.record_path.inner, api.mapping
         counted = [each for name, each in mapping.address.items() if name not in HIDDEN]
         counted += [mapping.number, *mapping.header.values()]
-        counted += [each for each in (mapping.id, mapping.counted, mapping.where) if each]
+        conditions = [mapping.counted, mapping.where, *(each.when for each in mapping.also)]
+        counted += [each for each in (mapping.id, *conditions) if each]
         self._kept = _Kept()
         for expression in counted:
             for path in paths(expression):
