@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from orderpull.destinations import ledger
 from orderpull.destinations.copies import COPIES, make_copies
 from orderpull.destinations.loader import Loader
+from orderpull.destinations.older_snapshot import add_missing_columns
 from orderpull.destinations.protocol import (
     COMPARING_MEMORY,
     LARGE_MEMORY,
@@ -223,6 +224,7 @@ class DuckdbDestination(Destination):
             connection.execute("SET TimeZone = 'UTC'")
             # Else DuckDB prints the bar among the rows: Python without a script is interactive.
             connection.execute("SET enable_progress_bar = false")
+            add_missing_columns(connection)
             yield DuckdbReader(connection, self.snapshot.path)
         finally:
             connection.close()
