@@ -36,6 +36,11 @@ def test_countries_are_folded_and_open_one_by_one(phone: Page) -> None:
 
 
 def test_links_lead_down_the_page(phone: Page) -> None:
+    lazy = phone.locator("section.lazy")  # once one loads, it moves what is below it
+    for _ in range(20):
+        if lazy.count():
+            lazy.first.scroll_into_view_if_needed()
+            phone.wait_for_timeout(100)
     for name in ("Trend", "SKUs", "Countries", "Movers", "SKUs by country"):
         phone.locator("#jumps").get_by_role("link", name=name, exact=True).click()
         leads = phone.locator("#jumps").get_by_role("link", name=name, exact=True)
