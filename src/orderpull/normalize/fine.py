@@ -27,7 +27,6 @@ _PLAIN_AMOUNT = r"-?\d{{1,{}}}(\.\d{{1,4}})?"
 _DIGITS, _FACTOR_DIGITS = 9, 7
 """Digits before the point of a plain amount, and of one that is multiplied: no result overflows."""
 
-
 _LARGE_AMOUNT = 10**10
 """An amount of a line from which on its order goes the careful way, as sums might overflow."""
 
@@ -93,16 +92,14 @@ class FineSql:
         sku = filled_text(items.sku, line, items.inner)
         if items.where is not None:
             where = f"coalesce({text_of(items.where, line, items.inner)}, false)"
-        title = (
-            filled(f"left({text_of(items.title, line, items.inner)}, {MAX_TITLE})")
-            if items.title
-            else ""
-        )
+        title = "NULL::VARCHAR"
+        if items.title is not None:
+            title = filled(f"left({text_of(items.title, line, items.inner)}, {MAX_TITLE})")
         return f"""list_transform(
             list_filter({self._elements(items)}, lambda l: l IS NOT NULL AND {where}),
             lambda l: {{'sku': coalesce({sku}, {literal(NO_SKU)}),
                 'quantity': {self._quantity(items)},
-                'title': {title or "NULL::VARCHAR"},
+                'title': {title},
                 'amount': {_signed(self._amount(items), items.sign)},
                 'returned': {self._returned(items)}}})"""
 
@@ -143,7 +140,7 @@ class FineSql:
         """SQL of the text of a number of pieces; of a further list without its sign."""
         texts = [_Columns("l").text((*items.inner, *path.steps)) for path in paths(pieces)]
         text = f"coalesce({', '.join(texts)})"
-        return text if items.is_main else f"ltrim({text}, '-')"
+        return text if items.is_main else f"regexp_replace({text}, '^-', '')"
 
     def _plain(self) -> str:
         """SQL condition: DuckDB and msgspec read the same numbers of all amounts."""

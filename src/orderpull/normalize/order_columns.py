@@ -264,5 +264,5 @@ class Quantity:
     def of_json(self, value: str, *, signed: bool = False) -> str:
         """SQL of the quantity whose JSON text is the SQL *value*. :param signed: drop its minus."""
         text = f"({value})->>'$'"
-        text = self.of_text(f"ltrim({text}, '-')" if signed else text)
+        text = self.of_text(f"regexp_replace({text}, '^-', '')" if signed else text)
         return f"CASE WHEN NOT unlike_text({value}) THEN {text} END"

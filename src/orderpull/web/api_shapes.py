@@ -102,17 +102,10 @@ class Skus(Filtered):
     rows: list[Sku]
 
 
-class CountrySku(Struct):
+class CountrySku(Sku, kw_only=True):
     """Sales of one SKU in one country, with its rank in the country."""
 
     country: str | None
-    rank: Rank
-    sku: str
-    quantity: Count
-    orders: Count
-    title: str | None = None
-    returned: Count | None = None
-    revenue: list[Amount] = []
 
 
 class PopularSkusByCountry(Filtered):
