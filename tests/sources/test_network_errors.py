@@ -69,11 +69,15 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def two_sources(
-    folder: Path, bad_url: str, good_url: str, api: str = "skubana-assessment"
+    folder: Path,
+    bad_url: str,
+    good_url: str,
+    api: str = "skubana-assessment",
+    timeout: float = 0.5,
 ) -> SourceShop:
     """A shop whose first source is at *bad_url*; the second one is as it should be."""
     shop = SourceShop(
-        folder, {"bad": bad_url, "good": good_url}, more=f'timeout = 0.5\ntoken = "{TOKEN}"'
+        folder, {"bad": bad_url, "good": good_url}, more=f'timeout = {timeout}\ntoken = "{TOKEN}"'
     )
     text = shop.file.read_text(encoding="utf-8")
     shop.file.write_text(
@@ -82,10 +86,20 @@ def two_sources(
     return shop
 
 
-def run_both(folder: Path, bad_url: str, api: str = "skubana-assessment") -> tuple[str, RunResult]:
-    """Run with a bad source before a good one: what the bad one said."""
+def seconds_of(kind: str) -> float:
+    """The timeout for a server of this *kind*: long for one that answers, if only late."""
+    return 0.5 if kind == "timeout" else 20.0
+
+
+def run_both(
+    folder: Path, bad_url: str, api: str = "skubana-assessment", timeout: float = 0.5
+) -> tuple[str, RunResult]:
+    """Run with a bad source before a good one: what the bad one said.
+
+    :param timeout: seconds until an answer counts as missing.
+    """
     with Simulator(GOOD(orders=20, per_call=20)) as good:
-        shop = two_sources(folder, bad_url, good.url, api)
+        shop = two_sources(folder, bad_url, good.url, api, timeout)
         result = shop.run()
         assert shop.orders() == good.truth()["orders"]
     assert result.exit_code == 1
@@ -104,7 +118,7 @@ def test_a_consume_once_endpoint_that_is_wrong(tmp_path: Path, kind: str) -> Non
     """Source, URL, what happened, what to do; asked once; the other source is loaded."""
     say, sentence, hint = SENTENCES[kind]
     with Wire([say] * 9) as wire:
-        said, _ = run_both(tmp_path, wire.url)
+        said, _ = run_both(tmp_path, wire.url, timeout=seconds_of(kind))
         assert len(wire.requests) == 1
     assert f"{wire.url}/orders" in said
     assert sentence in said
@@ -120,7 +134,7 @@ def test_an_ordinary_endpoint_that_is_wrong(tmp_path: Path, kind: str) -> None:
     sentence, hint = ORDINARY_SENTENCES.get(kind, (sentence, hint))
     (tmp_path / "ordinary.toml").write_text(f"{ORDINARY}[limits]\ntries = 2\n", encoding="utf-8")
     with Wire([say] * 12) as wire:
-        said, result = run_both(tmp_path, wire.url, "ordinary.toml")
+        said, result = run_both(tmp_path, wire.url, "ordinary.toml", seconds_of(kind))
         once = kind in {"401", "403", "404", "400", "moved"}
         fewer_and_further = 4 + 1 + 3 if kind == "broken" else 0
         assert len(wire.requests) == (1 if once else 2) + fewer_and_further
