@@ -64,16 +64,24 @@ class Warehouse:
     bucket: str = ""
     live: bool = False
 
-    def settings(self, base_url: str, more: str = "", **changed: object) -> Settings:
-        """Settings for one consume-once source ``shop`` at *base_url*, written to the folder.
+    def settings(
+        self,
+        base_url: str,
+        more: str = "",
+        api: str = "skubana-assessment",
+        landing: Path = Path("landing"),
+        **changed: object,
+    ) -> Settings:
+        """Settings for one source ``shop`` at *base_url*, written to the folder.
 
-        :param more: further lines of the source's block. :param changed: of ``[destination]``.
+        :param more: further lines of the source's block. :param api: a consume-once one, if none
+            is named. :param changed: of ``[destination]``.
         """
         values = {"lock_wait": 5, **self.lines, **changed}
         block = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
         file = self.folder / "orderpull.toml"
         file.write_text(
-            f'[destination]\n{block}[sources.shop]\napi = "skubana-assessment"\n'
+            f'[destination]\n{block}[landing]\nurl = "{landing}"\n[sources.shop]\napi = "{api}"\n'
             f'base_url = "{base_url}"\n{more}\n',
             encoding="utf-8",
         )

@@ -13,6 +13,7 @@ from orderpull.errors import DestinationForeign, SchemaTooNew
 from orderpull.landing import open_landing
 from orderpull.model import COUNTS, KEY_TEXTS, SCHEMA_VERSION, SIZES, TABLES, VIEWS
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.sources.spec.order import AMOUNT_FIELDS
 from orderpull.sources.spec.reader import read_api
 from tests.contract.stored import stored_orders
 from tests.normalize.helpers import land
@@ -81,9 +82,21 @@ def test_a_run_loads_exactly_what_was_handed_out(
         assert tuple(map(sum, zip(*pages, strict=True))) == told
         rejects = place.query("SELECT count(*) FROM orderpull_reject")[0][0]
         assert rejects > 0
+        _assert_no_money(place)
         _compare_answers(settings, truth["orders"])
         again = run(settings).sources["shop"].counts
         assert (again.fetched, stored_orders(place)) == (0, truth["orders"])
+
+
+def _assert_no_money(place: Warehouse) -> None:
+    """What this API does not tell is NULL, not nothing."""
+    untold = {
+        "order_header": (*AMOUNT_FIELDS, "currency", "channel", "customer"),
+        "order_item": ("title", "amount", "returned"),
+    }
+    for table, columns in untold.items():
+        told = place.query(f"SELECT {', '.join(f'count({each})' for each in columns)} FROM {table}")
+        assert told == [(0,) * len(columns)]
 
 
 def _compare_answers(settings: Any, orders: dict[str, dict[str, Any]]) -> None:

@@ -101,15 +101,12 @@ class Extensiv(Platform):
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._codes: dict[str, str] = {}
 
-    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return the truth without what is not told: returns, refunds, the tax of no lines."""
-        truth = super().truth(by)
-        for part in truth.values():
-            for row in part.values():
-                row["returned"] = dict.fromkeys(row["items"])
-                row["refunded"] = None
-                row["tax"] = row["tax"] if row["items"] else None
-        return truth
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows without what is not told: returns, refunds, the tax of no lines."""
+        row = super().rows(order)
+        row["returned"] = dict.fromkeys(row["items"])
+        row["tax"] = row["tax"] if row["items"] else None
+        return {**row, "refunded": None}
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -9,67 +10,67 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Query = Callable[[str], list[tuple[Any, ...]]]
+    Rows = Mapping[str, Any]
 
-HEADER = ("counted", "currency", "channel", "total", "discount", "shipping", "tax", "refunded")
+PLAIN = ("counted", "currency", "channel")
+AMOUNTS = ("total", "discount", "shipping", "tax", "refunded")
 ITEM = {"items": "quantity", "titles": "title", "amounts": "amount", "returned": "returned"}
 """Names in the truth, each with the column of `order_item`."""
 
 
 def loaded_orders(query: Query) -> dict[str, dict[str, Any]]:
-    """The orders of a warehouse by id, as the truth has them: amounts in hundredths."""
+    """The orders of a warehouse, by number."""
+    names = (*PLAIN, *AMOUNTS, "customer")
     orders: dict[str, dict[str, Any]] = {}
-    numbers = {}
-    for key, number, customer, *values in query(
-        f"SELECT order_id, ordernumber, customer, {', '.join(HEADER)} FROM order_header"
-    ):
-        assert key not in orders
-        numbers[number] = orders[key] = {
-            **{name: _told(value) for name, value in zip(HEADER, values, strict=True)},
-            "customer": customer,
-            **{name: {} for name in ITEM},
-        }
+    for number, *values in query(f"SELECT ordernumber, {', '.join(names)} FROM order_header"):
+        assert number not in orders
+        orders[number] = {**dict(zip(names, values, strict=True)), **{name: {} for name in ITEM}}
     for number, sku, *values in query(
         f"SELECT ordernumber, sku, {', '.join(ITEM.values())} FROM order_item"
     ):
         for name, value in zip(ITEM, values, strict=True):
-            assert sku not in numbers[number][name]
-            numbers[number][name][sku] = _told(value)
+            assert sku not in orders[number][name]
+            orders[number][name][sku] = value
     return orders
 
 
-def differing(query: Query, truth: Mapping[str, Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Where a warehouse and `truth` differ: order, column, and the values of both.
+def differing(
+    query: Query, truth: Mapping[str, Mapping[str, Rows]], key: bytes
+) -> list[tuple[Any, ...]]:
+    """Where a warehouse and a shop's `truth` differ: order, column, and the values of both.
 
-    Customers are compared as groups of orders; each must be 32 characters.
+    `truth` is by number; what is no order may be there, not counted. `key` is the landing's, with
+    which the customers of the source `shop` are hashed.
     """
-    orders = loaded_orders(query)
+    told, orders = truth["orders"], loaded_orders(query)
+    for number in truth["aside"]:
+        assert not orders.pop(number, {"counted": False})["counted"]
     wrong: list[tuple[Any, ...]] = [
-        (key, "order", key in orders, key in truth) for key in sorted(orders.keys() ^ truth.keys())
+        (number, "order", number in orders, number in told)
+        for number in sorted(orders.keys() ^ told.keys())
     ]
-    wrong += [
-        (key, name, orders[key][name], truth[key][name])
-        for key in sorted(orders.keys() & truth.keys())
-        for name in (*HEADER, *ITEM)
-        if orders[key][name] != truth[key][name]
-    ]
-    customers = {row["customer"] for row in orders.values()} - {None}
-    wrong += [("", "customer", each, None) for each in customers if len(each) != 32]
-    if _groups(orders) != _groups(truth):
-        wrong.append(("", "customers", _groups(orders), _groups(truth)))
+    for number in sorted(orders.keys() & told.keys()):
+        expected = _expected(told[number], key)
+        wrong += [
+            (number, name, orders[number][name], value)
+            for name, value in expected.items()
+            if orders[number][name] != value
+        ]
     return wrong
 
 
-def _told(value: object) -> object:
-    """An amount as a whole number of hundredths, anything else as it is."""
-    return (
-        int(value * 100) if isinstance(value, Decimal) and value % Decimal("0.01") == 0 else value
-    )
+def _expected(row: Rows, key: bytes) -> dict[str, Any]:
+    """The columns of an order of the truth, amounts in units of the currency."""
+    customer = row["customer"]
+    if customer is not None:
+        customer = hmac.digest(key, f"shop\0{customer}".encode(), "sha256").hex()[:32]
+    return {
+        **{name: row[name] for name in (*PLAIN, *ITEM)},
+        **{name: _units(row[name]) for name in AMOUNTS},
+        "amounts": {sku: _units(amount) for sku, amount in row["amounts"].items()},
+        "customer": customer,
+    }
 
 
-def _groups(rows: Mapping[str, Mapping[str, Any]]) -> tuple[set[frozenset[str]], set[str]]:
-    """The orders of each customer, and those of nobody."""
-    groups: dict[Any, set[str]] = {}
-    for key, row in rows.items():
-        groups.setdefault(row["customer"], set()).add(key)
-    nobody = groups.pop(None, set())
-    return {frozenset(keys) for keys in groups.values()}, nobody
+def _units(hundredths: float | None) -> Decimal | None:
+    return None if hundredths is None else Decimal(str(hundredths)) / 100

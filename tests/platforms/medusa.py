@@ -81,15 +81,14 @@ class Medusa(Platform):
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
         self._shuffle_ties = shuffle_ties
 
-    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return the truth; tax and discounts as Medusa has them, of the pieces kept."""
-        truth = super().truth(by)
-        name = by or self.store.id
-        for part, orders in (("orders", self.store.orders), ("deleted", self.store.deleted)):
-            for order in orders.values():
-                if name(order) in truth[part]:
-                    truth[part][name(order)] = _rows(order)
-        return truth
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows; tax and discounts as Medusa has them, of the pieces kept."""
+        kind = kind_of(order)
+        money = order_totals(order, [Item(order, line) for line in order.lines])
+        unrounded = {
+            name: float(round(money[f"{name}_total"] * 100, 2)) for name in ("tax", "discount")
+        }
+        return {**order.rows(kind, kind), **unrounded, "customer": customer_of(order)}
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""
@@ -191,15 +190,6 @@ class Medusa(Platform):
         if self._shuffle_ties:
             self.store.random.shuffle(found)
         return sorted(found, key=of, reverse=by.startswith("-"))
-
-
-def _rows(order: StoreOrder) -> dict[str, Any]:
-    kind = kind_of(order)
-    money = order_totals(order, [Item(order, line) for line in order.lines])
-    unrounded = {
-        name: float(round(money[f"{name}_total"] * 100, 2)) for name in ("tax", "discount")
-    }
-    return {**order.rows(kind, kind), **unrounded, "customer": customer_of(order)}
 
 
 def _within(found: list[StoreOrder], name: str, test: str, value: str) -> list[StoreOrder]:

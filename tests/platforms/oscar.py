@@ -13,8 +13,6 @@ from orderpull.simulator.shop.times import written
 from tests.platforms.names import split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orderpull.simulator.profile import Request, Response
     from orderpull.simulator.shop.order import StoreLine, StoreOrder
 
@@ -50,14 +48,11 @@ class Oscar(Platform):
         self._blocked = blocked
         self._products: dict[str, int] = {}
 
-    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return the truth without what is not told: titles, channels, returns and refunds."""
-        truth = super().truth(by)
-        for part in truth.values():
-            for row in part.values():
-                row["returned"] = row["titles"] = dict.fromkeys(row["items"])
-                row["refunded"] = row["channel"] = None
-        return truth
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows without what is not told: titles, channels, returns and refunds."""
+        row = super().rows(order)
+        row["returned"] = row["titles"] = dict.fromkeys(row["items"])
+        return {**row, "refunded": None, "channel": None}
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for."""

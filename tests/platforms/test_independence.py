@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-LOADS = {"test_money.py"}
-"""Tests that load orders from the platforms, and are no witnesses."""
-
-FILES = sorted(each for each in Path(__file__).parent.glob("*.py") if each.name not in LOADS)
+FILES = sorted(Path(__file__).parent.glob("*.py"))
 ALLOWED = ("orderpull.simulator", "tests.platforms", "tests.simulator")
 
 

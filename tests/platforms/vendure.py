@@ -18,7 +18,7 @@ from tests.platforms.vendure_options import listed
 from tests.platforms.vendure_order import SCHEMA, rendered, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from graphql import ExecutionResult, GraphQLScalarType
 
@@ -76,15 +76,9 @@ class Vendure(Platform):
         super().__init__(**common)
         self._tokens = TokenIssuer(self.clock, expires_after=expires_after)
 
-    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
-        """Return the truth with the money of the pieces left."""
-        truth = super().truth(by)
-        name = by or self.store.id
-        for part, orders in (("orders", self.store.orders), ("deleted", self.store.deleted)):
-            for order in orders.values():
-                if name(order) in truth[part]:
-                    truth[part][name(order)] = rows(order)
-        return truth
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows with the money of the pieces left."""
+        return rows(order)
 
     def kind(self, request: Request) -> Kind:
         """Return what the request is for, by the first field that it asks for."""

@@ -93,7 +93,11 @@ class Platform(ABC):
 
     def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
         """Return the contents of a correct warehouse for the shop as it is now (see Store)."""
-        return self.store.truth(by)
+        return self.store.truth(by, self.rows)
+
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows of an order in the truth, as far as the platform tells them."""
+        return self.store.rows(order)
 
     def respond(self, request: Request) -> Response:
         """Respond to one request; then orders change and the clock moves on."""

@@ -111,26 +111,31 @@ class Store:
         """Return the order with this id, if there is one now."""
         return next((order for order in self.orders.values() if self.id(order) == order_id), None)
 
-    def truth(self, by: Callable[[StoreOrder], str] | None = None) -> dict[str, Any]:
+    def truth(
+        self,
+        by: Callable[[StoreOrder], str] | None = None,
+        rows: Callable[[StoreOrder], dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """Return the contents of a correct warehouse for the shop as it is now, by order id.
 
         `orders` have number, counted, address columns and items (SKU: pieces): `items` by the
         platform's own field, then `items_ordered` and `items_current`; titles, amounts and returned
         by SKU; currency, channel, total, discount, shipping, tax and refunded in hundredths, and
         customer. Carts, drafts and tests are in `aside` with their state, orders once in the list
-        in `deleted`. `by` returns another key than the id.
+        in `deleted`. `by` returns another key than the id, `rows` the rows of an order.
         """
-        name = by or self.id
+        name, rows = by or self.id, rows or self.rows
         orders, aside = {}, {}
         for order in self.orders.values():
             if order.state in ASIDE:
-                aside[name(order)] = {"state": order.state, **self._rows(order)}
+                aside[name(order)] = {"state": order.state, **rows(order)}
             else:
-                orders[name(order)] = self._rows(order)
-        deleted = {name(order): self._rows(order) for order in self.deleted.values()}
+                orders[name(order)] = rows(order)
+        deleted = {name(order): rows(order) for order in self.deleted.values()}
         return {"orders": orders, "aside": aside, "deleted": deleted}
 
-    def _rows(self, order: StoreOrder) -> dict[str, Any]:
+    def rows(self, order: StoreOrder) -> dict[str, Any]:
+        """Return the rows of an order, as most platforms tell them."""
         return order.rows(self.shape.quantity, self.shape.totals)
 
     # ------------------------------------------------------------------------------------ changing
