@@ -1,7 +1,8 @@
 """A warehouse with a long history, written by SQL straight into its tables, for measuring reads.
 
 40 countries of falling size, 50,000 SKUs of falling popularity, 2.4 items to an order on average,
-over the 387 days up to a given one. The summaries are made by the loader, as for any warehouse.
+three currencies, three channels, and as many customers as half of the orders, over the 387 days up
+to a given one. The summaries are made by the loader, as for any warehouse.
 """
 
 from datetime import date, timedelta
@@ -31,8 +32,12 @@ _ROWS = {
             (i % 99999)::VARCHAR AS postalcode, 'City ' || i % 3000 AS city, 'shop' AS source
         FROM history""",
     "order_item": """
-        SELECT ordernumber, sku, sum(pieces)::BIGINT AS quantity, 'shop' AS source FROM (
-            SELECT i, ordernumber, 1 + hash(i, k, 8) % 3 AS pieces, 'SKU-' || lpad(
+        SELECT ordernumber, sku, sum(pieces)::BIGINT AS quantity, 'shop' AS source,
+            'Article ' || sku AS title,
+            sum(pieces) * (hash(sku) % 9000 + 100)::DECIMAL(19, 4) / 100 AS amount,
+            least(sum(pieces), any_value(back))::BIGINT AS returned FROM (
+            SELECT i, ordernumber, 1 + hash(i, k, 8) % 3 AS pieces,
+                CASE WHEN hash(i, k, 9) % 20 = 0 THEN 1 ELSE 0 END AS back, 'SKU-' || lpad(
                 floor(power(hash(i, k, 7) % 1000000 / 1000000.0, 2.2) * {skus})::INT::VARCHAR,
                 5, '0') AS sku
             FROM history, range(1, 6) AS line(k)
@@ -42,7 +47,12 @@ _ROWS = {
     "order_header": """
         SELECT ordernumber, ordernumber AS order_id,
             CASE WHEN counted THEN 'paid' ELSE 'cancelled' END AS status, counted, ordered_at,
-            ordered_at AS modified_at, 'EUR' AS currency, 10 AS total, 'web' AS channel,
+            ordered_at AS modified_at,
+            CASE WHEN luck < 85 THEN 'EUR' WHEN luck < 95 THEN 'CHF' ELSE 'USD' END AS currency,
+            (hash(i, 5) % 20000 + 500)::DECIMAL(19, 4) / 100 AS total,
+            ['web', 'market', 'pos'][1 + (hash(i, 6) % 3)::INT] AS channel,
+            CASE WHEN luck % 20 = 0 THEN 4.99 ELSE 0 END AS refunded,
+            md5((hash(i, 7) % ({orders} // 2))::VARCHAR) AS customer,
             md5(ordernumber) AS content_hash, i // 100 AS page, ordered_at AS loaded_at,
             'shop' AS source
         FROM history""",

@@ -178,6 +178,35 @@ def test_a_batch_that_does_not_fit_gets_more_memory(
     assert result.sources["shop"].counts.inserted == 20_000
 
 
+@pytest.mark.slow
+def test_rollups_that_do_not_fit_get_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those of ten million orders could not be built anew after an update of the tables."""
+    monkeypatch.setitem(stage._CONFIG, "memory_limit", "12MB")
+    destination = open_destination(DestinationSettings(), tmp_path)
+    destination.preflight()
+    with destination.held():
+        for table, columns, rows in (
+            (
+                "order_header",
+                "'shop' AS source, i::VARCHAR AS ordernumber, true AS counted",
+                "range(60000) AS o(i)",
+            ),
+            ("order_address", "source, ordernumber", "order_header"),
+            (
+                "order_item",
+                "source, ordernumber, ordernumber AS sku, 1 AS quantity",
+                "order_header",
+            ),
+        ):
+            destination.stage.connection.execute(
+                f"INSERT INTO {table} BY NAME SELECT {columns} FROM {rows}"
+            )
+    with destination.loader() as loader:
+        assert loader.session.execute("SELECT sum(quantity) FROM summary_line") == [(60_000,)]
+
+
 def test_what_memory_does_not_hold_is_private_and_removed() -> None:
     """Rows that DuckDB writes to the disk quote names and addresses."""
     opened = stage.Stage()

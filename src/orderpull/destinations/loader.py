@@ -39,7 +39,7 @@ from orderpull.destinations.merge.stored import (
 )
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
 from orderpull.destinations.session import Session
-from orderpull.destinations.stage import count_rows, make_table, stage_rows
+from orderpull.destinations.stage import count_rows, make_table, more_memory, stage_rows
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, Overtaken
 from orderpull.failpoints import failpoint
@@ -89,7 +89,7 @@ class Loader:
     def ensure_rollups(self) -> None:
         """Rebuild the rollups if they are missing, or have another zone's days."""
         if not self.rollups.is_current():
-            with self.session.writing():
+            with more_memory(self.stage), self.session.writing():
                 if not self.rollups.is_current():  # another process may have been first
                     self.rollups.rebuild()
 

@@ -12,6 +12,7 @@ from orderpull.destinations.merge.rollup_rows import (
     SKU_KEY,
     all_rows,
 )
+from orderpull.destinations.stage import more_memory
 from orderpull.model import NO_COUNTRY, NO_DAY, Column
 from orderpull.verify.result import MAX_LISTED, Difference, Where
 from orderpull.verify.scope import Comparison, Scope
@@ -71,7 +72,7 @@ class Rollups(Comparison):
             return
         with scope.destination.loader() as loader:
             if differ:
-                with loader.session.writing():
+                with more_memory(loader.stage), loader.session.writing():
                     loader.rollups.rebuild()
             else:
                 loader.ensure_rollups()
