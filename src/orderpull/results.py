@@ -1,10 +1,10 @@
 """The result of a run, and the callbacks for its progress."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 from orderpull.destinations.protocol import Counts
-from orderpull.errors import OrderpullError
+from orderpull.errors import OrderpullError, SettingsError
 from orderpull.landing.last_pull import LastPull
 from orderpull.sources.pull import PullResult
 
@@ -62,6 +62,13 @@ class RunResult:
         if any(result.possible_loss for result in self.sources.values()):
             codes.append(1)
         return max(codes, default=0)
+
+    def note_refused(self, refused: Mapping[str, str]) -> None:
+        """Note the accounts of the list that are *refused*: nothing was asked of them."""
+        for name, reason in refused.items():
+            error = SettingsError(reason, "Mend that row; the next run reads the list again.")
+            error.exit_code = 1
+            self.sources[name] = SourceResult(error=error)
 
     def as_json(self) -> dict[str, object]:
         """The object that ``run --json`` prints."""

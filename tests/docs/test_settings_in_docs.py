@@ -15,6 +15,7 @@ from orderpull.settings import (
     ReportSettings,
     ScheduleSettings,
     SourceSettings,
+    SourcesFromSettings,
     TableauSettings,
     VerifySettings,
     WebSettings,
@@ -34,6 +35,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "[verify]": VerifySettings,
     "[notify]": NotifySettings,
     "[digest]": DigestSettings,
+    "[sources_from]": SourcesFromSettings,
     "[sources.NAME]": SourceSettings,
 }
 SPECS: tuple[type[Struct], ...] = (

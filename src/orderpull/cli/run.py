@@ -27,6 +27,8 @@ def run(sources: tuple[str, ...], *, as_json: bool, accept_rejects: bool) -> Non
             settings, sources, stop=stop, listener=listener, accept_rejects=accept_rejects
         )
     finish_erasures(settings, result)
+    if not sources:
+        result.note_refused(settings.accounts.refused)
     notify.after_run(settings, result)
     exit_with(result, as_json=as_json)
 
@@ -38,8 +40,11 @@ def pull(sources: tuple[str, ...], *, as_json: bool) -> None:
     """Pull into the landing; load nothing."""
     from orderpull import pipeline
 
+    settings = settings_in_force()
     with watched() as (stop, listener):
-        result = pipeline.pull(settings_in_force(), sources, stop=stop, listener=listener)
+        result = pipeline.pull(settings, sources, stop=stop, listener=listener)
+    if not sources:
+        result.note_refused(settings.accounts.refused)
     exit_with(result, as_json=as_json)
 
 

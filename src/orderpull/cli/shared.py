@@ -90,13 +90,18 @@ def collect_garbage_rarely() -> None:
 
 
 def settings_in_force() -> "Settings":
-    """Read the settings of ``--config`` or of the working folder.
+    """Read the settings of ``--config`` or of the working folder, with the accounts of a list.
 
     :raises SettingsError: they are missing or wrong.
     """
     from orderpull.settings import read_settings
 
-    return read_settings(click.get_current_context().obj)
+    settings = read_settings(click.get_current_context().obj)
+    if settings.sources_from.url is None:
+        return settings
+    from orderpull.sources.accounts import with_readable_apis
+
+    return with_readable_apis(settings)
 
 
 def print_error(error: OrderpullError) -> None:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from orderpull.errors import LandingBusy, OrderpullError, UsageError
+from orderpull.errors import LandingBusy, OrderpullError, SettingsError, UsageError
 from orderpull.landing.protocol import SourceLanding
 from orderpull.notify import sending
 from orderpull.operate.first_page import FirstPage
@@ -67,6 +67,7 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
     results = Findings()
     pipeline = Pipeline(settings, sources)
     results.findings.append(Finding(f"settings: {settings.file}"))
+    results.findings.extend(_refused(settings))
     try:
         pipeline.preflight()
     except OrderpullError as error:
@@ -86,6 +87,14 @@ def check(settings: Settings, sources: Iterable[str] = (), *, notify: bool = Fal
     elif settings.notify.urls or settings.digest.urls:
         results.findings.append(_notifications(settings))
     return results
+
+
+def _refused(settings: Settings) -> Iterator[Finding]:
+    """The refused rows of the list of accounts."""
+    for name, reason in settings.accounts.refused.items():
+        error = SettingsError(reason, "Mend that row; the others are pulled.")
+        error.exit_code = 1
+        yield Finding(f"account {name}", error)
 
 
 def _features(settings: Settings, pipeline: Pipeline) -> str:

@@ -14,7 +14,14 @@ import msgspec
 
 from orderpull import clock
 from orderpull.errors import SettingsError, UsageError
-from orderpull.settings import SOURCE_NAME, Settings, check_base_url, masked, parse_settings
+from orderpull.settings import (
+    SOURCE_NAME,
+    Settings,
+    SourceSettings,
+    check_base_url,
+    masked,
+    parse_settings,
+)
 from orderpull.sources.http.auth import needed_settings
 from orderpull.sources.pull import Source
 from orderpull.sources.spec.api import Api
@@ -265,10 +272,12 @@ def with_origins(settings: Settings) -> list[tuple[str, object, str]]:
     text = settings.file.read_text(encoding="utf-8") if settings.file else ""
     tables = tomllib.loads(text)
     rows: list[tuple[str, object, str]] = []
-    for block in ("destination", "landing", "report", "web", "tableau", "schedule", "notify"):
+    for block in ("destination", "landing", "report", "web", "tableau", "schedule", "notify",
+                  "sources_from"):  # fmt: skip
         rows += _block(getattr(settings, block), tables.get(block, {}), f"{block}.", {})
     for name, source in settings.sources.items():
         api = read_api(source.api, settings.folder)
+        is_listed = name in settings.accounts.names
         table = tables.get("sources", {}).get(name, {})
         from_api: dict[str, object] = {
             "page_size": api.paging.size,
@@ -276,8 +285,17 @@ def with_origins(settings: Settings) -> list[tuple[str, object, str]]:
             "overlap": api.cursor.overlap if api.cursor else None,
             "full_reread_days": api.cursor.full_reread_days if api.cursor else None,
         }
-        rows += _block(source, table, f"sources.{name}.", from_api)
+        keys = _block(source, table, f"sources.{name}.", from_api)
+        rows += map(_of_list, keys) if is_listed else keys
     return rows
+
+
+def _of_list(row: tuple[str, object, str]) -> tuple[str, object, str]:
+    """*row* of an account of the list; what is not a default stands there."""
+    key, value, origin = row
+    field = key.rsplit(".", 1)[1]
+    default = getattr(SourceSettings(api="", base_url=""), field)
+    return (key, value, "list of accounts" if value != default and origin == "default" else origin)
 
 
 def _block(

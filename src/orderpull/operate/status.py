@@ -1,6 +1,7 @@
 """Status: the last runs, the waiting pages and the next run; without API requests or locks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from orderpull.destinations import open_destination
@@ -67,17 +68,22 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The last runs, newest first, the sources, and the schedule if one was ever started."""
+    """The last runs, newest first, the sources, and the schedule if one was ever started.
+
+    :param refused: reason for each refused row of the list of accounts, by its name.
+    """
 
     runs: list[dict[str, Any]]
     sources: dict[str, SourceStatus]
     schedule: ScheduleStatus | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``status --json`` prints."""
         sources = {name: source.as_json() for name, source in self.sources.items()}
         schedule = self.schedule.as_json() if self.schedule else None
-        return {"sources": sources, "runs": self.runs, "schedule": schedule}
+        shown = {"sources": sources, "runs": self.runs, "schedule": schedule}
+        return shown | ({"refused": self.refused} if self.refused else {})
 
 
 def status(settings: Settings) -> Status:
@@ -112,7 +118,7 @@ def status(settings: Settings) -> Status:
         sources[name] = SourceStatus(
             waiting, drafts, open_, next_, doubts, last_verified(part), deleted, refills.get(name)
         )
-    return Status(runs, sources, StateFile(settings).status())
+    return Status(runs, sources, StateFile(settings).status(), settings.accounts.refused)
 
 
 def _ledger(

@@ -17,6 +17,7 @@ from orderpull.schedule.plan import Plan, plan_of
 from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
 from orderpull.schedule.trigger import Trigger, digest_trigger, verify_trigger
 from orderpull.settings import Settings
+from orderpull.sources.accounts import accounts_read_again
 from orderpull.sources.http.limits import Stop
 from orderpull.verify import verify
 
@@ -187,11 +188,20 @@ class Schedule:
             if delivery.error is not None:
                 self._on_error(delivery.error)
 
+    def _read_accounts_again(self) -> None:
+        """Read the list of accounts again; if it cannot be read, the last one counts."""
+        try:
+            self._settings = accounts_read_again(self._settings)
+        except OrderpullError as error:
+            self._on_error(error)
+
     def _run(self) -> RunResult:
         """Run once. Every error is reported, and the schedule continues."""
+        self._read_accounts_again()
         try:
             result = pipeline.run(self._settings, stop=self._stop)
             finish_erasures(self._settings, result)
+            result.note_refused(self._settings.accounts.refused)
         except OrderpullError as error:
             result = RunResult(error=error)
         except Exception as error:  # noqa: BLE001 - the pages go on, and so does the next run

@@ -281,10 +281,41 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keep_names: bool | Literal["hash"] = True
 
 
+class SourcesFromSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sources_from]``: a list with one account in each row, beside ``[sources.NAME]``.
+
+    :param url: a CSV file, relative to the settings file; ``postgresql://USER@HOST:5432/DATABASE``
+        or ``duckdb:///FILE``.
+    :param table: the table in that database.
+    :param query: instead of ``table``: a ``SELECT``.
+    :param password: of the database's user, best as ``${NAME}``.
+    :param secret_prefix: the beginning that each variable named in a row must have.
+    """
+
+    url: str | None = None
+    table: str | None = None
+    query: str | None = None
+    password: str | None = None
+    secret_prefix: str | None = None
+
+
+class Accounts(Struct, frozen=True):
+    """The result of reading the list of ``[sources_from]``.
+
+    :param names: of the sources that are from the list.
+    :param refused: reason for each refused row, by its name.
+    """
+
+    names: frozenset[str] = frozenset()
+    refused: dict[str, str] = {}
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings.
 
+    :param sources: those of the file, and those of the list that ``[sources_from]`` names.
     :param file: their file; relative paths start at its folder.
+    :param accounts: which sources are from the list, and which rows of it are refused.
     """
 
     destination: DestinationSettings = DestinationSettings()
@@ -297,8 +328,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     notify: NotifySettings = NotifySettings()
     digest: DigestSettings = DigestSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    sources_from: SourcesFromSettings = SourcesFromSettings()
     sources: dict[SourceName, SourceSettings] = {}
     file: Path | None = None
+    accounts: Accounts = Accounts()
 
     @property
     def folder(self) -> Path:
@@ -310,12 +343,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
         :raises SettingsError: no source is set, or a name is unknown.
         """
+        if not self.sources and self.sources_from.url:
+            reasons = "".join(f" {reason}" for reason in list(self.accounts.refused.values())[:3])
+            raise SettingsError(
+                f"The list of [sources_from] gives no source.{reasons}", "Mend the list."
+            )
         if not self.sources:
             raise SettingsError(
                 f"{self.file or DEFAULT_FILE} names no source.",
                 "Add a [sources.NAME] block, or run `orderpull init`.",
             )
         for name in names:
+            if name in self.accounts.refused:
+                raise SettingsError(self.accounts.refused[name], "Mend that row.")
             if name not in self.sources:
                 raise SettingsError(
                     f"There is no source {name!r}.", f"Known: {', '.join(self.sources)}."

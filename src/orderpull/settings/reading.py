@@ -4,16 +4,14 @@ Unknown keys are errors that name the nearest setting; ``${NAME}`` reads the env
 """
 
 import difflib
-import os
-import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from orderpull.errors import SettingsError
+from orderpull.settings.accounts import check_list, with_accounts
 from orderpull.settings.blocks import DEFAULT_FILE, Settings, SourceSettings
 from orderpull.settings.checks import (
     check_collector,
@@ -24,8 +22,10 @@ from orderpull.settings.checks import (
     check_timezone,
     check_web,
 )
+from orderpull.settings.conversion import convert, from_environment
 
-Block = TypeVar("Block", bound=Struct)
+_NOT_SET = ("file", "accounts")
+"""Fields of the settings that are no keys of the file."""
 
 
 def read_settings(file: str | Path | None = None) -> Settings:
@@ -49,8 +49,8 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     _refuse_unknown_keys(table, where)
     sources = table.get("sources")
     for name, source in sources.items() if isinstance(sources, dict) else ():
-        _convert(source, SourceSettings, where, f"sources.{name}")
-    settings = _convert(table, Settings, where)
+        convert(source, SourceSettings, where, f"sources.{name}")
+    settings = convert(table, Settings, where)
     for name, source in settings.sources.items():
         check_source(f"{where}: [sources.{name}]", source)
     check_timezone(settings.report.timezone, where, "report")
@@ -59,9 +59,12 @@ def parse_settings(text: str, file: Path | None = None) -> Settings:
     check_length(settings.notify.stale, f"{where}: notify.stale")
     check_collector(settings.telemetry.endpoint, where)
     check_length(settings.verify.since, f"{where}: verify.since")
-    check_names(settings, f"{where}: verify.sources")
     check_web(settings.web, f"{where}: [web]")
-    return msgspec.structs.replace(settings, file=file)
+    check_list(settings.sources_from, where)
+    settings = with_accounts(msgspec.structs.replace(settings, file=file))
+    if not settings.sources_from.url:  # an account may go from the list at any time
+        check_names(settings, f"{where}: verify.sources")
+    return settings
 
 
 def _read_text(path: Path) -> str:
@@ -84,22 +87,11 @@ def _with_environment(value: Any, where: str, key: tuple[str, ...]) -> Any:  # n
         return [_with_environment(each, where, key) for each in value]
     if not isinstance(value, str):
         return value
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in os.environ:
-            raise SettingsError(
-                f"{where}: {'.'.join(key)} needs the environment variable {name}, "
-                "and it is not set.",
-                f"Set it: export {name}=…",
-            )
-        return os.environ[name]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+    return from_environment(value, f"{where}: {'.'.join(key)}")
 
 
 def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
-    blocks = {f.name: f.type for f in msgspec.structs.fields(Settings) if f.name != "file"}
+    blocks = {f.name: f.type for f in msgspec.structs.fields(Settings) if f.name not in _NOT_SET}
     tables: list[tuple[str, Any, tuple[str, ...]]] = [("", table, tuple(blocks))]
     for block, type_ in blocks.items():
         value = table.get(block)
@@ -116,14 +108,3 @@ def _refuse_unknown_keys(table: dict[str, Any], where: str) -> None:
                     f"{where}: there is no setting {prefix}{key}.",
                     f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}.",
                 )
-
-
-def _convert(table: object, type_: type[Block], where: str, prefix: str = "") -> Block:
-    """Convert *table* to *type_*; the error names the key of an invalid value."""
-    try:
-        return msgspec.convert(table, type_)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        key = ".".join(part for part in (prefix, path.rstrip("`").lstrip(".")) if part)
-        reason = f"{key or 'the file'}: {message[:1].lower()}{message[1:]}"
-        raise SettingsError(f"{where}: {reason}.", "See docs/settings.md.") from None

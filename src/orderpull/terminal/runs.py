@@ -18,7 +18,7 @@ from orderpull.model import COUNTS, LEDGER_REJECT
 from orderpull.operate.compare import Comparison, TableComparison
 from orderpull.operate.query import visible
 from orderpull.operate.replay import Rebuilt
-from orderpull.operate.status import Status
+from orderpull.operate.status import SourceStatus, Status
 from orderpull.pipeline import RunResult
 from orderpull.schedule.state import ScheduleState, ScheduleStatus
 from orderpull.settings import without_password
@@ -133,38 +133,44 @@ def _compared(compared: Comparison) -> Table:
 def show_status(status: Status, console: Console, timezone: str) -> None:
     """Print *status*."""
     for name, source in status.sources.items():
-        console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
-        if source.rejects:
-            open_now = "1 reject is" if source.rejects == 1 else f"{source.rejects:,} rejects are"
-            print_indented(console, f"{open_now} open: `orderpull rejects list`.")
-        if source.verified:
-            style = "" if source.verified.clean else "red"
-            sentence = source.verified.sentence
-            print_indented(console, f"{sentence[:1].upper()}{sentence[1:]}", style)
-            if source.verified.count:
-                text = "`orderpull verify` names what differs; `--repair` puts it right."
-                print_indented(console, text)
-        if source.deleted:
-            print_indented(
-                console,
-                f"{source.deleted['pages']:,} landed pages received before "
-                f"{source.deleted['before']} are deleted (landing.keep_days).",
-            )
-        if source.refill:
-            first, last = source.refill["from"], source.refill["to"]
-            print_indented(
-                console,
-                f"Orders of pages {first:,} to {last:,} still lack the columns of the last update: "
-                "each run fills some, `orderpull replay` all.",
-            )
-        for doubt in source.in_doubt:
-            print_indented(console, f"In doubt are {doubt}: passes over them did not agree.")
+        _show_source(name, source, console)
+    for reason in status.refused.values():
+        console.print(Text(reason, style="red"))
     if status.schedule:
         console.print(Text(_schedule(status.schedule, timezone)))
     if not status.runs:
         console.print("No run has been recorded yet.")
         return
     show_runs(status.runs, console, timezone, title="\nLast runs")
+
+
+def _show_source(name: str, source: SourceStatus, console: Console) -> None:
+    console.print(f"[bold]{escape(name)}[/]  next run: {escape(source.next)}.")
+    if source.rejects:
+        open_now = "1 reject is" if source.rejects == 1 else f"{source.rejects:,} rejects are"
+        print_indented(console, f"{open_now} open: `orderpull rejects list`.")
+    if source.verified:
+        style = "" if source.verified.clean else "red"
+        sentence = source.verified.sentence
+        print_indented(console, f"{sentence[:1].upper()}{sentence[1:]}", style)
+        if source.verified.count:
+            text = "`orderpull verify` names what differs; `--repair` puts it right."
+            print_indented(console, text)
+    if source.deleted:
+        print_indented(
+            console,
+            f"{source.deleted['pages']:,} landed pages received before "
+            f"{source.deleted['before']} are deleted (landing.keep_days).",
+        )
+    if source.refill:
+        first, last = source.refill["from"], source.refill["to"]
+        print_indented(
+            console,
+            f"Orders of pages {first:,} to {last:,} still lack the columns of the last update: "
+            "each run fills some, `orderpull replay` all.",
+        )
+    for doubt in source.in_doubt:
+        print_indented(console, f"In doubt are {doubt}: passes over them did not agree.")
 
 
 def show_runs(
