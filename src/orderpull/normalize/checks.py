@@ -108,9 +108,8 @@ class OrderChecks:
             for depth in range(len(self.prefix), len(steps))
         }
         for wrong, kind, steps in (*self.walk.wrong_kinds(), *self.walk.wrong_lists()):
-            if steps[:-1] == self._lines and isinstance(
-                steps[-1], int
-            ):  # a line has its own checks
+            of_line = steps[:-1] == self._lines and isinstance(steps[-1], int)
+            if of_line or steps == self._lines:  # they have checks of their own
                 continue
             reason, message = "order_invalid", not_of_kind(steps, kind)
             if steps in address:

@@ -15,20 +15,21 @@ from orderpull.normalize.order_columns import (
     filled_text,
     text_of,
 )
+from orderpull.normalize.plain_amounts import conditions, is_computed, number
 from orderpull.normalize.staging import HASHED, STAGED_ORDER
 from orderpull.normalize.walk import Steps
 from orderpull.sources.compact import PAGE, POSITION
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import EACH, Call, Expression, Path, amount_paths, paths
+from orderpull.sources.spec.expression import EACH, Expression, paths
 from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sqltext import identifier, literal
 
-_PLAIN_AMOUNT = r"-?\d{{1,{}}}(\.\d{{1,4}})?"
-_DIGITS, _FACTOR_DIGITS = 9, 7
-"""Digits before the point of a plain amount, and of one that is multiplied: no result overflows."""
-
 _LARGE_AMOUNT = 10**10
 """An amount of a line from which on its order goes the careful way, as sums might overflow."""
+
+_UNUSUAL_AMOUNT = f"{_LARGE_AMOUNT}::DECIMAL(19, 4)"
+_UNUSUAL_PIECES = MAX_QUANTITY + 1
+"""What stands for an amount, or pieces that came back, of which the careful way decides."""
 
 
 class FineSql:
@@ -40,7 +41,14 @@ class FineSql:
     def __init__(self, api: Api, ordernumber: str, columns: dict[str, str]) -> None:
         self._api = api
         self._columns = columns
-        self._order = OrderColumns(api, ordernumber, _Columns(), "place", plain=True)
+        self._amounts = {
+            name: each for name, each in api.mapping.amounts().items() if is_computed(each)
+        }
+        numbers = {
+            name: number(each, _Columns(), api.record_path.inner)
+            for name, each in self._amounts.items()
+        }
+        self._order = OrderColumns(api, ordernumber, _Columns(), "place", numbers)
         self._unit = Quantity.of(api.mapping)
         self._lists = api.mapping.item_lists
 
@@ -54,7 +62,7 @@ class FineSql:
         parsed = f"""SELECT source_of(place) AS source, page_of(place) AS page, position, {level},
                      {self._included()} AS included, lines,
                      list_transform(lines, lambda i: i.quantity) AS quantities,
-                     {", ".join(self._checked)}, plain_amount FROM ({raw})"""
+                     {", ".join((*self._of_lines(), *self._checked))}, plain_amount FROM ({raw})"""
         summed = f"""SELECT *, {_ITEMS} AS items, coalesce(list_sum(quantities), 0) AS item_sum,
                      {self._valid_fields()} AS valid_fields,
                      len(quantities) - list_count(quantities) AS unknown FROM ({parsed})"""
@@ -123,7 +131,10 @@ class FineSql:
     def _returned(self, items: ItemList) -> str:
         """SQL of the pieces that came back: none if a further list tells, and not this one."""
         if items.returned is not None:
-            return self._unit.of_plain(self._pieces(items, items.returned))
+            text = self._pieces(items, items.returned)
+            return f"""CASE WHEN regexp_full_match({text}, '{self._unit.plain}')
+                THEN {self._unit.of_plain(text)}
+                WHEN {text} IS NOT NULL THEN {_UNUSUAL_PIECES} END"""
         conditions = [
             f"{self._when(each)} AND {_Columns().text(self._outer(each))} IS NOT NULL"
             for each in self._lists
@@ -143,33 +154,33 @@ class FineSql:
         return text if items.is_main else f"regexp_replace({text}, '^-', '')"
 
     def _plain(self) -> str:
-        """SQL condition: DuckDB and msgspec read the same numbers of all amounts."""
-        prefix: Steps = self._api.record_path.inner
-        amounts = self._api.mapping.amounts().values()
-        plain = [each for a in amounts for each in _plain_paths(a, _Columns(), prefix)]
-        for items in self._lists:
-            of_line = " AND ".join(self._plain_line(items))
-            if of_line:
-                lines = f"list_transform({self._elements(items)}, lambda l: {of_line})"
-                plain.append(f"coalesce(list_bool_and({lines}), true)")
+        """SQL condition: the texts of all amounts of the order that are computed are plain."""
+        plain = [
+            condition
+            for each in self._amounts.values()
+            for condition in conditions(each, _Columns(), self._api.record_path.inner)
+        ]
         return " AND ".join(plain) or "true"
 
     def _amount(self, items: ItemList) -> str:
-        """SQL of the amount of a line whose numbers are plain."""
-        if items.amount is None:
+        """SQL of the amount of a line."""
+        amount, line, inner = items.amount, _Columns("l"), items.inner
+        if amount is None:
             return "NULL::DECIMAL(19, 4)"
-        return f"plain_amount({text_of(items.amount, _Columns('l'), items.inner, plain=True)})"
+        if not is_computed(amount):
+            text = text_of(amount, line, inner)
+            known = f"coalesce(as_amount({text}), {_UNUSUAL_AMOUNT})"
+            return f"CASE WHEN NOT is_blank({text}) THEN {known} END"
+        plain = " AND ".join(conditions(amount, line, inner))
+        return f"""CASE WHEN {plain} THEN {number(amount, line, inner)}::DECIMAL(19, 4)
+            ELSE {_UNUSUAL_AMOUNT} END"""
 
-    def _plain_line(self, items: ItemList) -> Iterator[str]:
-        """SQL conditions: amount and returned pieces of a line are plain."""
-        if items.returned is not None:
-            text = self._pieces(items, items.returned)
-            yield f"coalesce(regexp_full_match({text}, '{self._unit.plain}'), true)"
-        if items.amount is not None:
-            line = _Columns("l")
-            yield from _plain_paths(items.amount, line, items.inner)
-            if not isinstance(items.amount, Path):
-                yield f"coalesce(abs({self._amount(items)}) < {_LARGE_AMOUNT}, true)"
+    def _of_lines(self) -> Iterator[str]:
+        """The columns of the greatest amount and pieces that came back, of any line."""
+        if any(items.amount is not None for items in self._lists):
+            yield "list_max(list_transform(lines, lambda i: abs(i.amount))) AS largest_amount"
+        if any(items.returned is not None for items in self._lists):
+            yield "list_max(list_transform(lines, lambda i: i.returned)) AS most_returned"
 
     @property
     def _checked(self) -> list[str]:
@@ -184,10 +195,10 @@ class FineSql:
         """
         fields = self._order.fields
         checks = ["plain_amount", *(f"NOT is_blank({fields[name]})" for name in ("number", "id"))]
-        for name in PARSED:
-            if name in fields:
-                blank = f"coalesce(is_blank({fields[name]}), true)"
-                checks.append(f"({name} IS NOT NULL OR {blank})")
+        checks += [self._order.is_parsed(name) for name in PARSED if name in fields]
+        most = {"largest_amount": _LARGE_AMOUNT, "most_returned": _UNUSUAL_PIECES}
+        columns = [column.rpartition(" ")[2] for column in self._of_lines()]
+        checks += [f"coalesce({column} < {most[column]}, true)" for column in columns]
         return " AND ".join(checks)
 
     def _included(self) -> str:
@@ -234,25 +245,6 @@ class _Columns:
             if depth < len(parts) - 1:
                 value = f"flatten({value})"
         return value
-
-
-def _plain_paths(amount: Expression, values: _Columns, prefix: Steps) -> Iterator[str]:
-    """SQL conditions: each text that *amount* reads is a plain amount or missing."""
-    pattern = _PLAIN_AMOUNT.format(_FACTOR_DIGITS if _multiplies(amount) else _DIGITS)
-    for path in amount_paths(amount):
-        steps = (*prefix, *path.steps)
-        if path.is_many:
-            each = f"lambda v: v IS NULL OR regexp_full_match(v, '{pattern}')"
-            plain = f"list_bool_and(list_transform({values.texts(steps)}, {each}))"
-        else:
-            plain = f"regexp_full_match({values.text(steps)}, '{pattern}')"
-        yield f"coalesce({plain}, true)"
-
-
-def _multiplies(amount: Expression) -> bool:
-    if not isinstance(amount, Call):
-        return False
-    return amount.function == "times" or any(map(_multiplies, amount.arguments))
 
 
 def _signed(number: str, sign: int) -> str:

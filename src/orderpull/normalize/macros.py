@@ -32,7 +32,9 @@ _BODIES = {
     "json_kind(j)": """['a number', 'a text', 'an object', 'a list', 'true', 'false'][
         instr('"{[tf', left(j::VARCHAR, 1)) + 1]""",
     "json_text(j)": "replace(j->>'$', chr(0), '')",
-    "is_blank(t)": f"regexp_full_match(t, '{BLANK}*')",
+    # Most texts begin with a visible character of ASCII, which takes a tenth of the pattern's time.
+    "is_blank(t)": f"""CASE WHEN t BETWEEN '!' AND '~' THEN false
+        ELSE regexp_full_match(t, '{BLANK}*') END""",
     "stripped(t)": f"regexp_replace(t, '^{BLANK}+|{BLANK}+$', '', 'g')",
     "url_path(t)": f"regexp_extract(t, '{_URL}', 1)",
     # %FF is not UTF-8, and then the segment stays as it is.
@@ -84,9 +86,6 @@ _BODIES = {
     "wrong_amount(amounts)": """list_any_value(list_transform(amounts,
         lambda a: CASE WHEN a.exact IS NULL AND NOT is_blank(a.text) THEN a.text END))""",
     "sum_of(amounts)": "list_sum(list_transform(amounts, lambda a: a.exact))",
-    "plain_sum(texts)": """list_sum(list_transform(texts,
-        lambda t: TRY_CAST(t AS DECIMAL(23, 8))))::VARCHAR""",
-    "plain_amount(t)": "TRY_CAST(TRY_CAST(t AS DECIMAL(38, 4)) AS DECIMAL(19, 4))",
     "amount_sum(texts)": """list_transform([read_amounts(texts)], lambda amounts:
         coalesce(wrong_amount(amounts), sum_of(amounts)::VARCHAR))[1]""",
     "amount_less(texts)": """list_transform([read_amounts(texts)], lambda amounts:

@@ -1,6 +1,7 @@
 """SQL of an order's columns, from the SQL of the values that its mapping reads."""
 
 from collections.abc import Callable
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,40 +29,26 @@ class Values(Protocol):
         """SQL of the list of texts at *steps*, which go through all elements of a list."""
 
 
-def text_of(expression: Expression, values: Values, prefix: Steps, *, plain: bool = False) -> str:
-    """SQL of the text of *expression*, or of its truth value for a condition.
-
-    :param plain: all amounts in it are plain (``fine.py``), so that they need no check.
-    """
+def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
+    """SQL of the text of *expression*, or of its truth value for a condition."""
     if isinstance(expression, Text):
         return literal(expression.value)
     if isinstance(expression, Path):
         return values.text((*prefix, *expression.steps))
-    is_plain = plain and not _may_overflow(expression)
     if expression.function == "sum":
-        amounts = _amounts(expression, values, prefix, plain=plain)
-        return f"{'plain_sum' if is_plain else 'amount_sum'}({amounts})"
-    parts = [text_of(argument, values, prefix, plain=plain) for argument in expression.arguments]
-    if is_plain and expression.function in _PLAIN:
-        return _PLAIN[expression.function](parts)
+        return f"amount_sum({_amounts(expression, values, prefix)})"
+    parts = [text_of(argument, values, prefix) for argument in expression.arguments]
     return _FUNCTIONS[expression.function](parts)
 
 
-def _may_overflow(call: Call) -> bool:
-    """True if *call* multiplies a product."""
-    return call.function == "times" and any(
-        isinstance(each, Call) and each.function != "minor" for each in call.arguments
-    )
-
-
-def _amounts(call: Call, values: Values, prefix: Steps, *, plain: bool) -> str:
+def _amounts(call: Call, values: Values, prefix: Steps) -> str:
     """SQL of the list of amounts that ``sum()`` adds."""
     lists = []
     for each in call.arguments:
         if isinstance(each, Path) and each.is_many:
             lists.append(values.texts((*prefix, *each.steps)))
         else:
-            lists.append(f"[{text_of(each, values, prefix, plain=plain)}]")
+            lists.append(f"[{text_of(each, values, prefix)}]")
     return f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
 
 
@@ -117,20 +104,6 @@ _FUNCTIONS: dict[str, Callable[[list[str]], str]] = {
     "times": lambda parts: f"amount_times([{', '.join(parts)}])",
 }
 
-_PLAIN: dict[str, Callable[[list[str]], str]] = {
-    "less": lambda parts: "({})::VARCHAR".format(
-        " - ".join([_number(parts[0]), *(f"coalesce({_number(part)}, 0)" for part in parts[1:])])
-    ),
-    # No product of two such factors overflows, whatever else the order says.
-    "times": lambda parts: "({})::VARCHAR".format(
-        " * ".join(f"TRY_CAST({part} AS DECIMAL(19, 8))" for part in parts)
-    ),
-}
-
-
-def _number(text: str) -> str:
-    return f"TRY_CAST({text} AS DECIMAL(23, 8))"
-
 
 class OrderColumns:
     """The columns of an order, except its lines.
@@ -138,7 +111,7 @@ class OrderColumns:
     :param ordernumber: template of the order number, with ``{number}`` and ``{id}``.
     :param values: the values of the order.
     :param page: column with the number of its page in the run.
-    :param plain: as in :func:`text_of`.
+    :param numbers: SQL of the amounts that are not read as texts, by column.
     :ivar raw: SQL of the text of each field; :ivar fields: its column in the level above.
     :ivar time: call of the macro that parses times, with ``{}`` for the text.
     """
@@ -149,8 +122,7 @@ class OrderColumns:
         ordernumber: str,
         values: Values,
         page: str = "page",
-        *,
-        plain: bool = False,
+        numbers: Map[str, str] | None = None,
     ) -> None:
         mapping, prefix = api.mapping, api.record_path.inner
         expressions = {"number": mapping.number, "id": mapping.id or mapping.number}
@@ -158,11 +130,11 @@ class OrderColumns:
         expressions |= {"counted": mapping.counted} if mapping.counted else {}
         expressions |= {"where": mapping.where} if mapping.where else {}
         expressions |= {"customer": mapping.customer} if mapping.customer else {}
-        self.raw = {
-            name: text_of(each, values, prefix, plain=plain) for name, each in expressions.items()
-        }
+        self.raw = {name: text_of(each, values, prefix) for name, each in expressions.items()}
         if "currency" in self.raw:
             self.raw["currency"] = f"upper({self.raw['currency']})"
+        self._numbers = numbers or {}
+        self.raw |= self._numbers
         self.fields = {name: f"raw_{name}" for name in expressions}
         self.time = _time(api)
         self._ordernumber = ordernumber
@@ -204,8 +176,17 @@ class OrderColumns:
         """SQL of a time or an amount; NULL if it cannot be parsed."""
         call, kind = self.time, "TIMESTAMP"
         if name in AMOUNT_FIELDS:
-            call, kind = "as_amount({})", "DECIMAL(19, 4)"
+            kind = "DECIMAL(19, 4)"
+            call = f"TRY_CAST({{}} AS {kind})" if name in self._numbers else "as_amount({})"
         return call.format(self.fields[name]) if name in self.fields else f"NULL::{kind}"
+
+    def is_parsed(self, name: str) -> str:
+        """SQL condition: a time or an amount is missing or was parsed, in the level above."""
+        field = self.fields[name]
+        absent = (
+            f"{field} IS NULL" if name in self._numbers else f"coalesce(is_blank({field}), true)"
+        )
+        return f"({name} IS NOT NULL OR {absent})"
 
     def _customer(self) -> str:
         """SQL of the keyed hash of the customer."""
