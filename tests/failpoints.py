@@ -29,6 +29,15 @@ SERVER_POINTS = ("before-copy", "copied", "before-lock")
 LANDING_POINTS = ("lease-taken", "noted-here", "noted", "page-put")
 """Further fail points of a landing in a bucket."""
 
+CONTAINER_POINTS = (
+    "container-written",
+    "container-stored",
+    "container-checked",
+    "page-deleted",
+    "compaction-ended",
+)
+"""Fail points of a compaction; a container in a folder also has ``container-half-written``."""
+
 BUCKET_POINTS = ("before-put", "put")
 """Further fail points of a warehouse that is loaded from a bucket."""
 

@@ -608,6 +608,8 @@ class Pipeline:
             if deleted := pages.expire(keep_days):
                 log.info("source=%s %d landed pages deleted: loaded, and received more than "
                          "%d days ago", name, deleted, keep_days)  # fmt: skip
+        except LandingBusy as error:  # the next run goes on
+            log.info("source=%s no landed page deleted: %s", name, error.message)
         except LandingError as error:
             if self.result.sources[name].error is None:
                 self._failed(name, error)

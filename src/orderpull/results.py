@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from orderpull.destinations.protocol import Counts
 from orderpull.errors import OrderpullError, SettingsError
+from orderpull.landing.compaction import Compaction
 from orderpull.landing.last_pull import LastPull
 from orderpull.sources.pull import PullResult
 
@@ -93,3 +94,6 @@ class Listener:
 
     def on_batch_loaded(self, source: str, result: SourceResult) -> None:
         """Called after a batch of *source* was loaded."""
+
+    def on_container(self, source: str, result: Compaction) -> None:
+        """Called after pages of *source* were compacted into one more container."""

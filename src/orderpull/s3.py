@@ -5,9 +5,8 @@ which the sha256 in the object's metadata identifies.
 """
 
 import hashlib
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,11 +51,13 @@ class Object:
 
     :param etag: version id of the content.
     :param age: seconds since the put, by the store's clock.
+    :param metadata: texts that were put with it.
     """
 
     data: bytes
     etag: str
     age: float
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,12 @@ class Bucket:
             )
         return clock.of_http(response["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
-    def get(self, key: str, first: int | None = None) -> Object | None:
-        """The object *key*, or its *first* bytes; None if it does not exist."""
-        parameters = {"Range": f"bytes=0-{first - 1}"} if first else {}
+    def get(self, key: str, span: str = "") -> Object | None:
+        """The object *key*; None if it does not exist.
+
+        :param span: bytes to read, as HTTP names them: ``0-99``, or ``-100`` for the last ones.
+        """
+        parameters = {"Range": f"bytes={span}"} if span else {}
         with self._call("read"):
             for tried in range(1, TRIES + 1):
                 try:
@@ -170,7 +174,8 @@ class Bucket:
                         Bucket=self.name, Key=self.prefix + key, **parameters
                     )
                     age = _age(response, response["LastModified"])
-                    return Object(response["Body"].read(), response["ETag"], age)
+                    metadata = response.get("Metadata", {})
+                    return Object(response["Body"].read(), response["ETag"], age, metadata)
                 except boto.ClientError as error:
                     if _code(error) in _MISSING:
                         return None
@@ -208,14 +213,14 @@ class Bucket:
         """
         return self._put(key, data, metadata, {"IfMatch": etag})
 
-    def delete_old_versions(self, pattern: re.Pattern[str], start: str = "") -> list[str]:
+    def delete_old_versions(self, chosen: Callable[[str], object], start: str = "") -> list[str]:
         """Delete all versions but the current one of some objects, where versions are kept.
 
-        :param pattern: pattern of their whole keys. :param start: the keys' common beginning.
+        :param chosen: chooses their keys. :param start: the keys' common beginning.
         :return: a sentence for each version that could not be deleted, or for all of them.
         """
         try:
-            old = list(self._old_versions(pattern, start))
+            old = list(self._old_versions(chosen, start))
         except OrderpullError as error:
             return [f"{self}: older versions of pages, if the bucket keeps any ({error.message})"]
         left = []
@@ -229,12 +234,12 @@ class Bucket:
                 left.append(f"{self}/{key}: version {version} ({error.message})")
         return left
 
-    def deleted_keys(self, pattern: re.Pattern[str]) -> list[str]:
-        """Keys that match *pattern* and are deleted, of which the bucket keeps versions."""
-        return sorted({key for key, _ in self._old_versions(pattern, "", deleted=True)})
+    def deleted_keys(self, chosen: Callable[[str], object]) -> list[str]:
+        """Keys that are *chosen* and deleted, of which the bucket keeps versions."""
+        return sorted({key for key, _ in self._old_versions(chosen, "", deleted=True)})
 
     def _old_versions(
-        self, pattern: re.Pattern[str], start: str, *, deleted: bool = False
+        self, chosen: Callable[[str], object], start: str, *, deleted: bool = False
     ) -> Iterator[tuple[str, str]]:
         """Key and id of each version that is not the current one.
 
@@ -247,7 +252,7 @@ class Bucket:
             gone |= {each["Key"] for each in page.get("DeleteMarkers", ()) if each["IsLatest"]}
             for entry in page.get("Versions", ()):
                 key = entry["Key"].removeprefix(self.prefix)
-                if not pattern.fullmatch(key) or entry["IsLatest"]:
+                if not chosen(key) or entry["IsLatest"]:
                     continue
                 if not deleted or entry["Key"] in gone:
                     yield key, entry["VersionId"]
@@ -280,6 +285,12 @@ class Bucket:
         for page in self._pages(folder, after, page_size):
             for entry in page.get("Contents", ()):
                 yield entry["Key"].removeprefix(self.prefix + folder)
+
+    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Names of the objects directly in *folder*, in byte order, and their sizes in bytes."""
+        for page in self._pages(folder):
+            for entry in page.get("Contents", ()):
+                yield entry["Key"].removeprefix(self.prefix + folder), int(entry["Size"])
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Key and age in seconds, by the store's clock, of every object below the prefix."""

@@ -16,13 +16,21 @@ from tests.docs.shape import shape
 pytestmark = pytest.mark.slow
 
 COMMANDS = ROOT / "docs" / "commands.md"
+COMMANDS_SHOWN = ("run", "check", "status", "doctor", "report", "compact")
 SETTINGS = '[sources.shop]\napi = "skubana-assessment"\nbase_url = "{url}"\n'
 
 
 def printed(folder: Path, command: str) -> Any:
     """What ``orderpull COMMAND --json`` prints: one line."""
     done = subprocess.run(
-        [sys.executable, "-m", "orderpull", command, "--json"],
+        [
+            sys.executable,
+            "-m",
+            "orderpull",
+            *(["landing"] if command == "compact" else []),
+            command,
+            "--json",
+        ],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -40,13 +48,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("shop")
     with Simulator(SkubanaAssessment(orders=20, seed=5)) as simulator:
         (folder / "orderpull.toml").write_text(SETTINGS.format(url=simulator.url))
-        return {
-            command: printed(folder, command)
-            for command in ("run", "check", "status", "doctor", "report")
-        }
+        return {command: printed(folder, command) for command in COMMANDS_SHOWN}
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "doctor", "report"])
+@pytest.mark.parametrize("command", COMMANDS_SHOWN)
 def test_json_has_the_keys_that_are_shown(command: str, shop: dict[str, Any]) -> None:
     """The keys of each `--json` answer are those in docs/commands.md, in that order."""
     told = json.loads(marked(COMMANDS, f"json: {command}").text)

@@ -70,7 +70,7 @@ def test_every_awkward_order_counts_as_before(setup: Setup, tmp_path: Path) -> N
     redactor = PageRedactor(api, setup.ordernumber, Forgotten("shop", b"k" * 64))
     body = bench.landing.read(1)[1]
     positions = range(len(BY_SETUP[setup]))
-    bench.landing.rewrite(*redactor.redact_at(meta, body, positions))
+    bench.landing.rewrite([redactor.redact_at(meta, body, positions)])
     again, text = bench.landing.read(1)
     shaped = bench.shape_pages([again])
     assert counted(shaped) == before

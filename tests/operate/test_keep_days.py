@@ -160,7 +160,7 @@ def test_loaded_pages_are_deleted_and_nothing_is_lost(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["expiry-noted:1", "page-expired:1"])
+@pytest.mark.parametrize("point", ["expiry-noted:1", "page-deleted:1"])
 def test_a_kill_meanwhile_is_made_up_for(shop: OldShop, point: str) -> None:
     """A page is noted before it is deleted; the next run deletes what was left."""
     shop.keep()

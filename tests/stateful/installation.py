@@ -18,6 +18,7 @@ from orderpull.forget.wanted import Wanted
 from orderpull.landing import open_landing
 from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.protocol import SourceLanding
+from orderpull.loading.compact import compact
 from orderpull.operate.doctor import diagnose
 from orderpull.operate.rejects import retry
 from orderpull.operate.replay import dry_run, replay, replay_into
@@ -118,6 +119,11 @@ class Installation:
     def load(self) -> None:
         """Load only."""
         self._well(pipeline.load(self.settings))
+
+    def compact(self) -> None:
+        """Compact the landed pages that are loaded."""
+        done = compact(self.settings, all_pages=True)
+        assert not done.errors, done.errors
 
     def replay(self) -> None:
         """Replay; nothing changes."""

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from orderpull import clock
 from tests.contract.list_shop import BEGAN
-from tests.failpoints import FAILPOINTS, FORGET_POINTS, REPAIR_POINTS
+from tests.failpoints import CONTAINER_POINTS, FAILPOINTS, FORGET_POINTS, REPAIR_POINTS
 from tests.sources.random.seeds import FACTOR
 from tests.stateful.installation import DAMAGES, KEEP_DAYS, Installation
 from tests.stateful.killed import Clock
@@ -38,9 +38,11 @@ DAMAGES_AT_MOST = STEPS // 30
 
 MOST_ORDERS = 12
 RUN_POINTS = (
-    *FAILPOINTS, "missing-noted", "orders-to-fetch-noted", "expiry-noted", "page-expired",
+    *FAILPOINTS, "missing-noted", "orders-to-fetch-noted", "expiry-noted", "page-deleted",
+    "container-stored", "container-replaced",
 )  # fmt: skip
 LOAD_POINTS = RUN_POINTS[FAILPOINTS.index("before-normalize") :]
+COMPACT_POINTS = ("container-half-written", *CONTAINER_POINTS)
 BAD = "some"
 """A quantity that is none."""
 
@@ -169,6 +171,15 @@ class Histories(RuleBasedStateMachine):
     def killed_load(self, command: str, point: str) -> None:
         self._killed(point, 1, command)
 
+    @rule()
+    def compact(self) -> None:
+        """Nothing changes, whatever comes later."""
+        self._touch(self.at.compact)
+
+    @rule(point=st.sampled_from(COMPACT_POINTS))
+    def killed_compaction(self, point: str) -> None:
+        self._killed(point, 1, "landing", "compact", "--all")
+
     @rule(told=st.booleans())
     def replay(self, *, told: bool) -> None:
         """Nothing changes. :param told: that is foretold."""
@@ -204,7 +215,10 @@ class Histories(RuleBasedStateMachine):
         assert wanted <= self.at.forgotten
         self.at.check_bytes(self._erased(), everywhere=False)
 
-    @rule(pick=any_order, point=st.sampled_from(FORGET_POINTS))
+    @rule(
+        pick=any_order,
+        point=st.sampled_from((*FORGET_POINTS, "container-stored", "container-replaced")),
+    )
     def killed_forget(self, pick: int, point: str) -> None:
         if numbers := sorted(self.at.truth.numbers()):
             number = numbers[pick % len(numbers)]

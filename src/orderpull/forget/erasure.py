@@ -114,22 +114,26 @@ class SourceErasure:
         for page_number, position in self._matches.keys:
             positions[page_number].add(position)
         with closing(PageRedactor(api, template, self.forgotten)) as redactor:
-            for number in self._matches.pages:
-                meta, body = self._landing.read(number)
-                page = (
-                    redactor.redact_at(meta, body, positions[number])
-                    if number in positions
-                    else redactor.redact(meta, body)
-                )
-                if page is None:
-                    continue
-                self.counts.pages += 1
-                if not meta.redacted or page[1] != body:
-                    self._landing.rewrite(*page)
-                    self.counts.rewritten += 1
+            for numbers in self._landing.rewritten_together(self._matches.pages):
+                redacted_pages, changed = [], []
+                for number in numbers:
+                    meta, body = self._landing.read(number)
+                    page = (
+                        redactor.redact_at(meta, body, positions[number])
+                        if number in positions
+                        else redactor.redact(meta, body)
+                    )
+                    if page is not None:
+                        redacted_pages.append(page[0])
+                        if not meta.redacted or page[1] != body:
+                            changed.append(page)
+                self._landing.rewrite(changed)
+                self.counts.pages += len(redacted_pages)
+                self.counts.rewritten += len(changed)
                 failpoint("page-redacted")
-                self.counts.left += self._landing.drop_old_copies(number)
-                yield page[0]
+                for each in redacted_pages:
+                    self.counts.left += self._landing.drop_old_copies(each.page)
+                    yield each
 
 
 def _key_of(raw: str) -> str:

@@ -123,6 +123,7 @@ def _erase(pipeline: Pipeline, wanted: Wanted | None, plan: Plan, file: Path | N
     with ExitStack() as held:
         for name in plan.matches:
             held.enter_context(pipeline.landing_of(name).pulling())
+            held.enter_context(pipeline.landing_of(name).rewriting())
         with pipeline.destination.held():
             if _has_changed(pipeline, plan):
                 plan = _search_again(pipeline, wanted, plan)

@@ -78,6 +78,7 @@ def delete_expired(
     """Delete the pages *numbers*, and return how many were deleted.
 
     :param before: the day before which they were received.
+    :raises LandingBusy: another process rewrites pages.
     :raises LandingError: one cannot be deleted; the next run goes on.
     """
     gone = sorted(numbers)
@@ -86,7 +87,8 @@ def delete_expired(
     landing.keep_note(NOTE, msgspec.json.encode(expired))
     if gone:
         failpoint("expiry-noted")
-        landing.delete_pages(gone)
+        with landing.rewriting():
+            landing.delete_pages(gone)
         expired.finished = True
         landing.keep_note(NOTE, msgspec.json.encode(expired))
     return len(gone)

@@ -1,9 +1,12 @@
-"""Durable writes to the disk."""
+"""Durable writes to the disk, and its errors as sentences."""
 
+import errno
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from orderpull.errors import LandingError
 
 
 def write_all(file: int, data: bytes) -> None:
@@ -23,7 +26,7 @@ def replace_file(
     """Write *parts* to *path* atomically and durably; after an error *path* is as it was.
 
     :param temporary: where they are written first, on the same disk; None: beside *path*.
-    :param reached: called with the name of each step that is done.
+    :param reached: called with the name of each step that is done; an error in it ends the write.
     :raises OSError: they cannot be written.
     """
     temporary = temporary or path.with_name(f".{path.name}.tmp")
@@ -38,7 +41,7 @@ def replace_file(
             os.close(file)
         reached("page-written")
         temporary.rename(path)
-    except OSError:
+    except Exception:
         with suppress(OSError):
             temporary.unlink()
         raise
@@ -53,3 +56,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+@contextmanager
+def landing_errors(source: str, folder: Path) -> Iterator[None]:
+    """Raise system errors as :class:`LandingError`.
+
+    :param source: name of the source whose landing is in *folder*.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise LandingError(
+            f"The landing of source {source!r} in {folder} cannot be used: "
+            f"{error.strerror or error}.",
+            "Make room on the disk." if full else "Check the folder and its rights.",
+        ) from error

@@ -8,9 +8,12 @@
     <landing>/<source>/read.json                 result of the last pull
     <landing>/<source>/token                     tokens that outlive a run, encrypted
     <landing>/<source>/.lock                     held while a process pulls
+    <landing>/<source>/.rewriting                held while one rewrites or moves pages
     <landing>/<source>/in-flight/<seq>.part      a request sent, its response no page yet
     <landing>/<source>/in-flight/*.tmp           a file being written
     <landing>/<source>/<yyyy-mm>/<seq>.json.zst  a page
+    <landing>/<source>/containers/<last>-<count>-<generation>.json.zst
+                                                 many pages
 
 Every write goes to a temporary file, which is fsynced and renamed; then the folder is fsynced. A
 file under its final name is therefore complete, even after a kill or a power loss.
@@ -21,7 +24,8 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -31,11 +35,21 @@ from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.encryption import PLAIN, Encryption
-from orderpull.landing.files import replace_file, sync_folder
+from orderpull.landing.files import landing_errors, replace_file, sync_folder
+from orderpull.landing.folder_containers import FolderContainers, file_sizes
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, LockState, file_lock, folder_lock, look_at
+from orderpull.landing.moved_pages import MovedPages
 from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, file_name, page_numbers
-from orderpull.landing.protocol import IDENTITY, IN_FLIGHT, LOCK, RECENT_MONTHS, busy
+from orderpull.landing.protocol import (
+    IDENTITY,
+    IN_FLIGHT,
+    LOCK,
+    RECENT_MONTHS,
+    REWRITING,
+    PageFile,
+    busy,
+)
 
 _META_BYTES = 65_536
 
@@ -76,10 +90,11 @@ class LocalLanding(protocol.Landing):
         self.encryption.seal(b"")
 
 
-class LocalSourceLanding(protocol.SourceLanding):
+class LocalSourceLanding(MovedPages):
     """The pages of one source."""
 
     def __init__(self, folder: Path, source: str, encryption: Encryption = PLAIN) -> None:
+        super().__init__(FolderContainers(folder, source))
         self.folder = folder
         self.name = source
         self.encryption = encryption
@@ -98,15 +113,21 @@ class LocalSourceLanding(protocol.SourceLanding):
             with folder_lock(self.folder):
                 self._keep_first(IDENTITY, msgspec.json.encode({"id": uuid.uuid4().hex}))
 
-    @contextmanager
-    def pulling(self) -> Iterator[None]:
+    def pulling(self) -> AbstractContextManager[None]:
         """Hold the lock of this source, so that no other process pulls it."""
+        return self._held(LOCK)
+
+    def _rewriting_lock(self) -> AbstractContextManager[None]:
+        return self._held(REWRITING)
+
+    @contextmanager
+    def _held(self, lock: str) -> Iterator[None]:
         with ExitStack() as stack:
             with self._translated_errors():
                 try:
-                    stack.enter_context(file_lock(self.folder / LOCK))
-                except LockHeld as lock:
-                    raise busy(str(lock.holder), self.name, self) from None
+                    stack.enter_context(file_lock(self.folder / lock))
+                except LockHeld as held:
+                    raise busy(str(held.holder), self.name, self, lock) from None
             yield
 
     def lock_state(self) -> LockState:
@@ -123,35 +144,27 @@ class LocalSourceLanding(protocol.SourceLanding):
                 folders[:] = sorted(set(folders) - skipped)
                 yield from (str(where / name) for name in sorted(files))
 
-    def pages(self, after: int = 0) -> list[int]:
-        """Numbers of the landed pages above *after*, ascending."""
-        newer: list[int] = []
-        for month in reversed(self._months()):
-            with self._translated_errors():
-                numbers = list(page_numbers(entry.name for entry in os.scandir(month)))
-            newer.extend(number for number in numbers if number > after)
-            if numbers and min(numbers) <= after:
-                break
-        return sorted(newer)
-
     def file_of(self, page: int) -> Path:
-        """The file of *page*. :raises LandingError: the page is missing."""
-        for month in reversed(self._months()):
-            path = month / file_name(page)
-            if path.exists():
-                return path
-        raise self._missing(page)
+        """The file of *page* alone. :raises LandingError: there is no such file."""
+        return self.folder / self._single_key(page)
 
-    def has(self, page: int) -> bool:
-        """True if the landing still holds page number *page*."""
-        return any((month / file_name(page)).exists() for month in self._months())
+    def page_file(self, key: str) -> PageFile | None:
+        """The file of a page at *key*; None if it is not there."""
+        with self._translated_errors(), suppress(FileNotFoundError):
+            return PageFile(key, (self.folder / key).read_bytes())
+        return None
 
-    def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, without reading its body."""
-        path = self.file_of(page)
-        with self._translated_errors(), path.open("rb") as file:
-            data = file.read(_META_BYTES)
-        return decode_meta(data, page, str(path))[0]
+    def delete_files(self, keys: Sequence[str]) -> None:
+        """Delete the files of pages at *keys*, and the folders of earlier months that are empty."""
+        with self._translated_errors():
+            for month, group in groupby(sorted(keys), key=lambda key: key.partition("/")[0]):
+                for key in group:
+                    (self.folder / key).unlink(missing_ok=True)
+                    failpoint("page-deleted")
+                sync_folder(self.folder / month)
+            for month in self._months()[:-1]:
+                with suppress(OSError):  # it holds pages
+                    month.rmdir()
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*."""
@@ -192,31 +205,6 @@ class LocalSourceLanding(protocol.SourceLanding):
             self._keep_first(name, data)
             return (self.folder / name).read_bytes()
 
-    def rewrite(self, meta: PageMeta, body: bytes) -> None:
-        """Replace a landed page atomically and durably by one with the same number."""
-        path = self.file_of(meta.page)
-        with self._translated_errors():
-            self._replace(path, *encode(meta, body, self.encryption), reached=failpoint)
-
-    def delete_pages(self, numbers: Sequence[int]) -> None:
-        """Delete landed pages, and the folders of earlier months that are empty then."""
-        names = {file_name(number) for number in numbers}
-        *earlier, newest = self._months() or [self.folder]
-        with self._translated_errors():
-            for month in (*earlier, newest):
-                for name in names.intersection(path.name for path in month.iterdir()):
-                    (month / name).unlink(missing_ok=True)
-                    failpoint("page-expired")
-                sync_folder(month)
-            for month in earlier:
-                with suppress(OSError):  # it holds pages
-                    month.rmdir()
-
-    def drop_old_copies(self, page: int) -> list[str]:
-        """Do nothing: a folder keeps no earlier contents."""
-        del page
-        return []
-
     def unsearched(self) -> list[str]:
         """Do nothing: a folder keeps nothing of deleted pages."""
         return []
@@ -234,18 +222,70 @@ class LocalSourceLanding(protocol.SourceLanding):
         if not (self.folder / name).exists():
             self._replace(self.folder / name, data)
 
-    def _data(self, page: int) -> tuple[bytes, str]:
-        path = self.file_of(page)
+    def _single_pages(self, after: int) -> list[int]:
+        newer: list[int] = []
+        for month in reversed(self._months()):
+            with self._translated_errors():
+                numbers = list(page_numbers(_names(month)))
+            newer.extend(number for number in numbers if number > after)
+            if numbers and min(numbers) <= after:
+                break
+        return sorted(newer)
+
+    def _single_files(self) -> Iterator[tuple[str, int]]:
+        for month in self._months():
+            with self._translated_errors():
+                sizes = file_sizes(month)
+            for name, size in sizes:
+                if [*page_numbers([name])]:
+                    yield f"{month.name}/{name}", size
+
+    def _has_single(self, page: int) -> bool | None:
+        return True if self._path_of(page) else None
+
+    def _single(self, page: int) -> tuple[bytes, str] | None:
+        return self._beginning(page, -1)
+
+    def _single_meta(self, page: int) -> PageMeta | None:
+        beginning = self._beginning(page, _META_BYTES)
+        return decode_meta(beginning[0], page, beginning[1])[0] if beginning else None
+
+    def _beginning(self, page: int, size: int) -> tuple[bytes, str] | None:
+        """The first *size* bytes of the file of *page*, -1 for all, and its path."""
+        path = self._path_of(page)
+        if path is not None:
+            with self._translated_errors(), suppress(FileNotFoundError), path.open("rb") as file:
+                return file.read(size), str(path)
+        return None
+
+    def _single_pull(self, page: int) -> str | None:
+        return "" if self._path_of(page) else None
+
+    def _single_key(self, page: int) -> str:
+        path = self._path_of(page)
+        if path is None:
+            raise self._missing(page)
+        return f"{path.parent.name}/{path.name}"
+
+    def _path_of(self, page: int) -> Path | None:
+        """The file of *page* alone; None if there is no such file."""
+        paths = (month / file_name(page) for month in reversed(self._months()))
+        return next((path for path in paths if path.exists()), None)
+
+    def _rewrite_single(self, meta: PageMeta, body: bytes) -> None:
+        path = self.file_of(meta.page)
         with self._translated_errors():
-            return path.read_bytes(), str(path)
+            self._replace(path, *encode(meta, body, self.encryption), reached=failpoint)
+
+    def _drop_versions(self, start: str, is_old: Callable[[str], bool]) -> list[str]:
+        """Do nothing: a folder keeps no earlier contents."""
+        del start, is_old
+        return []
 
     def _months(self) -> list[Path]:
         """The month folders, oldest first."""
         with self._translated_errors():
-            try:
-                names = [entry.name for entry in os.scandir(self.folder)]
-            except FileNotFoundError:
-                return []
+            names = _names(self.folder)
         return [self.folder / name for name in sorted(names) if MONTH.fullmatch(name)]
 
     def _month(self) -> Path:
@@ -266,18 +306,16 @@ class LocalSourceLanding(protocol.SourceLanding):
         temporary = self._in_flight / f"{path.name}.tmp"
         replace_file(path, *parts, temporary=temporary, reached=reached)
 
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> AbstractContextManager[None]:
         """Raise system errors as :class:`LandingError`."""
-        try:
-            yield
-        except OSError as error:
-            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            raise LandingError(
-                f"The landing of source {self.name!r} in {self.folder} cannot be used: "
-                f"{error.strerror or error}.",
-                "Make room on the disk." if full else "Check the folder and its rights.",
-            ) from error
+        return landing_errors(self.name, self.folder)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of the files in *folder*; [] if it was deleted meanwhile, because it was empty."""
+    with suppress(FileNotFoundError):
+        return [entry.name for entry in os.scandir(folder)]
+    return []
 
 
 def _refuse(error: OSError) -> None:

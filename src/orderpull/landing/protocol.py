@@ -1,24 +1,28 @@
 """The interface of a landing, and the parts that its implementations share."""
 
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from orderpull.errors import InvalidNote, LandingBusy, LandingError
+from orderpull.landing.container import Entry
 from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockState
-from orderpull.landing.page import PageMeta, decode, restore_hint
+from orderpull.landing.page import PageMeta, restore_hint
 
 IDENTITY, CURSOR, LOADED = "landing.json", "cursor.json", "loaded.json"
 """Names of the notes beside a source's pages."""
 
 LOCK, IN_FLIGHT = ".lock", "in-flight"
 """Names of the lock, and of the folder for requests whose response is no page yet."""
+
+REWRITING = ".rewriting"
+"""Name of the lock of the process that rewrites, moves or deletes landed pages."""
 
 RECENT_MONTHS = 2
 
@@ -27,6 +31,45 @@ Content = TypeVar("Content")
 
 ONE_PULLER = "Let it finish; one puller at a time keeps orders whole."
 """Hint for a source that another process pulls."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file or object with landed pages.
+
+    :param key: its path, relative to the source's landing. :param pages: their numbers.
+    :param size: bytes. :param packed: it is a container, with an index.
+    """
+
+    key: str
+    pages: range
+    size: int
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """The file of one page.
+
+    :param key: its path, relative to the source's landing.
+    :param pull: id of the pull that landed it; '' in a folder.
+    """
+
+    key: str
+    data: bytes
+    pull: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPage:
+    """A page in a :class:`StoredFile`.
+
+    :param offset: of its first byte. :param size: bytes.
+    """
+
+    meta: PageMeta
+    offset: int
+    size: int
 
 
 class Landing(Protocol):
@@ -62,10 +105,12 @@ class SourceLanding(Protocol):
 
     :param name: the source's name.
     :param encryption: how the bodies are encrypted.
+    :param at_once: number of files that are best read at once.
     """
 
     name: str
     encryption: Encryption
+    at_once: int = 1
 
     def __str__(self) -> str:
         """The folder or URL, for messages."""
@@ -77,6 +122,13 @@ class SourceLanding(Protocol):
         """Hold the lock of this source, so that no other process pulls it.
 
         :raises LandingBusy: another process holds the lock.
+        """
+
+    def rewriting(self) -> AbstractContextManager[None]:
+        """Hold the lock for rewriting, moving and deleting landed pages; settle what a kill left.
+
+        :raises LandingBusy: another process holds the lock.
+        :raises LandingError: a page is there twice, with different contents.
         """
 
     def lock_state(self) -> LockState:
@@ -95,10 +147,27 @@ class SourceLanding(Protocol):
     def pages(self, after: int = 0) -> list[int]:
         """Numbers of the landed pages above *after*, ascending."""
 
+    def stored(self, *, packed: bool | None = None) -> list[StoredFile]:
+        """The files with landed pages, by the number of the first: a few requests for thousands.
+
+        After a kill a page may be in two of them.
+
+        :param packed: containers alone, or pages with a file of their own alone; None: both.
+        """
+
+    def placed(self, file: StoredFile) -> list[PlacedPage]:
+        """The pages in *file*, with offset and size in it, by one or two requests.
+
+        :raises CorruptPage: the file is damaged.
+        """
+
     def next_page(self, at_least: int = 1) -> int:
         """The number of the next page: one above the newest, and *at_least* or more."""
         newer = self.pages(after=at_least - 1)
         return newer[-1] + 1 if newer else at_least
+
+    def where(self, page: int) -> str:
+        """Path, relative to the source's landing, of the file with *page*, as last listed."""
 
     def has(self, page: int) -> bool:
         """True if the landing still holds page number *page*."""
@@ -109,8 +178,6 @@ class SourceLanding(Protocol):
         :raises CorruptPage: the file has changed since it was landed.
         :raises KeyMissing: it is encrypted, and this machine has no key for it.
         """
-        data, where = self._data(page)
-        return decode(data, page, where, self.encryption)
 
     def meta(self, page: int) -> PageMeta:
         """Metadata of page number *page*, without reading its body.
@@ -158,11 +225,30 @@ class SourceLanding(Protocol):
     def keep_first(self, name: str, data: bytes) -> bytes:
         """Write the note *name* unless it exists; return what it holds then."""
 
-    def rewrite(self, meta: PageMeta, body: bytes) -> None:
-        """Replace a landed page atomically and durably by one with the same number."""
+    def rewritten_together(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Split page *numbers* into lists that one call of :meth:`rewrite` may take."""
+
+    def rewrite(self, pages: Sequence[tuple[PageMeta, bytes]]) -> None:
+        """Replace landed pages durably by others with the same numbers, each file atomically.
+
+        The caller holds :meth:`rewriting`, here and for :meth:`delete_pages`.
+        """
 
     def delete_pages(self, numbers: Sequence[int]) -> None:
         """Delete landed pages; those that are missing already are skipped."""
+
+    def page_file(self, key: str) -> PageFile | None:
+        """The file of a page at *key*; None if it is not there."""
+
+    def delete_files(self, keys: Sequence[str]) -> None:
+        """Delete the files of pages at *keys*; those that are missing already are skipped."""
+
+    def pack(self, entries: Sequence[Entry], files: Iterable[bytes]) -> None:
+        """Store *files* as a container, durably; read it back and check each page.
+
+        :param entries: of the pages with the *files*, ascending without a gap.
+        :raises LandingError: it cannot be stored, or reads back differently.
+        """
 
     def drop_old_copies(self, page: int) -> list[str]:
         """Delete earlier contents of *page* that the store keeps; name what cannot be deleted."""
@@ -211,10 +297,6 @@ class SourceLanding(Protocol):
                 return cursor
         return verified if verified is not None and verified_at >= loaded_through else loaded
 
-    @abstractmethod
-    def _data(self, page: int) -> tuple[bytes, str]:
-        """The bytes of page number *page*, and their path or URL for messages."""
-
     def _unreadable(self, name: str) -> InvalidNote:
         where = f"{self}/{name}"
         return InvalidNote(f"{where} cannot be read.", restore_hint(where))
@@ -226,8 +308,14 @@ class SourceLanding(Protocol):
         )
 
 
-def busy(holder: str, source: str, landing: object) -> LandingBusy:
-    """The error for a *source* that another process, *holder*, pulls into *landing*."""
+def busy(holder: str, source: str, landing: object, lock: str = LOCK) -> LandingBusy:
+    """The error for a *source* of *landing* of which another process, *holder*, has the *lock*."""
+    if lock == REWRITING:
+        return LandingBusy(
+            f"Another orderpull ({holder}) is rewriting landed pages of source {source!r} in "
+            f"{landing}: it compacts them, forgets a person, or deletes old ones.",
+            "Let it finish, then run this again.",
+        )
     return LandingBusy(
         f"Another orderpull ({holder}) is pulling source {source!r} into {landing}.", ONE_PULLER
     )

@@ -60,14 +60,19 @@ class PendingPages:
         elif self.landing.note(LOADED) != data:
             self.landing.keep_note(LOADED, data)
 
-    def pages(self) -> list[int]:
-        """Numbers of the pending pages."""
+    def noted(self) -> tuple[int, list[int]]:
+        """The highest page that is noted as loaded, and the pending pages below it."""
         data = self._noted if self.detached else self.landing.note(LOADED)
         try:
             noted = msgspec.json.decode(data or b"")
         except msgspec.DecodeError:
-            noted = {"through": 0, "gaps": []}
-        return [*noted["gaps"], *self.landing.pages(after=noted["through"])]
+            return 0, []
+        return noted["through"], noted["gaps"]
+
+    def pages(self) -> list[int]:
+        """Numbers of the pending pages."""
+        through, gaps = self.noted()
+        return [*gaps, *self.landing.pages(after=through)]
 
 
 @dataclass(eq=False)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import asdict
+
 from orderpull.destinations import open_destination
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
+from orderpull.landing.compaction import Compacted, compacted
 from orderpull.landing.expired import expired_pages
 from orderpull.loading.pages import PendingPages
 from orderpull.schedule.state import ScheduleStatus, StateFile
@@ -32,6 +35,7 @@ class SourceStatus:
         migration has added; None: none do.
     :param deleted: number of pages that ``keep_days`` has deleted, and the day before which they
         were received; None: none was.
+    :param compacted: the last compaction of the landed pages; None: never.
     """
 
     waiting: int
@@ -42,6 +46,7 @@ class SourceStatus:
     verified: LastVerified | None = None
     deleted: dict[str, Any] | None = None
     refill: dict[str, int] | None = None
+    compacted: Compacted | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object for this source in ``status --json``."""
@@ -63,6 +68,7 @@ class SourceStatus:
             "verified": verified,
             "deleted": self.deleted,
             "refill": self.refill,
+            "compacted": self.compacted and asdict(self.compacted),
         }
 
 
@@ -116,7 +122,15 @@ def status(settings: Settings) -> Status:
         deleted = {"pages": expired.pages, "before": expired.before} if expired.pages else None
         next_ = ", then ".join(steps)
         sources[name] = SourceStatus(
-            waiting, drafts, open_, next_, doubts, last_verified(part), deleted, refills.get(name)
+            waiting,
+            drafts,
+            open_,
+            next_,
+            doubts,
+            last_verified(part),
+            deleted,
+            refills.get(name),
+            compacted(part),
         )
     return Status(runs, sources, StateFile(settings).status(), settings.accounts.refused)
 

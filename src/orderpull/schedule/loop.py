@@ -12,10 +12,16 @@ from datetime import datetime, timedelta
 from orderpull import clock, notify, pipeline
 from orderpull.errors import Interrupted, OrderpullError
 from orderpull.forget.unfinished import finish_erasures
+from orderpull.loading.compact import compact
 from orderpull.pipeline import RunResult
 from orderpull.schedule.plan import Plan, plan_of
 from orderpull.schedule.state import HEARTBEAT_SECONDS, StateFile, initial_state
-from orderpull.schedule.trigger import Trigger, digest_trigger, verify_trigger
+from orderpull.schedule.trigger import (
+    Trigger,
+    compact_trigger,
+    digest_trigger,
+    verify_trigger,
+)
 from orderpull.settings import Settings
 from orderpull.sources.accounts import accounts_read_again
 from orderpull.sources.http.limits import Stop
@@ -40,6 +46,7 @@ class Schedule:
 
     At the times of ``verify.cron`` the sources are verified, and at those of ``digest.cron`` the
     digest is sent, between two runs. A digest that could not be sent is tried again after each run.
+    At those of ``landing.compact_cron`` landed pages are compacted.
 
     :param on_error: is called with each error of a run; the next run tries again.
     """
@@ -54,6 +61,7 @@ class Schedule:
         settings.chosen()
         self._verify_trigger = verify_trigger(settings)
         self._digest_trigger = digest_trigger(settings)
+        self._compact_trigger = compact_trigger(settings)
         self._settings = settings
         self._trigger = trigger
         self._on_error = on_error
@@ -117,6 +125,8 @@ class Schedule:
         """Yield the jobs beside the runs, each with its plan."""
         if self._verify_trigger:
             yield self._plan_of(self._verify_trigger, self._state.verified), self._verify
+        if self._compact_trigger:
+            yield self._plan_of(self._compact_trigger, self._state.compacted), self._compact
         if self._digest_trigger:
             from orderpull.digest import delivery
 
@@ -170,6 +180,22 @@ class Schedule:
             notify.after_verify(self._settings, verified)
         finally:
             self._state.verifying = None
+
+    def _compact(self) -> None:
+        """Compact once. Every error is reported, and the schedule continues."""
+        self._state.compacted = clock.now()
+        self._file.write(self._state)
+        try:
+            done = compact(self._settings, stop=self._stop)
+        except OrderpullError as error:
+            self._on_error(error)
+        except Exception as error:  # noqa: BLE001 - as for a run
+            name = type(error).__name__
+            self._on_error(OrderpullError(f"A scheduled compaction failed: {name}."))
+        else:
+            for failure in done.errors.values():
+                if not isinstance(failure, Interrupted):
+                    self._on_error(failure)
 
     def _send_digest(self) -> None:
         """Send the digest once. Every error is reported, and the schedule continues."""

@@ -41,6 +41,7 @@ class ScheduleState(Struct, rename={"heartbeat": "beat", "trigger": "rhythm"}):
     :ivar exit_code: exit code of the last run that ended.
     :ivar verifying: start of the verification that goes on; None: none does.
     :ivar verified: start of the last verification.
+    :ivar compacted: start of the last compaction.
     """
 
     pid: int
@@ -53,6 +54,7 @@ class ScheduleState(Struct, rename={"heartbeat": "beat", "trigger": "rhythm"}):
     exit_code: int | None = None
     verifying: datetime | None = None
     verified: datetime | None = None
+    compacted: datetime | None = None
 
 
 class StateFile:
@@ -150,5 +152,5 @@ def initial_state(trigger: str, previous: ScheduleState | None) -> ScheduleState
     if previous:
         state.began, state.ended = previous.began, previous.ended
         state.exit_code = previous.exit_code
-        state.verified = previous.verified
+        state.verified, state.compacted = previous.verified, previous.compacted
     return state

@@ -81,9 +81,7 @@ def verify_trigger(settings: Settings) -> Cron | None:
 
     :raises UsageError: the expression is wrong.
     """
-    if settings.verify.cron is None:
-        return None
-    return Cron(settings.verify.cron, _zone(settings))
+    return _cron(settings, settings.verify.cron)
 
 
 def digest_trigger(settings: Settings) -> Cron | None:
@@ -91,9 +89,19 @@ def digest_trigger(settings: Settings) -> Cron | None:
 
     :raises UsageError: the expression is wrong.
     """
-    if settings.digest.cron is None:
-        return None
-    return Cron(settings.digest.cron, _zone(settings))
+    return _cron(settings, settings.digest.cron)
+
+
+def compact_trigger(settings: Settings) -> Cron | None:
+    """Return the times of ``landing.compact_cron``; None without.
+
+    :raises UsageError: the expression is wrong.
+    """
+    return _cron(settings, settings.landing.compact_cron)
+
+
+def _cron(settings: Settings, expression: str | None) -> Cron | None:
+    return None if expression is None else Cron(expression, _zone(settings))
 
 
 def _zone(settings: Settings) -> ZoneInfo:

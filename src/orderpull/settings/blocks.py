@@ -61,6 +61,8 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param encrypt: ``age:PUBLICKEY`` or ``kms:KEYID``: encrypt new pages before they are stored.
     :param identity: private key of age, which what reads pages needs; best as ``${NAME}``.
     :param keep_days: days after which loaded pages are deleted; default: never.
+    :param compact_cron: a cron expression of five fields; a schedule compacts loaded pages then,
+        in its timezone.
     """
 
     url: str = "landing"
@@ -71,6 +73,7 @@ class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     encrypt: str | None = None
     identity: str | None = None
     keep_days: Count | None = None
+    compact_cron: str | None = None
 
 
 class ReportSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from orderpull.landing.compaction import Compaction
 from orderpull.pipeline import Listener, SourceResult
 from orderpull.sources.pull import PullResult
 from orderpull.terminal import console
@@ -61,6 +62,10 @@ class ProgressListener(Listener):
             self._show(source, text)
         else:
             self.progress.update(self.count, description=f"{self._counted()}; {source}: {text}")
+
+    def on_container(self, source: str, result: Compaction) -> None:
+        """Show the compacted pages."""
+        self._show(source, f"compacted {result.pages:,} pages into {result.containers:,} files")
 
     def _counted(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""

@@ -1,7 +1,7 @@
 """The results of runs and replays, and the status, as tables and sentences."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from functools import partial
@@ -156,12 +156,8 @@ def _show_source(name: str, source: SourceStatus, console: Console) -> None:
         if source.verified.count:
             text = "`orderpull verify` names what differs; `--repair` puts it right."
             print_indented(console, text)
-    if source.deleted:
-        print_indented(
-            console,
-            f"{source.deleted['pages']:,} landed pages received before "
-            f"{source.deleted['before']} are deleted (landing.keep_days).",
-        )
+    for sentence in _landed(source):
+        print_indented(console, sentence)
     if source.refill:
         first, last = source.refill["from"], source.refill["to"]
         print_indented(
@@ -171,6 +167,19 @@ def _show_source(name: str, source: SourceStatus, console: Console) -> None:
         )
     for doubt in source.in_doubt:
         print_indented(console, f"In doubt are {doubt}: passes over them did not agree.")
+
+
+def _landed(source: SourceStatus) -> Iterator[str]:
+    """Sentences about the landed pages of *source*."""
+    if source.deleted:
+        yield (
+            f"{source.deleted['pages']:,} landed pages received before "
+            f"{source.deleted['before']} are deleted (landing.keep_days)."
+        )
+    if done := source.compacted:
+        files = "1 file" if done.containers == 1 else f"{done.containers:,} files"
+        last = clock.ago(done.at, clock.now())
+        yield f"{done.pages:,} landed pages are compacted into {files}, the last {last}."
 
 
 def show_runs(

@@ -78,7 +78,7 @@ class RedshiftStage:
             f"{self.leftover_after:g} seconds deletes it"
             for key in young
         ]
-        return left + self.bucket.delete_old_versions(_OURS)
+        return left + self.bucket.delete_old_versions(_OURS.fullmatch)
 
 
 class StageFiles:

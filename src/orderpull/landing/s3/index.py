@@ -5,10 +5,10 @@ number.
 """
 
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from orderpull import clock
+from orderpull.landing.container import FOLDER
 from orderpull.landing.page import MONTH, file_name, page_numbers
 from orderpull.s3 import Bucket
 
@@ -18,12 +18,16 @@ Result = TypeVar("Result")
 
 
 class PageIndex:
-    """The pages of one source by number. Lists of months and first pages are cached."""
+    """The pages with an object of their own. Lists of months and first pages are cached.
+
+    :ivar has_containers: there are containers, too, as of the last list of months.
+    """
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._months: list[str] = []
         self._firsts: dict[str, int] = {}
+        self.has_containers = False
 
     def pages(self, after: int) -> list[int]:
         """Numbers of the pages above *after*, ascending.
@@ -60,16 +64,13 @@ class PageIndex:
                 return result
         return None
 
-    def keys_of(self, numbers: AbstractSet[int]) -> list[str]:
-        """The keys of those pages *numbers* that are there, to be deleted; nothing stays cached."""
-        months = self._read()
+    def forget_firsts(self) -> None:
+        """Read anew where each month begins: pages were deleted."""
         self._firsts.clear()
-        return [
-            f"{month}/{file_name(page)}"
-            for month in months
-            for page in page_numbers(self._bucket.names(f"{month}/"))
-            if page in numbers
-        ]
+
+    def months(self) -> list[str]:
+        """List the months that have pages with an object of their own, oldest first."""
+        return self._read()
 
     def _month_of(self, page: int) -> str | None:
         """The month that holds *page* if any does: the last whose first page is not above it."""
@@ -88,5 +89,7 @@ class PageIndex:
 
     def _read(self) -> list[str]:
         """List the months that have pages, oldest first."""
-        self._months = [name for name in self._bucket.folders() if MONTH.fullmatch(name)]
+        folders = self._bucket.folders()
+        self.has_containers = FOLDER in folders
+        self._months = [name for name in folders if MONTH.fullmatch(name)]
         return self._months

@@ -7,8 +7,11 @@
     s3://BUCKET/PREFIX/<source>/loaded.json               copy of the ledger's loaded pages
     s3://BUCKET/PREFIX/<source>/read.json                 result of the last pull
     s3://BUCKET/PREFIX/<source>/.lock                     the lease of the process that pulls
+    s3://BUCKET/PREFIX/<source>/.rewriting                the lease of one that rewrites pages
     s3://BUCKET/PREFIX/<source>/in-flight/<seq>.part      a request sent, its response no page yet
     s3://BUCKET/PREFIX/<source>/<yyyy-mm>/<seq>.json.zst  a page, the same bytes as in a folder
+    s3://BUCKET/PREFIX/<source>/containers/<last>-<count>-<generation>.json.zst
+                                                          many pages, the same bytes, too
 
 A put is durable once the store has confirmed it. A page is put with If-None-Match, so that it
 never replaces another.
@@ -16,7 +19,7 @@ never replaces another.
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -27,11 +30,14 @@ import msgspec
 from orderpull.errors import LandingBusy, LandingError, SettingsError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
+from orderpull.landing.container import pages_of
 from orderpull.landing.encryption import Encryption
 from orderpull.landing.inflight import InFlightRequest
 from orderpull.landing.lock import LockHeld, LockState, file_lock, look_at
-from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode
-from orderpull.landing.protocol import IDENTITY, LOCK, RECENT_MONTHS, busy
+from orderpull.landing.moved_pages import MovedPages
+from orderpull.landing.page import MONTH, PageMeta, decode_meta, encode, page_numbers
+from orderpull.landing.protocol import IDENTITY, LOCK, RECENT_MONTHS, REWRITING, PageFile, busy
+from orderpull.landing.s3.containers import BucketContainers
 from orderpull.landing.s3.index import PageIndex
 from orderpull.landing.s3.inflight import FOLDER, InFlightStore
 from orderpull.landing.s3.lease import Lease
@@ -44,7 +50,7 @@ ERROR_CONTEXT = ErrorContext(
 )
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^?#]*))?")
-_PAGE_KEY = re.compile(r"\d{4}-\d{2}/\d{12}\.json\.zst")
+_PAGE_KEY = re.compile(r"(?:\d{4}-\d{2}|containers)/\d{12}[-\d]*\.json\.zst")
 _FIRST_BYTES = 8192
 _NUMBER_TRIES = 10
 
@@ -117,15 +123,19 @@ class S3Landing(protocol.Landing):
         self.source(name).begin()
 
 
-class S3SourceLanding(protocol.SourceLanding):
+class S3SourceLanding(MovedPages):
     """The pages of one source."""
 
+    at_once = 10  # as many connections as boto3 keeps
+
     def __init__(self, bucket: Bucket, source: str, encryption: Encryption) -> None:
+        super().__init__(BucketContainers(bucket, self._check_rewriting))
         self.bucket = bucket
         self.name = source
         self.encryption = encryption
         self._pull = uuid.uuid4().hex
         self._lease: Lease | None = None
+        self._rewriting: Lease | None = None
         self._identity = ""
         self._at_least = 1
         self._index = PageIndex(bucket)
@@ -168,21 +178,36 @@ class S3SourceLanding(protocol.SourceLanding):
     @contextmanager
     def pulling(self) -> Iterator[None]:
         """Hold the lock on this machine and the lease, so that no other process pulls."""
-        with ExitStack() as stack:
-            with self._translated_errors():
-                self._cache.prepare()
-                try:
-                    stack.enter_context(file_lock(self._cache.lock))
-                except LockHeld as lock:
-                    raise busy(str(lock.holder), self.name, self) from None
-            lease = self._new_lease()
-            stack.enter_context(lease.held())
+        with self._held(LOCK) as lease:
             failpoint("lease-taken")
             self._lease = lease
             try:
                 yield
             finally:
                 self._lease = None
+
+    @contextmanager
+    def _rewriting_lock(self) -> Iterator[None]:
+        with self._held(REWRITING) as lease:
+            self._rewriting = lease
+            try:
+                yield
+            finally:
+                self._rewriting = None
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[Lease]:
+        """Hold the lock *name* on this machine, and the lease of that name."""
+        with ExitStack() as stack:
+            with self._translated_errors():
+                self._cache.prepare()
+                try:
+                    stack.enter_context(file_lock(self._cache.folder / name))
+                except LockHeld as lock:
+                    raise busy(str(lock.holder), self.name, self, name) from None
+            lease = self._new_lease(name)
+            stack.enter_context(lease.held())
+            yield lease
 
     def lock_state(self) -> LockState:
         """The process that pulls this source now, or was killed while pulling it."""
@@ -200,26 +225,10 @@ class S3SourceLanding(protocol.SourceLanding):
         for folder in sorted(set(folders) - set(months[:-RECENT_MONTHS] if recent else ())):
             yield from (f"{folder}/{name}" for name in self.bucket.names(f"{folder}/"))
 
-    def pages(self, after: int = 0) -> list[int]:
-        """Numbers of the landed pages above *after*, ascending."""
-        return self._index.pages(after)
-
     def next_page(self, at_least: int = 1) -> int:
         """The number of the next page: one above the newest, and *at_least* or more."""
         self._at_least = max(self._at_least, at_least)
         return super().next_page(at_least)
-
-    def has(self, page: int) -> bool:
-        """True if the landing still holds page number *page*."""
-        return self._index.find(page, self.bucket.head) is not None
-
-    def meta(self, page: int) -> PageMeta:
-        """Metadata of page number *page*, without reading its body."""
-        data, where = self._first_bytes(page, _FIRST_BYTES)
-        end = 8 + int.from_bytes(data[4:8], "little")
-        if len(data) == _FIRST_BYTES < end:
-            data, where = self._first_bytes(page, end)
-        return decode_meta(data, page, where)[0]
 
     def begin_request(self, page: int, request: str, reserve: int = 0) -> InFlightRequest:
         """Record durably that *request* is about to be sent; its response becomes *page*.
@@ -273,41 +282,27 @@ class S3SourceLanding(protocol.SourceLanding):
             return self.note(name) or b""
         return data
 
-    def rewrite(self, meta: PageMeta, body: bytes) -> None:
-        """Replace a landed page by one with the same number, landed by the same pull.
+    def page_file(self, key: str) -> PageFile | None:
+        """The object of a page at *key*; None if it is not there."""
+        stored = self.bucket.get(key)
+        return PageFile(key, stored.data, stored.metadata.get("pull", "")) if stored else None
 
-        :raises LandingError: somebody else has changed the object meanwhile.
-        """
-        key, head = self._object_of(meta.page)
-        data = b"".join(encode(meta, body, self.encryption))
-        pull = str(head["Metadata"].get("pull", ""))
-        failpoint("page-written")
-        try:
-            self.bucket.replace(key, data, head["ETag"], pull=pull)
-        except PreconditionFailed:
-            raise self.bucket.error(
-                f"page {meta.page} was changed by somebody else meanwhile", "Run again."
-            ) from None
-        failpoint("page-put")
-
-    def delete_pages(self, numbers: Sequence[int]) -> None:
-        """Delete the objects of landed pages, a thousand with each call."""
-        keys = self._index.keys_of(set(numbers))
+    def delete_files(self, keys: Sequence[str]) -> None:
+        """Delete the objects of pages at *keys*, a thousand with each call."""
         for first in range(0, len(keys), DELETED_AT_ONCE):
+            self._check_rewriting()
             self.bucket.delete_all(keys[first : first + DELETED_AT_ONCE])
-            failpoint("page-expired")
-
-    def drop_old_copies(self, page: int) -> list[str]:
-        """Delete older versions of the page's object, where the bucket keeps versions."""
-        key, _ = self._object_of(page)
-        return self.bucket.delete_old_versions(re.compile(re.escape(key)), key)
+            failpoint("page-deleted")
+        self._index.forget_firsts()
 
     def unsearched(self) -> list[str]:
         """Name deleted pages of which the bucket keeps versions."""
         try:
-            keys = self.bucket.deleted_keys(_PAGE_KEY)
+            keys = self.bucket.deleted_keys(_PAGE_KEY.fullmatch)
         except LandingError as error:
             return [f"{self}: versions of deleted pages, if the bucket keeps any ({error.message})"]
+        held = {*self.pages()} if keys else set()
+        keys = [key for key in keys if not held.issuperset(pages_of(key))]
         return [f"{self}: versions of deleted pages ({len(keys)}, {keys[0]} first)"] if keys else []
 
     def drop_unfinished(self) -> int:
@@ -341,20 +336,74 @@ class S3SourceLanding(protocol.SourceLanding):
                 return page
         raise self.bucket.error("every page number is taken by another process", "Stop the others.")
 
-    def _data(self, page: int) -> tuple[bytes, str]:
-        return self._first_bytes(page)
+    def _has_containers(self) -> bool:
+        return self._index.has_containers
 
-    def _first_bytes(self, page: int, count: int | None = None) -> tuple[bytes, str]:
-        """The first *count* bytes of page number *page*, None for all, and the object's URL."""
+    def _single_pages(self, after: int) -> list[int]:
+        return self._index.pages(after)
+
+    def _single_files(self) -> Iterator[tuple[str, int]]:
+        for month in self._index.months():
+            for name, size in self.bucket.sizes(f"{month}/"):
+                if [*page_numbers([name])]:
+                    yield f"{month}/{name}", size
+
+    def _has_single(self, page: int) -> bool | None:
+        return True if self._index.find(page, self.bucket.head) else None
+
+    def _single(self, page: int) -> tuple[bytes, str] | None:
+        return self._beginning(page)
+
+    def _single_meta(self, page: int) -> PageMeta | None:
+        beginning = self._beginning(page, _FIRST_BYTES)
+        if beginning is None:
+            return None
+        data, where = beginning
+        end = 8 + int.from_bytes(data[4:8], "little")
+        if len(data) == _FIRST_BYTES < end:
+            beginning = self._beginning(page, end)
+        return decode_meta(beginning[0], page, where)[0] if beginning else None
+
+    def _beginning(self, page: int, size: int = 0) -> tuple[bytes, str] | None:
+        """The first *size* bytes of the object of *page*, 0 for all, and its URL."""
 
         def get(key: str) -> tuple[bytes, str] | None:
-            stored = self.bucket.get(key, count)
+            stored = self.bucket.get(key, f"0-{size - 1}" if size else "")
             return (stored.data, f"{self}/{key}") if stored else None
 
-        result = self._index.find(page, get)
-        if result is None:
-            raise self._missing(page)
-        return result
+        return self._index.find(page, get)
+
+    def _single_pull(self, page: int) -> str | None:
+        head = self._index.find(page, self.bucket.head)
+        return str(head["Metadata"].get("pull", "")) if head else None
+
+    def _single_key(self, page: int) -> str:
+        return self._object_of(page)[0]
+
+    def _rewrite_single(self, meta: PageMeta, body: bytes) -> None:
+        """Replace the object of one page, landed by the same pull.
+
+        :raises LandingError: somebody else has changed the object meanwhile.
+        """
+        key, head = self._object_of(meta.page)
+        data = b"".join(encode(meta, body, self.encryption))
+        pull = str(head["Metadata"].get("pull", ""))
+        failpoint("page-written")
+        try:
+            self.bucket.replace(key, data, head["ETag"], pull=pull)
+        except PreconditionFailed:
+            raise self.bucket.error(
+                f"page {meta.page} was changed by somebody else meanwhile", "Run again."
+            ) from None
+        failpoint("page-put")
+
+    def _drop_versions(self, start: str, is_old: Callable[[str], bool]) -> list[str]:
+        return self.bucket.delete_old_versions(is_old, start)
+
+    def _check_rewriting(self) -> None:
+        """Prove that this process still holds the lease for rewriting, if it took it."""
+        if self._rewriting:
+            self._rewriting.check()
 
     def _object_of(self, page: int) -> tuple[str, Mapping[str, Any]]:
         """Key and metadata of the object of *page*. :raises LandingError: it is missing."""
@@ -375,17 +424,12 @@ class S3SourceLanding(protocol.SourceLanding):
     @cached_property
     def _in_flight(self) -> InFlightStore:
         return InFlightStore(
-            self.bucket, self._cache.in_flight, self._pull, self._landed_by, self.encryption
+            self.bucket, self._cache.in_flight, self._pull, self.landed_by, self.encryption
         )
 
-    def _landed_by(self, page: int) -> str | None:
-        """Id of the pull that landed *page*; None if the page is missing."""
-        head = self._index.find(page, self.bucket.head)
-        return str(head["Metadata"].get("pull", "")) if head else None
-
-    def _new_lease(self) -> Lease:
+    def _new_lease(self, name: str = LOCK) -> Lease:
         owner = self._cache.owner
-        return Lease(self.bucket, LOCK, source=self.name, owner=owner, pull=self._pull)
+        return Lease(self.bucket, name, source=self.name, owner=owner, pull=self._pull)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

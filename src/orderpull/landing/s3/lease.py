@@ -20,7 +20,7 @@ from msgspec import Struct
 from orderpull import clock
 from orderpull.errors import LandingBusy, LandingError
 from orderpull.landing.lock import Holder, LockState
-from orderpull.landing.protocol import busy
+from orderpull.landing.protocol import REWRITING, busy
 from orderpull.s3 import Bucket, PreconditionFailed
 
 log = logging.getLogger("orderpull.landing")
@@ -107,21 +107,26 @@ class Lease:
             if not self._lost and time.monotonic() > self._renewed_at + RENEW_SECONDS:
                 self._renew()
             if self._lost or time.monotonic() > self._renewed_at + SECONDS - _MARGIN_SECONDS:
+                rewrites = self._key == REWRITING
+                right, other = ("rewrite", "rewriting") if rewrites else ("pull", "pulling")
                 raise LandingBusy(
-                    f"This process was too slow to renew its right to pull source "
-                    f"{self._source!r} into {self._bucket}; another may be pulling now.",
-                    "What was pulled is kept. Run again; one puller at a time keeps orders whole.",
+                    f"This process was too slow to renew its right to {right} source "
+                    f"{self._source!r} into {self._bucket}; another may be {other} now.",
+                    "Run again."
+                    if rewrites
+                    else "What was pulled is kept. Run again; one puller at a time keeps orders "
+                    "whole.",
                 )
 
     def _take(self) -> None:
         holder, self._etag, _ = self._look()
         if holder:
-            raise busy(holder, self._source, self._bucket)
+            raise busy(holder, self._source, self._bucket, self._key)
         try:
             self._put()
         except PreconditionFailed:
             holder = self._look()[0] or "which came first"
-            raise busy(holder, self._source, self._bucket) from None
+            raise busy(holder, self._source, self._bucket, self._key) from None
 
     def _put(self) -> None:
         """Put the lease if the object is still the one of the last look or put."""

@@ -2,9 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -17,8 +18,8 @@ from orderpull.destinations.protocol import Destination
 from orderpull.destinations.session import Session
 from orderpull.errors import DestinationBusy, LandingError, OrderpullError
 from orderpull.landing import open_landing
+from orderpull.landing.container import FOLDER, pages_of
 from orderpull.landing.lock import LockState
-from orderpull.landing.page import page_numbers
 from orderpull.landing.protocol import Landing, SourceLanding
 from orderpull.operate.doctor.facts import Facts, read_facts
 from orderpull.schedule.state import ScheduleStatus, StateFile
@@ -142,11 +143,19 @@ class Installation:
 
     @once("landing")
     def pages(self) -> dict[str, list[int]]:
-        """Numbers of the pages among :attr:`names`, ascending."""
-        return {
-            source: sorted(page_numbers(name.rpartition("/")[2] for name in names))
-            for source, names in self.names.items()
-        }
+        """Numbers of the pages among :attr:`names`, ascending; with ``deep`` of all.
+
+        Of the containers all names are listed, and of the others only the newest months: pages
+        before these are left out.
+        """
+        return {source: self._pages_among(names) for source, names in self.names.items()}
+
+    def _pages_among(self, names: Iterable[str]) -> list[int]:
+        files = [(pages_of(name), name.startswith(f"{FOLDER}/")) for name in names]
+        single = [pages[0] for pages, packed in files if pages and not packed]
+        first = 0 if self.deep or not single else min(single)
+        packed = chain.from_iterable(pages for pages, is_packed in files if is_packed)
+        return sorted({*single, *(page for page in packed if page >= first)})
 
     def first_page(self, source: str) -> int:
         """The lowest page that is looked at: older ones are compared only if ``deep``."""

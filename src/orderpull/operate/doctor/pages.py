@@ -2,13 +2,23 @@
 
 import random
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator
 
 from orderpull.errors import CorruptPage, KeyMissing
-from orderpull.landing import expired, forgotten, last_pull
-from orderpull.landing.page import MONTH, file_name, page_numbers
-from orderpull.landing.protocol import CURSOR, IDENTITY, IN_FLIGHT, LOADED, LOCK
+from orderpull.landing import compaction, expired, forgotten, last_pull
+from orderpull.landing.container import FOLDER, pages_of
+from orderpull.landing.page import MONTH, decode_meta, file_name
+from orderpull.landing.protocol import (
+    CURSOR,
+    IDENTITY,
+    IN_FLIGHT,
+    LOADED,
+    LOCK,
+    REWRITING,
+    SourceLanding,
+)
 from orderpull.notify.store import RESERVED_SOURCE
 from orderpull.operate.compare import ranges
 from orderpull.operate.doctor.finding import Finding, ok, problem, warning
@@ -19,9 +29,9 @@ from orderpull.sources.paging import doubts
 from orderpull.verify import record, stored
 
 NOTES = frozenset({
-    IDENTITY, CURSOR, LOADED, LOCK, last_pull.NAME, doubts.NOTE, reconcile.NOTE, token_store.NOTE,
-    expired.NOTE, forgotten.NOTE, forgotten.KEY, record.NAME, stored.NOTE, bulk_export.EXPORT,
-    reading.FURTHER, pull.LISTED, pull.FULL_READ,
+    IDENTITY, CURSOR, LOADED, LOCK, REWRITING, compaction.NOTE, last_pull.NAME, doubts.NOTE,
+    reconcile.NOTE, token_store.NOTE, expired.NOTE, forgotten.NOTE, forgotten.KEY, record.NAME,
+    stored.NOTE, bulk_export.EXPORT, reading.FURTHER, pull.LISTED, pull.FULL_READ,
 })  # fmt: skip
 """Files beside the months of a source."""
 
@@ -66,7 +76,7 @@ def _other_files(at: Installation, source: str, names: Collection[str]) -> Itera
     foreign = []
     for name in names:
         folder, _, file = name.rpartition("/")
-        is_page = MONTH.fullmatch(folder) and list(page_numbers([file]))
+        is_page = (MONTH.fullmatch(folder) or folder == FOLDER) and pages_of(name)
         if is_page or (not folder and file in NOTES):
             continue
         if folder != IN_FLIGHT or not re.search(r"\.part$|\.tmp$|^probe-", file):
@@ -116,15 +126,33 @@ def _unfinished(at: Installation, source: str) -> Iterator[Finding]:
 
 
 def _twice(at: Installation, source: str, names: Collection[str]) -> Iterator[Finding]:
-    """Find numbers that two pages have."""
-    files = Counter(name.rpartition("/")[2] for name in names if MONTH.match(name))
-    twice = sorted(file for file, count in files.items() if count > 1)
+    """Find numbers that two pages have, unless they are the same page, before and after a move."""
+    part, files = at.part(source), [name for name in names if MONTH.match(name)]
+    counts = Counter(page for name in files for page in pages_of(name))
+    twice = [page for page, count in counts.items() if count > 1]
+    packed = sorted((pages_of(name) for name in names if name.startswith(f"{FOLDER}/")), key=min)
+    lasts = [pages[-1] for pages in packed]
+    for name in files:
+        for page in pages_of(name):
+            at_ = bisect_left(lasts, page)
+            if at_ < len(packed) and page in packed[at_] and not _is_same(part, name, page):
+                twice.append(page)
     if twice:
+        first = file_name(min(twice))
         yield problem(
-            f"{len(twice)} page numbers of {source} are there twice, {twice[0]} first: a landing "
+            f"{len(twice)} page numbers of {source} are there twice, {first} first: a landing "
             "was restored over another one.",
-            f"Move the wrong one away: find {at.quoted(str(at.part(source)))} -name {twice[0]}",
+            f"Move the wrong one away: find {at.quoted(str(part))} -name {first}",
         )
+
+
+def _is_same(part: SourceLanding, name: str, page: int) -> bool:
+    """True if the file *name* of *page* holds what its container does, which :meth:`read` reads."""
+    file = part.page_file(name)
+    try:
+        return file is None or decode_meta(file.data, page, name)[0] == part.meta(page)
+    except CorruptPage:
+        return False
 
 
 def _against_ledger(at: Installation, source: str, landed: set[int]) -> Iterator[Finding]:
@@ -162,7 +190,7 @@ def _against_ledger(at: Installation, source: str, landed: set[int]) -> Iterator
         yield problem(
             f"{pages} missing ({ranges(sorted(missing))}): their orders are in the "
             "warehouse, but cannot be read again.",
-            _restore(where, min(missing)),
+            _restore(where, file_name(min(missing))),
             where,
         )
     if unknown := landed - known - waiting:
@@ -194,13 +222,14 @@ def _damaged(at: Installation, source: str, pages: list[int]) -> Iterator[Findin
         many = "1 page is" if len(damaged) == 1 else f"{len(damaged):,} pages are"
         where = at.shown(str(part))
         yield problem(
-            f"{many} damaged ({ranges(sorted(damaged))}): {reason}", _restore(where, first), where
+            f"{many} damaged ({ranges(sorted(damaged))}): {reason}",
+            _restore(where, part.where(first).rpartition("/")[2]),
+            where,
         )
 
 
-def _restore(where: str, page: int) -> str:
-    """The command that brings *page* back, as far as there is one."""
-    name = file_name(page)
+def _restore(where: str, name: str) -> str:
+    """The command that brings the file *name* back, as far as there is one."""
     if "://" in where:
         bucket, _, prefix = where.removeprefix("s3://").partition("/")
         return (
