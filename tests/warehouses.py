@@ -27,7 +27,7 @@ from orderpull.destinations.protocol import Destination, Kind
 from orderpull.destinations.redshift.auth import Address
 from orderpull.destinations.redshift.session import RedshiftSession
 from orderpull.destinations.redshift.stage import RedshiftStage
-from orderpull.model import SUMMARY_TABLES, TABLES, VIEWS
+from orderpull.model import SCHEMA_VERSION, SUMMARY_TABLES, TABLES, VIEWS
 from tests.doubles.redshift import RedshiftDouble, Template, redshift_double
 from tests.duckdb_file import attached
 from tests.servers import (
@@ -154,10 +154,9 @@ def aged(version: int, schema: str = "") -> list[str]:
             for column in table.columns
             if column.since > version
         ]
-    where = f"WHERE version = {version}"
     return [
         *statements,
-        f"DELETE FROM {within}orderpull_schema {where}",
+        f"DELETE FROM {within}orderpull_schema WHERE version <> {SCHEMA_VERSION}",
         f"UPDATE {within}orderpull_schema SET version = {version}, made_by = 'older'",
     ]
 

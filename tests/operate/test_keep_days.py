@@ -3,6 +3,7 @@
 import json
 import signal
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -237,23 +238,53 @@ def test_what_waits_or_is_young_or_needed_stays(
         assert landing.source("shop").pages() == sorted({*needed, 8, 9})
 
 
+VERSIONS: dict[str, dict[str, Any]] = {
+    "new": {"changed": "2026-02-10T00:00:00Z"},
+    "old": {"changed": "2026-02-05T00:00:00Z", "total": "3"},
+    "newer, bad": {"changed": "2026-02-20T00:00:00Z", "lines": [{"sku": "X", "n": "some"}]},
+    "older, bad": {"changed": "2026-02-01T00:00:00Z", "lines": [{"sku": "X", "n": "some"}]},
+}
+"""The versions that an order may come in."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("on_change", ["update", "ignore"])
 def test_a_page_that_stays_rejects_no_order_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page of its good version is deleted; that of the bad one is needed by another reject."""
+    """Whatever good versions came before or after a bad one, newer or stale, on deleted pages.
+
+    The bad one's page is needed by another reject, so that a replay reads it once more.
+    """
     monkeypatch.setattr(helpers, "RECEIVED", clock.iso(long_ago()))
+    orders = [
+        kinds
+        for length in (2, 3)
+        for kinds in product(VERSIONS, repeat=length)
+        if any("bad" in kind for kind in kinds)
+    ]
+    pages: list[list[dict[str, Any]]] = []
+    for number, kinds in enumerate(orders):
+        for kind in kinds:
+            page = [order(f"i{number}", f"A{number}", **VERSIONS[kind])]
+            if "bad" in kind:
+                needed = f"B{len(pages)}"
+                page.append(order(needed, needed, **VERSIONS[kind]))
+            pages.append(page)
     with warehouse("duckdb", tmp_path, prepared=True) as origin:
         home = House(tmp_path, origin)
-        settings = home.settings(KEEP)
-        bad = [{"sku": "X", "n": "some"}]
-        first = [order("a", "A", lines=bad), order("b", "B", lines=bad)]
-        home.land(first, [order("a", "A")], [order("c", "C")])
-        home.call("load")
+        settings = home.settings(f'on_change = "{on_change}"\n{KEEP}')
+        home.land(*pages, [order("c", "C")])
+        home.call("load", "--accept-rejects")
         landing = open_landing(settings.landing, settings.folder)
-        assert landing.source("shop").pages() == [1, 3]
-        home.call("replay")
-        assert origin.query("SELECT ordernumber FROM orderpull_reject") == [("B",)]
+        assert len(landing.source("shop").pages()) < len(pages)
+        tables = (
+            "SELECT ordernumber, page, position FROM orderpull_reject ORDER BY ALL",
+            "SELECT * EXCLUDE loaded_at FROM order_header ORDER BY ALL",
+        )
+        before = [origin.query(query) for query in tables]
+        home.call("replay", "--accept-rejects")
+        assert [origin.query(query) for query in tables] == before
 
 
 @given(st.lists(st.sets(st.integers(1, 40)), max_size=4))

@@ -19,6 +19,7 @@ from orderpull.landing import open_landing
 from orderpull.landing.forgotten import Forgotten
 from orderpull.landing.protocol import SourceLanding
 from orderpull.loading.compact import compact
+from orderpull.model import SCHEMA_VERSION
 from orderpull.operate.doctor import diagnose
 from orderpull.operate.rejects import retry
 from orderpull.operate.replay import dry_run, replay, replay_into
@@ -30,7 +31,9 @@ from tests.forget.person import everything
 from tests.operate.foretold import assert_foretold, state
 from tests.processes import start
 from tests.rollup_oracle import Query
+from tests.schema_four import rehash
 from tests.stateful.killed import PROGRAM, Clock, keep
+from tests.stateful.money import MAPPING
 from tests.stateful.truth import Truth
 from tests.traces import traces
 from tests.warehouses import aged, prepared_file, warehouse
@@ -82,10 +85,11 @@ class Installation:
         self.listed = Listed(self.place, 0, f'reconcile = "{LISTED_AFTER}h"\nreject_limit = 1\n')
         self.shop, self.file = self.listed.shop, self.place.folder / "orderpull.toml"
         self._change_api(CHANGES)
+        self._change_api(MAPPING)
         if expires:
             text = self.file.read_text(encoding="utf-8")
-            block = f"[landing]\nkeep_days = {KEEP_DAYS}\n"
-            self.file.write_text(block + text, encoding="utf-8")
+            text = text.replace("[landing]\n", f"[landing]\nkeep_days = {KEEP_DAYS}\n")
+            self.file.write_text(text, encoding="utf-8")
         self.settings = read_settings(self.file)
         self.truth = Truth()
         self.forgotten: set[str] = set()
@@ -216,11 +220,26 @@ class Installation:
         for statement in DAMAGES[how]:
             self.place.query(statement.format(number))
 
-    def migrate(self) -> None:
-        """Make the tables those of an older orderpull; a load migrates them."""
-        for statement in aged(1):
+    def migrate(self, version: int, point: str, count: int) -> None:
+        """Make the tables those of an older orderpull; a load migrates them.
+
+        :param version: of the tables.
+        :param point: where a load is killed for the *count*-th time; '': nowhere.
+        """
+        held = self.truth.expected(self.loaded()).held
+        self.truth.hollow = dict(held)
+        rehash(self.place.query, {n: each.alive for n, each in held.items()})
+        for statement in aged(version):
             self.place.query(statement)
-        self.load()
+        killed = bool(point) and self.kill(point, count, "load")
+        if not killed or not self._is_whole():
+            self.load()
+
+    def _is_whole(self) -> bool:
+        """True if the tables are those of today, and have rollups."""
+        versions = self.place.query("SELECT max(version) FROM orderpull_schema")
+        whole = versions == [(SCHEMA_VERSION,)]
+        return whole and bool(self.place.query("SELECT timezone FROM summary_state"))
 
     def rebuild(self) -> None:
         """Load the whole landing into a new warehouse, which holds the same."""

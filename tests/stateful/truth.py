@@ -11,6 +11,8 @@ import msgspec
 
 from orderpull.landing.page import split_parts, split_pieces
 from orderpull.landing.protocol import SourceLanding
+from tests.stateful import money
+from tests.stateful.money import Item
 
 DELETED, CANCELLED = "deleted at source", "cancelled"
 
@@ -29,17 +31,24 @@ class Held:
     @property
     def header(self) -> tuple[str, str, str, bool]:
         """Order number, id, status, and whether it is counted."""
-        state = DELETED if self.deleted else self.order["state"]
-        counted = state not in {DELETED, CANCELLED}
+        state, counted = (DELETED, False) if self.deleted else self.alive
         return self.order["no"], str(self.order["id"]), state, counted
 
     @property
-    def items(self) -> dict[str, int]:
-        """Quantity by SKU."""
-        found: dict[str, int] = {}
-        for line in self.order["lines"]:
-            found[line["sku"]] = found.get(line["sku"], 0) + line["m"]
-        return found
+    def alive(self) -> tuple[str, bool]:
+        """Status, and whether it counts, as long as it is not deleted."""
+        state = self.order["state"]
+        return state, state != CANCELLED
+
+    @property
+    def items(self) -> dict[str, Item]:
+        """What is held of each SKU."""
+        return money.items(self.order)
+
+    def is_of(self, order: dict[str, Any]) -> bool:
+        """True if it is this version of *order*."""
+        mine = self.order
+        return (mine["id"], mine["changed"]) == (order["id"], order["changed"])
 
 
 @dataclass
@@ -58,12 +67,15 @@ class Truth:
     :ivar listings: the ids in each list of all orders.
     :ivar mended: the mapping was, and the pages were loaded again.
     :ivar unmended: the pages that had been deleted before.
+    :ivar hollow: the versions that an older orderpull has loaded, by number, until they are seen to
+        have the columns that it did not know.
     """
 
     orders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     listings: dict[int, set[int]] = field(default_factory=dict)
     mended: bool = False
     unmended: set[int] = field(default_factory=set)
+    hollow: dict[str, Held] = field(default_factory=dict)
 
     @property
     def pages(self) -> set[int]:
@@ -92,12 +104,14 @@ class Truth:
     def is_good(self, order: dict[str, Any], page: int = 0) -> bool:
         """True if the *order* could be shaped, as it came with *page*; 0: as it would come now."""
         key = "m" if self.mended and page not in self.unmended else "n"
-        return all(isinstance(line[key], int) for line in order["lines"])
+        whole = all(isinstance(line[key], int) for line in order["lines"])
+        return whole and money.is_readable(order)
 
     def is_mendable(self, number: str, page: int) -> bool:
         """True if the order *number* on *page* can be shaped once the mapping is mended."""
         found = [order for order in self.orders[page] if order["no"] == number]
-        return all(isinstance(line["m"], int) for order in found for line in order["lines"])
+        whole = all(isinstance(line["m"], int) for order in found for line in order["lines"])
+        return whole and all(map(money.is_readable, found))
 
     def numbers(self) -> set[str]:
         """The numbers of all orders that were ever landed."""
@@ -110,6 +124,16 @@ class Truth:
             for orders in self.orders.values()
             for each in orders
         )
+
+    def may_be_hollow(self, number: str, held: Held, landed: Collection[int]) -> bool:
+        """True if an older orderpull loaded this version, and no page *landed* gives it again."""
+        hollow = self.hollow.get(number)
+        if hollow is None or not hollow.is_of(held.order):
+            return False
+        if not held.deleted:
+            return held.page not in landed
+        again = (page for page in landed if page < held.page and page not in self.listings)
+        return not any(held.is_of(order) for page in again for order in self.orders[page])
 
     def expected(self, loaded: Collection[int]) -> Expected:
         """What the tables must hold once the pages *loaded* are."""

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from orderpull.verify.verify import Options, verify
+from tests.contract import list_shop
 from tests.contract.list_shop import Listed
 from tests.operate.home import KINDS, house
+from tests.schema_four import PINNED, hashes_of_schema_4, rehash
 from tests.warehouses import warehouse
 
 PLANTED = (
@@ -76,3 +78,29 @@ def test_hashes_beside_kept_addresses(tmp_path: Path) -> None:
         place.query("UPDATE order_header SET total = 1 WHERE ordernumber IN ('N-1', 'N-2', 'N-3')")
         place.query("UPDATE order_address SET name = 'Eve' WHERE ordernumber IN ('N-2', 'N-4')")
         assert differing() == {"N-1", "N-2", "N-3", "N-4"}
+
+
+def test_hashes_of_an_older_orderpull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of schema 4 keep their hash until they are filled, and are held to it."""
+    mapped = 'currency = "money"\ntotal = "total"\nchannel = "via"\n[order.address]'
+    monkeypatch.setattr(list_shop, "API", list_shop.API.replace("[order.address]", mapped))
+    with warehouse("duckdb", tmp_path / "here", prepared=True) as place:
+        listed = Listed(place, 0)
+        listed.shop.place(1, money="eur", total="12.5", via="web")
+        listed.shop.place(2, lines=[], to={})
+        assert listed.run().ok
+        assert hashes_of_schema_4(place.query) == PINNED
+        rehash(place.query)
+
+        def differing() -> set[str]:
+            source = verify(listed.settings, (), Options(offline=True)).sources["shop"]
+            assert source.error is None
+            return {each.order for each in source.differences if each.where == "tables"}
+
+        assert differing() == set()
+        place.query("UPDATE order_header SET total = 13 WHERE ordernumber = 'N-1'")
+        assert differing() == {"N-1"}
+        place.query("UPDATE order_header SET total = 12.5 WHERE ordernumber = 'N-1'")
+        place.query("UPDATE order_item SET returned = 1 WHERE ordernumber = 'N-1' AND sku = 'A'")
+        place.query("UPDATE order_header SET tax = 1 WHERE ordernumber = 'N-2'")
+        assert differing() == {"N-1", "N-2"}
