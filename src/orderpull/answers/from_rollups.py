@@ -21,6 +21,10 @@ from orderpull.answers.tables import TABLE, in_bytes
 from orderpull.days import day_starting_at
 from orderpull.model import NO_DAY, SCHEMA_VERSION
 
+_COUNTED = ("quantity", "orders")
+_SOLD = (*_COUNTED, "returned")
+"""The numbers by which SKUs are ranked, and all that are shown of a SKU."""
+
 MAX_BRANCHES = 40
 """Up to this many countries are ranked by one query each; more are ranked together."""
 
@@ -119,7 +123,12 @@ class RollupQueries(OrderQueries):
         """(sku, quantity, orders, rank, title, returned)."""
         if where.channels or by == "revenue":
             return super().popular_sku(where, top, by)
-        return sa.select(_ranked(self._by_number(where), by, top))
+        if top is not None:
+            return self._told(_ranked(self._by_number(where, _COUNTED), by, top), where)
+        ranked = _ranked(self._by_number(where), by)
+        return sa.select(*_named_columns(ranked), _sku.c.title, ranked.c.returned).join_from(
+            ranked, _sku, _sku.c.sku_number == ranked.c.sku_number
+        )
 
     def popular_sku_by_country(
         self, where: Filter, top: int | None = None, by: Measure = "items"
@@ -132,7 +141,7 @@ class RollupQueries(OrderQueries):
             query = sa.select(ranked)
             return query.where(ranked.c.rank <= top) if top is not None else query
         branches = (self._of_country(where, each, by, top) for each in where.countries)
-        return sa.select(sa.union_all(*branches).subquery("branches"))
+        return self._told(sa.union_all(*branches).subquery("branches"), where)
 
     def search_popular_sku(
         self,
@@ -145,14 +154,16 @@ class RollupQueries(OrderQueries):
         """(sku, quantity, orders, rank, title, returned)."""
         if text or limit is None or where.channels or by == "revenue":
             return super().search_popular_sku(where, text, limit, offset, by)
-        ranked = _ranked(self._by_number(where), by, limit + offset)
-        return sa.select(ranked).where(ranked.c.rank > offset).order_by(ranked.c.rank)
+        ranked = _ranked(self._by_number(where, _COUNTED), by, limit + offset)
+        page = sa.select(ranked).where(ranked.c.rank > offset).subquery("page")
+        told = self._told(page, where)
+        return told.order_by(told.selected_columns["rank"])
 
     def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
         """(skus)."""
         if where.channels:
             return super().count_skus(where, text)
-        group: sa.FromClause = self._by_number(where)
+        group: sa.FromClause = self._by_number(where, _COUNTED[:1])
         if text:
             group = group.join(_sku, _sku.c.sku_number == group.c.sku_number)
         query = sa.select(sa.func.count().label("skus")).select_from(group)
@@ -190,7 +201,8 @@ class RollupQueries(OrderQueries):
     def _of_country(
         self, where: Filter, country: str | None, by: Measure, top: int
     ) -> sa.Select[Any]:
-        ranked = _ranked(self._by_number(replace(where, countries=(country,))), by, top)
+        of_country = self._by_number(replace(where, countries=(country,)), _COUNTED)
+        ranked = _ranked(of_country, by, top)
         name = sa.cast(sa.literal(country), sa.Text).label("country")
         return sa.select(name, ranked)
 
@@ -219,10 +231,27 @@ class RollupQueries(OrderQueries):
             .subquery("ranked")
         )
 
-    def _by_number(self, where: Filter) -> sa.CTE:
-        """(sku_number, quantity, orders, returned) of each SKU sold."""
+    def _by_number(self, where: Filter, numbers: Sequence[str] = _SOLD) -> sa.CTE:
+        """(sku_number, *numbers*) of each SKU sold."""
         rows = self._rows(where)
-        return _summed(rows, rows.c.sku_number)
+        return _summed(rows, rows.c.sku_number, numbers=numbers)
+
+    def _told(self, ranked: sa.Subquery, where: Filter) -> sa.Select[Any]:
+        """Add title and returned pieces to *ranked*, the few best SKUs, of each country or of all.
+
+        To sum up what came back of these alone takes less than to sum it up of all SKUs first.
+        """
+        best = sa.select(ranked).cte("best")
+        rows = self._rows(where, sa.select(best.c.sku_number))
+        keys = [rows.c[name] for name in ("country", "sku_number") if name in best.c]
+        back = sa.select(*keys, *sums_of(rows, ("returned",))).group_by(*keys).subquery("back")
+        same = [sa.func.coalesce(best.c[key.name], "") == back.c[key.name] for key in keys[:-1]]
+        same.append(best.c.sku_number == back.c.sku_number)
+        return (
+            sa.select(*_named_columns(best), _sku.c.title, back.c.returned)
+            .join_from(best, _sku, _sku.c.sku_number == best.c.sku_number)
+            .join(back, sa.and_(*same))
+        )
 
     def _rows(
         self,
@@ -293,21 +322,25 @@ def _filter_conditions(table: sa.Table, where: Filter) -> list[sa.ColumnElement[
     return conditions
 
 
-def _summed(rows: sa.Subquery, *by: sa.ColumnElement[Any]) -> sa.CTE:
-    """(by, quantity, orders, returned) of groups that have orders."""
-    sums = sums_of(rows, ("quantity", "orders", "returned"))
+def _summed(
+    rows: sa.Subquery, *by: sa.ColumnElement[Any], numbers: Sequence[str] = _SOLD
+) -> sa.CTE:
+    """(by, *numbers*) of groups that have orders."""
+    sums = sums_of(rows, numbers)
     return sa.select(*by, *sums).group_by(*by).having(sa.func.sum(rows.c.orders) != 0).cte()
 
 
 def _ranked(group: sa.CTE, by: Measure, top: int | None = None) -> sa.Subquery:
-    """(sku, quantity, orders, rank, title, returned) of (sku_number, quantity, orders, returned).
+    """(sku_number, sku, quantity, orders, rank), and what else *group* has.
 
+    :param group: sums by ``sku_number``.
     :param top: only so many. SKUs that sell less than the last of them are dropped before the
         join with their names.
     """
     measure = group.c[COLUMN_OF[by]]
+    numbers = [column for column in group.c if column.name not in {"sku_number", *_COUNTED}]
     named = sa.select(
-        _sku.c.sku, group.c.quantity, group.c.orders, _sku.c.title, group.c.returned
+        group.c.sku_number, _sku.c.sku, *(group.c[name] for name in _COUNTED), *numbers
     ).join_from(group, _sku, _sku.c.sku_number == group.c.sku_number)
     if top is not None:
         best = sa.select(measure).order_by(measure.desc()).limit(top).subquery()
@@ -316,11 +349,16 @@ def _ranked(group: sa.CTE, by: Measure, top: int | None = None) -> sa.Subquery:
     sold = named.subquery()
     order = (sold.c[measure.name].desc(), in_bytes(sold.c.sku))
     rank = sa.func.row_number().over(order_by=order).label("rank")
-    columns = (sold.c.sku, sold.c.quantity, sold.c.orders, rank, sold.c.title, sold.c.returned)
-    ranked = sa.select(*columns)
+    ranked = sa.select(*sold.c, rank)
     if top is not None:
         ranked = ranked.order_by(rank).limit(top)
     return ranked.subquery("ranked")
+
+
+def _named_columns(ranked: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    """The columns of *ranked* that an answer begins with."""
+    names = ("country", "sku", *_COUNTED, "rank")
+    return [ranked.c[name] for name in names if name in ranked.c]
 
 
 def _named(column: sa.ColumnElement[str]) -> sa.Label[str]:
