@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from orderpull import clock, pipeline
 from orderpull.operate.replay import replay, replay_into
 from orderpull.operate.status import status
+from orderpull.terminal.runs import show_rebuilt
 from orderpull.verify.verify import Options, verify
 from tests.contract import list_shop
 from tests.contract.list_shop import Listed
@@ -136,9 +138,27 @@ def test_each_run_fills_some(place: Warehouse, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_a_replay_fills_all(place: Warehouse) -> None:
-    """At once, and under ``on_change = "ignore"`` the first versions."""
+def test_a_replay_fills_all(
+    place: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once, and under ``on_change = "ignore"`` the first versions.
+
+    Another warehouse that is made meanwhile differs, and why is said.
+    """
     listed = older(place, 'on_change = "ignore"\n')
+    with monkeypatch.context() as patch:
+        patch.setattr("orderpull.loading.refill.REFILL_ORDERS", PER_PAGE)
+        assert pipeline.load(listed.settings).ok
+    noted = left(listed)
+    assert noted is not None
+    other = f"duckdb:///{place.folder}/other.duckdb"
+    rebuilt = replay_into(listed.settings, other)
+    assert rebuilt.exit_code == 1
+    assert rebuilt.as_json()["unfilled"] == {"origin": {"shop": noted}, "target": {}}
+    show_rebuilt(rebuilt, other, Console(width=400))
+    told = capsys.readouterr().out
+    assert f"pages {noted['from']} to {noted['to']} of shop still lack the columns" in told
+    assert "run `orderpull replay` first" in told
     assert replay(listed.settings).result.ok
     assert left(listed) is None
     check_filled(place, first_stays=True)

@@ -85,11 +85,27 @@ class MissingPages:
     target: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnfilledPages:
+    """Loaded pages whose orders still lack the columns of an update of the tables."""
+
+    source: str
+    first: int
+    last: int
+
+
 @dataclass(slots=True)
 class Comparison:
-    """The comparison of two warehouses. :param tables: empty if *missing* is not."""
+    """The comparison of two warehouses.
+
+    :param tables: empty if *missing* is not.
+    :param unfilled: of each side, origin and target, for which rows differ that are not filled yet.
+    """
 
     missing: list[MissingPages] = field(default_factory=list)
+    unfilled: tuple[list[UnfilledPages], list[UnfilledPages]] = field(
+        default_factory=lambda: ([], [])
+    )
     tables: list[TableComparison] = field(default_factory=list)
 
     @property
@@ -105,10 +121,18 @@ def compare(origin: Reader, target: Reader, sources: Sequence[str]) -> Compariso
         if missing := _pages(origin, target, source):
             comparison.missing.append(missing)
     if not comparison.missing:
+        comparison.unfilled = _unfilled(origin, sources), _unfilled(target, sources)
         comparison.tables = [
             _compared(table, origin, target, source) for source in sources for table in _COLUMNS
         ]
     return comparison
+
+
+def _unfilled(reader: Reader, sources: Sequence[str]) -> list[UnfilledPages]:
+    from orderpull.answers import ledger
+
+    rows = reader.rows(ledger.refills(tuple(sources)))
+    return [UnfilledPages(r["source"], r["refill_from"], r["refill_to"]) for r in rows]
 
 
 def canonical(row: Row, columns: Sequence[Column]) -> bytes:

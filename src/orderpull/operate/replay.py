@@ -181,12 +181,18 @@ class Rebuilt:
             each.source: {"origin": each.origin, "target": each.target}
             for each in (compared.missing if compared else ())
         }
+        sides = zip(("origin", "target"), compared.unfilled if compared else ([], []), strict=True)
+        unfilled = {
+            side: {each.source: {"from": each.first, "to": each.last} for each in pages}
+            for side, pages in sides
+        }
         return result | {
             "ok": self.exit_code == 0,
             "target": self.target,
             "equal": compared.equal if compared else None,
             "uncompared": self.uncompared or None,
             "lacking": missing,
+            "unfilled": unfilled,
             "tables": [table.as_json() for table in compared.tables] if compared else [],
         }
 

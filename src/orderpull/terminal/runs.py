@@ -103,10 +103,18 @@ def _show_comparison(compared: Comparison, target: str, console: Console) -> Non
     for each in compared.tables:
         if not each.equal:
             console.print(Text(_difference(each), style="red"))
+    if compared.equal:
+        console.print(Text("Both warehouses hold the same rows.", style="bold"))
+        return
+    for unfilled, where in zip(compared.unfilled, ("this warehouse", target), strict=True):
+        for one in unfilled:
+            text = (
+                f"Orders of pages {one.first:,} to {one.last:,} of {one.source} still lack the "
+                f"columns of the last update in {where}."
+            )
+            console.print(Text(text))
     console.print(
-        Text("Both warehouses hold the same rows.", style="bold")
-        if compared.equal
-        else "The two differ. If the API file or the settings have changed since, run "
+        "The two differ. If the API file, the settings or the tables have changed since, run "
         "`orderpull replay` first, then the same command again."
     )
 
