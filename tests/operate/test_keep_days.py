@@ -110,12 +110,14 @@ def _check_expired(shop: OldShop) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["folder", "s3"])
+@pytest.mark.parametrize("place", ["folder", "s3", "folder, compacted", "s3, compacted"])
 def test_loaded_pages_are_deleted_and_nothing_is_lost(
     place: str, tmp_path: Path, bucket: TestBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but the newest and those of rejects; rows, replay, retry and verify stay exact."""
-    shop = OldShop(tmp_path, bucket.toml() if place == "s3" else "", monkeypatch)
+    shop = OldShop(tmp_path, bucket.toml() if place.startswith("s3") else "", monkeypatch)
+    if place.endswith("compacted"):
+        assert "5 pages" in shop.call("landing", "compact").stdout
     assert "a new warehouse cannot" not in shop.call("check", code=1).stdout
     gone = min({1, 2, 3, 4, 5} - shop.needed)
     page = shop.landing.read(gone)
@@ -132,7 +134,7 @@ def test_loaded_pages_are_deleted_and_nothing_is_lost(
     told = json.loads(shop.call("status", "--json").stdout)["sources"]["shop"]
     before = f"{clock.now() - timedelta(days=60):%Y-%m-%d}"
     assert told["deleted"] == {"pages": expired_pages(shop.landing).pages, "before": before}
-    if place == "s3":
+    if place.startswith("s3"):
         return
     assert f"received before {before} are deleted" in shop.call("status").stdout
     assert (
@@ -153,7 +155,8 @@ def test_loaded_pages_are_deleted_and_nothing_is_lost(
     assert shop.everything() == shop.before
     # A page that is lost, and was not deleted by us, is told still.
     lost = min(shop.needed)
-    shop.landing.delete_pages([lost])
+    with shop.landing.rewriting():
+        shop.landing.delete_pages([lost])
     told = json.loads(shop.call("verify", "--deep", "--json", code=1).stdout)
     assert [each["order"] for each in told["sources"]["shop"]["differences"]][:1] == [
         f"page {lost}"
@@ -161,9 +164,15 @@ def test_loaded_pages_are_deleted_and_nothing_is_lost(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["expiry-noted:1", "page-deleted:1"])
+@pytest.mark.parametrize(
+    "point",
+    ["expiry-noted:1", "page-deleted:1", "container-written:1", "container-stored:1",
+     "container-replaced:1"],
+)  # fmt: skip
 def test_a_kill_meanwhile_is_made_up_for(shop: OldShop, point: str) -> None:
     """A page is noted before it is deleted; the next run deletes what was left."""
+    if point.startswith("container"):
+        shop.call("landing", "compact")
     shop.keep()
     killed = start("-m", "orderpull", "load", cwd=shop.folder, kill_at=point)
     killed.communicate()
