@@ -60,7 +60,7 @@ quantity = "pieces"
 MONEY = """\
 total = "minor(sum, '2')"
 discount = "less('0', sum(offers[].amount))"
-refunded = "sum(refunds[].paid)"
+refunded = "sum(refunds[not(in(state, 'failed'))].paid)"
 customer = "coalesce(buyer.id, buyer.email)"
 """
 LINES = """\

@@ -62,6 +62,7 @@ def test_a_file_that_is_not_as_the_server(
     ("detail", "old", "new"),
     [
         ("", RICH, RICH),
+        ("refunded is", "refunds[not(in(state, 'failed'))].paid", "refunds[].paid"),
         ("discount is", "less('0', sum(offers[].amount))", "sum(offers[].amount)"),
         ("customer is", "coalesce(buyer.id, buyer.email)", "buyer.email"),
         ("titles is", "join(' - ', what, variant)", "variant"),

@@ -66,6 +66,10 @@ def test_minor_units_and_case_come_out_again() -> None:
     [
         ("sum(net, taxes[].amount)", "12.50"),
         ("sum(refunds[].transactions[].amount)", "12.50"),
+        (
+            "sum(refunds[present(id)].transactions[all(in(a.kind, 'x'), not(in(b, 'y')))].amount)",
+            "12.50",
+        ),
         ("less(price, discounts[0].amount)", "12.50"),
         ("minor(sum(a, b), '2')", "12.5"),
         ("if(present(old), sum(total, back), total)", "12.50"),
@@ -80,6 +84,7 @@ def test_an_amount_comes_out_again(text: str, comes: str) -> None:
 def test_amounts_are_calculated_as_the_tables_have_them() -> None:
     made = {"price": "2.5", "pieces": 3, "off": None, "taxes": [{"net": 1}, {}, {"net": "0.25"}]}
     assert value_of(parse("less(times(price, pieces), off, sum(taxes[].net))"), made) == "6.25"
+    assert value_of(parse("sum(taxes[not(in(net, '1'))].net)"), made) == "0.25"
     for nothing in ("sum(off, taxes[].gross)", "less(off, price)", "times(price, off)"):
         assert value_of(parse(nothing), made) is None
 

@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from orderpull.normalize.normalizer import Normalizer, StagedPage
 from orderpull.normalize.scratch import LineFile
 from orderpull.sources.compact import CompactDecoder, value_tree
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Expression, Step, paths
+from orderpull.sources.spec.expression import Expression, Path, Step, amount_paths, paths
 from orderpull.sources.spec.reader import built_in, parse_api
 from orderpull.sources.value_tree import Kind, ValueTree
 from tests.docs.markdown import ROOT
@@ -36,7 +37,7 @@ some = settings(
 class BothWays:
     """A landing whose pages are shaped twice: as ever, and with care for every order."""
 
-    def __init__(self, folder: Path, api: Api) -> None:
+    def __init__(self, folder: FilePath, api: Api) -> None:
         self.bench = Workbench(folder, api)
         self.straight = self.bench.normalizer
         self.careful = Normalizer(
@@ -61,7 +62,7 @@ class BothWays:
 
 @pytest.fixture(scope="module", params=list(FILES))
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    text = Path(str(FILES[request.param])).read_text(encoding="utf-8")
+    text = FilePath(str(FILES[request.param])).read_text(encoding="utf-8")
     made = BothWays(tmp_path_factory.mktemp("ways"), parse_api(text, f"{request.param}.toml"))
     yield made
     made.bench.close()
@@ -107,9 +108,9 @@ class Orders:
             record = (*prefix, *items.record)
             for pieces in items.pieces.values():
                 self._add(record, pieces, jsontexts.counts)
-            self._add(record, items.amount, amounts)
+            self._add(record, items.amount, amounts, amount_paths)
         for amount in mapping.amounts().values():
-            self._add(prefix, amount, amounts)
+            self._add(prefix, amount, amounts, amount_paths)
         self._add(prefix, mapping.number, TEXTS)
         self._add(prefix, mapping.id, TEXTS)
         times = st.sampled_from(["null", *TIMES[api.order.time_format]])
@@ -117,9 +118,13 @@ class Orders:
             self._add(prefix, mapping.header.get(name), times)
 
     def _add(
-        self, start: Steps, expression: Expression | None, usual: st.SearchStrategy[str]
+        self,
+        start: Steps,
+        expression: Expression | None,
+        usual: st.SearchStrategy[str],
+        read: Callable[[Expression], Iterator[Path]] = paths,
     ) -> None:
-        for path in paths(expression) if expression is not None else ():
+        for path in read(expression) if expression is not None else ():
             place = tuple("" if isinstance(s, int) else s for s in (*start, *path.steps))
             self._usual[place] = usual
 
@@ -174,7 +179,21 @@ CONDITIONS = st.one_of(
     st.builds("any(present({}), in({}, 'DE'))".format, VALUES, VALUES),
 )
 AMOUNTS = st.recursive(
-    st.sampled_from(["a", "b", "o.x", "sum(t[].v)", "sum(a, t[].u[].w)", "sum(t[].u[].w)"]),
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "o.x",
+            "sum(t[].v)",
+            "sum(a, t[].u[].w)",
+            "sum(t[].u[].w)",
+            "sum(t[].u[0].w)",
+            "sum(t[in(k, '7', 'DE')].v)",
+            "sum(b, t[present(k)].u[not(in(x.y[0], '7'))].w)",
+            "sum(t[].u[in(n, '0', '1', 'true')].w)",
+            "sum(t[present(sum(u[].w))].v, a)",
+        ]
+    ),
     lambda inner: st.one_of(
         st.builds("coalesce({}, {})".format, inner, inner),
         st.builds("less({}, {})".format, inner, inner),
@@ -292,7 +311,7 @@ def test_ordinary_orders_of_each_built_in_file_go_the_straight_way(both: BothWay
     assert both.straight.ways.straight - before == len(documents)
 
 
-def test_only_the_odd_order_of_a_page_goes_the_careful_way(tmp_path: Path) -> None:
+def test_only_the_odd_order_of_a_page_goes_the_careful_way(tmp_path: FilePath) -> None:
     api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
     both = BothWays(tmp_path, api)
     good = '{"id": "a", "display_id": 1, "items": [{"variant_sku": "A", "quantity": 1}]}'
@@ -304,7 +323,9 @@ def test_only_the_odd_order_of_a_page_goes_the_careful_way(tmp_path: Path) -> No
     both.bench.close()
 
 
-def test_orders_that_were_decoded_when_they_were_landed_are_not_read_again(tmp_path: Path) -> None:
+def test_orders_that_were_decoded_when_they_were_landed_are_not_read_again(
+    tmp_path: FilePath,
+) -> None:
     """The body is read for an odd order alone."""
     api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
     both = BothWays(tmp_path, api)
@@ -333,7 +354,7 @@ def test_orders_that_were_decoded_when_they_were_landed_are_not_read_again(tmp_p
     both.bench.close()
 
 
-def test_a_batch_that_breaks_off_leaves_nothing_to_the_next(tmp_path: Path) -> None:
+def test_a_batch_that_breaks_off_leaves_nothing_to_the_next(tmp_path: FilePath) -> None:
     api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
     bench = Workbench(tmp_path, api)
     odd = land(bench.landing, api, page_of(api, ["7"]))
@@ -346,7 +367,7 @@ def test_a_batch_that_breaks_off_leaves_nothing_to_the_next(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("missing", ["memfd_create", "/proc"])
 def test_without_files_in_memory_a_temporary_one_is_read_and_deleted(
-    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    missing: str, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = parse_api(built_in()["medusa"].read_text(encoding="utf-8"), "medusa.toml")
     bench = Workbench(tmp_path, api)

@@ -42,19 +42,29 @@ def line_item(order: StoreOrder, line: StoreLine) -> dict[str, Any]:
 
 
 def refund(order: StoreOrder, refunded: Refund) -> dict[str, Any]:
-    """Return a refund; the amounts of its lines are numbers, those of payments texts."""
-    payment = {
-        "id": refunded.key + 7,
-        "kind": "refund",
-        "status": "success",
-        "amount": money(refunded.cents),
-        "currency": order.currency,
-    }
+    """Return a refund; the amounts of its lines are numbers, those of payments texts.
+
+    Some were tried before in vain, or void a payment that was never captured.
+    """
+
+    def payment(kind: str, status: str, cents: int) -> dict[str, Any]:
+        key = refunded.key * 10 + len(payments)
+        told = {"id": key, "kind": kind, "status": status, "amount": money(cents)}
+        return {**told, "currency": order.currency}
+
+    payments: list[dict[str, Any]] = []
+    status = ("failure", "pending", "error", "")[refunded.key % 4]
+    if status:
+        payments.append(payment("refund", status, refunded.cents or 100))
+    if refunded.cents:
+        payments.append(payment("refund", "success", refunded.cents))
+    elif refunded.key % 3 == 0:
+        payments.append(payment("void", "success", order.total()))
     return {
         "id": refunded.key,
         "note": None,
         "order_adjustments": [],
-        "transactions": [payment] if refunded.cents else [],
+        "transactions": payments,
         "refund_line_items": [
             {
                 "id": refunded.key * 100 + place,

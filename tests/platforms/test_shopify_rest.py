@@ -58,7 +58,12 @@ def money_of(order: dict[str, Any]) -> dict[str, Any]:
         )
         for line in lines
     ] + [(sku_of[line["line_item_id"]], -cents(line["subtotal"])) for line in removed]
-    payments = [each for refund in order["refunds"] for each in refund["transactions"]]
+    payments = [
+        each
+        for refund in order["refunds"]
+        for each in refund["transactions"]
+        if (each["kind"], each["status"]) == ("refund", "success")
+    ]
     return {
         "items": items(left + back),
         "items_current": items(left + back),

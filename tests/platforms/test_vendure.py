@@ -109,7 +109,7 @@ def money(order: dict[str, Any]) -> dict[str, Any]:
         each["orderLine"]["id"]: each["quantity"]
         for refund in refunds
         for each in refund["lines"]
-        if each["orderLine"]["fulfillmentLines"]
+        if each["orderLine"]["fulfillmentLines"] and refund["state"] != "Failed"
     }
     for line in order["lines"]:
         line["sent"] = sum(parcel["quantity"] for parcel in line["fulfillmentLines"])
@@ -134,7 +134,7 @@ def money(order: dict[str, Any]) -> dict[str, Any]:
         "shipping": order["shippingWithTax"],
         "tax": sum(each["taxTotal"] for each in order["taxSummary"]),
         "discount": -sum(each["amountWithTax"] for each in order["discounts"]),
-        "refunded": sum(refund["total"] for refund in refunds),
+        "refunded": sum(refund["total"] for refund in refunds if refund["state"] == "Settled"),
         "customer": customer and customer["id"],
         "currency": order["currencyCode"],
     }

@@ -4,6 +4,7 @@ SQL fills the tables; this module computes the expected rows independently of it
 """
 
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import chain
 from typing import TypeVar
 
 from orderpull.conform.values import (
@@ -14,6 +15,7 @@ from orderpull.conform.values import (
     at,
     document_of,
     filled,
+    first,
     holds,
     number_of,
     places,
@@ -24,7 +26,7 @@ from orderpull.conform.values import (
 from orderpull.model import MAX_TITLE
 from orderpull.simulator.shop.order import StoreLine
 from orderpull.simulator.truth import sku_key
-from orderpull.sources.spec.expression import EACH, Expression, Step, amount_paths
+from orderpull.sources.spec.expression import EACH, Expression, Path, Step, amount_paths
 from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sources.spec.order import Mapping
 
@@ -76,7 +78,7 @@ def read_items(mapping: Mapping, document: Json) -> Items:
     for items in mapping.item_lists:
         if not holds(items.when, document):
             continue
-        for element in all_at(document, items.elements):
+        for element in all_at(document, Path(items.elements)):
             record = at(element, items.inner)
             if holds(items.where, record):
                 sums.add(items, record, 0 if items.is_main and is_told else None)
@@ -126,16 +128,30 @@ def write_lists(mapping: Mapping, lines: list[StoreLine], document: Json) -> Non
             continue
         *outer, _ = items.elements
         listed = [_record(items, line) for line in lines if line.quantity]
-        put(document, tuple(0 if step == EACH else step for step in outer), listed)
+        put(document, first(tuple(outer)), listed)
+
+
+def write_uncounted(mapping: Mapping, document: Json) -> None:
+    """Add to each list that the order sums up an element that the condition in brackets leaves out.
+
+    An engine or a file that counts it has another sum.
+    """
+    for path in chain.from_iterable(map(amount_paths, mapping.amounts().values())):
+        ends = [place for place, step in enumerate(path.steps) if step == EACH]
+        for place, where in zip(ends, path.wheres, strict=False):
+            listed = at(document, first(path.steps[:place]))
+            known = next(truths(where, False, {}, OTHER), {})  # noqa: FBT003
+            rest = first(path.steps[place + 1 :])
+            if where is not None and isinstance(listed, list) and known and rest not in known:
+                listed.append(document_of({**known, rest: PRICE_OF_PART}))
 
 
 def _also_of_line(
     items: ItemList, line: StoreLine, known: Places, within: tuple[Step, ...]
 ) -> Places:
     """Return *known* with the values of a further list at the path *within* of a line."""
-    prefix = tuple(0 if step == EACH else step for step in within)
     wanted = _values(items, line)
-    return {**{(*prefix, *steps): value for steps, value in wanted.items()}, **known}
+    return {**{(*first(within), *steps): value for steps, value in wanted.items()}, **known}
 
 
 def _values(items: ItemList, line: StoreLine) -> Places:

@@ -12,7 +12,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from orderpull.conform.items import amount_of, hundredths, line_values, read_items, write_lists
+from orderpull.conform.items import (
+    amount_of,
+    hundredths,
+    line_values,
+    read_items,
+    write_lists,
+    write_uncounted,
+)
 from orderpull.conform.values import (
     ABSENT,
     NO_AMOUNT,
@@ -103,6 +110,7 @@ class Renderer:
             if self._as_meant(order, document):
                 put(document, self.mapping.lines.steps, self._lines(order))
                 write_lists(self.mapping, order.lines, document)
+                write_uncounted(self.mapping, document)
                 self._link(order, document)
                 return document
         raise CannotRenderError(f"no order can be made that is {order.state} by its conditions")

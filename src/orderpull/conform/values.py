@@ -26,16 +26,17 @@ def at(document: Json, steps: Steps) -> Json:
     return document
 
 
-def all_at(document: Json, steps: Steps) -> Iterator[Json]:
-    """Yield the values at *steps*, which may go through lists; missing ones are left out."""
-    if EACH not in steps:
-        value = at(document, steps)
+def all_at(document: Json, path: Path) -> Iterator[Json]:
+    """Yield the values at *path*, which may go through lists; missing ones are left out."""
+    if not path.is_many:
+        value = at(document, path.steps)
         yield from () if value is None else (value,)
         return
-    place = steps.index(EACH)
-    listed = at(document, steps[:place])
+    place = path.steps.index(EACH)
+    listed, (where, *wheres) = at(document, path.steps[:place]), path.wheres or (None,)
     for element in listed if isinstance(listed, list) else ():
-        yield from all_at(element, steps[place + 1 :])
+        if holds(where, element):
+            yield from all_at(element, Path(path.steps[place + 1 :], tuple(wheres)))
 
 
 def text(value: Json) -> str | None:
@@ -114,7 +115,7 @@ def _calculated(call: Call, document: Json) -> str | None:
 
 def _amounts(argument: Expression, document: Json) -> list[Decimal]:
     if isinstance(argument, Path) and argument.is_many:
-        texts = [text(value) for value in all_at(document, argument.steps)]
+        texts = [text(value) for value in all_at(document, argument)]
     else:
         texts = [value_of(argument, document)]
     return [Decimal(each) for each in texts if filled(each) and each is not None]
@@ -171,11 +172,16 @@ def put(document: Json, steps: Steps, value: Json) -> None:
         node = node[step]
 
 
+def first(steps: Steps) -> Steps:
+    """Return *steps* to the first element of each list."""
+    return tuple(0 if step == EACH else step for step in steps)
+
+
 def places(expression: Expression, value: Json, known: Places) -> Iterator[Places]:
     """Yield *known* extended by each placement of *value* for which *expression* returns it."""
     if isinstance(expression, Path):
-        steps = tuple(0 if step == EACH else step for step in expression.steps)
-        yield from _at(steps, value, known)
+        for way in _together(tuple(_conditions(expression)), True, known, OTHER):  # noqa: FBT003
+            yield from _at(first(expression.steps), value, way)
     elif isinstance(expression, Call):
         yield from _called(expression, value, known)
 
@@ -254,6 +260,24 @@ def _unlike(arguments: tuple[Expression, ...], known: Places) -> Iterator[Places
         yield from places(arguments[0], True, known)  # noqa: FBT003
     yield known
     yield from places(arguments[0], OTHER, known)
+
+
+def _conditions(path: Path) -> Iterator[Expression]:
+    """Yield the conditions in the brackets of *path*, on the first element of each list."""
+    ends = [at for at, step in enumerate(path.steps, start=1) if step == EACH]
+    for end, where in zip(ends, path.wheres, strict=False):
+        if where is not None:
+            yield _within(first(path.steps[:end]), where)
+
+
+def _within(steps: Steps, expression: Expression) -> Expression:
+    """Return *expression*, which is from the value at *steps*, from the document."""
+    if isinstance(expression, Path):
+        return Path((*steps, *expression.steps), expression.wheres)
+    if isinstance(expression, Call):
+        inner = tuple(_within(steps, each) for each in expression.arguments)
+        return Call(expression.function, inner)
+    return expression
 
 
 def _called(call: Call, value: Json, known: Places) -> Iterator[Places]:

@@ -17,7 +17,7 @@ from orderpull.normalize.order_columns import (
 )
 from orderpull.normalize.plain_amounts import conditions, is_computed, number
 from orderpull.normalize.staging import HASHED, STAGED_ORDER
-from orderpull.normalize.walk import Steps
+from orderpull.normalize.walk import Steps, Wheres
 from orderpull.sources.compact import PAGE, POSITION
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import EACH, Expression, paths
@@ -225,12 +225,15 @@ class _Columns:
                 value = f"struct_extract({value}, {literal(step)})" if value else identifier(step)
         return value
 
-    def texts(self, steps: Steps) -> str:
+    def texts(self, steps: Steps, wheres: Wheres = ()) -> str:
         """SQL of the list of texts at *steps*, which go through all elements of a list."""
-        return self.elements(steps)
+        return self.elements(steps, wheres)
 
-    def elements(self, steps: Steps) -> str:
-        """SQL of the list of values at *steps*, which go through all elements of a list."""
+    def elements(self, steps: Steps, wheres: Wheres = ()) -> str:
+        """SQL of the list of values at *steps*, which go through all elements of a list.
+
+        :param wheres: for each list the condition that its elements have to meet, if any.
+        """
         parts, rest = [], list(steps)
         while EACH in rest:
             at = rest.index(EACH)
@@ -238,8 +241,10 @@ class _Columns:
             rest = rest[at + 1 :]
         value = self.text(tuple(parts[0]))
         for depth, part in enumerate([*parts[1:], rest]):
+            name = f"e{depth}"
+            if wheres and (where := wheres[depth]):
+                value = f"list_filter({value}, lambda {name}: {where(_Columns(name))})"
             if part:
-                name = f"e{depth}"
                 inner = _Columns(name).text(tuple(part))
                 value = f"list_transform({value}, lambda {name}: {inner})"
             if depth < len(parts) - 1:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
-from orderpull.normalize.walk import Steps
+from orderpull.normalize.walk import Steps, Values
 from orderpull.sources.spec.api import Api
 from orderpull.sources.spec.expression import Call, Expression, Path, Text
 from orderpull.sources.spec.order import AMOUNT_FIELDS, AddressSpec, Mapping
@@ -17,16 +17,6 @@ PARSED = (*TIMES, *AMOUNT_FIELDS)
 """Fields that are not stored as texts."""
 
 TEXT_FIELDS = ("status", "currency", "channel")
-
-
-class Values(Protocol):
-    """The values at some paths."""
-
-    def text(self, steps: Steps) -> str:
-        """SQL of the text at *steps*."""
-
-    def texts(self, steps: Steps) -> str:
-        """SQL of the list of texts at *steps*, which go through all elements of a list."""
 
 
 def text_of(expression: Expression, values: Values, prefix: Steps) -> str:
@@ -46,10 +36,16 @@ def _amounts(call: Call, values: Values, prefix: Steps) -> str:
     lists = []
     for each in call.arguments:
         if isinstance(each, Path) and each.is_many:
-            lists.append(values.texts((*prefix, *each.steps)))
+            lists.append(many_texts(each, values, prefix))
         else:
             lists.append(f"[{text_of(each, values, prefix)}]")
     return f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
+
+
+def many_texts(path: Path, values: Values, prefix: Steps) -> str:
+    """SQL of the list of texts at *path*, which goes through all elements of a list."""
+    wheres = [partial(text_of, each, prefix=()) if each else None for each in path.wheres]
+    return values.texts((*prefix, *path.steps), wheres)
 
 
 def filled(part: str) -> str:

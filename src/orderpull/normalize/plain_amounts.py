@@ -8,8 +8,8 @@ after it. A factor has at most seven, so that no product overflows.
 import re
 from collections.abc import Iterator
 
-from orderpull.normalize.order_columns import Values, text_of
-from orderpull.normalize.walk import Steps
+from orderpull.normalize.order_columns import many_texts, text_of
+from orderpull.normalize.walk import Steps, Values
 from orderpull.sources.spec.expression import Call, Expression, Path, Text, amount_paths
 from orderpull.sqltext import literal
 
@@ -46,12 +46,11 @@ def conditions(amount: Expression, values: Values, prefix: Steps) -> Iterator[st
     """SQL conditions: each text that *amount* reads is plain or missing."""
     pattern = _PATTERN.format(_FACTOR_DIGITS if _multiplies(amount) else _DIGITS)
     for path in amount_paths(amount):
-        steps = (*prefix, *path.steps)
         if path.is_many:
             each = f"lambda v: v IS NULL OR regexp_full_match(v, '{pattern}')"
-            plain = f"list_bool_and(list_transform({values.texts(steps)}, {each}))"
+            plain = f"list_bool_and(list_transform({many_texts(path, values, prefix)}, {each}))"
         else:
-            plain = f"regexp_full_match({values.text(steps)}, '{pattern}')"
+            plain = f"regexp_full_match({values.text((*prefix, *path.steps))}, '{pattern}')"
         yield f"coalesce({plain}, true)"
 
 
@@ -97,7 +96,7 @@ def number(  # noqa: C901 - one case for each function
 def _terms(amount: Expression, values: Values, prefix: Steps) -> str:
     """SQL of the list of numbers that an argument of ``sum()`` adds."""
     if isinstance(amount, Path) and amount.is_many:
-        texts = values.texts((*prefix, *amount.steps))
+        texts = many_texts(amount, values, prefix)
         return f"list_transform({texts}, lambda t: TRY_CAST(t AS {_TYPE}))"
     return f"[{number(amount, values, prefix)}::{_TERM}]"
 

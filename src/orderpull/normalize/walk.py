@@ -4,13 +4,33 @@ DuckDB returns NULL without an error for a container of the wrong kind.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from orderpull.sources.spec.expression import EACH, Step
 from orderpull.sqltext import literal
 
 Steps = tuple[Step, ...]
+
+
+class Values(Protocol):
+    """The values at some paths."""
+
+    def text(self, steps: Steps) -> str:
+        """SQL of the text at *steps*."""
+
+    def texts(self, steps: Steps, wheres: "Wheres" = ()) -> str:
+        """SQL of the list of texts at *steps*, which go through all elements of a list.
+
+        :param wheres: for each list the condition that its elements have to meet, if any.
+        """
+
+
+Where = Callable[[Values], str]
+"""From the values of a list's element to the SQL of a condition."""
+
+Wheres = Sequence[Where | None]
 
 
 def shown_path(steps: Steps, start: str = "$") -> str:
@@ -44,14 +64,48 @@ def wrong_elements(value: str, steps: Steps) -> Iterator[tuple[str, str, Steps]]
     """
     yield f"{value} IS NOT NULL AND left(({value})::VARCHAR, 1) <> '['", "a list", ()
     for depth, step in enumerate(steps):
-        mark, kind = ("[", "a list") if step == EACH else ("{", "an object")
+        mark, kind = ("[", "a list") if isinstance(step, int) else ("{", "an object")
         other = f"left(e::VARCHAR, 1) NOT IN ('{mark}', 'n')"
         values = elements(value, steps[:depth])
         yield f"len(list_filter({values}, lambda e: {other})) > 0", kind, (EACH, *steps[:depth])
 
 
 def _pattern(steps: Steps) -> str:
-    return "".join("[*]" if step == EACH else f'."{step}"' for step in steps)
+    return "".join(_shown(step) if isinstance(step, int) else f'."{step}"' for step in steps)
+
+
+def _filtered(value: str, steps: Steps, wheres: Wheres) -> str:
+    """As :func:`element_texts`, of the elements that meet the condition of their list."""
+    listed, rest = elements(value, ()), steps
+    for depth, where in enumerate(wheres):
+        name = f"e{depth}"
+        if depth:
+            inner, rest = _split(rest)
+            found = f"json_extract({name}, {literal(f'${_pattern(inner)}[*]')})"
+            listed = f"flatten(list_transform({listed}, lambda {name}: {found}))"
+        if where is not None:
+            listed = f"list_filter({listed}, lambda {name}: {where(_Element(name))})"
+    found = f"json_extract_string(e, {literal('$' + _pattern(rest))})"
+    return f"list_transform({listed}, lambda e: {found})"
+
+
+@dataclass(frozen=True)
+class _Element:
+    """The values of a list's element. :param name: SQL of its JSON text."""
+
+    name: str
+
+    def text(self, steps: Steps) -> str:
+        """SQL of the text at *steps*."""
+        return f"json_text({self._value(steps)})"
+
+    def texts(self, steps: Steps, wheres: Wheres = ()) -> str:
+        """SQL of the texts at *steps*, which go through all elements of a list."""
+        outer, inner = _split(steps)
+        return _filtered(self._value(outer), inner, wheres or [None] * steps.count(EACH))
+
+    def _value(self, steps: Steps) -> str:
+        return f"json_extract({self.name}, {literal('$' + _pattern(steps))})"
 
 
 @dataclass
@@ -159,17 +213,23 @@ class Walk:
         """Column of the text at *steps*."""
         return f"{self._prefix}t{list(self._texts).index(steps)}"
 
-    def texts(self, steps: Steps) -> str:
-        """The texts at *steps*, which go through all elements of a list."""
+    def texts(self, steps: Steps, wheres: Wheres = ()) -> str:
+        """The texts at *steps*, which go through all elements of a list.
+
+        :param wheres: for each list the condition that its elements have to meet, if any.
+        """
         outer, inner = _split(steps)
+        if any(wheres):
+            return _filtered(self.value(outer), inner, wheres)
         return element_texts(self.value(outer), inner)
 
     def wrong_lists(self) -> Iterator[tuple[str, str, Steps]]:
         """As :meth:`wrong_kinds`, of the paths through all elements of a list."""
-        for steps in self._many:
-            outer, inner = _split(steps)
-            for wrong, kind, within in wrong_elements(self.value(outer), inner):
-                yield wrong, kind, (*outer, *within)
+        yield from dict.fromkeys(
+            (wrong, kind, (*outer, *within))
+            for outer, inner in map(_split, self._many)
+            for wrong, kind, within in wrong_elements(self.value(outer), inner)
+        )
 
     def opened(self, source: str) -> str:
         """SQL of *source* with further columns for each container, value and text."""

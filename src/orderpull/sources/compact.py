@@ -16,7 +16,14 @@ from msgspec import Raw
 
 from orderpull.sources.duplicate_keys import has_duplicate_key
 from orderpull.sources.spec.api import Api
-from orderpull.sources.spec.expression import Expression, Step, amount_paths, parse_path, paths
+from orderpull.sources.spec.expression import (
+    Expression,
+    Step,
+    amount_paths,
+    condition_paths,
+    parse_path,
+    paths,
+)
 from orderpull.sources.spec.item_lists import ItemList
 from orderpull.sources.spec.order import AMOUNT_FIELDS, Mapping
 from orderpull.sources.value_tree import Kind, ValueTree
@@ -245,5 +252,7 @@ def _record_values(items: ItemList) -> Iterator[tuple[Steps, Kind]]:
 
 def _amount_values(amount: Expression) -> Iterator[tuple[Steps, Kind]]:
     by_value = {path.steps for path in amount_paths(amount)}
+    conditions = {each.steps for path in amount_paths(amount) for each in condition_paths(path)}
     for path in paths(amount):
-        yield path.steps, _NUMBER if path.steps in by_value else _TEXT
+        kind = _CONDITION if path.steps in conditions else _TEXT
+        yield path.steps, _NUMBER if path.steps in by_value else kind

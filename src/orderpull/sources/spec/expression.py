@@ -9,6 +9,7 @@ An expression is a path, a quoted text, or a function of expressions::
     coalesce(product.masterSku, listingSku)
     not(any(in(status, 'canceled', 'draft'), present(canceled_at)))
     less(price, sum(discount_allocations[].amount))
+    sum(refunds[].transactions[in(status, 'success')].amount)
 
 The language has no loops, and its arithmetic is exact, so a mapping always gives the same result.
 """
@@ -52,9 +53,13 @@ class Path:
     """Path of a value, relative to the order (or the order line).
 
     A path with :data:`EACH` leads to many values; it stands in ``sum()`` alone.
+
+    :param wheres: for each :data:`EACH` of *steps* the condition in its brackets, from the element,
+        or None; empty if there is none at all.
     """
 
     steps: tuple[Step, ...]
+    wheres: tuple["Expression | None", ...] = ()
 
     @property
     def is_many(self) -> bool:
@@ -80,23 +85,31 @@ class Call:
 Expression = Path | Text | Call
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[^\s'(),]+)|(?P<mark>[(),]))", re.ASCII
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[^\s'(),])|(?P<mark>[(),]))", re.ASCII
 )
+_PIECE = re.compile(r"'(?:[^']|'')*'|.", re.DOTALL)
+_END_OF_PATH = re.compile(r"[\s'(),]", re.ASCII)
 _INDEX = r"\[(?:0|[1-9][0-9]{0,3})?\]"
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]*)\]")
 _PATH = re.compile(rf"[^.\[\]]+(?:{_INDEX})*(?:\.[^.\[\]]+(?:{_INDEX})*)*")
 _PLACES = frozenset("01234")
 _MANY = "{text!r}: [] leads to many values, which only sum() takes"
 _DEEPEST = 20
-"""Most levels of nested function calls."""
+"""Most levels of nested function calls and brackets."""
+_TOO_DEEP = f"more than {_DEEPEST} functions stand in one another"
 
 
 def parse(text: str) -> Expression:
     """Parse *text*. :raises ValueError: *text* is not an expression; the message says why."""
     if "\0" in text:
         raise ValueError(f"{text!r} holds U+0000")
+    return _parsed(text, _DEEPEST)
+
+
+def _parsed(text: str, depth: int) -> Expression:
+    """As :func:`parse`. :param depth: levels of functions and brackets that may follow."""
     tokens = _tokens(text)
-    expression, rest = _expression(tokens, 0, text, _DEEPEST)
+    expression, rest = _expression(tokens, 0, text, depth)
     if rest != len(tokens):
         raise ValueError(f"{text!r} goes on after it should end, at {tokens[rest]!r}")
     if isinstance(expression, Path) and expression.is_many:
@@ -105,12 +118,21 @@ def parse(text: str) -> Expression:
 
 
 def paths(expression: Expression) -> Iterator[Path]:
-    """All paths in *expression*."""
+    """All paths in *expression*, also those that conditions in brackets read."""
     if isinstance(expression, Path):
         yield expression
+        yield from condition_paths(expression)
     elif isinstance(expression, Call):
         for argument in expression.arguments:
             yield from paths(argument)
+
+
+def condition_paths(path: Path) -> Iterator[Path]:
+    """The paths that conditions in the brackets of *path* read, from where *path* starts."""
+    ends = [at for at, step in enumerate(path.steps, start=1) if step == EACH]
+    for end, where in zip(ends, path.wheres, strict=False):
+        for each in paths(where) if where is not None else ():
+            yield Path((*path.steps[:end], *each.steps))
 
 
 def shown(steps: tuple[Step, ...]) -> str:
@@ -152,9 +174,20 @@ def _tokens(text: str) -> list[str]:
         match = _TOKEN.match(text, at)
         if match is None:
             raise ValueError(f"{text!r} cannot be read from {text[at:].strip()!r} on")
-        tokens.append(match[match.lastgroup or 0])
-        at = match.end()
+        kind = match.lastgroup or 0
+        at = _end_of_path(text, match.start(kind)) if kind == "name" else match.end()
+        tokens.append(text[match.start(kind) : at])
     return tokens
+
+
+def _end_of_path(text: str, at: int) -> int:
+    """Where the path that begins at *at* ends; what stands in brackets belongs to it."""
+    depth = 0
+    for piece in _PIECE.finditer(text, at):
+        if depth <= 0 and _END_OF_PATH.match(piece[0]):
+            return piece.start()
+        depth += (piece[0] == "[") - (piece[0] == "]")
+    return len(text)
 
 
 def _expression(tokens: list[str], at: int, text: str, depth: int) -> tuple[Expression, int]:
@@ -165,7 +198,7 @@ def _expression(tokens: list[str], at: int, text: str, depth: int) -> tuple[Expr
         return Text(word[1:-1].replace("''", "'")), at + 1
     if at + 1 < len(tokens) and tokens[at + 1] == "(":
         return _call(word, tokens, at + 2, text, depth - 1)
-    return _path(word), at + 1
+    return _path(word, depth), at + 1
 
 
 def _call(
@@ -174,7 +207,7 @@ def _call(
     if function not in FUNCTIONS:
         raise ValueError(f"there is no function {function!r}; known: {', '.join(FUNCTIONS)}")
     if depth < 0:
-        raise ValueError(f"more than {_DEEPEST} functions stand in one another")
+        raise ValueError(_TOO_DEEP)
     arguments: list[Expression] = []
     while True:
         argument, at = _expression(tokens, at, text, depth)
@@ -204,13 +237,47 @@ def parse_elements(text: str) -> Path:
         raise ValueError(
             f"{text!r} is not the path of a list's elements, such as refunds[].lines[]"
         )
+    if path.wheres:
+        raise ValueError(f"{text!r}: a condition on its elements stands in where")
     return path
 
 
-def _path(text: str) -> Path:
-    if not _PATH.fullmatch(text) or ("[]" in text and '"' in text):
+def _path(text: str, depth: int = _DEEPEST) -> Path:
+    bare, inners = _without_conditions(text)
+    wheres = tuple(_where(inner, depth - 1) if inner else None for inner in inners)
+    read = [bare, *(shown(each.steps) for where in wheres if where for each in paths(where))]
+    if not _PATH.fullmatch(bare) or (inners and any('"' in each for each in read)):
         raise ValueError(f"{text!r} is not a path")
-    return Path(tuple(key or (int(index) if index else EACH) for key, index in _STEP.findall(text)))
+    steps = tuple(key or (int(index) if index else EACH) for key, index in _STEP.findall(bare))
+    return Path(steps, wheres if any(wheres) else ())
+
+
+def _without_conditions(text: str) -> tuple[str, list[str]]:
+    """*text* with ``[]`` for each condition in brackets, and what stood in each ``[]``."""
+    bare, inners, depth, start = "", [], 0, 0
+    for piece in _PIECE.finditer(text):
+        depth -= piece[0] == "]"
+        if depth == 0 and piece[0] == "]":
+            inner = text[start : piece.start()]
+            if inner.isdecimal():
+                bare += inner
+            else:
+                inners.append(inner)
+        if depth == 0:
+            bare += piece[0]
+            start = piece.end()
+        depth += piece[0] == "["
+    return bare if depth == 0 else text, inners
+
+
+def _where(text: str, depth: int) -> Expression:
+    """The condition *text* in brackets. :raises ValueError: it is none."""
+    if depth < 0:
+        raise ValueError(_TOO_DEEP)
+    condition = _parsed(text, depth)
+    if not is_condition(condition):
+        raise ValueError(f"[{text}]: in the brackets stands an index, a condition, or nothing")
+    return condition
 
 
 def _checked(call: Call, text: str) -> Call:
