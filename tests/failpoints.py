@@ -41,6 +41,16 @@ CONTAINER_POINTS = (
 BUCKET_POINTS = ("before-put", "put")
 """Further fail points of a warehouse that is loaded from a bucket."""
 
+LAKE_POINTS = (
+    "load-begun",
+    "rows-inserted",
+    "table-written",
+    "before-commit",
+    "committed",
+    "table-published",
+)
+"""Fail points of a load into a lake, whose tables are committed one after the other."""
+
 ORDINARY_POINT = "page-waits"
 """Fail point of an API that returns its orders again: a page waits while the next request is out."""
 

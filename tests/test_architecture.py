@@ -10,7 +10,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-EXTRAS = ("boto3", "botocore", "psycopg", "redshift_connector", "sqlalchemy_redshift")
+EXTRAS = (
+    "boto3",
+    "botocore",
+    "psycopg",
+    "redshift_connector",
+    "sqlalchemy_redshift",
+    "pyiceberg",
+    "pyarrow",
+)
 """What only an extra brings: never loaded by who did not ask for it."""
 
 HEAVY = ("duckdb", "sqlalchemy", "urllib3", "rich", *EXTRAS)

@@ -1,4 +1,4 @@
-"""The three warehouses, each real or as real as it can be had, for tests of what all promise.
+"""The warehouses, each real or as real as it can be had, for tests of what all promise.
 
 Redshift is the one of ``tests.doubles.redshift``, unless the environment variable
 ``ORDERPULL_LIVE_REDSHIFT`` names a settings file with the ``[destination]`` block of a real one, on
@@ -43,7 +43,8 @@ from tests.servers import (
 SUMMARIES_SINCE = 3
 """The schema version that added the summaries."""
 
-KINDS: tuple[Kind, ...] = ("duckdb", "postgresql", "redshift")
+SERVERS: tuple[Kind, ...] = ("postgresql", "redshift")
+KINDS: tuple[Kind, ...] = ("duckdb", *SERVERS, "iceberg")
 LIVE = "ORDERPULL_LIVE_REDSHIFT"
 ROLE = "arn:aws:iam::123456789012:role/orderpull-copy"
 
@@ -113,6 +114,9 @@ def warehouse(kind: Kind, folder: Path, *, prepared: bool = False) -> Iterator[W
         if prepared:
             shutil.copyfile(prepared_file(), file)
         yield Warehouse(kind, folder, {}, lambda query: _on_file(file, query))
+        return
+    if kind == "iceberg":
+        yield _lake(folder, prepared=prepared)
         return
     server = postgres_server()
     if kind == "postgresql":
@@ -191,6 +195,16 @@ def _prepared_redshift() -> Template:
     with tempfile.TemporaryDirectory() as folder:
         url = urlsplit(_prepare("redshift", Path(folder)))
         return Template(url.path.strip("/"), str(url.username))
+
+
+def _lake(folder: Path, *, prepared: bool) -> Warehouse:
+    from tests.lake import on_lake
+
+    url = "iceberg:///lake"
+    made = Warehouse("iceberg", folder, {"url": url}, on_lake(url, folder))
+    if prepared:
+        made.open().preflight()
+    return made
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouses import KINDS, Warehouse, warehouse
+from tests.warehouses import KINDS, SERVERS, Warehouse, warehouse
 
 
 @pytest.fixture(params=KINDS)
@@ -18,7 +18,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]
         yield made
 
 
-@pytest.fixture(params=KINDS[1:])
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A fresh warehouse on each kind of server."""
     with warehouse(request.param, tmp_path / "here", prepared=_prepared(request)) as made:

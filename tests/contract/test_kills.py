@@ -1,4 +1,4 @@
-"""SIGKILL at every named point of a load into a server: exact after a plain re-run."""
+"""SIGKILL at every named point of a load into a server or a lake: exact after a plain re-run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,16 +9,16 @@ from orderpull.model import DATA_TABLES
 from orderpull.s3 import Bucket
 from orderpull.simulator import Simulator, SkubanaAssessment
 from tests.durability.matrix import Shop
-from tests.failpoints import BUCKET_POINTS, FAILPOINTS, SERVER_POINTS
+from tests.failpoints import BUCKET_POINTS, FAILPOINTS, LAKE_POINTS, SERVER_POINTS
 from tests.rollup_oracle import differing
 from tests.servers import aws_client, s3_server
-from tests.warehouses import KINDS, Warehouse, warehouse
+from tests.warehouses import Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
 
 ORDERS, PER_CALL = 240, 60
 OF_THE_LOAD = FAILPOINTS[FAILPOINTS.index("before-normalize") : FAILPOINTS.index("committed") + 1]
-LATE = {"before-copy": 6, "copied": 6, "put": 6, "before-put": 6}
+LATE = {"before-copy": 6, "copied": 6, "put": 6, "before-put": 6, "table-written": 20}
 """Of what happens for each table, a time in the second batch: the first has some rows by then."""
 
 Record = Callable[[str, object], None]
@@ -45,10 +45,15 @@ class ServerShop(Shop):
 
 def points() -> list[Any]:
     """Each server's points, with the times at which the two runs are killed."""
+    of_servers = (*OF_THE_LOAD, *SERVER_POINTS)
+    points_of = {
+        "postgresql": of_servers,
+        "redshift": (*of_servers, *BUCKET_POINTS),
+        "iceberg": LAKE_POINTS,
+    }
     found = []
-    for kind in KINDS[1:]:
-        own = (*SERVER_POINTS, *(BUCKET_POINTS if kind == "redshift" else ()))
-        for point in (*OF_THE_LOAD, *own):
+    for kind, own in points_of.items():
+        for point in own:
             times = (1, LATE.get(point, 2))
             found.append(pytest.param(kind, point, times, id=f"{kind}-{point}"))
     return found

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from orderpull import clock, pipeline
+from orderpull.model import SCHEMA_VERSION
 from orderpull.operate.replay import replay, replay_into
 from orderpull.operate.status import status
 from orderpull.terminal.runs import show_rebuilt
@@ -194,11 +195,8 @@ def test_killed_at_each_step(
         )
         _, errors = process.communicate(timeout=120)
         assert process.returncode == -signal.SIGKILL, (point, time, errors.decode())
-        current = place.query(
-            "SELECT count(*) FROM information_schema.columns "
-            "WHERE table_name = 'summary_day' AND column_name = 'total'"
-        )
-        if current == [(1,)] and place.query("SELECT 1 FROM summary_state"):
+        current = place.query("SELECT max(version) FROM orderpull_schema")
+        if current == [(SCHEMA_VERSION,)] and place.query("SELECT 1 FROM summary_state"):
             assert differing(place.query, "UTC") == []
     record_property("kill matrix", {
         "killed at": ", ".join(point for point, _ in POINTS), "times": "migration",

@@ -19,7 +19,7 @@ from orderpull.simulator import Simulator, SkubanaAssessment
 from orderpull.sources.spec.reader import parse_api
 from tests.destinations.merge.history import History
 from tests.rollup_oracle import differing, recount, summaries
-from tests.warehouses import KINDS, Warehouse, aged, warehouse
+from tests.warehouses import KINDS, SERVERS, Warehouse, aged, warehouse
 
 pytestmark = pytest.mark.slow
 
@@ -251,7 +251,7 @@ def test_other_days_are_counted_anew(made: Warehouse, tmp_path: Path) -> None:
     assert summaries(made.query)["day"] == before
 
 
-@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize("kind", SERVERS)
 def test_a_loader_with_other_days_came_between(kind: Kind, tmp_path: Path) -> None:
     """Days of two zones are never summed up together: whoever writes next makes its own first."""
     with warehouse(kind, tmp_path / "here") as place:

@@ -1,4 +1,4 @@
-"""Load staged orders into a warehouse: DuckDB, PostgreSQL or Redshift, behind one protocol."""
+"""Load staged orders into DuckDB, PostgreSQL, Redshift or Iceberg, behind one protocol."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +32,14 @@ def open_destination(
         with _extra("redshift"):
             from orderpull.destinations.redshift.session import redshift_destination
         return redshift_destination(settings, zone)
+    if settings.url.startswith("iceberg:"):
+        with _extra("iceberg"):
+            from orderpull.destinations.iceberg.session import iceberg_destination
+        return iceberg_destination(settings, folder, zone)
     raise SettingsError(
         f"destination.url is {without_password(settings.url)!r}: expected duckdb:///FILE, "
-        "postgresql://USER@HOST:5432/DATABASE or redshift://USER@HOST:5439/DATABASE.",
+        "postgresql://USER@HOST:5432/DATABASE, redshift://USER@HOST:5439/DATABASE or "
+        "iceberg:///FOLDER.",
         "duckdb with three slashes: beside orderpull.toml; four: an absolute path.",
     )
 

@@ -18,7 +18,8 @@ from orderpull.destinations.merge.stored import (
     ITEMS,
     ORDERS,
 )
-from orderpull.destinations.stage import make_table, stage_rows
+from orderpull.destinations.session import make_within
+from orderpull.destinations.stage import stage_rows
 from orderpull.failpoints import failpoint
 from orderpull.landing.page import PageMeta
 from orderpull.model import MASKS, ORDER_ADDRESS, ORDER_HEADER
@@ -87,7 +88,7 @@ def stage_persons(loader: Loader, source: str) -> None:
     They are compared here, so that no name stands in a statement that a server may log.
     """
     if loader.session.is_stage:
-        make_table(loader.stage, "stored_person", _PERSONS, [source])
+        make_within(loader.session, "stored_person", _PERSONS, [source])
         return
     stage_rows(loader.stage, "stored_person", _PERSON, [])
     last = ""

@@ -38,7 +38,7 @@ from orderpull.destinations.merge.stored import (
     stage_vanished,
 )
 from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord, SourceState
-from orderpull.destinations.session import Session
+from orderpull.destinations.session import UNNUMBERED, Session, make_within
 from orderpull.destinations.stage import count_rows, make_table, more_memory, stage_rows
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, Overtaken
@@ -199,7 +199,7 @@ class Loader:
     ) -> int:
         """Make the stage's table *name* from the warehouse's *statement*; count its rows."""
         if self.session.is_stage:
-            return make_table(self.stage, name, statement, values)
+            return make_within(self.session, name, statement, values)
         return stage_rows(self.stage, name, columns, self.session.execute(statement, values))
 
     def upload_keys(self, name: str, columns: Sequence[Column]) -> int:
@@ -324,7 +324,7 @@ class Loader:
         for delete in DELETES:
             if delete.keys in keys:
                 table, column = delete.table.name, delete.column
-                if self.session.is_stage and delete.rows:
+                if self.session.row != UNNUMBERED and delete.rows:
                     self.session.execute(
                         f"DELETE FROM {table} WHERE rowid IN (SELECT stored_row FROM {delete.rows} "
                         f"SEMI JOIN {delete.keys} USING (source, {column}))"

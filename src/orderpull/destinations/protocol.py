@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from orderpull.destinations.upkeep import LakeFacts, Upkeep
+from orderpull.errors import UsageError
 from orderpull.model import COUNTS, Column
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from orderpull.landing.page import PageMeta
     from orderpull.model import Table
 
-Kind = Literal["duckdb", "postgresql", "redshift"]
+Kind = Literal["duckdb", "postgresql", "redshift", "iceberg"]
 """The warehouses."""
 
 STAGE_MEMORY = "96MB"
@@ -340,6 +342,20 @@ class Destination(Protocol):
         :raises DestinationError: it cannot be removed now; the rows themselves are as they were.
         """
         return []
+
+    def compact(self, keep: timedelta) -> Upkeep:
+        """Merge small files, expire snapshots older than *keep*, delete what nothing needs.
+
+        :raises UsageError: this kind of warehouse has no such files.
+        """
+        del keep
+        raise UsageError(
+            f"{self.where} needs no compaction.", "Only an Iceberg warehouse has files to merge."
+        )
+
+    def files(self) -> LakeFacts | None:
+        """Number and size of the data files of a lake; None: there is nothing to tell."""
+        return None
 
     def close(self) -> None:
         """Free the stage, which is kept between the loads of a run."""

@@ -30,12 +30,14 @@ from orderpull.sqltext import identifier
 _REFILL = """UPDATE orderpull_cursor SET refill_from = 1, refill_to = loaded_through
 WHERE loaded_through > 0"""
 _REBUILD = "DELETE FROM summary_state"
+_DUCKDB = ("duckdb", "iceberg")
+"""The warehouses whose SQL is DuckDB's."""
 
 MIGRATIONS: dict[int, Callable[[Kind], Iterable[str]]] = {
     2: lambda _: ("ALTER TABLE orderpull_cursor ADD COLUMN loads BIGINT DEFAULT 0",),
     3: lambda kind: _create_tables(kind, SUMMARY_TABLES, missing=True, version=3),
     4: lambda _: (_REBUILD,),
-    5: lambda kind: (*_add_columns(kind, 5), *_create_views(kind), _REBUILD, _REFILL),
+    5: lambda kind: (*_add_columns(kind, 5), *create_views(kind), _REBUILD, _REFILL),
 }
 """Statements that lead to each schema version from the version before. The next load fills the
 rollups, and loads shape landed pages again for the new columns. On Redshift the script of
@@ -50,7 +52,7 @@ def dialect_of(kind: Kind) -> Dialect:
 
         redshift: Dialect = RedshiftDialect_redshift_connector(paramstyle="qmark")
         return redshift
-    style = "numeric_dollar" if kind == "duckdb" else "qmark"
+    style = "numeric_dollar" if kind in _DUCKDB else "qmark"
     return PGDialect(paramstyle=style)  # type: ignore[no-untyped-call]
 
 
@@ -65,10 +67,10 @@ def create_statements(kind: Kind, schema: str | None = None) -> tuple[str, ...]:
     index costs 2.4 times the CPU and 8 times the disk (measured), so the tables have no keys there:
     each load asserts that the rows it wrote are unique.
     """
-    return (*_create_tables(kind, TABLES, schema), *_create_views(kind, schema))
+    return (*_create_tables(kind, TABLES, schema), *create_views(kind, schema))
 
 
-def _create_views(kind: Kind, schema: str | None = None) -> Iterator[str]:
+def create_views(kind: Kind, schema: str | None = None) -> Iterator[str]:
     """The statements that create the views, or replace them by those of today."""
     compiling = {"compile_kwargs": {"literal_binds": True}, **_within(kind, schema)}
     for name, query in view_selects().items():
@@ -106,7 +108,7 @@ def _create_tables(
     """
     compiling = _within(kind, schema)
     missing = missing or schema is not None
-    tables = metadata(keys=kind != "duckdb", sizes=kind == "redshift", version=version)
+    tables = metadata(keys=kind not in _DUCKDB, sizes=kind == "redshift", version=version)
     names = {table.name for table in created}
     if kind == "redshift":
         _distribute(tables)

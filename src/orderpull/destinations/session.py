@@ -1,4 +1,4 @@
-"""Sessions: connections to a warehouse, with all that differs between the three.
+"""Sessions: connections to a warehouse, with all that differs between the warehouses.
 
 A session creates the tables, or migrates them to this orderpull's schema version.
 """
@@ -13,6 +13,9 @@ from orderpull.destinations.protocol import Kind
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError, DestinationForeign, SchemaTooNew
 from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS, Column
+
+UNNUMBERED = "0"
+"""``Session.row`` of a warehouse that does not number its rows."""
 
 _OURS = {table.name for table in TABLES}.union(VIEWS)
 
@@ -35,7 +38,7 @@ class Session(Protocol):
     """True if this connection is the stage's, so that both have the same tables."""
 
     row: str
-    """SQL of a row's own number in its table; 0 where rows are not numbered."""
+    """SQL of a row's own number in its table, or :data:`UNNUMBERED`."""
 
     in_bytes: str
     """SQL behind a text that makes its comparison one of bytes; '' where each is."""
@@ -88,7 +91,7 @@ class ServerSession(Session, Protocol):
     WHERE n.nspname = current_schema() AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY c.relname, a.attnum"""
     is_stage: bool = False
-    row: str = "0"
+    row: str = UNNUMBERED
     in_bytes: str = ""
 
     def prepare(self) -> None:
@@ -110,6 +113,12 @@ class ServerSession(Session, Protocol):
     def close(self) -> None:
         """Close the connection, and remove all that was made for this session alone."""
         ...
+
+
+def make_within(session: Session, name: str, statement: str, values: Sequence[Any] = ()) -> int:
+    """Make the table *name* of a stage that is the warehouse, too, from *statement*; count it."""
+    ((rows,),) = session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}", values)
+    return int(rows)
 
 
 def pending(session: Session) -> list[str]:

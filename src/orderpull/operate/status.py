@@ -7,6 +7,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from orderpull.destinations import open_destination
+from orderpull.destinations.protocol import Destination
+from orderpull.destinations.upkeep import LakeFacts
 from orderpull.errors import DestinationError
 from orderpull.landing import open_landing
 from orderpull.landing.compaction import Compacted, compacted
@@ -77,25 +79,29 @@ class Status:
     """The last runs, newest first, the sources, and the schedule if one was ever started.
 
     :param refused: reason for each refused row of the list of accounts, by its name.
+    :param lake: the files of an Iceberg warehouse.
     """
 
     runs: list[dict[str, Any]]
     sources: dict[str, SourceStatus]
     schedule: ScheduleStatus | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
+    lake: LakeFacts | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``status --json`` prints."""
         sources = {name: source.as_json() for name, source in self.sources.items()}
         schedule = self.schedule.as_json() if self.schedule else None
-        shown = {"sources": sources, "runs": self.runs, "schedule": schedule}
+        lake = {"lake": self.lake.as_json()} if self.lake else {}
+        shown = {"sources": sources, "runs": self.runs, "schedule": schedule, **lake}
         return shown | ({"refused": self.refused} if self.refused else {})
 
 
 def status(settings: Settings) -> Status:
     """Read the status from the landing, the warehouse and the schedule's state file."""
     landing = open_landing(settings.landing, settings.folder)
-    runs, rejects, refills = _ledger(settings)
+    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
+    runs, rejects, refills = _ledger(destination)
     sources = {}
     for name, source in settings.chosen().items():
         part = landing.source(name)
@@ -132,16 +138,23 @@ def status(settings: Settings) -> Status:
             refills.get(name),
             compacted(part),
         )
-    return Status(runs, sources, StateFile(settings).status(), settings.accounts.refused)
+    refused = settings.accounts.refused
+    return Status(runs, sources, StateFile(settings).status(), refused, _lake(destination))
+
+
+def _lake(destination: Destination) -> LakeFacts | None:
+    try:
+        return destination.files()
+    except DestinationError:
+        return None
 
 
 def _ledger(
-    settings: Settings,
+    destination: Destination,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, int]]]:
     """Read the last runs, the open rejects by source and reason, and the refill of each source."""
     from orderpull.answers import ledger
 
-    destination = open_destination(settings.destination, settings.folder, settings.report.timezone)
     try:
         with destination.reader() as reader:
             rejects = reader.rows(ledger.rejects_by_reason())

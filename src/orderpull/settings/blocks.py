@@ -19,7 +19,8 @@ class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[destination]``: the warehouse.
 
     :param url: ``duckdb:///FILE`` (three slashes: beside the settings file; four: absolute),
-        ``postgresql://USER@HOST:5432/DATABASE`` or ``redshift://USER@HOST:5439/DATABASE``.
+        ``postgresql://USER@HOST:5432/DATABASE``, ``redshift://USER@HOST:5439/DATABASE``,
+        ``iceberg:///FOLDER``, ``iceberg:s3://BUCKET/PREFIX`` or ``iceberg://NAMESPACE``.
     :param lock_wait: seconds to wait for another process to release the warehouse.
     :param password: of the warehouse's user, best as ``${NAME}``.
     :param connect_timeout: timeout in seconds for the connection to a server.
@@ -31,8 +32,9 @@ class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :param cluster: Redshift, ``iam``: the provisioned cluster's identifier.
     :param workgroup: Redshift, ``iam``: the Serverless workgroup's name.
     :param secret_arn: Redshift, ``secret``: the secret with user and password.
-    :param region: Redshift: the AWS region; default: that of the AWS tools.
-    :param endpoint: Redshift: address of an S3-compatible store.
+    :param region: Redshift, Iceberg: the AWS region; default: that of the AWS tools.
+    :param endpoint: Redshift, Iceberg: address of an S3-compatible store.
+    :param catalog: Iceberg: properties of the catalog, which pyiceberg gets as they are.
     """
 
     url: str = "duckdb:///orders.duckdb"
@@ -48,6 +50,7 @@ class DestinationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     secret_arn: str | None = None
     region: str | None = None
     endpoint: str | None = None
+    catalog: dict[str, str] = {}
 
 
 class LandingSettings(Struct, frozen=True, forbid_unknown_fields=True):

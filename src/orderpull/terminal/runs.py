@@ -144,6 +144,8 @@ def show_status(status: Status, console: Console, timezone: str) -> None:
         _show_source(name, source, console)
     for reason in status.refused.values():
         console.print(Text(reason, style="red"))
+    if status.lake:
+        console.print(f"[bold]lake[/]  {escape(status.lake.sentence)}")
     if status.schedule:
         console.print(Text(_schedule(status.schedule, timezone)))
     if not status.runs:

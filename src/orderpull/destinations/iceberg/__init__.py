@@ -1,0 +1,1 @@
+"""Apache Iceberg: tables in a folder or bucket, which many engines read; written with pyiceberg."""
