@@ -29,7 +29,7 @@ _LARGE_AMOUNT = 10**10
 
 _UNUSUAL_AMOUNT = f"{_LARGE_AMOUNT}::DECIMAL(19, 4)"
 _UNUSUAL_PIECES = MAX_QUANTITY + 1
-"""What stands for an amount, or pieces that came back, of which the careful way decides."""
+"""Amount, and pieces that came back, that stand for those of which the careful way decides."""
 
 
 class FineSql:

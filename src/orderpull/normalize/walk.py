@@ -81,12 +81,12 @@ def _filtered(value: str, steps: Steps, wheres: Wheres) -> str:
         name = f"e{depth}"
         if depth:
             inner, rest = _split(rest)
-            found = f"json_extract({name}, {literal(f'${_pattern(inner)}[*]')})"
-            listed = f"flatten(list_transform({listed}, lambda {name}: {found}))"
+            next_list = f"json_extract({name}, {literal(f'${_pattern(inner)}[*]')})"
+            listed = f"flatten(list_transform({listed}, lambda {name}: {next_list}))"
         if where is not None:
             listed = f"list_filter({listed}, lambda {name}: {where(_Element(name))})"
-    found = f"json_extract_string(e, {literal('$' + _pattern(rest))})"
-    return f"list_transform({listed}, lambda e: {found})"
+    text = f"json_extract_string(e, {literal('$' + _pattern(rest))})"
+    return f"list_transform({listed}, lambda e: {text})"
 
 
 @dataclass(frozen=True)

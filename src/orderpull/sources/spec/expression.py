@@ -55,7 +55,7 @@ class Path:
     A path with :data:`EACH` leads to many values; it stands in ``sum()`` alone.
 
     :param wheres: for each :data:`EACH` of *steps* the condition in its brackets, from the element,
-        or None; empty if there is none at all.
+        or None; empty without any.
     """
 
     steps: tuple[Step, ...]
@@ -181,7 +181,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _end_of_path(text: str, at: int) -> int:
-    """Where the path that begins at *at* ends; what stands in brackets belongs to it."""
+    """Index at which the path that begins at *at* ends; what stands in brackets belongs to it."""
     depth = 0
     for piece in _PIECE.finditer(text, at):
         if depth <= 0 and _END_OF_PATH.match(piece[0]):
@@ -271,7 +271,7 @@ def _without_conditions(text: str) -> tuple[str, list[str]]:
 
 
 def _where(text: str, depth: int) -> Expression:
-    """The condition *text* in brackets. :raises ValueError: it is none."""
+    """The condition *text* in brackets. :raises ValueError: *text* is not a condition."""
     if depth < 0:
         raise ValueError(_TOO_DEEP)
     condition = _parsed(text, depth)
