@@ -7,6 +7,18 @@ from orderpull import failpoints
 from orderpull.landing.compaction import Compaction, Compactor
 from orderpull.landing.protocol import SourceLanding
 
+PROGRAM = """
+import sys
+from pathlib import Path
+from orderpull.landing import open_landing
+from orderpull.settings import LandingSettings
+from tests.landing.compacting import compact
+url, endpoint = sys.argv[1:]
+settings = LandingSettings(url=url, endpoint=endpoint or None)
+compact(open_landing(settings, Path()).source("shop"))
+"""
+"""Compacts the source ``shop`` of the landing at a URL, of a store at an endpoint."""
+
 
 class Killed(BaseException):
     """Ends what it is raised in, as a kill would."""

@@ -15,6 +15,11 @@ class Place(Protocol):
         """The landing of source *name*, ready, as another process would open it."""
         ...
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """URL of the landing, and the store's endpoint; '' for a folder."""
+        ...
+
     def get(self, name: str) -> bytes:
         """What lies at *name* below the landing of the source ``shop``."""
         ...
@@ -44,6 +49,10 @@ class FolderPlace(Place):
         landing.prepare()
         return landing
 
+    @property
+    def address(self) -> tuple[str, str]:
+        return str(self._folder), ""
+
     def get(self, name: str) -> bytes:
         return (self._folder / "shop" / name).read_bytes()
 
@@ -68,6 +77,10 @@ class S3Place(Place):
         landing = self._bucket.landing(name)
         landing.prepare()
         return landing
+
+    @property
+    def address(self) -> tuple[str, str]:
+        return self._bucket.settings().url, self._bucket.url
 
     def get(self, name: str) -> bytes:
         return self._bucket.get(name)

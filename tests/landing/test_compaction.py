@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
@@ -22,9 +23,10 @@ from orderpull.landing.protocol import SourceLanding
 from tests.doubles.faulty_s3 import Line
 from tests.failpoints import CONTAINER_POINTS
 from tests.landing.buckets import TestBucket
-from tests.landing.compacting import Killed, compact, killed_at
+from tests.landing.compacting import PROGRAM, Killed, compact, killed_at
 from tests.landing.landings import Place, S3Place
 from tests.landing.pages import land, new_landing
+from tests.processes import start
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +226,24 @@ def test_killed_at_each_step(
     check(place, after)
     compact(place.open())
     assert [name for name in place.names() if name.startswith("in-flight")] == []
+
+
+def test_killed_by_the_system(place: Place, tmp_path: Path) -> None:
+    """SIGKILL at each step of a compaction: the pages are there, and the next process goes on."""
+    expected: Pages = {}
+    for point in CONTAINER_POINTS:
+        landing = place.open()
+        for page in range(len(expected) + 1, len(expected) + 5):
+            expected[page] = land(landing, body_of(page), page), body_of(page)
+        process = start("-c", PROGRAM, *place.address, cwd=tmp_path, kill_at=f"{point}:1")
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL, (point, errors.decode())
+        assert read_all(place.open()) == expected
+    for _ in range(2):
+        process = start("-c", PROGRAM, *place.address, cwd=tmp_path)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    check(place, expected)
 
 
 def test_one_rewrites_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from tests.landing.buckets import TestBucket
 from tests.landing.compacting import compact
 from tests.landing.fixtures import bucket
 from tests.landing.pages import land
-from tests.operate.test_keep_days import OldShop
+from tests.operate.old_shop import OldShop
 
 __all__ = ["bucket"]
 

@@ -124,6 +124,7 @@ class Compactor:
                     self.result.pages += len(files)
                     self.result.bytes += sum(len(file.data) for file in files)
                     self.result.containers += 1
+                    del entries, files  # before the next ones are read
                     yield self.result
             self._note()
 

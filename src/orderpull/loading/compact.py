@@ -95,5 +95,5 @@ def _run(
         if stop.requested:
             raise Interrupted(stop.signal)
     if compactor.result.pages:
-        log.info("source=%s %d landed pages compacted into %d containers", name,
+        log.info("source=%s %d landed pages compacted, containers: %d", name,
                  compactor.result.pages, compactor.result.containers)  # fmt: skip
