@@ -405,6 +405,15 @@ def test_channels_returns_and_single_skus(shop: Sold) -> None:
         assert reader.rows(queries.returned(where)) == [
             {"returned": returned, "returnable": sum(line.quantity for line in told)}
         ]
+        row = {k: v for query in queries.totals(where) for k, v in reader.rows(query)[0].items()}
+        assert {k: v for k, v in row.items() if k not in {"first", "last"}} == {
+            "orders": len({line.order for line in lines}),
+            "orders_with_items": len({line.order for line in sold(where)}),
+            "items": sum(line.quantity for line in lines),
+            "countries": len({line.country for line in lines} - {None}),
+            "returned": returned,
+            "returnable": sum(line.quantity for line in told),
+        }
         pens = [line for line in sold(where) if line.sku == "PEN"]
         for by, query in (
             ((), queries.sku_by_currency(where, "PEN")),

@@ -81,6 +81,16 @@ class OrderQueries(SkuQueries):
             .where(*where.conditions())
         )
 
+    def totals(self, where: Filter, *, returns: bool = True) -> "list[sa.Select[Any]]":
+        """Queries of one row each: (orders, countries, first, last), (orders_with_items, items).
+
+        :param returns: and (returned, returnable).
+        """
+        sold = self.average_items_per_order(where).subquery("sold")
+        columns = sold.c.orders.label("orders_with_items"), sold.c.quantity.label("items")
+        back = [self.returned(where)] if returns else []
+        return [self.order_totals(where), sa.select(*columns), *back]
+
     def average_items_per_order(self, where: Filter) -> sa.Select[Any, Any, Any]:
         """(average, quantity, orders): over counted orders that have at least one item."""
         sold = self.sold_lines(where)

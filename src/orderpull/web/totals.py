@@ -63,25 +63,25 @@ class Filtered(Struct, kw_only=True, omit_defaults=True):
 def read_totals(
     context: QueryContext, where: Filter, *, returns: bool = True
 ) -> tuple[Totals, Row]:
-    """Read the totals of the orders of *where*, and the row of ``order_totals``.
+    """Read the totals of the orders of *where*, and their row, with ``first`` and ``last``.
 
     :param returns: with what came back.
     """
-    queries = context.queries_for(where)
-    counted = context.reader.rows(queries.order_totals(where))[0]
-    average = context.reader.rows(queries.average_items_per_order(where))[0]
-    back = context.reader.rows(queries.returned(where))[0] if returns else {}
+    told: Row = {}
+    for query in context.queries_for(where).totals(where, returns=returns):
+        told |= context.reader.rows(query)[0]
+    orders, items = told["orders_with_items"], told["items"]
     totals = Totals(
-        orders=counted["orders"],
-        orders_with_items=average["orders"],
-        items=average["quantity"],
-        average_items_per_order=average["average"],
-        countries=counted["countries"],
+        orders=told["orders"],
+        orders_with_items=orders,
+        items=items,
+        average_items_per_order=items / orders if orders else None,
+        countries=told["countries"],
         revenue=convert(revenue_in(context, where), list[Revenue], strict=False),
-        returned=back.get("returned", 0),
-        returnable=back.get("returnable", 0),
+        returned=told.get("returned", 0),
+        returnable=told.get("returnable", 0),
     )
-    return totals, counted
+    return totals, told
 
 
 def revenue_in(context: QueryContext, where: Filter) -> list[Row]:

@@ -52,7 +52,7 @@ class Trend(Filtered):
 def read_trend(context: QueryContext, counted: Row) -> Trend:
     """Read the trend over the days of the question, or from the first order to the last.
 
-    :param counted: the row of ``order_totals``.
+    :param counted: the totals, with ``first`` and ``last``.
     """
     first, last = counted["first"], counted["last"]
     if first is None:
