@@ -95,6 +95,10 @@ class Overtaken(DestinationBusy):
     """Another process loaded the source meanwhile; this one changed nothing: run again."""
 
 
+class CommitRefused(Overtaken):
+    """Another process wrote to the lake meanwhile, maybe another source: run again."""
+
+
 class DestinationForeign(DestinationError):
     """The warehouse contains tables that orderpull did not create: choose another one."""
 

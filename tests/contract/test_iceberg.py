@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +14,11 @@ from click.testing import CliRunner
 from orderpull import read_settings, report, run
 from orderpull.cli import main
 from orderpull.destinations.iceberg.files import commit_files, data_location
-from orderpull.destinations.iceberg.session import IcebergDestination, iceberg_destination
+from orderpull.destinations.iceberg.session import (
+    IcebergDestination,
+    IcebergSession,
+    iceberg_destination,
+)
 from orderpull.destinations.iceberg.workspace import split_clauses
 from orderpull.errors import DestinationBusy, Overtaken, SettingsError
 from orderpull.failpoints import set_action
@@ -174,14 +179,62 @@ def test_two_at_once_do_not_both_commit(lake: Warehouse) -> None:
     ]
 
 
-def test_a_lake_in_a_bucket(tmp_path: Path) -> None:
-    """Loaded, read, compacted and scrubbed on S3, with the catalog beside the settings."""
+def test_a_commit_of_another_process_is_no_failure(
+    lake: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a lock, as in a bucket: the load starts over on top of it, and both are there."""
+    monkeypatch.setattr(IcebergSession, "locked", lambda _: nullcontext())
+    with Simulator(SkubanaAssessment(orders=40, per_call=40, seed=2)) as simulator:
+        settings = lake.settings(simulator.url)
+        other = opened(settings)
+        other.preflight()
+        commits = iter(range(2))  # of the batch, and of the run's end
+
+        def reached(point: str) -> None:
+            if point == "ledger-written" and (number := next(commits, None)) is not None:
+                with other.inspect() as session, session.writing():
+                    session.execute(
+                        "INSERT INTO order_address (ordernumber, source) VALUES (?, 'other')",
+                        [f"n{number}"],
+                    )
+
+        set_action(reached)
+        try:
+            result = run(settings)
+        finally:
+            set_action(None)
+        other.close()
+        assert result.error is None
+        assert result.sources["shop"].counts.inserted == 40
+        truth = simulator.truth()["orders"]
+    numbers = lake.query("SELECT ordernumber FROM order_address")
+    assert {number for (number,) in numbers} == {*truth, "n0", "n1"}
+    assert len(numbers) == len(truth) + 2
+
+
+GLUE = """[destination.catalog]
+type = "glue"
+warehouse = "s3://{bucket}/lake"
+"glue.endpoint" = "{endpoint}"
+"glue.region" = "us-east-1"
+"""
+
+
+@pytest.mark.parametrize("catalog", ["sqlite", "glue"])
+def test_a_lake_in_a_bucket(tmp_path: Path, catalog: str) -> None:
+    """Loaded, read, compacted and scrubbed on S3; the catalog is a file, or Glue."""
     bucket = fresh_bucket(s3_server())
+    url = (
+        f"iceberg:s3://{bucket}/lake"
+        if catalog == "sqlite"
+        else f"iceberg://{bucket.replace('-', '_')}"
+    )
+    more = GLUE.format(bucket=bucket, endpoint=s3_server()) if catalog == "glue" else ""
     shop = SkubanaAssessment(orders=60, per_call=60, seed=5, versions=0.3)
     with Simulator(shop) as simulator:
         (tmp_path / "orderpull.toml").write_text(
-            f'[destination]\nurl = "iceberg:s3://{bucket}/lake"\nendpoint = "{s3_server()}"\n'
-            f'region = "{KEYS["region_name"]}"\n[sources.shop]\napi = "skubana-assessment"\n'
+            f'[destination]\nurl = "{url}"\nendpoint = "{s3_server()}"\n'
+            f'region = "{KEYS["region_name"]}"\n{more}[sources.shop]\napi = "skubana-assessment"\n'
             f'base_url = "{simulator.url}"\n',
             encoding="utf-8",
         )
@@ -192,6 +245,8 @@ def test_a_lake_in_a_bucket(tmp_path: Path) -> None:
     assert report(settings).average["quantity"] == quantity
     destination = opened(settings)
     assert destination.compact(timedelta(0)).snapshots > 0
+    left = destination.scrub()
+    assert all("that a load may be writing" in sentence for sentence in left)
     with destination.reader() as reader:
         total = next(iter(reader.query("SELECT sum(quantity) FROM order_item").rows))
     destination.close()

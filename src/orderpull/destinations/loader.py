@@ -41,7 +41,7 @@ from orderpull.destinations.protocol import Batch, MergePlan, Reject, RunRecord,
 from orderpull.destinations.session import UNNUMBERED, Session, make_within
 from orderpull.destinations.stage import count_rows, make_table, more_memory, stage_rows
 from orderpull.engine import duckdb
-from orderpull.errors import DestinationError, Overtaken
+from orderpull.errors import CommitRefused, DestinationError, Overtaken
 from orderpull.failpoints import failpoint
 from orderpull.model import (
     LEDGER_PAGE,
@@ -67,6 +67,9 @@ WHERE {keyed("h", "{numbers}", "ordernumber")}
   AND NOT {keyed("h", "found")}"""
 _BUT_FOUND = """(SELECT source, ordernumber FROM staged_order
     ANTI JOIN found USING (source, order_id, ordernumber))"""
+
+
+_COMMITS_TRIED = 10
 
 
 @dataclass(eq=False)
@@ -178,6 +181,16 @@ class Loader:
 
         If another loader has written a source meanwhile, its state stays.
         """
+        for tries in range(_COMMITS_TRIED):
+            try:
+                self._record(records, states)
+            except CommitRefused:
+                if tries == _COMMITS_TRIED - 1:
+                    raise
+            else:
+                return
+
+    def _record(self, records: Sequence[RunRecord], states: Mapping[str, SourceState]) -> None:
         if not records:
             return
         execute = self.session.execute

@@ -28,7 +28,7 @@ class Upkeep:
 class LakeFacts:
     """Number and size of the files of a lake.
 
-    :param files: data files of the newest state. :param small: those under 8 MiB.
+    :param files: data files of the newest state. :param small: those under 4 MiB.
     :param size: their bytes. :param snapshots: of all tables, the expired ones left out.
     """
 

@@ -10,7 +10,7 @@ import msgspec
 from orderpull import clock
 from orderpull.destinations.loader import Loader
 from orderpull.destinations.protocol import Reject, RunRecord, SourceState
-from orderpull.errors import Overtaken, RejectLimitExceeded
+from orderpull.errors import CommitRefused, Overtaken, RejectLimitExceeded
 from orderpull.failpoints import failpoint
 from orderpull.landing.expired import delete_expired, expired_pages
 from orderpull.landing.page import PageMeta
@@ -27,6 +27,9 @@ from orderpull.sources.spec.times import parse_time
 BATCH_BYTES = 256 << 20
 BATCH_ORDERS = 100_000
 """Limits of a batch, which bound the memory of a load: bytes of JSON, and orders."""
+
+COMMITS_TRIED = 10
+"""Times that a batch is loaded again because another process wrote to the lake meanwhile."""
 
 FEW_VANISHED = 10
 """Number of orders that may vanish at once, whatever the reject limit."""
@@ -134,12 +137,15 @@ class PageLoader:
         :raises RejectLimitExceeded: a batch has too many rejects; the batches before it are loaded.
         :raises CorruptPage: a page has changed since it was landed; no later page is loaded.
         """
+        refused = 0
         while True:
             try:
                 yield from self._load_waiting(among)
-            except Overtaken:
+            except Overtaken as error:
+                refused += isinstance(error, CommitRefused)
                 before, self.state = self.state, self._read_state()
-                if self.state.loads == before.loads:  # no other load: a retry would fail again
+                others = isinstance(error, CommitRefused) and refused <= COMMITS_TRIED
+                if self.state.loads == before.loads and not others:  # it would fail again
                     raise
             else:
                 return

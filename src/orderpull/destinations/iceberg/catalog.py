@@ -17,7 +17,7 @@ from pyiceberg.exceptions import (
     NoSuchNamespaceError,
 )
 
-from orderpull.errors import DestinationError, Overtaken, SettingsError
+from orderpull.errors import CommitRefused, DestinationError, SettingsError
 from orderpull.settings import DestinationSettings, without_password
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def parse_lake(settings: DestinationSettings, folder: Path) -> Lake:
 def translated(where: str) -> Iterator[None]:
     """Turn the errors of pyiceberg, of the libraries below it and of the store into sentences.
 
-    :raises Overtaken: another process has written the same table meanwhile.
+    :raises CommitRefused: another process has written the same table meanwhile.
     :raises DestinationError: anything else that one of them reports.
     """
     try:
@@ -118,7 +118,7 @@ def translated(where: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except (CommitFailedException, CommitStateUnknownException) as error:
-        raise Overtaken(
+        raise CommitRefused(
             f"Another process wrote into {where} meanwhile; nothing was changed.", "Run again."
         ) from error
     except Exception as error:

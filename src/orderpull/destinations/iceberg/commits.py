@@ -23,7 +23,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from orderpull.destinations.iceberg.catalog import Lake, translated
 from orderpull.destinations.iceberg.tables import PROPERTIES, missing_columns, schema_of
-from orderpull.errors import DestinationError, Overtaken
+from orderpull.errors import CommitRefused, DestinationError
 from orderpull.failpoints import failpoint
 from orderpull.model import TABLES, Column
 
@@ -133,7 +133,7 @@ class Commits:
         """Commit *changes* of several tables, all or none, on top of :attr:`state`.
 
         :param run_id: who commits; see :meth:`holds_run`.
-        :raises Overtaken: another process has committed since the state was read.
+        :raises CommitRefused: another process has committed since the state was read.
         """
         run_id = run_id or uuid.uuid4().hex
         written = dict(self.state)
@@ -182,12 +182,14 @@ class Commits:
             yield self._head
 
     def _begin(self) -> "Table":
-        """Create the head. :raises Overtaken: another process has committed meanwhile."""
+        """Create the head. :raises CommitRefused: another process has committed meanwhile."""
         self._create(HEAD, _HEAD_COLUMNS)
         before = self.state
         self.refresh()
         if self._head is None or self.state != before:
-            raise Overtaken(f"Another process set {self.lake.where} up meanwhile.", "Run again.")
+            raise CommitRefused(
+                f"Another process set {self.lake.where} up meanwhile.", "Run again."
+            )
         return self._head
 
     @contextmanager

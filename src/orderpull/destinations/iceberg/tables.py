@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
-FILE_BYTES = 32 << 20
+FILE_BYTES = 8 << 20
 """Size in bytes at which another file is begun. A load rewrites the whole files that hold rows
 which it changes."""
 

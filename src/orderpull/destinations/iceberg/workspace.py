@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 DATABASE = "warehouse"
 """The database of the connection that has the views."""
 
-SMALL_FILE = 8 << 20
+SMALL_FILE = 4 << 20
+"""Bytes below which a data file is small."""
+
 FOLD_FROM = 24
-"""A load that writes a table with more than ``FOLD_FROM`` files of fewer bytes than ``SMALL_FILE``
-writes these as one, so that their number stays bounded."""
+"""Number of small files of a table above which a load that writes the table merges them."""
 
 _MODEL = {table.name: table for table in TABLES}
 _NAMED = re.compile(r"\b(" + "|".join(sorted(_MODEL, key=len, reverse=True)) + r")\b")
