@@ -70,7 +70,7 @@ def landing_cat(page: str) -> None:
 def landing_compact(
     sources: tuple[str, ...], *, all_pages: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Put loaded pages, each in a file of its own, into few large files.
+    """Put loaded pages into few large files.
 
     Everything reads them as before. Pages that wait to be loaded stay as they are. It may be
     stopped or killed at any time: run it again, and it goes on.

@@ -74,6 +74,7 @@ class Containers:
         self._listed: list[Container] = []
         self._disjoint = True
         self._indexes: dict[Container, Index] = {}
+        self._damaged: dict[Container, CorruptPage] = {}
         self._ahead: tuple[Container | None, int, bytes] = None, 0, b""
         self._next: tuple[Container | None, int] = None, 0
         self._lock = threading.RLock()
@@ -86,6 +87,7 @@ class Containers:
         disjoint = all(a.last < b.first for a, b in pairwise(listed))
         with self._lock:
             self._listed, self._disjoint = listed, disjoint
+            self._damaged.clear()
             for gone in set(self._indexes).difference(listed):
                 del self._indexes[gone]
         return listed
@@ -126,8 +128,14 @@ class Containers:
     def index(self, container: Container) -> Index:
         """The index of *container*. :raises CorruptPage: it is damaged."""
         with self._lock:
+            if damage := self._damaged.get(container):
+                raise CorruptPage(damage.message, damage.hint)
             if container not in self._indexes:
-                index = self.load(container)
+                try:
+                    index = self.load(container)
+                except CorruptPage as error:  # read once, not for each of its pages
+                    self._damaged[container] = error
+                    raise
                 while len(self._indexes) >= _KEPT:
                     del self._indexes[next(iter(self._indexes))]
                 self._indexes[container] = index

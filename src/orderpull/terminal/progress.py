@@ -65,7 +65,7 @@ class ProgressListener(Listener):
 
     def on_container(self, source: str, result: Compaction) -> None:
         """Show the compacted pages."""
-        self._show(source, f"compacted {result.pages:,} pages into {result.containers:,} files")
+        self._show(source, f"{result.pages:,} pages compacted, large files: {result.containers:,}")
 
     def _counted(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
