@@ -3,6 +3,7 @@
 A session creates the tables, or migrates them to this orderpull's schema version.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from orderpull.model import SCHEMA_VERSION, TABLES, VIEWS, Column
 
 UNNUMBERED = "0"
 """``Session.row`` of a warehouse that does not number its rows."""
+
+log = logging.getLogger("orderpull.load")
 
 _OURS = {table.name for table in TABLES}.union(VIEWS)
 
@@ -168,6 +171,11 @@ def ensure_schema(session: Session) -> None:
                 "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
                 [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
             )
+    if session.kind != "duckdb" and any(sql.startswith("ALTER ") for sql in statements):
+        log.warning(
+            "the tables were updated: `orderpull grants` prints the script that gives other users "
+            "their rights on new columns and views"
+        )
 
 
 def _version(session: Session, names: set[str]) -> int | None:
