@@ -66,6 +66,10 @@ search: $(STAMP) ## the random searches and histories, the drills of verify and 
 	@ORDERPULL_SEARCH=$(or $(ORDERPULL_SEARCH),10) $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sources/random tests/verify \
 		tests/operate/test_dry_run.py tests/forget/test_random.py tests/stateful $(ARGS)
 
+.PHONY: scale
+scale: $(STAMP) servers ## a replay on a Spark cluster of two workers, with kills, over 2,000,000 versions of orders
+	@ORDERPULL_SPARK_VERSIONS=$(or $(VERSIONS),2000000) $(BIN)/python -m pytest tests/spark/test_cluster.py $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) build/dlt_lean/.set-up ## orderpull beside dlt and a small reference: CPU, time and memory
 	@PYTHONPATH=. $(BIN)/python -m bench.run $(ARGS)

@@ -164,6 +164,12 @@ class RejectLimitExceeded(OrderpullError):
     """A batch has too many rejects: check them, then ``load --accept-rejects``."""
 
 
+class ClusterError(OrderpullError):
+    """Spark cannot be started or reached, or it stopped the replay: nothing was committed."""
+
+    exit_code = 2
+
+
 class CorruptPage(OrderpullError):
     """A landed page has changed since it was landed: restore it."""
 

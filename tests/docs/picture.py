@@ -21,6 +21,7 @@ ROOMS = {
     "tableau": (0.0, "6 show: workbook"),
     "aws": (1.0, "run on Lambda"),
     "web": (2.0, "6 show: dashboard"),
+    "spark": (5.0, "replay on a cluster"),
     "terminal": (3.0, "6 show: tables, progress"),
     "simulator": (4.0, "an orders API to try"),
     "operate": (3.0, "status, replay, export"),

@@ -14,7 +14,7 @@ from orderpull.cli.shared import Commands, CommandsByName, collect_garbage_rarel
 _NAMES = (
     "demo", "init", "grants", "login", "check", "run", "pull", "load", "schedule", "status",
     "runs", "doctor", "report", "digest", "serve", "password", "tableau", "verify", "rejects",
-    "replay", "history", "forget", "landing", "warehouse", "sql", "export", "config",
+    "replay", "spark", "history", "forget", "landing", "warehouse", "sql", "export", "config",
     "simulate", "conform",
 )  # fmt: skip
 _ELSEWHERE = {"pull": "run", "load": "run"}

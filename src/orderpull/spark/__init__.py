@@ -1,0 +1,1 @@
+"""Spark: replay a landing on a cluster, with the shaping and the merge of one machine."""
