@@ -71,8 +71,8 @@ class RollupQueries(OrderQueries):
         group = self._sum_days(where, _day.c.day, _day.c.country, also=back)
         sums = {"orders_with_items": "orders_with_items", "items": "quantity"}
         sums |= {column.name: column.name for column in back}
-        told = (total_of(group.c[column]).label(name) for name, column in sums.items())
-        return [sa.select(*_bounds(group), *told)]
+        numbers = (total_of(group.c[column]).label(name) for name, column in sums.items())
+        return [sa.select(*_bounds(group), *numbers)]
 
     def average_items_per_order(self, where: Filter) -> sa.Select[Any, Any, Any]:
         """(average, quantity, orders)."""
@@ -126,7 +126,7 @@ class RollupQueries(OrderQueries):
         if where.channels or by == "revenue":
             return super().popular_sku(where, top, by)
         if top is not None:
-            return self._told(_ranked(self._by_number(where, _COUNTED), by, top), where)
+            return self._with_titles(_ranked(self._by_number(where, _COUNTED), by, top), where)
         ranked = _ranked(self._by_number(where), by)
         return sa.select(*_named_columns(ranked), _sku.c.title, ranked.c.returned).join_from(
             ranked, _sku, _sku.c.sku_number == ranked.c.sku_number
@@ -143,7 +143,7 @@ class RollupQueries(OrderQueries):
             query = sa.select(ranked)
             return query.where(ranked.c.rank <= top) if top is not None else query
         branches = (self._of_country(where, each, by, top) for each in where.countries)
-        return self._told(sa.union_all(*branches).subquery("branches"), where)
+        return self._with_titles(sa.union_all(*branches).subquery("branches"), where)
 
     def search_popular_sku(
         self,
@@ -158,8 +158,8 @@ class RollupQueries(OrderQueries):
             return super().search_popular_sku(where, text, limit, offset, by)
         ranked = _ranked(self._by_number(where, _COUNTED), by, limit + offset)
         page = sa.select(ranked).where(ranked.c.rank > offset).subquery("page")
-        told = self._told(page, where)
-        return told.order_by(told.selected_columns["rank"])
+        titled = self._with_titles(page, where)
+        return titled.order_by(titled.selected_columns["rank"])
 
     def count_skus(self, where: Filter, text: str = "") -> sa.Select[Any]:
         """(skus)."""
@@ -238,7 +238,7 @@ class RollupQueries(OrderQueries):
         rows = self._rows(where)
         return _summed(rows, rows.c.sku_number, numbers=numbers)
 
-    def _told(self, ranked: sa.Subquery, where: Filter) -> sa.Select[Any]:
+    def _with_titles(self, ranked: sa.Subquery, where: Filter) -> sa.Select[Any]:
         """Add title and returned pieces to *ranked*, the few best SKUs, of each country or of all.
 
         To sum up what came back of these alone takes less than to sum it up of all SKUs first.

@@ -171,7 +171,9 @@ def ensure_schema(session: Session) -> None:
                 "INSERT INTO orderpull_schema VALUES (?, ?, ?)",
                 [SCHEMA_VERSION, clock.now(), f"orderpull {__version__}"],
             )
-    if session.kind != "duckdb" and any(sql.startswith("ALTER ") for sql in statements):
+    if session.kind in {"postgresql", "redshift"} and any(
+        sql.startswith("ALTER ") for sql in statements
+    ):
         log.warning(
             "the tables were updated: `orderpull grants` prints the script that gives other users "
             "their rights on new columns and views"

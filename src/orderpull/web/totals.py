@@ -67,21 +67,21 @@ def read_totals(
 
     :param returns: with what came back.
     """
-    told: Row = {}
+    row: Row = {}
     for query in context.queries_for(where).totals(where, returns=returns):
-        told |= context.reader.rows(query)[0]
-    orders, items = told["orders_with_items"], told["items"]
+        row |= context.reader.rows(query)[0]
+    orders, items = row["orders_with_items"], row["items"]
     totals = Totals(
-        orders=told["orders"],
+        orders=row["orders"],
         orders_with_items=orders,
         items=items,
         average_items_per_order=items / orders if orders else None,
-        countries=told["countries"],
+        countries=row["countries"],
         revenue=convert(revenue_in(context, where), list[Revenue], strict=False),
-        returned=told.get("returned", 0),
-        returnable=told.get("returnable", 0),
+        returned=row.get("returned", 0),
+        returnable=row.get("returnable", 0),
     )
-    return totals, told
+    return totals, row
 
 
 def revenue_in(context: QueryContext, where: Filter) -> list[Row]:
