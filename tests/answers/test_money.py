@@ -167,7 +167,12 @@ def shop(
             assert rollups is not None
             ways = [OrderQueries(), rollups]
             ways += [replace(queries, conversion=conversion()) for queries in ways]
-            chosen = {"duckdb": (0, 1, 2, 3), "postgresql": (1, 2), "redshift": (0, 3)}[kind]
+            chosen = {
+                "duckdb": (0, 1, 2, 3),
+                "postgresql": (1, 2),
+                "redshift": (0, 3),
+                "iceberg": (1,),
+            }[kind]
             filters = FILTERS if kind == "duckdb" else FILTERS[2:5]
             yield Sold(reader, [ways[index] for index in chosen], filters)
 

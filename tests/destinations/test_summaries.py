@@ -134,6 +134,8 @@ def test_a_thousand_random_changes(
 
     Whoever loses its number is taken out of the tables, as a deletion would.
     """
+    if made.kind == "iceberg":
+        pytest.skip("a load costs half a second there, and its SQL is DuckDB's")
     monkeypatch.setattr(rollups, "COMPACT_FROM", 40)
     destination = opened(made)
     destination.preflight()

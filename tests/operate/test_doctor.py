@@ -644,7 +644,8 @@ def test_each_warehouse_healthy_and_not(kind: Any, tmp_path: Path) -> None:
             assert "All is well." in told, told
             assert "!" not in told
         assert state_of(tmp_path) == before
-        faults[kind](made)
+        if kind in faults:
+            faults[kind](made)
 
 
 def test_a_folder_that_cannot_be_read(here: House, monkeypatch: pytest.MonkeyPatch) -> None:

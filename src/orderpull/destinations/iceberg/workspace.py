@@ -15,7 +15,7 @@ from orderpull.destinations.iceberg.commits import Change, Commits
 from orderpull.destinations.iceberg.store import open_store
 from orderpull.destinations.iceberg.tables import ROWS_AT_ONCE, data_files, write_files
 from orderpull.destinations.protocol import DUCKDB_TYPES
-from orderpull.model import TABLES, Table
+from orderpull.model import TABLES, VIEWS, Table
 from orderpull.sqltext import identifier, literal, quoted
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Workspace:
     def names(self) -> set[str]:
         """The names of the tables that are there; of whoever made them, before the first commit."""
         if self.commits.state:
-            return {*self.commits.state, *self._created}
+            return {*self.commits.state, *self._created, *VIEWS}  # each reader makes the views
         return self.commits.existing() | self._created
 
     def show(self, names: Iterable[str] | None = None) -> None:

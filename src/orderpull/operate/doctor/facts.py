@@ -113,7 +113,7 @@ def read_facts(
         facts.columns.setdefault(str(table), []).append(str(column))
     names = {str(name) for (name,) in session.execute(session.table_names)}
     facts.columns = {table: facts.columns.get(table, []) for table in sorted(names)}
-    if session.kind != "duckdb":
+    if session.kind in _NOW:
         _read_server(session, facts, readers)
     _read_ledger(session, facts, first_pages)
     return facts
