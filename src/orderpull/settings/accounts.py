@@ -6,7 +6,6 @@ row names the variable of the environment that holds one, as ``${NAME}``.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -37,11 +36,12 @@ class _Name(msgspec.Struct):
     name: SourceName
 
 
-@dataclass(frozen=True, slots=True)
 class _Refused(Exception):
     """A row is refused. :param reason: as a sentence, without the row's place."""
 
-    reason: str
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def check_list(block: SourcesFromSettings, where: str) -> None:
