@@ -82,8 +82,10 @@ class Histories(RuleBasedStateMachine):
         base = self.folder / str(next(names))
         self.at = Installation(self.kind, base, self.time, expires=expires)
         self.expires = expires
-        for _ in range(orders):
-            self._place(lines=[("A", 1, 0), ("B", 2, 1)])
+        for pick in range(orders):
+            self._place(lines=[("A", 1, 0), ("B", 2, 1)], tint=pick)
+            if pick % 2:
+                self.refund(pick, "B", back=True, tint=0)
         if spoilt:
             self._change(0, lines=[("A", (BAD, 3), 0)])
         self._run(listing=True)
@@ -301,11 +303,14 @@ class Histories(RuleBasedStateMachine):
         version=st.integers(1, SCHEMA_VERSION - 1),
         point=st.sampled_from(("", *LOAD_POINTS)),
         count=st.integers(1, 3),
+        loads=st.integers(0, 3),
     )
     @precondition(lambda self: not self.at.begun)
-    def migrate(self, version: int, point: str, count: int) -> None:
-        """From an older orderpull's tables; the columns that it did not know are filled later."""
+    def migrate(self, version: int, point: str, count: int, loads: int) -> None:
+        """From an older orderpull's tables; later *loads* fill the columns that it did not know."""
         self._touch(lambda: self.at.migrate(version, point, count))
+        for _ in range(loads):
+            self.at.load()
 
     # ---------------------------------------------------------------------------------- the parts
 
