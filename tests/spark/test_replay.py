@@ -8,21 +8,25 @@ from typing import Any
 import duckdb
 import pytest
 
-from orderpull import clock, read_settings
+from orderpull import clock, read_settings, report
 from orderpull.errors import ClusterError, RejectLimitExceeded, UsageError
 from orderpull.failpoints import set_action
 from orderpull.model import DATA_TABLES, LEDGER_CURSOR, LEDGER_PAGE, LEDGER_REJECT
+from orderpull.settings import Settings
 from orderpull.spark import slices
 from orderpull.spark.attempts import WORK, clean
 from orderpull.spark.replay import replay
 from orderpull.verify.verify import Options, verify
 from tests.contract.list_shop import Listed
+from tests.docs.markdown import ROOT, marked
 from tests.operate.home import House, history
 from tests.spark.inline import use_inline
 from tests.spark.shop import hashes, new_shop, stored
 from tests.warehouses import Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
+
+DOCS = ROOT / "docs" / "scale.md"
 
 OF_THE_LOAD = {"loaded_at", "rejected_at", "run", "updated_at", "loads", "landing"}
 """Columns about the load itself."""
@@ -107,8 +111,29 @@ def test_a_kill_leaves_nothing_or_all(tmp_path: Path, monkeypatch: pytest.Monkey
     with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as connection:
         assert hashes(stored(lambda q: connection.execute(q).fetchall())) == expected
         assert connection.execute("SELECT count(*) FROM orderpull_run").fetchone() == (1,)
-    verified = verify(read_settings(_with_destination(tmp_path)), (), Options(offline=True))
+    settings = read_settings(_with_destination(tmp_path))
+    verified = verify(settings, (), Options(offline=True))
     assert not any(source.needs_repair for source in verified.sources.values())
+    _the_docs_ask(tmp_path / "lake", settings)
+
+
+def _the_docs_ask(folder: Path, settings: Settings) -> None:
+    """The queries of docs/scale.md over *folder* give the answers of the report."""
+    text = marked(DOCS, "scale: questions").text.replace("'orders/", f"'{folder}/")
+    with duckdb.connect() as connection:
+        average, overall, by_country = (
+            connection.execute(each).fetchall() for each in text.split(";") if each.strip()
+        )
+    answer = report(settings)
+    assert average == [(pytest.approx(answer.average["average"]),)]
+    assert overall == [(row["sku"], row["quantity"]) for row in answer.overall]
+    firsts = {country: (sku, pieces) for country, sku, pieces in reversed(by_country)}
+    assert len(firsts) > 1
+    assert firsts == {
+        row["country"] or "": (row["sku"], row["quantity"])
+        for row in answer.by_country
+        if row["rank"] == 1
+    }
 
 
 def _with_destination(folder: Path) -> Path:
