@@ -103,7 +103,8 @@ class Orders:
         self._tree = value_tree(api)
         mapping, prefix = api.mapping, api.record_path.inner
         self._usual: dict[Place, st.SearchStrategy[str]] = {}
-        amounts = st.sampled_from([*jsontexts.ODD_NUMBERS, "1.5", '"20.00"', "null", '""', "3"])
+        plain = st.sampled_from(["1.5", '"20.00"', "null", "3", "0", '"-7.25"', "0.01"])
+        amounts = jsontexts.often(plain, st.sampled_from([*jsontexts.ODD_NUMBERS, '""', '"x"']))
         for items in mapping.item_lists:
             record = (*prefix, *items.record)
             for pieces in items.pieces.values():
@@ -181,17 +182,16 @@ CONDITIONS = st.one_of(
 AMOUNTS = st.recursive(
     st.sampled_from(
         [
+            "p",
+            "o.p",
             "a",
-            "b",
-            "o.x",
             "sum(t[].v)",
-            "sum(a, t[].u[].w)",
-            "sum(t[].u[].w)",
+            "sum(p, t[].u[].w)",
             "sum(t[].u[0].w)",
             "sum(t[in(k, '7', 'DE')].v)",
-            "sum(b, t[present(k)].u[not(in(x.y[0], '7'))].w)",
+            "sum(o.p, t[present(k)].u[not(in(x.y[0], '7'))].w)",
             "sum(t[].u[in(n, '0', '1', 'true')].w)",
-            "sum(t[present(sum(u[].w))].v, a)",
+            "sum(t[present(sum(u[].w))].v, b)",
         ]
     ),
     lambda inner: st.one_of(
@@ -236,7 +236,8 @@ UNITS = st.sampled_from(['quantity_unit = "0.01"', 'quantity_unit = "1"', "", ""
 def mappings(draw: st.DrawFn) -> Api:
     """APIs with any mapping at all."""
     value, condition = partial(draw, VALUES), partial(draw, CONDITIONS)
-    total = draw(st.one_of(VALUES, AMOUNTS))
+    total = draw(st.one_of(AMOUNTS, AMOUNTS, AMOUNTS, VALUES))
+    placed = partial(draw, st.one_of(st.sampled_from(["w", "o.w"]), VALUES))
     times = draw(st.sampled_from(["iso", "iso", "rfc2822", "unix", "unix_ms"]))
     zone = draw(st.sampled_from(["UTC", "Europe/Berlin"]))
     records = draw(st.sampled_from(["$", "data.orders", "edges[].node"]))
@@ -244,7 +245,7 @@ def mappings(draw: st.DrawFn) -> Api:
     optional = "".join(
         f"{field} = {json.dumps(make())}\n"
         for field, make in {
-            "id": value, "status": value, "channel": value, "currency": value, "ordered_at": value,
+            "id": value, "status": value, "channel": value, "currency": value, "ordered_at": placed,
             "counted": condition, "where": condition, "customer": value,
             "refunded": partial(draw, AMOUNTS), "tax": partial(draw, AMOUNTS),
         }.items()
@@ -269,7 +270,7 @@ line1 = {json.dumps(value())}
 [order.lines]
 path = "{lines}"
 sku = {json.dumps(value())}
-quantity = {json.dumps(draw(st.sampled_from(["q", "coalesce(q, o.q)", "b", "l[0]"])))}
+quantity = {json.dumps(draw(st.sampled_from(["q", "q", "coalesce(q, o.q)", "b", "l[0]"])))}
 amount = {json.dumps(draw(AMOUNTS))}
 {draw(UNITS)}
 {sold}
