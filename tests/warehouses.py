@@ -70,7 +70,7 @@ class Warehouse:
         base_url: str,
         more: str = "",
         api: str = "skubana-assessment",
-        landing: Path = Path("landing"),
+        landing: Path | None = None,
         **changed: object,
     ) -> Settings:
         """Settings for one source ``shop`` at *base_url*, written to the folder.
@@ -81,8 +81,9 @@ class Warehouse:
         values = {"lock_wait": 5, **self.lines, **changed}
         block = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
         file = self.folder / "orderpull.toml"
+        pages = f'[landing]\nurl = "{landing}"\n' if landing else ""
         file.write_text(
-            f'[destination]\n{block}[landing]\nurl = "{landing}"\n[sources.shop]\napi = "{api}"\n'
+            f'[destination]\n{block}{pages}[sources.shop]\napi = "{api}"\n'
             f'base_url = "{base_url}"\n{more}\n',
             encoding="utf-8",
         )

@@ -163,6 +163,10 @@ def test_a_batch_that_does_not_fit_gets_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit that is too low for a batch is raised, and every order is loaded once."""
+    prepared = open_destination(shop_settings(tmp_path, "http://127.0.0.1:9").destination, tmp_path)
+    with prepared.loader() as loader:  # to make the rollups raises the limit, too
+        loader.ensure_rollups()
+    prepared.close()
     monkeypatch.setitem(stage._CONFIG, "memory_limit", "8MB")
     raised: list[object] = []
 

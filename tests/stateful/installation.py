@@ -88,8 +88,7 @@ class Installation:
         self._change_api(MAPPING)
         if expires:
             text = self.file.read_text(encoding="utf-8")
-            text = text.replace("[landing]\n", f"[landing]\nkeep_days = {KEEP_DAYS}\n")
-            self.file.write_text(text, encoding="utf-8")
+            self.file.write_text(f"[landing]\nkeep_days = {KEEP_DAYS}\n{text}", encoding="utf-8")
         self.settings = read_settings(self.file)
         self.truth = Truth()
         self.forgotten: set[str] = set()
