@@ -3,7 +3,6 @@
 DuckDB marks blocks of old rows as free and leaves their bytes in the file (seen by a search).
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from orderpull.destinations.stage import more_memory
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
-from orderpull.landing.files import sync_folder
+from orderpull.landing.files import sync
 from orderpull.sqltext import literal
 
 
@@ -39,10 +38,10 @@ def rewrite(connection: duckdb.DuckDBPyConnection, path: Path, storage_version: 
             finally:
                 connection.execute("DETACH rewritten")
         connection.execute("CHECKPOINT warehouse")
-        _sync(temporary)
+        sync(temporary)
         failpoint("warehouse-copied")
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except (duckdb.Error, OSError) as error:
         _remove(temporary)
         text = str(error).splitlines()[0].rstrip(".")
@@ -51,14 +50,6 @@ def rewrite(connection: duckdb.DuckDBPyConnection, path: Path, storage_version: 
             "Make room for a second file of its size, then run `orderpull forget` again.",
         ) from error
     failpoint("warehouse-replaced")
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _remove(path: Path) -> None:

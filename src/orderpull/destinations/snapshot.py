@@ -12,7 +12,7 @@ from pathlib import Path
 from orderpull.engine import duckdb
 from orderpull.errors import DestinationError
 from orderpull.failpoints import failpoint
-from orderpull.landing.files import sync_folder
+from orderpull.landing.files import sync
 from orderpull.sqltext import literal
 
 WITHIN_RUN_SECONDS = 60.0
@@ -77,7 +77,7 @@ class Snapshot:
             os.close(target)
         failpoint("snapshot-copied")
         temporary.replace(self.path)
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
         failpoint("snapshot-placed")
 
     def _behind(self, connection: duckdb.DuckDBPyConnection) -> bool:

@@ -46,12 +46,12 @@ def replace_file(
             temporary.unlink()
         raise
     reached("page-renamed")
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable; an fsync of a file does not include its name."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make the bytes of a file durable, or the names in a folder: a file's bytes alone are not."""
+    file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from orderpull.failpoints import failpoint
 from orderpull.landing.container import FOLDER, Container
 from orderpull.landing.containers import ContainerStore, unlike
-from orderpull.landing.files import landing_errors, replace_file, sync_folder
+from orderpull.landing.files import landing_errors, replace_file, sync
 from orderpull.landing.protocol import IN_FLIGHT
 
 _STEPS = {
@@ -65,7 +65,7 @@ class FolderContainers(ContainerStore):
         with landing_errors(self._source, self._top):
             if not self._folder.exists():
                 self._folder.mkdir()
-                sync_folder(self._top)
+                sync(self._top)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, f"{container.key} is there already")
             replace_file(path, *parts, temporary=temporary, reached=reached)
@@ -74,7 +74,7 @@ class FolderContainers(ContainerStore):
         """Delete *container*; one that is missing already is no error."""
         with landing_errors(self._source, self._top):
             (self._folder / container.name).unlink(missing_ok=True)
-            sync_folder(self._folder)
+            sync(self._folder)
 
 
 class _Written(FolderContainers):

@@ -17,7 +17,7 @@ import msgspec
 
 from orderpull.failpoints import failpoint
 from orderpull.landing.encryption import METHODS, PLAIN, Encryption, Method, frame, frames_of
-from orderpull.landing.files import sync_folder, write_all
+from orderpull.landing.files import sync, write_all
 
 log = logging.getLogger("orderpull.pull")
 
@@ -80,7 +80,7 @@ class InFlightRequest(ResponseSink):
             if reserve and hasattr(os, "posix_fallocate"):  # the bytes read as zeros until written
                 os.posix_fallocate(file, os.lseek(file, 0, os.SEEK_CUR), reserve)
             os.fsync(file)
-            sync_folder(path.parent)
+            sync(path.parent)
         except BaseException:
             os.close(file)
             path.unlink()

@@ -35,7 +35,7 @@ from orderpull.errors import LandingError
 from orderpull.failpoints import failpoint
 from orderpull.landing import protocol
 from orderpull.landing.encryption import PLAIN, Encryption
-from orderpull.landing.files import landing_errors, replace_file, sync_folder
+from orderpull.landing.files import landing_errors, replace_file, sync
 from orderpull.landing.folder_containers import FolderContainers, file_sizes
 from orderpull.landing.inflight import InFlightRequest, part_name, read_requests
 from orderpull.landing.lock import LockHeld, LockState, file_lock, folder_lock, look_at
@@ -161,7 +161,7 @@ class LocalSourceLanding(MovedPages):
                 for key in group:
                     (self.folder / key).unlink(missing_ok=True)
                     failpoint("page-deleted")
-                sync_folder(self.folder / month)
+                sync(self.folder / month)
             for month in self._months()[:-1]:
                 with suppress(OSError):  # it holds pages
                     month.rmdir()
@@ -296,7 +296,7 @@ class LocalSourceLanding(MovedPages):
             return months[-1]
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        sync_folder(self.folder)
+        sync(self.folder)
         return folder
 
     def _replace(

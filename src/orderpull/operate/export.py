@@ -17,7 +17,7 @@ from orderpull.answers.xlsx import workbook
 from orderpull.destinations import open_destination
 from orderpull.destinations.protocol import DUCKDB_TYPES
 from orderpull.errors import UsageError
-from orderpull.landing.files import sync_folder
+from orderpull.landing.files import sync
 from orderpull.model import DATA_TABLES, VIEWS, Table
 from orderpull.operate.compare import rows_by_key
 from orderpull.operate.query import VIEW_COLUMNS
@@ -92,7 +92,7 @@ def export(
             rows = {name: _write(reader, *queries[name], temporary[name], kind) for name in queries}
             for name, file in files.items():
                 temporary[name].replace(file)
-        sync_folder(folder)
+        sync(folder)
         return [WrittenFile(file, rows[name], file.stat().st_size) for name, file in files.items()]
 
 

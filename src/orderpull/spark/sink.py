@@ -28,7 +28,8 @@ from orderpull.spark.job import Job
 
 FORMAT = "orderpull"
 MANIFEST = "manifest.json"
-_JOB = "job"
+_JOB = "job_secret"
+"""An option with this word in its name is redacted in what Spark shows and logs of a plan."""
 
 Files = Mapping[str, list[Path]]
 """The Parquet files of each table."""

@@ -1,6 +1,5 @@
 """The targets of a replay: a warehouse of orderpull, or a folder of Parquet files."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from orderpull.destinations.protocol import Destination, SourceState
 from orderpull.destinations.shadow import ShadowDestination
 from orderpull.errors import UsageError
 from orderpull.failpoints import failpoint
+from orderpull.landing.files import sync
 from orderpull.model import DATA_TABLES, SCHEMA_VERSION, TABLES
 from orderpull.spark.attempts import WORK
 from orderpull.spark.finish import Finish
@@ -152,17 +152,8 @@ class ParquetFolder:
         note = {"run": finish.job.run, "at": finish.job.at, "sources": rows}
         (tables / NOTE).write_bytes(msgspec.json.encode(note))
         for path in [*tables.rglob("*"), tables]:
-            _sync(path)
+            sync(path)
         failpoint("spark-before-rename")
         tables.rename(self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
         failpoint("spark-renamed")
-
-
-def _sync(path: Path) -> None:
-    """Make the file or folder *path* durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
