@@ -127,28 +127,27 @@ def take(shop: History, orders: list[dict[str, Any]]) -> None:
     shop.load()
 
 
-def test_a_thousand_random_changes(
+def test_random_changes(
     made: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New, corrected, out of the count and in again, moved, without a number of their own: equal.
 
     Whoever loses its number is taken out of the tables, as a deletion would.
     """
-    if made.kind == "iceberg":
-        pytest.skip("a load costs half a second there, and its SQL is DuckDB's")
+    count = 200 if made.kind == "iceberg" else 1000  # a load costs half a second there
     monkeypatch.setattr(rollups, "COMPACT_FROM", 40)
     destination = opened(made)
     destination.preflight()
     with destination.loader() as loader:
         shop = History(tmp_path, loader, "random", api=parse_api(API, "shop.toml"))
-        for page in changes(1000, seed=5):
+        for page in changes(count, seed=5):
             take(shop, page)
         counts = shop.rows("orderpull_run", "updated, rejected")
         updated, rejected = (sum(row[place] for row in counts) for place in (0, 1))
-    assert updated > 300
-    assert rejected > 5
+    assert updated > count * 0.3
+    assert rejected > count * 0.005
     recounted = recount(made.query, ZoneInfo(ZONE))
-    assert len(recounted["line"]) > 500
+    assert len(recounted["line"]) > count * 0.5
     assert differing(made.query, ZONE) == []
 
 
