@@ -22,8 +22,10 @@ from orderpull.destinations.iceberg.session import (
 from orderpull.destinations.iceberg.workspace import split_clauses
 from orderpull.errors import DestinationBusy, Overtaken, SettingsError
 from orderpull.failpoints import set_action
+from orderpull.model import DATA_TABLES
 from orderpull.settings import DestinationSettings, Settings
 from orderpull.simulator import Simulator, SkubanaAssessment
+from orderpull.verify.verify import Options, verify
 from tests.contract.stored import stored_orders
 from tests.docs.markdown import ROOT, marked
 from tests.rollup_oracle import differing
@@ -90,6 +92,33 @@ def test_from_the_first_load_to_upkeep_and_the_answers_of_the_docs(lake: Warehou
         [sys.executable, "-c", code], cwd=lake.folder, capture_output=True, text=True, check=True
     )
     assert printed.stdout == f"[({len(truth)},)]\n"
+
+
+def test_what_was_damaged_is_named_and_mended(lake: Warehouse) -> None:
+    """A line, an order, a country and a rollup: verify names each, and its repair mends them."""
+    with Simulator(SkubanaAssessment(orders=60, per_call=60, seed=5)) as simulator:
+        settings = lake.settings(simulator.url)
+        assert run(settings).error is None
+        truth = simulator.truth()["orders"]
+    line, order, country = sorted(key for key, each in truth.items() if each["items"])[:3]
+    damages = (
+        ("DELETE FROM order_item WHERE ordernumber = ?", line),
+        *((f"DELETE FROM {table.name} WHERE ordernumber = ?", order) for table in DATA_TABLES),
+        ("UPDATE order_address SET country = 'XX' WHERE ordernumber = ?", country),
+    )
+    destination = opened(settings)
+    with destination.inspect() as session, session.writing():
+        for statement, number in damages:
+            session.execute(statement, [number])
+        session.execute("DELETE FROM summary_day")
+    destination.close()
+    found = verify(settings, (), Options(deep=True, offline=True)).sources["shop"]
+    assert {each.order for each in found.differences} >= {line, order, country}
+    mended = verify(settings, (), Options(deep=True, offline=True, repair=True)).sources["shop"]
+    assert mended.repaired == len(found.differences)
+    assert not verify(settings, (), Options(deep=True, offline=True)).sources["shop"].needs_repair
+    assert stored_orders(lake) == truth
+    assert differing(lake.query, "UTC") == []
 
 
 def test_files_of_another_engine_are_committed_once(lake: Warehouse) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from orderpull.model import DATA_TABLES, VIEWS
 from orderpull.operate import export as operate
-from tests.operate.home import KINDS, NUMBERS, House, house
+from tests.operate.home import NUMBERS, House, house
+from tests.warehouses import KINDS
 from tests.workbook_file import plain, sheets
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,8 @@ from orderpull.errors import OrderpullError, UsageError
 from orderpull.operate import query as operate
 from orderpull.operate.shell import Shell, history, history_file
 from orderpull.terminal.tables import show_answer
-from tests.operate.home import KINDS, NUMBERS, House, house
+from tests.operate.home import NUMBERS, House, house
+from tests.warehouses import KINDS
 
 BREAKING = """SELECT 1 AS n, '' AS empty, NULL AS nothing, 'a"b' AS quote, 'x,y' AS comma,
                      chr(92) || '.' AS dot, 'two' || chr(10) || 'lines' AS lf, '😀 家族' AS wide,
