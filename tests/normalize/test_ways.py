@@ -163,6 +163,20 @@ def test_both_ways_agree_on_any_json(both: BothWays, data: st.DataObject) -> Non
     assert straight == careful
 
 
+@pytest.mark.parametrize("pieces", ["1e2", "100.00", "1.0000000000000000001e2", "100", '"100"'])
+def test_pieces_of_an_amount_count_by_their_value(tmp_path: FilePath, pieces: str) -> None:
+    """Extensiv's amount of a line is its price times its quantity."""
+    api = parse_api(FilePath(str(FILES["extensiv"])).read_text(encoding="utf-8"), "extensiv.toml")
+    line = f'{{"listingSku": "A", "quantityOrdered": {pieces}, "unitPrice": {{"amount": 1.05}}}}'
+    ways = BothWays(tmp_path, api)
+    straight, careful = ways.found(
+        page_of(api, [f'{{"orderNumber": "1", "orderId": "1", "orderItems": [{line}]}}'])
+    )
+    ways.bench.close()
+    assert straight == careful
+    assert careful["staged_reject"] == []
+
+
 FIELDS = ("a", "b", "B", "o.x", "o.y", "l[0]", "l[1]", "m[0].z", "m[1].w", "ö.ü")
 VALUES = st.recursive(
     st.sampled_from(FIELDS),

@@ -35,7 +35,7 @@ class CarefulWay:
         self._connection = connection
         self._sql = sql
         self._page_texts = texts
-        self._exact = ExactText(value_tree(api), sql.by_value)
+        self._exact = ExactText(value_tree(api), sql.by_value, sql.whole)
         self._has_macros = False
         self.clear()
 

@@ -4,7 +4,7 @@ The first statement reads orders' JSON into ``raw_order``: one row per order wit
 first error, and its lines as JSON. The second statement reads the lines into ``line``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from orderpull.normalize.checks import Check, OrderChecks, case
 from orderpull.normalize.lines import LinesSql
@@ -35,6 +35,10 @@ class NormalizeSql:
         self._lists = [
             LinesSql(items, self.prefix, unit, returns) for items in self.mapping.item_lists
         ]
+        lists = self.mapping.item_lists
+        self._texts = _last_keys([*self.mapping.of_order(), *(t for i in lists for t in i.texts)])
+        self._amounts = _last_keys([i.amount for i in lists if i.amount is not None])
+        self._pieces = _last_keys([each for i in lists for each in i.pieces.values()])
         self.walk = Walk("doc", "n", texts, [each.outer for each in self._lists])
         self.columns = OrderColumns(api, ordernumber, self.walk)
         self.lines = self.walk.value(lines)
@@ -58,13 +62,12 @@ class NormalizeSql:
     @property
     def by_value(self) -> set[str]:
         """Keys whose numbers count by value, so that their text does not matter."""
-        by_text = {path.steps[-1] for e in self.mapping.of_order() for path in paths(e)}
-        by_value = set()
-        for items in self.mapping.item_lists:
-            texts = [*items.texts, *([items.amount] if items.amount is not None else [])]
-            by_text |= {path.steps[-1] for each in texts for path in paths(each)}
-            by_value |= {p.steps[-1] for each in items.pieces.values() for p in paths(each)}
-        return {str(step) for step in by_value - by_text}
+        return self._pieces - self._texts - self._amounts
+
+    @property
+    def whole(self) -> set[str]:
+        """Keys of numbers of pieces that are part of an amount, too."""
+        return (self._pieces & self._amounts) - self._texts
 
     def raw_order(self, docs: str) -> str:
         """SQL of ``raw_order``: one row per order of the relation *docs*."""
@@ -140,3 +143,8 @@ class NormalizeSql:
         """SQL of each JSON text that *expression* reads."""
         for path in paths(expression) if expression is not None else ():
             yield self.walk.value((*self.prefix, *path.steps))
+
+
+def _last_keys(expressions: Iterable[Expression]) -> set[str]:
+    """The last steps of the paths in *expressions*."""
+    return {str(path.steps[-1]) for each in expressions for path in paths(each)}
