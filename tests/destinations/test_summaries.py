@@ -127,9 +127,7 @@ def take(shop: History, orders: list[dict[str, Any]]) -> None:
     shop.load()
 
 
-def test_random_changes(
-    made: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_random_changes(made: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """New, corrected, out of the count and in again, moved, without a number of their own: equal.
 
     Whoever loses its number is taken out of the tables, as a deletion would.
